@@ -1,0 +1,55 @@
+"""Exceptions and warnings a caller may want to catch.
+
+::
+
+    Exception
+    └── InstashapError
+        ├── FileFormatError   (also ValueError)    a saved file is truncated, altered or newer than this version
+        ├── ModelOutputError  (also ValueError)    the black box failed, or returned something unusable
+        ├── NotFittedError    (also ValueError, AttributeError)  a read-out was asked for before ``fit``
+        ├── OptionalDependencyError (also ImportError)  an extra is not installed
+        └── TooLargeError     (also MemoryError)   refused before allocating; names the knob to turn
+
+    UserWarning
+    └── InstashapWarning
+        ├── DataWarning       the table holds something that limits the answer
+        └── FitWarning        the fit fell back, or its arithmetic is in doubt
+
+Plain ``ValueError`` and ``TypeError`` are raised for bad values and wrong kinds.
+"""
+
+
+class InstashapError(Exception):
+    """Base class of the library's own exceptions."""
+
+
+class FileFormatError(InstashapError, ValueError):
+    """A saved explainer cannot be read."""
+
+
+class ModelOutputError(InstashapError, ValueError):
+    """The black box raised, or its output cannot be explained."""
+
+
+class NotFittedError(InstashapError, ValueError, AttributeError):
+    """A fitted attribute or read-out was asked for before ``fit``."""
+
+
+class OptionalDependencyError(InstashapError, ImportError):
+    """A package of an optional extra is missing."""
+
+
+class TooLargeError(InstashapError, MemoryError):
+    """The work would not fit in memory; nothing was allocated."""
+
+
+class InstashapWarning(UserWarning):
+    """Base class of the library's own warnings."""
+
+
+class DataWarning(InstashapWarning):
+    """Something in the table limits what can be explained."""
+
+
+class FitWarning(InstashapWarning):
+    """The fit fell back to a simpler model, or its arithmetic is in doubt."""

@@ -1,0 +1,30 @@
+"""Packages of the optional extras, imported when they are first needed."""
+
+import importlib
+from types import ModuleType
+
+from ._errors import OptionalDependencyError
+
+
+def require(package: str, extra: str, purpose: str) -> ModuleType:
+    """Return the imported ``package``, or raise with the pip line that installs it.
+
+    Parameters
+    ----------
+    package : str
+        Import name, for example ``"matplotlib.pyplot"``.
+    extra : str
+        Name of the extra of ``instashap`` that brings the package.
+    purpose : str
+        Plural noun that starts the message, for example ``"plots"``.
+
+    Raises
+    ------
+    OptionalDependencyError
+        If the package cannot be imported.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        root = package.split(".")[0]
+        raise OptionalDependencyError(f"{purpose} need {root}: pip install 'instashap[{extra}]'") from error

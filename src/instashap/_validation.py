@@ -1,0 +1,176 @@
+"""The one place that judges user input; everything behind it trusts what it gets."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._errors import ModelOutputError
+
+
+def check_order(order: Any, n_features: int, name: str = "order") -> int:
+    """Return ``order`` as an int in 1 … n_features."""
+    if isinstance(order, bool) or not isinstance(order, Integral):
+        raise TypeError(f"{name} must be an integer, got {order!r}")
+    if not 1 <= order <= n_features:
+        raise ValueError(f"{name}={order} is out of range: the table has {n_features} features, so use 1 to {n_features}")
+    return int(order)
+
+
+def check_positive(value: Any, name: str) -> float:
+    """Return ``value`` as a finite float above zero."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+    return float(value)
+
+
+def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
+    """Return ``value`` if it is one of ``choices``."""
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} is not known; use one of {', '.join(map(repr, choices))}")
+    return str(value)
+
+
+def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return row weights as float64 of shape (n_rows,); ``None`` means one each."""
+    if sample_weight is None:
+        return np.ones(n_rows)
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n_rows, float(weights))
+    if weights.ndim != 1:
+        raise ValueError(f"Sample weights must be 1D array or scalar, got shape {weights.shape}")
+    if weights.shape != (n_rows,):
+        raise ValueError(f"sample_weight has {len(weights)} entries, the table has {n_rows} rows")
+    if not np.isfinite(weights).all():
+        raise ValueError("sample_weight holds NaN or infinite values")
+    if (weights < 0).any():
+        raise ValueError(f"sample_weight holds {int((weights < 0).sum())} negative values; weights must be 0 or more")
+    if not weights.sum() > 0:
+        raise ValueError("sample_weight sums to zero: no row is left to fit; give at least one row a positive weight")
+    return weights
+
+
+def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:
+    """Return a regression target as float64 of shape (n_rows,) or (n_rows, n_outputs)."""
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    values = np.asarray(y)
+    if values.dtype.kind == "c":
+        raise ValueError("Complex data not supported: y is complex; pass real numbers")
+    try:
+        values = values.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"y must be numeric, got dtype {values.dtype} ({error})") from error
+    if values.ndim not in (1, 2):
+        raise ValueError(f"y should be a 1d array, got an array of shape {values.shape} instead")
+    if len(values) != n_rows:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: X has {n_rows} rows, y has {len(values)}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"Input y contains {int((~np.isfinite(values)).sum())} NaN or infinity values; drop those rows")
+    return values
+
+
+def check_outputs(outputs: Any, n_rows: int, source: str) -> NDArray[np.float64]:
+    """Return model outputs as float64 of shape (n_rows, n_outputs), finite.
+
+    ``source`` starts the message, for example ``"the model's predict"``.
+    """
+    try:
+        values = np.asarray(outputs, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelOutputError(
+            f"{source} must give numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does"
+        ) from error
+    if values.ndim == 0 or len(values) != n_rows:
+        raise ModelOutputError(f"{source} gave shape {values.shape} for {n_rows} rows; expected ({n_rows},) or ({n_rows}, n_outputs)")
+    if values.ndim > 2:
+        raise ModelOutputError(f"{source} gave shape {values.shape}; expected one row of outputs a row, ({n_rows}, n_outputs)")
+    values = values.reshape(n_rows, -1)
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if bad.size:
+        raise ModelOutputError(
+            f"{source} is not finite on {bad.size} rows, the first is row {bad[0]} ({values[bad[0]].tolist()}); "
+            "repair the model or drop those rows"
+        )
+    return values
+
+
+def check_masks(masks: Any, n_rows: int, n_features: int) -> NDArray[np.bool_]:
+    """Return masks as bool of shape (n_rows, n_features); one mask serves every row."""
+    values = np.asarray(masks)
+    if values.dtype != bool:
+        raise TypeError(f"masks must be boolean (True = present), got dtype {values.dtype}")
+    if values.shape[-1:] != (n_features,) or values.ndim > 2 or (values.ndim == 2 and values.shape[0] not in (1, n_rows)):
+        raise ValueError(f"masks have shape {values.shape}; expected ({n_features},) or ({n_rows}, {n_features})")
+    return np.broadcast_to(values, (n_rows, n_features))
+
+
+def find_column(column: Any, names: Sequence[str], what: str) -> int:
+    """Position of a column given by name or by position."""
+    if isinstance(column, Integral) and not isinstance(column, bool) and column not in names:
+        if 0 <= column < len(names):
+            return int(column)
+        raise ValueError(f"{what} names column {column}, the table has columns 0 to {len(names) - 1}")
+    if column in names:
+        return list(names).index(column)
+    raise ValueError(f"{what} names the unknown column {column!r}; the columns are {_shorten(names)}")
+
+
+def check_interactions(interactions: Any, names: Sequence[str], order: int) -> Any:
+    """Return ``"auto"``, ``"all"``, an int, or sorted tuples of column positions."""
+    if isinstance(interactions, str):
+        return check_choice(interactions, ("auto", "all"), "interactions")
+    if isinstance(interactions, Integral) and not isinstance(interactions, bool):
+        if interactions < 0:
+            raise ValueError(f"interactions={interactions} is negative; 0 means main effects only")
+        return int(interactions)
+    if not isinstance(interactions, Iterable):
+        raise TypeError(f"interactions must be 'auto', 'all', an integer or a list of column tuples, got {interactions!r}")
+    terms = []
+    for term in interactions:
+        if isinstance(term, str) or not isinstance(term, Iterable):
+            raise TypeError(f"each interaction is a tuple of columns, got {term!r}")
+        columns = tuple(sorted(find_column(column, names, "interactions") for column in term))
+        if len(set(columns)) != len(columns) or not 2 <= len(columns) <= order:
+            raise ValueError(f"interaction {term!r} must hold 2 to {order} different columns (order={order})")
+        terms.append(columns)
+    return sorted(set(terms), key=lambda term: (len(term), term))
+
+
+def check_groups(groups: Mapping[str, Sequence[Any]] | None, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return player names and the player of each column; players are ordered by their first column."""
+    owner: dict[int, str] = {}
+    for label, members in (groups or {}).items():
+        if isinstance(members, str) or not isinstance(members, Iterable):
+            raise TypeError(f"group {label!r} must list its columns, got {members!r}")
+        for column in members:
+            position = find_column(column, names, f"group {label!r}")
+            if position in owner:
+                raise ValueError(f"groups overlap: column {names[position]!r} is in {owner[position]!r} and {label!r}")
+            owner[position] = str(label)
+    players: list[str] = []
+    assigned = []
+    for position, name in enumerate(names):
+        label = owner.get(position, name)
+        if position not in owner and label in owner.values():
+            raise ValueError(f"group {label!r} has the name of a column outside it; rename the group")
+        if label not in players:
+            players.append(label)
+        assigned.append(players.index(label))
+    return tuple(players), tuple(assigned)
+
+
+def check_features_present(missing: Sequence[str], known: Sequence[str]) -> None:
+    """Raise if columns the explainer was fitted on are not in a table."""
+    if missing:
+        raise ValueError(f"the table lacks {len(missing)} of the fitted columns: {_shorten(missing)}; fitted on {_shorten(known)}")
+
+
+def _shorten(names: Sequence[str], limit: int = 8) -> str:
+    shown = ", ".join(repr(name) for name in list(names)[:limit])
+    return shown if len(names) <= limit else f"{shown}, … ({len(names)} in all)"

@@ -1,0 +1,143 @@
+"""The value functions of a fit: for every value set, products of its columns' axis functions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..game.terms import ValueSet
+from ..table.encoding import Encoded
+from .penalties import AxisFunctions
+
+# axis functions by (number of columns of the term, column)
+Axes = Mapping[tuple[int, int], AxisFunctions]
+
+
+@dataclass(frozen=True)
+class ValueFunctions:
+    """Functions a model's values are linear combinations of.
+
+    Attributes
+    ----------
+    value_sets : tuple of tuple of int
+        Columns read, one entry a set.
+    axes : mapping of (size, column) to AxisFunctions
+    choices : tuple of ndarray of shape (n_functions_of_set, size), int
+        Of each set, which axis functions are multiplied.
+    owners : ndarray of shape (n_functions,), int
+        Value set of each function.
+    ranks : ndarray of shape (n_functions,), int
+        Product of the axis functions' ranks (1 = smoothest): the resolution a function belongs to.
+    roughness, ridge : ndarray of shape (n_functions,), float64
+        Diagonal penalties: roughness adds over the axes, prior precision multiplies.
+    """
+
+    value_sets: tuple[ValueSet, ...]
+    axes: Axes
+    choices: tuple[NDArray[np.int64], ...]
+    owners: NDArray[np.int64]
+    ranks: NDArray[np.int64]
+    roughness: NDArray[np.float64]
+    ridge: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Number of columns each function reads."""
+        return np.array([len(values) for values in self.value_sets], dtype=np.int64)[self.owners]
+
+    def evaluate(self, encoded: Encoded) -> NDArray[np.float64]:
+        """Values on rows, one function a row of the result: shape (n_functions, n_rows), C order."""
+        axis_values = {
+            (size, column): functions.basis.combine(
+                encoded.cells[:, column], encoded.offsets[:, column], functions.coefficients
+            ).T.copy()
+            for (size, column), functions in self.axes.items()
+        }
+        values = np.empty((len(self), len(encoded.cells)))
+        stop = 0
+        for columns, chosen in zip(self.value_sets, self.choices, strict=True):
+            start, stop = stop, stop + len(chosen)
+            size = len(columns)
+            block = values[start:stop]
+            np.take(axis_values[size, columns[0]], chosen[:, 0], axis=0, out=block)
+            for axis in range(1, size):
+                block *= axis_values[size, columns[axis]][chosen[:, axis]]
+        return values
+
+    def select(self, is_kept: NDArray[np.bool_]) -> "ValueFunctions":
+        """The functions where ``is_kept``; sets without any are dropped."""
+        counts = np.bincount(self.owners[is_kept], minlength=len(self.value_sets))
+        stays = np.flatnonzero(counts)
+        kept_choices = []
+        for owner in stays:
+            kept_choices.append(self.choices[owner][is_kept[self.owners == owner]])
+        renumber = np.full(len(self.value_sets), -1)
+        renumber[stays] = np.arange(len(stays))
+        sets = tuple(self.value_sets[owner] for owner in stays)
+        used = {(len(columns), column) for columns in sets for column in columns}
+        return ValueFunctions(
+            sets,
+            {key: functions for key, functions in self.axes.items() if key in used},
+            tuple(kept_choices),
+            renumber[self.owners[is_kept]],
+            self.ranks[is_kept],
+            self.roughness[is_kept],
+            self.ridge[is_kept],
+        )
+
+    def expand(self, owner: int, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Table of a value set on its local nodes.
+
+        Parameters
+        ----------
+        owner : int
+            Position of the value set.
+        coefficients : ndarray of shape (n_functions_of_set, ...), float64
+
+        Returns
+        -------
+        ndarray of shape (n_nodes_1, …, n_nodes_size, ...), float64
+        """
+        columns = self.value_sets[owner]
+        size = len(columns)
+        first, *others = (self.axes[size, column].coefficients for column in columns)
+        chosen = self.choices[owner]
+        nodes = first[:, chosen[:, 0]]
+        for axis, local in enumerate(others, start=1):
+            nodes = nodes[..., None, :] * local[:, chosen[:, axis]]
+        return np.tensordot(nodes, coefficients, axes=1)
+
+
+def make_value_functions(value_sets: Sequence[ValueSet], axes: Axes, resolution: Mapping[int, int]) -> ValueFunctions:
+    """All products of axis functions whose ranks multiply to at most ``resolution[size]``.
+
+    A main effect has all functions of its axis. In a pair the ranks ``a b <= resolution`` form a hyperbolic cross: fine
+    detail along one column is kept where the other is smooth.
+    """
+    choices, owners, ranks, roughness, ridge = [], [], [], [], []
+    for owner, columns in enumerate(value_sets):
+        size = len(columns)
+        functions = [axes[size, column] for column in columns]
+        grids = np.meshgrid(*(np.arange(1, len(each) + 1) for each in functions), indexing="ij")
+        rank = np.prod(grids, axis=0).ravel()
+        order = np.argsort(rank, kind="stable")
+        order = order[rank[order] <= resolution[size]] if size > 1 else order
+        chosen = np.stack([grid.ravel()[order] - 1 for grid in grids], axis=1)
+        choices.append(chosen.astype(np.int64))
+        owners.append(np.full(len(order), owner))
+        ranks.append(rank[order])
+        roughness.append(sum(each.roughness[chosen[:, axis]] for axis, each in enumerate(functions)))
+        ridge.append(np.prod([each.ridge[chosen[:, axis]] for axis, each in enumerate(functions)], axis=0))
+    return ValueFunctions(
+        tuple(value_sets),
+        axes,
+        tuple(choices),
+        np.concatenate(owners).astype(np.int64) if owners else np.empty(0, dtype=np.int64),
+        np.concatenate(ranks).astype(np.int64) if ranks else np.empty(0, dtype=np.int64),
+        np.concatenate(roughness) if roughness else np.empty(0),
+        np.concatenate(ridge) if ridge else np.empty(0),
+    ).select(np.ones(sum(map(len, choices)), dtype=bool))

@@ -1,0 +1,310 @@
+"""Fitters: encoded rows and outputs to an additive model."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import FitWarning, TooLargeError
+from ..game.terms import PresenceSet, ValueSet, players_of
+from ..table.bases import LearntColumn
+from ..table.encoding import Encoded
+from .design import ValueFunctions, make_value_functions
+from .model import AdditiveModel
+from .moments import Moments, accumulate_moments, assign_folds
+from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
+from .screen import choose_value_sets
+from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Strengths
+from .solve import MAX_DENSE, MaskedProblem, Solution
+
+N_FOLDS = 5
+# Functions of one column's main effect, and of its side of a pair or a triple.
+AXIS_LIMITS = (20, 24, 8)
+# Largest product of ranks tried for pairs, coarse to fine; triples stay coarse.
+PAIR_RESOLUTIONS = (4, 8, 24)
+TRIPLE_RESOLUTION = 4
+# Ranks repeated under larger presence sets: narrow, then wide.
+EXTRA_RANKS = ((2, 1, 1), (6, 2, 1))
+# Value functions a fit may have: their Gram, its five folds and splits then take 2 GB.
+MAX_FUNCTIONS = 4000
+# Players up to which all presence pairs and all presence triples are on offer.
+MAX_PLAYERS_PAIRS = 60
+MAX_PLAYERS_TRIPLES = 14
+
+
+class Fitter(Protocol):
+    """What every fitter does; the laws of the tests run over all of :data:`FITTERS`."""
+
+    def fit(
+        self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
+    ) -> "FitResult":
+        """Fit the conditional game of ``outputs`` under a mask law."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted model and how it was chosen.
+
+    Attributes
+    ----------
+    model : AdditiveModel
+    judgements : tuple of Judgement
+        Every candidate tried, in order.
+    chosen : Judgement
+    gradient : float
+        Largest residual of the normal equations relative to their right-hand side (0 at the optimum).
+    """
+
+    model: AdditiveModel
+    judgements: tuple[Judgement, ...]
+    chosen: Judgement
+    gradient: float
+
+
+@dataclass(frozen=True)
+class ClosedFormFitter:
+    """The masked additive model in closed form (InstaSHAP Eq. 20, with the mask expectation taken exactly).
+
+    Parameters
+    ----------
+    columns : tuple of LearntColumn
+    players : tuple of int
+        Player of each column.
+    order : int
+        The most columns a shape function may read, 1 to 3.
+    presence_order : int or "auto"
+        The most players a presence set may hold; "auto" tries up to 3 and keeps what lowers the held-out risk.
+    interactions : "auto", "all", int, or list of column tuples
+    smoothness : Strengths or None
+        Fixed penalty strengths instead of cross-validated ones.
+    progress : callable or None
+        Told the share done (0 to 1) and what is going on.
+    """
+
+    columns: tuple[LearntColumn, ...]
+    players: tuple[int, ...]
+    order: int = 2
+    presence_order: int | str = "auto"
+    interactions: Any = "auto"
+    smoothness: Strengths | None = None
+    progress: Callable[[float, str], None] | None = None
+
+    def fit(
+        self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
+    ) -> FitResult:
+        """See :class:`Fitter`.
+
+        Parameters
+        ----------
+        encoded : Encoded
+        outputs : ndarray of shape (n_rows, n_outputs), float64
+        weights : ndarray of shape (n_rows,), float64
+            Above zero.
+        size_law : ndarray of shape (n_players + 1,), float64
+        """
+        search = _Search(self, encoded, outputs, weights, size_law)
+        search.fit_main_effects()
+        if self.order > 1:
+            search.fit_interactions()
+        return search.finish()
+
+
+class _Search:
+    """One fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
+
+    def __init__(
+        self,
+        fitter: ClosedFormFitter,
+        encoded: Encoded,
+        outputs: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        size_law: NDArray[np.float64],
+    ) -> None:
+        self.fitter = fitter
+        self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
+        self.n_players = len(size_law) - 1
+        folds = assign_folds(encoded, N_FOLDS)
+        self.fold_rows = [rows for fold in range(N_FOLDS) if len(rows := np.flatnonzero(folds == fold))]
+        self.derivative = 3
+        self.judgements: list[Judgement] = []
+        self.best: tuple[Judge, Judgement]
+        self.main_effects: tuple[Judge, Judgement]
+        self.presence_sets: dict[int, list[PresenceSet]] = {1: [(player,) for player in range(self.n_players)]}
+
+    @property
+    def max_presence(self) -> int:
+        asked = self.fitter.presence_order
+        return min(self.n_players, max(3, self.fitter.order) if isinstance(asked, str) else asked)
+
+    @property
+    def min_presence(self) -> int:
+        asked = self.fitter.presence_order
+        return 1 if isinstance(asked, str) else min(asked, self.n_players)
+
+    def fit_main_effects(self) -> None:
+        """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
+        main = Candidate(1, 1, {}, EXTRA_RANKS[0])
+        trials = []
+        for derivative in (3, 2):
+            self.derivative = derivative
+            judge = self._make_judge(self._make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
+            trials.append((derivative, judge, self._judge(judge, main, Strengths(), ("roughness", "ridge"))))
+            if self.fitter.smoothness is not None:
+                break
+        self.derivative, judge, judgement = min(trials, key=lambda trial: trial[2].risk)
+        self.best = self.main_effects = judge, judgement
+        self._report(0.2, "main effects")
+        if self.max_presence > 1 and self.n_players <= MAX_PLAYERS_PAIRS:
+            self._offer_presence(2, None)
+            self._try(judge, Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
+        if self.max_presence > 2 and self.n_players <= MAX_PLAYERS_TRIPLES:
+            self._offer_presence(3, None)
+            self._try(judge, Candidate(1, 3, {}, EXTRA_RANKS[0]), ())
+
+    def fit_interactions(self) -> None:
+        """Pairs (and triples) at rising resolution, then richer presence sets."""
+        value_sets = self._choose_value_sets()
+        if not any(len(values) > 1 for values in value_sets):
+            return
+        if self.n_players > MAX_PLAYERS_PAIRS:
+            self._offer_presence(2, value_sets)
+        order = max(map(len, value_sets))
+        presence = max(2, min(self.max_presence, order))
+        previous = np.inf
+        for step, resolution in enumerate(PAIR_RESOLUTIONS):
+            candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
+            functions = self._make_functions(value_sets, resolution)
+            if step and len(functions) > MAX_FUNCTIONS:
+                break
+            judge = self._make_judge(functions)
+            if judge.count_unknowns(candidate) > MAX_DENSE:
+                break
+            free = (("interaction", "roughness", "ridge"), ("interaction", "roughness"), ("roughness",))[step]
+            risk = self._try(judge, candidate, free).risk
+            self._report(0.3 + 0.2 * step, f"interactions at resolution {resolution}")
+            if not risk < previous * (1 - MIN_GAIN):
+                break
+            previous = risk
+        self._enrich_presence()
+
+    def _enrich_presence(self) -> None:
+        """Larger presence sets, and more functions under them, for the best model so far."""
+        judge, current = self.best
+        for presence in range(current.candidate.presence_order, self.max_presence + 1):
+            for extra in EXTRA_RANKS:
+                candidate = Candidate(current.candidate.order, presence, current.candidate.resolution, extra)
+                if any(candidate == judged.candidate for judged in self.judgements):
+                    continue
+                if judge.count_unknowns(candidate) <= MAX_DENSE:
+                    self._try(judge, candidate, ())
+
+    def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> Judgement:
+        """Judge a candidate and keep it if it is the best so far."""
+        judgement = self._judge(judge, candidate, self.best[1].strengths, free)
+        fulfils_request = candidate.presence_order >= self.min_presence > self.best[1].candidate.presence_order
+        if judgement.risk < self.best[1].risk * (1 - MIN_GAIN) or fulfils_request:
+            self.best = judge, judgement
+        return judgement
+
+    def _judge(self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
+        if self.fitter.smoothness is not None:
+            start, free = self.fitter.smoothness, ()
+        judgement = judge.judge(candidate, start, free)
+        self.judgements.append(judgement)
+        return judgement
+
+    def _make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
+        keys = sorted({(len(values), column) for values in value_sets for column in values})
+        axes = {(size, column): self._learn_axis(size, column) for size, column in keys}
+        return make_value_functions(value_sets, axes, {2: resolution, 3: TRIPLE_RESOLUTION})
+
+    def _make_judge(self, functions: ValueFunctions) -> Judge:
+        """Fold moments of the functions; refuses, before allocating, what would not fit."""
+        if len(functions) > 2 * MAX_FUNCTIONS:
+            needed = 8.0 * len(functions) ** 2 * (2 * N_FOLDS + 2)
+            raise TooLargeError(
+                f"the fit would have {len(functions)} functions and need about {needed / 2**30:.0f} GiB; "
+                "ask for fewer interactions (interactions=50), order=1, or pass fewer columns"
+            )
+        folds = [accumulate_moments(functions.evaluate, *self._rows(rows), len(functions)) for rows in self.fold_rows]
+        return Judge(FoldMoments.from_folds(functions, folds), self.presence_sets, self.fitter.players, self.size_law)
+
+    def _rows(self, rows: Any) -> tuple[Encoded, NDArray[np.float64], NDArray[np.float64]]:
+        return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows], self.weights[rows]
+
+    def _learn_axis(self, size: int, column: int) -> AxisFunctions:
+        axis = self.fitter.columns[column].axes[size - 1]
+        moments = compute_local_moments(axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights)
+        return compute_axis_functions(axis, *moments, self.derivative, AXIS_LIMITS[size - 1])
+
+    def _offer_presence(self, size: int, value_sets: Sequence[ValueSet] | None) -> None:
+        if value_sets is None:
+            self.presence_sets[size] = list(combinations(range(self.n_players), size))
+        else:
+            found = {players_of(values, self.fitter.players) for values in value_sets}
+            self.presence_sets[size] = sorted(each for each in found if len(each) == size)
+
+    def _choose_value_sets(self) -> list[ValueSet]:
+        """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
+        judge, judgement = self.main_effects
+        problem, _, _ = judge.read(judgement)
+        return choose_value_sets(
+            judge.moments,
+            problem.merge(judgement.solution.coefficients),
+            self._rows(slice(None)),
+            self.fitter.order,
+            self.fitter.interactions,
+            MAX_FUNCTIONS,
+        )
+
+    def _report(self, share: float, what: str) -> None:
+        if self.fitter.progress is not None:
+            self.fitter.progress(share, what)
+
+    def finish(self) -> FitResult:
+        """Expand the chosen candidate to tables."""
+        judge, judgement = self.best
+        problem, functions, total = judge.read(judgement)
+        solution = judgement.solution
+        if solution.gradient > 1e-6:
+            warnings.warn(
+                f"the normal equations hold to {solution.gradient:.1e} only; give a larger smoothness or fewer interactions",
+                FitWarning,
+                stacklevel=4,
+            )
+        model = _expand(problem, functions, solution, total, self.fitter, self.n_players)
+        self._report(1.0, "done")
+        return FitResult(model, tuple(self.judgements), judgement, solution.gradient)
+
+
+def _expand(
+    problem: MaskedProblem,
+    functions: ValueFunctions,
+    solution: Solution,
+    total: Moments,
+    fitter: ClosedFormFitter,
+    n_players: int,
+) -> AdditiveModel:
+    """Tables of a solved problem; each part is shifted to mean zero on the training rows."""
+    position = np.arange(len(functions)) - np.searchsorted(functions.owners, functions.owners)
+    tables, presence_sets = [], []
+    for owner in range(len(functions.value_sets)):
+        of_owner = np.flatnonzero(functions.owners[problem.functions] == owner)
+        numbers = list(dict.fromkeys(problem.presence[of_owner].tolist()))
+        n_own = int((functions.owners == owner).sum())
+        coefficients = np.zeros((n_own, len(numbers), solution.coefficients.shape[1]))
+        where = {number: place for place, number in enumerate(numbers)}
+        place = np.array([where[number] for number in problem.presence[of_owner].tolist()])
+        coefficients[position[problem.functions[of_owner]], place] = solution.coefficients[of_owner]
+        shift = np.tensordot(total.means[functions.owners == owner], coefficients, axes=1)
+        tables.append(functions.expand(owner, coefficients) - shift)
+        presence_sets.append(tuple(problem.presence_sets[number] for number in numbers))
+    bases = tuple(column.encoder.bases for column in fitter.columns)
+    return AdditiveModel(bases, functions.value_sets, tuple(presence_sets), tuple(tables), total.output_means.copy(), n_players)
+
+
+FITTERS: dict[str, type] = {"closed-form": ClosedFormFitter}

@@ -1,0 +1,184 @@
+"""Sufficient statistics of the fit: they add over rows, and subtract.
+
+Sums are kept as total weight, means, and *centred* second moments, and merged by the pairwise update of Chan, Golub and
+LeVeque (1983): raw sums would lose the digits of outputs far from zero.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import dsyrk
+
+from ..table.encoding import Encoded
+
+# Rows of one dense block of function values: long enough for BLAS, 50 MB at 3 000 functions.
+BLOCK_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Weighted moments of ``[B, f]``, value functions and outputs.
+
+    Attributes
+    ----------
+    weight : float
+        Total weight of the rows.
+    means : ndarray of shape (n_functions,), float64
+    scatter : ndarray of shape (n_functions, n_functions), float64
+        ``sum w (B - mean)(B - mean)ᵀ``.
+    output_means : ndarray of shape (n_outputs,), float64
+    cross : ndarray of shape (n_functions, n_outputs), float64
+        ``sum w (B - mean)(f - mean)``.
+    output_scatter : ndarray of shape (n_outputs,), float64
+        ``sum w (f - mean)²``.
+    """
+
+    weight: float
+    means: NDArray[np.float64]
+    scatter: NDArray[np.float64]
+    output_means: NDArray[np.float64]
+    cross: NDArray[np.float64]
+    output_scatter: NDArray[np.float64]
+
+    def __add__(self, other: "Moments") -> "Moments":
+        """Moments of both parts' rows together."""
+        return self._merge(other, 1.0)
+
+    def __sub__(self, other: "Moments") -> "Moments":
+        """Moments of these rows without the other's, which must be among them."""
+        return self._merge(other, -1.0)
+
+    def _merge(self, other: "Moments", sign: float) -> "Moments":
+        weight = self.weight + sign * other.weight
+        if not weight > 0:
+            raise ValueError(f"moments of total weight {weight} describe no rows")
+        step = other.means - self.means
+        output_step = other.output_means - self.output_means
+        factor = sign * self.weight * other.weight / weight
+        share = sign * other.weight / weight
+        return Moments(
+            weight,
+            self.means + share * step,
+            self.scatter + sign * other.scatter + factor * np.outer(step, step),
+            self.output_means + share * output_step,
+            self.cross + sign * other.cross + factor * np.outer(step, output_step),
+            self.output_scatter + sign * other.output_scatter + factor * output_step**2,
+        )
+
+    def around(self, centre: "Moments") -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Mean second moments about another's means: ``G``, ``r`` and ``E (f - φ_∅)²``.
+
+        Held-out rows must be judged at the training rows' centring (method: exact masked risk from moments).
+        """
+        step = self.means - centre.means
+        output_step = self.output_means - centre.output_means
+        gram = self.scatter / self.weight + np.outer(step, step)
+        cross = self.cross / self.weight + np.outer(step, output_step)
+        return gram, cross, self.output_scatter / self.weight + output_step**2
+
+    def select(self, functions: NDArray[np.int64]) -> "Moments":
+        """Moments of some of the functions."""
+        return Moments(
+            self.weight,
+            self.means[functions],
+            self.scatter[np.ix_(functions, functions)],
+            self.output_means,
+            self.cross[functions],
+            self.output_scatter,
+        )
+
+
+def accumulate_moments(
+    evaluate: Callable[[Encoded], NDArray[np.float64]],
+    encoded: Encoded,
+    outputs: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    n_functions: int,
+) -> Moments:
+    """Moments of rows, block by block; the design is never in memory as a whole.
+
+    Parameters
+    ----------
+    evaluate : callable
+        Encoded rows to function values of shape (n_functions, n_rows).
+    encoded : Encoded
+    outputs : ndarray of shape (n_rows, n_outputs), float64
+    weights : ndarray of shape (n_rows,), float64
+        Above zero.
+    n_functions : int
+    """
+    total: Moments | None = None
+    scatter = np.zeros((n_functions, n_functions), order="F")
+    for start in range(0, len(outputs), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        values = evaluate(Encoded(encoded.cells[rows], encoded.offsets[rows]))
+        part = _describe_block(values, outputs[rows], weights[rows], scatter)
+        total = part if total is None else _merge_light(total, part, scatter)
+    if total is None:
+        raise ValueError("no rows to describe")
+    lower = np.tril(scatter.T)
+    full = lower + np.tril(lower, -1).T
+    return Moments(total.weight, total.means, full, total.output_means, total.cross, total.output_scatter)
+
+
+def _describe_block(
+    values: NDArray[np.float64], outputs: NDArray[np.float64], weights: NDArray[np.float64], scatter: NDArray[np.float64]
+) -> Moments:
+    """A block's moments; its scatter is added to ``scatter`` (upper triangle, in place) instead of returned."""
+    weight = float(weights.sum())
+    means = values @ weights / weight
+    output_means = weights @ outputs / weight
+    values -= means[:, None]
+    centred = (outputs - output_means) * weights[:, None]
+    cross = values @ centred
+    output_scatter = np.einsum("ij,ij->j", centred, outputs - output_means)
+    values *= np.sqrt(weights)
+    if len(values):
+        dsyrk(1.0, values.T, beta=1.0, c=scatter, trans=1, lower=0, overwrite_c=1)
+    return Moments(weight, means, np.empty((0, 0)), output_means, cross, output_scatter)
+
+
+def _merge_light(total: Moments, part: Moments, scatter: NDArray[np.float64]) -> Moments:
+    """Chan's update with the scatter kept apart, in place."""
+    weight = total.weight + part.weight
+    step = part.means - total.means
+    output_step = part.output_means - total.output_means
+    factor = total.weight * part.weight / weight
+    scatter += factor * np.outer(step, step)
+    share = part.weight / weight
+    return Moments(
+        weight,
+        total.means + share * step,
+        np.empty((0, 0)),
+        total.output_means + share * output_step,
+        total.cross + part.cross + factor * np.outer(step, output_step),
+        total.output_scatter + part.output_scatter + factor * output_step**2,
+    )
+
+
+def merge_all(parts: Iterable[Moments]) -> Moments:
+    """Sum of moments, in order."""
+    first, *others = parts
+    for part in others:
+        first = first + part
+    return first
+
+
+def assign_folds(encoded: Encoded, n_folds: int) -> NDArray[np.int64]:
+    """Fold of each row by a hash of its values: equal rows fall together, in whatever order or worker they come.
+
+    The hash is symmetric in the columns, so permuting them changes nothing.
+    """
+    bits = np.ascontiguousarray(encoded.offsets + 0.0).view(np.uint64)
+    mixed = bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    summed = _mix(mixed).sum(axis=1, dtype=np.uint64)
+    return (_mix(summed) % np.uint64(n_folds)).astype(np.int64)
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of MurmurHash3: every input bit reaches every output bit."""
+    values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    values = (values ^ (values >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return values ^ (values >> np.uint64(33))

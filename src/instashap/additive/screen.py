@@ -1,0 +1,123 @@
+"""Which interactions to offer the fit, where all of them would be too many."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..game.terms import ValueSet, close_downwards
+from ..table.encoding import Encoded
+from .design import ValueFunctions
+from .select import FoldMoments
+
+# Functions a pair and a triple cost at the resolution the fit usually ends with.
+_COST = {2: 20, 3: 13}
+# Unknowns a row can support: more would be shrunk to nothing anyway.
+_UNKNOWNS_PER_ROW = 4
+# Leading axis functions that score a pair: line, parabola and one step.
+_N_LEADING = 3
+_BLOCK_ROWS = 8192
+
+Rows = tuple[Encoded, NDArray[np.float64], NDArray[np.float64]]
+
+
+def choose_value_sets(
+    moments: FoldMoments, main_effects: NDArray[np.float64], rows: Rows, order: int, asked: Any, max_functions: int
+) -> list[ValueSet]:
+    """Value sets to fit: every main effect, and the interactions asked for.
+
+    Parameters
+    ----------
+    moments : FoldMoments
+        Of the main effects.
+    main_effects : ndarray of shape (n_functions, n_outputs), float64
+        Coefficients of the main-effects model at the full coalition.
+    rows : encoded rows, outputs and weights
+    order : int
+    asked : "auto", "all", int or list of value sets
+        "auto" takes all pairs while they are few, else the best by :func:`score_pairs`; triples need all their pairs.
+    max_functions : int
+    """
+    functions = moments.functions
+    n_columns = max(max(values) for values in functions.value_sets) + 1 if functions.value_sets else 0
+    singles = [(column,) for column in range(n_columns)]
+    if isinstance(asked, list):
+        return close_downwards([*singles, *asked])
+    live = [values[0] for values in functions.value_sets]
+    if asked == "all":
+        return close_downwards([*singles, *(each for size in range(2, order + 1) for each in combinations(live, size))])
+    budget = min(max_functions - len(functions), max(int(_UNKNOWNS_PER_ROW * moments.total.weight), _COST[2] * len(live)))
+    limit = asked if isinstance(asked, int) else max(budget // _COST[2], 1)
+    pairs = list(combinations(live, 2))
+    if len(pairs) > limit or order > 2:
+        scores = score_pairs(moments, main_effects, rows)
+        pairs.sort(key=lambda pair: -scores[pair])
+    chosen: list[ValueSet] = list(pairs[:limit])
+    if order > 2:
+        spare = limit - len(chosen) if isinstance(asked, int) else (budget - _COST[2] * len(chosen)) // _COST[3]
+        chosen += _choose_triples(chosen, scores, max(spare, 0))
+    return sorted({*singles, *chosen}, key=lambda values: (len(values), values))
+
+
+def _choose_triples(pairs: Sequence[ValueSet], scores: dict[tuple[int, ...], float], limit: int) -> list[ValueSet]:
+    """Triples all of whose pairs are chosen, those with the strongest weakest pair first."""
+    known = set(pairs)
+    columns = sorted({column for pair in pairs for column in pair})
+    found = [each for each in combinations(columns, 3) if all(pair in known for pair in combinations(each, 2))]
+    found.sort(key=lambda each: -min(scores[pair] for pair in combinations(each, 2)))
+    return list(found[:limit])
+
+
+def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: Rows) -> dict[tuple[int, ...], float]:
+    """What a pair may add: synergy the main effects leave over, and redundancy they share.
+
+    Synergy: squared covariances of the main-effects residual with products of leading axis functions, all pairs in one
+    matrix product. Redundancy: the part of each main effect that the other column foretells, which under masks needs the
+    pair. Both are shares of the output's variance, summed over outputs.
+    """
+    functions = moments.functions
+    leading = np.flatnonzero(functions.ranks <= _N_LEADING)
+    owner = functions.owners[leading]
+    synergy = _sum_blocks(_accumulate_products(functions, leading, main_effects, moments, rows), owner)
+    gram, _, _ = moments.total.around(moments.total)
+    redundancy = np.zeros_like(synergy)
+    variances = np.maximum(moments.total.output_scatter / moments.total.weight, 1e-300)
+    for number in range(len(functions.value_sets)):
+        own = functions.owners == number
+        told = gram[np.ix_(leading, own)] @ main_effects[own]  # (n_leading, n_outputs)
+        np.add.at(redundancy[number], owner, (told**2 / variances).sum(axis=1))
+    total = synergy + redundancy + redundancy.T
+    columns = [values[0] for values in functions.value_sets]
+    return {
+        (columns[i], columns[j]): float(total[i, j]) for i in range(len(columns)) for j in range(i + 1, len(columns))
+    }
+
+
+def _accumulate_products(
+    functions: ValueFunctions, leading: NDArray[np.int64], main_effects: NDArray[np.float64], moments: FoldMoments, rows: Rows
+) -> NDArray[np.float64]:
+    """``sum_outputs (E[Z_a Z_b residual])² / variance``, shape (n_leading, n_leading)."""
+    encoded, outputs, weights = rows
+    n_outputs = outputs.shape[1]
+    products = np.zeros((n_outputs, len(leading), len(leading)))
+    for start in range(0, len(outputs), _BLOCK_ROWS):
+        block = slice(start, start + _BLOCK_ROWS)
+        values = functions.evaluate(Encoded(encoded.cells[block], encoded.offsets[block]))
+        values -= moments.total.means[:, None]
+        residual = (outputs[block] - moments.total.output_means) - values.T @ main_effects
+        weighted = residual * weights[block, None]
+        for output in range(n_outputs):
+            products[output] += (values[leading] * weighted[:, output]) @ values[leading].T
+    products /= moments.total.weight
+    variances = np.maximum(moments.total.output_scatter / moments.total.weight, 1e-300)
+    result: NDArray[np.float64] = (products**2 / variances[:, None, None]).sum(axis=0)
+    return result
+
+
+def _sum_blocks(values: NDArray[np.float64], owner: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sums over blocks of functions with the same owners."""
+    indicator = np.zeros((owner.max(initial=-1) + 1, len(owner)))
+    indicator[owner, np.arange(len(owner))] = 1.0
+    return indicator @ values @ indicator.T

@@ -1,0 +1,263 @@
+"""Smoothness, resolution, order and presence order chosen by exact held-out masked risk, from fold moments alone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..game.terms import PresenceSet
+from .design import ValueFunctions
+from .moments import Moments, merge_all
+from .solve import MaskedProblem, Solution, compute_masked_risk, conjugate_gradients, make_problem, solve_problem
+
+# Grids, by factors of ten: smoothing from almost none to almost a parabola.
+ROUGHNESS_GRID = tuple(10.0**power for power in range(-11, 2))
+RIDGE_GRID = tuple(10.0**power for power in range(-7, 2))
+INTERACTION_GRID = (1.0, 3.0, 10.0, 30.0, 100.0)
+# A richer model must lower the held-out risk by this share; smaller gains are rounding and chance.
+MIN_GAIN = 1e-5
+# Fold solutions start from the full-data one; stopped early they would still know their held-out rows, and too little
+# smoothing would win.
+_FOLD_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """Penalty strengths.
+
+    Attributes
+    ----------
+    roughness : float
+        On squared derivatives.
+    ridge : float
+        On prior precision (about pseudo-rows per row for rare categories).
+    interaction : float
+        Factor on both for every column of a term beyond the first.
+    """
+
+    roughness: float = 1e-5
+    ridge: float = 1e-6
+    interaction: float = 1.0
+
+    def penalise(self, functions: ValueFunctions) -> NDArray[np.float64]:
+        """Diagonal of the penalty matrix, shape (n_functions,)."""
+        own = self.roughness * functions.roughness + self.ridge * functions.ridge
+        return own * self.interaction ** (functions.sizes - 1.0)
+
+
+@dataclass(frozen=True)
+class FoldMoments:
+    """Moments of disjoint folds of the rows, and of all."""
+
+    functions: ValueFunctions
+    folds: tuple[Moments, ...]
+    total: Moments
+
+    @classmethod
+    def from_folds(cls, functions: ValueFunctions, folds: Sequence[Moments]) -> "FoldMoments":
+        return cls(functions, tuple(folds), merge_all(folds))
+
+    def select(self, is_kept: NDArray[np.bool_]) -> "FoldMoments":
+        """Of some of the functions."""
+        if is_kept.all():
+            return self
+        chosen = np.flatnonzero(is_kept)
+        return FoldMoments(
+            self.functions.select(is_kept), tuple(fold.select(chosen) for fold in self.folds), self.total.select(chosen)
+        )
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model to be judged: which functions, under which presence sets.
+
+    Attributes
+    ----------
+    order : int
+        The most columns a shape function reads.
+    presence_order : int
+        The most players a presence set holds.
+    resolution : mapping of int to int
+        Largest rank kept of the terms of each size.
+    extra_ranks : tuple of int
+        For terms of one, two, three columns: ranks that are repeated under larger presence sets.
+    """
+
+    order: int
+    presence_order: int
+    resolution: Mapping[int, int]
+    extra_ranks: tuple[int, ...]
+
+    def keeps(self, functions: ValueFunctions) -> NDArray[np.bool_]:
+        """Which functions belong to the candidate."""
+        sizes = functions.sizes
+        limit = np.array([0] + [self.resolution.get(size, 10**9) for size in (1, 2, 3)])
+        return (sizes <= self.order) & (functions.ranks <= limit[sizes])
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A candidate with its best strengths and its held-out risks.
+
+    ``risk`` and ``full_risk`` are summed over outputs, each relative to the output's variance; ``full_risk`` is at the full
+    coalition (one minus the cross-validated R²).
+    """
+
+    candidate: Candidate
+    strengths: Strengths
+    risk: float
+    full_risk: float
+    n_unknowns: int
+    solution: Solution = field(repr=False, compare=False)
+
+
+class Judge:
+    """Cross-validated masked risk of candidates over one set of fold moments.
+
+    Parameters
+    ----------
+    moments : FoldMoments
+    presence_sets : mapping of int to sequence of presence sets
+        Presence sets on offer, by size.
+    players : sequence of int
+        Player of each column.
+    size_law : ndarray of shape (n_players + 1,), float64
+    """
+
+    def __init__(
+        self,
+        moments: FoldMoments,
+        presence_sets: Mapping[int, Sequence[PresenceSet]],
+        players: Sequence[int],
+        size_law: NDArray[np.float64],
+    ) -> None:
+        self.moments = moments
+        self.presence_sets = presence_sets
+        self.players = players
+        self.size_law = size_law
+
+    def make_problem(self, candidate: Candidate, functions: ValueFunctions) -> MaskedProblem:
+        """Unknowns of a candidate."""
+        offered = [each for size, sets in self.presence_sets.items() if size <= candidate.presence_order for each in sets]
+        return make_problem(functions, offered, candidate.extra_ranks, self.players, self.size_law)
+
+    def count_unknowns(self, candidate: Candidate) -> int:
+        """Size of a candidate's linear system."""
+        functions = self.moments.functions
+        return len(self.make_problem(candidate, functions.select(candidate.keeps(functions))))
+
+    def judge(self, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
+        """Best strengths of a candidate along the ``free`` coordinates, and the risks there."""
+        moments = self.moments.select(candidate.keeps(self.moments.functions))
+        problem = self.make_problem(candidate, moments.functions)
+        splits = _split(moments)
+        seen: dict[Strengths, _Trial] = {}
+
+        def evaluate(strengths: Strengths) -> float:
+            if strengths not in seen:
+                seen[strengths] = _cross_validate(problem, moments, splits, strengths)
+            return seen[strengths].risk
+
+        best = _descend(evaluate, start, free)
+        trial = seen[best]
+        return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.solution)
+
+    def read(self, judgement: Judgement) -> tuple[MaskedProblem, ValueFunctions, Moments]:
+        """What a judged candidate's coefficients belong to: its unknowns, functions and moments of all rows."""
+        moments = self.moments.select(judgement.candidate.keeps(self.moments.functions))
+        return self.make_problem(judgement.candidate, moments.functions), moments.functions, moments.total
+
+
+@dataclass(frozen=True)
+class _Split:
+    """One fold's second moments: of the training rows, and of the held-out rows about the training means."""
+
+    share: float
+    train: tuple[NDArray[np.float64], NDArray[np.float64]]
+    held_out: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+def _split(moments: FoldMoments) -> list[_Split]:
+    if len(moments.folds) < 2:
+        return []
+    splits = []
+    for fold in moments.folds:
+        train = moments.total - fold
+        gram, cross, _ = train.around(train)
+        splits.append(_Split(fold.weight / moments.total.weight, (gram, cross), fold.around(train)))
+    return splits
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Held-out risks under some strengths, and the solution on all rows."""
+
+    risk: float
+    full_risk: float
+    solution: Solution
+
+
+def _cross_validate(
+    problem: MaskedProblem, moments: FoldMoments, splits: Sequence[_Split], strengths: Strengths
+) -> _Trial:
+    """Masked and full-coalition risk over the folds; one factorisation serves them all as preconditioner.
+
+    With a single fold (all rows alike) there is nothing to judge by: risks are infinite and the first candidate stays.
+    """
+    penalty = strengths.penalise(moments.functions)
+    gram, cross, _ = moments.total.around(moments.total)
+    whole = solve_problem(problem, gram, cross, penalty)
+    risks = np.zeros((2, len(moments.total.output_means)))
+    for split in splits:
+
+        def multiply(coefficients: NDArray[np.float64], gram: NDArray[np.float64] = split.train[0]) -> NDArray[np.float64]:
+            return problem.multiply(gram, penalty, coefficients)
+
+        coefficients = conjugate_gradients(
+            multiply,
+            whole.precondition,
+            problem.weigh_target(split.train[1]),
+            tolerance=_FOLD_TOLERANCE,
+            start=whole.coefficients,
+        )
+        risks += split.share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
+    variances = moments.total.output_scatter / moments.total.weight
+    relative = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)
+    if not splits:
+        relative[:] = np.inf
+    return _Trial(float(relative[0]), float(relative[1]), replace(whole, precondition=_forget))
+
+
+def _forget(target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Stands for a released factorisation."""
+    raise RuntimeError("the factorisation of a judged candidate was released")
+
+
+def _descend(evaluate: Callable[[Strengths], float], start: Strengths, free: Sequence[str]) -> Strengths:
+    """Coordinate descent on the grids, walking downhill one step at a time, until no coordinate moves."""
+    grids = {"roughness": ROUGHNESS_GRID, "ridge": RIDGE_GRID, "interaction": INTERACTION_GRID}
+    best = start
+    for _ in range(2):
+        before = best
+        for name in free:
+            best = _walk(evaluate, best, name, grids[name])
+        if best == before or len(free) == 1:
+            break
+    evaluate(best)
+    return best
+
+
+def _walk(evaluate: Callable[[Strengths], float], start: Strengths, name: str, grid: Sequence[float]) -> Strengths:
+    position = int(np.argmin(np.abs(np.log(np.array(grid) / getattr(start, name)))))
+    best = replace(start, **{name: grid[position]})
+    for direction in (1, -1):
+        moved = False
+        while 0 <= position + direction < len(grid):
+            trial = replace(best, **{name: grid[position + direction]})
+            if not evaluate(trial) < evaluate(best):
+                break
+            best, position, moved = trial, position + direction, True
+        if moved:
+            break
+    return best

@@ -1,0 +1,256 @@
+"""The masked least-squares problem as linear algebra on moments: assemble, solve, and judge.
+
+With unknowns ``c[u, R]`` (value function u counted under presence set R) the masked fit is
+``sum_{u', R'} π_{|R ∪ R'|} (G + P)[u, u'] c[u', R'] = π_{|R|} r[u]``: a Hadamard product of a small data Gram ``G`` with the
+combinatorial matrix ``W[R, R'] = π_{|R ∪ R'|}``. No mask is sampled, and the optimum is global.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.sparse import csr_array
+
+from ..game.coalitions import compute_containment_masses
+from ..game.terms import PresenceSet, count_unions, extend_presence, make_presence_masks, players_of
+from .design import ValueFunctions
+
+# Unknowns up to which the matrix is assembled and factorised: 6 500² float64 are 340 MB.
+MAX_DENSE = 6500
+# Added to the diagonal, relative to it, so that exactly collinear columns share instead of failing.
+_JITTER = 1e-11
+_CG_STEPS = 400
+
+
+@dataclass(frozen=True)
+class MaskedProblem:
+    """Unknowns of a masked fit and the masses that couple them.
+
+    Attributes
+    ----------
+    functions, presence : ndarray of shape (n_unknowns,), int64
+        Value function and presence set of each unknown.
+    presence_sets : tuple of tuple of int
+    n_functions : int
+    size_law : ndarray of shape (n_players + 1,), float64
+    """
+
+    functions: NDArray[np.int64]
+    presence: NDArray[np.int64]
+    presence_sets: tuple[PresenceSet, ...]
+    n_functions: int
+    size_law: NDArray[np.float64]
+    union_masses: NDArray[np.float64] = field(init=False, repr=False)
+    total_mass: float = field(init=False)
+    own_masses: NDArray[np.float64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        masses = compute_containment_masses(self.size_law)
+        unions = count_unions(make_presence_masks(self.presence_sets, len(self.size_law) - 1))
+        union_masses = masses[unions]
+        object.__setattr__(self, "union_masses", union_masses)
+        object.__setattr__(self, "total_mass", float(masses[0]))
+        object.__setattr__(self, "own_masses", np.diag(union_masses)[self.presence].copy())
+
+    def __len__(self) -> int:
+        return len(self.functions)
+
+    def assemble(self, gram: NDArray[np.float64], penalty: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The matrix of the normal equations; ``penalty`` is the diagonal of P, shape (n_functions,)."""
+        penalised = gram + np.diag(penalty)
+        rows = np.take(np.take(penalised, self.functions, axis=0), self.functions, axis=1)
+        rows *= np.take(np.take(self.union_masses, self.presence, axis=0), self.presence, axis=1)
+        return rows
+
+    def multiply(
+        self, gram: NDArray[np.float64], penalty: NDArray[np.float64], coefficients: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The matrix times coefficients of shape (n_unknowns, n_outputs), without forming it: ``(G + P) C W``."""
+        result = np.empty_like(coefficients)
+        shape = (len(self.presence_sets), self.n_functions)
+        for output in range(coefficients.shape[1]):
+            sparse = csr_array((coefficients[:, output], (self.presence, self.functions)), shape=shape)
+            product = sparse @ gram + (sparse * penalty[None, :]).toarray()
+            result[:, output] = (self.union_masses @ product)[self.presence, self.functions]
+        return result
+
+    def weigh_target(self, cross: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Right-hand side ``π_{|R|} r[u]``, shape (n_unknowns, n_outputs)."""
+        return self.own_masses[:, None] * cross[self.functions]
+
+    def merge(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Coefficients at the full coalition, summed over presence; shape (n_functions, n_outputs)."""
+        merged = np.zeros((self.n_functions, coefficients.shape[1]))
+        np.add.at(merged, self.functions, coefficients)
+        return merged
+
+
+def make_problem(
+    functions: ValueFunctions,
+    presence_sets: Sequence[PresenceSet],
+    extra_ranks: Sequence[int],
+    players: Sequence[int],
+    size_law: NDArray[np.float64],
+) -> MaskedProblem:
+    """Unknowns of the terms (value set U, presence set R ⊇ U).
+
+    Every function counts once its own players are present; the functions of rank at most ``extra_ranks[|U| - 1]`` also
+    have a coefficient under each larger presence set: conditional means change with what else is known, smoothly.
+    """
+    index: dict[PresenceSet, int] = {}
+    unknown_functions, unknown_presence = [], []
+    by_owner = np.split(np.arange(len(functions)), np.flatnonzero(np.diff(functions.owners)) + 1) if len(functions) else []
+    for members in by_owner:
+        values = functions.value_sets[functions.owners[members[0]]]
+        base = players_of(values, players)
+        wide = members[functions.ranks[members] <= extra_ranks[len(values) - 1]]
+        for presence in extend_presence(base, presence_sets if wide.size else ()):
+            number = index.setdefault(presence, len(index))
+            chosen = members if presence == base else wide
+            unknown_functions.append(chosen)
+            unknown_presence.append(np.full(len(chosen), number))
+    empty = [np.empty(0, dtype=np.int64)]
+    return MaskedProblem(
+        np.concatenate(unknown_functions or empty),
+        np.concatenate(unknown_presence or empty).astype(np.int64),
+        tuple(index),
+        len(functions),
+        size_law,
+    )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Coefficients of a masked fit and how well its normal equations hold.
+
+    Attributes
+    ----------
+    coefficients : ndarray of shape (n_unknowns, n_outputs), float64
+    gradient : float
+        Largest residual of the normal equations relative to the right-hand side.
+    precondition : callable
+        Applies the (approximate) inverse of the matrix; solves of nearby problems start from it.
+    """
+
+    coefficients: NDArray[np.float64]
+    gradient: float
+    precondition: Callable[[NDArray[np.float64]], NDArray[np.float64]] = field(repr=False)
+
+
+def solve_problem(problem: MaskedProblem, gram: NDArray[np.float64], cross: NDArray[np.float64], penalty: NDArray[np.float64]) -> Solution:
+    """Solve the normal equations: by one Cholesky factor if the matrix is small, else by conjugate gradients.
+
+    Parameters
+    ----------
+    problem : MaskedProblem
+    gram : ndarray of shape (n_functions, n_functions), float64
+        Centred second moments of the value functions.
+    cross : ndarray of shape (n_functions, n_outputs), float64
+        Centred cross moments with the outputs.
+    penalty : ndarray of shape (n_functions,), float64
+        Diagonal penalty on the scale of ``gram``.
+    """
+    target = problem.weigh_target(cross)
+
+    def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        return problem.multiply(gram, penalty, coefficients)
+
+    if len(problem) <= MAX_DENSE:
+        precondition = _factorise(problem.assemble(gram, penalty))
+        coefficients = precondition(target)
+        coefficients += precondition(target - multiply(coefficients))  # one step of refinement
+    else:
+        precondition = _make_block_preconditioner(problem, gram, penalty)
+        coefficients = conjugate_gradients(multiply, precondition, target, tolerance=1e-11)
+    residual = np.abs(target - multiply(coefficients)).max(initial=0.0)
+    return Solution(coefficients, float(residual / max(np.abs(target).max(initial=0.0), 1e-300)), precondition)
+
+
+def _factorise(matrix: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    if not len(matrix):
+        return lambda target: target
+    diagonal = np.diag(matrix).copy()
+    for jitter in (_JITTER, 1e-8, 1e-5):
+        np.fill_diagonal(matrix, diagonal * (1 + jitter) + 1e-300)
+        try:
+            factor = cho_factor(matrix, lower=True, check_finite=False)
+        except LinAlgError:
+            continue
+        return lambda target: cho_solve(factor, target, check_finite=False)
+    raise LinAlgError("the normal equations are not positive definite; raise the smoothness strengths")
+
+
+def _make_block_preconditioner(
+    problem: MaskedProblem, gram: NDArray[np.float64], penalty: NDArray[np.float64]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Exact inverse of each value function's own block ``(G + P)[u, u] · W[R_u, R_u]``."""
+    blocks: dict[tuple[int, ...], list[NDArray[np.int64]]] = {}
+    order = np.argsort(problem.functions, kind="stable")
+    for members in np.split(order, np.flatnonzero(np.diff(problem.functions[order])) + 1):
+        blocks.setdefault(tuple(problem.presence[members]), []).append(members)
+    prepared = []
+    diagonal = np.diag(gram) + penalty
+    for presence, members in blocks.items():
+        masses = problem.union_masses[np.ix_(presence, presence)]
+        where = np.stack(members)  # (n_functions with these presence sets, n_presence)
+        prepared.append((where, np.linalg.inv(masses), diagonal[problem.functions[where[:, 0]]]))
+
+    def precondition(target: NDArray[np.float64]) -> NDArray[np.float64]:
+        result = np.empty_like(target)
+        for where, inverse, scale in prepared:
+            result[where] = np.einsum("pq,uqc->upc", inverse, target[where]) / scale[:, None, None]
+        return result
+
+    return precondition
+
+
+def conjugate_gradients(
+    multiply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    precondition: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    target: NDArray[np.float64],
+    *,
+    tolerance: float,
+    start: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Preconditioned conjugate gradients, each output its own sequence; stops at a relative residual of ``tolerance``."""
+    solution = np.zeros_like(target) if start is None else start.copy()
+    residual = target - (multiply(solution) if start is not None else 0.0)
+    limit = tolerance**2 * np.maximum((target**2).sum(axis=0), 1e-300)
+    direction = precondition(residual)
+    slope = (residual * direction).sum(axis=0)
+    for _ in range(_CG_STEPS):
+        if ((residual**2).sum(axis=0) <= limit).all():
+            break
+        product = multiply(direction)
+        curvature = (direction * product).sum(axis=0)
+        step = np.divide(slope, curvature, out=np.zeros_like(slope), where=curvature > 0)
+        solution += step * direction
+        residual = residual - step * product
+        conditioned = precondition(residual)
+        new_slope = (residual * conditioned).sum(axis=0)
+        direction = conditioned + np.divide(new_slope, slope, out=np.zeros_like(slope), where=slope > 0) * direction
+        slope = new_slope
+    return solution
+
+
+def compute_masked_risk(
+    problem: MaskedProblem,
+    coefficients: NDArray[np.float64],
+    gram: NDArray[np.float64],
+    cross: NDArray[np.float64],
+    variance: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Exact masked risk, and risk at the full coalition; each of shape (n_outputs,).
+
+    ``π_0 E(f - φ_∅)² - 2 bᵀc + cᵀA c`` with held-out second moments about the *training* means
+    (:meth:`instashap.additive.moments.Moments.around`). It contains ``E_S Var(f | x_S)``: comparable
+    between models under one mask law, and not one minus R².
+    """
+    unpenalised = np.zeros(problem.n_functions)
+    quadratic = (coefficients * problem.multiply(gram, unpenalised, coefficients)).sum(axis=0)
+    linear = (problem.weigh_target(cross) * coefficients).sum(axis=0)
+    merged = problem.merge(coefficients)
+    full = variance - 2 * (cross * merged).sum(axis=0) + (merged * (gram @ merged)).sum(axis=0)
+    return problem.total_mass * variance - 2 * linear + quadratic, full

@@ -1,0 +1,1 @@
+"""The cooperative game: coalitions, terms and credits, on plain arrays."""

@@ -1,0 +1,89 @@
+"""Laws of random coalitions, and the masses the closed form needs from them.
+
+A size law is an array ``mu`` of shape (n_features + 1,): the mass of each coalition size 0 … d; within one size every
+coalition is equally likely. A law need not sum to one: the masses weigh the squared errors of the masked fit.
+"""
+
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def compute_shapley_size_law(n_features: int, full_weight: float = 1.0) -> NDArray[np.float64]:
+    """Mass of each coalition size under the Shapley kernel, with extra mass on the full coalition.
+
+    Interior sizes ``s = 1 … d-1`` have mass proportional to ``1 / (s (d - s))`` and sum to one (InstaSHAP, Eq. 8 and 20);
+    the full coalition has mass ``full_weight`` on that scale. Interior sizes alone would leave the prediction at the full
+    coalition undetermined, hence ``full_weight > 0``. With one feature there is no interior: all mass is on the full set.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of players d, at least 1.
+    full_weight : float
+        Mass of the full coalition, relative to the interior's total of 1.
+
+    Returns
+    -------
+    ndarray of shape (n_features + 1,), float64
+        Mass of each size. The empty coalition has mass 0: there the model is its base value whatever is fitted.
+
+    Examples
+    --------
+    >>> compute_shapley_size_law(3, full_weight=0.5)
+    array([0. , 0.5, 0.5, 0.5])
+    """
+    law = np.zeros(n_features + 1)
+    sizes = np.arange(1, n_features)
+    if sizes.size:
+        kernel = 1.0 / (sizes * (n_features - sizes))
+        law[1:n_features] = kernel / kernel.sum()
+    law[n_features] += full_weight if n_features > 1 else 1.0
+    return law
+
+
+def compute_containment_masses(size_law: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mass of the coalitions that contain ``k`` given features, for every ``k``.
+
+    ``pi_k = sum_s mu(s) C(d - k, s - k) / C(d, s)``
+
+    Parameters
+    ----------
+    size_law : ndarray of shape (n_features + 1,), float64
+        Mass of each coalition size; need not sum to one.
+
+    Returns
+    -------
+    ndarray of shape (n_features + 1,), float64
+        ``pi_0 … pi_d``; ``pi_0`` is the law's total mass, ``pi_d`` the mass of the full coalition.
+
+    Examples
+    --------
+    >>> compute_containment_masses(np.array([0.0, 0.5, 0.5, 0.5]))
+    array([1.5       , 1.        , 0.66666667, 0.5       ])
+    """
+    d = len(size_law) - 1
+    return np.array(
+        [sum(size_law[s] * (comb(d - k, s - k) / comb(d, s)) for s in range(k, d + 1)) for k in range(d + 1)],
+        dtype=np.float64,
+    )
+
+
+def enumerate_coalitions(n_features: int) -> NDArray[np.bool_]:
+    """Every coalition once, as masks (True = present); row ``b`` holds the binary digits of ``b``.
+
+    Raises ``ValueError`` above 20 features (a million coalitions).
+
+    Examples
+    --------
+    >>> enumerate_coalitions(2).astype(int)
+    array([[0, 0],
+           [1, 0],
+           [0, 1],
+           [1, 1]])
+    """
+    if n_features > 20:
+        raise ValueError(f"{n_features} features have 2**{n_features} coalitions; enumeration stops at 20 features")
+    codes = np.arange(2**n_features)[:, None]
+    return (codes >> np.arange(n_features)) & 1 == 1

@@ -1,0 +1,7 @@
+"""Rows in: columns of a kind, learnt once into cells and local bases."""
+
+from .bases import ColumnEncoder, LocalBasis
+from .columns import Schema, Table, read_table
+from .encoding import Encoded, TableEncoder
+
+__all__ = ["ColumnEncoder", "Encoded", "LocalBasis", "Schema", "Table", "TableEncoder", "read_table"]

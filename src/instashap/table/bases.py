@@ -1,0 +1,417 @@
+"""Knots, levels and local bases of one column, learnt once.
+
+A column is cut into cells. Every basis on it is local: in a cell at most ``width`` functions are non-zero, each a
+polynomial in the position t in [0, 1]. A column has three nested bases, for terms of one, two and three columns: cubic
+splines (or one function a level) for its main effect, hats on a subset of the knots (or levels) for interactions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import BSpline
+
+# Cubic intervals of a main effect; pairs and triples keep every second and every sixth knot (16 and 6 of them).
+N_INTERVALS = 30
+NESTING = (1, 2, 6)
+DEGREES = (3, 1, 1)
+# Distinct values up to which a number column is a set of levels, each with a coefficient of its own …
+MAX_LEVELS = 32
+# … if a level has so many rows on average; a continuous column of a small table must stay smooth.
+ROWS_PER_LEVEL = 10
+# Functions an axis of a pair or triple may have: more levels are joined by hats (numbers) or pooled (categories).
+MAX_AXIS_LEVELS = (256, 24, 8)
+# A value with this share of the rows, and so many times the rows of a typical interval's values, is a spike of its own.
+SPIKE_SHARE = 0.01
+SPIKE_EXCESS = 5.0
+# A category level with fewer rows than this is pooled into "other".
+ROWS_PER_CATEGORY = 5
+# Beyond this ratio of full range to the middle 90 % the roughness is measured on the scale of ranks (Gaussian: about 2.4).
+HEAVY_TAIL_RATIO = 6.0
+
+
+@dataclass(frozen=True)
+class LocalBasis:
+    """A basis whose few non-zero functions in a cell are polynomials in t.
+
+    Attributes
+    ----------
+    first : ndarray of shape (n_cells,), int32
+        First active function of each cell; functions ``first … first + width - 1`` are active.
+    polynomials : ndarray of shape (n_cells, width, degree + 1), float64
+        Coefficients by rising power of t.
+    n_functions : int
+    """
+
+    first: NDArray[np.int32]
+    polynomials: NDArray[np.float64]
+    n_functions: int
+
+    @property
+    def width(self) -> int:
+        return self.polynomials.shape[1]
+
+    def weigh(self, cells: NDArray[np.int32], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values of the active functions; shape (n_rows, width)."""
+        coefficients = self.polynomials[cells]  # (n_rows, width, degree + 1)
+        values = coefficients[:, :, -1].copy()
+        for power in range(coefficients.shape[2] - 2, -1, -1):
+            values = values * offsets[:, None] + coefficients[:, :, power]
+        return values
+
+    def combine(
+        self, cells: NDArray[np.int32], offsets: NDArray[np.float64], coefficients: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Functions ``sum_m b_m(x) coefficients[m]`` on rows; shape (n_rows, n_combinations)."""
+        weights = self.weigh(cells, offsets)
+        start = self.first[cells]
+        values = weights[:, :1] * coefficients[start]
+        for shift in range(1, self.width):
+            values += weights[:, shift, None] * coefficients[start + shift]
+        return values
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One column's side of a shape function while it is being fitted.
+
+    Attributes
+    ----------
+    basis : LocalBasis
+        What is stored and looked up.
+    expansion : ndarray of shape (n_functions, n_raw), float64
+        Local coefficients of the smooth (or level) parameters; spikes take the value of the curve they stand on.
+    roughness : dict of int to ndarray of shape (n_raw, n_raw)
+        Penalty by order of the penalised derivative; empty for unordered categories.
+    spikes : tuple of int
+        Local functions with a free value of their own beside the curve.
+    """
+
+    basis: LocalBasis
+    expansion: NDArray[np.float64]
+    roughness: dict[int, NDArray[np.float64]]
+    spikes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ColumnEncoder:
+    """How one column becomes ``(cell, t)``, and its bases.
+
+    Attributes
+    ----------
+    name : str
+    edges, lows, scales : ndarray, float64
+        Of a number column: cell k is ``edges[k-1] < x <= edges[k]`` with ``t = (x - lows[k]) scales[k]`` cut to [0, 1].
+    levels : tuple or None
+        Of a category column: the kept values, one cell each; then come the cells "other" and "missing".
+    bases : tuple of LocalBasis
+        For terms of one, two and three columns.
+    values : tuple of float
+        Of a number column that is a set of levels: their values. Else empty.
+    """
+
+    name: str
+    edges: NDArray[np.float64]
+    lows: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    levels: tuple[Any, ...] | None
+    bases: tuple[LocalBasis, ...]
+    values: tuple[float, ...] = ()
+    codes: dict[Any, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "codes", {_key(level): code for code, level in enumerate(self.levels or ())})
+
+    @property
+    def is_category(self) -> bool:
+        return self.levels is not None
+
+    @property
+    def missing_cell(self) -> int:
+        """The last cell; for a category the one before it is "other"."""
+        return len(self.levels) + 1 if self.levels is not None else len(self.edges) + 1
+
+    @property
+    def n_cells(self) -> int:
+        return self.missing_cell + 1
+
+    def find_cells(self, codes: NDArray[np.int64], levels: Sequence[Any]) -> NDArray[np.int32]:
+        """Cells of category values given as codes into ``levels``; unknown values go to "other"."""
+        other = self.missing_cell - 1
+        table = np.array([self.codes.get(_key(level), other) for level in levels] + [self.missing_cell], dtype=np.int32)
+        return table[codes]  # code -1 is missing, the last entry
+
+
+def _key(level: Any) -> Any:
+    """Keep True and 1 apart, which Python calls equal; 1 and 1.0 stay the same value."""
+    return (bool, level) if isinstance(level, bool) else level
+
+
+@dataclass(frozen=True)
+class LearntColumn:
+    """A column's encoder, and the axes a fit uses."""
+
+    encoder: ColumnEncoder
+    axes: tuple[Axis, ...]
+
+
+def learn_categories(name: str, codes: NDArray[np.int64], levels: Sequence[Any], weights: NDArray[np.float64]) -> LearntColumn:
+    """Learn a category column: levels by falling weight, rare ones pooled into "other".
+
+    A level is kept if its rows weigh at least 5 and it is among the 256 heaviest; an axis of a pair (a triple) tells the 24
+    (8) heaviest apart. Levels of equal weight are ordered by their text.
+    """
+    totals = np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(levels))
+    ranked = sorted((i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY), key=lambda i: (-totals[i], str(levels[i])))
+    kept = tuple(levels[i] for i in ranked[: MAX_AXIS_LEVELS[0]])
+    axes = tuple(_make_category_axis(len(kept), limit) for limit in MAX_AXIS_LEVELS)
+    empty = np.empty(0)
+    return LearntColumn(ColumnEncoder(name, empty, empty, empty, kept, tuple(axis.basis for axis in axes)), axes)
+
+
+def _make_category_axis(n_levels: int, limit: int) -> Axis:
+    """One function for each of the ``limit`` heaviest levels, one for all others, one for missing."""
+    n_kept = min(n_levels, limit)
+    n_functions = n_kept + 2
+    owner = np.minimum(np.arange(n_levels + 2), n_kept)
+    owner[-1] = n_kept + 1
+    dense = np.zeros((n_levels + 2, n_functions, 1))
+    dense[np.arange(n_levels + 2), owner, 0] = 1.0
+    expansion = np.eye(n_functions)[:, : n_kept + 1]
+    return Axis(pack_basis(dense), expansion, {}, (n_functions - 1,))
+
+
+def learn_numbers(name: str, values: NDArray[np.float64], weights: NDArray[np.float64]) -> LearntColumn:
+    """Learn a number column: levels if it has few values, else cubic splines with spikes beside them."""
+    present = ~np.isnan(values)
+    distinct, inverse = np.unique(values[present], return_inverse=True)
+    totals = np.bincount(inverse, weights=weights[present], minlength=len(distinct))
+    if len(distinct) <= min(MAX_LEVELS, max(2.0, totals.sum() / ROWS_PER_LEVEL)):
+        return _learn_levels(name, distinct)
+    return _learn_spline(name, distinct, totals)
+
+
+def _learn_levels(name: str, distinct: NDArray[np.float64]) -> LearntColumn:
+    n_levels = len(distinct)
+    cells = _Cells.from_levels(distinct)
+    positions = np.arange(n_levels, dtype=np.float64)
+    axes = []
+    for limit in MAX_AXIS_LEVELS:
+        step = int(np.ceil((n_levels - 1) / (limit - 1))) if n_levels > limit else 1
+        knots = np.unique(np.append(positions[::step], positions[-1:]))
+        axes.append(_make_number_axis(cells, positions, positions, knots, 1, np.zeros(n_levels, dtype=bool), positions))
+    return _finish(name, cells, axes, tuple(distinct.tolist()))
+
+
+def _learn_spline(name: str, distinct: NDArray[np.float64], totals: NDArray[np.float64]) -> LearntColumn:
+    is_spike = _find_spikes(totals)
+    smooth, mass = (distinct[~is_spike], totals[~is_spike]) if (~is_spike).sum() >= 4 else (distinct, totals)
+    n_intervals = int(np.clip(totals.sum() / 15, 2, N_INTERVALS)) // 2 * 2
+    inner = _weighted_quantiles(smooth, mass, np.linspace(0, 1, n_intervals + 1)[1:-1])
+    inner = np.unique([_halfway(smooth, value) for value in inner])
+    knots = np.concatenate([[smooth[0]], inner[(inner > smooth[0]) & (inner < smooth[-1])], [smooth[-1]]])
+    middle = np.diff(_weighted_quantiles(distinct, totals, np.array([0.05, 0.95])))[0]
+    is_heavy = distinct[-1] - distinct[0] > HEAVY_TAIL_RATIO * max(middle, 0.0)
+    scale = np.linspace(0.0, 1.0, len(knots)) if is_heavy else knots
+    cells = _Cells.from_knots(knots, distinct, is_spike)
+    data_scale = np.interp(distinct, knots, scale)
+    spread = np.sqrt(12 * np.cov(data_scale, aweights=totals, ddof=0))
+    axes = []
+    for step, degree in zip(NESTING, DEGREES, strict=True):
+        kept = np.unique(np.append(scale[::step], scale[-1]))
+        axes.append(_make_number_axis(cells, knots, scale, kept, degree, is_spike[cells.spike_of], data_scale, float(spread)))
+    return _finish(name, cells, axes, ())
+
+
+def _find_spikes(totals: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Values that hold 1 % of the rows and stand out from their neighbours' density.
+
+    A column whose every value is common (temperatures in whole degrees) is discretised, not spiked: the typical common
+    value is the median over rows of what the row's own value holds.
+    """
+    share = totals / totals.sum()
+    ranked = np.argsort(share, kind="stable")
+    other = np.cumsum(share[ranked])
+    typical = share[ranked][np.searchsorted(other, 0.5 * (1 - share.max()))]
+    return (share >= SPIKE_SHARE) & (share >= SPIKE_EXCESS * typical)
+
+
+def _weighted_quantiles(
+    distinct: NDArray[np.float64], totals: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Quantiles by the inverted distribution function: always observed values."""
+    cumulated = np.cumsum(totals)
+    # A hair below the level: sums of equal weights must not skip a value by rounding.
+    return distinct[np.minimum(np.searchsorted(cumulated, levels * cumulated[-1] * (1 - 1e-12)), len(distinct) - 1)]
+
+
+def _halfway(distinct: NDArray[np.float64], value: float) -> float:
+    """A cut just above ``value``: halfway to the next observed value, exact in float32 where that still separates them."""
+    position = int(np.searchsorted(distinct, value))
+    if position + 1 >= len(distinct):
+        return float(value)
+    return cut_between(float(distinct[position]), float(distinct[position + 1]))
+
+
+def cut_between(below: float, above: float) -> float:
+    """A number c with ``below <= c < above``, halfway, and exact in float32 if a float32 lies between.
+
+    Examples
+    --------
+    >>> cut_between(1.0, 2.0)
+    1.5
+    """
+    middle = below + (above - below) / 2
+    with np.errstate(over="ignore", under="ignore"):
+        rounded = float(np.float32(middle))
+    return rounded if below <= rounded < above else middle
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells of a number column: intervals and single values, in order; missing comes after them."""
+
+    lows: NDArray[np.float64]
+    highs: NDArray[np.float64]
+    is_point: NDArray[np.bool_]
+    spike_of: NDArray[np.int64]  # of each point, its position among the distinct values
+    edges: NDArray[np.float64]
+
+    @classmethod
+    def from_levels(cls, distinct: NDArray[np.float64]) -> "_Cells":
+        edges = np.array([cut_between(a, b) for a, b in zip(distinct[:-1], distinct[1:], strict=True)])
+        return cls(distinct, distinct, np.ones(len(distinct), dtype=bool), np.arange(len(distinct)), edges)
+
+    @classmethod
+    def from_knots(cls, knots: NDArray[np.float64], distinct: NDArray[np.float64], is_spike: NDArray[np.bool_]) -> "_Cells":
+        spikes = np.flatnonzero(is_spike)
+        below = [cut_between(distinct[s - 1], distinct[s]) if s else -np.inf for s in spikes]
+        above = [cut_between(distinct[s], distinct[s + 1]) if s + 1 < len(distinct) else np.inf for s in spikes]
+        inside = np.zeros(len(knots), dtype=bool)
+        for low, high in zip(below, above, strict=True):
+            inside |= (knots > low) & (knots < high)
+        free = knots[1:-1][~inside[1:-1]]
+        edges = np.unique(np.concatenate([free, [e for e in (*below, *above) if np.isfinite(e)]]))
+        bounds = np.concatenate([[-np.inf], edges, [np.inf]])
+        owner = np.searchsorted(edges, distinct[spikes])
+        is_point = np.zeros(len(edges) + 1, dtype=bool)
+        is_point[owner] = True
+        lows = np.clip(bounds[:-1], min(knots[0], distinct[0]), None)
+        highs = np.clip(bounds[1:], None, max(knots[-1], distinct[-1]))
+        lows[owner] = highs[owner] = distinct[spikes]
+        return cls(lows, highs, is_point, spikes, edges)
+
+
+def _make_number_axis(
+    cells: _Cells,
+    knots: NDArray[np.float64],
+    scale: NDArray[np.float64],
+    kept: NDArray[np.float64],
+    degree: int,
+    is_free: NDArray[np.bool_],
+    data_scale: NDArray[np.float64],
+    spread: float | None = None,
+) -> Axis:
+    """A spline of a degree on the kept knots, with a free value for the points where ``is_free`` and one for missing.
+
+    ``knots`` are mapped to ``scale`` (the coordinate in which the curve is a spline), linearly in between; levels live on
+    the scale of their ranks.
+    """
+    n_points = int(cells.is_point.sum())
+    n_own = int(is_free.sum()) + 1
+    if len(kept) < 2:
+        kept = np.array([kept[0], kept[0] + 1.0]) if len(kept) else np.array([0.0, 1.0])
+    sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
+    n_raw = len(kept) + degree - 1
+    point_scale = data_scale[cells.spike_of] if n_points else np.empty(0)
+    nodes = np.linspace(0.0, 1.0, degree + 1)
+    inverse = np.linalg.inv(np.vander(nodes, increasing=True))
+    dense = np.zeros((len(cells.lows) + 1, n_own + n_raw, degree + 1))
+    expansion = np.vstack([np.zeros((n_own, n_raw)), np.eye(n_raw)])
+    own = point = 0
+    for cell in range(len(cells.lows)):
+        if cells.is_point[cell]:
+            curve = _evaluate(sequence, degree, n_raw, point_scale[point : point + 1])[0]
+            if is_free[point]:
+                dense[cell, own, 0] = 1.0
+                expansion[own] = curve
+                own += 1
+            else:
+                dense[cell, n_own:, 0] = curve
+            point += 1
+            continue
+        x = cells.lows[cell] + nodes * (cells.highs[cell] - cells.lows[cell])
+        dense[cell, n_own:, :] = (inverse @ _evaluate(sequence, degree, n_raw, np.interp(x, knots, scale))).T
+    dense[-1, n_own - 1, 0] = 1.0
+    # Levels are steps as often as curves: their differences stop at the second order.
+    highest = 2 if spread is None else 3
+    unit = float(len(kept)) if spread is None else spread
+    roughness = {order: _compute_roughness(kept, degree, min(order, highest), unit) for order in (2, 3)}
+    return Axis(pack_basis(dense), expansion, roughness, tuple(range(n_own)))
+
+
+def _evaluate(sequence: NDArray[np.float64], degree: int, n_raw: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Dense values of the B-splines, shape (n_points, n_raw)."""
+    clipped = np.clip(x, sequence[0], sequence[-1])
+    return BSpline.design_matrix(clipped, sequence, degree).toarray()[:, :n_raw]
+
+
+def _compute_roughness(kept: NDArray[np.float64], degree: int, order: int, spread: float) -> NDArray[np.float64]:
+    """Integral of the squared derivative, in units of ``spread`` so that the number does not depend on the column's scale.
+
+    A linear spline has no higher derivative: divided differences of its values stand in for it. Columns with too few knots
+    for the order are penalised in the highest difference they have.
+    """
+    if degree == 1:
+        return _difference_roughness(kept, min(order, max(len(kept) - 1, 1)), spread)
+    sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
+    n_raw = len(kept) + degree - 1
+    nodes, node_weights = np.polynomial.legendre.leggauss(degree + 1 - order + 1)
+    total = np.zeros((n_raw, n_raw))
+    curves = BSpline(sequence, np.eye(n_raw), degree).derivative(order)
+    for low, high in zip(kept[:-1], kept[1:], strict=True):
+        values = curves((low + high) / 2 + (high - low) / 2 * nodes)  # (n_nodes, n_raw)
+        total += (values * (node_weights * (high - low) / 2)[:, None]).T @ values
+    return total * spread ** (2 * order - 1)
+
+
+def _difference_roughness(kept: NDArray[np.float64], order: int, spread: float) -> NDArray[np.float64]:
+    differences = np.eye(len(kept))
+    places = kept
+    gaps = np.diff(kept)
+    for _ in range(order):
+        gaps = np.diff(places)
+        differences = np.diff(differences, axis=0) / gaps[:, None]
+        places = (places[1:] + places[:-1]) / 2
+    return (differences * gaps[:, None]).T @ differences * spread ** (2 * order - 1)
+
+
+def pack_basis(dense: NDArray[np.float64]) -> LocalBasis:
+    """Store only the functions active in each cell.
+
+    Parameters
+    ----------
+    dense : ndarray of shape (n_cells, n_functions, degree + 1), float64
+    """
+    active = np.abs(dense).max(axis=2) > 1e-14
+    begin = np.argmax(active, axis=1)
+    end = active.shape[1] - np.argmax(active[:, ::-1], axis=1)
+    width = int((end - begin).max())
+    first = np.minimum(begin, dense.shape[1] - width).astype(np.int32)
+    used = np.abs(dense).max(axis=(0, 1)) > 1e-14
+    n_powers = int(np.flatnonzero(used).max()) + 1
+    picked = np.take_along_axis(dense, (first[:, None] + np.arange(width))[:, :, None], axis=1)
+    return LocalBasis(first, np.ascontiguousarray(picked[:, :, :n_powers]), dense.shape[1])
+
+
+def _finish(name: str, cells: _Cells, axes: list[Axis], values: tuple[float, ...]) -> LearntColumn:
+    spans = cells.highs - cells.lows
+    scales = np.divide(1.0, spans, out=np.zeros_like(spans), where=spans > 0)
+    if not len(cells.lows):  # every value is missing: one cell nobody is in keeps the shapes alike
+        lows = scales = np.zeros(1)
+        encoder = ColumnEncoder(name, np.empty(0), lows, scales, None, tuple(axis.basis for axis in axes), values)
+        return LearntColumn(encoder, tuple(axes))
+    encoder = ColumnEncoder(name, cells.edges, cells.lows, scales, None, tuple(axis.basis for axis in axes), values)
+    return LearntColumn(encoder, tuple(axes))

@@ -1,0 +1,263 @@
+"""Tables of any container as named columns of a kind: numbers, or categories.
+
+A number column becomes float64 with NaN for missing. A category column keeps its values (text, numbers, booleans) with
+``None`` for missing. Dates, nested objects, complex and sparse data are refused with advice.
+"""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import DataWarning
+from .._validation import check_features_present, find_column
+
+_SCALARS = (str, bool, int, float, np.bool_, np.integer, np.floating)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Names and kinds of the columns a table was learnt on.
+
+    Attributes
+    ----------
+    names : tuple of str
+    is_category : tuple of bool
+    has_names : bool
+        Whether the names came with the table; generated names (``x0`` …) are matched by position.
+    """
+
+    names: tuple[str, ...]
+    is_category: tuple[bool, ...]
+    has_names: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns read from a user's table, in schema order.
+
+    Attributes
+    ----------
+    schema : Schema
+    numbers : ndarray of shape (n_rows, n_number_columns), real dtype, any order
+        Missing values are NaN. May be a view of the user's memory.
+    categories : tuple of (codes, levels), one a category column
+        ``codes`` int64 of shape (n_rows,), -1 for missing; ``levels`` the distinct values as Python scalars.
+    index : object or None
+        The row index of a pandas table.
+    """
+
+    schema: Schema
+    numbers: NDArray[Any]
+    categories: tuple[tuple[NDArray[np.int64], list[Any]], ...]
+    index: Any = None
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.numbers)
+
+
+def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") -> Table:
+    """Read a table; without a schema its names and kinds are learnt, with one its columns are matched.
+
+    Parameters
+    ----------
+    X : array, pandas, polars or pyarrow table of shape (n_rows, n_columns)
+    schema : Schema, optional
+        Columns are matched by name if both sides have names (order does not matter, extra columns are ignored with one
+        warning), else by position.
+    categorical : "auto" or iterable of column names or positions
+        Columns to treat as categories besides text, object and categorical dtypes.
+
+    Raises
+    ------
+    TypeError
+        For a kind of data that has no meaning here (dates, nested objects, sparse or complex data).
+    ValueError
+        For an empty table, repeated names, missing columns, or a wrong number of columns.
+    """
+    X = _unwrap(X)
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        return _read_frame(X, schema, categorical)
+    return _read_array(X, schema, categorical)
+
+
+def _unwrap(X: Any) -> Any:
+    """Bring a container to pandas or numpy; refuse what is neither."""
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise TypeError("Sparse data was passed, but dense data is required; use X.toarray() if it fits in memory")
+    if hasattr(X, "to_pandas") and hasattr(X, "columns"):
+        return X.to_pandas()
+    if hasattr(X, "iloc") and not hasattr(X, "columns"):
+        raise ValueError(f"Expected 2D array, got a {type(X).__name__}: use X.to_frame(), or X.to_frame().T for one row")
+    return X
+
+
+def _check_shape(n_rows: int, n_columns: int) -> None:
+    if n_rows == 0:
+        raise ValueError(f"Found array with 0 sample(s) (shape=({n_rows}, {n_columns})) while a minimum of 1 is required.")
+    if n_columns == 0:
+        raise ValueError(f"0 feature(s) (shape=({n_rows}, 0)) while a minimum of 1 is required.")
+
+
+def _read_frame(X: Any, schema: Schema | None, categorical: Any) -> Table:
+    names = [str(name) for name in X.columns]
+    _check_shape(len(X), len(names))
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"column names are repeated: {', '.join(map(repr, repeated))}; rename them")
+    positions: Sequence[int] = range(len(names))
+    if schema is not None:
+        positions = _match(names, schema)
+        if list(positions) != list(range(len(names))):
+            X = X.iloc[:, list(positions)]
+    if all(dtype.kind in "fiu" for dtype in X.dtypes) and not (schema and any(schema.is_category)) and _is_auto(categorical):
+        known = schema or Schema(tuple(names), (False,) * len(names), True)
+        return Table(known, _numeric_values(X), (), X.index)
+    labels = names if schema is None else list(schema.names)
+    return _collect([X.iloc[:, column] for column in range(X.shape[1])], labels, schema, categorical, True, X.index)
+
+
+def _numeric_values(X: Any) -> NDArray[Any]:
+    if all(isinstance(dtype, np.dtype) for dtype in X.dtypes):
+        return np.asarray(X.to_numpy())
+    return np.asarray(X.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
+    values = np.asarray(X)
+    if values.dtype.kind == "c":
+        raise ValueError("Complex data not supported: pass real and imaginary parts as two columns")
+    if values.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape}. Reshape your data: "
+            "X.reshape(1, -1) if it is one row, X.reshape(-1, 1) if it is one column"
+        )
+    _check_shape(*values.shape)
+    if schema is not None and values.shape[1] != len(schema.names):
+        raise ValueError(f"X has {values.shape[1]} features, but the fit was on {len(schema.names)} features as input")
+    labels = list(schema.names) if schema else [f"x{column}" for column in range(values.shape[1])]
+    if values.dtype.kind in "fiub" and not (schema and any(schema.is_category)) and _is_auto(categorical):
+        known = schema or Schema(tuple(labels), (False,) * len(labels), False)
+        return Table(known, values, ())
+    if values.dtype.kind in "Mm":
+        raise TypeError(_DATE_ADVICE.format(name=labels[0], dtype=values.dtype))
+    return _collect(list(values.T), labels, schema, categorical, False, None)
+
+
+def _match(names: list[str], schema: Schema) -> list[int]:
+    """Positions in a frame of the columns of the schema."""
+    if not schema.has_names:
+        if len(names) != len(schema.names):
+            raise ValueError(f"X has {len(names)} features, but the fit was on {len(schema.names)} features as input")
+        return list(range(len(names)))
+    where = {name: position for position, name in enumerate(names)}
+    check_features_present([name for name in schema.names if name not in where], schema.names)
+    extra = len(names) - len(schema.names)
+    if extra:
+        unused = [name for name in names if name not in schema.names]
+        warnings.warn(f"{extra} columns the fit did not see are ignored: {unused[:8]}", DataWarning, stacklevel=5)
+    return [where[name] for name in schema.names]
+
+
+def _is_auto(categorical: Any) -> bool:
+    return isinstance(categorical, str) and categorical == "auto"
+
+
+def _collect(
+    columns: list[Any], names: list[str], schema: Schema | None, categorical: Any, has_names: bool, index: Any
+) -> Table:
+    if _is_auto(categorical):
+        forced: set[int] = set()
+    elif isinstance(categorical, str) or not isinstance(categorical, Iterable):
+        raise TypeError(f"categorical must be 'auto' or a list of columns, got {categorical!r}")
+    else:
+        forced = {find_column(column, names, "categorical") for column in categorical}
+    numbers, categories, is_category = [], [], []
+    for position, (name, column) in enumerate(zip(names, columns, strict=True)):
+        as_category = schema.is_category[position] if schema else position in forced or _holds_text(column, name)
+        is_category.append(as_category)
+        if as_category:
+            categories.append(_read_categories(column, name))
+        else:
+            numbers.append(_read_numbers(column, name))
+    n_rows = len(columns[0])
+    matrix = np.column_stack(numbers) if numbers else np.empty((n_rows, 0))
+    known = schema or Schema(tuple(names), tuple(is_category), has_names)
+    return Table(known, matrix, tuple(categories), index)
+
+
+_DATE_ADVICE = (
+    "column {name!r} holds dates ({dtype}); derive the parts that matter, such as X[{name!r}].dt.month, .dt.dayofweek or "
+    "days since a start, and pass those"
+)
+
+
+def _holds_text(column: Any, name: str) -> bool:
+    """Whether a column is a category by its type; refuses types that have no meaning here."""
+    dtype = column.dtype
+    label = str(dtype)
+    if dtype.kind in "Mm" or label.startswith(("datetime", "timestamp", "date", "time", "duration", "period")):
+        raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
+    if dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: column {name!r} is complex")
+    if label == "category" or dtype.kind in "US" or label.startswith(("string", "str", "large_string", "dictionary")):
+        return True
+    if dtype.kind != "O" or _is_arrow_number(dtype):
+        return False
+    return _object_holds_text(column, name, dtype)
+
+
+def _is_arrow_number(dtype: Any) -> bool:
+    return hasattr(dtype, "numpy_dtype") and np.dtype(dtype.numpy_dtype).kind in "fiub"
+
+
+def _object_holds_text(column: Any, name: str, dtype: Any) -> bool:
+    has_text = False
+    for value in np.asarray(column, dtype=object):
+        if _is_missing(value):
+            continue
+        if not isinstance(value, _SCALARS):
+            if hasattr(value, "isoformat"):
+                raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
+            raise TypeError(f"argument must be a string or a number, not {type(value).__name__!r}: column {name!r} holds {value!r}")
+        has_text = has_text or isinstance(value, str)
+    return has_text
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+
+
+def _read_numbers(column: Any, name: str) -> NDArray[np.float64]:
+    try:
+        if hasattr(column, "to_numpy") and not isinstance(column.dtype, np.dtype):
+            return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        if column.dtype.kind == "O":
+            return np.array([np.nan if _is_missing(value) else float(value) for value in column], dtype=np.float64)
+        return np.asarray(column, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"column {name!r} must hold numbers as in the fit, got dtype {column.dtype} ({error})") from error
+
+
+def _read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any]]:
+    """Codes and distinct values of a category column."""
+    if str(column.dtype) == "category":
+        levels = [_to_scalar(level) for level in column.cat.categories]
+        return np.asarray(column.cat.codes, dtype=np.int64), levels
+    import pandas as pd
+
+    if isinstance(column, np.ndarray) and column.dtype.kind in "US":
+        column = column.astype(object)
+    codes, levels = pd.factorize(column, use_na_sentinel=True)
+    scalars = [_to_scalar(level) for level in levels]
+    if any(not isinstance(level, (str, bool, int, float)) for level in scalars):
+        raise TypeError(f"column {name!r} must hold text or numbers as categories, got {scalars[:3]}")
+    return np.asarray(codes, dtype=np.int64), scalars
+
+
+def _to_scalar(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,108 @@
+"""Tables as ``(cell, t)``, block by block."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bases import ColumnEncoder, LearntColumn, LocalBasis, learn_categories, learn_numbers
+from .columns import Schema, Table
+from .kernels import encode_numbers
+
+# Rows of a block: its cells and offsets (13 columns) stay within a core's cache.
+BLOCK_ROWS = 4096
+
+
+class Encoded(NamedTuple):
+    """Encoded rows.
+
+    Attributes
+    ----------
+    cells : ndarray of shape (n_rows, n_columns), int32, C order
+    offsets : ndarray of shape (n_rows, n_columns), float64, C order
+        Position t in [0, 1] within the cell.
+    """
+
+    cells: NDArray[np.int32]
+    offsets: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TableEncoder:
+    """Everything needed to turn a table like the fitted one into cells and offsets."""
+
+    schema: Schema
+    columns: tuple[ColumnEncoder, ...]
+    _plan: tuple[Any, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        numeric = [position for position, column in enumerate(self.columns) if not column.is_category]
+        chosen = [self.columns[position] for position in numeric]
+        starts = np.concatenate([[0], np.cumsum([len(column.edges) for column in chosen])]).astype(np.int64)
+        plan = (
+            np.array(numeric, dtype=np.int64),
+            _join([column.edges for column in chosen]),
+            starts,
+            _join([column.lows for column in chosen]),
+            _join([column.scales for column in chosen]),
+            np.array([column.missing_cell for column in chosen], dtype=np.int32),
+        )
+        object.__setattr__(self, "_plan", plan)
+
+    def encode(self, table: Table, start: int = 0, stop: int | None = None) -> Encoded:
+        """Cells and offsets of rows ``start … stop - 1``.
+
+        Raises ``ValueError`` for infinite values, naming the column.
+        """
+        stop = table.n_rows if stop is None else min(stop, table.n_rows)
+        shape = (stop - start, len(self.columns))
+        encoded = Encoded(np.empty(shape, dtype=np.int32), np.empty(shape))
+        if len(self._plan[0]):
+            numbers = np.require(table.numbers[start:stop], dtype=np.float64, requirements=("C", "A", "W"))
+            bad = encode_numbers(numbers, *self._plan, *encoded)
+            if bad >= 0:
+                self._refuse_infinite(numbers[:, bad], self.schema.names[self._plan[0][bad]])
+        text = (position for position, column in enumerate(self.columns) if column.is_category)
+        for position, (codes, levels) in zip(text, table.categories, strict=True):
+            encoded.cells[:, position] = self.columns[position].find_cells(codes[start:stop], levels)
+            encoded.offsets[:, position] = 0.0
+        return encoded
+
+    def iterate(self, table: Table, block_rows: int = BLOCK_ROWS) -> Iterator[tuple[slice, Encoded]]:
+        """Encoded blocks of rows, in order."""
+        for start in range(0, table.n_rows, block_rows):
+            rows = slice(start, min(start + block_rows, table.n_rows))
+            yield rows, self.encode(table, rows.start, rows.stop)
+
+    @staticmethod
+    def _refuse_infinite(values: NDArray[np.float64], name: str) -> None:
+        count = int(np.isinf(values).sum())
+        raise ValueError(f"column {name!r} holds {count} infinite values (Input X contains infinity); replace them or drop the rows")
+
+    @property
+    def bases(self) -> tuple[tuple[LocalBasis, ...], ...]:
+        """Bases of each column, for terms of one, two and three columns."""
+        return tuple(column.bases for column in self.columns)
+
+
+def _join(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.ascontiguousarray(np.concatenate(parts)) if parts else np.empty(0)
+
+
+def learn_table(table: Table, weights: NDArray[np.float64]) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
+    """Learn every column of a table; rows of weight 0 should have been dropped."""
+    numeric = iter(range(table.numbers.shape[1]))
+    categories = iter(table.categories)
+    learnt = []
+    for name, is_category in zip(table.schema.names, table.schema.is_category, strict=True):
+        if is_category:
+            codes, levels = next(categories)
+            learnt.append(learn_categories(name, codes, levels, weights))
+        else:
+            values = np.asarray(table.numbers[:, next(numeric)], dtype=np.float64)
+            if np.isinf(values).any():
+                TableEncoder._refuse_infinite(values, name)
+            learnt.append(learn_numbers(name, values, weights))
+    return TableEncoder(table.schema, tuple(column.encoder for column in learnt)), tuple(learnt)
