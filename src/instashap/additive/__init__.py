@@ -1,7 +1,4 @@
-"""The masked additive model: moments, the closed-form fit, and its tables."""
+"""The masked additive model: moments, the closed-form fit, and its tables.
 
-from .fitter import FITTERS, ClosedFormFitter, FitResult, Fitter
-from .model import AdditiveModel
-from .moments import Moments
-
-__all__ = ["FITTERS", "AdditiveModel", "ClosedFormFitter", "FitResult", "Fitter", "Moments"]
+Reading a fitted model (``model``, ``lookup``, ``kernels``) needs neither scipy nor scikit-learn; fitting one does.
+"""

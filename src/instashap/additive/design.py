@@ -63,7 +63,7 @@ class ValueFunctions:
             start, stop = stop, stop + len(chosen)
             size = len(columns)
             block = values[start:stop]
-            np.take(axis_values[size, columns[0]], chosen[:, 0], axis=0, out=block)
+            np.take(axis_values[size, columns[0]], chosen[:, 0], axis=0, out=block, mode="clip")  # "raise" would buffer
             for axis in range(1, size):
                 block *= axis_values[size, columns[axis]][chosen[:, axis]]
         return values

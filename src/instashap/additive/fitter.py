@@ -152,7 +152,7 @@ class _Search:
         for derivative in (3, 2):
             self.derivative = derivative
             judge = self._make_judge(self._make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
-            trials.append((derivative, judge, self._judge(judge, main, Strengths(), ("roughness", "ridge"))))
+            trials.append((derivative, judge, self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))))
             if self.fitter.smoothness is not None:
                 break
         self.derivative, judge, judgement = min(trials, key=lambda trial: trial[2].risk)
@@ -183,7 +183,7 @@ class _Search:
             judge = self._make_judge(functions)
             if judge.count_unknowns(candidate) > MAX_DENSE:
                 break
-            free = (("interaction", "roughness", "ridge"), ("interaction", "roughness"), ("roughness",))[step]
+            free = (("interaction", "roughness", "ridge"), ("roughness", "ridge", "interaction"), ())[step]
             risk = self._try(judge, candidate, free).risk
             self._report(0.3 + 0.2 * step, f"interactions at resolution {resolution}")
             if not risk < previous * (1 - MIN_GAIN):

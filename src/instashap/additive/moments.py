@@ -58,10 +58,13 @@ class Moments:
         output_step = other.output_means - self.output_means
         factor = sign * self.weight * other.weight / weight
         share = sign * other.weight / weight
+        scatter = np.outer(factor * step, step)  # summed in place: these matrices are large
+        scatter += self.scatter
+        np.add(scatter, other.scatter, out=scatter) if sign > 0 else np.subtract(scatter, other.scatter, out=scatter)
         return Moments(
             weight,
             self.means + share * step,
-            self.scatter + sign * other.scatter + factor * np.outer(step, step),
+            scatter,
             self.output_means + share * output_step,
             self.cross + sign * other.cross + factor * np.outer(step, output_step),
             self.output_scatter + sign * other.output_scatter + factor * output_step**2,
@@ -74,7 +77,9 @@ class Moments:
         """
         step = self.means - centre.means
         output_step = self.output_means - centre.output_means
-        gram = self.scatter / self.weight + np.outer(step, step)
+        gram = self.scatter / self.weight
+        if step.any():
+            gram += np.outer(step, step)
         cross = self.cross / self.weight + np.outer(step, output_step)
         return gram, cross, self.output_scatter / self.weight + output_step**2
 
@@ -146,7 +151,7 @@ def _merge_light(total: Moments, part: Moments, scatter: NDArray[np.float64]) ->
     step = part.means - total.means
     output_step = part.output_means - total.output_means
     factor = total.weight * part.weight / weight
-    scatter += factor * np.outer(step, step)
+    scatter += np.outer(factor * step, step)
     share = part.weight / weight
     return Moments(
         weight,

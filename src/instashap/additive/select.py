@@ -208,20 +208,20 @@ def _cross_validate(
     penalty = strengths.penalise(moments.functions)
     gram, cross, _ = moments.total.around(moments.total)
     whole = solve_problem(problem, gram, cross, penalty)
-    risks = np.zeros((2, len(moments.total.output_means)))
-    for split in splits:
+    n_outputs = len(moments.total.output_means)
+    columns = [slice(fold * n_outputs, (fold + 1) * n_outputs) for fold in range(len(splits))]
 
-        def multiply(coefficients: NDArray[np.float64], gram: NDArray[np.float64] = split.train[0]) -> NDArray[np.float64]:
-            return problem.multiply(gram, penalty, coefficients)
+    def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        parts = zip(splits, columns, strict=True)
+        return np.hstack([problem.multiply(split.train[0], penalty, coefficients[:, part]) for split, part in parts])
 
-        coefficients = conjugate_gradients(
-            multiply,
-            whole.precondition,
-            problem.weigh_target(split.train[1]),
-            tolerance=_FOLD_TOLERANCE,
-            start=whole.coefficients,
-        )
-        risks += split.share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
+    risks = np.zeros((2, n_outputs))
+    if splits:
+        target = np.hstack([problem.weigh_target(split.train[1]) for split in splits])
+        start = np.tile(whole.coefficients, len(splits))
+        solved = conjugate_gradients(multiply, whole.precondition, target, tolerance=_FOLD_TOLERANCE, start=start)
+        for split, part in zip(splits, columns, strict=True):
+            risks += split.share * np.stack(compute_masked_risk(problem, solved[:, part], *split.held_out))
     variances = moments.total.output_scatter / moments.total.weight
     relative = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)
     if not splits:
@@ -235,15 +235,11 @@ def _forget(target: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _descend(evaluate: Callable[[Strengths], float], start: Strengths, free: Sequence[str]) -> Strengths:
-    """Coordinate descent on the grids, walking downhill one step at a time, until no coordinate moves."""
+    """One coordinate after the other, walking downhill on its grid; ``free`` names the order and any repeats."""
     grids = {"roughness": ROUGHNESS_GRID, "ridge": RIDGE_GRID, "interaction": INTERACTION_GRID}
     best = start
-    for _ in range(2):
-        before = best
-        for name in free:
-            best = _walk(evaluate, best, name, grids[name])
-        if best == before or len(free) == 1:
-            break
+    for name in free:
+        best = _walk(evaluate, best, name, grids[name])
     evaluate(best)
     return best
 

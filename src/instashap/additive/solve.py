@@ -45,6 +45,11 @@ class MaskedProblem:
     union_masses: NDArray[np.float64] = field(init=False, repr=False)
     total_mass: float = field(init=False)
     own_masses: NDArray[np.float64] = field(init=False, repr=False)
+    # Unknowns whose function has this one presence set, or several; for the products below.
+    _once: NDArray[np.int64] = field(init=False, repr=False)
+    _often: NDArray[np.int64] = field(init=False, repr=False)
+    _once_masses: NDArray[np.float64] = field(init=False, repr=False)
+    _often_functions: tuple[NDArray[np.int64], NDArray[np.int64]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         masses = compute_containment_masses(self.size_law)
@@ -53,6 +58,12 @@ class MaskedProblem:
         object.__setattr__(self, "union_masses", union_masses)
         object.__setattr__(self, "total_mass", float(masses[0]))
         object.__setattr__(self, "own_masses", np.diag(union_masses)[self.presence].copy())
+        is_once = np.bincount(self.functions, minlength=self.n_functions)[self.functions] == 1
+        once, often = np.flatnonzero(is_once), np.flatnonzero(~is_once)
+        object.__setattr__(self, "_once", once)
+        object.__setattr__(self, "_often", often)
+        object.__setattr__(self, "_once_masses", union_masses[:, self.presence[once]])
+        object.__setattr__(self, "_often_functions", np.unique(self.functions[often], return_inverse=True))
 
     def __len__(self) -> int:
         return len(self.functions)
@@ -70,11 +81,27 @@ class MaskedProblem:
         """The matrix times coefficients of shape (n_unknowns, n_outputs), without forming it: ``(G + P) C W``."""
         result = np.empty_like(coefficients)
         shape = (len(self.presence_sets), self.n_functions)
+        once, often = self._once, self._often
         for output in range(coefficients.shape[1]):
             sparse = csr_array((coefficients[:, output], (self.presence, self.functions)), shape=shape)
-            product = sparse @ gram + (sparse * penalty[None, :]).toarray()
-            result[:, output] = (self.union_masses @ product)[self.presence, self.functions]
+            product = sparse @ gram  # (n_presence_sets, n_functions)
+            # Entries of W (C (G + P)) are needed only where there are unknowns: most functions have a single one.
+            result[once, output] = np.einsum("ru,ru->u", self._once_masses, product[:, self.functions[once]])
+            wide, where = self._often_functions
+            result[often, output] = (self.union_masses @ product[:, wide])[self.presence[often], where]
+        # The penalty couples a function with itself alone, under its several presence sets.
+        result[once] += (penalty[self.functions[once]] * self.own_masses[once])[:, None] * coefficients[once]
+        if often.size:
+            result[often] += self._penalise_often(penalty, coefficients)
         return result
+
+    def _penalise_often(self, penalty: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        wide, where = self._often_functions
+        dense = np.zeros((len(self.presence_sets), len(wide), coefficients.shape[1]))
+        dense[self.presence[self._often], where] = coefficients[self._often]
+        dense *= penalty[wide][:, None]
+        coupled = np.tensordot(self.union_masses, dense, axes=1)
+        return coupled[self.presence[self._often], where]
 
     def weigh_target(self, cross: NDArray[np.float64]) -> NDArray[np.float64]:
         """Right-hand side ``π_{|R|} r[u]``, shape (n_unknowns, n_outputs)."""

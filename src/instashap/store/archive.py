@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,18 @@ from .._errors import FileFormatError
 
 SCHEMA = 1
 _MANIFEST = "manifest.json"
+# What zipfile, zlib, json and numpy raise on damaged bytes (each was met by flipping every byte of a saved file), and what a
+# manifest of another shape raises.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    LookupError,
+    ValueError,
+    RuntimeError,  # with NotImplementedError
+    AttributeError,
+    TypeError,
+)
 # A fixed time stamp: the same model saves to the same bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -59,19 +72,22 @@ def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
     FileFormatError
         If the file is truncated, altered, of another kind, or written by a newer version.
     """
+    data = Path(path).read_bytes()
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             manifest = json.loads(archive.read(_MANIFEST))
             _check_schema(path, manifest)
             arrays = {}
             for name, digest in manifest["sha256"].items():
-                data = archive.read(name)
-                if hashlib.sha256(data).hexdigest() != digest:
+                member = archive.read(name)
+                if hashlib.sha256(member).hexdigest() != digest:
                     raise FileFormatError(f"{path}: member {name!r} was altered (checksum differs); save the explainer again")
-                arrays[name.removesuffix(".npy")] = np.load(io.BytesIO(data), allow_pickle=False)
-    except (zipfile.BadZipFile, KeyError, EOFError, json.JSONDecodeError, UnicodeDecodeError) as error:
+                arrays[name.removesuffix(".npy")] = np.load(io.BytesIO(member), allow_pickle=False)
+            return manifest["content"], arrays
+    except FileFormatError:
+        raise
+    except _DAMAGE as error:
         raise FileFormatError(f"{path} is truncated or not a saved explainer ({error})") from error
-    return manifest["content"], arrays
 
 
 def _check_schema(path: str | os.PathLike[str], manifest: Mapping[str, Any]) -> None:
@@ -86,7 +102,7 @@ def _check_schema(path: str | os.PathLike[str], manifest: Mapping[str, Any]) -> 
 
 def _to_npy(array: NDArray[Any]) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    np.save(buffer, np.asarray(array, order="C"), allow_pickle=False)
     return buffer.getvalue()
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
 
 # Cubic intervals of a main effect; pairs and triples keep every second and every sixth knot (16 and 6 of them).
 N_INTERVALS = 30
@@ -298,8 +297,9 @@ class _Cells:
         owner = np.searchsorted(edges, distinct[spikes])
         is_point = np.zeros(len(edges) + 1, dtype=bool)
         is_point[owner] = True
-        lows = np.clip(bounds[:-1], min(knots[0], distinct[0]), None)
-        highs = np.clip(bounds[1:], None, max(knots[-1], distinct[-1]))
+        # A spike may stand apart from the curve's range: t = 0 is where the curve begins, not the cut before it.
+        lows = np.clip(bounds[:-1], knots[0], knots[-1])
+        highs = np.clip(bounds[1:], knots[0], knots[-1])
         lows[owner] = highs[owner] = distinct[spikes]
         return cls(lows, highs, is_point, spikes, edges)
 
@@ -354,6 +354,8 @@ def _make_number_axis(
 
 def _evaluate(sequence: NDArray[np.float64], degree: int, n_raw: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Dense values of the B-splines, shape (n_points, n_raw)."""
+    from scipy.interpolate import BSpline  # only a fit needs scipy; a loaded explainer does not
+
     clipped = np.clip(x, sequence[0], sequence[-1])
     return BSpline.design_matrix(clipped, sequence, degree).toarray()[:, :n_raw]
 
@@ -368,6 +370,8 @@ def _compute_roughness(kept: NDArray[np.float64], degree: int, order: int, sprea
         return _difference_roughness(kept, min(order, max(len(kept) - 1, 1)), spread)
     sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
     n_raw = len(kept) + degree - 1
+    from scipy.interpolate import BSpline
+
     nodes, node_weights = np.polynomial.legendre.leggauss(degree + 1 - order + 1)
     total = np.zeros((n_raw, n_raw))
     curves = BSpline(sequence, np.eye(n_raw), degree).derivative(order)

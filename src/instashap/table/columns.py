@@ -7,6 +7,7 @@ A number column becomes float64 with NaN for missing. A category column keeps it
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,10 @@ class Table:
     @property
     def n_rows(self) -> int:
         return len(self.numbers)
+
+    def take(self, rows: NDArray[np.int64]) -> "Table":
+        """Some of the rows, without the index."""
+        return Table(self.schema, self.numbers[rows], tuple((codes[rows], levels) for codes, levels in self.categories))
 
 
 def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") -> Table:
@@ -229,7 +234,8 @@ def _object_holds_text(column: Any, name: str, dtype: Any) -> bool:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ in ("NAType", "NaTType")
+    is_nan = isinstance(value, (float, np.floating)) and value != value  # pd.NA and arrays cannot be asked
+    return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _read_numbers(column: Any, name: str) -> NDArray[np.float64]:
@@ -239,25 +245,40 @@ def _read_numbers(column: Any, name: str) -> NDArray[np.float64]:
         if column.dtype.kind == "O":
             return np.array([np.nan if _is_missing(value) else float(value) for value in column], dtype=np.float64)
         return np.asarray(column, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"column {name!r} must hold numbers as in the fit, got dtype {column.dtype} ({error})") from error
 
 
 def _read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any]]:
     """Codes and distinct values of a category column."""
     if str(column.dtype) == "category":
-        levels = [_to_scalar(level) for level in column.cat.categories]
-        return np.asarray(column.cat.codes, dtype=np.int64), levels
+        codes, levels = column.cat.codes, column.cat.categories
+    else:
+        codes, levels = _factorize(column)
+    scalars = [_to_scalar(level) for level in levels]
+    if any(not isinstance(level, (str, bool, int, float)) for level in scalars):
+        raise TypeError(f"column {name!r} must hold text or numbers as categories, got {scalars[:3]}; use X[{name!r}].astype(str)")
+    return np.asarray(codes, dtype=np.int64), scalars
+
+
+class _Flag(Enum):
+    """Stands for a boolean, which pandas would take for the number 0 or 1 beside it."""
+
+    NO = False
+    YES = True
+
+
+def _factorize(column: Any) -> tuple[Any, Any]:
     import pandas as pd
 
     if isinstance(column, np.ndarray) and column.dtype.kind in "US":
         column = column.astype(object)
-    codes, levels = pd.factorize(column, use_na_sentinel=True)
-    scalars = [_to_scalar(level) for level in levels]
-    if any(not isinstance(level, (str, bool, int, float)) for level in scalars):
-        raise TypeError(f"column {name!r} must hold text or numbers as categories, got {scalars[:3]}")
-    return np.asarray(codes, dtype=np.int64), scalars
+    if column.dtype == object:
+        column = np.array([_Flag(bool(value)) if isinstance(value, (bool, np.bool_)) else value for value in column], dtype=object)
+    return pd.factorize(column, use_na_sentinel=True)
 
 
 def _to_scalar(value: Any) -> Any:
+    if isinstance(value, _Flag):
+        return value.value
     return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,80 @@
+"""Instant, trustworthy Shapley values: fit a masked additive model once, then look explanations up.
+
+>>> import instashap
+>>> instashap.__version__
+'0.1.0'
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public names and the modules they live in; imported when first used (PEP 562), so ``import instashap`` stays light.
+_HOMES = {
+    "AdditiveRegressor": "explain.estimators",
+    "DataWarning": "_errors",
+    "Explainer": "explain.explainer",
+    "Explanation": "explain.explanation",
+    "FileFormatError": "_errors",
+    "FitWarning": "_errors",
+    "InstashapError": "_errors",
+    "InstashapWarning": "_errors",
+    "ModelOutputError": "_errors",
+    "NotFittedError": "_errors",
+    "OptionalDependencyError": "_errors",
+    "TooLargeError": "_errors",
+    "load": "explain.explainer",
+    "warm_up": "explain.explainer",
+}
+_MODULES = ("datasets", "plots")
+
+__all__ = [
+    "AdditiveRegressor",
+    "DataWarning",
+    "Explainer",
+    "Explanation",
+    "FileFormatError",
+    "FitWarning",
+    "InstashapError",
+    "InstashapWarning",
+    "ModelOutputError",
+    "NotFittedError",
+    "OptionalDependencyError",
+    "TooLargeError",
+    "datasets",
+    "load",
+    "plots",
+    "warm_up",
+]
+
+if TYPE_CHECKING:
+    from . import datasets, plots
+    from ._errors import (
+        DataWarning,
+        FileFormatError,
+        FitWarning,
+        InstashapError,
+        InstashapWarning,
+        ModelOutputError,
+        NotFittedError,
+        OptionalDependencyError,
+        TooLargeError,
+    )
+    from .explain.estimators import AdditiveRegressor
+    from .explain.explainer import Explainer, load, warm_up
+    from .explain.explanation import Explanation
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _HOMES:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

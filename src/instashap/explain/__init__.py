@@ -1,0 +1,1 @@
+"""The door: explainers, estimators, and explanations."""

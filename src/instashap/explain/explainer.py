@@ -1,0 +1,403 @@
+"""The explainer: fit once, then every Shapley value is a table look-up."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import NotFittedError
+from .._validation import check_choice, check_outputs, check_weights, find_column
+from ..table.columns import Table, read_table
+from .explanation import Explanation
+from .fitted import FittedGame, load_fitted
+
+
+class Explainer:
+    """Instant Shapley values of a black box, for the conditional game.
+
+    ``fit`` matches the model once by a masked additive model ``g(x; S)`` (InstaSHAP, Eq. 20, in closed form); afterwards
+    Shapley values, interactions and shape functions are look-ups.
+
+    Parameters
+    ----------
+    model : estimator, callable or None
+        Anything with ``predict`` or ``predict_proba``, or a function of the rows. It is called once on the rows of ``fit``.
+        None if ``fit`` is given ``outputs``.
+    order : int
+        The most columns a shape function reads, 1 to 3; 2 means pairs.
+    presence_order : int or "auto"
+        The most features whose joint presence may matter. "auto" tries up to 3 and keeps what lowers the held-out risk;
+        equal to ``order`` it is the paper's model.
+    interactions : "auto", "all", int, or list of column tuples
+        Which terms of two and more columns to offer: the screened best, all, so many, or these. 0: main effects only.
+    output : {"auto", "raw", "probability"}
+        Scale of a classifier's explanation: log-odds ("auto", "raw") or probability.
+    value_function : "conditional"
+        What an absent feature means: its distribution given the present ones.
+    fitter : str
+        Name of the fitter.
+    groups : dict of str to list of columns, or "auto"
+        Columns that act as one feature (one player), for example the parts of a one-hot block. "auto" finds such blocks.
+    categorical : "auto" or list of columns
+        Columns to treat as categories besides text and categorical dtypes.
+    full_weight : float
+        Mass of the full coalition beside the interior sizes' total of 1. More weight favours the prediction over the
+        attribution where the terms cannot serve both.
+    n_jobs : int, optional
+        Threads for explaining; default every core. The answer has the same bits for any number.
+    random_state : int, optional
+        Seeds fitters that draw; the closed form draws nothing.
+    verbose : int
+        1 shows progress.
+
+    Attributes
+    ----------
+    terms_ : list of tuple of int
+        Value sets: the columns each shape function reads.
+    presence_terms_ : list of tuple of int
+        Presence sets: the players whose joint presence has a part of its own.
+    feature_names_ : tuple of str
+        Players.
+    feature_names_in_ : ndarray of str
+        Columns.
+    output_names_ : tuple of str
+    n_features_in_ : int
+    output_transform_ : str
+        What is explained, on which scale, and any clipping.
+    expected_value : float or ndarray of shape (n_outputs,)
+        Weighted mean output of the fitted rows: the base value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 2))
+    >>> explainer = Explainer(lambda X: 2 * X[:, 0] + X[:, 1], order=1).fit(X)
+    >>> explainer.shap_values(X).shape
+    (500, 2)
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        order: int = 2,
+        presence_order: int | str = "auto",
+        interactions: Any = "auto",
+        output: str = "auto",
+        value_function: str = "conditional",
+        fitter: str = "closed-form",
+        groups: Any = None,
+        categorical: Any = "auto",
+        full_weight: float = 1.0,
+        n_jobs: int | None = None,
+        random_state: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.model = model
+        self.order = order
+        self.presence_order = presence_order
+        self.interactions = interactions
+        self.output = output
+        self.value_function = value_function
+        self.fitter = fitter
+        self.groups = groups
+        self.categorical = categorical
+        self.full_weight = full_weight
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> Explainer:
+        """Match the model on rows.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+            Rows like those the model was trained on; no labels.
+        outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
+            Predictions already made; the model is not called, and may be None.
+        sample_weight : array of shape (n_rows,), optional
+            A weight of w counts as w equal rows; rows of weight 0 are dropped.
+
+        Returns
+        -------
+        Explainer
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For bad values in the table, weights or options; the message names the column and what to do.
+        ModelOutputError
+            If the model fails or gives unusable outputs.
+        """
+        from .fitting import FitOptions, fit_game
+
+        check_choice(self.value_function, ("conditional",), "value_function")
+        table = read_table(X, categorical=self.categorical)
+        weights = check_weights(sample_weight, table.n_rows)
+        values, names, transform = self._get_outputs(X, outputs, table.n_rows)
+        options = FitOptions(
+            self.order, self.presence_order, self.interactions, self.fitter, self._get_groups(table), self.full_weight
+        )
+        with _show_progress(self.verbose) as progress:
+            self._fitted = fit_game(
+                table, values, weights, options, output_names=names, output_transform=transform, progress=progress
+            )
+        return self
+
+    def _get_outputs(self, X: Any, outputs: Any, n_rows: int) -> tuple[NDArray[np.float64], tuple[str, ...], str]:
+        if outputs is not None:
+            names = tuple(map(str, outputs.columns)) if hasattr(outputs, "columns") else ()
+            return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
+        if self.model is None:
+            raise ValueError("there is nothing to explain: pass a model, or precomputed predictions as fit(X, outputs=...)")
+        from ..blackbox import wrap_model
+
+        box = wrap_model(self.model, self.output)
+        values = box.predict(X, n_rows)
+        return values, box.output_names if len(box.output_names) == values.shape[1] else (), box.description
+
+    def _get_groups(self, table: Table) -> Any:
+        if isinstance(self.groups, str):
+            from ..table.groups import find_one_hot_groups
+
+            check_choice(self.groups, ("auto",), "groups")
+            return find_one_hot_groups(table)
+        return self.groups
+
+    def __call__(self, X: Any, *, errors: bool = False) -> Explanation:
+        """Explain rows.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+            Columns are matched by name where both tables have names.
+        errors : bool
+            Standard errors of the values; not available from a closed-form fit without its moments.
+        """
+        if errors:
+            raise NotImplementedError("standard errors need the moments of the fit, which this version does not keep")
+        fitted = self._check_fitted()
+        table = fitted.read(X)
+        values = fitted.compute_shapley_values(table, self.n_jobs)
+        base = np.tile(fitted.model.base_value, (table.n_rows, 1))
+        is_single = fitted.model.n_outputs == 1
+        return Explanation(
+            values=values[:, :, 0] if is_single else values,
+            base_values=base[:, 0] if is_single else base,
+            data=_collect_data(table, fitted),
+            feature_names=fitted.feature_names,
+            output_names=fitted.output_names,
+            output_transform=fitted.output_transform,
+            game=fitted.game,
+            index=table.index,
+        )
+
+    def shap_values(self, X: Any) -> NDArray[np.float64]:
+        """Shapley values, shape (n_rows, n_features) or (n_rows, n_features, n_outputs).
+
+        ``SHAP_i(x) = sum_{R ∋ i} h_R(x) / |R|`` over the presence sets (InstaSHAP, Eq. 13). A row's values and
+        ``expected_value`` sum to ``predict``.
+        """
+        fitted = self._check_fitted()
+        return _squeeze(fitted.compute_shapley_values(fitted.read(X), self.n_jobs))
+
+    def interaction_values(self, X: Any) -> NDArray[np.float64]:
+        """Value of each shape function on each row, shape (n_rows, n_terms) or (n_rows, n_terms, n_outputs).
+
+        Columns are in the order of ``terms_``; a row's values and ``expected_value`` sum to ``predict``.
+        """
+        fitted = self._check_fitted()
+        return _squeeze(fitted.compute_effects(fitted.read(X), self.n_jobs))
+
+    def mobius_values(self, X: Any, players: Any) -> NDArray[np.float64]:
+        """What knowing all of some features adds to what their subsets tell; shape (n_rows,) or (n_rows, n_outputs).
+
+        Parameters
+        ----------
+        players : iterable of str or int
+            Features by name or position. A set without a part in the model gives zeros; the empty set the base value.
+        """
+        fitted = self._check_fitted()
+        chosen = tuple(sorted(find_column(player, fitted.feature_names, "players") for player in players))
+        table = fitted.read(X)
+        if not chosen:
+            return _squeeze(np.tile(fitted.model.base_value, (table.n_rows, 1)))
+        return _squeeze(fitted.look_up(fitted.model.make_mobius_lookup(chosen), table, self.n_jobs)[:, 0])
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Output of the additive model at the full coalition, shape (n_rows,) or (n_rows, n_outputs)."""
+        fitted = self._check_fitted()
+        return _squeeze(fitted.predict(fitted.read(X), self.n_jobs))
+
+    def compile(self) -> CompiledExplainer:
+        """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""
+        return CompiledExplainer(self._check_fitted(), self.n_jobs)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the explainer to one file (``.insta``): tables and names, no code and no black box.
+
+        Raises ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
+        """
+        self._check_fitted().save(path)
+
+    @property
+    def expected_value(self) -> Any:
+        """Base value: a float, or an ndarray of shape (n_outputs,)."""
+        base = self._check_fitted().model.base_value
+        return float(base[0]) if len(base) == 1 else base.copy()
+
+    @property
+    def terms_(self) -> list[tuple[int, ...]]:
+        return list(self._check_fitted().model.value_sets)
+
+    @property
+    def term_names_(self) -> list[str]:
+        return list(self._check_fitted().term_names)
+
+    @property
+    def presence_terms_(self) -> list[tuple[int, ...]]:
+        found = {each for sets in self._check_fitted().model.presence_sets for each in sets}
+        return sorted(found, key=lambda each: (len(each), each))
+
+    @property
+    def feature_names_(self) -> tuple[str, ...]:
+        return self._check_fitted().feature_names
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        return np.array(self._check_fitted().schema.names, dtype=object)
+
+    @property
+    def output_names_(self) -> tuple[str, ...]:
+        return self._check_fitted().output_names
+
+    @property
+    def output_transform_(self) -> str:
+        return self._check_fitted().output_transform
+
+    @property
+    def n_features_in_(self) -> int:
+        return len(self._check_fitted().schema.names)
+
+    @property
+    def fit_facts_(self) -> dict[str, Any]:
+        """Figures of the fit: the chosen order, presence order and strengths, cross-validated fidelity, candidates tried."""
+        return self._check_fitted().facts
+
+    def _check_fitted(self) -> FittedGame:
+        fitted: FittedGame | None = getattr(self, "_fitted", None)
+        if fitted is None:
+            raise NotFittedError("this Explainer is not fitted yet; call fit(X) first")
+        return fitted
+
+    def __repr__(self) -> str:
+        fitted = getattr(self, "_fitted", None)
+        if fitted is None:
+            return f"Explainer({type(self.model).__name__}, order={self.order}), not fitted"
+        chosen = fitted.facts["chosen"]
+        fidelity = "" if chosen["fidelity"] is None else f", held-out R² to the model {chosen['fidelity']:.3f}"
+        return (
+            f"Explainer of {len(fitted.feature_names)} features: {len(fitted.model.value_sets)} terms of order "
+            f"{chosen['order']}, presence order {chosen['presence_order']}{fidelity}; {fitted.output_transform}"
+        )
+
+
+class CompiledExplainer:
+    """Shapley values of C-ordered float64 rows, columns in fitted order; made by :meth:`Explainer.compile`.
+
+    Only infinite values are checked for. Raises ``TypeError`` on making if a column is not a number column.
+    """
+
+    def __init__(self, fitted: FittedGame, n_jobs: int | None = None) -> None:
+        if any(fitted.schema.is_category):
+            raise TypeError("a compiled explainer takes number columns only; this one has text or categorical columns")
+        self._fitted = fitted
+        self._n_jobs = n_jobs
+        self._credits = fitted.model.credits
+
+    def __call__(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values of shape (n_rows, n_features) or (n_rows, n_features, n_outputs)."""
+        table = Table(self._fitted.schema, X, ())
+        return _squeeze(self._fitted.look_up(self._credits, table, self._n_jobs))
+
+
+def load(path: str | os.PathLike[str]) -> Explainer:
+    """Read an explainer written by :meth:`Explainer.save`; it explains to the same bits.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FileFormatError
+        If it is truncated, altered, or from a newer version.
+    """
+    explainer = Explainer()
+    explainer._fitted, _ = load_fitted(path)
+    chosen = explainer._fitted.facts["chosen"]
+    explainer.order, explainer.presence_order = chosen["order"], chosen["presence_order"]
+    return explainer
+
+
+def warm_up() -> None:
+    """Compile the kernels now (a few seconds on a fresh machine, then cached), instead of at the first explanation."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2))
+    Explainer(order=1).fit(X, outputs=X[:, 0]).shap_values(X)
+
+
+def _squeeze(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Drop the axis of a single output."""
+    return values[..., 0] if values.shape[-1] == 1 else values
+
+
+def _collect_data(table: Table, fitted: FittedGame) -> NDArray[Any]:
+    """The rows as shown beside the values, one entry a player; a group's columns are joined by commas."""
+    is_plain = not table.categories and len(fitted.feature_names) == len(fitted.players)
+    if is_plain:
+        return np.asarray(table.numbers, dtype=np.float64)
+    columns = list(_iterate_columns(table))
+    data = np.empty((table.n_rows, len(fitted.feature_names)), dtype=object)
+    for player in range(len(fitted.feature_names)):
+        own = [columns[column] for column, owner in enumerate(fitted.players) if owner == player]
+        data[:, player] = own[0] if len(own) == 1 else [", ".join(map(str, each)) for each in zip(*own, strict=True)]
+    return data
+
+
+def _iterate_columns(table: Table) -> Any:
+    numbers, categories = iter(range(table.numbers.shape[1])), iter(table.categories)
+    for is_category in table.schema.is_category:
+        if is_category:
+            codes, levels = next(categories)
+            yield np.array([*levels, None], dtype=object)[codes]
+        else:
+            yield np.asarray(table.numbers[:, next(numbers)], dtype=np.float64).astype(object)
+
+
+class _show_progress:
+    """A bar on standard error while a fit runs, if asked for."""
+
+    def __init__(self, verbose: int) -> None:
+        self.verbose = verbose
+
+    def __enter__(self) -> Any:
+        if not self.verbose:
+            return None
+        from .._optional import require
+
+        self.bar = require("tqdm", "progress", "progress bars").tqdm(total=100, desc="fit", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}")
+
+        def advance(share: float, what: str) -> None:
+            self.bar.set_description(f"fit: {what}", refresh=False)
+            self.bar.update(round(100 * share) - self.bar.n)
+
+        return advance
+
+    def __exit__(self, *_: object) -> None:
+        if self.verbose:
+            self.bar.close()

@@ -1,0 +1,193 @@
+"""Shapley values of some rows, with what is needed to read them."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._optional import require
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Rows and features shown by a notebook.
+_HTML_ROWS = 5
+_HTML_FEATURES = 10
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """Shapley values of rows; slices like an array, by position, feature name or output name.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_rows, n_features) or (n_rows, n_features, n_outputs), float64
+        On the scale of ``output_transform``; a row's values and its base value sum to the additive model's output.
+    base_values : ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
+        Weighted mean output of the fitted rows, the same for every row.
+    data : ndarray of shape (n_rows, n_features)
+        The rows explained; object dtype if columns are not all numbers.
+    feature_names, output_names : tuple of str
+    output_transform : str
+        What is explained, on which scale.
+    standard_errors : ndarray like ``values``, or None
+    trust : ndarray of shape (n_rows,), or None
+        Share of the row's output the explanation carries.
+    game : str
+        What "absent" means: ``"conditional"`` and others.
+    index : object
+        Row labels of the table, or None.
+
+    Examples
+    --------
+    ``explanation[0]`` is one row, ``explanation[:, "age"]`` one feature, ``explanation[..., "setosa"]`` one output.
+    """
+
+    values: NDArray[np.float64]
+    base_values: NDArray[np.float64]
+    data: NDArray[Any]
+    feature_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    output_transform: str
+    standard_errors: NDArray[np.float64] | None = None
+    trust: NDArray[np.float64] | None = None
+    game: str = "conditional"
+    index: Any = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of ``values``."""
+        return self.values.shape
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether the last axis of ``values`` is the outputs."""
+        return self.values.ndim == 3
+
+    @property
+    def predictions(self) -> NDArray[np.float64]:
+        """Output of the additive model on each row: base value plus the row's values."""
+        return np.asarray(self.base_values + self.values.sum(axis=1))
+
+    def __getitem__(self, key: Any) -> Explanation:
+        """Some rows, features and outputs; single rows and features keep their axis, a single output loses it.
+
+        Raises ``KeyError`` for an unknown name and ``IndexError`` for too many axes.
+        """
+        rows, features, outputs = self._split_key(key)
+        kept_features = np.atleast_1d(np.arange(len(self.feature_names))[self._find(features, self.feature_names, "feature")])
+        kept_rows = np.atleast_1d(np.arange(len(self))[rows])
+        names = tuple(self.feature_names[position] for position in kept_features)
+        cut = replace(
+            self,
+            values=self.values[kept_rows][:, kept_features],
+            base_values=self.base_values[kept_rows],
+            data=self.data[kept_rows][:, kept_features],
+            feature_names=names,
+            standard_errors=None if self.standard_errors is None else self.standard_errors[kept_rows][:, kept_features],
+            trust=None if self.trust is None else self.trust[kept_rows],
+            index=None if self.index is None else self.index[kept_rows],
+        )
+        return cut if isinstance(outputs, slice) and outputs == slice(None) else cut._take_outputs(outputs)
+
+    def _split_key(self, key: Any) -> tuple[Any, Any, Any]:
+        parts = list(key) if isinstance(key, tuple) else [key]
+        n_axes = self.values.ndim
+        if Ellipsis in [part for part in parts if part is Ellipsis]:
+            place = next(position for position, part in enumerate(parts) if part is Ellipsis)
+            parts[place : place + 1] = [slice(None)] * (n_axes - len(parts) + 1)
+        if len(parts) > n_axes:
+            raise IndexError(f"the explanation has {n_axes} axes (rows, features{', outputs' * self.has_outputs}), got {len(parts)} keys")
+        parts += [slice(None)] * (3 - len(parts))
+        return parts[0], parts[1], parts[2]
+
+    def _take_outputs(self, outputs: Any) -> Explanation:
+        chosen = np.arange(len(self.output_names))[self._find(outputs, self.output_names, "output")]
+        names = tuple(self.output_names[position] for position in np.atleast_1d(chosen))
+        errors = None if self.standard_errors is None else self.standard_errors[:, :, chosen]
+        return replace(
+            self, values=self.values[:, :, chosen], base_values=self.base_values[:, chosen], output_names=names, standard_errors=errors
+        )
+
+    @staticmethod
+    def _find(key: Any, names: Sequence[str], what: str) -> Any:
+        if isinstance(key, str):
+            if key not in names:
+                raise KeyError(f"unknown {what} {key!r}; there are {', '.join(map(repr, names))}")
+            return list(names).index(key)
+        if isinstance(key, (list, tuple)) and key and all(isinstance(each, str) for each in key):
+            return [Explanation._find(each, names, what) for each in key]
+        return key
+
+    def to_shap(self, interactions: bool = False) -> Any:
+        """The same values as a ``shap.Explanation``, for shap's own plots.
+
+        Raises ``NotImplementedError`` for ``interactions=True``: shap's plots take matrices of pairs, which an explanation
+        of single features does not hold; use ``Explainer.interaction_values``.
+        """
+        if interactions:
+            raise NotImplementedError("an explanation holds values of single features; see Explainer.interaction_values")
+        shap = require("shap", "shap", "shap's plots")
+        return shap.Explanation(
+            values=self.values.copy(),
+            base_values=self.base_values.copy(),
+            data=self.data.copy(),
+            feature_names=list(self.feature_names),
+            output_names=list(self.output_names) if self.has_outputs else None,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Values as a DataFrame: one column a feature, or (output, feature) columns for several outputs."""
+        import pandas as pd
+
+        if not self.has_outputs:
+            return pd.DataFrame(self.values, columns=list(self.feature_names), index=self.index)
+        columns = pd.MultiIndex.from_product([self.output_names, self.feature_names], names=["output", "feature"])
+        flat = self.values.transpose(0, 2, 1).reshape(len(self), -1)
+        return pd.DataFrame(flat, columns=columns, index=self.index)
+
+    def __repr__(self) -> str:
+        axes = "rows, features, outputs" if self.has_outputs else "rows, features"
+        return f"Explanation of {' × '.join(map(str, self.shape))} ({axes}); {self.game} game; {self.output_transform}"
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks: the first rows, features by mean absolute value."""
+        if self.has_outputs:
+            first = self[: _HTML_ROWS, :, 0]
+            note = f"<p>output {html.escape(self.output_names[0])!s}; {len(self.output_names) - 1} more</p>"
+            return first._repr_html_() + note
+        order = np.argsort(-np.abs(self.values).mean(axis=0), kind="stable")[:_HTML_FEATURES]
+        head = "".join(f"<th>{html.escape(self.feature_names[j])}</th>" for j in order)
+        rows = "".join(self._render_row(row, order) for row in range(min(len(self), _HTML_ROWS)))
+        hidden = [
+            f"{len(self) - _HTML_ROWS:,} more rows" if len(self) > _HTML_ROWS else "",
+            f"{len(self.feature_names) - _HTML_FEATURES} more features" if len(self.feature_names) > _HTML_FEATURES else "",
+        ]
+        note = ", ".join(part for part in hidden if part)
+        title = f"<p><b>Shapley values</b> ({html.escape(self.game)} game): {html.escape(self.output_transform)}</p>"
+        table = f"<table><thead><tr><th>prediction</th><th>base</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return title + table + (f"<p>{note}</p>" if note else "")
+
+    def _render_row(self, row: int, order: NDArray[np.int64]) -> str:
+        cells = "".join(
+            f"<td style='text-align:right'>{self.values[row, j]:+.4g}<br><small>{html.escape(format_value(self.data[row, j]))}</small></td>"
+            for j in order
+        )
+        return f"<tr><td>{self.predictions[row]:.5g}</td><td>{self.base_values[row]:.5g}</td>{cells}</tr>"
+
+
+def format_value(value: Any) -> str:
+    """A feature's value for a person: numbers to four digits, missing as "missing"."""
+    if value is None or value != value:
+        return "missing"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,179 @@
+"""A fitted game: encoder, additive model and names. What explainers and estimators share, and what a file holds."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import FileFormatError
+from ..additive.lookup import Lookup
+from ..additive.model import AdditiveModel
+from ..store import read_archive, write_archive
+from ..table.bases import ColumnEncoder, LocalBasis
+from ..table.columns import Schema, Table, read_table
+from ..table.encoding import BLOCK_ROWS, TableEncoder
+
+
+@dataclass(frozen=True)
+class FittedGame:
+    """Everything an explanation needs, and nothing of the black box.
+
+    Attributes
+    ----------
+    encoder : TableEncoder
+    model : AdditiveModel
+    feature_names : tuple of str
+        Names of the players.
+    players : tuple of int
+        Player of each column.
+    output_names : tuple of str
+    output_transform : str
+        What the explained output is, and on which scale.
+    game : str
+        What "absent" means, for example ``"conditional"``.
+    facts : dict
+        Figures of the fit, as JSON: order, presence order, cross-validated fidelity, candidates tried.
+    """
+
+    encoder: TableEncoder
+    model: AdditiveModel
+    feature_names: tuple[str, ...]
+    players: tuple[int, ...]
+    output_names: tuple[str, ...]
+    output_transform: str
+    game: str
+    facts: dict[str, Any] = field(repr=False)
+
+    @property
+    def schema(self) -> Schema:
+        return self.encoder.schema
+
+    def read(self, X: Any) -> Table:
+        """A user's table as columns of the fitted kinds."""
+        return read_table(X, self.schema)
+
+    def look_up(self, lookup: Lookup, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+        """Sums of table entries for every row, shape (n_rows, n_slots, n_outputs).
+
+        Rows are worked in fixed blocks, each by one thread, so the bits do not depend on ``n_jobs``.
+        """
+        totals = np.zeros((table.n_rows, lookup.n_slots, lookup.n_outputs))
+        if table.n_rows <= BLOCK_ROWS:
+            return lookup.apply(self.encoder.encode(table), totals)
+
+        def work(start: int) -> None:
+            stop = min(start + BLOCK_ROWS, table.n_rows)
+            lookup.apply(self.encoder.encode(table, start, stop), totals[start:stop])
+
+        starts = range(0, table.n_rows, BLOCK_ROWS)
+        n_threads = count_threads(n_jobs)
+        if n_threads == 1:
+            for start in starts:
+                work(start)
+            return totals
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(work, starts))
+        return totals
+
+    def compute_shapley_values(self, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+        """Shapley values, shape (n_rows, n_players, n_outputs)."""
+        return self.look_up(self.model.credits, table, n_jobs)
+
+    def compute_effects(self, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+        """Value of each shape function, shape (n_rows, n_terms, n_outputs)."""
+        return self.look_up(self.model.effects, table, n_jobs)[:, : len(self.model.value_sets)]
+
+    def predict(self, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+        """Output at the full coalition, shape (n_rows, n_outputs)."""
+        return self.model.base_value + self.look_up(self.model.prediction, table, n_jobs)[:, 0]
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the value sets, columns joined by ``" × "``."""
+        return tuple(" × ".join(self.schema.names[column] for column in values) for values in self.model.value_sets)
+
+    def save(self, path: str | os.PathLike[str], **content: Any) -> None:
+        """Write to one file; ``content`` is added to the manifest (JSON)."""
+        columns, arrays = _pack_columns(self.encoder)
+        model = self.model
+        for number, table in enumerate(model.tables):
+            arrays[f"table_{number:05d}"] = table
+        arrays["base_value"] = model.base_value
+        fitted = {
+            "names": self.schema.names,
+            "is_category": self.schema.is_category,
+            "has_names": self.schema.has_names,
+            "columns": columns,
+            "value_sets": model.value_sets,
+            "presence_sets": model.presence_sets,
+            "feature_names": self.feature_names,
+            "players": self.players,
+            "output_names": self.output_names,
+            "output_transform": self.output_transform,
+            "game": self.game,
+            "facts": self.facts,
+        }
+        write_archive(path, {"fitted": fitted, **content}, arrays)
+
+
+def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
+    """Read what :meth:`FittedGame.save` wrote; also returns the rest of the manifest."""
+    content, arrays = read_archive(path)
+    try:
+        fitted = content.pop("fitted")
+        schema = Schema(tuple(fitted["names"]), tuple(fitted["is_category"]), fitted["has_names"])
+        columns = tuple(_unpack_column(position, each, arrays) for position, each in enumerate(fitted["columns"]))
+        encoder = TableEncoder(schema, columns)
+        value_sets = tuple(tuple(values) for values in fitted["value_sets"])
+        model = AdditiveModel(
+            encoder.bases,
+            value_sets,
+            tuple(tuple(tuple(each) for each in sets) for sets in fitted["presence_sets"]),
+            tuple(arrays[f"table_{number:05d}"] for number in range(len(value_sets))),
+            arrays["base_value"],
+            len(fitted["feature_names"]),
+        )
+        names = tuple(fitted["feature_names"]), tuple(fitted["players"]), tuple(fitted["output_names"])
+        return FittedGame(encoder, model, *names, fitted["output_transform"], fitted["game"], fitted["facts"]), content
+    except KeyError as error:
+        raise FileFormatError(f"{path} is not a saved explainer: it lacks {error}") from error
+
+
+def _pack_columns(encoder: TableEncoder) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
+    described, arrays = [], {}
+    for position, column in enumerate(encoder.columns):
+        described.append(
+            {
+                "name": column.name,
+                "levels": column.levels,
+                "values": column.values,
+                "n_functions": [basis.n_functions for basis in column.bases],
+            }
+        )
+        arrays |= {f"column_{position:05d}_{part}": getattr(column, part) for part in ("edges", "lows", "scales")}
+        for size, basis in enumerate(column.bases):
+            arrays[f"column_{position:05d}_first_{size}"] = basis.first
+            arrays[f"column_{position:05d}_polynomials_{size}"] = basis.polynomials
+    return described, arrays
+
+
+def _unpack_column(position: int, described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ColumnEncoder:
+    prefix = f"column_{position:05d}"
+    bases = tuple(
+        LocalBasis(arrays[f"{prefix}_first_{size}"], arrays[f"{prefix}_polynomials_{size}"], n_functions)
+        for size, n_functions in enumerate(described["n_functions"])
+    )
+    levels = None if described["levels"] is None else tuple(described["levels"])
+    edges, lows, scales = (arrays[f"{prefix}_{part}"] for part in ("edges", "lows", "scales"))
+    return ColumnEncoder(described["name"], edges, lows, scales, levels, bases, tuple(described["values"]))
+
+
+def count_threads(n_jobs: int | None) -> int:
+    """Threads to use: None and -1 mean every core this process may run on."""
+    if n_jobs is None or n_jobs < 0:
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available if n_jobs is None else max(available + 1 + n_jobs, 1)
+    return max(n_jobs, 1)

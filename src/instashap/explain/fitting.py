@@ -1,0 +1,123 @@
+"""From a user's table and outputs to a fitted game: the stages in order."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import FitWarning
+from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
+from ..additive.fitter import FITTERS, FitResult
+from ..game.coalitions import compute_shapley_size_law
+from ..table.columns import Table
+from ..table.encoding import learn_table
+from .fitted import FittedGame
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """Choices of a fit, as the user gave them; see :class:`instashap.Explainer`."""
+
+    order: Any = 2
+    presence_order: Any = "auto"
+    interactions: Any = "auto"
+    fitter: str = "closed-form"
+    groups: Any = None
+    full_weight: float = 1.0
+
+
+def fit_game(
+    table: Table,
+    outputs: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    options: FitOptions,
+    *,
+    output_names: tuple[str, ...],
+    output_transform: str,
+    progress: Progress | None = None,
+) -> FittedGame:
+    """Learn the columns, fit the masked additive model, and keep what explaining needs.
+
+    Parameters
+    ----------
+    table : Table
+    outputs : ndarray of shape (n_rows, n_outputs), float64
+    weights : ndarray of shape (n_rows,), float64
+        Rows of weight 0 are dropped first.
+    options : FitOptions
+    """
+    names = table.schema.names
+    feature_names, players = check_groups(options.groups, names)
+    order = check_order(options.order, len(names))
+    presence_order = _check_presence_order(options.presence_order, order, len(feature_names))
+    interactions = check_interactions(options.interactions, names, order)
+    full_weight = check_positive(options.full_weight, "full_weight")
+    make_fitter = FITTERS[check_choice(options.fitter, sorted(FITTERS), "fitter")]
+    kept = np.flatnonzero(weights > 0)
+    if len(kept) < table.n_rows:
+        table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
+    encoder, columns = learn_table(table, weights)
+    fitter = make_fitter(
+        columns, players, order=min(order, 3), presence_order=presence_order, interactions=interactions, progress=progress
+    )
+    size_law = compute_shapley_size_law(len(feature_names), full_weight)
+    result = fitter.fit(encoder.encode(table), outputs, weights, size_law)
+    _tell_about_order(result, order, interactions)
+    names_out = output_names or tuple(f"output {k}" if outputs.shape[1] > 1 else "output" for k in range(outputs.shape[1]))
+    facts = _describe(result, table.n_rows, float(weights.sum()), full_weight)
+    return FittedGame(encoder, result.model, feature_names, players, names_out, output_transform, "conditional", facts)
+
+
+def _check_presence_order(presence_order: Any, order: int, n_players: int) -> Any:
+    if isinstance(presence_order, str):
+        return check_choice(presence_order, ("auto",), "presence_order")
+    checked = check_order(presence_order, n_players, "presence_order")
+    if checked < min(order, n_players):
+        raise ValueError(f"presence_order={checked} is below order={order}: a term counts only with all its own features present")
+    return checked
+
+
+def _tell_about_order(result: FitResult, order: int, interactions: Any) -> None:
+    used = max((len(values) for values in result.model.value_sets), default=1)
+    offered = any(judged.candidate.order > 1 for judged in result.judgements)
+    if used < order and used == 1 and offered and interactions != 0:
+        warnings.warn(
+            f"interactions did not lower the held-out risk on these rows: the model has main effects only, not order={order}",
+            FitWarning,
+            stacklevel=5,
+        )
+
+
+def _describe(result: FitResult, n_rows: int, total_weight: float, full_weight: float) -> dict[str, Any]:
+    """Figures of the fit as JSON."""
+    n_outputs = result.model.n_outputs
+    tried = [
+        {
+            "order": judged.candidate.order,
+            "presence_order": judged.candidate.presence_order,
+            "resolution": judged.candidate.resolution.get(2, 0),
+            "strengths": asdict(judged.strengths),
+            "n_unknowns": judged.n_unknowns,
+            "masked_risk": _finite(judged.risk / n_outputs),
+            "fidelity": _finite(1.0 - judged.full_risk / n_outputs),
+        }
+        for judged in result.judgements
+    ]
+    return {
+        "n_rows": n_rows,
+        "total_weight": total_weight,
+        "full_weight": full_weight,
+        "chosen": tried[result.judgements.index(result.chosen)],
+        "tried": tried,
+        "gradient": result.gradient,
+    }
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no infinity: None where nothing could be held out."""
+    return float(value) if np.isfinite(value) else None
