@@ -12,6 +12,24 @@ from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
 from .kernels import look_up
 
+@dataclass(frozen=True)
+class LookupTerm:
+    """One term of a look-up: a table of parts, and where the parts go.
+
+    Attributes
+    ----------
+    values : tuple of int
+        Columns read.
+    table : ndarray of shape (n_nodes_1, …, n_parts), float64
+    slots, shares : sequences of ndarray, one of each a part
+        Part p adds ``shares[p][k]`` times its value to slot ``slots[p][k]``.
+    """
+
+    values: ValueSet
+    table: NDArray[np.float64]
+    slots: Sequence[NDArray[np.int64]]
+    shares: Sequence[NDArray[np.float64]]
+
 
 @dataclass(frozen=True)
 class Lookup:
@@ -21,13 +39,13 @@ class Lookup:
     ----------
     n_slots : int
     n_outputs : int
-    plan : tuple of ndarray
+    plan : tuple
         Arguments of :func:`instashap.additive.kernels.look_up` after cells and offsets.
     """
 
     n_slots: int
     n_outputs: int
-    plan: tuple[NDArray[Any], ...]
+    plan: tuple[Any, ...]
 
     def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Sums for encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given (C order)."""
@@ -39,60 +57,53 @@ class Lookup:
 
 
 def make_lookup(
-    bases: Sequence[Sequence[LocalBasis]],
-    value_sets: Sequence[ValueSet],
-    tables: Sequence[NDArray[np.float64]],
-    slots: Sequence[Sequence[int]],
-    n_slots: int,
-    n_outputs: int,
+    bases: Sequence[Sequence[LocalBasis]], terms: Sequence[LookupTerm], n_slots: int, n_outputs: int
 ) -> Lookup:
     """Lay out terms for the kernel.
 
     Parameters
     ----------
     bases : of each column, its local bases for terms of one, two and three columns
-    value_sets : columns of each term
-    tables : of each term, an array of shape (n_nodes_1, …, n_slots_of_term, n_outputs)
-    slots : of each term, the slots its entries go to
+    terms : sequence of LookupTerm
+        Slots count through ``n_slots × n_outputs``, the output fastest.
+    n_slots, n_outputs : int
     """
-    keys = sorted({(len(columns), column) for columns in value_sets for column in columns})
+    keys = sorted({(len(term.values), column) for term in terms for column in term.values})
     axis_of = {key: number for number, key in enumerate(keys)}
     used = [bases[column][size - 1] for size, column in keys]
-    n_terms = len(value_sets)
-    term_axes = np.full((n_terms, 3), -1, dtype=np.int64)
-    strides = np.zeros((n_terms, 3), dtype=np.int64)
-    widths = np.zeros(n_terms, dtype=np.int64)
-    slot_starts = np.full(n_terms, -1, dtype=np.int64)
-    flat_slots: list[int] = []
-    for term, (columns, table, targets) in enumerate(zip(value_sets, tables, slots, strict=True)):
-        size = len(columns)
-        term_axes[term, :size] = [axis_of[size, column] for column in columns]
-        widths[term] = table.shape[-2] * table.shape[-1]
-        strides[term, :size] = [int(np.prod(table.shape[axis + 1 :])) for axis in range(size)]
-        if list(targets) != list(range(n_slots)):
-            slot_starts[term] = len(flat_slots)
-            flat_slots += [target * n_outputs + output for target in targets for output in range(n_outputs)]
+    axes = np.full((len(terms), 3), -1, dtype=np.int64)
+    strides = np.zeros((len(terms), 3), dtype=np.int64)
+    slots: list[NDArray[np.int64]] = []
+    shares: list[NDArray[np.float64]] = []
+    for number, term in enumerate(terms):
+        size = len(term.values)
+        axes[number, :size] = [axis_of[size, column] for column in term.values]
+        strides[number, :size] = [int(np.prod(term.table.shape[axis + 1 :])) for axis in range(size)]
+        slots += term.slots
+        shares += term.shares
     plan = (
         np.array([column for _, column in keys], dtype=np.int64),
-        _starts([len(basis.first) for basis in used]),
-        _flatten([basis.first.astype(np.int64) for basis in used], np.int64),
-        _starts([basis.polynomials.size for basis in used]),
+        _starts([len(basis.first) for basis in used])[:-1],
+        _flatten([basis.first for basis in used], np.int64),
+        _starts([basis.polynomials.size for basis in used])[:-1],
         _flatten([basis.polynomials for basis in used], np.float64),
         np.array([basis.width for basis in used], dtype=np.int64),
         np.array([basis.polynomials.shape[2] for basis in used], dtype=np.int64),
-        term_axes,
+        axes,
         strides,
-        _starts([table.size for table in tables]),
-        widths,
-        slot_starts,
-        np.array(flat_slots or [0], dtype=np.int64),
-        _flatten(tables, np.float64),
+        _starts([term.table.size for term in terms])[:-1],
+        _starts([term.table.shape[-1] for term in terms]),
+        _flatten([term.table for term in terms], np.float64),
+        np.repeat(np.arange(len(slots)), [len(each) for each in slots]).astype(np.int64),
+        _flatten(slots, np.int64),
+        _flatten(shares, np.float64),
     )
     return Lookup(n_slots, n_outputs, plan)
 
 
 def _starts(sizes: Sequence[int]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64) if len(sizes) else np.empty(0, dtype=np.int64)
+    """Where each piece begins, and where the last ends."""
+    return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
 
 
 def _flatten(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:

@@ -101,6 +101,7 @@ class FittedGame:
         model = self.model
         for number, table in enumerate(model.tables):
             arrays[f"table_{number:05d}"] = table
+            arrays[f"mixing_{number:05d}"] = model.mixings[number]
         arrays["base_value"] = model.base_value
         fitted = {
             "names": self.schema.names,
@@ -133,6 +134,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
             value_sets,
             tuple(tuple(tuple(each) for each in sets) for sets in fitted["presence_sets"]),
             tuple(arrays[f"table_{number:05d}"] for number in range(len(value_sets))),
+            tuple(arrays[f"mixing_{number:05d}"] for number in range(len(value_sets))),
             arrays["base_value"],
             len(fitted["feature_names"]),
         )

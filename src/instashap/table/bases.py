@@ -193,8 +193,9 @@ def learn_numbers(name: str, values: NDArray[np.float64], weights: NDArray[np.fl
 
 
 def _learn_levels(name: str, distinct: NDArray[np.float64]) -> LearntColumn:
-    n_levels = len(distinct)
-    cells = _Cells.from_levels(distinct)
+    levels = distinct if len(distinct) else np.zeros(1)  # all missing: one level nobody is in keeps the shapes alike
+    n_levels = len(levels)
+    cells = _Cells.from_levels(levels)
     positions = np.arange(n_levels, dtype=np.float64)
     axes = []
     for limit in MAX_AXIS_LEVELS:
@@ -263,6 +264,8 @@ def cut_between(below: float, above: float) -> float:
     1.5
     """
     middle = below + (above - below) / 2
+    if not middle < above:  # neighbouring floats have nothing between them
+        return below
     with np.errstate(over="ignore", under="ignore"):
         rounded = float(np.float32(middle))
     return rounded if below <= rounded < above else middle
@@ -413,9 +416,5 @@ def pack_basis(dense: NDArray[np.float64]) -> LocalBasis:
 def _finish(name: str, cells: _Cells, axes: list[Axis], values: tuple[float, ...]) -> LearntColumn:
     spans = cells.highs - cells.lows
     scales = np.divide(1.0, spans, out=np.zeros_like(spans), where=spans > 0)
-    if not len(cells.lows):  # every value is missing: one cell nobody is in keeps the shapes alike
-        lows = scales = np.zeros(1)
-        encoder = ColumnEncoder(name, np.empty(0), lows, scales, None, tuple(axis.basis for axis in axes), values)
-        return LearntColumn(encoder, tuple(axes))
     encoder = ColumnEncoder(name, cells.edges, cells.lows, scales, None, tuple(axis.basis for axis in axes), values)
     return LearntColumn(encoder, tuple(axes))

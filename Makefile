@@ -1,0 +1,40 @@
+# Each target sets up what it needs in .venv; the stamps make a second run start at once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Headless everywhere, and one cache for compiled kernels.
+export MPLBACKEND := Agg
+
+.PHONY: demo test test-min lint docs clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[cli]'
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[cli,shap]' --group test
+	touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/instashap demo --out demo-out
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -q -rs
+
+# The oldest stated versions of the core requirements, in an environment of their own.
+test-min: $(BIN)/python
+	$(PYTHON) -m venv .venv-min
+	.venv-min/bin/python -m pip install --quiet --upgrade pip
+	.venv-min/bin/python -m pip install --quiet -e '.[cli]' pytest 'numpy==2.0.*' 'pandas==2.2.*' 'scikit-learn==1.6.*' 'scipy==1.13.*'
+	.venv-min/bin/python -m pytest -q -rs -W default
+
+clean:
+	rm -rf $(VENV) .venv-min demo-out
