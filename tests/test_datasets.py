@@ -308,7 +308,10 @@ def test_one_seed_gives_one_simulator_and_one_sample(name):
         (lambda: LatentClass([0.5, 0.6], (np.eye(2),), {}), "class_probabilities must be 0 or more and sum to one"),
         (lambda: LatentClass([0.5, 0.5], (np.ones((3, 2)) / 2,), {}), r"level_probabilities\[0\] has shape \(3, 2\)"),
         (lambda: LatentClass([1.0], (np.ones((1, 1)),), {(1,): np.zeros(1)}), r"table \(1,\) must name"),
-        (lambda: LatentClass([1.0], (np.ones((1, 1)),), {(0,): np.zeros(2)}), r"table \(0,\) has shape \(2,\); expected \(1,\)"),
+        (
+            lambda: LatentClass([1.0], (np.ones((1, 1)),), {(0,): np.zeros(2)}),
+            r"table \(0,\) has shape \(2,\); expected \(1,\)",
+        ),
         (lambda: make_panel(1).predict(np.zeros((2, 9))), r"X has shape \(2, 9\); expected \(n_rows, 10\)"),
         (lambda: make_panel(1).shap_values(np.full((1, 10), np.nan)), "10 NaN or infinite values"),
         (lambda: make_tiny_latent_class().predict([[0, 3, 0]]), "column 1 holds 3.0; its codes are 0 to 2"),
@@ -366,7 +369,7 @@ def test_missing_file_says_what_to_do(load, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"\.parquet' does not exist \(folder= names the folder\); put .* there"):
         load(tmp_path)
     monkeypatch.setenv("INSTASHAP_DATA", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="INSTASHAP_DATA names the folder.*unset INSTASHAP_DATA to download"):
+    with pytest.raises(FileNotFoundError, match=r"INSTASHAP_DATA names the folder.*unset INSTASHAP_DATA to download"):
         load()
 
 

@@ -10,6 +10,7 @@ The loaders read a local Parquet file, or else download through scikit-learn and
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import combinations
 from numbers import Integral
 from pathlib import Path
@@ -96,7 +97,9 @@ class GaussianQuadratic:
                 raise ValueError(f"{name} must be symmetric; entries differ by up to {np.abs(matrix - matrix.T).max():.3g}")
         smallest, largest = np.linalg.eigvalsh(self.covariance)[[0, -1]]
         if smallest < -1e-10 * largest:
-            raise ValueError(f"covariance has the negative eigenvalue {smallest:.3g}; no Gaussian has it, lower the correlations")
+            raise ValueError(
+                f"covariance has the negative eigenvalue {smallest:.3g}; no Gaussian has it, lower the correlations"
+            )
 
     @property
     def n_features(self) -> int:
@@ -363,7 +366,9 @@ class LatentClass:
         top = joint.max(axis=0)
         if np.isneginf(top).any():
             row = int(np.flatnonzero(np.isneginf(top))[0])
-            raise ValueError(f"row {row} has probability zero in columns {np.flatnonzero(mask).tolist()}; nothing follows from it")
+            raise ValueError(
+                f"row {row} has probability zero in columns {np.flatnonzero(mask).tolist()}; nothing follows from it"
+            )
         weights = np.exp(joint - top)
         return np.asarray(weights / weights.sum(axis=0))
 
@@ -629,9 +634,9 @@ _SOIL_ZONES = {"types 1-6": (1, 6), "types 7-18": (7, 18), "types 19-34": (19, 3
 def load_bike_sharing(folder: str | os.PathLike[str] | None = None) -> Any:
     """Hourly bike rentals of Washington, D.C., 2011 and 2012: 17,379 rows, 13 features, target ``log1p(cnt)``.
 
-    Columns: season (1 = winter, from 21 December, … 4 = autumn), yr (0 = 2011, 1), mnth, hr, holiday, weekday (0 = Sunday), workingday,
-    weathersit (1 clear … 4 heavy rain or snow), temp (°C / 41), atemp (°C / 50), hum (share), windspeed (/ 67), and ``day``,
-    the day of the month. All are numbers.
+    Columns: season (1 = winter, from 21 December, … 4 = autumn), yr (0 = 2011, 1), mnth, hr, holiday, weekday (0 = Sunday),
+    workingday, weathersit (1 clear … 4 heavy rain or snow), temp (°C / 41), atemp (°C / 50), hum (share), windspeed (/ 67),
+    and ``day``, the day of the month. All are numbers.
 
     Parameters
     ----------
@@ -656,9 +661,9 @@ def load_bike_sharing(folder: str | os.PathLike[str] | None = None) -> Any:
     -----
     The download is OpenML's ``Bike_Sharing_Demand``, version 2. It has the same hours in the same order, under other names
     (``year``, ``month``, ``hour``, ``weather``, ``feel_temp``, ``humidity``, ``count``), text for season (where "spring" is
-    code 1), weather and the two yes/no columns, unscaled temperatures and wind, and **no date**. Names, codes and scales are mapped back here. The day of
-    the month is recovered by counting changes of the weekday from 1 January 2011, which is exact because every one of the
-    731 days has rows; another count raises.
+    code 1), weather and the two yes/no columns, unscaled temperatures and wind, and **no date**. Names, codes and scales are
+    mapped back here. The day of the month is recovered by counting changes of the weekday from 1 January 2011, which is exact
+    because every one of the 731 days has rows; another count raises.
 
     Source: H. Fanaee-T, J. Gama, "Event labeling combining ensemble detectors and background knowledge", Progress in
     Artificial Intelligence, 2013, doi:10.1007/s13748-013-0040-3. Licence CC BY 4.0.
@@ -673,7 +678,7 @@ def load_bike_sharing(folder: str | os.PathLike[str] | None = None) -> Any:
     frame = _read_local(folder, file_name)
     if frame is None:
         frame = _restore_bike(_fetch_openml("Bike_Sharing_Demand", 2, file_name))
-    pandas = _pandas()
+    pandas = import_module("pandas")
     data = frame.assign(day=pandas.to_datetime(frame["dteday"]).dt.day)[_BIKE_COLUMNS]
     data = data.astype({name: "int64" for name in data.columns if data[name].dtype.kind in "iu"})
     target = np.log1p(frame["cnt"].astype("float64")).rename("log1p_cnt")
@@ -722,9 +727,9 @@ def load_covertype(folder: str | os.PathLike[str] | None = None) -> Any:
     file_name = "covertype_sample190538.parquet"
     frame = _read_local(folder, file_name)
     if frame is None:
-        fetch = _sklearn("sklearn.datasets").fetch_covtype
+        fetch = import_module("sklearn.datasets").fetch_covtype
         frame = _download(lambda: fetch(as_frame=True).frame, "the cover types", file_name)
-    pandas = _pandas()
+    pandas = import_module("pandas")
     data = frame.iloc[:, :10].astype("int64")
     wilderness = np.array(_WILDERNESS, dtype=object)[_read_one_hot(frame, "Wilderness_Area", 4)]
     data["Wilderness_Area"] = pandas.Categorical(wilderness, categories=_WILDERNESS)
@@ -821,7 +826,7 @@ def load_california_housing(folder: str | os.PathLike[str] | None = None) -> Any
     file_name = "california_housing.parquet"
     frame = _read_local(folder, file_name)
     if frame is None:
-        fetch = _sklearn("sklearn.datasets").fetch_california_housing
+        fetch = import_module("sklearn.datasets").fetch_california_housing
         frame = _download(lambda: fetch(as_frame=True).frame, "California housing", file_name)
     else:
         frame = _average_housing(frame)
@@ -842,7 +847,7 @@ def _average_housing(frame: Any) -> Any:
         "Longitude": frame["longitude"],
         "MedHouseVal": frame["medianHouseValue"] / 100_000.0,
     }
-    return _pandas().DataFrame(columns).astype("float64")
+    return import_module("pandas").DataFrame(columns).astype("float64")
 
 
 def _restore_bike(frame: Any) -> Any:
@@ -895,12 +900,12 @@ def _read_local(folder: str | os.PathLike[str] | None, file_name: str) -> Any:
             f"{str(path)!r} does not exist ({source} names the folder); put {file_name} there, "
             f"or give no folder and unset {FOLDER_VARIABLE} to download the data"
         )
-    require("pyarrow", extra="datasets", purpose="Parquet files")
-    return _pandas().read_parquet(path, engine="pyarrow")
+    require("pyarrow", extra="cli", purpose="Parquet files")
+    return import_module("pandas").read_parquet(path, engine="pyarrow")
 
 
 def _fetch_openml(name: str, version: int, file_name: str) -> Any:
-    fetch = _sklearn("sklearn.datasets").fetch_openml
+    fetch = import_module("sklearn.datasets").fetch_openml
     return _download(lambda: fetch(name, version=version, as_frame=True, parser="auto").frame, name, file_name)
 
 
@@ -917,12 +922,4 @@ def _download(fetch: Callable[[], Any], title: str, file_name: str) -> Any:
 
 def _make_bunch(data: Any, target: Any, description: str, **more: Any) -> Any:
     names = [str(name) for name in data.columns]
-    return _sklearn("sklearn.utils").Bunch(data=data, target=target, feature_names=names, description=description, **more)
-
-
-def _pandas() -> Any:
-    return require("pandas", extra="datasets", purpose="data sets")
-
-
-def _sklearn(module: str) -> Any:
-    return require(module, extra="datasets", purpose="data sets")
+    return import_module("sklearn.utils").Bunch(data=data, target=target, feature_names=names, description=description, **more)

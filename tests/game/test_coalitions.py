@@ -20,7 +20,8 @@ from instashap.game.coalitions import compute_containment_masses, compute_shaple
 )
 def test_size_law_has_the_hand_computed_interior_masses(n_features, interior):
     law = compute_shapley_size_law(n_features, full_weight=0.3)
-    assert law.shape == (n_features + 1,) and law.dtype == np.float64
+    assert law.shape == (n_features + 1,)
+    assert law.dtype == np.float64
     np.testing.assert_allclose(law, [0.0, *map(float, interior), 0.3], rtol=1e-15)
 
 
@@ -74,7 +75,8 @@ def test_containment_masses_stay_finite_and_falling_for_hundreds_of_features():
 
 def test_every_coalition_is_listed_once_in_binary_order():
     masks = enumerate_coalitions(5)
-    assert masks.shape == (32, 5) and masks.dtype == np.bool_
+    assert masks.shape == (32, 5)
+    assert masks.dtype == np.bool_
     assert [int("".join("01"[bit] for bit in row[::-1]), 2) for row in masks.astype(int)] == list(range(32))
 
 

@@ -73,6 +73,8 @@ def test_the_file_is_a_zip_of_json_and_npy_with_a_digest_a_member(saved):
 def test_same_content_gives_the_same_bytes(tmp_path, saved):
     write_archive(tmp_path / "again", {"kind": "test", "value": 0.1}, _arrays())
     assert (tmp_path / "again").read_bytes() == saved.read_bytes()
+    with zipfile.ZipFile(saved) as archive:  # whatever the clock says
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_objects_are_never_pickled(tmp_path):
@@ -85,7 +87,7 @@ def test_a_file_cut_at_any_place_is_refused(saved):
     data = saved.read_bytes()
     for length in range(0, len(data), 37):
         saved.write_bytes(data[:length])
-        with pytest.raises(FileFormatError, match="truncated or not a saved explainer"):
+        with pytest.raises(FileFormatError, match=r"model\.insta is truncated or not a saved explainer"):
             read_archive(saved)
 
 
@@ -101,9 +103,8 @@ def test_no_flipped_byte_changes_what_is_read(tmp_path):
             path.write_bytes(damaged)
             try:
                 content, arrays = read_archive(path)
-            except FileFormatError as error:
+            except FileFormatError:
                 n_refused += 1
-                assert str(path) in str(error)
             else:  # bytes no reader looks at, such as time stamps
                 assert content == {"kind": "test"}
                 assert arrays["values"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
@@ -130,7 +131,9 @@ def test_a_newer_schema_asks_for_an_upgrade(saved):
         members["manifest.json"] = members["manifest.json"].replace(b'"schema": 1', b'"schema": 7')
 
     _rewrite(saved, age)
-    with pytest.raises(FileFormatError, match=r"has schema 7, this version of instashap reads up to 1; pip install -U instashap"):
+    with pytest.raises(
+        FileFormatError, match=r"has schema 7, this version of instashap reads up to 1; pip install -U instashap"
+    ):
         read_archive(saved)
 
 

@@ -46,8 +46,10 @@ def test_cells_follow_the_boundary_rule_and_offsets_run_from_zero_to_one():
 def test_cells_and_offsets_have_the_types_the_kernels_take():
     encoder = _learn(_mixed())
     encoded = encoder.encode(read_table(_mixed(10, 1), encoder.schema))
-    assert encoded.cells.dtype == np.int32 and encoded.offsets.dtype == np.float64
-    assert encoded.cells.flags.c_contiguous and encoded.offsets.flags.c_contiguous
+    assert encoded.cells.dtype == np.int32
+    assert encoded.offsets.dtype == np.float64
+    assert encoded.cells.flags.c_contiguous
+    assert encoded.offsets.flags.c_contiguous
     assert encoded.cells.shape == encoded.offsets.shape == (10, 5)
 
 
@@ -110,7 +112,7 @@ def test_infinite_values_are_counted_and_their_column_named(value):
     X = _mixed()
     encoder = _learn(X)
     X.loc[[3, 2999], "zeros"] = value
-    with pytest.raises(ValueError, match="column 'zeros' holds 2 infinite values .*replace them or drop the rows"):
+    with pytest.raises(ValueError, match=r"column 'zeros' holds 2 infinite values .*replace them or drop the rows"):
         encoder.encode(read_table(X, encoder.schema))
     with pytest.raises(ValueError, match="column 'zeros' holds 2 infinite values"):
         _learn(X)

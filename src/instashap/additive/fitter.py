@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any, Protocol
 
@@ -17,22 +18,29 @@ from .design import ValueFunctions, make_value_functions
 from .model import AdditiveModel
 from .moments import Moments, accumulate_moments, assign_folds
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
-from .screen import choose_value_sets
+from .screen import choose_value_sets, score_pairs
 from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Strengths
 from .solve import MAX_DENSE, MaskedProblem, Solution
 
 N_FOLDS = 5
 # Functions of one column's main effect, and of its side of a pair or a triple.
 AXIS_LIMITS = (20, 24, 8)
+# … but of a number column never fewer than these, however many columns share the unknowns.
+MIN_AXIS = 3
 # Largest product of ranks tried for pairs, coarse to fine; triples stay coarse.
 PAIR_RESOLUTIONS = (4, 8, 24)
 TRIPLE_RESOLUTION = 4
 # Ranks repeated under larger presence sets: narrow, then wide.
 EXTRA_RANKS = ((2, 1, 1), (6, 2, 1))
+# Unknowns a row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the minimum.
+UNKNOWNS_PER_ROW = 1.5
+MIN_UNKNOWNS = 300
+# Shares of the unknowns for main effects, and of the rest for these under presence pairs; pairs get what is left.
+MAIN_SHARE = 0.25
+PRESENCE_SHARE = 1 / 3
 # Value functions a fit may have: their Gram, its five folds and splits then take 2 GB.
 MAX_FUNCTIONS = 4000
-# Players up to which all presence pairs and all presence triples are on offer.
-MAX_PLAYERS_PAIRS = 60
+# Players up to which presence triples are on offer.
 MAX_PLAYERS_TRIPLES = 14
 
 
@@ -129,6 +137,7 @@ class _Search:
         self.n_players = len(size_law) - 1
         folds = assign_folds(encoded, N_FOLDS)
         self.fold_rows = [rows for fold in range(N_FOLDS) if len(rows := np.flatnonzero(folds == fold))]
+        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, MAX_DENSE))
         self.derivative = 3
         self.judgements: list[Judgement] = []
         self.best: tuple[Judge, Judgement]
@@ -158,20 +167,19 @@ class _Search:
         self.derivative, judge, judgement = min(trials, key=lambda trial: trial[2].risk)
         self.best = self.main_effects = judge, judgement
         self._report(0.2, "main effects")
-        if self.max_presence > 1 and self.n_players <= MAX_PLAYERS_PAIRS:
-            self._offer_presence(2, None)
-            self._try(judge, Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
-        if self.max_presence > 2 and self.n_players <= MAX_PLAYERS_TRIPLES:
-            self._offer_presence(3, None)
-            self._try(judge, Candidate(1, 3, {}, EXTRA_RANKS[0]), ())
+        for presence in range(2, self.max_presence + 1):
+            self._offer_presence(presence)
+            if presence not in self.presence_sets:
+                break
+            candidate = Candidate(1, presence, {}, EXTRA_RANKS[0])
+            if judge.count_unknowns(candidate) <= self.budget:
+                self._try(judge, candidate, ("roughness",) if presence == 2 else ())
 
     def fit_interactions(self) -> None:
         """Pairs (and triples) at rising resolution, then richer presence sets."""
         value_sets = self._choose_value_sets()
         if not any(len(values) > 1 for values in value_sets):
             return
-        if self.n_players > MAX_PLAYERS_PAIRS:
-            self._offer_presence(2, value_sets)
         order = max(map(len, value_sets))
         presence = max(2, min(self.max_presence, order))
         previous = np.inf
@@ -181,7 +189,7 @@ class _Search:
             if step and len(functions) > MAX_FUNCTIONS:
                 break
             judge = self._make_judge(functions)
-            if judge.count_unknowns(candidate) > MAX_DENSE:
+            if judge.count_unknowns(candidate) > self.budget:
                 break
             free = (("interaction", "roughness", "ridge"), ("roughness", "ridge", "interaction"), ())[step]
             risk = self._try(judge, candidate, free).risk
@@ -197,9 +205,9 @@ class _Search:
         for presence in range(current.candidate.presence_order, self.max_presence + 1):
             for extra in EXTRA_RANKS:
                 candidate = Candidate(current.candidate.order, presence, current.candidate.resolution, extra)
-                if any(candidate == judged.candidate for judged in self.judgements):
+                if presence not in self.presence_sets or any(candidate == judged.candidate for judged in self.judgements):
                     continue
-                if judge.count_unknowns(candidate) <= MAX_DENSE:
+                if judge.count_unknowns(candidate) <= self.budget:
                     self._try(judge, candidate, ())
 
     def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> Judgement:
@@ -239,26 +247,47 @@ class _Search:
     def _learn_axis(self, size: int, column: int) -> AxisFunctions:
         axis = self.fitter.columns[column].axes[size - 1]
         moments = compute_local_moments(axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights)
-        return compute_axis_functions(axis, *moments, self.derivative, AXIS_LIMITS[size - 1])
+        share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
+        limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else AXIS_LIMITS[size - 1]
+        return compute_axis_functions(axis, *moments, self.derivative, limit)
 
-    def _offer_presence(self, size: int, value_sets: Sequence[ValueSet] | None) -> None:
-        if value_sets is None:
-            self.presence_sets[size] = list(combinations(range(self.n_players), size))
-        else:
-            found = {players_of(values, self.fitter.players) for values in value_sets}
-            self.presence_sets[size] = sorted(each for each in found if len(each) == size)
+    def _offer_presence(self, size: int) -> None:
+        """Presence sets of a size: all if the unknowns allow, else the best pairs and no triples."""
+        if size == 2:
+            every = list(combinations(range(self.n_players), 2))
+            n_spare = self.budget - len(self.main_effects[0].moments.functions)
+            n_most = max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1)
+            self.presence_sets[2] = every if len(every) <= n_most else self._rank_players()[:n_most]
+        elif size == 3 and self.n_players <= MAX_PLAYERS_TRIPLES:
+            self.presence_sets[3] = list(combinations(range(self.n_players), 3))
+
+    def _rank_players(self) -> list[PresenceSet]:
+        """Pairs of players, those whose columns interact or foretell each other most first."""
+        best: dict[PresenceSet, float] = {}
+        for pair, score in self._pair_scores.items():
+            presence = players_of(pair, self.fitter.players)
+            if len(presence) == 2:
+                best[presence] = max(score, best.get(presence, 0.0))
+        return sorted(best, key=lambda presence: (-best[presence], presence))
+
+    @cached_property
+    def _pair_scores(self) -> dict[ValueSet, float]:
+        judge, judgement = self.main_effects
+        problem, _, _ = judge.read(judgement)
+        return score_pairs(judge.moments, problem.merge(judgement.solution.coefficients), self._rows(slice(None)))
 
     def _choose_value_sets(self) -> list[ValueSet]:
         """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
-        judge, judgement = self.main_effects
-        problem, _, _ = judge.read(judgement)
+        functions = self.main_effects[0].moments.functions
+        n_extra = 2 * EXTRA_RANKS[0][0] * len(self.presence_sets.get(2, ()))
+        n_spare = min(self.budget - n_extra, MAX_FUNCTIONS) - len(functions)
         return choose_value_sets(
-            judge.moments,
-            problem.merge(judgement.solution.coefficients),
-            self._rows(slice(None)),
+            len(self.fitter.columns),
+            [values[0] for values in functions.value_sets],
+            lambda: self._pair_scores,
             self.fitter.order,
             self.fitter.interactions,
-            MAX_FUNCTIONS,
+            n_spare,
         )
 
     def _report(self, share: float, what: str) -> None:

@@ -1,6 +1,6 @@
 """Which interactions to offer the fit, where all of them would be too many."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -12,10 +12,8 @@ from ..table.encoding import Encoded
 from .design import ValueFunctions
 from .select import FoldMoments
 
-# Functions a pair and a triple cost at the resolution the fit usually ends with.
-_COST = {2: 20, 3: 13}
-# Unknowns a row can support: more would be shrunk to nothing anyway.
-_UNKNOWNS_PER_ROW = 4
+# Functions a pair and a triple cost at the coarsest resolution.
+_COST = {2: 8, 3: 13}
 # Leading axis functions that score a pair: line, parabola and one step.
 _N_LEADING = 3
 _BLOCK_ROWS = 8192
@@ -24,44 +22,46 @@ Rows = tuple[Encoded, NDArray[np.float64], NDArray[np.float64]]
 
 
 def choose_value_sets(
-    moments: FoldMoments, main_effects: NDArray[np.float64], rows: Rows, order: int, asked: Any, max_functions: int
+    n_columns: int,
+    live: Sequence[int],
+    get_scores: Callable[[], Mapping[ValueSet, float]],
+    order: int,
+    asked: Any,
+    n_spare: int,
 ) -> list[ValueSet]:
     """Value sets to fit: every main effect, and the interactions asked for.
 
     Parameters
     ----------
-    moments : FoldMoments
-        Of the main effects.
-    main_effects : ndarray of shape (n_functions, n_outputs), float64
-        Coefficients of the main-effects model at the full coalition.
-    rows : encoded rows, outputs and weights
+    n_columns : int
+    live : sequence of int
+        Columns that vary: others interact with nothing.
+    get_scores : callable
+        Gives :func:`score_pairs`, if there are too many to take all.
     order : int
     asked : "auto", "all", int or list of value sets
-        "auto" takes all pairs while they are few, else the best by :func:`score_pairs`; triples need all their pairs.
-    max_functions : int
+        "auto" takes all pairs while they are few, else the best; triples need all their pairs.
+    n_spare : int
+        Functions that "auto" may add.
     """
-    functions = moments.functions
-    n_columns = max(max(values) for values in functions.value_sets) + 1 if functions.value_sets else 0
-    singles = [(column,) for column in range(n_columns)]
+    singles: list[ValueSet] = [(column,) for column in range(n_columns)]
     if isinstance(asked, list):
         return close_downwards([*singles, *asked])
-    live = [values[0] for values in functions.value_sets]
     if asked == "all":
         return close_downwards([*singles, *(each for size in range(2, order + 1) for each in combinations(live, size))])
-    budget = min(max_functions - len(functions), max(int(_UNKNOWNS_PER_ROW * moments.total.weight), _COST[2] * len(live)))
-    limit = asked if isinstance(asked, int) else max(budget // _COST[2], 1)
-    pairs = list(combinations(live, 2))
+    pairs: list[ValueSet] = list(combinations(live, 2))
+    limit = asked if isinstance(asked, int) else max(n_spare // _COST[2], 1)
     if len(pairs) > limit or order > 2:
-        scores = score_pairs(moments, main_effects, rows)
-        pairs.sort(key=lambda pair: -scores[pair])
-    chosen: list[ValueSet] = list(pairs[:limit])
+        scores = get_scores()
+        pairs.sort(key=lambda pair: (-scores[pair], pair))
+    chosen = pairs[:limit]
     if order > 2:
-        spare = limit - len(chosen) if isinstance(asked, int) else (budget - _COST[2] * len(chosen)) // _COST[3]
-        chosen += _choose_triples(chosen, scores, max(spare, 0))
+        spare = limit - len(chosen) if isinstance(asked, int) else (n_spare - 2.5 * _COST[2] * len(chosen)) // _COST[3]
+        chosen += _choose_triples(chosen, scores, max(int(spare), 0))
     return sorted({*singles, *chosen}, key=lambda values: (len(values), values))
 
 
-def _choose_triples(pairs: Sequence[ValueSet], scores: dict[tuple[int, ...], float], limit: int) -> list[ValueSet]:
+def _choose_triples(pairs: Sequence[ValueSet], scores: Mapping[ValueSet, float], limit: int) -> list[ValueSet]:
     """Triples all of whose pairs are chosen, those with the strongest weakest pair first."""
     known = set(pairs)
     columns = sorted({column for pair in pairs for column in pair})
@@ -70,7 +70,7 @@ def _choose_triples(pairs: Sequence[ValueSet], scores: dict[tuple[int, ...], flo
     return list(found[:limit])
 
 
-def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: Rows) -> dict[tuple[int, ...], float]:
+def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: Rows) -> dict[ValueSet, float]:
     """What a pair may add: synergy the main effects leave over, and redundancy they share.
 
     Synergy: squared covariances of the main-effects residual with products of leading axis functions, all pairs in one

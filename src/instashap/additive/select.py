@@ -1,10 +1,14 @@
 """Smoothness, resolution, order and presence order chosen by exact held-out masked risk, from fold moments alone."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from ..game.terms import PresenceSet
 from .design import ValueFunctions
@@ -57,6 +61,18 @@ class FoldMoments:
     @classmethod
     def from_folds(cls, functions: ValueFunctions, folds: Sequence[Moments]) -> "FoldMoments":
         return cls(functions, tuple(folds), merge_all(folds))
+
+    @cached_property
+    def splits(self) -> "list[_Split]":
+        """Training and held-out moments of each fold; none if there is a single fold."""
+        if len(self.folds) < 2:
+            return []
+        splits = []
+        for fold in self.folds:
+            train = self.total - fold
+            gram, cross, _ = train.around(train)
+            splits.append(_Split(fold.weight / self.total.weight, (gram, cross), fold.around(train)))
+        return splits
 
     def select(self, is_kept: NDArray[np.bool_]) -> "FoldMoments":
         """Of some of the functions."""
@@ -151,7 +167,7 @@ class Judge:
         """Best strengths of a candidate along the ``free`` coordinates, and the risks there."""
         moments = self.moments.select(candidate.keeps(self.moments.functions))
         problem = self.make_problem(candidate, moments.functions)
-        splits = _split(moments)
+        splits = moments.splits
         seen: dict[Strengths, _Trial] = {}
 
         def evaluate(strengths: Strengths) -> float:
@@ -159,7 +175,8 @@ class Judge:
                 seen[strengths] = _cross_validate(problem, moments, splits, strengths)
             return seen[strengths].risk
 
-        best = _descend(evaluate, start, free)
+        with _limit_threads(len(problem)):
+            best = _descend(evaluate, start, free)
         trial = seen[best]
         return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.solution)
 
@@ -169,6 +186,20 @@ class Judge:
         return self.make_problem(judgement.candidate, moments.functions), moments.functions, moments.total
 
 
+# Unknowns below which a solve takes less than the threads' waiting for each other on a busy machine.
+_SINGLE_THREAD = 1000
+
+
+@cache
+def _find_blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _limit_threads(n_unknowns: int) -> AbstractContextManager[Any]:
+    """One BLAS thread for small problems."""
+    return _find_blas().limit(limits=1, user_api="blas") if n_unknowns < _SINGLE_THREAD else nullcontext()
+
+
 @dataclass(frozen=True)
 class _Split:
     """One fold's second moments: of the training rows, and of the held-out rows about the training means."""
@@ -176,17 +207,6 @@ class _Split:
     share: float
     train: tuple[NDArray[np.float64], NDArray[np.float64]]
     held_out: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-
-
-def _split(moments: FoldMoments) -> list[_Split]:
-    if len(moments.folds) < 2:
-        return []
-    splits = []
-    for fold in moments.folds:
-        train = moments.total - fold
-        gram, cross, _ = train.around(train)
-        splits.append(_Split(fold.weight / moments.total.weight, (gram, cross), fold.around(train)))
-    return splits
 
 
 @dataclass(frozen=True)
@@ -201,32 +221,51 @@ class _Trial:
 def _cross_validate(
     problem: MaskedProblem, moments: FoldMoments, splits: Sequence[_Split], strengths: Strengths
 ) -> _Trial:
-    """Masked and full-coalition risk over the folds; one factorisation serves them all as preconditioner.
+    """Masked and full-coalition risk over the folds.
 
     With a single fold (all rows alike) there is nothing to judge by: risks are infinite and the first candidate stays.
     """
     penalty = strengths.penalise(moments.functions)
     gram, cross, _ = moments.total.around(moments.total)
     whole = solve_problem(problem, gram, cross, penalty)
-    n_outputs = len(moments.total.output_means)
-    columns = [slice(fold * n_outputs, (fold + 1) * n_outputs) for fold in range(len(splits))]
-
-    def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        parts = zip(splits, columns, strict=True)
-        return np.hstack([problem.multiply(split.train[0], penalty, coefficients[:, part]) for split, part in parts])
-
-    risks = np.zeros((2, n_outputs))
-    if splits:
-        target = np.hstack([problem.weigh_target(split.train[1]) for split in splits])
-        start = np.tile(whole.coefficients, len(splits))
-        solved = conjugate_gradients(multiply, whole.precondition, target, tolerance=_FOLD_TOLERANCE, start=start)
-        for split, part in zip(splits, columns, strict=True):
-            risks += split.share * np.stack(compute_masked_risk(problem, solved[:, part], *split.held_out))
+    risks = np.zeros((2, len(moments.total.output_means)))
+    is_near = len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
+    solutions = _solve_folds_together(problem, splits, penalty, whole) if is_near else _solve_folds_apart(problem, splits, penalty)
+    for split, coefficients in zip(splits, solutions, strict=True):
+        risks += split.share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
     variances = moments.total.output_scatter / moments.total.weight
     relative = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)
     if not splits:
         relative[:] = np.inf
     return _Trial(float(relative[0]), float(relative[1]), replace(whole, precondition=_forget))
+
+
+# With fewer rows an unknown the folds differ too much from the whole for its factor to precondition them well.
+_ROWS_PER_UNKNOWN = 4
+
+
+def _solve_folds_together(
+    problem: MaskedProblem, splits: Sequence[_Split], penalty: NDArray[np.float64], whole: Solution
+) -> list[NDArray[np.float64]]:
+    """Every fold by conjugate gradients in step, the factor of all rows as their preconditioner."""
+    n_outputs = whole.coefficients.shape[1]
+    parts = [slice(fold * n_outputs, (fold + 1) * n_outputs) for fold in range(len(splits))]
+
+    def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        pairs = zip(splits, parts, strict=True)
+        return np.hstack([problem.multiply(split.train[0], penalty, coefficients[:, part]) for split, part in pairs])
+
+    target = np.hstack([problem.weigh_target(split.train[1]) for split in splits])
+    start = np.tile(whole.coefficients, len(splits))
+    solved = conjugate_gradients(multiply, whole.precondition, target, tolerance=_FOLD_TOLERANCE, start=start)
+    return [solved[:, part] for part in parts]
+
+
+def _solve_folds_apart(
+    problem: MaskedProblem, splits: Sequence[_Split], penalty: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """Every fold by its own factorisation."""
+    return [solve_problem(problem, *split.train, penalty).coefficients for split in splits]
 
 
 def _forget(target: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -146,9 +146,11 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _check(self, X: Any) -> FittedGame:
         check_is_fitted(self, "_fitted")
-        if X is not None:
-            validate_data(self, X, reset=False, skip_check_array=True)
         fitted: FittedGame = self._fitted
+        if X is not None:
+            if getattr(X, "ndim", 2) != 2:
+                fitted.read(X)  # says how to reshape
+            validate_data(self, X, reset=False, skip_check_array=True)
         return fitted
 
     def __sklearn_tags__(self) -> Any:

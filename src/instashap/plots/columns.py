@@ -1,0 +1,42 @@
+"""A column's rows and cells, as the pictures of shape functions need them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..table.bases import ColumnEncoder
+from ..table.columns import Table
+from .style import shorten
+
+
+def read_column(table: Table, column: int, encoder: ColumnEncoder) -> NDArray[Any]:
+    """Of each row, the value of a number column (NaN for missing) or the cell of a category; shape (n_rows,)."""
+    kinds = table.schema.is_category
+    position = sum(kind == kinds[column] for kind in kinds[:column])
+    if not encoder.is_category:
+        return np.asarray(table.numbers[:, position], dtype=np.float64)
+    return encoder.find_cells(*table.categories[position])
+
+
+def name_cells(encoder: ColumnEncoder, length: int) -> list[str]:
+    """Labels of a category's cells; those that are no level are in brackets."""
+    return [*(shorten(level, length) for level in encoder.levels or ()), "(other)", "(missing)"]
+
+
+def find_seen(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Cells of a category to draw: its levels, and "other" and "missing" if the model gives them an effect.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_cells,), float64
+        Size of each cell's effect; beside the largest, 1e-9 is rounding.
+    """
+    is_seen = sizes > 1e-9 * sizes.max()
+    is_seen[:-2] = True
+    return np.flatnonzero(is_seen)
+
+
+def measure_spans(encoder: ColumnEncoder) -> NDArray[np.float64]:
+    """Widths of a number column's cells, 0 for single values; shape (n_cells - 1,)."""
+    return np.divide(1.0, encoder.scales, out=np.zeros_like(encoder.scales), where=encoder.scales > 0)

@@ -1,0 +1,142 @@
+"""Cross-validation from moments against refitting on rows."""
+
+import numpy as np
+import pytest
+
+from instashap.additive.design import make_value_functions
+from instashap.additive.moments import accumulate_moments
+from instashap.additive.select import Candidate, FoldMoments, Judge, Strengths, _descend
+from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law
+from instashap.table.encoding import Encoded
+
+N = 240
+
+
+@pytest.fixture
+def case(make_frame, encode, make_axes):
+    """A judge over three folds, with everything it was made of."""
+    rng = np.random.default_rng(0)
+    columns, encoded = encode(make_frame(N, 0))
+    weights = rng.uniform(0.5, 1.5, N)
+    axes = make_axes(columns, encoded, weights, (4, 3, 2))
+    functions = make_value_functions([(0,), (1,), (2,), (3,), (0, 3)], axes, {2: 4, 3: 4})
+    base = functions.evaluate(encoded).T
+    outputs = base @ rng.normal(size=(len(functions), 2)) + rng.normal(size=(N, 2))
+    folds = [np.arange(N) % 3 == fold for fold in range(3)]
+    parts = [
+        accumulate_moments(
+            functions.evaluate,
+            Encoded(encoded.cells[fold], encoded.offsets[fold]),
+            outputs[fold],
+            weights[fold],
+            len(functions),
+        )
+        for fold in folds
+    ]
+    law = compute_shapley_size_law(4, 0.5)
+    judge = Judge(FoldMoments.from_folds(functions, parts), {1: [(p,) for p in range(4)]}, (0, 1, 2, 3), law)
+    return judge, functions, encoded, outputs, weights, folds, law
+
+
+def test_penalties_add_roughness_and_ridge_and_grow_with_the_number_of_columns(case):
+    functions = case[1]
+    strengths = Strengths(roughness=0.1, ridge=0.01, interaction=7.0)
+    expected = (0.1 * functions.roughness + 0.01 * functions.ridge) * np.where(functions.sizes == 2, 7.0, 1.0)
+    np.testing.assert_allclose(strengths.penalise(functions), expected, rtol=1e-14)
+    assert (functions.sizes == 2).sum() > 2
+
+
+def test_a_candidate_keeps_what_its_order_and_resolution_allow(case):
+    functions = case[1]
+    is_pair = functions.sizes == 2
+    assert Candidate(1, 1, {}, (2, 1, 1)).keeps(functions).tolist() == (~is_pair).tolist()
+    coarse = Candidate(2, 2, {2: 2}, (2, 1, 1)).keeps(functions)
+    assert coarse.tolist() == (~is_pair | (functions.ranks <= 2)).tolist()
+    assert 0 < (coarse & is_pair).sum() < is_pair.sum()
+
+
+def _refit(case, kept, strengths):
+    """Held-out masked risk by explicit normal equations on the rows of each fold, masks by their containment masses."""
+    _judge, functions, encoded, outputs, weights, folds, law = case
+    chosen = functions.select(kept)
+    values = chosen.evaluate(encoded).T
+    penalty = np.diag(strengths.penalise(chosen))
+    masses = compute_containment_masses(law)
+    sets = [set(chosen.value_sets[owner]) for owner in chosen.owners]
+    union = np.array([[masses[len(a | b)] for b in sets] for a in sets])
+    own = np.diag(union)
+    risk, full = np.zeros(2), np.zeros(2)
+    for fold in folds:
+        share = weights[~fold] / weights[~fold].sum()
+        means, base = share @ values[~fold], share @ outputs[~fold]
+        train, test = values - means, outputs - base
+        gram = (train[~fold] * share[:, None]).T @ train[~fold]
+        cross = (train[~fold] * share[:, None]).T @ test[~fold]
+        coefficients = np.linalg.solve(union * (gram + penalty), own[:, None] * cross)
+        held_out = weights[fold] / weights[fold].sum()
+        for mask in (np.arange(16)[:, None] >> np.arange(4)) & 1 == 1:
+            size = mask.sum()
+            mass = law[size] / [1, 4, 6, 4, 1][size]
+            live = np.array([each <= set(np.flatnonzero(mask)) for each in sets])
+            errors = (test[fold] - train[fold][:, live] @ coefficients[live]) ** 2
+            risk += weights[fold].sum() / weights.sum() * mass * (held_out @ errors)
+            if size == 4:
+                full += weights[fold].sum() / weights.sum() * (held_out @ errors)
+    centred = outputs - np.average(outputs, axis=0, weights=weights)
+    variance = np.average(centred**2, axis=0, weights=weights)
+    return (risk / variance).sum(), (full / variance).sum()
+
+
+@pytest.mark.parametrize("candidate", [Candidate(1, 1, {}, (0, 0, 0)), Candidate(2, 2, {2: 2}, (0, 0, 0))])
+@pytest.mark.parametrize("strengths", [Strengths(1e-3, 1e-2, 1.0), Strengths(1e-5, 1e-3, 3.0)])
+def test_judged_risks_are_those_of_refitting_on_the_rows_of_every_fold(case, candidate, strengths):
+    judgement = case[0].judge(candidate, strengths, ())
+    risk, full = _refit(case, candidate.keeps(case[1]), strengths)
+    # fold solutions stop at 1e-5, which the risk holds squared
+    assert judgement.risk == pytest.approx(risk, rel=1e-6)
+    assert judgement.full_risk == pytest.approx(full, rel=1e-4)
+    assert judgement.strengths == strengths
+    assert judgement.n_unknowns == candidate.keeps(case[1]).sum()
+
+
+def test_a_free_strength_never_ends_worse_than_it_started(case):
+    judge = case[0]
+    candidate = Candidate(2, 2, {2: 4}, (0, 0, 0))
+    start = Strengths(1.0, 1.0, 1.0)
+    fixed = judge.judge(candidate, start, ())
+    free = judge.judge(candidate, start, ("ridge", "roughness"))
+    assert free.risk < fixed.risk
+    again = judge.judge(candidate, free.strengths, ())
+    assert again.risk == pytest.approx(free.risk, rel=1e-9)
+
+
+def test_a_single_fold_has_nothing_to_judge_by(case):
+    judge = case[0]
+    alone = Judge(FoldMoments.from_folds(judge.moments.functions, [judge.moments.total]), {}, (0, 1, 2, 3), case[-1])
+    assert alone.judge(Candidate(1, 1, {}, (0, 0, 0)), Strengths(), ()).risk == np.inf
+
+
+def test_the_total_of_fold_moments_describes_all_rows(case):
+    judge, functions, encoded, outputs, weights, *_ = case
+    expected = accumulate_moments(functions.evaluate, encoded, outputs, weights, len(functions))
+    np.testing.assert_allclose(judge.moments.total.scatter, expected.scatter, atol=1e-9 * np.abs(expected.scatter).max())
+    kept = functions.sizes == 1
+    selected = judge.moments.select(kept)
+    assert len(selected.functions) == kept.sum()
+    np.testing.assert_array_equal(selected.folds[1].cross, judge.moments.folds[1].cross[kept])
+
+
+def test_descent_walks_each_coordinate_to_the_bottom_of_a_bowl():
+    seen = []
+
+    def bowl(strengths):
+        seen.append(strengths)
+        return np.log10(strengths.roughness / 1e-8) ** 2 + np.log10(strengths.ridge / 1e-2) ** 2 + strengths.interaction
+
+    best = _descend(bowl, Strengths(1e-3, 1e-6, 10.0), ("roughness", "ridge", "interaction"))
+    assert best.roughness == pytest.approx(1e-8)
+    assert best.ridge == pytest.approx(1e-2)
+    assert best.interaction == 1.0
+    kept = _descend(bowl, Strengths(1e-3, 1e-6, 10.0), ("ridge",))
+    assert (kept.roughness, kept.interaction) == (1e-3, 10.0)
+    assert _descend(bowl, Strengths(1e-3, 1e-6, 10.0), ()) == Strengths(1e-3, 1e-6, 10.0)
