@@ -36,14 +36,15 @@ def test_a_product_gives_its_pair_a_score_of_one_and_the_others_nearly_nothing(e
     assert max(score for pair, score in scores.items() if pair != (1, 3)) < 0.1
 
 
-def test_correlated_main_effects_score_by_what_each_tells_of_the_other(encode, make_axes):
+@pytest.mark.parametrize("column", [0, 1])
+def test_correlated_main_effects_score_by_what_each_tells_of_the_other(column, encode, make_axes):
     X = _independent()
     X[:, 1] = 0.8 * X[:, 0] + 0.6 * X[:, 1]
-    f = X[:, 0] + X[:, 2]
+    f = X[:, column] + X[:, 2]
     scores = score_pairs(*_describe(X, f, encode, make_axes))
-    # Column 1 foretells 0.8² of the variance of x0, which is half the variance of f.
+    # The other column foretells 0.8² of the variance of this one, which is half the variance of f.
     assert scores[0, 1] == pytest.approx(0.32, abs=0.05)
-    assert scores[0, 2] < 0.05
+    assert scores[column, 2] < 0.05
 
 
 def test_scores_do_not_depend_on_the_outputs_unit(encode, make_axes):
@@ -73,40 +74,69 @@ def test_scores_count_rows_by_their_weight(encode, make_axes):
         assert repeated[pair] == pytest.approx(weighted[pair], rel=1e-9)
 
 
-def _choose(encode, make_axes, order, asked, max_functions=4000, d=5):
-    X = _independent(600, d)
-    described = _describe(X, X[:, 1] * X[:, 3] + X[:, 0] * X[:, 2] / 2 + X[:, 4], encode, make_axes)
-    return choose_value_sets(*described, order, asked, max_functions)
-
-
 SINGLES = [(0,), (1,), (2,), (3,), (4,)]
+# The best pairs are (1, 3) and (0, 2), then those of column 4.
+SCORES = {pair: 0.01 * sum(pair) for pair in combinations(range(5), 2)} | {(1, 3): 0.9, (0, 2): 0.5}
 
 
-def test_sets_asked_for_are_closed_downwards_with_every_main_effect(encode, make_axes):
-    assert _choose(encode, make_axes, 3, [(0, 2, 3)]) == [*SINGLES, (0, 2), (0, 3), (2, 3), (0, 2, 3)]
+def _choose(order, asked, n_spare=4000, live=range(5)):
+    return choose_value_sets(5, list(live), lambda: SCORES, order, asked, n_spare)
 
 
-def test_all_means_every_set_up_to_the_order(encode, make_axes):
-    assert _choose(encode, make_axes, 2, "all") == [*SINGLES, *combinations(range(5), 2)]
-    assert len(_choose(encode, make_axes, 3, "all")) == 5 + 10 + 10
+def _refuse():
+    raise AssertionError("nothing has to be scored here")
 
 
-def test_a_number_asks_for_the_best_pairs(encode, make_axes):
-    assert _choose(encode, make_axes, 2, 0) == SINGLES
-    assert _choose(encode, make_axes, 2, 1) == [*SINGLES, (1, 3)]
-    assert _choose(encode, make_axes, 2, 2) == [*SINGLES, (0, 2), (1, 3)]
-    assert len(_choose(encode, make_axes, 2, 99)) == 15
+def test_sets_asked_for_are_closed_downwards_with_every_main_effect():
+    assert _choose(3, [(0, 2, 3)]) == [*SINGLES, (0, 2), (0, 3), (2, 3), (0, 2, 3)]
+    assert _choose(2, []) == SINGLES
 
 
-def test_auto_takes_all_pairs_while_they_are_few_and_the_best_when_not(encode, make_axes):
-    assert len(_choose(encode, make_axes, 2, "auto")) == 15
-    few = _choose(encode, make_axes, 2, "auto", max_functions=30 + 2 * 20)
-    assert few == [*SINGLES, (0, 2), (1, 3)]
+def test_all_means_every_set_up_to_the_order():
+    assert _choose(2, "all") == [*SINGLES, *combinations(range(5), 2)]
+    assert _choose(3, "all") == [*SINGLES, *combinations(range(5), 2), *combinations(range(5), 3)]
 
 
-def test_triples_have_all_their_pairs(encode, make_axes):
-    chosen = _choose(encode, make_axes, 3, "auto")
-    known = set(chosen)
+def test_a_number_asks_for_the_best_pairs():
+    assert _choose(2, 0) == SINGLES
+    assert _choose(2, 1) == [*SINGLES, (1, 3)]
+    assert _choose(2, 2) == [*SINGLES, (0, 2), (1, 3)]
+    assert _choose(2, 99) == [*SINGLES, *combinations(range(5), 2)]
+
+
+def test_auto_takes_all_pairs_while_they_are_few_without_scoring_them():
+    assert choose_value_sets(5, range(5), _refuse, 2, "auto", 4000) == [*SINGLES, *combinations(range(5), 2)]
+
+
+def test_auto_takes_the_best_pairs_where_they_are_many():
+    assert _choose(2, "auto", n_spare=2 * 8) == [*SINGLES, (0, 2), (1, 3)]
+    assert _choose(2, "auto", n_spare=-50) == [*SINGLES, (1, 3)]  # at least one
+
+
+def test_columns_that_never_vary_interact_with_nothing():
+    assert _choose(2, "auto", live=[0, 2, 4]) == [*SINGLES, (0, 2), (0, 4), (2, 4)]
+    assert _choose(2, "all", live=[]) == SINGLES
+
+
+def test_triples_have_all_their_pairs_and_the_strongest_come_first():
+    chosen = _choose(3, "auto", n_spare=int(2.5 * 8 * 10) + 13 * 2)
+    assert [values for values in chosen if len(values) == 2] == list(combinations(range(5), 2))
     triples = [values for values in chosen if len(values) == 3]
-    assert triples
-    assert all(pair in known for triple in triples for pair in combinations(triple, 2))
+    weakest = {each: min(SCORES[pair] for pair in combinations(each, 2)) for each in combinations(range(5), 3)}
+    assert len(triples) == 2
+    assert min(weakest[each] for each in triples) >= sorted(weakest.values())[-2]
+    few = _choose(3, 3)  # a number: pairs first, triples from what is left
+    assert [len(values) for values in few].count(2) == 3
+    assert not [values for values in few if len(values) == 3]
+    some = _choose(3, 12)
+    known = set(some)
+    assert [len(values) for values in some].count(3) == 2
+    assert all(pair in known for values in some if len(values) == 3 for pair in combinations(values, 2))
+
+
+@pytest.mark.parametrize("asked", ["auto", 2])
+def test_found_scores_choose_the_pairs_that_interact(asked, encode, make_axes):
+    X = _independent(600)
+    described = _describe(X, X[:, 1] * X[:, 3] + X[:, 0] * X[:, 2] / 2 + X[:, 4], encode, make_axes)
+    chosen = choose_value_sets(5, range(5), lambda: score_pairs(*described), 2, asked, 2 * 8)
+    assert chosen == [*SINGLES, (0, 2), (1, 3)]

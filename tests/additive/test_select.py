@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from instashap.additive import select
 from instashap.additive.design import make_value_functions
 from instashap.additive.moments import accumulate_moments
 from instashap.additive.select import Candidate, FoldMoments, Judge, Strengths, _descend
@@ -89,7 +90,11 @@ def _refit(case, kept, strengths):
 
 @pytest.mark.parametrize("candidate", [Candidate(1, 1, {}, (0, 0, 0)), Candidate(2, 2, {2: 2}, (0, 0, 0))])
 @pytest.mark.parametrize("strengths", [Strengths(1e-3, 1e-2, 1.0), Strengths(1e-5, 1e-3, 3.0)])
-def test_judged_risks_are_those_of_refitting_on_the_rows_of_every_fold(case, candidate, strengths):
+@pytest.mark.parametrize("rows_per_unknown", [0, 10**9])  # folds solved together, and apart
+def test_judged_risks_are_those_of_refitting_on_the_rows_of_every_fold(
+    case, candidate, strengths, rows_per_unknown, monkeypatch
+):
+    monkeypatch.setattr(select, "_ROWS_PER_UNKNOWN", rows_per_unknown)
     judgement = case[0].judge(candidate, strengths, ())
     risk, full = _refit(case, candidate.keeps(case[1]), strengths)
     # fold solutions stop at 1e-5, which the risk holds squared

@@ -132,12 +132,14 @@ def make_value_functions(value_sets: Sequence[ValueSet], axes: Axes, resolution:
         ranks.append(rank[order])
         roughness.append(sum(each.roughness[chosen[:, axis]] for axis, each in enumerate(functions)))
         ridge.append(np.prod([each.ridge[chosen[:, axis]] for axis, each in enumerate(functions)], axis=0))
+    if not choices:
+        owners, ranks, roughness, ridge = ([np.empty(0)] for _ in range(4))
     return ValueFunctions(
         tuple(value_sets),
         axes,
         tuple(choices),
-        np.concatenate(owners).astype(np.int64) if owners else np.empty(0, dtype=np.int64),
-        np.concatenate(ranks).astype(np.int64) if ranks else np.empty(0, dtype=np.int64),
-        np.concatenate(roughness) if roughness else np.empty(0),
-        np.concatenate(ridge) if ridge else np.empty(0),
+        np.concatenate(owners).astype(np.int64),
+        np.concatenate(ranks).astype(np.int64),
+        np.concatenate(roughness),
+        np.concatenate(ridge),
     ).select(np.ones(sum(map(len, choices)), dtype=bool))

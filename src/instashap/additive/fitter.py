@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, TooLargeError
-from ..game.terms import PresenceSet, ValueSet, players_of
+from ..game.terms import PresenceSet, ValueSet, close_downwards, players_of
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .design import ValueFunctions, make_value_functions
@@ -88,7 +88,10 @@ class ClosedFormFitter:
         The most players a presence set may hold; "auto" tries up to 3 and keeps what lowers the held-out risk.
     interactions : "auto", "all", int, or list of column tuples
     smoothness : Strengths or None
-        Fixed penalty strengths instead of cross-validated ones.
+        Fixed penalty strengths: nothing is chosen then, the model has exactly the orders asked for ("auto" presence means
+        ``order``) at the given resolution, and the fit is linear in the outputs.
+    resolution : int
+        With fixed ``smoothness``: largest product of ranks in a pair.
     progress : callable or None
         Told the share done (0 to 1) and what is going on.
     """
@@ -99,6 +102,7 @@ class ClosedFormFitter:
     presence_order: int | str = "auto"
     interactions: Any = "auto"
     smoothness: Strengths | None = None
+    resolution: int = PAIR_RESOLUTIONS[1]
     progress: Callable[[float, str], None] | None = None
 
     def fit(
@@ -115,6 +119,9 @@ class ClosedFormFitter:
         size_law : ndarray of shape (n_players + 1,), float64
         """
         search = _Search(self, encoded, outputs, weights, size_law)
+        if self.smoothness is not None:
+            search.fit_as_told(self.smoothness)
+            return search.finish()
         search.fit_main_effects()
         if self.order > 1:
             search.fit_interactions()
@@ -162,8 +169,6 @@ class _Search:
             self.derivative = derivative
             judge = self._make_judge(self._make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
             trials.append((derivative, judge, self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))))
-            if self.fitter.smoothness is not None:
-                break
         self.derivative, judge, judgement = min(trials, key=lambda trial: trial[2].risk)
         self.best = self.main_effects = judge, judgement
         self._report(0.2, "main effects")
@@ -174,6 +179,19 @@ class _Search:
             candidate = Candidate(1, presence, {}, EXTRA_RANKS[0])
             if judge.count_unknowns(candidate) <= self.budget:
                 self._try(judge, candidate, ("roughness",) if presence == 2 else ())
+
+    def fit_as_told(self, strengths: Strengths) -> None:
+        """One candidate, with nothing chosen."""
+        asked = self.fitter.interactions
+        columns = range(len(self.fitter.columns))
+        every = [each for size in range(1, self.fitter.order + 1) for each in combinations(columns, size)]
+        value_sets = close_downwards([*every[: len(columns)], *asked]) if isinstance(asked, list) else every
+        presence = self.fitter.order if isinstance(self.fitter.presence_order, str) else self.fitter.presence_order
+        for size in range(2, min(presence, self.n_players) + 1):
+            self.presence_sets[size] = list(combinations(range(self.n_players), size))
+        judge = self._make_judge(self._make_functions(value_sets, self.fitter.resolution))
+        resolution = {2: self.fitter.resolution, 3: TRIPLE_RESOLUTION}
+        self.best = judge, self._judge(judge, Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0]), strengths, ())
 
     def fit_interactions(self) -> None:
         """Pairs (and triples) at rising resolution, then richer presence sets."""
@@ -219,8 +237,6 @@ class _Search:
         return judgement
 
     def _judge(self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
-        if self.fitter.smoothness is not None:
-            start, free = self.fitter.smoothness, ()
         judgement = judge.judge(candidate, start, free)
         self.judgements.append(judgement)
         return judgement

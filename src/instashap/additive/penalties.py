@@ -12,10 +12,13 @@ from scipy.linalg import eigh
 
 from ..table.bases import Axis, LocalBasis
 
-# Part of the second-order penalty added to the third: orders the unpenalised curves (x before x²), and no more.
-_TIE_BREAK = 1e-4
-# Directions with less variance than this share of the largest are absent from the data.
-_RANK_TOLERANCE = 1e-9
+# Share of the penalty added to the Gram matrix before whitening by it: the smooth functions, which matter, then come out
+# as the large, well separated eigenvalues 1 / (1 + share · roughness).
+_PENALTY_SHARE = {"curve": 1e-6, "levels": 1e-3}
+# Directions below this share of the largest eigenvalue are absent from the data.
+_RANK_TOLERANCE = 1e-10
+# Roughness below this is rounding: an unpenalised curve, such as x and x². (The next curve has 10⁴ and more.)
+_UNPENALISED = 1.0
 
 
 @dataclass(frozen=True)
@@ -93,36 +96,54 @@ def _compute_curves(
     axis: Axis, means: NDArray[np.float64], second: NDArray[np.float64], order: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     missing = axis.spikes[-1]
-    n_raw = axis.expansion.shape[1]
     share = 1.0 - means[missing]
     empty = np.empty((len(means), 0)), np.empty(0), np.empty(0)
     if share <= 0.0:
         return empty
     raw_means = axis.expansion.T @ means / share
     gram = axis.expansion.T @ second @ axis.expansion - share * np.outer(raw_means, raw_means)
-    variances, directions = eigh(gram)
-    kept = variances > _RANK_TOLERANCE * max(variances[-1], 0.0)
-    if variances[-1] <= 1e-14:
+    if np.trace(gram) <= 1e-14:
         return empty
-    whiten = directions[:, kept] / np.sqrt(variances[kept])
     is_present = np.ones(len(means))
     is_present[missing] = 0.0
+    centred = axis.expansion - np.outer(is_present, raw_means)
     if axis.roughness:
-        penalty = axis.roughness[order] + (_TIE_BREAK * axis.roughness[2] if order > 2 else 0.0)
-    else:
-        seen = means > 0
-        centred = (axis.expansion - np.outer(is_present, raw_means))[seen]
-        penalty = centred.T @ centred
-    values, vectors = eigh(whiten.T @ penalty @ whiten)
-    raw = _fix_signs(whiten @ vectors)
-    coefficients = axis.expansion @ raw - np.outer(is_present, raw_means @ raw)
-    if not axis.roughness:
-        coefficients[means <= 0] = 0.0  # a level nobody has: no effect known
-    values = np.maximum(values, 0.0)
-    assert coefficients.shape[0] == len(means) and n_raw >= coefficients.shape[1]
-    if axis.roughness:
+        raw, values = _sort_by_roughness(gram, axis.roughness[order], _PENALTY_SHARE["curve"])
+        raw = _order_unpenalised(raw, values, axis.roughness[2])
+        coefficients = centred @ _fix_signs(raw)
         return coefficients, values, np.ones(len(values))
+    seen = centred[means > 0]
+    raw, values = _sort_by_roughness(gram, seen.T @ seen, _PENALTY_SHARE["levels"])
+    coefficients = centred @ _fix_signs(raw)
+    coefficients[means <= 0] = 0.0  # a level nobody has: no effect known
     return coefficients, np.zeros(len(values)), np.maximum(values, 1.0)
+
+
+def _sort_by_roughness(
+    gram: NDArray[np.float64], penalty: NDArray[np.float64], share: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Directions of unit variance in which the penalty is diagonal, the smoothest first, and that diagonal."""
+    variances, directions = eigh(gram + share * penalty)
+    kept = variances > _RANK_TOLERANCE * variances[-1]
+    whiten = directions[:, kept] / np.sqrt(variances[kept])
+    smoothness, vectors = eigh(whiten.T @ gram @ whiten)
+    smoothness, vectors = smoothness[::-1], vectors[:, ::-1]
+    found = smoothness > _RANK_TOLERANCE
+    smoothness, vectors = np.minimum(smoothness[found], 1.0), vectors[:, found]
+    roughness = (1 / smoothness - 1) / share
+    roughness[roughness < _UNPENALISED] = 0.0
+    return whiten @ vectors / np.sqrt(smoothness), roughness
+
+
+def _order_unpenalised(
+    raw: NDArray[np.float64], roughness: NDArray[np.float64], second_order: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Put the straight line before the parabola where neither is penalised."""
+    free = int((roughness == 0.0).sum())
+    if free < 2:
+        return raw
+    _, rotation = eigh(raw[:, :free].T @ second_order @ raw[:, :free])
+    return np.hstack([raw[:, :free] @ rotation, raw[:, free:]])
 
 
 def _compute_spikes(axis: Axis, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -9,6 +9,9 @@ from ..table.bases import ColumnEncoder
 from ..table.columns import Table
 from .style import shorten
 
+# Cells without rows keep a small effect, left by the centring of pairs; below this share of the largest it is not drawn.
+NOTABLE = 0.01
+
 
 def read_column(table: Table, column: int, encoder: ColumnEncoder) -> NDArray[Any]:
     """Of each row, the value of a number column (NaN for missing) or the cell of a category; shape (n_rows,)."""
@@ -24,16 +27,20 @@ def name_cells(encoder: ColumnEncoder, length: int) -> list[str]:
     return [*(shorten(level, length) for level in encoder.levels or ()), "(other)", "(missing)"]
 
 
-def find_seen(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Cells of a category to draw: its levels, and "other" and "missing" if the model gives them an effect.
+def find_seen(sizes: NDArray[np.float64], counts: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Cells of a category to draw: its levels, and "other" and "missing" if they have a notable effect, or rows.
 
     Parameters
     ----------
     sizes : ndarray of shape (n_cells,), float64
-        Size of each cell's effect; beside the largest, 1e-9 is rounding.
+        Size of each cell's effect.
+    counts : ndarray of shape (n_cells,), int64, or None
+        Rows in each cell, if known.
     """
-    is_seen = sizes > 1e-9 * sizes.max()
+    is_seen = sizes > NOTABLE * sizes.max()
     is_seen[:-2] = True
+    if counts is not None:
+        is_seen |= counts > 0
     return np.flatnonzero(is_seen)
 
 

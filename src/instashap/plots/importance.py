@@ -11,8 +11,9 @@ from .style import (
     check_explanation,
     describe_scale,
     find_output,
-    format_number,
+    format_numbers,
     make_axes,
+    make_room,
     name_pooled,
     pick_colours,
     shorten,
@@ -82,13 +83,16 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
     drawn = _draw_bars(ax, bars)
     if len(names) == 1 and len(pooled):
         drawn[0].patches[-1].set_color(POOLED)
-    ax.bar_label(drawn[-1], [format_number(total) for total in bars.sum(axis=1)], padding=4, fontsize="small")
+    totals = bars.sum(axis=1)
+    numbers = format_numbers(totals)
+    ax.bar_label(drawn[-1], numbers, padding=4, fontsize="small")
+    make_room(ax, 0.0, float(totals.max()), numbers, left=False)
     ax.set_yticks(range(len(bars)), labels)
     ax.set_ylim(len(bars) - 0.4, -0.6)
-    ax.set_xlim(0, 1.14 * max(float(bars.sum(axis=1).max()), 1e-300))
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
-    ax.set_xlabel("mean |Shapley value|\n" + describe_scale(explanation.output_transform, names[0] if len(names) == 1 else None))
+    scale = describe_scale(explanation.output_transform, names[0] if len(names) == 1 else None)
+    ax.set_xlabel("mean |Shapley value|\n" + scale)
     ax.set_title(f"Importance of features, mean of {len(explanation):,} row{'s' * (len(explanation) != 1)}")
     if len(names) > 1:
         add_legend(ax, drawn, names, outside=is_ours)

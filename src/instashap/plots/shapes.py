@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .._validation import find_column
 from ..explain.fitted import FittedGame
 from ..table.bases import ColumnEncoder
-from .columns import find_seen, measure_spans, name_cells, read_column
+from .columns import NOTABLE, find_seen, measure_spans, name_cells, read_column
 from .pairs import draw_pair
 from .style import (
     LOWERS,
@@ -18,8 +18,9 @@ from .style import (
     describe_scale,
     draw_zero_line,
     find_output,
-    format_number,
+    format_numbers,
     make_axes,
+    make_room,
     pick_colours,
     shorten,
     strip_frame,
@@ -29,9 +30,11 @@ from .style import (
 _POINTS_PER_CELL = 16
 # Levels of a category that are drawn; more do not fit on a page.
 _MAX_LEVELS = 30
+# Values of a number column that get a tick each.
+_MAX_TICKS = 10
 _N_BINS = 50
-# Share of the axes' height that the histogram of the rows takes.
-_HISTOGRAM_HEIGHT = 0.14
+# Share of the axes' height that the density of the rows takes.
+_DENSITY_HEIGHT = 0.14
 
 
 def plot_shape(
@@ -41,7 +44,8 @@ def plot_shape(
 
     ``phi_U(x_U)`` of the purified additive model ``base_value + sum_U phi_U(x_U)``: a curve for a number column (dots for
     values that have a coefficient of their own), bars for a category, a heat map for a pair. Missing values are a diamond
-    or bar of their own, drawn if the model gives them an effect.
+    or bar of their own, as are a category's rare and unknown levels ("other"); they are drawn if their effect is above 1 % of
+    the largest, or if ``X`` has such rows.
 
     Parameters
     ----------
@@ -93,7 +97,8 @@ def plot_shape(
     encoder = fitted.encoder.columns[column]
     effects = _evaluate_own(fitted, column)[:, :, list(outputs)]  # (n_cells, n_points, n_outputs)
     names = tuple(fitted.output_names[position] for position in outputs)
-    scale = describe_scale(fitted.output_transform, names[0] if len(names) == 1 else None)
+    length = 64 if encoder.is_category else 36  # along the width, or along the height
+    scale = describe_scale(fitted.output_transform, names[0] if len(names) == 1 else None, length)
     draw = _draw_category if encoder.is_category else _draw_number
     return draw(encoder, effects, names, scale, None if table is None else read_column(table, column, encoder), ax)
 
@@ -129,8 +134,9 @@ def _draw_number(
     is_point = spans == 0
     places = encoder.lows[:, None] + np.linspace(0.0, 1.0, _POINTS_PER_CELL) * spans[:, None]  # (n_cells - 1, n_points)
     low, high = float(places.min()), float(places.max())
-    is_missing_told = np.abs(effects[-1]).max() > 1e-9 * np.abs(effects).max()
-    missing = high + 0.1 * (high - low or 1.0) if is_missing_told else None
+    is_seen = values is not None and bool(np.isnan(values).any())
+    is_told = is_seen or np.abs(effects[-1]).max() > NOTABLE * np.abs(effects).max()
+    missing = high + 0.1 * (high - low or 1.0) if is_told else None
 
     is_ours = ax is None
     ax = make_axes(ax, 6.6 + 1.2 * (len(names) > 1), 4.2)
@@ -139,17 +145,20 @@ def _draw_number(
     for output, colour in enumerate(pick_colours(len(names))):
         own = effects[:-1, :, output]
         if is_point.all():  # a set of levels: a line only guides the eye
-            lines += ax.plot(places[:, 0], own[:, 0], "o-", color=colour, linewidth=0.8, markersize=5)
+            ax.plot(places[:, 0], own[:, 0], color=colour, linewidth=0.8, alpha=0.5)
+            lines += ax.plot(places[:, 0], own[:, 0], "o", color=colour, markersize=6)
         else:
             lines += ax.plot(places[~is_point].ravel(), own[~is_point].ravel(), color=colour, linewidth=2)
             ax.plot(places[is_point, 0], own[is_point, 0], "o", color=colour, markersize=6)
         if missing is not None:
             ax.plot([missing], effects[-1, :1, output], "D", color=colour, markersize=6)
+    ax.margins(y=0.08)
+    if is_point.all() and len(places) <= _MAX_TICKS:
+        ax.set_xticks(places[:, 0], [f"{place:g}" for place in places[:, 0]])
     if missing is not None:
         _mark_missing(ax, low, high, missing)
-    ax.margins(y=0.08)
     if values is not None:
-        _draw_histogram(ax, values, low, high)
+        _draw_density(ax, values, places[:, 0] if is_point.all() else None, low, high)
     strip_frame(ax, "top", "right")
     ax.set_xlabel(shorten(encoder.name))
     ax.set_ylabel("added to the output\n" + scale)
@@ -166,28 +175,37 @@ def _mark_missing(ax: Any, low: float, high: float, missing: float) -> None:
     ax.axvline((high + missing) / 2, color=POOLED, linewidth=0.8, linestyle=":")
 
 
-def _draw_histogram(ax: Any, values: NDArray[np.float64], low: float, high: float) -> None:
+def _draw_density(ax: Any, values: NDArray[np.float64], levels: NDArray[np.float64] | None, low: float, high: float) -> None:
     """How many rows lie where, in grey at the foot of the axes, below the curve."""
     bottom, top = ax.get_ylim()
     limits = ax.get_xlim()
-    pad = 0.5 if high == low else 0.0
-    counts, edges = np.histogram(values[~np.isnan(values)], bins=_N_BINS, range=(low - pad, high + pad))
-    heights = _HISTOGRAM_HEIGHT * counts / max(int(counts.max()), 1)
-    ax.stairs(heights, edges, fill=True, color=POOLED, alpha=0.6, transform=ax.get_xaxis_transform())
+    style = {"color": POOLED, "alpha": 0.6, "transform": ax.get_xaxis_transform()}
+    present = values[~np.isnan(values)]
+    if levels is not None:
+        counts = np.array([(present == level).sum() for level in levels])
+        ax.vlines(levels, 0.0, _DENSITY_HEIGHT * counts / max(int(counts.max()), 1), linewidth=7, **style)
+    else:
+        counts, edges = np.histogram(present, bins=_N_BINS, range=(low, high))
+        ax.stairs(_DENSITY_HEIGHT * counts / max(int(counts.max()), 1), edges, fill=True, **style)
     ax.set_xlim(limits)
-    ax.set_ylim(bottom - (top - bottom) * 1.25 * _HISTOGRAM_HEIGHT, top)
+    ax.set_ylim(bottom - (top - bottom) * 1.25 * _DENSITY_HEIGHT, top)
 
 
 def _draw_category(
-    encoder: ColumnEncoder, effects: NDArray[np.float64], names: tuple[str, ...], scale: str, values: NDArray[Any] | None, ax: Any
+    encoder: ColumnEncoder,
+    effects: NDArray[np.float64],
+    names: tuple[str, ...],
+    scale: str,
+    values: NDArray[Any] | None,
+    ax: Any,
 ) -> Any:
     """One line a level, so that long names stay level: bars for one output, dots for several."""
     heights = effects[:, 0]  # (n_cells, n_outputs)
-    cells, n_left_out = _pick_cells(encoder, heights)
+    counts = None if values is None else np.bincount(values, minlength=encoder.n_cells)
+    cells, n_left_out = _pick_cells(encoder, heights, counts)
     labels = name_cells(encoder, 28)
-    if values is not None:
-        counts = np.bincount(values, minlength=encoder.n_cells)
-        labels = [f"{label}  ({count:,} row{'s' * (count != 1)})" for label, count in zip(labels, counts, strict=True)]
+    if counts is not None:
+        labels = [f"{label}  ({count:,} row{'s' * (count != 1)})" for label, count in zip(labels, counts.tolist(), strict=True)]
 
     is_ours = ax is None
     ax = make_axes(ax, 7.0 + 1.2 * (len(names) > 1), 1.5 + 0.32 * max(len(cells), 2))
@@ -196,8 +214,9 @@ def _draw_category(
     if len(names) == 1:
         shown = heights[cells, 0]
         bars = ax.barh(rows, shown, height=0.66, color=[RAISES if each > 0 else LOWERS for each in shown])
-        ax.bar_label(bars, [format_number(each, "+") for each in shown], padding=4, fontsize="small")
-        ax.margins(x=0.16)
+        numbers = format_numbers(shown, sign="+")
+        ax.bar_label(bars, numbers, padding=4, fontsize="small")
+        make_room(ax, min(float(shown.min()), 0.0), max(float(shown.max()), 0.0), numbers)
     else:
         dots = [
             ax.plot(heights[cells, output], rows, "o", color=colour, markersize=7)[0]
@@ -215,13 +234,15 @@ def _draw_category(
     return ax
 
 
-def _pick_cells(encoder: ColumnEncoder, heights: NDArray[np.float64]) -> tuple[NDArray[np.int64], int]:
+def _pick_cells(
+    encoder: ColumnEncoder, heights: NDArray[np.float64], counts: NDArray[np.int64] | None
+) -> tuple[NDArray[np.int64], int]:
     """Cells of a category in the order drawn, and how many are left out.
 
     Levels that are numbers keep their order; others go by falling effect. "Other" and "missing" come last.
     """
     sizes = np.abs(heights).max(axis=1)
-    cells = find_seen(sizes)
+    cells = find_seen(sizes, counts)
     levels = encoder.levels or ()
     kept = np.sort(cells[np.argsort(-sizes[cells], kind="stable")][:_MAX_LEVELS])
     is_level = kept < len(levels)

@@ -24,7 +24,8 @@ def make_axes(ax: Any, width: float, height: float) -> Any:
     """``ax`` itself, or the axes of a new figure of ``width`` × ``height`` inches that makes room for its labels."""
     if ax is not None:
         return ax
-    return require("matplotlib.pyplot", extra="plots", purpose="plots").subplots(figsize=(width, height), layout="constrained")[1]
+    pyplot = require("matplotlib.pyplot", extra="plots", purpose="plots")
+    return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def strip_frame(ax: Any, *sides: str) -> None:
@@ -56,26 +57,52 @@ def add_legend(ax: Any, handles: Sequence[Any], names: Sequence[str], *, outside
 
 
 def shorten(text: Any, length: int = _NAME_LENGTH) -> str:
-    """Text of at most ``length`` characters on one line; a dollar sign stays one and starts no formula."""
+    """Text of at most ``length`` characters on one line, its middle left out where it is longer: names often differ at the end.
+
+    A dollar sign stays one and starts no formula.
+    """
     line = " ".join(str(text).split())
-    cut = line if len(line) <= length else line[: length - 1].rstrip() + "…"
-    return cut.replace("$", r"\$")
+    if len(line) > length:
+        n_end = length // 3
+        line = line[: length - n_end - 1].rstrip() + "…" + line[-n_end:].lstrip()
+    return line.replace("$", r"\$")
 
 
-def format_number(value: float, sign: str = "") -> str:
-    """Three significant digits, or all digits before the point; ``sign="+"`` shows the sign of positive numbers, too."""
-    if abs(value) >= 1000:
-        text = f"{value:{sign}.5g}" if abs(value) >= 1e7 else f"{value:{sign},.0f}"
-    else:
-        text = f"{value:{sign}.3g}"
-    return text.replace("-", "−")
+def format_numbers(values: NDArray[np.float64], like: NDArray[np.float64] | None = None, sign: str = "") -> list[str]:
+    """Numbers with the same decimals, so that they add up: three digits of the largest of ``like`` (default ``values``).
+
+    ``sign="+"`` shows the sign of positive numbers, too; what rounds to zero has no sign.
+    """
+    sizes = np.abs(values if like is None or not np.any(like) else like)
+    largest = float(sizes.max(initial=0.0))
+    if largest and not 1e-4 <= largest < 1e7:
+        return [f"{value:{sign}.3g}".replace("-", "−") for value in values]
+    decimals = max(2 - int(np.floor(np.log10(largest))), 0) if largest else 0
+    texts = [f"{value:{sign},.{decimals}f}" for value in values]
+    return [text.replace("-", "−") if text.strip("+-0.") else text.lstrip("+-") for text in texts]
 
 
-def describe_scale(transform: str, output_name: str | None = None) -> str:
+def describe_scale(transform: str, output_name: str | None = None, length: int = _LINE_LENGTH) -> str:
     """What an axis measures, wrapped: the scale, after the output's name where the scale does not say it."""
     is_told = output_name is None or output_name == "output" or repr(output_name) in transform
-    text = transform if is_told else f"{shorten(output_name)}: {transform}"
-    return "\n".join(textwrap.wrap(text.replace("$", r"\$"), _LINE_LENGTH))
+    text = transform if is_told else f"{output_name}: {transform}"
+    lines = textwrap.wrap(text, length)
+    while len(lines) > 1 and len(textwrap.wrap(text, length - 1)) == len(lines):
+        length -= 1  # the narrowest of as many lines: about equal ones, no lone last word
+    return "\n".join(textwrap.wrap(text, length)).replace("$", r"\$")
+
+
+def make_room(ax: Any, low: float, high: float, labels: Sequence[str], *, left: bool = True) -> None:
+    """Limits of a horizontal axis with room for small labels beside bars between ``low`` and ``high``.
+
+    The width of the axes is known only once they are drawn; tick labels leave them six tenths of the figure or more.
+    """
+    inches = min(0.62 * ax.figure.get_figwidth(), 1.2 * ax.get_window_extent().width / ax.figure.dpi)
+    share = min((0.09 * max(map(len, labels)) + 0.15) / inches, 0.3)
+    span = (high - low) or abs(high) or 1.0
+    room = span * share / (1 - share * (1 + left))
+    ax.set_xlim(low - room * left, high + room)
+    ax.locator_params(axis="x", nbins=6)
 
 
 def check_explanation(explanation: Any, plot: str) -> Explanation:
@@ -98,7 +125,7 @@ def find_output(output: Any, names: Sequence[str]) -> int:
     """Position of an output given by name or position."""
     if isinstance(output, str) and output in names:
         return list(names).index(output)
-    if isinstance(output, Integral) and not isinstance(output, bool) and 0 <= output < len(names):
+    if isinstance(output, (int, np.integer)) and not isinstance(output, bool) and 0 <= output < len(names):
         return int(output)
     raise ValueError(f"unknown output {output!r}; there are {', '.join(map(repr, names))}, at positions 0 to {len(names) - 1}")
 

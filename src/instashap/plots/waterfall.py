@@ -12,8 +12,9 @@ from .style import (
     check_count,
     check_explanation,
     describe_scale,
-    format_number,
+    format_numbers,
     make_axes,
+    make_room,
     name_pooled,
     shorten,
     split_largest,
@@ -65,14 +66,16 @@ def plot_waterfall(explanation_row: Any, *, max_features: int = 10, ax: Any = No
     labels, steps = _collect_steps(row, check_count(max_features, "max_features"))
     base = float(row.base_values[0])
     ends = base + np.cumsum(steps)
-    starts = np.concatenate([[base], ends])[: len(steps)]
+    starts = ends - steps
 
     ax = make_axes(ax, 7.5, 1.5 + 0.34 * (len(steps) + 2))
     rows = np.arange(1, len(steps) + 1)
     bars = ax.barh(rows, steps, left=starts, height=0.66, color=[RAISES if step > 0 else LOWERS for step in steps], zorder=2)
-    ax.margins(x=0.14)  # room for the labels beside the bars
-    ax.bar_label(bars, [format_number(step, "+") for step in steps], padding=4, fontsize="small")
-    _draw_totals(ax, base, ends)
+    levels = np.concatenate([[base], ends])
+    numbers, totals = format_numbers(steps, sign="+"), format_numbers(levels[[0, -1]], like=steps)
+    ax.bar_label(bars, numbers, padding=4, fontsize="small")
+    make_room(ax, float(levels.min()), float(levels.max()), [*numbers, *totals])
+    _draw_totals(ax, levels, totals)
     ax.set_yticks(range(len(steps) + 2), ["base value", *labels, "prediction"])
     for label in (ax.get_yticklabels()[0], ax.get_yticklabels()[-1]):
         label.set_fontweight("bold")
@@ -106,12 +109,11 @@ def _collect_steps(row: Explanation, limit: int) -> tuple[list[str], NDArray[np.
     return [*labels, name_pooled(len(pooled))], np.append(values[shown], values[pooled].sum())
 
 
-def _draw_totals(ax: Any, base: float, ends: NDArray[np.float64]) -> None:
+def _draw_totals(ax: Any, levels: NDArray[np.float64], totals: list[str]) -> None:
     """The base value and the prediction as marks in rows of their own, and thin lines that join one bar's end to the next."""
     colour = ax.xaxis.label.get_color()
-    levels = np.concatenate([[base], ends])
-    ax.vlines(levels, np.arange(len(levels)), np.arange(len(levels)) + 1, color=colour, linewidth=0.8, alpha=0.5, zorder=1)
-    totals = (0, base), (len(levels), float(levels[-1]))
-    ax.plot([total for _, total in totals], [place for place, _ in totals], "D", color=colour, markersize=5, zorder=3)
-    for place, total in totals:
-        ax.annotate(format_number(total), (total, place), (8, 0), textcoords="offset points", va="center", fontweight="bold")
+    rows = np.arange(len(levels))
+    ax.vlines(levels, rows, rows + 1, color=colour, linewidth=0.8, alpha=0.5, zorder=1)
+    for level, row, text in zip(levels[[0, -1]], (0, len(levels)), totals, strict=True):
+        ax.plot([level], [row], "D", color=colour, markersize=5, zorder=3)
+        ax.annotate(text, (level, row), (8, 0), textcoords="offset points", va="center", fontweight="bold", fontsize="small")

@@ -1,0 +1,86 @@
+"""The command line: parse, call the public API, exit code."""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from ._errors import InstashapError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns 0, or 2 with one clear sentence on standard error."""
+    options = _make_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (InstashapError, ValueError, TypeError, OSError) as error:
+        print(f"instashap: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("instashap: stopped; nothing half-written was left", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="instashap", description="Instant, trustworthy Shapley values.")
+    parser.add_argument("--version", action="version", version=f"instashap {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = _add(commands, "demo", _run_demo, "explain a model of bundled data", "instashap demo --out demo-out")
+    demo.add_argument("--out", type=Path, default=Path("demo-out"), help="folder for the results (default: demo-out)")
+    explain = _add(
+        commands,
+        "explain",
+        _run_explain,
+        "explain a model of your data",
+        "instashap explain house_prices.csv --target price --out explained",
+    )
+    explain.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet")
+    explain.add_argument("--target", required=True, metavar="COL", help="column the model predicts")
+    explain.add_argument(
+        "--model", type=Path, metavar="FILE", help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting)"
+    )
+    explain.add_argument("--order", type=int, default=2, metavar="K", help="columns a shape function may read (default: 2)")
+    explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    return parser
+
+
+def _add(commands: Any, name: str, run: Any, what: str, example: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=what, description=what, epilog=f"example: {example}")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _run_demo(options: argparse.Namespace) -> None:
+    from .workflow import run_demo
+
+    run_demo(options.out)
+
+
+def _run_explain(options: argparse.Namespace) -> None:
+    from .workflow import explain_table, read_file, write_results
+
+    data = read_file(options.data)
+    model = _load_model(options.model) if options.model else None
+    write_results(explain_table(data, options.target, model, options.order), options.out)
+
+
+def _load_model(path: Path) -> Any:
+    """A model as pickle or joblib wrote it. Loading runs code of the file, as the help says."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no model file {path}")
+    try:
+        import joblib
+
+        return joblib.load(path)
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, KeyError, IndexError) as error:
+        raise ValueError(f"{path} is not a model that pickle or joblib can load ({type(error).__name__}: {error})") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,278 @@
+"""The laws every fitter obeys; each also runs on a deliberately broken fitter, and must fail there."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pytest
+
+from instashap.additive.fitter import FITTERS, FitResult
+from instashap.additive.model import AdditiveModel
+from instashap.additive.select import Strengths
+from instashap.explain.fitted import FittedGame, load_fitted
+from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
+from instashap.game.exact import compute_shapley_values
+from instashap.table.columns import read_table
+from instashap.table.encoding import Encoded, learn_table
+
+TOLERANCE = 1e-10  # relative to sd(f)
+FIXED = {"smoothness": Strengths(1e-5, 1e-4), "presence_order": 3}
+AUTO: dict[str, Any] = {}
+FULL_WEIGHT = 0.7
+
+
+def make_rows(n_rows: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Correlated rows with a few levels in one column, outputs with interactions, and whole-number weights."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 4))
+    X[:, 1] += 0.8 * X[:, 0]
+    X[:, 2] = np.floor(2 * X[:, 2] + X[:, 0]).clip(-2, 2)
+    f = X[:, 0] + X[:, 1] * X[:, 2] + np.sin(X[:, 3]) * X[:, 0] + 3.0
+    return X, f, rng.integers(1, 4, n_rows).astype(float)
+
+
+class Fit:
+    """A fitter's result on a table, with the encoder that goes with it."""
+
+    def __init__(self, make_fitter: Any, X: np.ndarray, f: np.ndarray, weights: np.ndarray | None = None, **options: Any) -> None:
+        table = read_table(X)
+        weights = np.ones(len(X)) if weights is None else weights
+        self.encoder, columns = learn_table(table, weights)
+        d = X.shape[1]
+        law = compute_shapley_size_law(d, FULL_WEIGHT)
+        outputs = np.asarray(f, dtype=float).reshape(len(X), -1)
+        fitter = make_fitter(columns, tuple(range(d)), **{"order": 2, **options})
+        self.result: FitResult = fitter.fit(self.encoder.encode(table), outputs, weights, law)
+        self.model = self.result.model
+
+    def encode(self, X: np.ndarray) -> Encoded:
+        return self.encoder.encode(read_table(X, self.encoder.schema))
+
+    def predict(self, X: np.ndarray, mask: Any = None) -> np.ndarray:
+        masks = None if mask is None else np.broadcast_to(mask, X.shape)
+        return self.model.predict(self.encode(X), masks)[:, 0]
+
+    def explain(self, X: np.ndarray) -> np.ndarray:
+        return self.model.credits.apply(self.encode(X))[:, :, 0]
+
+    def as_game(self) -> FittedGame:
+        names = tuple(self.encoder.schema.names)
+        return FittedGame(self.encoder, self.model, names, tuple(range(len(names))), ("output",), "units", "conditional", {})
+
+
+def assert_close(actual: Any, expected: Any, scale: float) -> None:
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * scale)
+
+
+def law_1_values_and_base_value_sum_to_the_model_at_the_full_mask(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    fit = Fit(make_fitter, X, f, w, **FIXED)
+    full = fit.predict(X, np.ones(4, dtype=bool))
+    assert_close(fit.explain(X).sum(axis=1) + fit.model.base_value[0], full, f.std())
+    assert_close(fit.predict(X), full, f.std())
+
+
+def law_2_credits_are_brute_force_shapley_values(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    fit = Fit(make_fitter, X, f, w, **FIXED)
+    rows = X[:12]
+    game = np.stack([fit.predict(rows, mask) for mask in enumerate_coalitions(4)])
+    assert_close(fit.explain(rows), compute_shapley_values(game).T, f.std())
+
+
+def law_3_a_masked_feature_has_no_effect(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    fit = Fit(make_fitter, X, f, w, **FIXED)
+    changed = X.copy()
+    changed[:, 1] = X[::-1, 1]
+    mask = np.array([True, False, True, True])
+    assert np.abs(fit.predict(changed) - fit.predict(X)).max() > 0.1
+    assert_close(fit.predict(changed, mask), fit.predict(X, mask), f.std())
+
+
+def law_4_the_empty_mask_gives_the_weighted_mean_output(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    fit = Fit(make_fitter, X, f, w, **FIXED)
+    assert_close(fit.predict(X, np.zeros(4, dtype=bool)), np.average(f, weights=w), f.std())
+
+
+def law_5_the_fit_is_linear_in_the_target(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    g = np.cos(X[:, 0]) - X[:, 3]
+    parts = [Fit(make_fitter, X, target, w, **FIXED).explain(X) for target in (f, g)]
+    whole = Fit(make_fitter, X, 2.0 * f - 3.0 * g, w, **FIXED).explain(X)
+    assert_close(whole, 2.0 * parts[0] - 3.0 * parts[1], f.std())
+
+
+def law_6_a_row_of_weight_w_is_a_row_repeated_w_times(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    repeated = np.repeat(np.arange(len(X)), w.astype(int))
+    for options in (FIXED, AUTO):
+        weighted = Fit(make_fitter, X, f, w, **options)
+        copied = Fit(make_fitter, X[repeated], f[repeated], **options)
+        assert_close(weighted.explain(X), copied.explain(X), f.std())
+
+
+def law_7_the_gradient_is_zero_at_the_solution(make_fitter: Any) -> None:
+    # Levels only: a direction of the model is a level's indicator while its column is present. The penalty is next to nothing.
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 3, (400, 3)).astype(float)
+    X[:, 1] = np.where(rng.random(400) < 0.6, X[:, 0], X[:, 1])
+    f = X[:, 0] * X[:, 1] + X[:, 2] + rng.normal(size=400)
+    fit = Fit(make_fitter, X, f, smoothness=Strengths(1e-13, 1e-13), presence_order=2, resolution=9)
+    law = compute_shapley_size_law(3, FULL_WEIGHT)
+    masks = enumerate_coalitions(3)
+    sizes = masks.sum(axis=1)
+    mass = law[sizes] / np.bincount(sizes)[sizes]
+    residuals = np.stack([f - fit.predict(X, mask) for mask in masks])
+    for column in range(3):
+        kept = masks[:, column]
+        pooled = mass[kept] @ residuals[kept]
+        for level in range(3):
+            indicator = (X[:, column] == level) - (X[:, column] == level).mean()
+            assert abs(np.mean(indicator * pooled)) < 1e-9 * f.std()
+
+
+def law_8_fitting_parts_summed_is_fitting_the_whole(make_fitter: Any) -> None:
+    X, f, w = make_rows(400)
+    whole = Fit(make_fitter, X, f, w, **FIXED)
+    order = np.concatenate([np.arange(150, 400), np.arange(150)])  # the sums meet other parts, in another order
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("instashap.additive.moments.BLOCK_ROWS", 37)
+        parts = Fit(make_fitter, X[order], f[order], w[order], **FIXED)
+    assert_close(parts.explain(X), whole.explain(X), f.std())
+
+
+def law_9_permuting_rows_changes_nothing_and_columns_permute_the_answer(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    rows = np.random.default_rng(1).permutation(len(X))
+    columns = np.array([2, 0, 3, 1])
+    for options in (FIXED, AUTO):
+        fit = Fit(make_fitter, X, f, w, **options)
+        assert_close(Fit(make_fitter, X[rows], f[rows], w[rows], **options).explain(X), fit.explain(X), f.std())
+        permuted = Fit(make_fitter, X[:, columns], f, w, **options).explain(X[:, columns])
+        assert_close(permuted, fit.explain(X)[:, columns], f.std())
+
+
+def law_10_saving_and_loading_keeps_the_bits(make_fitter: Any, tmp_path: Any) -> None:
+    X, f, w = make_rows()
+    game = Fit(make_fitter, X, f, w).as_game()
+    game.save(tmp_path / "game.insta")
+    loaded, _ = load_fitted(tmp_path / "game.insta")
+    table = game.read(X)
+    assert np.array_equal(loaded.compute_shapley_values(table), game.compute_shapley_values(table))
+    assert np.array_equal(loaded.predict(table), game.predict(table))
+
+
+def law_11_one_seed_gives_one_answer_for_any_number_of_jobs(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    game = Fit(make_fitter, X, f, w).as_game()
+    again = Fit(make_fitter, X, f, w).as_game()
+    many = game.read(np.tile(X, (40, 1)))  # three blocks
+    answers = [each.compute_shapley_values(many, n_jobs) for each in (game, again) for n_jobs in (1, 2, 3)]
+    assert all(np.array_equal(answer, answers[0]) for answer in answers)
+
+
+# --- fitters broken on purpose -----------------------------------------------------------------------------------------
+
+
+class Tampered:
+    """A fitter whose inputs or model are changed."""
+
+    def __init__(self, make_fitter: Any, before: Callable[..., Any] = lambda *a: a, after: Callable[..., Any] = lambda m: m) -> None:
+        self.make_fitter, self.before, self.after = make_fitter, before, after
+
+    def __call__(self, *args: Any, **options: Any) -> "Tampered":
+        made = Tampered(self.make_fitter, self.before, self.after)
+        made.fitter = self.make_fitter(*args, **options)
+        return made
+
+    def fit(self, *args: Any) -> FitResult:
+        result = self.fitter.fit(*self.before(*args))
+        return replace(result, model=self.after(result.model))
+
+
+class DoubleCredits(AdditiveModel):
+    @cached_property
+    def credits(self) -> Any:
+        lookup = AdditiveModel.credits.func(self)
+        return replace(lookup, plan=(*lookup.plan[:-1], 1.001 * lookup.plan[-1]))
+
+
+class UnmaskedModel(AdditiveModel):
+    def predict(self, encoded: Encoded, masks: Any = None) -> np.ndarray:
+        return super().predict(encoded, None)
+
+
+def recast(kind: type[AdditiveModel]) -> Callable[[AdditiveModel], AdditiveModel]:
+    names = ("bases", "value_sets", "presence_sets", "tables", "mixings", "base_value", "n_players")
+    return lambda model: kind(*(getattr(model, name) for name in names))
+
+
+def drop_weights(encoded: Any, outputs: Any, weights: Any, law: Any) -> Any:
+    return encoded, outputs, np.ones_like(weights), law
+
+
+def fold_target(encoded: Any, outputs: Any, weights: Any, law: Any) -> Any:
+    return encoded, np.abs(outputs), weights, law
+
+
+def favour_early_rows(encoded: Any, outputs: Any, weights: Any, law: Any) -> Any:
+    return encoded, outputs, weights * np.linspace(2, 1, len(weights)), law
+
+
+def add_noise(encoded: Any, outputs: Any, weights: Any, law: Any) -> Any:
+    return encoded, outputs + 1e-6 * np.random.default_rng().normal(size=outputs.shape), weights, law
+
+
+def scale_tables(model: AdditiveModel) -> AdditiveModel:
+    return replace(model, tables=tuple(1.01 * table for table in model.tables))
+
+
+def shift_base(model: AdditiveModel) -> AdditiveModel:
+    return replace(model, base_value=model.base_value + 0.01)
+
+
+def use_single_precision_on_save(model: AdditiveModel) -> AdditiveModel:
+    class Rounded(AdditiveModel):
+        @cached_property
+        def credits(self) -> Any:
+            tables = tuple(table.astype(np.float32).astype(np.float64) for table in self.tables)
+            return recast(AdditiveModel)(replace(recast(AdditiveModel)(self), tables=tables)).credits
+
+    return recast(Rounded)(model)
+
+
+LAWS: list[tuple[Callable[..., None], dict[str, Any]]] = [
+    (law_1_values_and_base_value_sum_to_the_model_at_the_full_mask, {"after": recast(DoubleCredits)}),
+    (law_2_credits_are_brute_force_shapley_values, {"after": recast(DoubleCredits)}),
+    (law_3_a_masked_feature_has_no_effect, {"after": recast(UnmaskedModel)}),
+    (law_4_the_empty_mask_gives_the_weighted_mean_output, {"after": shift_base}),
+    (law_5_the_fit_is_linear_in_the_target, {"before": fold_target}),
+    (law_6_a_row_of_weight_w_is_a_row_repeated_w_times, {"before": drop_weights}),
+    (law_7_the_gradient_is_zero_at_the_solution, {"after": scale_tables}),
+    (law_8_fitting_parts_summed_is_fitting_the_whole, {"before": favour_early_rows}),
+    (law_9_permuting_rows_changes_nothing_and_columns_permute_the_answer, {"before": favour_early_rows}),
+    (law_10_saving_and_loading_keeps_the_bits, {"after": use_single_precision_on_save}),
+    (law_11_one_seed_gives_one_answer_for_any_number_of_jobs, {"before": add_noise}),
+]
+
+
+def run_law(law: Callable[..., None], make_fitter: Any, tmp_path: Any) -> None:
+    law(make_fitter, tmp_path) if law is law_10_saving_and_loading_keeps_the_bits else law(make_fitter)
+
+
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+@pytest.mark.parametrize("name", sorted(FITTERS))
+@pytest.mark.parametrize("law", [law for law, _ in LAWS], ids=lambda law: law.__name__)
+def test_law_holds(law: Callable[..., None], name: str, tmp_path: Any) -> None:
+    run_law(law, FITTERS[name], tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+@pytest.mark.parametrize(("law", "damage"), LAWS, ids=lambda value: getattr(value, "__name__", ""))
+def test_law_fails_on_a_broken_fitter(law: Callable[..., None], damage: dict[str, Any], tmp_path: Any) -> None:
+    with pytest.raises(AssertionError):
+        run_law(law, Tampered(FITTERS["closed-form"], **damage), tmp_path)
