@@ -207,10 +207,11 @@ class _Search:
             if step and len(functions) > MAX_FUNCTIONS:
                 break
             judge = self._make_judge(functions)
-            if judge.count_unknowns(candidate) > self.budget:
+            is_asked = step == 0 and self.fitter.interactions != "auto"
+            if judge.count_unknowns(candidate) > self.budget and not is_asked:
                 break
             free = (("interaction", "roughness", "ridge"), ("roughness", "ridge", "interaction"), ())[step]
-            risk = self._try(judge, candidate, free).risk
+            risk = self._try(judge, candidate, free, is_asked).risk
             self._report(0.3 + 0.2 * step, f"interactions at resolution {resolution}")
             if not risk < previous * (1 - MIN_GAIN):
                 break
@@ -228,11 +229,11 @@ class _Search:
                 if judge.count_unknowns(candidate) <= self.budget:
                     self._try(judge, candidate, ())
 
-    def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> Judgement:
-        """Judge a candidate and keep it if it is the best so far."""
+    def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str], is_asked: bool = False) -> Judgement:
+        """Judge a candidate and keep it if it is the best so far, or the user asked for just this."""
         judgement = self._judge(judge, candidate, self.best[1].strengths, free)
         fulfils_request = candidate.presence_order >= self.min_presence > self.best[1].candidate.presence_order
-        if judgement.risk < self.best[1].risk * (1 - MIN_GAIN) or fulfils_request:
+        if judgement.risk < self.best[1].risk * (1 - MIN_GAIN) or fulfils_request or is_asked:
             self.best = judge, judgement
         return judgement
 

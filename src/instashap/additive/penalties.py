@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+from scipy.linalg import eigh, qr, svd
 
 from ..table.bases import Axis, LocalBasis
 
@@ -101,20 +101,22 @@ def _compute_curves(
     if share <= 0.0:
         return empty
     raw_means = axis.expansion.T @ means / share
-    gram = axis.expansion.T @ second @ axis.expansion - share * np.outer(raw_means, raw_means)
-    if np.trace(gram) <= 1e-14:
-        return empty
     is_present = np.ones(len(means))
     is_present[missing] = 0.0
     centred = axis.expansion - np.outer(is_present, raw_means)
+    # Coefficients of mean zero: the constant is the base value's.
+    basis, _ = qr(raw_means[:, None])
+    basis = basis[:, 1:]
+    gram = basis.T @ (axis.expansion.T @ second @ axis.expansion) @ basis
+    if np.trace(gram) <= 1e-14:
+        return empty
     if axis.roughness:
-        raw, values = _sort_by_roughness(gram, axis.roughness[order], _PENALTY_SHARE["curve"])
-        raw = _order_unpenalised(raw, values, axis.roughness[2])
-        coefficients = centred @ _fix_signs(raw)
+        directions, values = _sort_by_roughness(gram, axis.roughness[order] @ basis, _PENALTY_SHARE["curve"])
+        directions = _order_unpenalised(basis @ directions, values, axis.roughness[2])
+        coefficients = centred @ _fix_signs(directions)
         return coefficients, values, np.ones(len(values))
-    seen = centred[means > 0]
-    raw, values = _sort_by_roughness(gram, seen.T @ seen, _PENALTY_SHARE["levels"])
-    coefficients = centred @ _fix_signs(raw)
+    directions, values = _sort_by_roughness(gram, centred[means > 0] @ basis, _PENALTY_SHARE["levels"])
+    coefficients = centred @ _fix_signs(basis @ directions)
     coefficients[means <= 0] = 0.0  # a level nobody has: no effect known
     return coefficients, np.zeros(len(values)), np.maximum(values, 1.0)
 
@@ -122,17 +124,26 @@ def _compute_curves(
 def _sort_by_roughness(
     gram: NDArray[np.float64], penalty: NDArray[np.float64], share: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Directions of unit variance in which the penalty is diagonal, the smoothest first, and that diagonal."""
-    variances, directions = eigh(gram + share * penalty)
-    kept = variances > _RANK_TOLERANCE * variances[-1]
-    whiten = directions[:, kept] / np.sqrt(variances[kept])
-    smoothness, vectors = eigh(whiten.T @ gram @ whiten)
-    smoothness, vectors = smoothness[::-1], vectors[:, ::-1]
-    found = smoothness > _RANK_TOLERANCE
-    smoothness, vectors = np.minimum(smoothness[found], 1.0), vectors[:, found]
-    roughness = (1 / smoothness - 1) / share
+    """Directions of unit variance in which the penalty is diagonal, the smoothest first, and that diagonal.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n, n), float64
+    penalty : ndarray of shape (n_rows, n), float64
+        Factor D of the penalty ``Dᵀ D``; singular values of the stacked factors keep the digits that products would lose.
+    share : float
+    """
+    variances, vectors = eigh(gram)
+    root = np.sqrt(np.maximum(variances, 0.0))[:, None] * vectors.T
+    _, sizes, rotation = svd(np.vstack([root, np.sqrt(share) * penalty]), full_matrices=False)
+    kept = sizes > _RANK_TOLERANCE * sizes[0]
+    whiten = rotation[kept].T / sizes[kept]
+    _, smoothness, axes = svd(root @ whiten)
+    found = np.flatnonzero(smoothness > np.sqrt(_RANK_TOLERANCE))
+    smoothness = np.minimum(smoothness[found], 1.0)
+    roughness = (1 / smoothness**2 - 1) / share
     roughness[roughness < _UNPENALISED] = 0.0
-    return whiten @ vectors / np.sqrt(smoothness), roughness
+    return whiten @ (axes[found].T / smoothness), roughness
 
 
 def _order_unpenalised(
@@ -142,8 +153,8 @@ def _order_unpenalised(
     free = int((roughness == 0.0).sum())
     if free < 2:
         return raw
-    _, rotation = eigh(raw[:, :free].T @ second_order @ raw[:, :free])
-    return np.hstack([raw[:, :free] @ rotation, raw[:, free:]])
+    _, _, rotation = svd(second_order @ raw[:, :free])
+    return np.hstack([raw[:, :free] @ rotation[::-1].T, raw[:, free:]])
 
 
 def _compute_spikes(axis: Axis, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

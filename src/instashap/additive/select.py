@@ -249,6 +249,8 @@ def _solve_folds_together(
     problem: MaskedProblem, splits: Sequence[_Split], penalty: NDArray[np.float64], whole: Solution
 ) -> list[NDArray[np.float64]]:
     """Every fold by conjugate gradients in step, the factor of all rows as their preconditioner."""
+    if not splits:
+        return []
     n_outputs = whole.coefficients.shape[1]
     parts = [slice(fold * n_outputs, (fold + 1) * n_outputs) for fold in range(len(splits))]
 

@@ -82,8 +82,8 @@ class Axis:
         What is stored and looked up.
     expansion : ndarray of shape (n_functions, n_raw), float64
         Local coefficients of the smooth (or level) parameters; spikes take the value of the curve they stand on.
-    roughness : dict of int to ndarray of shape (n_raw, n_raw)
-        Penalty by order of the penalised derivative; empty for unordered categories.
+    roughness : dict of int to ndarray of shape (n_rows_of_penalty, n_raw)
+        Factor D of the penalty ``cᵀ Dᵀ D c`` by order of the penalised derivative; empty for unordered categories.
     spikes : tuple of int
         Local functions with a free value of their own beside the curve.
     """
@@ -364,24 +364,23 @@ def _evaluate(sequence: NDArray[np.float64], degree: int, n_raw: int, x: NDArray
 
 
 def _compute_roughness(kept: NDArray[np.float64], degree: int, order: int, spread: float) -> NDArray[np.float64]:
-    """Integral of the squared derivative, in units of ``spread`` so that the number does not depend on the column's scale.
+    """Rows D of a squared-derivative penalty ``cᵀ Dᵀ D c``, in units of ``spread`` so that it does not depend on scale.
 
-    A linear spline has no higher derivative: divided differences of its values stand in for it. Columns with too few knots
+    The factor is kept, not the product: smooth curves cancel in D, and in the product they would lose twice the digits. A
+    linear spline has no higher derivative: divided differences of its values stand in for it. Columns with too few knots
     for the order are penalised in the highest difference they have.
     """
     if degree == 1:
         return _difference_roughness(kept, min(order, max(len(kept) - 1, 1)), spread)
-    sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
-    n_raw = len(kept) + degree - 1
     from scipy.interpolate import BSpline
 
+    sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
     nodes, node_weights = np.polynomial.legendre.leggauss(degree + 1 - order + 1)
-    total = np.zeros((n_raw, n_raw))
-    curves = BSpline(sequence, np.eye(n_raw), degree).derivative(order)
-    for low, high in zip(kept[:-1], kept[1:], strict=True):
-        values = curves((low + high) / 2 + (high - low) / 2 * nodes)  # (n_nodes, n_raw)
-        total += (values * (node_weights * (high - low) / 2)[:, None]).T @ values
-    return total * spread ** (2 * order - 1)
+    half = np.diff(kept) / 2
+    places = ((kept[:-1] + kept[1:]) / 2)[:, None] + half[:, None] * nodes
+    curves = BSpline(sequence, np.eye(len(kept) + degree - 1), degree).derivative(order)
+    weights = np.sqrt(half[:, None] * node_weights).ravel()
+    return np.asarray(curves(places.ravel()) * weights[:, None] * spread ** (order - 0.5))
 
 
 def _difference_roughness(kept: NDArray[np.float64], order: int, spread: float) -> NDArray[np.float64]:
@@ -392,7 +391,7 @@ def _difference_roughness(kept: NDArray[np.float64], order: int, spread: float) 
         gaps = np.diff(places)
         differences = np.diff(differences, axis=0) / gaps[:, None]
         places = (places[1:] + places[:-1]) / 2
-    return (differences * gaps[:, None]).T @ differences * spread ** (2 * order - 1)
+    return differences * np.sqrt(gaps)[:, None] * spread ** (order - 0.5)
 
 
 def pack_basis(dense: NDArray[np.float64]) -> LocalBasis:
