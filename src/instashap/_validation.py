@@ -14,7 +14,7 @@ def check_order(order: Any, n_features: int, name: str = "order") -> int:
     """Return ``order`` as an int in 1 … n_features."""
     if isinstance(order, bool) or not isinstance(order, Integral):
         raise TypeError(f"{name} must be an integer, got {order!r}")
-    if not 1 <= order <= n_features:
+    if not 1 <= int(order) <= n_features:
         raise ValueError(f"{name}={order} is out of range: the table has {n_features} features, so use 1 to {n_features}")
     return int(order)
 
@@ -23,9 +23,10 @@ def check_positive(value: Any, name: str) -> float:
     """Return ``value`` as a finite float above zero."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not (np.isfinite(value) and value > 0):
+    number = float(value)
+    if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be finite and above 0, got {value!r}")
-    return float(value)
+    return number
 
 
 def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
@@ -69,7 +70,9 @@ def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:
     if values.ndim not in (1, 2):
         raise ValueError(f"y should be a 1d array, got an array of shape {values.shape} instead")
     if len(values) != n_rows:
-        raise ValueError(f"Found input variables with inconsistent numbers of samples: X has {n_rows} rows, y has {len(values)}")
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {n_rows} rows, y has {len(values)}"
+        )
     if not np.isfinite(values).all():
         raise ValueError(f"Input y contains {int((~np.isfinite(values)).sum())} NaN or infinity values; drop those rows")
     return values
@@ -87,7 +90,9 @@ def check_outputs(outputs: Any, n_rows: int, source: str) -> NDArray[np.float64]
             f"{source} must give numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does"
         ) from error
     if values.ndim == 0 or len(values) != n_rows:
-        raise ModelOutputError(f"{source} gave shape {values.shape} for {n_rows} rows; expected ({n_rows},) or ({n_rows}, n_outputs)")
+        raise ModelOutputError(
+            f"{source} gave shape {values.shape} for {n_rows} rows; expected ({n_rows},) or ({n_rows}, n_outputs)"
+        )
     if values.ndim > 2:
         raise ModelOutputError(f"{source} gave shape {values.shape}; expected one row of outputs a row, ({n_rows}, n_outputs)")
     values = values.reshape(n_rows, -1)
@@ -112,8 +117,8 @@ def check_masks(masks: Any, n_rows: int, n_features: int) -> NDArray[np.bool_]:
 
 def find_column(column: Any, names: Sequence[str], what: str) -> int:
     """Position of a column given by name or by position."""
-    if isinstance(column, Integral) and not isinstance(column, bool) and column not in names:
-        if 0 <= column < len(names):
+    if not isinstance(column, bool) and isinstance(column, Integral) and column not in names:
+        if 0 <= int(column) < len(names):
             return int(column)
         raise ValueError(f"{what} names column {column}, the table has columns 0 to {len(names) - 1}")
     if column in names:
@@ -125,8 +130,8 @@ def check_interactions(interactions: Any, names: Sequence[str], order: int) -> A
     """Return ``"auto"``, ``"all"``, an int, or sorted tuples of column positions."""
     if isinstance(interactions, str):
         return check_choice(interactions, ("auto", "all"), "interactions")
-    if isinstance(interactions, Integral) and not isinstance(interactions, bool):
-        if interactions < 0:
+    if not isinstance(interactions, bool) and isinstance(interactions, Integral):
+        if int(interactions) < 0:
             raise ValueError(f"interactions={interactions} is negative; 0 means main effects only")
         return int(interactions)
     if not isinstance(interactions, Iterable):
@@ -168,7 +173,9 @@ def check_groups(groups: Mapping[str, Sequence[Any]] | None, names: Sequence[str
 def check_features_present(missing: Sequence[str], known: Sequence[str]) -> None:
     """Raise if columns the explainer was fitted on are not in a table."""
     if missing:
-        raise ValueError(f"the table lacks {len(missing)} of the fitted columns: {_shorten(missing)}; fitted on {_shorten(known)}")
+        raise ValueError(
+            f"the table lacks {len(missing)} of the fitted columns: {_shorten(missing)}; fitted on {_shorten(known)}"
+        )
 
 
 def _shorten(names: Sequence[str], limit: int = 8) -> str:

@@ -43,7 +43,10 @@ def _make_parser() -> argparse.ArgumentParser:
     explain.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet")
     explain.add_argument("--target", required=True, metavar="COL", help="column the model predicts")
     explain.add_argument(
-        "--model", type=Path, metavar="FILE", help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting)"
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting)",
     )
     explain.add_argument("--order", type=int, default=2, metavar="K", help="columns a shape function may read (default: 2)")
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
@@ -59,7 +62,7 @@ def _add(commands: Any, name: str, run: Any, what: str, example: str) -> argpars
 def _run_demo(options: argparse.Namespace) -> None:
     from .workflow import run_demo
 
-    run_demo(options.out)
+    print(run_demo(options.out))
 
 
 def _run_explain(options: argparse.Namespace) -> None:
@@ -67,7 +70,7 @@ def _run_explain(options: argparse.Namespace) -> None:
 
     data = read_file(options.data)
     model = _load_model(options.model) if options.model else None
-    write_results(explain_table(data, options.target, model, options.order), options.out)
+    print(write_results(explain_table(data, options.target, model, options.order), options.out))
 
 
 def _load_model(path: Path) -> Any:

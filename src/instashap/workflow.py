@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,7 @@ def _train(X: pd.DataFrame, y: pd.Series) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OrdinalEncoder
 
-    is_class = y.dtype.kind not in "fiu" or y.nunique() <= 20 and y.dtype.kind in "iub"
+    is_class = y.dtype.kind not in "fiu" or (y.nunique() <= 20 and y.dtype.kind in "iub")
     learner = HistGradientBoostingClassifier(random_state=0) if is_class else HistGradientBoostingRegressor(random_state=0)
     text = make_column_selector(dtype_exclude=["number", "bool"])
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
@@ -108,19 +109,19 @@ def _score(model: Any, X: pd.DataFrame, y: pd.Series) -> float | None:
     return float(model.score(X, y)) if hasattr(model, "score") else None
 
 
-def write_results(explained: Explained, folder: Path) -> None:
-    """Explanations as parquet, the explainer, a summary, and pictures; the summary goes to standard output too."""
+def write_results(explained: Explained, folder: Path) -> str:
+    """Write explanations as parquet, the explainer, a summary, and pictures; returns the summary."""
     require("pyarrow", "cli", "parquet files")
     folder.mkdir(parents=True, exist_ok=True)
     frame = explained.explanation.to_frame()
     if explained.explanation.has_outputs:
-        frame.columns = [f"{output} · {feature}" for output, feature in frame.columns]
+        frame.columns = [" · ".join(map(str, names)) for names in frame.columns]
     frame.to_parquet(folder / "explanations.parquet")
     explained.explainer.save(folder / "explainer.insta")
     summary = summarise(explained, folder)
     (folder / "summary.md").write_text(summary, encoding="utf-8")
     _draw(explained, folder)
-    print(summary)
+    return summary
 
 
 def summarise(explained: Explained, folder: Path) -> str:
@@ -150,7 +151,7 @@ def _draw(explained: Explained, folder: Path) -> None:
 
     first = explained.explanation[..., 0] if explained.explanation.has_outputs else explained.explanation
     strongest = int(np.argmax(np.abs(first.values).mean(axis=0)))
-    drawings = {
+    drawings: dict[str, Callable[[], Any]] = {
         "importance.png": lambda: plots.plot_importance(explained.explanation),
         "waterfall.png": lambda: plots.plot_waterfall(first[0]),
         "shape.png": lambda: plots.plot_shape(explained.explainer, first.feature_names[strongest], X=explained.held_out),
@@ -161,11 +162,19 @@ def _draw(explained: Explained, folder: Path) -> None:
         pyplot.close(axes.figure)
 
 
-def run_demo(folder: Path) -> None:
-    """Explain gradient boosting of the diabetes progression data that ships inside scikit-learn."""
+def run_demo(folder: Path) -> str:
+    """Explain gradient boosting of the diabetes progression data that ships inside scikit-learn; returns the summary."""
     from sklearn.datasets import load_diabetes
 
     bunch = load_diabetes(as_frame=True, scaled=False)
-    names = {"s1": "total cholesterol", "s2": "LDL", "s3": "HDL", "s4": "cholesterol / HDL", "s5": "log triglycerides", "s6": "glucose"}
-    data = bunch.data.rename(columns={**names, "bp": "blood pressure"}).assign(progression=bunch.target)
-    write_results(explain_table(data, "progression"), folder)
+    names = {
+        "bp": "blood pressure",
+        "s1": "total cholesterol",
+        "s2": "LDL",
+        "s3": "HDL",
+        "s4": "cholesterol / HDL",
+        "s5": "log triglycerides",
+        "s6": "glucose",
+    }
+    data = bunch.data.rename(columns=names).assign(progression=bunch.target)
+    return write_results(explain_table(data, "progression"), folder)

@@ -36,7 +36,9 @@ def make_rows(n_rows: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray,
 class Fit:
     """A fitter's result on a table, with the encoder that goes with it."""
 
-    def __init__(self, make_fitter: Any, X: np.ndarray, f: np.ndarray, weights: np.ndarray | None = None, **options: Any) -> None:
+    def __init__(
+        self, make_fitter: Any, X: np.ndarray, f: np.ndarray, weights: np.ndarray | None = None, **options: Any
+    ) -> None:
         table = read_table(X)
         weights = np.ones(len(X)) if weights is None else weights
         self.encoder, columns = learn_table(table, weights)
@@ -181,7 +183,9 @@ def law_11_one_seed_gives_one_answer_for_any_number_of_jobs(make_fitter: Any) ->
 class Tampered:
     """A fitter whose inputs or model are changed."""
 
-    def __init__(self, make_fitter: Any, before: Callable[..., Any] = lambda *a: a, after: Callable[..., Any] = lambda m: m) -> None:
+    def __init__(
+        self, make_fitter: Any, before: Callable[..., Any] = lambda *a: a, after: Callable[..., Any] = lambda m: m
+    ) -> None:
         self.make_fitter, self.before, self.after = make_fitter, before, after
 
     def __call__(self, *args: Any, **options: Any) -> "Tampered":

@@ -122,11 +122,12 @@ def make_value_functions(value_sets: Sequence[ValueSet], axes: Axes, resolution:
     for owner, columns in enumerate(value_sets):
         size = len(columns)
         functions = [axes[size, column] for column in columns]
-        grids = np.meshgrid(*(np.arange(1, len(each) + 1) for each in functions), indexing="ij")
-        rank = np.prod(grids, axis=0).ravel()
+        grids = np.meshgrid(*(np.arange(len(each)) for each in functions), indexing="ij")
+        ranked = [each.ranks[grid.ravel()] for each, grid in zip(functions, grids, strict=True)]
+        rank = np.prod(ranked, axis=0).astype(np.int64)
         order = np.argsort(rank, kind="stable")
         order = order[rank[order] <= resolution[size]] if size > 1 else order
-        chosen = np.stack([grid.ravel()[order] - 1 for grid in grids], axis=1)
+        chosen = np.stack([grid.ravel()[order] for grid in grids], axis=1)
         choices.append(chosen.astype(np.int64))
         owners.append(np.full(len(order), owner))
         ranks.append(rank[order])

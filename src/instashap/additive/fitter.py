@@ -27,6 +27,8 @@ N_FOLDS = 5
 AXIS_LIMITS = (20, 24, 8)
 # … but of a number column never fewer than these, however many columns share the unknowns.
 MIN_AXIS = 3
+# Levels of a category: a main effect tells all kept ones apart.
+LEVEL_LIMITS = (256, 24, 8)
 # Largest product of ranks tried for pairs, coarse to fine; triples stay coarse.
 PAIR_RESOLUTIONS = (4, 8, 24)
 TRIPLE_RESOLUTION = 4
@@ -142,8 +144,7 @@ class _Search:
         self.fitter = fitter
         self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
         self.n_players = len(size_law) - 1
-        folds = assign_folds(encoded, N_FOLDS)
-        self.fold_rows = [rows for fold in range(N_FOLDS) if len(rows := np.flatnonzero(folds == fold))]
+        self.folds = assign_folds(encoded, outputs, weights, N_FOLDS)
         self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, MAX_DENSE))
         self.derivative = 3
         self.judgements: list[Judgement] = []
@@ -255,23 +256,25 @@ class _Search:
                 f"the fit would have {len(functions)} functions and need about {needed / 2**30:.0f} GiB; "
                 "ask for fewer interactions (interactions=50), order=1, or pass fewer columns"
             )
-        folds = [accumulate_moments(functions.evaluate, *self._rows(rows), len(functions)) for rows in self.fold_rows]
+        folds = [
+            accumulate_moments(functions.evaluate, *self._take(rows), weights, len(functions)) for rows, weights in self.folds
+        ]
         return Judge(FoldMoments.from_folds(functions, folds), self.presence_sets, self.fitter.players, self.size_law)
 
-    def _rows(self, rows: Any) -> tuple[Encoded, NDArray[np.float64], NDArray[np.float64]]:
-        return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows], self.weights[rows]
+    def _take(self, rows: NDArray[np.int64]) -> tuple[Encoded, NDArray[np.float64]]:
+        return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows]
 
     def _learn_axis(self, size: int, column: int) -> AxisFunctions:
         axis = self.fitter.columns[column].axes[size - 1]
         moments = compute_local_moments(axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights)
         share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
-        limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else AXIS_LIMITS[size - 1]
+        limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
         return compute_axis_functions(axis, *moments, self.derivative, limit)
 
     def _offer_presence(self, size: int) -> None:
         """Presence sets of a size: all if the unknowns allow, else the best pairs and no triples."""
         if size == 2:
-            every = list(combinations(range(self.n_players), 2))
+            every: list[PresenceSet] = list(combinations(range(self.n_players), 2))
             n_spare = self.budget - len(self.main_effects[0].moments.functions)
             n_most = max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1)
             self.presence_sets[2] = every if len(every) <= n_most else self._rank_players()[:n_most]
@@ -291,7 +294,7 @@ class _Search:
     def _pair_scores(self) -> dict[ValueSet, float]:
         judge, judgement = self.main_effects
         problem, _, _ = judge.read(judgement)
-        return score_pairs(judge.moments, problem.merge(judgement.solution.coefficients), self._rows(slice(None)))
+        return score_pairs(judge.moments, problem.merge(judgement.solution.coefficients), (self.encoded, self.outputs, self.weights))
 
     def _choose_value_sets(self) -> list[ValueSet]:
         """Main effects and interactions, screened on the residual of the main-effects model where they are many."""

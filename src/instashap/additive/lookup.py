@@ -12,6 +12,7 @@ from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
 from .kernels import look_up
 
+
 @dataclass(frozen=True)
 class LookupTerm:
     """One term of a look-up: a table of parts, and where the parts go.
@@ -52,7 +53,7 @@ class Lookup:
         n_rows = len(encoded.cells)
         if totals is None:
             totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
-        look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, -1))
+        look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, -1))  # type: ignore[call-arg]
         return totals
 
 

@@ -105,7 +105,9 @@ class AdditiveModel:
         outputs = np.arange(self.n_outputs)
         one = np.ones(1)
         terms = [
-            LookupTerm(values, shape, [np.array([slot * self.n_outputs + output]) for output in outputs], [one] * self.n_outputs)
+            LookupTerm(
+                values, shape, [np.array([slot * self.n_outputs + output]) for output in outputs], [one] * self.n_outputs
+            )
             for values, shape, slot in zip(self.value_sets, self.shapes, slots, strict=True)
         ]
         return make_lookup(self.bases, terms, n_slots, self.n_outputs)

@@ -15,6 +15,11 @@ from ..table.encoding import Encoded
 
 # Rows of one dense block of function values: long enough for BLAS, 50 MB at 3 000 functions.
 BLOCK_ROWS = 2048
+# Rows for each distinct one from which a table counts as few rows repeated.
+_REPEATS = 20
+
+# Positions of rows, and their weights.
+Fold = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -171,15 +176,25 @@ def merge_all(parts: Iterable[Moments]) -> Moments:
     return first
 
 
-def assign_folds(encoded: Encoded, n_folds: int) -> NDArray[np.int64]:
-    """Fold of each row by a hash of its values: equal rows fall together, in whatever order or worker they come.
+def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_folds: int) -> list[Fold]:
+    """Rows and weights of each fold, by a hash of the row's values: equal rows fall together, in whatever order they come.
 
-    The hash is symmetric in the columns, so permuting them changes nothing.
+    The hash is symmetric in the columns, so permuting them changes nothing. A table of few distinct rows, each many times,
+    has nothing to hold out by: what is asked of the model is those rows. There the hash takes the outputs in too; and if
+    these are functions of the row (a black box), every fold is all rows, each with its share of the weight.
     """
     bits = np.ascontiguousarray(encoded.offsets + 0.0).view(np.uint64)
     mixed = bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    summed = _mix(mixed).sum(axis=1, dtype=np.uint64)
-    return (_mix(summed) % np.uint64(n_folds)).astype(np.int64)
+    hashed = _mix(_mix(mixed).sum(axis=1, dtype=np.uint64))
+    n_distinct = len(np.unique(hashed))
+    if weights.sum() >= _REPEATS * n_distinct:
+        labelled = _mix(hashed ^ _mix(np.ascontiguousarray(outputs + 0.0).view(np.uint64)).sum(axis=1, dtype=np.uint64))
+        if len(np.unique(labelled)) < 2 * n_distinct:
+            return [(np.arange(len(hashed)), weights / n_folds)] * n_folds
+        hashed = labelled
+    folds = (hashed % np.uint64(n_folds)).astype(np.int64)
+    parts = (np.flatnonzero(folds == fold) for fold in range(n_folds))
+    return [(rows, weights[rows]) for rows in parts if len(rows)]
 
 
 def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -19,6 +19,10 @@ _PENALTY_SHARE = {"curve": 1e-6, "levels": 1e-3}
 _RANK_TOLERANCE = 1e-10
 # Roughness below this is rounding: an unpenalised curve, such as x and x². (The next curve has 10⁴ and more.)
 _UNPENALISED = 1.0
+# Levels have no order of smoothness: so many share a rank, the heaviest first.
+LEVELS_PER_RANK = 4
+# A spike of its own (zero, missing) matters about as much as the parabola.
+SPIKE_RANK = 2
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class AxisFunctions:
         Each function in the local basis; zero where the data have no rows (unseen categories, missing values).
     roughness : ndarray of shape (n_axis_functions,), float64
         Penalised squared derivative; rises along the sorted curves, zero for levels without order.
+    ranks : ndarray of shape (n_axis_functions,), int64
+        Resolution a function belongs to, 1 the coarsest: curves count up, levels without order come four to a rank.
     ridge : ndarray of shape (n_axis_functions,), float64
         Prior precision: 1 for curves, about one over the share of rows for categories and spikes.
     """
@@ -40,13 +46,16 @@ class AxisFunctions:
     coefficients: NDArray[np.float64]
     roughness: NDArray[np.float64]
     ridge: NDArray[np.float64]
+    ranks: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.roughness)
 
-    def head(self, count: int) -> "AxisFunctions":
-        """The first ``count`` functions."""
-        return AxisFunctions(self.basis, self.coefficients[:, :count], self.roughness[:count], self.ridge[:count])
+    def pick(self, kept: NDArray[np.int64]) -> "AxisFunctions":
+        """Some of the functions, in this order."""
+        return AxisFunctions(
+            self.basis, self.coefficients[:, kept], self.roughness[kept], self.ridge[kept], self.ranks[kept]
+        )
 
 
 def compute_local_moments(
@@ -84,12 +93,16 @@ def compute_axis_functions(
     """
     curves, roughness, ridge = _compute_curves(axis, means, second, order)
     spikes, spike_ridge = _compute_spikes(axis, means)
-    # Spikes rank after the straight line and the parabola: products of low rank are what pairs keep.
-    head = min(2, curves.shape[1])
-    coefficients = np.hstack([curves[:, :head], spikes, curves[:, head:]])
-    rough = np.concatenate([roughness[:head], np.zeros(len(spike_ridge)), roughness[head:]])
-    precision = np.concatenate([ridge[:head], spike_ridge, ridge[head:]])
-    return AxisFunctions(axis.basis, coefficients, rough, precision).head(limit)
+    n_curves, n_spikes = curves.shape[1], len(spike_ridge)
+    ranks = np.arange(n_curves) + 1 if axis.roughness else np.arange(n_curves) // LEVELS_PER_RANK + 1
+    everything = AxisFunctions(
+        axis.basis,
+        np.hstack([curves, spikes]),
+        np.concatenate([roughness, np.zeros(n_spikes)]),
+        np.concatenate([ridge, spike_ridge]),
+        np.concatenate([ranks, np.full(n_spikes, SPIKE_RANK)]),
+    )
+    return everything.pick(np.argsort(everything.ranks, kind="stable")[:limit])
 
 
 def _compute_curves(

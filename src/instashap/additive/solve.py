@@ -166,7 +166,9 @@ class Solution:
     precondition: Callable[[NDArray[np.float64]], NDArray[np.float64]] = field(repr=False)
 
 
-def solve_problem(problem: MaskedProblem, gram: NDArray[np.float64], cross: NDArray[np.float64], penalty: NDArray[np.float64]) -> Solution:
+def solve_problem(
+    problem: MaskedProblem, gram: NDArray[np.float64], cross: NDArray[np.float64], penalty: NDArray[np.float64]
+) -> Solution:
     """Solve the normal equations: by one Cholesky factor if the matrix is small, else by conjugate gradients.
 
     Parameters
@@ -219,9 +221,9 @@ def _make_block_preconditioner(
         blocks.setdefault(tuple(problem.presence[members]), []).append(members)
     prepared = []
     diagonal = np.diag(gram) + penalty
-    for presence, members in blocks.items():
+    for presence, alike in blocks.items():
         masses = problem.union_masses[np.ix_(presence, presence)]
-        where = np.stack(members)  # (n_functions with these presence sets, n_presence)
+        where = np.stack(alike)  # (n_functions with these presence sets, n_presence)
         prepared.append((where, np.linalg.inv(masses), diagonal[problem.functions[where[:, 0]]]))
 
     def precondition(target: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -57,7 +57,9 @@ class BlackBox:
                 raise ModelOutputError(f"{self.source} raised {type(error).__name__}: {error}") from error
             values = self.transform(check_outputs(raw, size, self.source))
             if parts and values.shape[1] != parts[0].shape[1]:
-                raise ModelOutputError(f"{self.source} gave {parts[0].shape[1]} outputs, then {values.shape[1]}; they must stay the same")
+                raise ModelOutputError(
+                    f"{self.source} gave {parts[0].shape[1]} outputs, then {values.shape[1]}; they must stay the same"
+                )
             parts.append(values)
         return np.concatenate(parts)
 
@@ -97,7 +99,8 @@ def wrap_model(model: Any, output: str = "auto") -> BlackBox:
         raise TypeError(f"output='probability' needs predict_proba, which {name} does not have; use output='auto'")
     if hasattr(model, "decision_function") and hasattr(model, "classes_"):
         names = _name_classes(model.classes_)
-        return BlackBox(model.decision_function, _keep, names, "decision function of the classifier", f"{name}.decision_function")
+        what = "decision function of the classifier"
+        return BlackBox(model.decision_function, _keep, names, what, f"{name}.decision_function")
     if hasattr(model, "predict"):
         if hasattr(model, "classes_"):
             raise TypeError(f"{name} is a classifier with neither predict_proba nor decision_function; pass a function instead")

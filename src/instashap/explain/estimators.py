@@ -18,7 +18,7 @@ from .fitted import FittedGame
 from .fitting import FitOptions, fit_game
 
 
-class AdditiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class AdditiveRegressor(RegressorMixin, BaseEstimator):
     """A purified additive model (GAM) with pairwise shape functions that is its own Shapley explainer.
 
     The masked squared loss is minimised in closed form on the labels; the result predicts, and its Shapley values (those of
@@ -89,8 +89,9 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             target = target[:, 0]
         self._is_vector = target.ndim == 1
         weights = check_weights(sample_weight, table.n_rows)
-        order = min(self.order, len(table.schema.names)) if isinstance(self.order, int) else self.order
-        presence = self.presence_order if isinstance(self.presence_order, str) else min(self.presence_order, len(table.schema.names))
+        n_columns = len(table.schema.names)
+        order = min(self.order, n_columns) if isinstance(self.order, int) else self.order
+        presence = self.presence_order if isinstance(self.presence_order, str) else min(self.presence_order, n_columns)
         options = FitOptions(order, presence, self.interactions, "closed-form", self.groups, self.full_weight)
         names = tuple(map(str, y.columns)) if hasattr(y, "columns") and target.ndim == 2 else ()
         self._fitted = fit_game(

@@ -390,7 +390,9 @@ class _show_progress:
             return None
         from .._optional import require
 
-        self.bar = require("tqdm", "progress", "progress bars").tqdm(total=100, desc="fit", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}")
+        self.bar = require("tqdm", "progress", "progress bars").tqdm(
+            total=100, desc="fit", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}"
+        )
 
         def advance(share: float, what: str) -> None:
             self.bar.set_description(f"fit: {what}", refresh=False)

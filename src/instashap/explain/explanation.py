@@ -105,7 +105,8 @@ class Explanation:
             place = next(position for position, part in enumerate(parts) if part is Ellipsis)
             parts[place : place + 1] = [slice(None)] * (n_axes - len(parts) + 1)
         if len(parts) > n_axes:
-            raise IndexError(f"the explanation has {n_axes} axes (rows, features{', outputs' * self.has_outputs}), got {len(parts)} keys")
+            axes = "rows, features, outputs" if self.has_outputs else "rows, features"
+            raise IndexError(f"the explanation has {n_axes} axes ({axes}), got {len(parts)} keys")
         parts += [slice(None)] * (3 - len(parts))
         return parts[0], parts[1], parts[2]
 
@@ -113,9 +114,8 @@ class Explanation:
         chosen = np.arange(len(self.output_names))[self._find(outputs, self.output_names, "output")]
         names = tuple(self.output_names[position] for position in np.atleast_1d(chosen))
         errors = None if self.standard_errors is None else self.standard_errors[:, :, chosen]
-        return replace(
-            self, values=self.values[:, :, chosen], base_values=self.base_values[:, chosen], output_names=names, standard_errors=errors
-        )
+        values, base_values = self.values[:, :, chosen], self.base_values[:, chosen]
+        return replace(self, values=values, base_values=base_values, output_names=names, standard_errors=errors)
 
     @staticmethod
     def _find(key: Any, names: Sequence[str], what: str) -> Any:
@@ -178,7 +178,8 @@ class Explanation:
 
     def _render_row(self, row: int, order: NDArray[np.int64]) -> str:
         cells = "".join(
-            f"<td style='text-align:right'>{self.values[row, j]:+.4g}<br><small>{html.escape(format_value(self.data[row, j]))}</small></td>"
+            f"<td style='text-align:right'>{self.values[row, j]:+.4g}<br>"
+            f"<small>{html.escape(format_value(self.data[row, j]))}</small></td>"
             for j in order
         )
         return f"<tr><td>{self.predictions[row]:.5g}</td><td>{self.base_values[row]:.5g}</td>{cells}</tr>"

@@ -145,7 +145,8 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
 
 
 def _pack_columns(encoder: TableEncoder) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
-    described, arrays = [], {}
+    described: list[dict[str, Any]] = []
+    arrays: dict[str, NDArray[Any]] = {}
     for position, column in enumerate(encoder.columns):
         described.append(
             {

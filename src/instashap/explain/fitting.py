@@ -78,7 +78,9 @@ def _check_presence_order(presence_order: Any, order: int, n_players: int) -> An
         return check_choice(presence_order, ("auto",), "presence_order")
     checked = check_order(presence_order, n_players, "presence_order")
     if checked < min(order, n_players):
-        raise ValueError(f"presence_order={checked} is below order={order}: a term counts only with all its own features present")
+        raise ValueError(
+            f"presence_order={checked} is below order={order}: a term counts only with all its own features present"
+        )
     return checked
 
 

@@ -86,4 +86,4 @@ def enumerate_coalitions(n_features: int) -> NDArray[np.bool_]:
     if n_features > 20:
         raise ValueError(f"{n_features} features have 2**{n_features} coalitions; enumeration stops at 20 features")
     codes = np.arange(2**n_features)[:, None]
-    return (codes >> np.arange(n_features)) & 1 == 1
+    return np.asarray((codes >> np.arange(n_features)) & 1 == 1)

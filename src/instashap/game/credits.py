@@ -25,4 +25,4 @@ def compute_shapley_shares(presence_sets: Sequence[PresenceSet], n_players: int)
            [0.5, 0. , 0.5]])
     """
     masks = make_presence_masks(presence_sets, n_players).astype(np.float64)
-    return masks / masks.sum(axis=1, keepdims=True)
+    return np.asarray(masks / masks.sum(axis=1, keepdims=True))

@@ -25,7 +25,7 @@ def compute_shapley_values(game: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> compute_shapley_values(np.array([0.0, 1.0, 2.0, 5.0]))
     array([2., 3.])
     """
-    n_players = int(len(game)).bit_length() - 1
+    n_players = len(game).bit_length() - 1
     codes = np.arange(len(game))
     sizes = np.array([int(code).bit_count() for code in codes])
     weights = np.array([factorial(s) * factorial(n_players - s - 1) for s in range(n_players)]) / factorial(n_players)
@@ -49,7 +49,7 @@ def compute_mobius_transform(game: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     components = np.array(game, dtype=np.float64)
     codes = np.arange(len(components))
-    for player in range(int(len(components)).bit_length() - 1):
+    for player in range(len(components).bit_length() - 1):
         present = codes[(codes >> player) & 1 == 1]
         components[present] -= components[present ^ (1 << player)]
     return components

@@ -74,4 +74,4 @@ def count_unions(presence_masks: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Sizes ``|R ∪ R'|`` for all pairs of presence sets; shape (n_presence_sets, n_presence_sets)."""
     members = presence_masks.astype(np.float64)
     sizes = members.sum(axis=1)
-    return np.rint(sizes[:, None] + sizes[None, :] - members @ members.T).astype(np.int64)
+    return np.asarray(np.rint(sizes[:, None] + sizes[None, :] - members @ members.T), dtype=np.int64)

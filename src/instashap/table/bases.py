@@ -7,6 +7,7 @@ splines (or one function a level) for its main effect, hats on a subset of the k
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ class LocalBasis:
 
     @property
     def width(self) -> int:
-        return self.polynomials.shape[1]
+        return int(self.polynomials.shape[1])
 
     def weigh(self, cells: NDArray[np.int32], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
         """Values of the active functions; shape (n_rows, width)."""
@@ -163,7 +164,8 @@ def learn_categories(name: str, codes: NDArray[np.int64], levels: Sequence[Any],
     (8) heaviest apart. Levels of equal weight are ordered by their text.
     """
     totals = np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(levels))
-    ranked = sorted((i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY), key=lambda i: (-totals[i], str(levels[i])))
+    common = (i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY)
+    ranked = sorted(common, key=lambda i: (-totals[i], str(levels[i])))
     kept = tuple(levels[i] for i in ranked[: MAX_AXIS_LEVELS[0]])
     axes = tuple(_make_category_axis(len(kept), limit) for limit in MAX_AXIS_LEVELS)
     empty = np.empty(0)
@@ -186,7 +188,7 @@ def learn_numbers(name: str, values: NDArray[np.float64], weights: NDArray[np.fl
     """Learn a number column: levels if it has few values, else cubic splines with spikes beside them."""
     present = ~np.isnan(values)
     distinct, inverse = np.unique(values[present], return_inverse=True)
-    totals = np.bincount(inverse, weights=weights[present], minlength=len(distinct))
+    totals = np.asarray(np.bincount(inverse, weights=weights[present], minlength=len(distinct)), dtype=np.float64)
     if len(distinct) <= min(MAX_LEVELS, max(2.0, totals.sum() / ROWS_PER_LEVEL)):
         return _learn_levels(name, distinct)
     return _learn_spline(name, distinct, totals)
@@ -235,7 +237,7 @@ def _find_spikes(totals: NDArray[np.float64]) -> NDArray[np.bool_]:
     ranked = np.argsort(share, kind="stable")
     other = np.cumsum(share[ranked])
     typical = share[ranked][np.searchsorted(other, 0.5 * (1 - share.max()))]
-    return (share >= SPIKE_SHARE) & (share >= SPIKE_EXCESS * typical)
+    return np.asarray((share >= SPIKE_SHARE) & (share >= SPIKE_EXCESS * typical))
 
 
 def _weighted_quantiles(
@@ -244,7 +246,8 @@ def _weighted_quantiles(
     """Quantiles by the inverted distribution function: always observed values."""
     cumulated = np.cumsum(totals)
     # A hair below the level: sums of equal weights must not skip a value by rounding.
-    return distinct[np.minimum(np.searchsorted(cumulated, levels * cumulated[-1] * (1 - 1e-12)), len(distinct) - 1)]
+    found = np.searchsorted(cumulated, levels * cumulated[-1] * (1 - 1e-12))
+    return np.asarray(distinct[np.minimum(found, len(distinct) - 1)])
 
 
 def _halfway(distinct: NDArray[np.float64], value: float) -> float:
@@ -283,7 +286,7 @@ class _Cells:
 
     @classmethod
     def from_levels(cls, distinct: NDArray[np.float64]) -> "_Cells":
-        edges = np.array([cut_between(a, b) for a, b in zip(distinct[:-1], distinct[1:], strict=True)])
+        edges = np.array([cut_between(a, b) for a, b in pairwise(distinct)])
         return cls(distinct, distinct, np.ones(len(distinct), dtype=bool), np.arange(len(distinct)), edges)
 
     @classmethod
@@ -360,7 +363,7 @@ def _evaluate(sequence: NDArray[np.float64], degree: int, n_raw: int, x: NDArray
     from scipy.interpolate import BSpline  # only a fit needs scipy; a loaded explainer does not
 
     clipped = np.clip(x, sequence[0], sequence[-1])
-    return BSpline.design_matrix(clipped, sequence, degree).toarray()[:, :n_raw]
+    return np.asarray(BSpline.design_matrix(clipped, sequence, degree).toarray()[:, :n_raw])
 
 
 def _compute_roughness(kept: NDArray[np.float64], degree: int, order: int, spread: float) -> NDArray[np.float64]:
@@ -391,7 +394,7 @@ def _difference_roughness(kept: NDArray[np.float64], order: int, spread: float) 
         gaps = np.diff(places)
         differences = np.diff(differences, axis=0) / gaps[:, None]
         places = (places[1:] + places[:-1]) / 2
-    return differences * np.sqrt(gaps)[:, None] * spread ** (order - 0.5)
+    return np.asarray(differences * np.sqrt(gaps)[:, None] * spread ** (order - 0.5))
 
 
 def pack_basis(dense: NDArray[np.float64]) -> LocalBasis:

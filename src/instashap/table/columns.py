@@ -228,7 +228,9 @@ def _object_holds_text(column: Any, name: str, dtype: Any) -> bool:
         if not isinstance(value, _SCALARS):
             if hasattr(value, "isoformat"):
                 raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
-            raise TypeError(f"argument must be a string or a number, not {type(value).__name__!r}: column {name!r} holds {value!r}")
+            raise TypeError(
+                f"argument must be a string or a number, not {type(value).__name__!r}: column {name!r} holds {value!r}"
+            )
         has_text = has_text or isinstance(value, str)
     return has_text
 
@@ -257,7 +259,9 @@ def _read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[An
         codes, levels = _factorize(column)
     scalars = [_to_scalar(level) for level in levels]
     if any(not isinstance(level, (str, bool, int, float)) for level in scalars):
-        raise TypeError(f"column {name!r} must hold text or numbers as categories, got {scalars[:3]}; use X[{name!r}].astype(str)")
+        raise TypeError(
+            f"column {name!r} must hold text or numbers as categories, got {scalars[:3]}; use X[{name!r}].astype(str)"
+        )
     return np.asarray(codes, dtype=np.int64), scalars
 
 
@@ -274,7 +278,8 @@ def _factorize(column: Any) -> tuple[Any, Any]:
     if isinstance(column, np.ndarray) and column.dtype.kind in "US":
         column = column.astype(object)
     if column.dtype == object:
-        column = np.array([_Flag(bool(value)) if isinstance(value, (bool, np.bool_)) else value for value in column], dtype=object)
+        flagged = [_Flag(bool(value)) if isinstance(value, (bool, np.bool_)) else value for value in column]
+        column = np.array(flagged, dtype=object)
     return pd.factorize(column, use_na_sentinel=True)
 
 

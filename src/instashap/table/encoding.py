@@ -61,7 +61,7 @@ class TableEncoder:
         encoded = Encoded(np.empty(shape, dtype=np.int32), np.empty(shape))
         if len(self._plan[0]):
             numbers = np.require(table.numbers[start:stop], dtype=np.float64, requirements=("C", "A", "W"))
-            bad = encode_numbers(numbers, *self._plan, *encoded)
+            bad = encode_numbers(numbers, *self._plan, *encoded)  # type: ignore[call-arg]
             if bad >= 0:
                 self._refuse_infinite(numbers[:, bad], self.schema.names[self._plan[0][bad]])
         text = (position for position, column in enumerate(self.columns) if column.is_category)
@@ -79,7 +79,9 @@ class TableEncoder:
     @staticmethod
     def _refuse_infinite(values: NDArray[np.float64], name: str) -> None:
         count = int(np.isinf(values).sum())
-        raise ValueError(f"column {name!r} holds {count} infinite values (Input X contains infinity); replace them or drop the rows")
+        raise ValueError(
+            f"column {name!r} holds {count} infinite values (Input X contains infinity); replace them or drop the rows"
+        )
 
     @property
     def bases(self) -> tuple[tuple[LocalBasis, ...], ...]:

@@ -1,6 +1,7 @@
 """One-hot blocks among the columns of a table."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .columns import Table
 
@@ -20,7 +21,7 @@ def find_one_hot_groups(table: Table) -> dict[str, list[str]]:
     """
     names = [name for name, is_category in zip(table.schema.names, table.schema.is_category, strict=True) if not is_category]
     values = np.asarray(table.numbers, dtype=np.float64)
-    is_binary = np.isin(values, (0.0, 1.0)).all(axis=0)
+    is_binary = np.asarray(np.isin(values, (0.0, 1.0)).all(axis=0))
     groups: dict[str, list[str]] = {}
     start = 0
     while start < len(names):
@@ -32,7 +33,7 @@ def find_one_hot_groups(table: Table) -> dict[str, list[str]]:
     return groups
 
 
-def _find_block(values: "np.ndarray[tuple[int, int], np.dtype[np.float64]]", is_binary: "np.ndarray[tuple[int], np.dtype[np.bool_]]", start: int) -> int:
+def _find_block(values: NDArray[np.float64], is_binary: NDArray[np.bool_], start: int) -> int:
     """End of the one-hot block that begins at ``start``, or 0."""
     total = np.zeros(len(values))
     for column in range(start, values.shape[1]):

@@ -1,0 +1,85 @@
+"""Where the data lies: a folder the user names, ``shared`` beside the checkout, or a download; and the bike split."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .runner import ROOT, Bench, Skipped
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows and targets to fit and to judge on."""
+
+    X_train: Any
+    X_test: Any
+    y_train: Any
+    y_test: Any
+
+
+def find_folder(bench: Bench) -> Path | None:
+    """The folder of ``--data``, else of ``INSTASHAP_DATA``, else ``shared`` beside the checkout; None if there is none."""
+    named = os.environ.get("INSTASHAP_DATA")
+    folder = bench.folder or (Path(named) if named else ROOT.parent / "shared")
+    return folder if folder.is_dir() else None
+
+
+def load_bike(bench: Bench, n_train: int | None = None) -> Split:
+    """Bike sharing: 12 columns and the day of the month, ``log1p(cnt)``; the paper's fifth held out.
+
+    Parameters
+    ----------
+    n_train : int, optional
+        Keep the first so many training rows; all rows are held out as ever.
+    """
+    from sklearn.model_selection import train_test_split
+
+    from instashap.datasets import load_bike_sharing
+
+    folder = find_folder(bench)
+    places = [] if folder is None else [folder / "data", folder]
+    place = next((each for each in places if (each / "bike_sharing_hour.parquet").is_file()), None)
+    try:
+        bike = load_bike_sharing(place)
+    except FileNotFoundError as error:
+        raise Skipped("the bike table is neither in the data folder nor could it be downloaded; see --data") from error
+    X_train, X_test, y_train, y_test = train_test_split(bike.data, bike.target, test_size=0.2, random_state=0)
+    return Split(X_train[:n_train], X_test, y_train[:n_train], y_test)
+
+
+def find_truth(bench: Bench) -> list[Path]:
+    """Files of exact Shapley values, sorted by name."""
+    folder = find_folder(bench)
+    files = [] if folder is None else sorted((folder / "truth").glob("*.npz"))
+    if not files:
+        raise Skipped("there are no truth/*.npz files; name the folder that holds truth/ with --data")
+    return files
+
+
+def load_truth(path: Path, n_train: int | None = None) -> dict[str, Any]:
+    """Arrays of a truth file, and its rows as tables with integer categories."""
+    import pandas as pd
+
+    with np.load(path, allow_pickle=False) as file:
+        truth: dict[str, Any] = {name: file[name] for name in file.files}
+    names = [str(name) for name in truth["feature_names"]]
+    truth["categorical"] = [name for name, flag in zip(names, truth["is_categorical"], strict=True) if flag]
+    for part in ("X_train", "X_test"):
+        truth[part] = pd.DataFrame(truth[part], columns=names).astype(dict.fromkeys(truth["categorical"], "int64"))
+    return {**truth, "X_train": truth["X_train"][:n_train], "f_train": truth["f_train"][:n_train]}
+
+
+def compute_error(model: Any, split: Split) -> float:
+    """Share of the held-out variance left unexplained, in percent: ``100 (1 - R²)``."""
+    return 100.0 * (1.0 - float(model.score(split.X_test, split.y_test)))
+
+
+def compute_fidelity(estimate: NDArray[np.float64], outputs: NDArray[np.float64]) -> float:
+    """``R²`` of an estimate to a black box's outputs."""
+    return 1.0 - float(np.sum((estimate - outputs) ** 2) / np.sum((outputs - outputs.mean()) ** 2))

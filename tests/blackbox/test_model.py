@@ -1,0 +1,132 @@
+"""Any predictor as numbers on a stated scale."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.svm import LinearSVC
+
+from instashap import ModelOutputError
+from instashap.blackbox import wrap_model
+from instashap.blackbox.model import compute_log_odds
+
+IRIS, IRIS_CLASS = load_iris(return_X_y=True)
+CANCER, CANCER_CLASS = load_breast_cancer(return_X_y=True)
+
+
+def test_a_regressor_is_explained_on_predict() -> None:
+    model = LinearRegression().fit(IRIS[:, :3], IRIS[:, 3])
+    box = wrap_model(model)
+    assert np.array_equal(box.predict(IRIS[:, :3], 150)[:, 0], model.predict(IRIS[:, :3]))
+    assert box.description == "output of predict"
+
+
+def test_a_binary_classifier_is_one_output_of_log_odds() -> None:
+    model = LogisticRegression(max_iter=10_000).fit(CANCER, np.where(CANCER_CLASS == 1, "benign", "malignant"))
+    box = wrap_model(model)
+    expected = np.clip(model.decision_function(CANCER), -np.log(999), np.log(999))
+    np.testing.assert_allclose(box.predict(CANCER, len(CANCER))[:, 0], expected, atol=1e-9)
+    assert box.output_names == ("malignant",)
+    assert box.description == "log-odds of class 'malignant', from probabilities clipped to [0.001, 0.999]"
+
+
+def test_probability_output_is_not_transformed() -> None:
+    model = LogisticRegression(max_iter=10_000).fit(CANCER, CANCER_CLASS)
+    values = wrap_model(model, "probability").predict(CANCER, len(CANCER))
+    assert np.array_equal(values[:, 0], model.predict_proba(CANCER)[:, 1])
+
+
+def test_three_classes_are_centred_log_probabilities() -> None:
+    model = LogisticRegression(max_iter=10_000).fit(IRIS, IRIS_CLASS)
+    values = wrap_model(model).predict(IRIS, 150)
+    logs = np.log(np.clip(model.predict_proba(IRIS), 1e-3, 1 - 1e-3))
+    np.testing.assert_allclose(values, logs - logs.mean(axis=1, keepdims=True), atol=1e-12)
+    np.testing.assert_allclose(values.sum(axis=1), 0, atol=1e-12)
+
+
+def test_log_odds_by_hand() -> None:
+    np.testing.assert_allclose(compute_log_odds(np.array([[0.2, 0.8]])), [[np.log(4)]])
+    np.testing.assert_allclose(compute_log_odds(np.array([[1.0, 0.0]]), clip=0.01), [[-np.log(99)]])
+
+
+def test_without_probabilities_the_decision_function_is_used() -> None:
+    model = LinearSVC().fit(IRIS[:100], IRIS_CLASS[:100])
+    assert np.array_equal(wrap_model(model).predict(IRIS, 150)[:, 0], model.decision_function(IRIS))
+    with pytest.raises(TypeError, match="needs predict_proba, which LinearSVC does not have"):
+        wrap_model(model, "probability")
+
+
+def test_a_callable_is_never_transformed() -> None:
+    box = wrap_model(lambda X: np.column_stack([X[:, 0] > 5, X[:, 1]]))
+    assert np.array_equal(box.predict(IRIS, 150), np.column_stack([IRIS[:, 0] > 5, IRIS[:, 1]]))
+
+
+def test_the_model_sees_rows_in_the_users_container_and_types() -> None:
+    frame = pd.DataFrame({"colour": pd.Categorical(["red", "blue"] * 20), "size": np.arange(40)})
+    steps = make_column_transformer((OneHotEncoder(), ["colour"]), remainder="passthrough")
+    model = make_pipeline(steps, LinearRegression()).fit(frame, np.arange(40) % 2)
+    seen = []
+
+    def predict(X: pd.DataFrame) -> np.ndarray:
+        seen.append(X)
+        return model.predict(X)
+
+    np.testing.assert_allclose(wrap_model(predict).predict(frame, 40)[:, 0], np.arange(40) % 2, atol=1e-9)
+    assert seen[0] is frame
+
+
+def test_many_rows_come_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("instashap.blackbox.model.BATCH_ROWS", 40)
+    sizes = []
+
+    def predict(X: np.ndarray) -> np.ndarray:
+        sizes.append(len(X))
+        return X[:, 0]
+
+    for container in (IRIS, pd.DataFrame(IRIS)):
+        box = wrap_model(predict if container is IRIS else lambda X: predict(X.to_numpy()))
+        assert np.array_equal(box.predict(container, 150)[:, 0], IRIS[:, 0])
+    assert sizes == [40, 40, 40, 30] * 2
+
+
+def test_a_forest_certain_of_itself_is_clipped() -> None:
+    model = RandomForestClassifier(n_estimators=5, random_state=0).fit(CANCER, CANCER_CLASS)
+    assert np.abs(wrap_model(model).predict(CANCER, len(CANCER))).max() == pytest.approx(np.log(999))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda X: X[:10, 0], r"gave shape \(10,\) for 150 rows"),
+        (lambda X: np.where(np.arange(150) == 7, np.nan, 1.0), "not finite on 1 rows, the first is row 7"),
+        (lambda X: ["a"] * 150, "must give numbers"),
+        (lambda X: np.zeros((150, 2, 2)), r"gave shape \(150, 2, 2\)"),
+        (lambda X: 1 / 0, "raised ZeroDivisionError: division by zero"),
+    ],
+)
+def test_unusable_outputs_are_refused(model: object, message: str) -> None:
+    with pytest.raises(ModelOutputError, match=message):
+        wrap_model(model).predict(IRIS, 150)
+
+
+def test_the_models_own_error_is_chained() -> None:
+    with pytest.raises(ModelOutputError) as caught:
+        wrap_model(lambda X: 1 / 0).predict(IRIS, 150)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_outputs_that_change_shape_between_batches_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("instashap.blackbox.model.BATCH_ROWS", 100)
+    with pytest.raises(ModelOutputError, match="gave 1 outputs, then 2"):
+        wrap_model(lambda X: np.zeros((len(X), 1 if len(X) == 100 else 2))).predict(IRIS, 150)
+
+
+@pytest.mark.parametrize(("model", "message"), [(LinearRegression, "pass a fitted instance"), (3, "got int")])
+def test_what_cannot_predict_is_refused(model: object, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        wrap_model(model)

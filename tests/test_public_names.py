@@ -1,0 +1,73 @@
+"""The public surface is a contract."""
+
+import inspect
+
+import pytest
+
+import instashap
+
+CONTRACT = {
+    "Explainer": {
+        "fit": ["X", "outputs", "sample_weight"],
+        "__call__": ["X", "errors"],
+        "shap_values": ["X"],
+        "interaction_values": ["X"],
+        "mobius_values": ["X", "players"],
+        "predict": ["X"],
+        "compile": [],
+        "save": ["path"],
+        "expected_value": None,
+        "terms_": None,
+        "presence_terms_": None,
+        "feature_names_": None,
+        "feature_names_in_": None,
+        "output_names_": None,
+        "n_features_in_": None,
+        "output_transform_": None,
+    },
+    "AdditiveRegressor": {
+        "fit": ["X", "y", "sample_weight"],
+        "predict": ["X"],
+        "score": ["X", "y", "sample_weight"],
+        "explain": ["X"],
+        "shap_values": ["X"],
+        "eval_terms": ["X"],
+    },
+    "Explanation": {
+        "to_shap": ["interactions"],
+        "to_frame": [],
+        "_repr_html_": [],
+    },
+}
+OPTIONS = ["model", "order", "presence_order", "interactions", "output", "value_function", "fitter", "groups", "categorical"]
+OPTIONS += ["full_weight", "n_jobs", "random_state", "verbose"]
+
+
+def test_all_is_sorted_and_every_name_exists() -> None:
+    assert list(instashap.__all__) == sorted(instashap.__all__)
+    for name in instashap.__all__:
+        assert getattr(instashap, name) is not None
+        assert name in dir(instashap)
+
+
+@pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, names in CONTRACT.items() for name in names])
+def test_contracted_name_has_its_parameters(owner: str, name: str) -> None:
+    member = inspect.getattr_static(getattr(instashap, owner), name, None)
+    if member is None:  # inherited
+        member = getattr(getattr(instashap, owner), name)
+    expected = CONTRACT[owner][name]
+    if expected is None:
+        assert isinstance(member, property)
+        return
+    assert [each for each in inspect.signature(member).parameters if each != "self"] == expected
+
+
+def test_explainer_takes_the_contracted_options_by_keyword() -> None:
+    parameters = inspect.signature(instashap.Explainer).parameters
+    assert list(parameters) == OPTIONS
+    assert all(each.kind is each.KEYWORD_ONLY for name, each in parameters.items() if name != "model")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Explaner'"):
+        _ = instashap.Explaner

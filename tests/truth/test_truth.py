@@ -1,0 +1,70 @@
+"""Accuracy against exact Shapley values: simulators of the project, and the shared truth files where they are.
+
+Floors stand within .003 of what was reached.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import instashap
+from instashap import datasets
+
+SHARED = Path(__file__).parents[3] / "shared" / "truth"
+needs_truth = pytest.mark.skipif(not SHARED.is_dir(), reason="the folder of truth files is not beside the project")
+
+
+def compute_r2(values: np.ndarray, truth: np.ndarray) -> float:
+    return 1 - ((values - truth) ** 2).sum() / (truth**2).sum()
+
+
+def explain(X: np.ndarray, f: np.ndarray, rows: np.ndarray, **options: object) -> np.ndarray:
+    return instashap.Explainer(**options).fit(X, outputs=f).shap_values(rows)
+
+
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+@pytest.mark.parametrize(
+    ("name", "floor", "paper_floor"),
+    [
+        ("equicorrelated_0.6", 0.996, 0.969),
+        ("factor_rank3", 0.989, 0.871),
+        ("panel_k1_rho0", 0.9996, 0.9993),
+        ("panel_k1_rho0.707", 0.9994, 0.9993),
+        ("panel_k2_rho0", 0.998, 0.998),
+        ("panel_k2_rho0.707", 0.995, 0.860),
+        ("latent_bike", 0.973, 0.970),
+    ],
+)
+@needs_truth
+def test_shared_truth_is_met(name: str, floor: float, paper_floor: float) -> None:
+    with np.load(SHARED / f"{name}.npz") as file:
+        data = (file["X_train"], file["f_train"], file["X_test"])
+        truth = file["shap_test"]
+    assert compute_r2(explain(*data), truth) > floor
+    assert compute_r2(explain(*data, presence_order=2), truth) > paper_floor
+
+
+@pytest.mark.parametrize(
+    ("make", "floor"),
+    [
+        (lambda: datasets.make_equicorrelated(6, 0.5, random_state=1), 0.99),
+        (lambda: datasets.make_factor(6, rank=3, random_state=2), 0.97),
+        (lambda: datasets.make_panel(2, 0.707, random_state=3), 0.98),
+        (lambda: datasets.make_latent_class(5, n_levels=4, n_classes=6, random_state=4), 0.97),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+def test_simulators_with_exact_truth_are_met(make: object, floor: float) -> None:
+    simulator = make()
+    X, f = simulator.sample(6000, random_state=0)
+    rows, _ = simulator.sample(100, random_state=1)
+    assert compute_r2(explain(X, f, rows), simulator.shap_values(rows)) > floor
+
+
+def test_a_correlated_sum_shares_out_as_the_formula_says() -> None:
+    # f = x1 + x2, correlation r: SHAP1 = x1 + r (x1 - x2) / 2 (conditional game)
+    r = 0.6
+    X = np.random.default_rng(0).multivariate_normal([0, 0], [[1, r], [r, 1]], size=5000)
+    values = explain(X, X.sum(axis=1), X)
+    np.testing.assert_allclose(values[:, 0], X[:, 0] + r * (X[:, 0] - X[:, 1]) / 2, atol=0.06)
