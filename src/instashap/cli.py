@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.run(options)
     except (InstashapError, ValueError, TypeError, OSError) as error:
-        print(f"instashap: {error}", file=sys.stderr)
+        print(f"instashap: {' '.join(str(error).split())}", file=sys.stderr)  # messages of models may span lines
         return 2
     except KeyboardInterrupt:
         print("instashap: stopped; nothing half-written was left", file=sys.stderr)
@@ -48,7 +47,7 @@ def _make_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting)",
     )
-    explain.add_argument("--order", type=int, default=2, metavar="K", help="columns a shape function may read (default: 2)")
+    explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     return parser
 
@@ -75,13 +74,13 @@ def _run_explain(options: argparse.Namespace) -> None:
 
 def _load_model(path: Path) -> Any:
     """A model as pickle or joblib wrote it. Loading runs code of the file, as the help says."""
+    import joblib
+
     if not path.exists():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
-        import joblib
-
         return joblib.load(path)
-    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, KeyError, IndexError) as error:
+    except Exception as error:  # a pickle runs code, which may raise anything
         raise ValueError(f"{path} is not a model that pickle or joblib can load ({type(error).__name__}: {error})") from error
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._optional import require
+from ._validation import check_order
 from .explain.explainer import Explainer
 from .explain.explanation import Explanation
 
@@ -29,8 +30,8 @@ class Explained:
     explanation : Explanation
         Of the held-out rows.
     held_out : DataFrame
-    fidelity : float
-        R² of the additive model to the model on held-out rows, over all outputs.
+    fidelity : float or None
+        R² of the additive model to the model on held-out rows, over all outputs; None if the model gives every row the same.
     score : float or None
         The model's own score on held-out labels.
     seconds : dict of str to float
@@ -40,7 +41,7 @@ class Explained:
     explainer: Explainer
     explanation: Explanation
     held_out: pd.DataFrame
-    fidelity: float
+    fidelity: float | None
     score: float | None
     seconds: dict[str, float]
 
@@ -51,16 +52,24 @@ def read_file(path: Path) -> pd.DataFrame:
 
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.suffix == ".csv":
-        return pd.read_csv(path)
-    if path.suffix in (".parquet", ".pq"):
+    readers: dict[str, Callable[[Path], Any]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".pq": pd.read_parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path} is neither .csv nor .parquet")
+    if reader is pd.read_parquet:
         require("pyarrow", "cli", "parquet files")
-        return pd.read_parquet(path)
-    raise ValueError(f"{path} is neither .csv nor .parquet")
+    try:
+        table: pd.DataFrame = reader(path)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as {path.suffix}: {error}") from error
+    return table
 
 
-def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int = 2) -> Explained:
-    """Train gradient boosting (unless a model is given), fit an explainer, and explain the held-out fifth of the rows."""
+def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int | None = None) -> Explained:
+    """Train gradient boosting (unless a model is given), fit an explainer, and explain the held-out fifth of the rows.
+
+    ``order`` is 2 by default, or 1 if the table has but one column beside the target.
+    """
     from sklearn.model_selection import train_test_split
 
     if target not in data.columns:
@@ -68,6 +77,9 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
     if data[target].isna().any():
         raise ValueError(f"the target column {target!r} holds {int(data[target].isna().sum())} missing values; drop those rows")
     X, y = data.drop(columns=target), data[target]
+    if X.shape[1] == 0:
+        raise ValueError(f"the table has no column beside the target {target!r}")
+    order = min(2, X.shape[1]) if order is None else check_order(order, X.shape[1])
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
     seconds = {}
     start = time.perf_counter()
@@ -97,10 +109,12 @@ def _train(X: pd.DataFrame, y: pd.Series) -> Any:
     return make_pipeline(make_column_transformer((encoder, text), remainder="passthrough"), learner).fit(X, y)
 
 
-def _compare(explainer: Explainer, X: pd.DataFrame) -> float:
+def _compare(explainer: Explainer, X: pd.DataFrame) -> float | None:
     from .blackbox import wrap_model
 
     outputs = wrap_model(explainer.model, explainer.output).predict(X, len(X))
+    if not np.ptp(outputs, axis=0).any():
+        return None
     fitted = np.asarray(explainer.predict(X)).reshape(outputs.shape)
     return float(1 - ((outputs - fitted) ** 2).sum() / ((outputs - outputs.mean(axis=0)) ** 2).sum())
 
@@ -132,14 +146,18 @@ def summarise(explained: Explained, folder: Path) -> str:
     magnitudes = magnitudes if magnitudes.ndim == 1 else magnitudes.sum(axis=1)
     ranked = np.argsort(-magnitudes, kind="stable")[:10]
     width = max(len(explanation.feature_names[j]) for j in ranked)
+    fidelity = (
+        "has nothing to carry: the model gives every held-out row the same output"
+        if explained.fidelity is None
+        else f"carries {100 * explained.fidelity:.1f} % of the model's variance on held-out rows"
+    )
     score = "" if explained.score is None else f"- the model's own score on held-out rows: {explained.score:.3f}\n"
     timings = "".join(f"- {what}: {seconds:.2f} s\n" for what, seconds in explained.seconds.items())
     importances = "".join(f"    {explanation.feature_names[j]:<{width}}  {magnitudes[j]:.4g}\n" for j in ranked)
     return (
         f"# Explained: {explanation.output_transform}\n\n"
         f"- {len(explanation):,} held-out rows, {len(explanation.feature_names)} features, {explanation.game} game\n"
-        f"- the additive model of order {chosen['order']} carries {100 * explained.fidelity:.1f} % of the model's variance "
-        f"on held-out rows\n{score}{timings}\n"
+        f"- the additive model of order {chosen['order']} {fidelity}\n{score}{timings}\n"
         f"Mean absolute Shapley value, the largest first:\n\n{importances}\n"
         f"Written to {folder}: explanations.parquet, explainer.insta, summary.md, importance.png, waterfall.png, shape.png\n"
     )

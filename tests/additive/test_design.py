@@ -9,12 +9,16 @@ from instashap.table.bases import LocalBasis
 from instashap.table.encoding import Encoded
 
 
-def _axis(n_functions, seed):
-    """Random functions on six levels."""
+def _axis(n_functions, seed, ranks=None):
+    """Random functions on six levels; each a rank of its own unless told."""
     rng = np.random.default_rng(seed)
     basis = LocalBasis(np.arange(6, dtype=np.int32), np.ones((6, 1, 1)), 6)
     return AxisFunctions(
-        basis, rng.normal(size=(6, n_functions)), np.arange(n_functions) * 10.0, np.arange(2.0, n_functions + 2)
+        basis,
+        rng.normal(size=(6, n_functions)),
+        np.arange(n_functions) * 10.0,
+        np.arange(2.0, n_functions + 2),
+        np.arange(1, n_functions + 1) if ranks is None else np.array(ranks),
     )
 
 
@@ -41,6 +45,18 @@ def test_a_triple_keeps_the_products_of_three_ranks():
     functions = make_value_functions([(0, 1, 2)], _axes([2, 2, 5]), {2: 4, 3: 4})
     expected = sorted((a, b, c) for a in (1, 2) for b in (1, 2) for c in range(1, 6) if a * b * c <= 4)
     assert sorted(tuple(choice + 1) for choice in functions.choices[0]) == expected
+
+
+def test_functions_that_share_a_rank_stay_or_go_together():
+    levels, curve = _axis(6, 0, ranks=[1, 1, 1, 1, 2, 2]), _axis(4, 1, ranks=[1, 2, 2, 3])
+    axes = {(2, 0): levels, (2, 1): curve, (1, 0): levels}
+    functions = make_value_functions([(0,), (0, 1)], axes, {2: 2, 3: 4})
+    assert functions.ranks.tolist() == [1, 1, 1, 1, 2, 2] + [1] * 4 + [2] * (4 * 2 + 2)
+    expected = {(a, b) for a in range(6) for b in range(4) if levels.ranks[a] * curve.ranks[b] <= 2}
+    assert {tuple(choice) for choice in functions.choices[1].tolist()} == expected
+    assert len(expected) == _count(functions)[1]
+    for choice, rank in zip(functions.choices[1], functions.ranks[6:], strict=True):
+        assert rank == levels.ranks[choice[0]] * curve.ranks[choice[1]]
 
 
 def test_roughness_adds_over_the_axes_and_ridge_multiplies():

@@ -133,6 +133,41 @@ def test_a_limit_keeps_the_smoothest():
     assert len(few) == 4
     np.testing.assert_array_equal(few.coefficients, everything.coefficients[:, :4])
     np.testing.assert_array_equal(few.roughness, everything.roughness[:4])
+    assert few.ranks.tolist() == [1, 2, 3, 4]
+
+
+def test_picked_functions_are_the_same_functions_in_the_order_asked_for():
+    functions = _functions(*_learn(np.where(np.arange(3000) % 4 == 0, 0.0, np.abs(_gaussian()) + 0.1)))
+    picked = functions.pick(np.array([3, 0, 2]))
+    assert len(picked) == 3
+    assert picked.basis is functions.basis
+    np.testing.assert_array_equal(picked.coefficients, functions.coefficients[:, [3, 0, 2]])
+    for name in ("roughness", "ridge", "ranks"):
+        np.testing.assert_array_equal(getattr(picked, name), getattr(functions, name)[[3, 0, 2]])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_curves_have_a_rank_each_and_spikes_the_parabolas(size):
+    plain = _functions(*_learn(_gaussian()), size)
+    assert plain.ranks.tolist() == list(range(1, len(plain) + 1))
+    x = np.where(np.arange(3000) % 4 == 0, 0.0, np.abs(_gaussian()) + 0.1)
+    x[1::10] = np.nan
+    functions = _functions(*_learn(x), size)
+    n_curves = len(functions) - 2
+    assert functions.ranks.tolist() == [1, 2, 2, 2, *range(3, n_curves + 1)]
+    assert functions.ranks.dtype == np.int64
+
+
+def test_levels_come_four_to_a_rank_the_heaviest_first():
+    counts = [200, 150, 120, 100, 90, 80, 70, 60, 50, 40]
+    values = [level for level, count in zip("abcdefghij", counts, strict=True) for _ in range(count)] + [None] * 96
+    functions = _functions(*_learn_text(values))
+    assert functions.ranks.tolist() == [1] * 4 + [2] * 4 + [2] + [3]  # nine contrasts; missing goes with rank two
+    assert functions.ridge[8] == pytest.approx(sum([*counts, 96]) / 96)
+    assert (np.diff(np.delete(functions.ridge, 8)) > 0).all()
+    limited = _functions(*_learn_text(values), limit=6)
+    np.testing.assert_array_equal(limited.coefficients, functions.coefficients[:, :6])
+    assert limited.ranks.tolist() == [1] * 4 + [2] * 2
 
 
 def test_two_categories_have_one_contrast_of_hand_computed_values_and_ridge():

@@ -7,7 +7,7 @@ import pytest
 
 from instashap.additive.design import make_value_functions
 from instashap.additive.moments import accumulate_moments
-from instashap.additive.screen import choose_value_sets, score_pairs
+from instashap.additive.screen import choose_triples, choose_value_sets, score_pairs
 from instashap.additive.select import FoldMoments
 
 
@@ -79,8 +79,12 @@ SINGLES = [(0,), (1,), (2,), (3,), (4,)]
 SCORES = {pair: 0.01 * sum(pair) for pair in combinations(range(5), 2)} | {(1, 3): 0.9, (0, 2): 0.5}
 
 
-def _choose(order, asked, n_spare=4000, live=range(5)):
-    return choose_value_sets(5, list(live), lambda: SCORES, order, asked, n_spare)
+PAIRS = list(combinations(range(5), 2))
+TRIPLES = list(combinations(range(5), 3))
+
+
+def _choose(asked, n_spare=4000, live=range(5)):
+    return choose_value_sets(5, list(live), lambda: SCORES, asked, n_spare)
 
 
 def _refuse():
@@ -88,55 +92,76 @@ def _refuse():
 
 
 def test_sets_asked_for_are_closed_downwards_with_every_main_effect():
-    assert _choose(3, [(0, 2, 3)]) == [*SINGLES, (0, 2), (0, 3), (2, 3), (0, 2, 3)]
-    assert _choose(2, []) == SINGLES
+    assert _choose([(0, 2, 3)]) == [*SINGLES, (0, 2), (0, 3), (2, 3), (0, 2, 3)]
+    assert _choose([]) == SINGLES
+    assert choose_value_sets(5, range(5), _refuse, [(3, 4)], -50) == [*SINGLES, (3, 4)]  # whatever there is to spare
 
 
-def test_all_means_every_set_up_to_the_order():
-    assert _choose(2, "all") == [*SINGLES, *combinations(range(5), 2)]
-    assert _choose(3, "all") == [*SINGLES, *combinations(range(5), 2), *combinations(range(5), 3)]
+def test_all_means_every_pair_and_then_every_triple():
+    assert choose_value_sets(5, range(5), _refuse, "all", 0) == [*SINGLES, *PAIRS]
+    assert choose_triples([*SINGLES, *PAIRS], _refuse, "all", 0) == TRIPLES
 
 
 def test_a_number_asks_for_the_best_pairs():
-    assert _choose(2, 0) == SINGLES
-    assert _choose(2, 1) == [*SINGLES, (1, 3)]
-    assert _choose(2, 2) == [*SINGLES, (0, 2), (1, 3)]
-    assert _choose(2, 99) == [*SINGLES, *combinations(range(5), 2)]
+    assert _choose(0, n_spare=-50) == SINGLES
+    assert _choose(1, n_spare=-50) == [*SINGLES, (1, 3)]  # asked for, whatever there is to spare
+    assert _choose(2) == [*SINGLES, (0, 2), (1, 3)]
+    assert _choose(4) == [*SINGLES, (0, 2), (1, 3), (2, 4), (3, 4)]
+    assert _choose(99) == [*SINGLES, *PAIRS]
+
+
+def test_equal_scores_go_to_the_first_columns():
+    level = dict.fromkeys(PAIRS, 0.5)
+    assert choose_value_sets(5, range(5), lambda: level, 3, 0) == [*SINGLES, *PAIRS[:3]]
+    assert choose_triples(PAIRS, lambda: level, 12, 0) == TRIPLES[:2]
 
 
 def test_auto_takes_all_pairs_while_they_are_few_without_scoring_them():
-    assert choose_value_sets(5, range(5), _refuse, 2, "auto", 4000) == [*SINGLES, *combinations(range(5), 2)]
+    assert choose_value_sets(5, range(5), _refuse, "auto", 8 * 10) == [*SINGLES, *PAIRS]
 
 
 def test_auto_takes_the_best_pairs_where_they_are_many():
-    assert _choose(2, "auto", n_spare=2 * 8) == [*SINGLES, (0, 2), (1, 3)]
-    assert _choose(2, "auto", n_spare=-50) == [*SINGLES, (1, 3)]  # at least one
+    assert _choose("auto", n_spare=2 * 8) == [*SINGLES, (0, 2), (1, 3)]
+    assert _choose("auto", n_spare=-50) == [*SINGLES, (1, 3)]  # at least one
 
 
 def test_columns_that_never_vary_interact_with_nothing():
-    assert _choose(2, "auto", live=[0, 2, 4]) == [*SINGLES, (0, 2), (0, 4), (2, 4)]
-    assert _choose(2, "all", live=[]) == SINGLES
+    assert _choose("auto", live=[0, 2, 4]) == [*SINGLES, (0, 2), (0, 4), (2, 4)]
+    assert _choose("all", live=[0, 2]) == [*SINGLES, (0, 2)]
+    assert _choose("all", live=[]) == SINGLES
 
 
-def test_triples_have_all_their_pairs_and_the_strongest_come_first():
-    chosen = _choose(3, "auto", n_spare=int(2.5 * 8 * 10) + 13 * 2)
-    assert [values for values in chosen if len(values) == 2] == list(combinations(range(5), 2))
-    triples = [values for values in chosen if len(values) == 3]
-    weakest = {each: min(SCORES[pair] for pair in combinations(each, 2)) for each in combinations(range(5), 3)}
-    assert len(triples) == 2
-    assert min(weakest[each] for each in triples) >= sorted(weakest.values())[-2]
-    few = _choose(3, 3)  # a number: pairs first, triples from what is left
-    assert [len(values) for values in few].count(2) == 3
-    assert not [values for values in few if len(values) == 3]
-    some = _choose(3, 12)
-    known = set(some)
-    assert [len(values) for values in some].count(3) == 2
-    assert all(pair in known for values in some if len(values) == 3 for pair in combinations(values, 2))
+WEAKEST = {each: min(SCORES[pair] for pair in combinations(each, 2)) for each in TRIPLES}
+
+
+@pytest.mark.parametrize(("asked", "n_spare"), [("auto", 13 * 2), ("auto", 13 * 3 - 1), (12, -50)])
+def test_the_triples_of_the_strongest_weakest_pair_come_first(asked, n_spare):
+    # A number counts the pairs that are taken: twelve leave two.
+    chosen = choose_triples([*SINGLES, *PAIRS], lambda: SCORES, asked, n_spare)
+    assert len(chosen) == 2
+    assert chosen == sorted(chosen)
+    assert min(WEAKEST[each] for each in chosen) >= sorted(WEAKEST.values())[-2]
+    assert set(chosen) == {(1, 3, 4), (2, 3, 4)}
+
+
+def test_triples_have_all_their_pairs_among_the_value_sets():
+    pairs = [(0, 1), (0, 2), (1, 2), (2, 3), (2, 4), (3, 4), (1, 4)]
+    known = [each for each in TRIPLES if set(combinations(each, 2)) <= set(pairs)]
+    assert known == [(0, 1, 2), (1, 2, 4), (2, 3, 4)]
+    for asked in ("all", "auto", 99):
+        assert choose_triples([*SINGLES, *pairs], _refuse, asked, 13 * 3) == known
+    assert choose_triples([*SINGLES, *pairs], lambda: SCORES, "auto", 13) == [(2, 3, 4)]
+    assert choose_triples([*SINGLES, (0, 1), (1, 2)], _refuse, "all", 999) == []
+
+
+@pytest.mark.parametrize(("asked", "n_spare"), [(3, 4000), (10, 4000), ("auto", 12), ("auto", -50)])
+def test_nothing_to_spare_leaves_no_triples(asked, n_spare):
+    assert choose_triples([*SINGLES, *PAIRS], lambda: SCORES, asked, n_spare) == []
 
 
 @pytest.mark.parametrize("asked", ["auto", 2])
 def test_found_scores_choose_the_pairs_that_interact(asked, encode, make_axes):
     X = _independent(600)
     described = _describe(X, X[:, 1] * X[:, 3] + X[:, 0] * X[:, 2] / 2 + X[:, 4], encode, make_axes)
-    chosen = choose_value_sets(5, range(5), lambda: score_pairs(*described), 2, asked, 2 * 8)
+    chosen = choose_value_sets(5, range(5), lambda: score_pairs(*described), asked, 2 * 8)
     assert chosen == [*SINGLES, (0, 2), (1, 3)]

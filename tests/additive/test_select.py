@@ -6,7 +6,7 @@ import pytest
 from instashap.additive import select
 from instashap.additive.design import make_value_functions
 from instashap.additive.moments import accumulate_moments
-from instashap.additive.select import Candidate, FoldMoments, Judge, Strengths, _descend
+from instashap.additive.select import Candidate, FoldMoments, Judge, Strengths, _descend, make_candidate_problem
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law
 from instashap.table.encoding import Encoded
 
@@ -90,11 +90,16 @@ def _refit(case, kept, strengths):
 
 @pytest.mark.parametrize("candidate", [Candidate(1, 1, {}, (0, 0, 0)), Candidate(2, 2, {2: 2}, (0, 0, 0))])
 @pytest.mark.parametrize("strengths", [Strengths(1e-3, 1e-2, 1.0), Strengths(1e-5, 1e-3, 3.0)])
-@pytest.mark.parametrize("rows_per_unknown", [0, 10**9])  # folds solved together, and apart
+@pytest.mark.parametrize(
+    ("rows_per_unknown", "max_apart", "is_together"),
+    [(0, 1500, True), (10**9, 1500, False), (10**9, 3, True)],  # enough rows, too few, too many unknowns for so few
+)
 def test_judged_risks_are_those_of_refitting_on_the_rows_of_every_fold(
-    case, candidate, strengths, rows_per_unknown, monkeypatch
+    case, candidate, strengths, rows_per_unknown, max_apart, is_together, monkeypatch
 ):
     monkeypatch.setattr(select, "_ROWS_PER_UNKNOWN", rows_per_unknown)
+    monkeypatch.setattr(select, "_MAX_APART", max_apart)
+    monkeypatch.setattr(select, "_solve_folds_apart" if is_together else "_solve_folds_together", None)
     judgement = case[0].judge(candidate, strengths, ())
     risk, full = _refit(case, candidate.keeps(case[1]), strengths)
     # fold solutions stop at 1e-5, which the risk holds squared
@@ -129,6 +134,58 @@ def test_the_total_of_fold_moments_describes_all_rows(case):
     selected = judge.moments.select(kept)
     assert len(selected.functions) == kept.sum()
     np.testing.assert_array_equal(selected.folds[1].cross, judge.moments.folds[1].cross[kept])
+
+
+def test_whole_and_splits_are_the_moments_of_all_of_the_training_and_of_the_held_out_rows(case):
+    judge, functions, encoded, outputs, weights, folds, _ = case
+    moments = judge.moments
+    kept = [moments.total, *moments.folds]
+    before = [part.scatter.copy() for part in kept]
+    values = functions.evaluate(encoded).T
+
+    def describe(rows, centred_on):
+        share = weights[rows] / weights[rows].sum()
+        centre = weights[centred_on] / weights[centred_on].sum()
+        design, target = values - centre @ values[centred_on], outputs - centre @ outputs[centred_on]
+        weighted = design[rows] * share[:, None]
+        return weighted.T @ design[rows], weighted.T @ target[rows], share @ target[rows] ** 2
+
+    def assert_close(found, expected):
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-11 * np.abs(theirs).max())
+
+    everyone = np.ones(N, bool)
+    assert_close(moments.whole, describe(everyone, everyone)[:2])
+    assert len(moments.splits) == 3
+    for split, fold in zip(moments.splits, folds, strict=True):
+        assert split.share == pytest.approx(weights[fold].sum() / weights.sum(), rel=1e-12)
+        assert_close(split.train, describe(~fold, ~fold)[:2])
+        assert_close(split.held_out, describe(fold, ~fold))
+    assert moments.whole is moments.whole
+    assert moments.splits is moments.splits
+    for part, scatter in zip(kept, before, strict=True):
+        np.testing.assert_array_equal(part.scatter, scatter)
+    assert FoldMoments.from_folds(functions, [moments.total]).splits == []
+
+
+def test_a_candidates_problem_has_the_presence_sets_on_offer_up_to_its_order(case):
+    judge, functions, *_, law = case
+    offered = {1: [(p,) for p in range(4)], 2: [(0, 1), (1, 2)], 3: [(0, 1, 2), (0, 1, 3)]}
+    own = {(0,), (1,), (2,), (3,)}
+    kept = functions.select(functions.sizes == 1)
+    larger = {1: set(), 2: {(0, 1), (1, 2)}, 3: {(0, 1), (1, 2), (0, 1, 2), (0, 1, 3)}}
+    for order, expected in larger.items():
+        candidate = Candidate(1, order, {}, (1, 0, 0))
+        problem = make_candidate_problem(candidate, kept, offered, range(4), law)
+        assert set(problem.presence_sets) == own | expected
+        repeated = sum(sum({owner} < set(presence) for presence in expected) for owner in kept.owners[kept.ranks == 1].tolist())
+        assert len(problem) == len(kept) + repeated
+        of_judge = Judge(judge.moments, offered, range(4), law).make_problem(candidate, kept)
+        assert of_judge.presence_sets == problem.presence_sets
+        np.testing.assert_array_equal(of_judge.functions, problem.functions)
+        np.testing.assert_array_equal(of_judge.presence, problem.presence)
+    together = make_candidate_problem(Candidate(2, 1, {2: 4}, (0, 0, 0)), functions, offered, (0, 1, 2, 0), law)
+    assert set(together.presence_sets) == {(0,), (1,), (2,)}  # the pair's columns are one player
 
 
 def test_descent_walks_each_coordinate_to_the_bottom_of_a_bowl():

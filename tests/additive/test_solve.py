@@ -33,7 +33,9 @@ class Case:
         self.weights = rng.uniform(0.3, 2.0, n_rows)
         basis = LocalBasis(np.arange(3, dtype=np.int32), np.ones((3, 1, 1)), 3)
         axes = {
-            (size, column): AxisFunctions(basis, rng.normal(size=(3, 2)), rng.uniform(0, 1, 2), rng.uniform(1, 2, 2))
+            (size, column): AxisFunctions(
+                basis, rng.normal(size=(3, 2)), rng.uniform(0, 1, 2), rng.uniform(1, 2, 2), np.array([1, 2])
+            )
             for size in (1, 2)
             for column in range(4)
         }
@@ -195,7 +197,7 @@ def test_a_saturated_fit_is_the_conditional_expectation_under_every_mask():
     rows = (np.arange(8)[:, None] >> np.arange(3)) & 1  # three binary columns, all eight rows
     weights, outputs = rng.uniform(0.2, 1.0, 8), rng.normal(size=(8, 1))
     basis = LocalBasis(np.arange(2, dtype=np.int32), np.ones((2, 1, 1)), 2)
-    step = AxisFunctions(basis, np.array([[0.0], [1.0]]), np.zeros(1), np.ones(1))
+    step = AxisFunctions(basis, np.array([[0.0], [1.0]]), np.zeros(1), np.ones(1), np.ones(1, np.int64))
     sets = [each for size in (1, 2, 3) for each in combinations(range(3), size)]
     functions = make_value_functions(sets, {(size, column): step for size in (1, 2, 3) for column in range(3)}, {2: 1, 3: 1})
     problem = make_problem(functions, sets, (1, 1, 1), (0, 1, 2), compute_shapley_size_law(3))
@@ -276,6 +278,33 @@ def test_conjugate_gradients_solve_several_targets_at_once_from_any_start():
     cold = conjugate_gradients(lambda c: matrix @ c, lambda r: r, target, tolerance=1e-13)
     np.testing.assert_array_equal(cold[:, 3], 0.0)
     assert (np.abs(cold - expected)[:, :3] / scale[:3]).max() < 1e-9
+
+
+def test_so_many_steps_and_no_more():
+    eigenvalues = np.repeat([1.0, 3.0, 10.0], 4)
+    vectors = np.linalg.qr(np.random.default_rng(2).normal(size=(12, 12)))[0]
+    matrix = vectors * eigenvalues @ vectors.T
+    target, start = np.random.default_rng(3).normal(size=(2, 12, 2))
+    expected = np.linalg.solve(matrix, target)
+    calls = []
+
+    def multiply(coefficients):
+        calls.append(coefficients)
+        return matrix @ coefficients
+
+    def solve_in(steps):
+        calls.clear()
+        return conjugate_gradients(multiply, lambda r: r, target, tolerance=1e-12, start=start, max_steps=steps)
+
+    np.testing.assert_array_equal(solve_in(0), start)
+    errors = []
+    for steps in (1, 2, 3):  # as many as the matrix has eigenvalues are enough, fewer are not
+        errors.append(np.abs(solve_in(steps) - expected).max())
+        assert len(calls) == steps + 1  # one for the start
+    assert errors[1] > 1e-3
+    assert errors[2] < 1e-10
+    np.testing.assert_allclose(solve_in(400), expected, atol=1e-10)
+    assert len(calls) <= 5
 
 
 def test_a_start_is_not_overwritten():

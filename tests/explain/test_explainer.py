@@ -150,7 +150,9 @@ def test_classifiers_of_many_classes_have_an_output_a_class() -> None:
 
 
 def test_pipelines_with_text_columns_are_explained() -> None:
-    model = make_pipeline(OrdinalEncoder(), HistGradientBoostingRegressor(max_iter=20)).fit(FRAME[["rooms", "town"]], price(FRAME))
+    model = make_pipeline(OrdinalEncoder(), HistGradientBoostingRegressor(max_iter=20)).fit(
+        FRAME[["rooms", "town"]], price(FRAME)
+    )
     explainer = Explainer(model).fit(FRAME[["rooms", "town"]])
     fitted = explainer.predict(FRAME[["rooms", "town"]])
     assert np.corrcoef(fitted, model.predict(FRAME[["rooms", "town"]]))[0, 1] > 0.999

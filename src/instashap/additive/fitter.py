@@ -18,8 +18,8 @@ from .design import ValueFunctions, make_value_functions
 from .model import AdditiveModel
 from .moments import Moments, accumulate_moments, assign_folds
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
-from .screen import choose_value_sets, score_pairs
-from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Strengths
+from .screen import choose_triples, choose_value_sets, score_pairs
+from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Strengths, make_candidate_problem
 from .solve import MAX_DENSE, MaskedProblem, Solution
 
 N_FOLDS = 5
@@ -36,7 +36,7 @@ TRIPLE_RESOLUTION = 4
 EXTRA_RANKS = ((2, 1, 1), (6, 2, 1))
 # Unknowns a row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the minimum.
 UNKNOWNS_PER_ROW = 1.5
-MIN_UNKNOWNS = 300
+MIN_UNKNOWNS = 500
 # Shares of the unknowns for main effects, and of the rest for these under presence pairs; pairs get what is left.
 MAIN_SHARE = 0.25
 PRESENCE_SHARE = 1 / 3
@@ -127,6 +127,7 @@ class ClosedFormFitter:
         search.fit_main_effects()
         if self.order > 1:
             search.fit_interactions()
+        search.enrich_presence()
         return search.finish()
 
 
@@ -175,11 +176,8 @@ class _Search:
         self._report(0.2, "main effects")
         for presence in range(2, self.max_presence + 1):
             self._offer_presence(presence)
-            if presence not in self.presence_sets:
-                break
-            candidate = Candidate(1, presence, {}, EXTRA_RANKS[0])
-            if judge.count_unknowns(candidate) <= self.budget:
-                self._try(judge, candidate, ("roughness",) if presence == 2 else ())
+        if self.max_presence > 1:
+            self._try_within_budget(judge, Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
 
     def fit_as_told(self, strengths: Strengths) -> None:
         """One candidate, with nothing chosen."""
@@ -195,48 +193,75 @@ class _Search:
         self.best = judge, self._judge(judge, Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0]), strengths, ())
 
     def fit_interactions(self) -> None:
-        """Pairs (and triples) at rising resolution, then richer presence sets."""
+        """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
         value_sets = self._choose_value_sets()
-        if not any(len(values) > 1 for values in value_sets):
-            return
         order = max(map(len, value_sets))
+        if order == 1:
+            return
         presence = max(2, min(self.max_presence, order))
-        previous = np.inf
+        is_asked = self.fitter.interactions != "auto"
         for step, resolution in enumerate(PAIR_RESOLUTIONS):
-            candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
             functions = self._make_functions(value_sets, resolution)
-            if step and len(functions) > MAX_FUNCTIONS:
+            candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
+            if step and (len(functions) > MAX_FUNCTIONS or self._count_unknowns(functions, candidate) > self.budget):
                 break
             judge = self._make_judge(functions)
-            is_asked = step == 0 and self.fitter.interactions != "auto"
-            if judge.count_unknowns(candidate) > self.budget and not is_asked:
-                break
-            free = (("interaction", "roughness", "ridge"), ("roughness", "ridge", "interaction"), ())[step]
-            risk = self._try(judge, candidate, free, is_asked).risk
+            if step == 0:
+                every = ("interaction", "roughness", "ridge")
+                tried = self._try(judge, candidate, every) if is_asked else self._try_within_budget(judge, candidate, every)
+                if is_asked:
+                    self.best = judge, self.judgements[-1]
+            else:
+                tried = self._try_within_budget(judge, candidate, ())
             self._report(0.3 + 0.2 * step, f"interactions at resolution {resolution}")
-            if not risk < previous * (1 - MIN_GAIN):
+            if not tried:
                 break
-            previous = risk
-        self._enrich_presence()
+            if step == 1:
+                self._try_within_budget(judge, candidate, ("roughness", "ridge", "interaction"))
+        if self.fitter.order > 2 and not isinstance(self.fitter.interactions, list):
+            self._fit_triples(value_sets)
 
-    def _enrich_presence(self) -> None:
-        """Larger presence sets, and more functions under them, for the best model so far."""
+    def _fit_triples(self, pairs: list[ValueSet]) -> None:
         judge, current = self.best
-        for presence in range(current.candidate.presence_order, self.max_presence + 1):
-            for extra in EXTRA_RANKS:
-                candidate = Candidate(current.candidate.order, presence, current.candidate.resolution, extra)
-                if presence not in self.presence_sets or any(candidate == judged.candidate for judged in self.judgements):
-                    continue
-                if judge.count_unknowns(candidate) <= self.budget:
-                    self._try(judge, candidate, ())
+        resolution = current.candidate.resolution.get(2, PAIR_RESOLUTIONS[0])
+        n_spare = self.budget - current.n_unknowns
+        triples = choose_triples(pairs, lambda: self._pair_scores, self.fitter.interactions, n_spare)
+        if not triples:
+            return
+        judge = self._make_judge(self._make_functions([*pairs, *triples], resolution))
+        presence = min(max(3, current.candidate.presence_order), self.max_presence)
+        candidate = Candidate(3, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
+        self._try_within_budget(judge, candidate, ("interaction",))
+        self._report(0.8, "triples")
 
-    def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str], is_asked: bool = False) -> Judgement:
-        """Judge a candidate and keep it if it is the best so far, or the user asked for just this."""
-        judgement = self._judge(judge, candidate, self.best[1].strengths, free)
-        fulfils_request = candidate.presence_order >= self.min_presence > self.best[1].candidate.presence_order
-        if judgement.risk < self.best[1].risk * (1 - MIN_GAIN) or fulfils_request or is_asked:
+    def enrich_presence(self) -> None:
+        """Larger presence sets, and more functions under them, for the best model so far."""
+        judge, start = self.best
+        for presence in range(max(start.candidate.presence_order, 2), self.max_presence + 1):
+            if presence not in self.presence_sets:
+                break
+            for extra in EXTRA_RANKS:
+                candidate = Candidate(start.candidate.order, presence, start.candidate.resolution, extra)
+                is_known = any(candidate == judged.candidate for judged in self.judgements)
+                if not is_known and not self._try_within_budget(judge, candidate, ()):
+                    break  # wider parts under larger sets are not worth trying where narrower ones did not help
+
+    def _try_within_budget(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+        return self._count_unknowns(judge.moments.functions, candidate) <= self.budget and self._try(judge, candidate, free)
+
+    def _count_unknowns(self, functions: ValueFunctions, candidate: Candidate) -> int:
+        kept = functions.select(candidate.keeps(functions))
+        return len(make_candidate_problem(candidate, kept, self.presence_sets, self.fitter.players, self.size_law))
+
+    def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+        """Judge a candidate; keep it if it is the best so far, or the first of the presence order asked for."""
+        best = self.best[1]
+        judgement = self._judge(judge, candidate, best.strengths, free)
+        fulfils_request = candidate.presence_order >= self.min_presence > best.candidate.presence_order
+        is_better = judgement.risk < best.risk * (1 - MIN_GAIN) or fulfils_request
+        if is_better:
             self.best = judge, judgement
-        return judgement
+        return is_better
 
     def _judge(self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
         judgement = judge.judge(candidate, start, free)
@@ -266,7 +291,9 @@ class _Search:
 
     def _learn_axis(self, size: int, column: int) -> AxisFunctions:
         axis = self.fitter.columns[column].axes[size - 1]
-        moments = compute_local_moments(axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights)
+        moments = compute_local_moments(
+            axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
+        )
         share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
         limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
         return compute_axis_functions(axis, *moments, self.derivative, limit)
@@ -294,21 +321,23 @@ class _Search:
     def _pair_scores(self) -> dict[ValueSet, float]:
         judge, judgement = self.main_effects
         problem, _, _ = judge.read(judgement)
-        return score_pairs(judge.moments, problem.merge(judgement.solution.coefficients), (self.encoded, self.outputs, self.weights))
+        return score_pairs(
+            judge.moments, problem.merge(judgement.solution.coefficients), (self.encoded, self.outputs, self.weights)
+        )
 
     def _choose_value_sets(self) -> list[ValueSet]:
         """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
         functions = self.main_effects[0].moments.functions
-        n_extra = 2 * EXTRA_RANKS[0][0] * len(self.presence_sets.get(2, ()))
-        n_spare = min(self.budget - n_extra, MAX_FUNCTIONS) - len(functions)
-        return choose_value_sets(
-            len(self.fitter.columns),
-            [values[0] for values in functions.value_sets],
-            lambda: self._pair_scores,
-            self.fitter.order,
-            self.fitter.interactions,
-            n_spare,
-        )
+        live = [values[0] for values in functions.value_sets]
+        asked, n_columns = self.fitter.interactions, len(self.fitter.columns)
+        candidate = Candidate(2, 2, {2: PAIR_RESOLUTIONS[0]}, EXTRA_RANKS[0])
+        n_spare = min(self.budget, MAX_FUNCTIONS) - len(functions)
+        while True:
+            value_sets = choose_value_sets(n_columns, live, lambda: self._pair_scores, asked, n_spare)
+            count = self._count_unknowns(self._make_functions(value_sets, PAIR_RESOLUTIONS[0]), candidate)
+            if asked != "auto" or count <= self.budget or len(value_sets) <= n_columns + 1:
+                return value_sets
+            n_spare = int(0.8 * n_spare)  # pairs bring presence sets of their own: fewer of them
 
     def _report(self, share: float, what: str) -> None:
         if self.fitter.progress is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk
+from scipy.linalg.blas import dger, dsyrk
 
 from ..table.encoding import Encoded
 
@@ -63,9 +63,9 @@ class Moments:
         output_step = other.output_means - self.output_means
         factor = sign * self.weight * other.weight / weight
         share = sign * other.weight / weight
-        scatter = np.outer(factor * step, step)  # summed in place: these matrices are large
-        scatter += self.scatter
-        np.add(scatter, other.scatter, out=scatter) if sign > 0 else np.subtract(scatter, other.scatter, out=scatter)
+        combine = np.add if sign > 0 else np.subtract
+        scatter = combine(self.scatter, other.scatter)
+        _add_outer(scatter, factor, step)
         return Moments(
             weight,
             self.means + share * step,
@@ -83,8 +83,7 @@ class Moments:
         step = self.means - centre.means
         output_step = self.output_means - centre.output_means
         gram = self.scatter / self.weight
-        if step.any():
-            gram += np.outer(step, step)
+        _add_outer(gram, 1.0, step)
         cross = self.cross / self.weight + np.outer(step, output_step)
         return gram, cross, self.output_scatter / self.weight + output_step**2
 
@@ -128,9 +127,26 @@ def accumulate_moments(
         total = part if total is None else _merge_light(total, part, scatter)
     if total is None:
         raise ValueError("no rows to describe")
-    lower = np.tril(scatter.T)
-    full = lower + np.tril(lower, -1).T
-    return Moments(total.weight, total.means, full, total.output_means, total.cross, total.output_scatter)
+    _mirror_upper(scatter)
+    return Moments(total.weight, total.means, scatter.T, total.output_means, total.cross, total.output_scatter)
+
+
+def _add_outer(matrix: NDArray[np.float64], factor: float, vector: NDArray[np.float64]) -> None:
+    """``matrix += factor · vector vectorᵀ`` in place; the matrix is symmetric, so either memory order will do."""
+    if not vector.any():
+        return
+    columns = matrix if matrix.flags.f_contiguous else matrix.T
+    dger(factor, vector, vector, a=columns, overwrite_a=1)
+
+
+def _mirror_upper(matrix: NDArray[np.float64], tile: int = 256) -> None:
+    """Copy the upper triangle to the lower one in place, tile by tile."""
+    n = len(matrix)
+    for start in range(0, n, tile):
+        rows = slice(start, start + tile)
+        block = np.triu(matrix[rows, rows])
+        matrix[rows, rows] = block + np.triu(block, 1).T
+        matrix[start + tile :, rows] = matrix[rows, start + tile :].T
 
 
 def _describe_block(
@@ -156,7 +172,7 @@ def _merge_light(total: Moments, part: Moments, scatter: NDArray[np.float64]) ->
     step = part.means - total.means
     output_step = part.output_means - total.output_means
     factor = total.weight * part.weight / weight
-    scatter += np.outer(factor * step, step)
+    _add_outer(scatter, factor, step)
     share = part.weight / weight
     return Moments(
         weight,

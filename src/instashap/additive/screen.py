@@ -22,14 +22,9 @@ Rows = tuple[Encoded, NDArray[np.float64], NDArray[np.float64]]
 
 
 def choose_value_sets(
-    n_columns: int,
-    live: Sequence[int],
-    get_scores: Callable[[], Mapping[ValueSet, float]],
-    order: int,
-    asked: Any,
-    n_spare: int,
+    n_columns: int, live: Sequence[int], get_scores: Callable[[], Mapping[ValueSet, float]], asked: Any, n_spare: int
 ) -> list[ValueSet]:
-    """Value sets to fit: every main effect, and the interactions asked for.
+    """Value sets to fit: every main effect, and the pairs (or listed interactions) asked for.
 
     Parameters
     ----------
@@ -37,37 +32,45 @@ def choose_value_sets(
     live : sequence of int
         Columns that vary: others interact with nothing.
     get_scores : callable
-        Gives :func:`score_pairs`, if there are too many to take all.
-    order : int
+        Gives :func:`score_pairs`, if there are too many pairs to take all.
     asked : "auto", "all", int or list of value sets
-        "auto" takes all pairs while they are few, else the best; triples need all their pairs.
+        "auto" takes all pairs while they are few, else the best.
     n_spare : int
         Functions that "auto" may add.
     """
     singles: list[ValueSet] = [(column,) for column in range(n_columns)]
     if isinstance(asked, list):
         return close_downwards([*singles, *asked])
-    if asked == "all":
-        return close_downwards([*singles, *(each for size in range(2, order + 1) for each in combinations(live, size))])
     pairs: list[ValueSet] = list(combinations(live, 2))
-    limit = asked if isinstance(asked, int) else max(n_spare // _COST[2], 1)
-    if len(pairs) > limit or order > 2:
-        scores = get_scores()
-        pairs.sort(key=lambda pair: (-scores[pair], pair))
-    chosen = pairs[:limit]
-    if order > 2:
-        spare = limit - len(chosen) if isinstance(asked, int) else (n_spare - 2.5 * _COST[2] * len(chosen)) // _COST[3]
-        chosen += _choose_triples(chosen, scores, max(int(spare), 0))
-    return sorted({*singles, *chosen}, key=lambda values: (len(values), values))
+    if asked != "all":
+        limit = asked if isinstance(asked, int) else max(n_spare // _COST[2], 1)
+        if len(pairs) > limit:
+            scores = get_scores()
+            pairs.sort(key=lambda pair: (-scores[pair], pair))
+        pairs = sorted(pairs[:limit])
+    return [*singles, *pairs]
 
 
-def _choose_triples(pairs: Sequence[ValueSet], scores: Mapping[ValueSet, float], limit: int) -> list[ValueSet]:
-    """Triples all of whose pairs are chosen, those with the strongest weakest pair first."""
+def choose_triples(
+    value_sets: Sequence[ValueSet], get_scores: Callable[[], Mapping[ValueSet, float]], asked: Any, n_spare: int
+) -> list[ValueSet]:
+    """Triples all of whose pairs are among the value sets, those with the strongest weakest pair first.
+
+    ``asked`` as in :func:`choose_value_sets`; an integer counts the pairs already taken.
+    """
+    pairs = [values for values in value_sets if len(values) == 2]
     known = set(pairs)
     columns = sorted({column for pair in pairs for column in pair})
-    found = [each for each in combinations(columns, 3) if all(pair in known for pair in combinations(each, 2))]
-    found.sort(key=lambda each: -min(scores[pair] for pair in combinations(each, 2)))
-    return list(found[:limit])
+    found: list[ValueSet] = [
+        each for each in combinations(columns, 3) if all(pair in known for pair in combinations(each, 2))
+    ]
+    if asked == "all":
+        return found
+    limit = asked - len(pairs) if isinstance(asked, int) else n_spare // _COST[3]
+    if len(found) > limit:
+        scores = get_scores()
+        found.sort(key=lambda each: (-min(scores[pair] for pair in combinations(each, 2)), each))
+    return sorted(found[: max(limit, 0)])
 
 
 def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: Rows) -> dict[ValueSet, float]:

@@ -64,6 +64,12 @@ class FoldMoments:
         return cls(functions, tuple(folds), merge_all(folds))
 
     @cached_property
+    def whole(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Centred ``G`` and ``r`` of all rows."""
+        gram, cross, _ = self.total.around(self.total)
+        return gram, cross
+
+    @cached_property
     def splits(self) -> "list[_Split]":
         """Training and held-out moments of each fold; none if there is a single fold."""
         if len(self.folds) < 2:
@@ -71,8 +77,9 @@ class FoldMoments:
         splits = []
         for fold in self.folds:
             train = self.total - fold
-            gram, cross, _ = train.around(train)
-            splits.append(_Split(fold.weight / self.total.weight, (gram, cross), fold.around(train)))
+            held_out = fold.around(train)
+            gram = np.divide(train.scatter, train.weight, out=train.scatter)  # in place: these matrices are large
+            splits.append(_Split(fold.weight / self.total.weight, (gram, train.cross / train.weight), held_out))
         return splits
 
     def select(self, is_kept: NDArray[np.bool_]) -> "FoldMoments":
@@ -129,6 +136,18 @@ class Judgement:
     solution: Solution = field(repr=False, compare=False)
 
 
+def make_candidate_problem(
+    candidate: Candidate,
+    functions: ValueFunctions,
+    presence_sets: Mapping[int, Sequence[PresenceSet]],
+    players: Sequence[int],
+    size_law: NDArray[np.float64],
+) -> MaskedProblem:
+    """Unknowns of a candidate, given the presence sets on offer by size."""
+    offered = [each for size, sets in presence_sets.items() if size <= candidate.presence_order for each in sets]
+    return make_problem(functions, offered, candidate.extra_ranks, players, size_law)
+
+
 class Judge:
     """Cross-validated masked risk of candidates over one set of fold moments.
 
@@ -156,13 +175,7 @@ class Judge:
 
     def make_problem(self, candidate: Candidate, functions: ValueFunctions) -> MaskedProblem:
         """Unknowns of a candidate."""
-        offered = [each for size, sets in self.presence_sets.items() if size <= candidate.presence_order for each in sets]
-        return make_problem(functions, offered, candidate.extra_ranks, self.players, self.size_law)
-
-    def count_unknowns(self, candidate: Candidate) -> int:
-        """Size of a candidate's linear system."""
-        functions = self.moments.functions
-        return len(self.make_problem(candidate, functions.select(candidate.keeps(functions))))
+        return make_candidate_problem(candidate, functions, self.presence_sets, self.players, self.size_law)
 
     def judge(self, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
         """Best strengths of a candidate along the ``free`` coordinates, and the risks there."""
@@ -219,19 +232,18 @@ class _Trial:
     solution: Solution
 
 
-def _cross_validate(
-    problem: MaskedProblem, moments: FoldMoments, splits: Sequence[_Split], strengths: Strengths
-) -> _Trial:
+def _cross_validate(problem: MaskedProblem, moments: FoldMoments, splits: Sequence[_Split], strengths: Strengths) -> _Trial:
     """Masked and full-coalition risk over the folds.
 
     With a single fold (all rows alike) there is nothing to judge by: risks are infinite and the first candidate stays.
     """
     penalty = strengths.penalise(moments.functions)
-    gram, cross, _ = moments.total.around(moments.total)
-    whole = solve_problem(problem, gram, cross, penalty)
+    whole = solve_problem(problem, *moments.whole, penalty)
     risks = np.zeros((2, len(moments.total.output_means)))
-    is_near = len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
-    solutions = _solve_folds_together(problem, splits, penalty, whole) if is_near else _solve_folds_apart(problem, splits, penalty)
+    is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
+    solutions = (
+        _solve_folds_together(problem, splits, penalty, whole) if is_near else _solve_folds_apart(problem, splits, penalty)
+    )
     for split, coefficients in zip(splits, solutions, strict=True):
         risks += split.share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
     variances = moments.total.output_scatter / moments.total.weight
@@ -243,6 +255,10 @@ def _cross_validate(
 
 # With fewer rows an unknown the folds differ too much from the whole for its factor to precondition them well.
 _ROWS_PER_UNKNOWN = 4
+# … but a factorisation a fold gets too slow above so many unknowns.
+_MAX_APART = 1500
+# By then the risk stands to its fourth digit in the worst cases seen (fewer rows than unknowns, correlated columns).
+_FOLD_STEPS = 60
 
 
 def _solve_folds_together(
@@ -260,7 +276,9 @@ def _solve_folds_together(
 
     target = np.hstack([problem.weigh_target(split.train[1]) for split in splits])
     start = np.tile(whole.coefficients, len(splits))
-    solved = conjugate_gradients(multiply, whole.precondition, target, tolerance=_FOLD_TOLERANCE, start=start)
+    solved = conjugate_gradients(
+        multiply, whole.precondition, target, tolerance=_FOLD_TOLERANCE, start=start, max_steps=_FOLD_STEPS
+    )
     return [solved[:, part] for part in parts]
 
 

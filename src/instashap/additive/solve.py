@@ -21,7 +21,6 @@ from .design import ValueFunctions
 MAX_DENSE = 6500
 # Added to the diagonal, relative to it, so that exactly collinear columns share instead of failing.
 _JITTER = 1e-11
-_CG_STEPS = 400
 
 
 @dataclass(frozen=True)
@@ -242,6 +241,7 @@ def conjugate_gradients(
     *,
     tolerance: float,
     start: NDArray[np.float64] | None = None,
+    max_steps: int = 400,
 ) -> NDArray[np.float64]:
     """Preconditioned conjugate gradients, each output its own sequence; stops at a relative residual of ``tolerance``."""
     solution = np.zeros_like(target) if start is None else start.copy()
@@ -249,7 +249,7 @@ def conjugate_gradients(
     limit = tolerance**2 * np.maximum((target**2).sum(axis=0), 1e-300)
     direction = precondition(residual)
     slope = (residual * direction).sum(axis=0)
-    for _ in range(_CG_STEPS):
+    for _ in range(max_steps):
         if ((residual**2).sum(axis=0) <= limit).all():
             break
         product = multiply(direction)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -90,9 +91,8 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         self._is_vector = target.ndim == 1
         weights = check_weights(sample_weight, table.n_rows)
         n_columns = len(table.schema.names)
-        order = min(self.order, n_columns) if isinstance(self.order, int) else self.order
-        presence = self.presence_order if isinstance(self.presence_order, str) else min(self.presence_order, n_columns)
-        options = FitOptions(order, presence, self.interactions, "closed-form", self.groups, self.full_weight)
+        orders = _cap(self.order, n_columns), _cap(self.presence_order, n_columns)
+        options = FitOptions(*orders, self.interactions, "closed-form", self.groups, self.full_weight)
         names = tuple(map(str, y.columns)) if hasattr(y, "columns") and target.ndim == 2 else ()
         self._fitted = fit_game(
             table, target.reshape(table.n_rows, -1), weights, options, output_names=names, output_transform="target units"
@@ -162,3 +162,8 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = True
         return tags
+
+
+def _cap(order: Any, n_columns: int) -> Any:
+    """An order no larger than the table has columns; what is not an integer is judged later."""
+    return min(order, n_columns) if isinstance(order, Integral) else order

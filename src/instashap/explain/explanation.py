@@ -80,7 +80,7 @@ class Explanation:
     def __getitem__(self, key: Any) -> Explanation:
         """Some rows, features and outputs; single rows and features keep their axis, a single output loses it.
 
-        Raises ``KeyError`` for an unknown name and ``IndexError`` for too many axes.
+        Raises ``KeyError`` for an unknown name and ``IndexError`` for too many axes or a name where rows are meant.
         """
         rows, features, outputs = self._split_key(key)
         kept_features = np.atleast_1d(np.arange(len(self.feature_names))[self._find(features, self.feature_names, "feature")])
@@ -107,6 +107,8 @@ class Explanation:
         if len(parts) > n_axes:
             axes = "rows, features, outputs" if self.has_outputs else "rows, features"
             raise IndexError(f"the explanation has {n_axes} axes ({axes}), got {len(parts)} keys")
+        if isinstance(parts[0], str):
+            raise IndexError(f"rows have no names, got {parts[0]!r}; write explanation[:, {parts[0]!r}] for a feature")
         parts += [slice(None)] * (3 - len(parts))
         return parts[0], parts[1], parts[2]
 
@@ -161,9 +163,8 @@ class Explanation:
     def _repr_html_(self) -> str:
         """A small table for notebooks: the first rows, features by mean absolute value."""
         if self.has_outputs:
-            first = self[: _HTML_ROWS, :, 0]
-            note = f"<p>output {html.escape(self.output_names[0])!s}; {len(self.output_names) - 1} more</p>"
-            return first._repr_html_() + note
+            note = f"<p>output {html.escape(self.output_names[0])}; {len(self.output_names) - 1} more</p>"
+            return self[..., 0]._repr_html_() + note
         order = np.argsort(-np.abs(self.values).mean(axis=0), kind="stable")[:_HTML_FEATURES]
         head = "".join(f"<th>{html.escape(self.feature_names[j])}</th>" for j in order)
         rows = "".join(self._render_row(row, order) for row in range(min(len(self), _HTML_ROWS)))
