@@ -28,7 +28,9 @@ def make_gaussian() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("make", [make_stepped, make_gaussian, lambda: load_diabetes(return_X_y=True)])
-def test_chosen_smoothness_is_within_two_percent_of_the_best_grid_point(make: Callable[[], tuple[np.ndarray, np.ndarray]]) -> None:
+def test_chosen_smoothness_is_within_two_percent_of_the_best_of_a_grid(
+    make: Callable[[], tuple[np.ndarray, np.ndarray]],
+) -> None:
     X, f = make()
     table = read_table(X)
     weights = np.ones(len(X))

@@ -57,9 +57,7 @@ class Lookup:
         return totals
 
 
-def make_lookup(
-    bases: Sequence[Sequence[LocalBasis]], terms: Sequence[LookupTerm], n_slots: int, n_outputs: int
-) -> Lookup:
+def make_lookup(bases: Sequence[Sequence[LocalBasis]], terms: Sequence[LookupTerm], n_slots: int, n_outputs: int) -> Lookup:
     """Lay out terms for the kernel.
 
     Parameters

@@ -92,9 +92,7 @@ class AdditiveModel:
         if masks is None:
             return self.base_value + self.prediction.apply(encoded)[:, 0]
         total = np.tile(self.base_value, (len(encoded.cells), 1))
-        for values, table, mixing, presence in zip(
-            self.value_sets, self.tables, self.mixings, self.presence_sets, strict=True
-        ):
+        for values, table, mixing, presence in zip(self.value_sets, self.tables, self.mixings, self.presence_sets, strict=True):
             members = make_presence_masks(presence, self.n_players)
             is_live = ~((~masks[:, None, :]) & members[None]).any(axis=2)  # (n_rows, n_presence_sets)
             parts = _look_up_parts(self.bases, values, table, encoded)

@@ -196,18 +196,21 @@ def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArra
     """Rows and weights of each fold, by a hash of the row's values: equal rows fall together, in whatever order they come.
 
     The hash is symmetric in the columns, so permuting them changes nothing. A table of few distinct rows, each many times,
-    has nothing to hold out by: what is asked of the model is those rows. There the hash takes the outputs in too; and if
-    these are functions of the row (a black box), every fold is all rows, each with its share of the weight.
+    has nothing to hold out by: what is asked of the model is those rows. There every fold is all rows, each with its share of
+    the weight; unless the outputs are noisy measurements, mostly different for one row, which the hash then takes in.
     """
-    bits = np.ascontiguousarray(encoded.offsets + 0.0).view(np.uint64)
-    mixed = bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    hashed = _mix(_mix(mixed).sum(axis=1, dtype=np.uint64))
-    n_distinct = len(np.unique(hashed))
+    bits = (encoded.offsets + 0.0).view(np.uint64)  # adding 0 turns -0 into 0
+    mixed = _mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
+    hashed = _mix(mixed.sum(axis=1, dtype=np.uint64))
+    # Distinct rows are counted with the column's place mixed in: (1, 0) and (0, 1) differ.
+    placed = _mix(mixed + np.arange(mixed.shape[1], dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
+    n_distinct = len(np.unique(placed))
     if weights.sum() >= _REPEATS * n_distinct:
-        labelled = _mix(hashed ^ _mix(np.ascontiguousarray(outputs + 0.0).view(np.uint64)).sum(axis=1, dtype=np.uint64))
-        if len(np.unique(labelled)) < 2 * n_distinct:
+        measured = _mix((outputs + 0.0).view(np.uint64)).sum(axis=1, dtype=np.uint64)
+        n_measured = len(np.unique(placed ^ measured))
+        if n_measured < 2 * n_distinct or weights.sum() >= _REPEATS * n_measured:
             return [(np.arange(len(hashed)), weights / n_folds)] * n_folds
-        hashed = labelled
+        hashed = _mix(hashed ^ measured)
     folds = (hashed % np.uint64(n_folds)).astype(np.int64)
     parts = (np.flatnonzero(folds == fold) for fold in range(n_folds))
     return [(rows, weights[rows]) for rows in parts if len(rows)]

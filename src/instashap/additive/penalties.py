@@ -53,9 +53,7 @@ class AxisFunctions:
 
     def pick(self, kept: NDArray[np.int64]) -> "AxisFunctions":
         """Some of the functions, in this order."""
-        return AxisFunctions(
-            self.basis, self.coefficients[:, kept], self.roughness[kept], self.ridge[kept], self.ranks[kept]
-        )
+        return AxisFunctions(self.basis, self.coefficients[:, kept], self.roughness[kept], self.ridge[kept], self.ranks[kept])
 
 
 def compute_local_moments(

@@ -61,9 +61,7 @@ def choose_triples(
     pairs = [values for values in value_sets if len(values) == 2]
     known = set(pairs)
     columns = sorted({column for pair in pairs for column in pair})
-    found: list[ValueSet] = [
-        each for each in combinations(columns, 3) if all(pair in known for pair in combinations(each, 2))
-    ]
+    found: list[ValueSet] = [each for each in combinations(columns, 3) if all(pair in known for pair in combinations(each, 2))]
     if asked == "all":
         return found
     limit = asked - len(pairs) if isinstance(asked, int) else n_spare // _COST[3]
@@ -93,9 +91,7 @@ def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: R
         np.add.at(redundancy[number], owner, (told**2 / variances).sum(axis=1))
     total = synergy + redundancy + redundancy.T
     columns = [values[0] for values in functions.value_sets]
-    return {
-        (columns[i], columns[j]): float(total[i, j]) for i in range(len(columns)) for j in range(i + 1, len(columns))
-    }
+    return {(columns[i], columns[j]): float(total[i, j]) for i in range(len(columns)) for j in range(i + 1, len(columns))}
 
 
 def _accumulate_products(

@@ -391,7 +391,7 @@ class _show_progress:
         from .._optional import require
 
         self.bar = require("tqdm", "progress", "progress bars").tqdm(
-            total=100, desc="fit", bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}"
+            total=100, desc="fit", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}"
         )
 
         def advance(share: float, what: str) -> None:
