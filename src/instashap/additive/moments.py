@@ -199,14 +199,15 @@ def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArra
     has nothing to hold out by: what is asked of the model is those rows. There every fold is all rows, each with its share of
     the weight; unless the outputs are noisy measurements, mostly different for one row, which the hash then takes in.
     """
-    bits = (encoded.offsets + 0.0).view(np.uint64)  # adding 0 turns -0 into 0
+    bits: NDArray[np.uint64] = (encoded.offsets + 0.0).view(np.uint64)  # adding 0 turns -0 into 0
     mixed = _mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
     hashed = _mix(mixed.sum(axis=1, dtype=np.uint64))
     # Distinct rows are counted with the column's place mixed in: (1, 0) and (0, 1) differ.
     placed = _mix(mixed + np.arange(mixed.shape[1], dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
     n_distinct = len(np.unique(placed))
     if weights.sum() >= _REPEATS * n_distinct:
-        measured = _mix((outputs + 0.0).view(np.uint64)).sum(axis=1, dtype=np.uint64)
+        output_bits: NDArray[np.uint64] = (outputs + 0.0).view(np.uint64)
+        measured = _mix(output_bits).sum(axis=1, dtype=np.uint64)
         n_measured = len(np.unique(placed ^ measured))
         if n_measured < 2 * n_distinct or weights.sum() >= _REPEATS * n_measured:
             return [(np.arange(len(hashed)), weights / n_folds)] * n_folds

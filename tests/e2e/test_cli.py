@@ -1,0 +1,346 @@
+"""The command line, as a person runs it: a process of its own."""
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import joblib
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import train_test_split
+
+import instashap
+from instashap import cli, workflow
+
+PICTURES = ("importance.png", "shape.png", "waterfall.png")
+FILES = sorted([*PICTURES, "explainer.insta", "explanations.parquet", "summary.md"])
+
+
+def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    source = str(Path(instashap.__file__).parents[1].resolve())  # also where a test runs in another folder
+    environment = {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "COLUMNS": "120"}
+    environment["PYTHONIOENCODING"] = "utf-8"
+    command = [sys.executable, "-m", "instashap.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, timeout=120, check=False)
+
+
+def find_held_out(n_rows: int) -> np.ndarray:
+    """The documented fifth of the rows."""
+    held_out: np.ndarray = train_test_split(np.arange(n_rows), test_size=0.2, random_state=0)[1]
+    return held_out
+
+
+def read_importances(summary: str) -> dict[str, float]:
+    return {name: float(number) for name, number in re.findall(r"^    (\S.*?)  +(\S+)$", summary, flags=re.MULTILINE)}
+
+
+def check_pictures(folder: Path) -> None:
+    for name in PICTURES:
+        picture = matplotlib.image.imread(folder / name)
+        assert min(picture.shape[:2]) > 150, name
+        assert picture[..., :3].std() > 0.02, f"{name} is blank"
+
+
+# --- A regression from CSV: text, a missing number, a missing text ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def houses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.uniform(50, 150, 250).round(2), "town": rng.choice(["north", "south"], 250)})
+    frame["rooms"] = rng.integers(1, 9, 250)
+    frame["price"] = 0.1 * frame["size"] + 6.0 * (frame["town"] == "north")
+    frame.loc[3, "size"] = np.nan
+    frame.loc[5, "town"] = None
+    path = tmp_path_factory.mktemp("houses") / "houses.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def explained_houses(houses: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
+    folder = houses.parent / "deep" / "explained"
+    return run("explain", houses, "--target", "price", "--out", folder), folder
+
+
+def test_a_csv_is_explained_and_every_file_written(explained_houses: Any) -> None:
+    done, folder = explained_houses
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    check_pictures(folder)
+
+
+def test_explanations_of_the_held_out_rows_sum_to_the_predictions(houses: Path, explained_houses: Any) -> None:
+    _, folder = explained_houses
+    values = pd.read_parquet(folder / "explanations.parquet")
+    held_out = find_held_out(250)
+    assert list(values.columns) == ["size", "town", "rooms"]
+    assert list(values.index) == held_out.tolist()
+    data = pd.read_csv(houses)
+    explainer = instashap.load(folder / "explainer.insta")
+    predictions = explainer.predict(data.drop(columns="price").loc[held_out])
+    np.testing.assert_allclose(values.sum(axis=1) + explainer.expected_value, predictions, atol=1e-9)
+    assert np.corrcoef(predictions, data["price"][held_out])[0, 1] > 0.95
+    is_north = data["town"][held_out].to_numpy() == "north"
+    gap = values["town"][is_north].mean() - values["town"][~is_north].mean()
+    assert gap == pytest.approx(6.0, abs=1.0)
+
+
+def test_the_summary_is_printed_and_holds_the_facts(explained_houses: Any) -> None:
+    done, folder = explained_houses
+    summary = (folder / "summary.md").read_text(encoding="utf-8")
+    assert done.stdout.strip() == summary.strip()
+    assert summary.startswith("# Explained: output of predict\n")
+    assert "50 held-out rows, 3 features, conditional game" in summary
+    assert "training the model: " in summary
+    assert all(name in summary for name in FILES)
+    shares = re.findall(r"carries (\S+) % of the model's variance", summary)
+    assert 90.0 < float(shares[0]) <= 100.0
+    importances = read_importances(summary)
+    means = pd.read_parquet(folder / "explanations.parquet").abs().mean()
+    assert importances == {name: float(f"{means[name]:.4g}") for name in ("town", "size", "rooms")}
+    # |6 · (town - mean)| is about 3 on average, |0.1 · (size - mean)| about 2.5, and rooms play no part
+    assert list(importances) == ["town", "size", "rooms"]
+
+
+def test_a_second_run_gives_the_same_files(houses: Path, explained_houses: Any) -> None:
+    _, folder = explained_houses
+    again = houses.parent / "again"
+    assert run("explain", houses, "--target", "price", "--out", again).returncode == 0
+    assert (again / "explanations.parquet").read_bytes() == (folder / "explanations.parquet").read_bytes()
+
+
+# --- Three classes from parquet --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    frame = X.assign(species=y.map({0: "setosa", 1: "versicolor", 2: "virginica"}))
+    frame.index = pd.Index([f"flower {row}" for row in range(150)])
+    path = tmp_path_factory.mktemp("flowers") / "flowers.parquet"
+    frame.to_parquet(path)
+    return path
+
+
+def test_three_classes_in_parquet_are_explained(flowers: Path) -> None:
+    folder = flowers.parent / "explained"
+    done = run("explain", flowers, "--target", "species", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    check_pictures(folder)
+
+    data = pd.read_parquet(flowers)
+    held_out = data.iloc[find_held_out(150)]
+    features, classes = list(data.columns[:4]), ["setosa", "versicolor", "virginica"]
+    values = pd.read_parquet(folder / "explanations.parquet")
+    assert list(values.columns) == [f"{name} · {feature}" for name in classes for feature in features]
+    assert list(values.index) == list(held_out.index)
+    explainer = instashap.load(folder / "explainer.insta")
+    sums = values.to_numpy().reshape(30, 3, 4).sum(axis=2) + explainer.expected_value
+    np.testing.assert_allclose(sums, explainer.predict(held_out[features]), atol=1e-9)
+    assert (np.array(classes)[sums.argmax(axis=1)] == held_out["species"]).mean() >= 0.9
+    np.testing.assert_allclose(sums.sum(axis=1), 0.0, atol=1e-8)  # log-probabilities minus their mean
+
+    summary = (folder / "summary.md").read_text(encoding="utf-8")
+    assert "30 held-out rows, 4 features" in summary
+    assert summary.startswith("# Explained: log-probability of each class minus the mean over classes")
+    assert set(list(read_importances(summary))[:2]) == {"petal length (cm)", "petal width (cm)"}
+
+
+# --- A model of one's own --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``y = 5 + 3 a - 2 b`` on every corner of {-1, 0, 1}³, ten times: independent columns."""
+    a, b, c = np.tile(np.stack(np.meshgrid(*[[-1.0, 0.0, 1.0]] * 3), axis=-1).reshape(-1, 3), (10, 1)).T
+    path = tmp_path_factory.mktemp("line") / "line.csv"
+    pd.DataFrame({"a": a, "b": b, "c": c, "y": 5 + 3 * a - 2 * b}).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["joblib", "pickle"])
+def test_a_dumped_model_is_explained_instead_of_a_trained_one(line: Path, kind: str) -> None:
+    data = pd.read_csv(line)
+    model = LinearRegression().fit(data[["a", "b", "c"]], data["y"])
+    file, folder = line.parent / f"model.{kind}", line.parent / f"by {kind}"
+    if kind == "joblib":
+        joblib.dump(model, file)
+    else:
+        file.write_bytes(pickle.dumps(model))
+    done = run("explain", line, "--target", "y", "--model", file, "--order", 1, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    held_out = data.iloc[find_held_out(270)]
+    values = pd.read_parquet(folder / "explanations.parquet")
+    # The fifth left out unbalances the rows a little.
+    np.testing.assert_allclose(values, held_out[["a", "b", "c"]] * [3.0, -2.0, 0.0], atol=0.5)
+    np.testing.assert_allclose(values["a"] + values["b"] + values["c"] + 5, held_out["y"], atol=0.5)
+    assert "- the additive model of order 1 carries 100.0 % of the model's variance on held-out rows" in done.stdout
+    assert "- the model's own score on held-out rows: 1.000" in done.stdout
+    assert "training the model" not in done.stdout
+    assert "fitting the explainer: " in done.stdout
+
+
+# --- Tables that leave little to explain -----------------------------------------------------------------------------------
+
+
+def test_a_single_column_is_explained_by_default(line: Path) -> None:
+    path, folder = line.parent / "ONE.CSV", line.parent / "one"
+    pd.read_csv(line)[["a", "y"]].to_csv(path, index=False)
+    done = run("explain", path, "--target", "y", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert list(pd.read_parquet(folder / "explanations.parquet").columns) == ["a"]
+
+
+def test_a_constant_target_leaves_nothing_to_carry(line: Path) -> None:
+    path, folder = line.parent / "constant.csv", line.parent / "constant"
+    pd.read_csv(line).assign(y=0.1).to_csv(path, index=False)
+    done = run("explain", path, "--target", "y", "--order", 1, "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert "the model gives every held-out row the same output" in done.stdout
+    assert "nan" not in done.stdout
+    assert "RuntimeWarning" not in done.stderr
+    np.testing.assert_allclose(pd.read_parquet(folder / "explanations.parquet"), 0.0, atol=1e-9)
+
+
+# --- Mistakes --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mistakes(houses: Path) -> Path:
+    folder = houses.parent
+    data = pd.read_csv(houses)
+    (folder / "houses.txt").write_text("a,b\n1,2\n", encoding="utf-8")
+    (folder / "empty.csv").write_text("", encoding="utf-8")
+    (folder / "broken.parquet").write_text("not parquet", encoding="utf-8")
+    data[["price"]].to_csv(folder / "lonely.csv", index=False)
+    data.assign(price=data["price"].where(data.index > 6)).to_csv(folder / "gaps.csv", index=False)
+    (folder / "text.joblib").write_text("this is not a model\n", encoding="utf-8")
+    (folder / "empty.joblib").write_bytes(b"")
+    joblib.dump(np.arange(10_000.0), folder / "whole.joblib")
+    (folder / "cut.joblib").write_bytes((folder / "whole.joblib").read_bytes()[:5_000])
+    joblib.dump({"not": "a model"}, folder / "dict.joblib")
+    stranger = LinearRegression().fit(pd.DataFrame({"height": [1.0, 2.0], "width": [3.0, 4.0]}), [1.0, 2.0])
+    joblib.dump(stranger, folder / "stranger.joblib")
+    return folder
+
+
+TRAINED = "houses.csv --target price"
+NO_MODEL = "is not a model that pickle or joblib can load"
+MISTAKES = {
+    "houses.csv --target prize": "--target names the unknown column 'prize'; the columns are 'size', 'town', 'rooms', 'price'",
+    "nowhere.csv --target price": "there is no file nowhere.csv",
+    "houses.txt --target price": "houses.txt is neither .csv nor .parquet",
+    "empty.csv --target price": "empty.csv cannot be read as .csv",
+    "broken.parquet --target price": "broken.parquet cannot be read as .parquet",
+    "lonely.csv --target price": "the table has no column beside the target 'price'",
+    "gaps.csv --target price": "the target column 'price' holds 7 missing values; drop those rows",
+    f"{TRAINED} --order 0": "order=0 is out of range: the table has 3 features, so use 1 to 3",
+    f"{TRAINED} --order 4": "order=4 is out of range",
+    f"{TRAINED} --model nowhere.joblib": "there is no model file nowhere.joblib",
+    f"{TRAINED} --model text.joblib": f"text.joblib {NO_MODEL}",
+    f"{TRAINED} --model empty.joblib": f"empty.joblib {NO_MODEL}",
+    f"{TRAINED} --model cut.joblib": f"cut.joblib {NO_MODEL}",
+    f"{TRAINED} --model .": f". {NO_MODEL}",
+    f"{TRAINED} --model dict.joblib": "model must have predict or predict_proba, or be callable; got dict",
+    f"{TRAINED} --model stranger.joblib": "LinearRegression.predict raised ValueError: The feature names",
+}
+
+
+@pytest.mark.parametrize("arguments", MISTAKES)
+def test_a_mistake_is_one_sentence_and_exit_code_two(mistakes: Path, monkeypatch: pytest.MonkeyPatch, arguments: str) -> None:
+    monkeypatch.chdir(mistakes)
+    done = run("explain", *arguments.split(), "--out", "never")
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith(f"instashap: {MISTAKES[arguments]}")
+    assert done.stdout == ""
+    assert not (mistakes / "never").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "the following arguments are required: COMMAND"),
+        ("explode", "invalid choice: 'explode'"),
+        ("explain houses.csv --out x", "the following arguments are required: --target"),
+        ("explain houses.csv --target price", "the following arguments are required: --out"),
+        ("explain houses.csv --target price --out x --order two", "argument --order: invalid int value: 'two'"),
+    ],
+)
+def test_a_wrong_command_is_told_with_the_usage(arguments: str, message: str) -> None:
+    done = run(*arguments.split())
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: instashap")
+    assert message in done.stderr.splitlines()[-1]
+
+
+# --- Help ------------------------------------------------------------------------------------------------------------------
+
+
+def find_commands() -> list[str]:
+    """Subcommands as the parser's own help lists them."""
+    return re.findall(r"^    (\w+)  ", cli._make_parser().format_help(), flags=re.MULTILINE)
+
+
+def test_the_commands_are_the_known_ones() -> None:
+    assert find_commands() == ["demo", "explain"]
+
+
+@pytest.mark.parametrize("command", find_commands())
+def test_help_of_every_command_shows_an_example(command: str) -> None:
+    done = run(command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"example: instashap {command} " in done.stdout
+    assert f"usage: instashap {command} " in done.stdout
+
+
+def test_the_example_of_explain_is_a_command_that_parses() -> None:
+    done = run("explain", "--help")
+    example = re.search(r"example: instashap (.*)", done.stdout)
+    assert example is not None
+    options = cli._make_parser().parse_args(example[1].split())
+    assert (options.data, options.target, options.out) == (Path("house_prices.csv"), "price", Path("explained"))
+
+
+def test_help_and_version_of_the_whole() -> None:
+    done = run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"demo", "explain"} <= set(done.stdout.split())
+    version = run("--version")
+    assert (version.returncode, version.stdout) == (0, f"instashap {instashap.__version__}\n")
+
+
+# --- Stopping --------------------------------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_is_exit_code_130_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupt(path: Path) -> pd.DataFrame:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workflow, "read_file", interrupt)
+    assert cli.main(["explain", "houses.csv", "--target", "price", "--out", str(tmp_path / "out")]) == 130
+    assert capsys.readouterr().err.startswith("instashap: stopped")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_demo_explains_the_data_scikit_learn_brings(tmp_path: Path) -> None:
+    done = run("demo", "--out", tmp_path / "demo")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == FILES
+    assert "89 held-out rows, 10 features, conditional game" in done.stdout  # a fifth of 442, rounded up
+    assert "log triglycerides" in list(read_importances(done.stdout))[:3]
+    assert pd.read_parquet(tmp_path / "demo" / "explanations.parquet").shape == (89, 10)
