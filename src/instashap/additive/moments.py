@@ -203,7 +203,8 @@ def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArra
     mixed = _mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
     hashed = _mix(mixed.sum(axis=1, dtype=np.uint64))
     # Distinct rows are counted with the column's place mixed in: (1, 0) and (0, 1) differ.
-    placed = _mix(mixed + np.arange(mixed.shape[1], dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
+    places: NDArray[np.uint64] = np.arange(mixed.shape[1], dtype=np.uint64)
+    placed = _mix(mixed ^ _mix(places + np.uint64(1))).sum(axis=1, dtype=np.uint64)
     n_distinct = len(np.unique(placed))
     if weights.sum() >= _REPEATS * n_distinct:
         output_bits: NDArray[np.uint64] = (outputs + 0.0).view(np.uint64)
