@@ -11,6 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LinearRegression
@@ -427,3 +428,14 @@ def test_ctrl_c_leaves_the_explainer_unfitted() -> None:
 def test_repr_says_what_was_fitted() -> None:
     assert repr(Explainer(price)) == "Explainer(function, order=2), not fitted"
     assert "Explainer of 4 features" in repr(EXPLAINER)
+
+
+def test_clone_makes_an_unfitted_copy_of_the_options() -> None:
+    explainer = Explainer(LinearRegression(), order=1, interactions=3).fit(FRAME[["size"]], outputs=price(FRAME))
+    copy = clone(explainer)
+    assert (copy.order, copy.interactions) == (1, 3)
+    with pytest.raises(instashap.NotFittedError):
+        copy.predict(FRAME[["size"]])
+    assert explainer.set_params(order=2).order == 2
+    with pytest.raises(ValueError, match="option='depth' is not known"):
+        explainer.set_params(depth=3)

@@ -1,14 +1,15 @@
 """Compiled look-up of tables. Arguments are C-contiguous and of the dtypes named below."""
 
-import numba as nb
 import numpy as np
+
+from .._compile import compile_kernel
 
 # Rows worked together: one term's table stays in the first-level cache while a tile passes, and the inner loops run over
 # rows, where they vectorise.
 TILE = 64
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"contract"})
+@compile_kernel(fastmath={"contract"})
 def look_up(
     cells,
     offsets,

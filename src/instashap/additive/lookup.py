@@ -53,7 +53,7 @@ class Lookup:
         n_rows = len(encoded.cells)
         if totals is None:
             totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
-        look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, -1))  # type: ignore[call-arg]
+        look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, -1))
         return totals
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,17 @@ class Explainer:
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The options, by name; ``sklearn.base.clone`` makes an unfitted copy of them."""
+        return {name: getattr(self, name) for name in signature(type(self)).parameters}
+
+    def set_params(self, **options: Any) -> Explainer:
+        """Change options; returns the explainer itself. Raises ``ValueError`` for a name that is none."""
+        for name, value in options.items():
+            check_choice(name, tuple(self.get_params()), "option")
+            setattr(self, name, value)
+        return self
 
     def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> Explainer:
         """Match the model on rows.

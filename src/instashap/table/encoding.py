@@ -61,7 +61,7 @@ class TableEncoder:
         encoded = Encoded(np.empty(shape, dtype=np.int32), np.empty(shape))
         if len(self._plan[0]):
             numbers = np.require(table.numbers[start:stop], dtype=np.float64, requirements=("C", "A", "W"))
-            bad = encode_numbers(numbers, *self._plan, *encoded)  # type: ignore[call-arg]
+            bad = encode_numbers(numbers, *self._plan, *encoded)
             if bad >= 0:
                 self._refuse_infinite(numbers[:, bad], self.schema.names[self._plan[0][bad]])
         text = (position for position, column in enumerate(self.columns) if column.is_category)

@@ -1,10 +1,11 @@
 """Compiled encoding of numbers; arguments are C-contiguous and of the dtypes named below."""
 
-import numba as nb
 import numpy as np
 
+from .._compile import compile_kernel
 
-@nb.njit(nogil=True, cache=True)
+
+@compile_kernel()
 def encode_numbers(numbers, columns, edges, edge_starts, lows, scales, missing_cells, cells, offsets):
     """Write ``(cell, t)`` of every number; return the first column with an infinite value, or -1.
 

@@ -1,0 +1,33 @@
+"""Compilation of kernels, cached on disk where a folder can be written."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba as nb
+
+from ._errors import InstashapWarning
+
+
+def compile_kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that compiles a function with ``numba.njit``, without the interpreter's lock.
+
+    The compiled code is cached beside the module, or in the user's cache folder. Where neither can be written, a warning
+    names the environment variable ``NUMBA_CACHE_DIR``, and every process compiles anew.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        compiled: Callable[..., Any]
+        try:
+            compiled = nb.njit(nogil=True, cache=True, **options)(function)
+        except RuntimeError as error:  # numba found no folder to write to
+            warnings.warn(
+                f"compiled kernels cannot be cached ({error}); set NUMBA_CACHE_DIR to a folder that can be written, "
+                "or every process spends seconds on compiling",
+                InstashapWarning,
+                stacklevel=2,
+            )
+            compiled = nb.njit(nogil=True, **options)(function)
+        return compiled
+
+    return decorate
