@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from ._errors import InstashapError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns 0, or 2 with one clear sentence on standard error."""
     options = _make_parser().parse_args(arguments)
+    warnings.formatwarning = lambda message, *_: f"instashap: {message}\n"  # a sentence, without the line of code
     try:
         options.run(options)
     except (InstashapError, ValueError, TypeError, OSError) as error:
         print(f"instashap: {' '.join(str(error).split())}", file=sys.stderr)  # messages of models may span lines
         return 2
     except KeyboardInterrupt:
-        print("instashap: stopped; nothing half-written was left", file=sys.stderr)
+        print("instashap: stopped", file=sys.stderr)
         return 130
     return 0
 

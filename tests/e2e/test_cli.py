@@ -182,6 +182,8 @@ def test_a_dumped_model_is_explained_instead_of_a_trained_one(line: Path, kind: 
     assert done.returncode == 0, done.stderr
     held_out = data.iloc[find_held_out(270)]
     values = pd.read_parquet(folder / "explanations.parquet")
+    base = instashap.load(folder / "explainer.insta").expected_value
+    assert base == pytest.approx(data["y"].drop(held_out.index).mean(), abs=1e-9)  # of the rows it was fitted on
     # The fifth left out unbalances the rows a little.
     np.testing.assert_allclose(values, held_out[["a", "b", "c"]] * [3.0, -2.0, 0.0], atol=0.5)
     np.testing.assert_allclose(values["a"] + values["b"] + values["c"] + 5, held_out["y"], atol=0.5)

@@ -72,6 +72,8 @@ def test_shape_and_length_are_those_of_the_values() -> None:
 )
 @pytest.mark.parametrize("explanation", [ONE, MANY], ids=["one output", "two outputs"])
 def test_rows_are_cut_with_all_that_belongs_to_them(explanation: Explanation, key: Any, rows: list[int]) -> None:
+    own_bases = explanation.base_values + (np.arange(4.0) if explanation is ONE else np.arange(8.0).reshape(4, 2))
+    explanation = replace(explanation, base_values=own_bases)
     cut = explanation[key]
     assert cut.shape == (len(rows), *explanation.shape[1:])
     assert cut.values.tolist() == [explanation.values.tolist()[row] for row in rows]
