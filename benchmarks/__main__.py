@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Accuracy and speed of instashap.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("list", help="names of the benchmarks")
+    commands.add_parser("table", help="figures with a target, of the results on disk, as a Markdown table")
     run = commands.add_parser("run", help="run one benchmark, or all", epilog="example: python -m benchmarks run bike --quick")
     run.add_argument("name", metavar="NAME", choices=[*ENTRIES, "all"], help="a name that `list` shows, or all")
     run.add_argument("--quick", action="store_true", help="fewer rows and repeats: does it run, not how good is it")
@@ -25,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "list":
         for name, what in ENTRIES.items():
             print(f"{name:<12}{what}")
+        return 0
+    if options.command == "table":
+        print(format_table(RESULTS))
         return 0
     if options.data is not None and not options.data.is_dir():
         parser.error(f"--data: there is no folder {options.data}")
@@ -46,6 +51,20 @@ def _run_one(name: str, quick: bool, folder: Path | None) -> None:
         print(f"  note: {line}")
     path = write_result(result, RESULTS)
     print(f"  {result['seconds']:.0f} s in all; written to {path.parent.name}/{path.name}")
+
+
+def format_table(folder: Path) -> str:
+    """Every figure that has a target, beside it, as Markdown."""
+    lines = ["| benchmark | figure | measured | target |", "|---|---|---|---|"]
+    for path in sorted(folder.glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        for label, figure in result["figures"].items():
+            if figure["target"] is not None:
+                unit = f" {figure['unit']}".rstrip()
+                sign = {"<=": "≤", ">=": "≥"}[figure["bound"]]
+                shown, wanted = f"{figure['figure']:,.4g}", f"{figure['target']:,.4g}"
+                lines.append(f"| `{result['name']}` | {label} | {shown}{unit} | {sign} {wanted}{unit} |")
+    return "\n".join(lines)
 
 
 def _format_figure(figure: dict[str, Any]) -> str:

@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .targets import TARGETS
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = (
@@ -111,6 +113,8 @@ def measure(name: str, run: Callable[[Bench], dict[str, Figure]], bench: Bench) 
         for category in (DeprecationWarning, PendingDeprecationWarning):  # other packages' affairs
             warnings.simplefilter("ignore", category)
         figures = run(bench)
+    if not bench.quick:
+        figures = {label: _set_target(figure, TARGETS.get(name, {}).get(label)) for label, figure in figures.items()}
     return {
         "name": name,
         "quick": bench.quick,
@@ -122,6 +126,14 @@ def measure(name: str, run: Callable[[Bench], dict[str, Figure]], bench: Bench) 
         "versions": collect_versions(),
         "machine": describe_machine(),
     }
+
+
+def _set_target(figure: Figure, target: tuple[str, float] | None) -> Figure:
+    if target is None:
+        return figure
+    bound, value = target
+    sides = {"<=": {"at_most": value}, ">=": {"at_least": value}}
+    return judge(figure["figure"], figure["unit"], samples=figure.get("samples"), **sides[bound])
 
 
 def collect_versions() -> dict[str, str | None]:

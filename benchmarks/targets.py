@@ -1,0 +1,38 @@
+"""Figures to reach in a full run, by entry: where each should lie."""
+
+from __future__ import annotations
+
+TARGETS: dict[str, dict[str, tuple[str, float]]] = {
+    "bike": {
+        "order 1: error": ("<=", 17.4),
+        "order 2: error": ("<=", 5.0),
+        "order 2: fit": ("<=", 15.0),
+    },
+    "fidelity": {"order 2: held-out R² to the black box": (">=", 0.985)},
+    "first_hour": {
+        "cold: whole process without training": ("<=", 12.0),
+        "warm cache: whole process without training": ("<=", 4.0),
+    },
+    "small": {
+        "diabetes, default: fit": ("<=", 2.0),
+        "breast cancer, default: fit": ("<=", 2.0),
+        "random 200 × 200: fit and explain": ("<=", 30.0),
+        "random 1000 × 200: fit and explain": ("<=", 30.0),
+    },
+    "speed": {
+        "explain, DataFrame": (">=", 1e6),
+        "one row, ndarray": ("<=", 150.0),
+        "one row, DataFrame": ("<=", 1000.0),
+    },
+    "truth": {
+        "equicorrelated_0.6, presence order 2: SHAP R²": (">=", 0.965),
+        "panel_k1_rho0.707, presence order 2: SHAP R²": (">=", 0.998),
+        "panel_k1_rho0, presence order 2: SHAP R²": (">=", 0.999),
+        "panel_k2_rho0, presence order 2: SHAP R²": (">=", 0.995),
+        "latent_bike, presence order 2: SHAP R²": (">=", 0.97),
+        "equicorrelated_0.6, default: SHAP R²": (">=", 0.998),
+        "factor_rank3, default: SHAP R²": (">=", 0.99),
+        "panel_k2_rho0.707, default: SHAP R²": (">=", 0.995),
+        "latent_bike, default: SHAP R²": (">=", 0.985),
+    },
+}
