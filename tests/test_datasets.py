@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instashap import datasets
 from instashap.datasets import (
     GaussianQuadratic,
     LatentClass,
@@ -212,7 +211,7 @@ def test_latent_class_values_do_not_depend_on_how_rows_are_blocked(monkeypatch):
     simulator = make_tiny_latent_class()
     X, _ = simulator.sample(7, random_state=0)
     whole = simulator.shap_values(X)
-    monkeypatch.setattr(datasets, "_GAME_BLOCK", 16)
+    monkeypatch.setattr("instashap.datasets.latent_class.GAME_BLOCK", 16)
     np.testing.assert_allclose(simulator.shap_values(X), whole, rtol=0, atol=1e-14)  # sums differ in the last bit
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from instashap._errors import TooLargeError
-from instashap.additive import fitter
 from instashap.additive.fitter import FITTERS, ClosedFormFitter
 from instashap.additive.select import Strengths
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
@@ -160,7 +159,7 @@ def test_progress_rises_to_one(encode):
 
 
 def test_a_fit_that_would_not_fit_in_memory_is_refused_with_the_knobs(encode, monkeypatch):
-    monkeypatch.setattr(fitter, "MAX_FUNCTIONS", 20)
+    monkeypatch.setattr("instashap.additive.search.MAX_FUNCTIONS", 20)
     X = np.random.default_rng(0).normal(size=(300, 6))
     with pytest.raises(TooLargeError, match=r"interactions=50.*order=1"):
         _fit(encode, X, X.sum(axis=1))

@@ -1,0 +1,258 @@
+"""The search for a fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import TooLargeError
+from ..game.terms import PresenceSet, ValueSet, close_downwards, players_of
+from ..table.encoding import Encoded
+from .design import ValueFunctions, make_value_functions
+from .moments import accumulate_moments, assign_folds
+from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
+from .screen import choose_triples, choose_value_sets, score_pairs
+from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Strengths, make_candidate_problem
+from .solve import MAX_DENSE
+
+if TYPE_CHECKING:
+    from .fitter import ClosedFormFitter
+
+N_FOLDS = 5
+# Functions of one column's main effect, and of its side of a pair or a triple.
+AXIS_LIMITS = (20, 24, 8)
+# … but of a number column never fewer than these, however many columns share the unknowns.
+MIN_AXIS = 3
+# Levels of a category: a main effect tells all kept ones apart.
+LEVEL_LIMITS = (256, 24, 8)
+# Largest product of ranks tried for pairs, coarse to fine; triples stay coarse.
+PAIR_RESOLUTIONS = (4, 8, 24)
+TRIPLE_RESOLUTION = 4
+# Ranks repeated under larger presence sets: narrow, then wide.
+EXTRA_RANKS = ((2, 1, 1), (6, 2, 1))
+# Unknowns a row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the minimum.
+UNKNOWNS_PER_ROW = 1.5
+MIN_UNKNOWNS = 500
+# Shares of the unknowns for main effects, and of the rest for these under presence pairs; pairs get what is left.
+MAIN_SHARE = 0.25
+PRESENCE_SHARE = 1 / 3
+# Value functions a fit may have: their Gram, its five folds and splits then take 2 GB.
+MAX_FUNCTIONS = 4000
+# Players up to which presence triples are on offer.
+MAX_PLAYERS_TRIPLES = 14
+
+
+class Search:
+    """One fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
+
+    def __init__(
+        self,
+        fitter: "ClosedFormFitter",
+        encoded: Encoded,
+        outputs: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        size_law: NDArray[np.float64],
+    ) -> None:
+        self.fitter = fitter
+        self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
+        self.n_players = len(size_law) - 1
+        self.folds = assign_folds(encoded, outputs, weights, N_FOLDS)
+        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, MAX_DENSE))
+        self.derivative = 3
+        self.judgements: list[Judgement] = []
+        self.best: tuple[Judge, Judgement]
+        self.main_effects: tuple[Judge, Judgement]
+        self.presence_sets: dict[int, list[PresenceSet]] = {1: [(player,) for player in range(self.n_players)]}
+
+    @property
+    def max_presence(self) -> int:
+        asked = self.fitter.presence_order
+        return min(self.n_players, max(3, self.fitter.order) if isinstance(asked, str) else asked)
+
+    @property
+    def min_presence(self) -> int:
+        asked = self.fitter.presence_order
+        return 1 if isinstance(asked, str) else min(asked, self.n_players)
+
+    def fit_main_effects(self) -> None:
+        """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
+        main = Candidate(1, 1, {}, EXTRA_RANKS[0])
+        trials = []
+        for derivative in (3, 2):
+            self.derivative = derivative
+            judge = self._make_judge(self._make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
+            trials.append((derivative, judge, self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))))
+        self.derivative, judge, judgement = min(trials, key=lambda trial: trial[2].risk)
+        self.best = self.main_effects = judge, judgement
+        self.report(0.2, "main effects")
+        for presence in range(2, self.max_presence + 1):
+            self._offer_presence(presence)
+        if self.max_presence > 1:
+            self._try_within_budget(judge, Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
+
+    def fit_as_told(self, strengths: Strengths) -> None:
+        """One candidate, with nothing chosen."""
+        asked = self.fitter.interactions
+        columns = range(len(self.fitter.columns))
+        every = [each for size in range(1, self.fitter.order + 1) for each in combinations(columns, size)]
+        value_sets = close_downwards([*every[: len(columns)], *asked]) if isinstance(asked, list) else every
+        presence = self.fitter.order if isinstance(self.fitter.presence_order, str) else self.fitter.presence_order
+        for size in range(2, min(presence, self.n_players) + 1):
+            self.presence_sets[size] = list(combinations(range(self.n_players), size))
+        judge = self._make_judge(self._make_functions(value_sets, self.fitter.resolution))
+        resolution = {2: self.fitter.resolution, 3: TRIPLE_RESOLUTION}
+        self.best = judge, self._judge(judge, Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0]), strengths, ())
+
+    def fit_interactions(self) -> None:
+        """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
+        value_sets = self._choose_value_sets()
+        order = max(map(len, value_sets))
+        if order == 1:
+            return
+        presence = max(2, min(self.max_presence, order))
+        is_asked = self.fitter.interactions != "auto"
+        for step, resolution in enumerate(PAIR_RESOLUTIONS):
+            functions = self._make_functions(value_sets, resolution)
+            candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
+            if step and (len(functions) > MAX_FUNCTIONS or self._count_unknowns(functions, candidate) > self.budget):
+                break
+            judge = self._make_judge(functions)
+            if step == 0:
+                every = ("interaction", "roughness", "ridge")
+                tried = self._try(judge, candidate, every) if is_asked else self._try_within_budget(judge, candidate, every)
+                if is_asked:
+                    self.best = judge, self.judgements[-1]
+            else:
+                tried = self._try_within_budget(judge, candidate, ())
+            self.report(0.3 + 0.2 * step, f"interactions at resolution {resolution}")
+            if not tried:
+                break
+            if step == 1:
+                self._try_within_budget(judge, candidate, ("roughness", "ridge", "interaction"))
+        if self.fitter.order > 2 and not isinstance(self.fitter.interactions, list):
+            self._fit_triples(value_sets)
+
+    def _fit_triples(self, pairs: list[ValueSet]) -> None:
+        judge, current = self.best
+        resolution = current.candidate.resolution.get(2, PAIR_RESOLUTIONS[0])
+        n_spare = self.budget - current.n_unknowns
+        triples = choose_triples(pairs, lambda: self._pair_scores, self.fitter.interactions, n_spare)
+        if not triples:
+            return
+        judge = self._make_judge(self._make_functions([*pairs, *triples], resolution))
+        presence = min(max(3, current.candidate.presence_order), self.max_presence)
+        candidate = Candidate(3, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
+        self._try_within_budget(judge, candidate, ("interaction",))
+        self.report(0.8, "triples")
+
+    def enrich_presence(self) -> None:
+        """Larger presence sets, and more functions under them, for the best model so far."""
+        judge, start = self.best
+        for presence in range(max(start.candidate.presence_order, 2), self.max_presence + 1):
+            if presence not in self.presence_sets:
+                break
+            for extra in EXTRA_RANKS:
+                candidate = Candidate(start.candidate.order, presence, start.candidate.resolution, extra)
+                is_known = any(candidate == judged.candidate for judged in self.judgements)
+                if not is_known and not self._try_within_budget(judge, candidate, ()):
+                    break  # wider parts under larger sets are not worth trying where narrower ones did not help
+
+    def _try_within_budget(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+        return self._count_unknowns(judge.moments.functions, candidate) <= self.budget and self._try(judge, candidate, free)
+
+    def _count_unknowns(self, functions: ValueFunctions, candidate: Candidate) -> int:
+        kept = functions.select(candidate.keeps(functions))
+        return len(make_candidate_problem(candidate, kept, self.presence_sets, self.fitter.players, self.size_law))
+
+    def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+        """Judge a candidate; keep it if it is the best so far, or the first of the presence order asked for."""
+        best = self.best[1]
+        judgement = self._judge(judge, candidate, best.strengths, free)
+        fulfils_request = candidate.presence_order >= self.min_presence > best.candidate.presence_order
+        is_better = judgement.risk < best.risk * (1 - MIN_GAIN) or fulfils_request
+        if is_better:
+            self.best = judge, judgement
+        return is_better
+
+    def _judge(self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
+        judgement = judge.judge(candidate, start, free)
+        self.judgements.append(judgement)
+        return judgement
+
+    def _make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
+        keys = sorted({(len(values), column) for values in value_sets for column in values})
+        axes = {(size, column): self._learn_axis(size, column) for size, column in keys}
+        return make_value_functions(value_sets, axes, {2: resolution, 3: TRIPLE_RESOLUTION})
+
+    def _make_judge(self, functions: ValueFunctions) -> Judge:
+        """Fold moments of the functions; refuses, before allocating, what would not fit."""
+        if len(functions) > 2 * MAX_FUNCTIONS:
+            needed = 8.0 * len(functions) ** 2 * (2 * N_FOLDS + 2)
+            raise TooLargeError(
+                f"the fit would have {len(functions)} functions and need about {needed / 2**30:.0f} GiB; "
+                "ask for fewer interactions (interactions=50), order=1, or pass fewer columns"
+            )
+        folds = [
+            accumulate_moments(functions.evaluate, *self._take(rows), weights, len(functions)) for rows, weights in self.folds
+        ]
+        return Judge(FoldMoments.from_folds(functions, folds), self.presence_sets, self.fitter.players, self.size_law)
+
+    def _take(self, rows: NDArray[np.int64]) -> tuple[Encoded, NDArray[np.float64]]:
+        return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows]
+
+    def _learn_axis(self, size: int, column: int) -> AxisFunctions:
+        axis = self.fitter.columns[column].axes[size - 1]
+        moments = compute_local_moments(
+            axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
+        )
+        share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
+        limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
+        return compute_axis_functions(axis, *moments, self.derivative, limit)
+
+    def _offer_presence(self, size: int) -> None:
+        """Presence sets of a size: all if the unknowns allow, else the best pairs and no triples."""
+        if size == 2:
+            every: list[PresenceSet] = list(combinations(range(self.n_players), 2))
+            n_spare = self.budget - len(self.main_effects[0].moments.functions)
+            n_most = max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1)
+            self.presence_sets[2] = every if len(every) <= n_most else self._rank_players()[:n_most]
+        elif size == 3 and self.n_players <= MAX_PLAYERS_TRIPLES:
+            self.presence_sets[3] = list(combinations(range(self.n_players), 3))
+
+    def _rank_players(self) -> list[PresenceSet]:
+        """Pairs of players, those whose columns interact or foretell each other most first."""
+        best: dict[PresenceSet, float] = {}
+        for pair, score in self._pair_scores.items():
+            presence = players_of(pair, self.fitter.players)
+            if len(presence) == 2:
+                best[presence] = max(score, best.get(presence, 0.0))
+        return sorted(best, key=lambda presence: (-best[presence], presence))
+
+    @cached_property
+    def _pair_scores(self) -> dict[ValueSet, float]:
+        judge, judgement = self.main_effects
+        problem, _, _ = judge.read(judgement)
+        return score_pairs(
+            judge.moments, problem.merge(judgement.solution.coefficients), (self.encoded, self.outputs, self.weights)
+        )
+
+    def _choose_value_sets(self) -> list[ValueSet]:
+        """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
+        functions = self.main_effects[0].moments.functions
+        live = [values[0] for values in functions.value_sets]
+        asked, n_columns = self.fitter.interactions, len(self.fitter.columns)
+        candidate = Candidate(2, 2, {2: PAIR_RESOLUTIONS[0]}, EXTRA_RANKS[0])
+        n_spare = min(self.budget, MAX_FUNCTIONS) - len(functions)
+        while True:
+            value_sets = choose_value_sets(n_columns, live, lambda: self._pair_scores, asked, n_spare)
+            count = self._count_unknowns(self._make_functions(value_sets, PAIR_RESOLUTIONS[0]), candidate)
+            if asked != "auto" or count <= self.budget or len(value_sets) <= n_columns + 1:
+                return value_sets
+            n_spare = int(0.8 * n_spare)  # pairs bring presence sets of their own: fewer of them
+
+    def report(self, share: float, what: str) -> None:
+        if self.fitter.progress is not None:
+            self.fitter.progress(share, what)
