@@ -55,7 +55,7 @@ class Bench:
 
     @property
     def repeats(self) -> int:
-        return 1 if self.quick else 5
+        return 1 if self.quick else 3
 
     def choose(self, full: Any, quick: Any) -> Any:
         """One of two settings, by ``quick``."""

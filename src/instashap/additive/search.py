@@ -136,16 +136,18 @@ class Search:
             self._fit_triples(value_sets)
 
     def _fit_triples(self, pairs: list[ValueSet]) -> None:
-        judge, current = self.best
-        resolution = current.candidate.resolution.get(2, PAIR_RESOLUTIONS[0])
-        n_spare = self.budget - current.n_unknowns
-        triples = choose_triples(pairs, lambda: self._pair_scores, self.fitter.interactions, n_spare)
-        if not triples:
-            return
-        judge = self._make_judge(self._make_functions([*pairs, *triples], resolution))
-        presence = min(max(3, current.candidate.presence_order), self.max_presence)
-        candidate = Candidate(3, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
-        self._try_within_budget(judge, candidate, ("interaction",))
+        """Triples on top of the best model's pairs: all that are asked for, or as many as the unknowns allow."""
+        current = self.best[1].candidate
+        resolution = current.resolution.get(2, PAIR_RESOLUTIONS[0])
+        presence = min(max(3, current.presence_order), self.max_presence)
+        candidate = Candidate(3, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, current.extra_ranks)
+        n_spare = self.budget - self.best[1].n_unknowns
+        while triples := choose_triples(pairs, lambda: self._pair_scores, self.fitter.interactions, n_spare):
+            functions = self._make_functions([*pairs, *triples], resolution)
+            if self.fitter.interactions != "auto" or self._count_unknowns(functions, candidate) <= self.budget:
+                self._try(self._make_judge(functions), candidate, ("interaction",))
+                break
+            n_spare //= 2
         self.report(0.8, "triples")
 
     def enrich_presence(self) -> None:
