@@ -9,8 +9,18 @@ import numpy as np
 
 import instashap
 
-# numba itself loads scipy.linalg, for its bindings
-PACKAGES = ("numba", "numpy", "pandas", "scipy.interpolate", "scipy.sparse", "sklearn", "matplotlib", "shap", "torch")
+# numba itself loads scipy.linalg, and older ones of that load scipy.sparse: our own module of solvers tells instead
+PACKAGES = (
+    "numba",
+    "numpy",
+    "pandas",
+    "scipy.interpolate",
+    "instashap.additive.solve",
+    "sklearn",
+    "matplotlib",
+    "shap",
+    "torch",
+)
 
 
 def list_loaded(code: str, *arguments: str) -> set[str]:
