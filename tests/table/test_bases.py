@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
+from instashap import DataWarning
 from instashap.table.bases import LocalBasis, cut_between, learn_categories, learn_numbers, pack_basis
 
 
@@ -502,7 +503,8 @@ def test_axes_of_many_number_levels_are_joined_by_hats(size, limit):
 
 def test_an_id_column_of_fifty_thousand_levels_is_one_level_called_other():
     n = 50_000
-    column = learn_categories("id", np.arange(n), [f"id{i}" for i in range(n)], np.ones(n))
+    with pytest.warns(DataWarning, match="column 'id' has 50,000 levels, 50,000 of them too rare"):
+        column = learn_categories("id", np.arange(n), [f"id{i}" for i in range(n)], np.ones(n))
     assert column.encoder.levels == ()
     assert column.encoder.n_cells == 2
     assert (column.encoder.find_cells(np.arange(n), [f"id{i}" for i in range(n)]) == 0).all()

@@ -5,6 +5,7 @@ polynomial in the position t in [0, 1]. A column has three nested bases, for ter
 splines (or one function a level) for its main effect, hats on a subset of the knots (or levels) for interactions.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .._errors import DataWarning
 
 # Cubic intervals of a main effect; pairs and triples keep every second and every sixth knot (16 and 6 of them).
 N_INTERVALS = 30
@@ -167,6 +170,15 @@ def learn_categories(name: str, codes: NDArray[np.int64], levels: Sequence[Any],
     common = (i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY)
     ranked = sorted(common, key=lambda i: (-totals[i], str(levels[i])))
     kept = tuple(levels[i] for i in ranked[: MAX_AXIS_LEVELS[0]])
+    told = float(totals[ranked[: MAX_AXIS_LEVELS[0]]].sum())
+    if len(levels) > MAX_AXIS_LEVELS[1] and told < 0.5 * totals.sum():
+        warnings.warn(
+            f"column {name!r} has {len(levels):,} levels, {len(levels) - len(kept):,} of them too rare (fewer than "
+            f"{ROWS_PER_CATEGORY} rows) or too many to tell apart; they hold most rows and count as one: drop the column if it "
+            "is an identifier, or group its levels",
+            DataWarning,
+            stacklevel=2,
+        )
     axes = tuple(_make_category_axis(len(kept), limit) for limit in MAX_AXIS_LEVELS)
     empty = np.empty(0)
     return LearntColumn(ColumnEncoder(name, empty, empty, empty, kept, tuple(axis.basis for axis in axes)), axes)
