@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Headless everywhere, and one cache for compiled kernels.
 export MPLBACKEND := Agg
 
-.PHONY: demo test test-min lint docs clean
+.PHONY: demo test test-min lint clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -311,6 +311,12 @@ def test_falling_back_in_order_is_said() -> None:
     assert max(map(len, explainer.terms_)) == 1
 
 
+def test_interactions_left_out_for_want_of_rows_are_said() -> None:
+    X = np.random.default_rng(0).normal(size=(40, 200))
+    with pytest.warns(instashap.FitWarning, match="were not tried: these rows are too few"):
+        Explainer().fit(X, outputs=X[:, 0])
+
+
 @pytest.mark.parametrize(("n_rows", "n_columns"), [(200, 200), (30, 50)])
 def test_more_columns_than_rows_is_normal(n_rows: int, n_columns: int) -> None:
     X = np.random.default_rng(0).normal(size=(n_rows, n_columns))
@@ -373,6 +379,7 @@ def test_overconfident_classifiers_do_not_wreck_the_fit() -> None:
     [
         ({"order": 0}, {}, "order=0 is out of range: the table has 4 features, so use 1 to 4"),
         ({"order": 5}, {}, "order=5 is out of range"),
+        ({"order": 4}, {}, "order=4 is not available: a shape function reads at most 3 columns"),
         ({"presence_order": 1}, {}, "presence_order=1 is below order=2"),
         ({"interactions": [("size", "colour")]}, {}, "interactions names the unknown column 'colour'"),
         ({"groups": {"g": ["size", "colour"]}}, {}, "group 'g' names the unknown column 'colour'"),

@@ -16,6 +16,9 @@ from ..table.columns import Table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
 
+# Columns have local bases for terms of one, two and three.
+MAX_ORDER = 3
+
 Progress = Callable[[float, str], None]
 
 
@@ -54,6 +57,10 @@ def fit_game(
     names = table.schema.names
     feature_names, players = check_groups(options.groups, names)
     order = check_order(options.order, len(names))
+    if order > MAX_ORDER:
+        raise ValueError(
+            f"order={order} is not available: a shape function reads at most {MAX_ORDER} columns; use 1 to {MAX_ORDER}"
+        )
     presence_order = _check_presence_order(options.presence_order, order, len(feature_names))
     interactions = check_interactions(options.interactions, names, order)
     full_weight = check_positive(options.full_weight, "full_weight")
@@ -63,7 +70,7 @@ def fit_game(
         table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
     encoder, columns = learn_table(table, weights)
     fitter = make_fitter(
-        columns, players, order=min(order, 3), presence_order=presence_order, interactions=interactions, progress=progress
+        columns, players, order=order, presence_order=presence_order, interactions=interactions, progress=progress
     )
     size_law = compute_shapley_size_law(len(feature_names), full_weight)
     result = fitter.fit(encoder.encode(table), outputs, weights, size_law)
@@ -85,14 +92,15 @@ def _check_presence_order(presence_order: Any, order: int, n_players: int) -> An
 
 
 def _tell_about_order(result: FitResult, order: int, interactions: Any) -> None:
-    used = max((len(values) for values in result.model.value_sets), default=1)
-    offered = any(judged.candidate.order > 1 for judged in result.judgements)
-    if used < order and used == 1 and offered and interactions != 0:
-        warnings.warn(
-            f"interactions did not lower the held-out risk on these rows: the model has main effects only, not order={order}",
-            FitWarning,
-            stacklevel=5,
-        )
+    """Say so if the fit chose, or had to choose, a lower order than asked for."""
+    sizes = [len(values) for values in result.model.value_sets]
+    used = max(sizes, default=1)
+    if interactions != "auto" or used >= min(order, sizes.count(1)):
+        return
+    was_tried = any(judged.candidate.order > used for judged in result.judgements)
+    reason = "did not lower the held-out risk on these rows" if was_tried else "were not tried: these rows are too few for them"
+    what = "main effects only" if used == 1 else f"terms of order {used} at most"
+    warnings.warn(f"richer interactions {reason}; the model has {what}, not order={order}", FitWarning, stacklevel=5)
 
 
 def _describe(result: FitResult, n_rows: int, total_weight: float, full_weight: float) -> dict[str, Any]:
