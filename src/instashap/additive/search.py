@@ -41,7 +41,7 @@ MAIN_SHARE = 0.25
 PRESENCE_SHARE = 1 / 3
 # Value functions a fit may have: their Gram, its five folds and splits then take 2 GB.
 MAX_FUNCTIONS = 4000
-# Players up to which presence triples are on offer.
+# Players up to which presence triples (and larger sets, if asked for) are on offer.
 MAX_PLAYERS_TRIPLES = 14
 
 
@@ -215,14 +215,14 @@ class Search:
         return compute_axis_functions(axis, *moments, self.derivative, limit)
 
     def _offer_presence(self, size: int) -> None:
-        """Presence sets of a size: all if the unknowns allow, else the best pairs and no triples."""
+        """Presence sets of a size: all if the unknowns allow, else the best pairs and nothing larger."""
         if size == 2:
             every: list[PresenceSet] = list(combinations(range(self.n_players), 2))
             n_spare = self.budget - len(self.main_effects[0].moments.functions)
             n_most = max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1)
             self.presence_sets[2] = every if len(every) <= n_most else self._rank_players()[:n_most]
-        elif size == 3 and self.n_players <= MAX_PLAYERS_TRIPLES:
-            self.presence_sets[3] = list(combinations(range(self.n_players), 3))
+        elif self.n_players <= MAX_PLAYERS_TRIPLES:
+            self.presence_sets[size] = list(combinations(range(self.n_players), size))
 
     def _rank_players(self) -> list[PresenceSet]:
         """Pairs of players, those whose columns interact or foretell each other most first."""

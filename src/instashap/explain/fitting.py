@@ -75,6 +75,7 @@ def fit_game(
     size_law = compute_shapley_size_law(len(feature_names), full_weight)
     result = fitter.fit(encoder.encode(table), outputs, weights, size_law)
     _tell_about_order(result, order, interactions)
+    _tell_about_presence(result, presence_order)
     names_out = output_names or tuple(f"output {k}" if outputs.shape[1] > 1 else "output" for k in range(outputs.shape[1]))
     facts = _describe(result, table.n_rows, float(weights.sum()), full_weight)
     return FittedGame(encoder, result.model, feature_names, players, names_out, output_transform, "conditional", facts)
@@ -101,6 +102,17 @@ def _tell_about_order(result: FitResult, order: int, interactions: Any) -> None:
     reason = "did not lower the held-out risk on these rows" if was_tried else "were not tried: these rows are too few for them"
     what = "main effects only" if used == 1 else f"terms of order {used} at most"
     warnings.warn(f"richer interactions {reason}; the model has {what}, not order={order}", FitWarning, stacklevel=5)
+
+
+def _tell_about_presence(result: FitResult, presence_order: int | str) -> None:
+    """Say so if the presence order asked for has more unknowns than the fit can take."""
+    used = result.chosen.candidate.presence_order
+    if isinstance(presence_order, int) and used < presence_order:
+        warnings.warn(
+            f"presence_order={presence_order} has too many unknowns for these rows and features; the model has {used}",
+            FitWarning,
+            stacklevel=5,
+        )
 
 
 def _describe(result: FitResult, n_rows: int, total_weight: float, full_weight: float) -> dict[str, Any]:
