@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from .._errors import FitWarning
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
+from .design import ValueFunctions
 from .expand import expand_solution
 from .model import AdditiveModel
+from .moments import Moments
 from .search import PAIR_RESOLUTIONS, Search
 from .select import Judgement, Strengths
+from .solve import MaskedProblem
 
 # Residual of the normal equations, relative to their right-hand side, from which a user should know.
 _POOR_GRADIENT = 1e-6
@@ -41,12 +44,44 @@ class FitResult:
     chosen : Judgement
     gradient : float
         Largest residual of the normal equations relative to their right-hand side (0 at the optimum).
+    problem : MaskedProblem
+    functions : ValueFunctions
+    total : Moments
+        What the chosen coefficients belong to: unknowns, value functions, and the functions' moments over all rows.
     """
 
     model: AdditiveModel
     judgements: tuple[Judgement, ...]
     chosen: Judgement
     gradient: float
+    problem: MaskedProblem = field(repr=False)
+    functions: ValueFunctions = field(repr=False)
+    total: Moments = field(repr=False)
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What a fit has seen; kept in memory for what is computed on demand (standard errors, gains of terms, audits), not saved.
+
+    Attributes
+    ----------
+    encoded : Encoded
+    outputs : ndarray of shape (n_rows, n_outputs), float64
+    weights : ndarray of shape (n_rows,), float64
+    columns : tuple of LearntColumn
+    players : tuple of int
+        Player of each column.
+    size_law : ndarray of shape (n_players + 1,), float64
+    result : FitResult
+    """
+
+    encoded: Encoded
+    outputs: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    columns: tuple[LearntColumn, ...]
+    players: tuple[int, ...]
+    size_law: NDArray[np.float64]
+    result: FitResult
 
 
 @dataclass(frozen=True)
@@ -113,7 +148,7 @@ class ClosedFormFitter:
             )
         model = expand_solution(problem, functions, chosen.solution, total, self.columns, len(size_law) - 1)
         search.report(1.0, "done")
-        return FitResult(model, tuple(search.judgements), chosen, gradient)
+        return FitResult(model, tuple(search.judgements), chosen, gradient, problem, functions, total)
 
 
 FITTERS: dict[str, type] = {"closed-form": ClosedFormFitter}

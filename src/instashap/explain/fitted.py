@@ -1,9 +1,11 @@
 """A fitted game: encoder, additive model and names. What explainers and estimators share, and what a file holds."""
 
+from __future__ import annotations
+
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from ..store import read_archive, write_archive
 from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import BLOCK_ROWS, TableEncoder
+
+if TYPE_CHECKING:
+    from ..additive.fitter import FitRecord
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class FittedGame:
         What "absent" means, for example ``"conditional"``.
     facts : dict
         Figures of the fit, as JSON: order, presence order, cross-validated fidelity, candidates tried.
+    record : FitRecord or None
+        Rows and solution of the fit, for what is computed on demand; None after loading.
     """
 
     encoder: TableEncoder
@@ -46,6 +53,14 @@ class FittedGame:
     output_transform: str
     game: str
     facts: dict[str, Any] = field(repr=False)
+    record: FitRecord | None = field(repr=False, default=None, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Rows of the fit stay in this process: neither files nor pickles carry them."""
+        return {**self.__dict__, "record": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
 
     @property
     def schema(self) -> Schema:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._errors import FitWarning
 from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
-from ..additive.fitter import FITTERS, FitResult
+from ..additive.fitter import FITTERS, FitRecord, FitResult
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from ..table.encoding import learn_table
@@ -73,12 +73,14 @@ def fit_game(
         columns, players, order=order, presence_order=presence_order, interactions=interactions, progress=progress
     )
     size_law = compute_shapley_size_law(len(feature_names), full_weight)
-    result = fitter.fit(encoder.encode(table), outputs, weights, size_law)
+    encoded = encoder.encode(table)
+    result = fitter.fit(encoded, outputs, weights, size_law)
     _tell_about_order(result, order, interactions)
     _tell_about_presence(result, presence_order)
     names_out = output_names or tuple(f"output {k}" if outputs.shape[1] > 1 else "output" for k in range(outputs.shape[1]))
     facts = _describe(result, table.n_rows, float(weights.sum()), full_weight)
-    return FittedGame(encoder, result.model, feature_names, players, names_out, output_transform, "conditional", facts)
+    record = FitRecord(encoded, outputs, weights, columns, players, size_law, result)
+    return FittedGame(encoder, result.model, feature_names, players, names_out, output_transform, "conditional", facts, record)
 
 
 def _check_presence_order(presence_order: Any, order: int, n_players: int) -> Any:
