@@ -43,7 +43,7 @@ def test_penalties_add_roughness_and_ridge_and_grow_with_the_number_of_columns(c
     functions = case[1]
     strengths = Strengths(roughness=0.1, ridge=0.01, interaction=7.0)
     expected = (0.1 * functions.roughness + 0.01 * functions.ridge) * np.where(functions.sizes == 2, 7.0, 1.0)
-    np.testing.assert_allclose(strengths.penalise(functions), expected, rtol=1e-14)
+    np.testing.assert_allclose(strengths.penalise(functions).functions, expected, rtol=1e-14)
     assert (functions.sizes == 2).sum() > 2
 
 
@@ -61,7 +61,7 @@ def _refit(case, kept, strengths):
     _judge, functions, encoded, outputs, weights, folds, law = case
     chosen = functions.select(kept)
     values = chosen.evaluate(encoded).T
-    penalty = np.diag(strengths.penalise(chosen))
+    penalty = np.diag(strengths.penalise(chosen).functions)
     masses = compute_containment_masses(law)
     sets = [set(chosen.value_sets[owner]) for owner in chosen.owners]
     union = np.array([[masses[len(a | b)] for b in sets] for a in sets])
@@ -100,7 +100,7 @@ def test_judged_risks_are_those_of_refitting_on_the_rows_of_every_fold(
     monkeypatch.setattr(select, "_ROWS_PER_UNKNOWN", rows_per_unknown)
     monkeypatch.setattr(select, "_MAX_APART", max_apart)
     monkeypatch.setattr(select, "_solve_folds_apart" if is_together else "_solve_folds_together", None)
-    judgement = case[0].judge(candidate, strengths, ())
+    judgement, _ = case[0].judge(candidate, strengths, ())
     risk, full = _refit(case, candidate.keeps(case[1]), strengths)
     # fold solutions stop at 1e-5, which the risk holds squared
     assert judgement.risk == pytest.approx(risk, rel=1e-6)
@@ -109,21 +109,50 @@ def test_judged_risks_are_those_of_refitting_on_the_rows_of_every_fold(
     assert judgement.n_unknowns == candidate.keeps(case[1]).sum()
 
 
+@pytest.mark.parametrize("is_warm", [False, True])
+def test_large_candidates_are_judged_by_the_same_risk_without_a_matrix(case, is_warm, monkeypatch):
+    poor, rich = Candidate(1, 1, {}, (0, 0, 0)), Candidate(2, 2, {2: 2}, (0, 0, 0))
+    strengths = Strengths(1e-3, 1e-2)
+    _, near = case[0].judge(poor, strengths, ())
+    monkeypatch.setattr(select, "_is_large", lambda problem: True)
+    monkeypatch.setattr(select, "_LARGE_TOLERANCE", 1e-7)
+    judgement, solved = case[0].judge(rich, strengths, (), near if is_warm else None)
+    risk, full = _refit(case, rich.keeps(case[1]), strengths)
+    assert judgement.risk == pytest.approx(risk, rel=1e-6)
+    assert judgement.full_risk == pytest.approx(full, rel=1e-4)
+    solution, _ = case[0].polish(judgement, solved)
+    assert solution.gradient < 1e-10  # small enough to be factorised in the end
+
+
+def test_a_start_is_the_poorer_models_own_and_knows_no_held_out_row(case, monkeypatch):
+    poor, rich = Candidate(1, 1, {}, (0, 0, 0)), Candidate(2, 2, {2: 2}, (0, 0, 0))
+    _, near = case[0].judge(poor, Strengths(), ())
+    monkeypatch.setattr(select, "_is_large", lambda problem: True)
+    monkeypatch.setattr(select, "_LARGE_STEPS", 0)
+    _, solved = case[0].judge(rich, Strengths(), (), near)
+    for start, known in zip(solved.fold_coefficients, near.fold_coefficients, strict=True):
+        merged = np.zeros((len(case[1]), 2))
+        merged[np.flatnonzero(case[1].sizes == 1)] = near.problem.merge(known)
+        kept = np.flatnonzero(rich.keeps(case[1]))
+        np.testing.assert_array_equal(solved.problem.merge(start), merged[kept])
+
+
 def test_a_free_strength_never_ends_worse_than_it_started(case):
     judge = case[0]
     candidate = Candidate(2, 2, {2: 4}, (0, 0, 0))
     start = Strengths(1.0, 1.0, 1.0)
-    fixed = judge.judge(candidate, start, ())
-    free = judge.judge(candidate, start, ("ridge", "roughness"))
+    fixed, _ = judge.judge(candidate, start, ())
+    free, _ = judge.judge(candidate, start, ("ridge", "roughness"))
     assert free.risk < fixed.risk
-    again = judge.judge(candidate, free.strengths, ())
+    again, _ = judge.judge(candidate, free.strengths, ())
     assert again.risk == pytest.approx(free.risk, rel=1e-9)
 
 
 def test_a_single_fold_has_nothing_to_judge_by(case):
     judge = case[0]
     alone = Judge(FoldMoments.from_folds(judge.moments.functions, [judge.moments.total]), {}, (0, 1, 2, 3), case[-1])
-    assert alone.judge(Candidate(1, 1, {}, (0, 0, 0)), Strengths(), ()).risk == np.inf
+    judgement, _ = alone.judge(Candidate(1, 1, {}, (0, 0, 0)), Strengths(), ())
+    assert judgement.risk == np.inf
 
 
 def test_the_total_of_fold_moments_describes_all_rows(case):

@@ -89,6 +89,20 @@ class ValueFunctions:
             self.ridge[is_kept],
         )
 
+    def match(self, other: "ValueFunctions") -> NDArray[np.int64]:
+        """Position of each function among another's, -1 where it has none; shape (n_functions,)."""
+        found = np.full(len(self), -1, dtype=np.int64)
+        places = {values: owner for owner, values in enumerate(other.value_sets)}
+        for owner, values in enumerate(self.value_sets):
+            if values not in places:
+                continue
+            strides = 10_000 ** np.arange(len(values))
+            own, others = self.choices[owner] @ strides, other.choices[places[values]] @ strides
+            _, mine, theirs = np.intersect1d(own, others, assume_unique=True, return_indices=True)
+            starts = np.searchsorted(self.owners, owner), np.searchsorted(other.owners, places[values])
+            found[starts[0] + mine] = starts[1] + theirs
+        return found
+
     def expand(self, owner: int, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Table of a value set on its local nodes.
 

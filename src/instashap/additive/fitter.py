@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 from .._errors import FitWarning
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
-from .design import ValueFunctions
 from .expand import expand_solution
 from .model import AdditiveModel
 from .moments import Moments
 from .search import PAIR_RESOLUTIONS, Search
-from .select import Judgement, Strengths
-from .solve import MaskedProblem
+from .select import Judgement, Solved, Strengths
 
 # Residual of the normal equations, relative to their right-hand side, from which a user should know.
-_POOR_GRADIENT = 1e-6
+_POOR_GRADIENT = 1e-5
 
 
 class Fitter(Protocol):
@@ -42,21 +40,22 @@ class FitResult:
     judgements : tuple of Judgement
         Every candidate tried, in order.
     chosen : Judgement
-    gradient : float
-        Largest residual of the normal equations relative to their right-hand side (0 at the optimum).
-    problem : MaskedProblem
-    functions : ValueFunctions
+    solved : Solved
+        The chosen candidate's unknowns, value functions and coefficients.
     total : Moments
-        What the chosen coefficients belong to: unknowns, value functions, and the functions' moments over all rows.
+        Of the value functions, over all rows.
     """
 
     model: AdditiveModel
     judgements: tuple[Judgement, ...]
     chosen: Judgement
-    gradient: float
-    problem: MaskedProblem = field(repr=False)
-    functions: ValueFunctions = field(repr=False)
+    solved: Solved = field(repr=False)
     total: Moments = field(repr=False)
+
+    @property
+    def gradient(self) -> float:
+        """Largest residual of the normal equations relative to their right-hand side (0 at the optimum)."""
+        return self.solved.solution.gradient
 
 
 @dataclass(frozen=True)
@@ -137,18 +136,19 @@ class ClosedFormFitter:
             if self.order > 1:
                 search.fit_interactions()
             search.enrich_presence()
-        judge, chosen = search.best
-        problem, functions, total = judge.read(chosen)
-        gradient = chosen.solution.gradient
+        chosen, solved, total = search.finish()
+        gradient = solved.solution.gradient
         if gradient > _POOR_GRADIENT:
             warnings.warn(
                 f"the normal equations hold to {gradient:.1e} only; ask for fewer interactions or a lower order",
                 FitWarning,
                 stacklevel=4,
             )
-        model = expand_solution(problem, functions, chosen.solution, total, self.columns, len(size_law) - 1)
+        model = expand_solution(
+            solved.problem, solved.functions, solved.solution, total, self.columns, len(size_law) - 1
+        )
         search.report(1.0, "done")
-        return FitResult(model, tuple(search.judgements), chosen, gradient, problem, functions, total)
+        return FitResult(model, tuple(search.judgements), chosen, solved, total)
 
 
 FITTERS: dict[str, type] = {"closed-form": ClosedFormFitter}

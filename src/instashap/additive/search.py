@@ -1,6 +1,7 @@
 """The search for a fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -12,11 +13,10 @@ from .._errors import TooLargeError
 from ..game.terms import PresenceSet, ValueSet, close_downwards, players_of
 from ..table.encoding import Encoded
 from .design import ValueFunctions, make_value_functions
-from .moments import accumulate_moments, assign_folds
+from .moments import Moments, accumulate_moments, assign_folds
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .screen import choose_triples, choose_value_sets, score_pairs
-from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Strengths, make_candidate_problem
-from .solve import MAX_DENSE
+from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
 
 if TYPE_CHECKING:
     from .fitter import ClosedFormFitter
@@ -29,20 +29,30 @@ MIN_AXIS = 3
 # Levels of a category: a main effect tells all kept ones apart.
 LEVEL_LIMITS = (256, 24, 8)
 # Largest product of ranks tried for pairs, coarse to fine; triples stay coarse.
-PAIR_RESOLUTIONS = (4, 8, 24)
+PAIR_RESOLUTIONS = (4, 8, 24, 72)
 TRIPLE_RESOLUTION = 4
-# Ranks repeated under larger presence sets: narrow, then wide.
-EXTRA_RANKS = ((2, 1, 1), (6, 2, 1))
-# Unknowns a row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the minimum.
+# Ranks repeated under larger presence sets, narrow to wide.
+EXTRA_RANKS = ((2, 1, 1), (6, 2, 1), (12, 8, 1), (24, 24, 1))
+# Share of the risk a width must save for the next one to be tried.
+WORTHWHILE = 1e-3
+# Unknowns a row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the minimum,
+# and no more than take a second a solution.
 UNKNOWNS_PER_ROW = 1.5
 MIN_UNKNOWNS = 500
+# … but under larger presence sets never fewer than these: the few leading functions repeated there are smooth, and 500 rows
+# of a three-factor Gaussian gain from them (.84 → .95).
+MIN_PRESENCE_UNKNOWNS = 2000
+MAX_UNKNOWNS = 30_000
 # Shares of the unknowns for main effects, and of the rest for these under presence pairs; pairs get what is left.
 MAIN_SHARE = 0.25
 PRESENCE_SHARE = 1 / 3
 # Value functions a fit may have: their Gram, its five folds and splits then take 2 GB.
 MAX_FUNCTIONS = 4000
-# Players up to which presence triples (and larger sets, if asked for) are on offer.
+# Unknowns up to which the parts under larger presence sets have their strength chosen: it matters where rows are few.
+MAX_TUNED_PRESENCE = 3000
+# Players up to which presence triples, and quadruples (and larger sets, if asked for), are on offer.
 MAX_PLAYERS_TRIPLES = 14
+MAX_PLAYERS_QUADRUPLES = 10
 
 
 class Search:
@@ -60,17 +70,18 @@ class Search:
         self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
         self.n_players = len(size_law) - 1
         self.folds = assign_folds(encoded, outputs, weights, N_FOLDS)
-        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, MAX_DENSE))
+        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, MAX_UNKNOWNS))
         self.derivative = 3
         self.judgements: list[Judgement] = []
-        self.best: tuple[Judge, Judgement]
-        self.main_effects: tuple[Judge, Judgement]
+        self.best: tuple[Judge, Judgement, Solved]
+        self.main_effects: tuple[Judge, Judgement, Solved]
         self.presence_sets: dict[int, list[PresenceSet]] = {1: [(player,) for player in range(self.n_players)]}
 
     @property
     def max_presence(self) -> int:
         asked = self.fitter.presence_order
-        return min(self.n_players, max(3, self.fitter.order) if isinstance(asked, str) else asked)
+        default = 4 if self.n_players <= MAX_PLAYERS_QUADRUPLES else 3
+        return min(self.n_players, max(default, self.fitter.order) if isinstance(asked, str) else asked)
 
     @property
     def min_presence(self) -> int:
@@ -80,18 +91,18 @@ class Search:
     def fit_main_effects(self) -> None:
         """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
         main = Candidate(1, 1, {}, EXTRA_RANKS[0])
-        trials = []
+        trials = {}
         for derivative in (3, 2):
             self.derivative = derivative
             judge = self._make_judge(self._make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
-            trials.append((derivative, judge, self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))))
-        self.derivative, judge, judgement = min(trials, key=lambda trial: trial[2].risk)
-        self.best = self.main_effects = judge, judgement
+            trials[derivative] = judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
+        self.derivative = min(trials, key=lambda derivative: trials[derivative][1].risk)
+        self.best = self.main_effects = trials[self.derivative]
         self.report(0.2, "main effects")
         for presence in range(2, self.max_presence + 1):
             self._offer_presence(presence)
         if self.max_presence > 1:
-            self._try_within_budget(judge, Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
+            self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
 
     def fit_as_told(self, strengths: Strengths) -> None:
         """One candidate, with nothing chosen."""
@@ -104,7 +115,8 @@ class Search:
             self.presence_sets[size] = list(combinations(range(self.n_players), size))
         judge = self._make_judge(self._make_functions(value_sets, self.fitter.resolution))
         resolution = {2: self.fitter.resolution, 3: TRIPLE_RESOLUTION}
-        self.best = judge, self._judge(judge, Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0]), strengths, ())
+        candidate = Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0])
+        self.best = judge, *self._judge(judge, candidate, strengths, ())
 
     def fit_interactions(self) -> None:
         """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
@@ -122,9 +134,8 @@ class Search:
             judge = self._make_judge(functions)
             if step == 0:
                 every = ("interaction", "roughness", "ridge")
-                tried = self._try(judge, candidate, every) if is_asked else self._try_within_budget(judge, candidate, every)
-                if is_asked:
-                    self.best = judge, self.judgements[-1]
+                attempt = self._insist if is_asked else self._try_within_budget
+                tried = attempt(judge, candidate, every)
             else:
                 tried = self._try_within_budget(judge, candidate, ())
             self.report(0.3 + 0.2 * step, f"interactions at resolution {resolution}")
@@ -152,15 +163,33 @@ class Search:
 
     def enrich_presence(self) -> None:
         """Larger presence sets, and more functions under them, for the best model so far."""
-        judge, start = self.best
+        judge, start, _ = self.best
+        self.budget = max(self.budget, MIN_PRESENCE_UNKNOWNS)
         for presence in range(max(start.candidate.presence_order, 2), self.max_presence + 1):
             if presence not in self.presence_sets:
                 break
-            for extra in EXTRA_RANKS:
-                candidate = Candidate(start.candidate.order, presence, start.candidate.resolution, extra)
-                is_known = any(candidate == judged.candidate for judged in self.judgements)
-                if not is_known and not self._try_within_budget(judge, candidate, ()):
-                    break  # wider parts under larger sets are not worth trying where narrower ones did not help
+            # One width below what served under smaller sets, or what the unknowns allow.
+            level = max(EXTRA_RANKS.index(self.best[1].candidate.extra_ranks) - 1, 0)
+            ladder = [replace(start.candidate, presence_order=presence, extra_ranks=extra) for extra in EXTRA_RANKS]
+            while level > 0 and self._count_unknowns(judge.moments.functions, ladder[level]) > self.budget:
+                level -= 1
+            for candidate in ladder[level:]:
+                before = self.best[1]
+                if candidate == before.candidate:
+                    continue
+                is_better = self._try_within_budget(judge, candidate, ())
+                if not is_better or self.best[1].risk > before.risk * (1 - WORTHWHILE):
+                    break  # wider parts are not worth trying where narrower ones did not help
+            self.report(0.7 + 0.05 * presence, f"presence sets of {presence}")
+        best = self.best[1]
+        if best.candidate.presence_order > 1 and best.n_unknowns <= MAX_TUNED_PRESENCE:
+            self._try(self.best[0], best.candidate, ("presence",))
+
+    def finish(self) -> tuple[Judgement, Solved, Moments]:
+        """The best candidate, its solution to full accuracy, and the moments of all rows."""
+        judge, judgement, solved = self.best
+        solution, total = judge.polish(judgement, solved)
+        return judgement, replace(solved, solution=solution), total
 
     def _try_within_budget(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
         return self._count_unknowns(judge.moments.functions, candidate) <= self.budget and self._try(judge, candidate, free)
@@ -171,18 +200,26 @@ class Search:
 
     def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
         """Judge a candidate; keep it if it is the best so far, or the first of the presence order asked for."""
-        best = self.best[1]
-        judgement = self._judge(judge, candidate, best.strengths, free)
-        fulfils_request = candidate.presence_order >= self.min_presence > best.candidate.presence_order
-        is_better = judgement.risk < best.risk * (1 - MIN_GAIN) or fulfils_request
-        if is_better:
-            self.best = judge, judgement
-        return is_better
+        before = self.best
+        is_better = self._insist(judge, candidate, free)
+        fulfils_request = candidate.presence_order >= self.min_presence > before[1].candidate.presence_order
+        if not (is_better or fulfils_request):
+            self.best = before
+        return is_better or fulfils_request
 
-    def _judge(self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
-        judgement = judge.judge(candidate, start, free)
+    def _insist(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+        """Judge a candidate and keep it; whether it lowers the risk."""
+        _, best, solved = self.best
+        judgement, found = self._judge(judge, candidate, best.strengths, free, solved)
+        self.best = judge, judgement, found
+        return judgement.risk < best.risk * (1 - MIN_GAIN)
+
+    def _judge(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
+    ) -> tuple[Judgement, Solved]:
+        judgement, solved = judge.judge(candidate, start, free, near)
         self.judgements.append(judgement)
-        return judgement
+        return judgement, solved
 
     def _make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
         keys = sorted({(len(values), column) for values in value_sets for column in values})
@@ -235,11 +272,9 @@ class Search:
 
     @cached_property
     def _pair_scores(self) -> dict[ValueSet, float]:
-        judge, judgement = self.main_effects
-        problem, _, _ = judge.read(judgement)
-        return score_pairs(
-            judge.moments, problem.merge(judgement.solution.coefficients), (self.encoded, self.outputs, self.weights)
-        )
+        judge, _, solved = self.main_effects
+        merged = solved.problem.merge(solved.solution.coefficients)
+        return score_pairs(judge.moments, merged, (self.encoded, self.outputs, self.weights))
 
     def _choose_value_sets(self) -> list[ValueSet]:
         """Main effects and interactions, screened on the residual of the main-effects model where they are many."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -13,13 +13,25 @@ from threadpoolctl import ThreadpoolController
 from ..game.terms import PresenceSet
 from .design import ValueFunctions
 from .moments import Moments, merge_all
-from .solve import MaskedProblem, Solution, compute_masked_risk, conjugate_gradients, make_problem, solve_problem
+from .solve import (
+    MAX_DENSE,
+    MaskedProblem,
+    Penalty,
+    Solution,
+    compute_masked_risk,
+    conjugate_gradients,
+    make_block_preconditioner,
+    make_problem,
+    solve_problem,
+    transfer,
+)
 
 # Grids, by factors of ten: smoothing from almost none to almost a parabola.
 ROUGHNESS_GRID = tuple(10.0**power for power in range(-11, 2))
 # A ridge of 1e-5 shrinks nothing anyone could see, and keeps ten digits in the answer.
 RIDGE_GRID = tuple(10.0**power for power in range(-5, 2))
 INTERACTION_GRID = (1.0, 3.0, 10.0, 30.0, 100.0)
+PRESENCE_GRID = (0.0, 1.0, 10.0)
 # A richer model must lower the held-out risk by this share; smaller gains are rounding and chance.
 MIN_GAIN = 1e-5
 # Fold solutions start from the full-data one; stopped early they would still know their held-out rows, and too little
@@ -39,16 +51,19 @@ class Strengths:
         On prior precision (about pseudo-rows per row for rare categories).
     interaction : float
         Factor on both for every column of a term beyond the first.
+    presence : float
+        Factor of what is added for parts under presence sets larger than the function's own players.
     """
 
     roughness: float = 1e-5
     ridge: float = 1e-5
     interaction: float = 1.0
+    presence: float = 0.0
 
-    def penalise(self, functions: ValueFunctions) -> NDArray[np.float64]:
-        """Diagonal of the penalty matrix, shape (n_functions,)."""
+    def penalise(self, functions: ValueFunctions) -> Penalty:
+        """The penalty these strengths mean for some functions."""
         own = self.roughness * functions.roughness + self.ridge * functions.ridge
-        return own * self.interaction ** (functions.sizes - 1.0)
+        return Penalty(own * self.interaction ** (functions.sizes - 1.0), self.presence)
 
 
 @dataclass(frozen=True)
@@ -121,6 +136,19 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Solved:
+    """A candidate's unknowns and their values: on all rows, and on the rows outside each fold.
+
+    Solutions of large problems are good enough to judge by; the one kept is :meth:`Judge.polish`-ed.
+    """
+
+    problem: MaskedProblem
+    functions: ValueFunctions
+    solution: Solution
+    fold_coefficients: tuple[NDArray[np.float64], ...]
+
+
+@dataclass(frozen=True)
 class Judgement:
     """A candidate with its best strengths and its held-out risks.
 
@@ -133,7 +161,6 @@ class Judgement:
     risk: float
     full_risk: float
     n_unknowns: int
-    solution: Solution = field(repr=False, compare=False)
 
 
 def make_candidate_problem(
@@ -177,27 +204,38 @@ class Judge:
         """Unknowns of a candidate."""
         return make_candidate_problem(candidate, functions, self.presence_sets, self.players, self.size_law)
 
-    def judge(self, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
-        """Best strengths of a candidate along the ``free`` coordinates, and the risks there."""
+    def judge(
+        self, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
+    ) -> tuple[Judgement, Solved]:
+        """Best strengths of a candidate along the ``free`` coordinates, the risks there, and what was solved.
+
+        Large problems are solved step by step from ``near``, a poorer model whose folds are these.
+        """
         moments = self.moments.select(candidate.keeps(self.moments.functions))
         problem = self.make_problem(candidate, moments.functions)
         splits = moments.splits
+        starts = _embed(near, problem, moments.functions) if near is not None and _is_large(problem) else None
         seen: dict[Strengths, _Trial] = {}
 
         def evaluate(strengths: Strengths) -> float:
             if strengths not in seen:
-                seen[strengths] = _cross_validate(problem, moments, splits, strengths)
+                seen[strengths] = _cross_validate(problem, moments, splits, strengths, starts)
             return seen[strengths].risk
 
         with _limit_threads(len(problem)):
             best = _descend(evaluate, start, free)
         trial = seen[best]
-        return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.solution)
+        solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients))
+        return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem)), solved
 
-    def read(self, judgement: Judgement) -> tuple[MaskedProblem, ValueFunctions, Moments]:
-        """What a judged candidate's coefficients belong to: its unknowns, functions and moments of all rows."""
+    def polish(self, judgement: Judgement, solved: Solved) -> tuple[Solution, Moments]:
+        """The solution to full accuracy, and the moments of all rows it belongs to."""
         moments = self.moments.select(judgement.candidate.keeps(self.moments.functions))
-        return self.make_problem(judgement.candidate, moments.functions), moments.functions, moments.total
+        solution = solved.solution
+        if _is_large(solved.problem):
+            penalty = judgement.strengths.penalise(solved.functions)
+            solution = solve_problem(solved.problem, *moments.whole, penalty, start=solution.coefficients)
+        return solution, moments.total
 
 
 # Unknowns below which a solve takes less than the threads' waiting for each other on a busy machine.
@@ -225,44 +263,106 @@ class _Split:
 
 @dataclass(frozen=True)
 class _Trial:
-    """Held-out risks under some strengths, and the solution on all rows."""
+    """Held-out risks under some strengths, and the solutions on all rows and outside each fold."""
 
     risk: float
     full_risk: float
     solution: Solution
+    fold_coefficients: list[NDArray[np.float64]]
 
 
-def _cross_validate(problem: MaskedProblem, moments: FoldMoments, splits: Sequence[_Split], strengths: Strengths) -> _Trial:
+# With fewer rows an unknown the folds differ too much from the whole for its factor to precondition them well.
+_ROWS_PER_UNKNOWN = 4
+# … but a factorisation a fold gets too slow above so many unknowns,
+_MAX_APART = 1500
+# … and above so many conjugate gradients from a poorer model's solutions beat any factorisation,
+_MAX_JUDGED_DENSE = 3000
+# … if the product with (presence sets × functions) entries is so many times cheaper than one with the matrix.
+_PRODUCT_SAVING = 10
+# By then the risk stands to its fourth digit in the worst cases seen (fewer rows than unknowns, correlated columns).
+_FOLD_STEPS = 60
+# Risks of large problems stand to their fourth digit from this residual on (latent classes, bike sharing; 10 to 20 000
+# unknowns).
+_LARGE_TOLERANCE = 1e-3
+_LARGE_STEPS = 80
+
+
+def _cross_validate(
+    problem: MaskedProblem,
+    moments: FoldMoments,
+    splits: Sequence[_Split],
+    strengths: Strengths,
+    starts: list[NDArray[np.float64]] | None,
+) -> _Trial:
     """Masked and full-coalition risk over the folds.
 
     With a single fold (all rows alike) there is nothing to judge by: risks are infinite and the first candidate stays.
     """
     penalty = strengths.penalise(moments.functions)
-    whole = solve_problem(problem, *moments.whole, penalty)
+    if _is_large(problem):
+        whole, solutions = _solve_large(problem, moments, splits, penalty, starts)
+    else:
+        whole = solve_problem(problem, *moments.whole, penalty)
+        is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
+        solutions = (
+            _solve_folds_together(problem, splits, penalty, whole)
+            if is_near
+            else _solve_folds_apart(problem, splits, penalty)
+        )
     risks = np.zeros((2, len(moments.total.output_means)))
-    is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
-    solutions = (
-        _solve_folds_together(problem, splits, penalty, whole) if is_near else _solve_folds_apart(problem, splits, penalty)
-    )
     for split, coefficients in zip(splits, solutions, strict=True):
         risks += split.share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
     variances = moments.total.output_scatter / moments.total.weight
     relative = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)
     if not splits:
         relative[:] = np.inf
-    return _Trial(float(relative[0]), float(relative[1]), replace(whole, precondition=_forget))
+    return _Trial(float(relative[0]), float(relative[1]), replace(whole, precondition=_forget), solutions)
 
 
-# With fewer rows an unknown the folds differ too much from the whole for its factor to precondition them well.
-_ROWS_PER_UNKNOWN = 4
-# … but a factorisation a fold gets too slow above so many unknowns.
-_MAX_APART = 1500
-# By then the risk stands to its fourth digit in the worst cases seen (fewer rows than unknowns, correlated columns).
-_FOLD_STEPS = 60
+def _is_large(problem: MaskedProblem) -> bool:
+    """Whether a problem is judged by conjugate gradients, its matrix never formed."""
+    n_entries = len(problem.presence_sets) * problem.n_functions
+    is_saving = _PRODUCT_SAVING * n_entries < len(problem) ** 2
+    return len(problem) > MAX_DENSE or (len(problem) > _MAX_JUDGED_DENSE and is_saving)
+
+
+def _embed(near: Solved, problem: MaskedProblem, functions: ValueFunctions) -> list[NDArray[np.float64]]:
+    """Another model's solutions, of all rows and of each fold, as starts: a fold's start has not seen its held-out rows."""
+    known = [near.solution.coefficients, *near.fold_coefficients]
+    together = transfer(np.hstack(known), (near.problem, near.functions), (problem, functions))
+    return np.split(together, len(known), axis=1)
+
+
+def _solve_large(
+    problem: MaskedProblem,
+    moments: FoldMoments,
+    splits: Sequence[_Split],
+    penalty: Penalty,
+    starts: list[NDArray[np.float64]] | None,
+) -> tuple[Solution, list[NDArray[np.float64]]]:
+    """All rows and every fold by conjugate gradients, the matrix never formed; good enough to judge by."""
+    everything = [moments.whole, *(split.train for split in splits)]
+    precondition = make_block_preconditioner(problem, moments.whole[0], penalty)
+    n_outputs = len(moments.total.output_means)
+    if starts is None:
+        starts = [np.zeros((len(problem), n_outputs))] * len(everything)
+    solved = []
+    for (gram, cross), start in zip(everything, starts, strict=True):
+
+        def multiply(coefficients: NDArray[np.float64], gram: NDArray[np.float64] = gram) -> NDArray[np.float64]:
+            return problem.multiply(gram, penalty, coefficients)
+
+        target = problem.weigh_target(cross)
+        solved.append(
+            conjugate_gradients(
+                multiply, precondition, target, tolerance=_LARGE_TOLERANCE, start=start, max_steps=_LARGE_STEPS
+            )
+        )
+    return Solution(solved[0], np.inf, precondition), solved[1:]
 
 
 def _solve_folds_together(
-    problem: MaskedProblem, splits: Sequence[_Split], penalty: NDArray[np.float64], whole: Solution
+    problem: MaskedProblem, splits: Sequence[_Split], penalty: Penalty, whole: Solution
 ) -> list[NDArray[np.float64]]:
     """Every fold by conjugate gradients in step, the factor of all rows as their preconditioner."""
     if not splits:
@@ -283,7 +383,7 @@ def _solve_folds_together(
 
 
 def _solve_folds_apart(
-    problem: MaskedProblem, splits: Sequence[_Split], penalty: NDArray[np.float64]
+    problem: MaskedProblem, splits: Sequence[_Split], penalty: Penalty
 ) -> list[NDArray[np.float64]]:
     """Every fold by its own factorisation."""
     return [solve_problem(problem, *split.train, penalty).coefficients for split in splits]
@@ -296,7 +396,12 @@ def _forget(target: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _descend(evaluate: Callable[[Strengths], float], start: Strengths, free: Sequence[str]) -> Strengths:
     """One coordinate after the other, walking downhill on its grid; ``free`` names the order and any repeats."""
-    grids = {"roughness": ROUGHNESS_GRID, "ridge": RIDGE_GRID, "interaction": INTERACTION_GRID}
+    grids = {
+        "roughness": ROUGHNESS_GRID,
+        "ridge": RIDGE_GRID,
+        "interaction": INTERACTION_GRID,
+        "presence": PRESENCE_GRID,
+    }
     best = start
     for name in free:
         best = _walk(evaluate, best, name, grids[name])
@@ -305,7 +410,8 @@ def _descend(evaluate: Callable[[Strengths], float], start: Strengths, free: Seq
 
 
 def _walk(evaluate: Callable[[Strengths], float], start: Strengths, name: str, grid: Sequence[float]) -> Strengths:
-    position = int(np.argmin(np.abs(np.log(np.array(grid) / getattr(start, name)))))
+    logs, wanted = np.log(np.maximum(grid, 1e-300)), np.log(max(getattr(start, name), 1e-300))
+    position = int(np.argmin(np.abs(logs - wanted)))
     best = replace(start, **{name: grid[position]})
     for direction in (1, -1):
         moved = False

@@ -19,8 +19,28 @@ from .design import ValueFunctions
 
 # Unknowns up to which the matrix is assembled and factorised: 6 500² float64 are 340 MB.
 MAX_DENSE = 6500
+# Where the matrix is never formed: relative residual of the answer that is kept, and the most steps to it. Shapley values
+# stand to their fourth digit from a residual of 1e-3 on.
+_TOLERANCE = 1e-6
+_MAX_STEPS = 1000
 # Added to the diagonal, relative to it, so that exactly collinear columns share instead of failing.
 _JITTER = 1e-11
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Penalty of a masked fit: in the value Gram before the presence expansion, and more on the parts beyond it.
+
+    Attributes
+    ----------
+    functions : ndarray of shape (n_functions,), float64
+        Diagonal of P on the scale of the Gram: the mask-averaged roughness of the game (method: ``W ∘ (G + P)``).
+    extra : float
+        Factor on the diagonal of P for each unknown whose presence set is larger than its function's own players.
+    """
+
+    functions: NDArray[np.float64]
+    extra: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,8 @@ class MaskedProblem:
     ----------
     functions, presence : ndarray of shape (n_unknowns,), int64
         Value function and presence set of each unknown.
+    is_extra : ndarray of shape (n_unknowns,), bool
+        Whether the presence set is larger than the function's own players.
     presence_sets : tuple of tuple of int
     n_functions : int
     size_law : ndarray of shape (n_players + 1,), float64
@@ -38,6 +60,7 @@ class MaskedProblem:
 
     functions: NDArray[np.int64]
     presence: NDArray[np.int64]
+    is_extra: NDArray[np.bool_]
     presence_sets: tuple[PresenceSet, ...]
     n_functions: int
     size_law: NDArray[np.float64]
@@ -67,15 +90,20 @@ class MaskedProblem:
     def __len__(self) -> int:
         return len(self.functions)
 
-    def assemble(self, gram: NDArray[np.float64], penalty: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The matrix of the normal equations; ``penalty`` is the diagonal of P, shape (n_functions,)."""
-        penalised = gram + np.diag(penalty)
+    def assemble(self, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float64]:
+        """The matrix of the normal equations."""
+        penalised = gram + np.diag(penalty.functions)
         rows = np.take(np.take(penalised, self.functions, axis=0), self.functions, axis=1)
         rows *= np.take(np.take(self.union_masses, self.presence, axis=0), self.presence, axis=1)
+        rows[np.diag_indices(len(self))] += self.weigh_extra(penalty)
         return rows
 
+    def weigh_extra(self, penalty: Penalty) -> NDArray[np.float64]:
+        """What the penalty adds to the diagonal for parts under larger presence sets, shape (n_unknowns,)."""
+        return np.where(self.is_extra, penalty.extra * self.own_masses * penalty.functions[self.functions], 0.0)
+
     def multiply(
-        self, gram: NDArray[np.float64], penalty: NDArray[np.float64], coefficients: NDArray[np.float64]
+        self, gram: NDArray[np.float64], penalty: Penalty | None, coefficients: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """The matrix times coefficients of shape (n_unknowns, n_outputs), without forming it: ``(G + P) C W``."""
         result = np.empty_like(coefficients)
@@ -88,10 +116,14 @@ class MaskedProblem:
             result[once, output] = np.einsum("ru,ru->u", self._once_masses, product[:, self.functions[once]])
             wide, where = self._often_functions
             result[often, output] = (self.union_masses @ product[:, wide])[self.presence[often], where]
+        if penalty is None:
+            return result
         # The penalty couples a function with itself alone, under its several presence sets.
-        result[once] += (penalty[self.functions[once]] * self.own_masses[once])[:, None] * coefficients[once]
+        result[once] += (penalty.functions[self.functions[once]] * self.own_masses[once])[:, None] * coefficients[once]
         if often.size:
-            result[often] += self._penalise_often(penalty, coefficients)
+            result[often] += self._penalise_often(penalty.functions, coefficients)
+        if penalty.extra:
+            result += self.weigh_extra(penalty)[:, None] * coefficients
         return result
 
     def _penalise_often(self, penalty: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -126,7 +158,7 @@ def make_problem(
     have a coefficient under each larger presence set: conditional means change with what else is known, smoothly.
     """
     index: dict[PresenceSet, int] = {}
-    unknown_functions, unknown_presence = [], []
+    unknown_functions, unknown_presence, is_extra = [], [], []
     by_owner = np.split(np.arange(len(functions)), np.flatnonzero(np.diff(functions.owners)) + 1) if len(functions) else []
     for members in by_owner:
         values = functions.value_sets[functions.owners[members[0]]]
@@ -137,10 +169,12 @@ def make_problem(
             chosen = members if presence == base else wide
             unknown_functions.append(chosen)
             unknown_presence.append(np.full(len(chosen), number))
+            is_extra.append(np.full(len(chosen), presence != base))
     empty = [np.empty(0, dtype=np.int64)]
     return MaskedProblem(
         np.concatenate(unknown_functions or empty),
         np.concatenate(unknown_presence or empty).astype(np.int64),
+        np.concatenate(is_extra or empty).astype(bool),
         tuple(index),
         len(functions),
         size_law,
@@ -166,7 +200,12 @@ class Solution:
 
 
 def solve_problem(
-    problem: MaskedProblem, gram: NDArray[np.float64], cross: NDArray[np.float64], penalty: NDArray[np.float64]
+    problem: MaskedProblem,
+    gram: NDArray[np.float64],
+    cross: NDArray[np.float64],
+    penalty: Penalty,
+    *,
+    start: NDArray[np.float64] | None = None,
 ) -> Solution:
     """Solve the normal equations: by one Cholesky factor if the matrix is small, else by conjugate gradients.
 
@@ -177,8 +216,9 @@ def solve_problem(
         Centred second moments of the value functions.
     cross : ndarray of shape (n_functions, n_outputs), float64
         Centred cross moments with the outputs.
-    penalty : ndarray of shape (n_functions,), float64
-        Diagonal penalty on the scale of ``gram``.
+    penalty : Penalty
+    start : ndarray of shape (n_unknowns, n_outputs), optional
+        Where conjugate gradients begin.
     """
     target = problem.weigh_target(cross)
 
@@ -190,10 +230,15 @@ def solve_problem(
         coefficients = precondition(target)
         coefficients += precondition(target - multiply(coefficients))  # one step of refinement
     else:
-        precondition = _make_block_preconditioner(problem, gram, penalty)
-        coefficients = conjugate_gradients(multiply, precondition, target, tolerance=1e-11)
-    residual = np.abs(target - multiply(coefficients)).max(initial=0.0)
-    return Solution(coefficients, float(residual / max(np.abs(target).max(initial=0.0), 1e-300)), precondition)
+        precondition = make_block_preconditioner(problem, gram, penalty)
+        coefficients = conjugate_gradients(
+            multiply, precondition, target, tolerance=_TOLERANCE, start=start, max_steps=_MAX_STEPS
+        )
+    return Solution(coefficients, _measure_gradient(target, multiply(coefficients)), precondition)
+
+
+def _measure_gradient(target: NDArray[np.float64], product: NDArray[np.float64]) -> float:
+    return float(np.abs(target - product).max(initial=0.0) / max(np.abs(target).max(initial=0.0), 1e-300))
 
 
 def _factorise(matrix: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
@@ -210,25 +255,27 @@ def _factorise(matrix: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], N
     raise LinAlgError("the normal equations are not positive definite; raise the smoothness strengths")
 
 
-def _make_block_preconditioner(
-    problem: MaskedProblem, gram: NDArray[np.float64], penalty: NDArray[np.float64]
+def make_block_preconditioner(
+    problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Exact inverse of each value function's own block ``(G + P)[u, u] · W[R_u, R_u]``."""
-    blocks: dict[tuple[int, ...], list[NDArray[np.int64]]] = {}
+    """Exact inverse of each value function's own block ``(G + P)[u, u] · W[R_u, R_u]``, extra penalty included."""
     order = np.argsort(problem.functions, kind="stable")
-    for members in np.split(order, np.flatnonzero(np.diff(problem.functions[order])) + 1):
-        blocks.setdefault(tuple(problem.presence[members]), []).append(members)
+    members = np.split(order, np.flatnonzero(np.diff(problem.functions[order])) + 1)
+    diagonal = np.diag(gram) + penalty.functions
+    extra = problem.weigh_extra(penalty)
     prepared = []
-    diagonal = np.diag(gram) + penalty
-    for presence, alike in blocks.items():
-        masses = problem.union_masses[np.ix_(presence, presence)]
-        where = np.stack(alike)  # (n_functions with these presence sets, n_presence)
-        prepared.append((where, np.linalg.inv(masses), diagonal[problem.functions[where[:, 0]]]))
+    for size in sorted({len(each) for each in members}):
+        where = np.stack([each for each in members if len(each) == size])  # (n_functions of so many presence sets, size)
+        presence = problem.presence[where]
+        blocks = problem.union_masses[presence[:, :, None], presence[:, None, :]]
+        blocks = blocks * diagonal[problem.functions[where[:, 0]]][:, None, None]
+        blocks[:, np.arange(size), np.arange(size)] += extra[where]
+        prepared.append((where, np.linalg.inv(blocks)))
 
     def precondition(target: NDArray[np.float64]) -> NDArray[np.float64]:
         result = np.empty_like(target)
-        for where, inverse, scale in prepared:
-            result[where] = np.einsum("pq,uqc->upc", inverse, target[where]) / scale[:, None, None]
+        for where, inverses in prepared:
+            result[where] = inverses @ target[where]
         return result
 
     return precondition
@@ -277,9 +324,33 @@ def compute_masked_risk(
     (:meth:`instashap.additive.moments.Moments.around`). It contains ``E_S Var(f | x_S)``: comparable
     between models under one mask law, and not one minus R².
     """
-    unpenalised = np.zeros(problem.n_functions)
-    quadratic = (coefficients * problem.multiply(gram, unpenalised, coefficients)).sum(axis=0)
+    quadratic = (coefficients * problem.multiply(gram, None, coefficients)).sum(axis=0)
     linear = (problem.weigh_target(cross) * coefficients).sum(axis=0)
     merged = problem.merge(coefficients)
     full = variance - 2 * (cross * merged).sum(axis=0) + (merged * (gram @ merged)).sum(axis=0)
     return problem.total_mass * variance - 2 * linear + quadratic, full
+
+
+def transfer(
+    coefficients: NDArray[np.float64],
+    source: tuple[MaskedProblem, ValueFunctions],
+    target: tuple[MaskedProblem, ValueFunctions],
+) -> NDArray[np.float64]:
+    """Coefficients of one problem as a start for another: unknowns they share keep their value, new ones are zero.
+
+    Functions are the same if they multiply the same axis functions of the same value set, which must have been learnt alike.
+    """
+    (old, old_functions), (new, new_functions) = source, target
+    function_map = old_functions.match(new_functions)
+    places = {presence: number for number, presence in enumerate(new.presence_sets)}
+    presence_map = np.array([places.get(presence, -1) for presence in old.presence_sets], dtype=np.int64)
+    functions, presence = function_map[old.functions], presence_map[old.presence]
+    shared = np.flatnonzero((functions >= 0) & (presence >= 0))
+    keys = new.functions * len(new.presence_sets) + new.presence
+    order = np.argsort(keys)
+    wanted = functions[shared] * len(new.presence_sets) + presence[shared]
+    found = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
+    is_same = keys[found] == wanted
+    moved = np.zeros((len(new), coefficients.shape[1]))
+    moved[found[is_same]] = coefficients[shared[is_same]]
+    return moved

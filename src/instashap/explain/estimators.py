@@ -27,8 +27,10 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    order, presence_order, interactions, groups, categorical, full_weight, n_jobs, random_state, verbose
+    order, presence_order, interactions, groups, categorical, n_jobs, random_state, verbose
         As in :class:`instashap.Explainer`.
+    full_weight : float
+        As there, but 10: what a model trained on labels is asked for first is its prediction.
 
     Attributes
     ----------
@@ -57,7 +59,7 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         interactions: Any = "auto",
         groups: Any = None,
         categorical: Any = "auto",
-        full_weight: float = 1.0,
+        full_weight: float = 10.0,
         n_jobs: int | None = None,
         random_state: int | None = None,
         verbose: int = 0,
