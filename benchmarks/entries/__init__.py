@@ -7,4 +7,6 @@ ENTRIES = {
     "speed": "rows a second and latency of one row, beside TreeExplainer and the black box",
     "first_hour": "import, fit and first Shapley values in a fresh process, cold and warm cache",
     "small": "small tables: seconds, and fidelity beside main effects and ridge regression",
+    "sizes": "unknowns, bytes and seconds a product, by number of features and presence order",
+    "wide": "100 000 rows of 100 features: seconds and peak memory of a fresh process",
 }

@@ -94,3 +94,17 @@ def look_up(
         for row in range(n):
             for slot in range(totals.shape[1]):
                 totals[start + row, slot] += sums[slot, row]
+
+
+@compile_kernel()
+def contract_columns(left, right, columns):
+    """Dot product of each column of ``left`` with the chosen column of ``right``: ``sum_r left[r, k] right[r, columns[k]]``.
+
+    Row by row, so that both are read once and nothing is copied. left (n, m), right (n, anything) float64; columns (m,) int64.
+    """
+    n_rows, n_columns = left.shape
+    totals = np.zeros(n_columns)
+    for row in range(n_rows):
+        for k in range(n_columns):
+            totals[k] += left[row, k] * right[row, columns[k]]
+    return totals

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..game.terms import ValueSet, close_downwards
+from ..game.terms import PresenceSet, ValueSet, close_downwards
 from ..table.encoding import Encoded
 from .design import ValueFunctions
 from .select import FoldMoments
@@ -69,6 +69,26 @@ def choose_triples(
         scores = get_scores()
         found.sort(key=lambda each: (-min(scores[pair] for pair in combinations(each, 2)), each))
     return sorted(found[: max(limit, 0)])
+
+
+def find_triangles(ranked_pairs: Sequence[PresenceSet], limit: int) -> list[PresenceSet]:
+    """The first triples whose three pairs have all come up, going down a ranking of pairs.
+
+    Examples
+    --------
+    >>> find_triangles([(0, 1), (1, 2), (2, 3), (0, 2), (1, 3)], limit=1)
+    [(0, 1, 2)]
+    """
+    neighbours: dict[int, set[int]] = {}
+    found: list[PresenceSet] = []
+    for one, other in ranked_pairs:
+        shared = neighbours.setdefault(one, set()) & neighbours.setdefault(other, set())
+        found += [tuple(sorted((one, other, third))) for third in sorted(shared)]
+        if len(found) >= limit:
+            break
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    return sorted(found[:limit])
 
 
 def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: Rows) -> dict[ValueSet, float]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
+from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..table.encoding import Encoded
 from .design import ValueFunctions, make_value_functions
 from .moments import Moments, accumulate_moments, assign_folds
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
-from .screen import choose_triples, choose_value_sets, score_pairs
+from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
 from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ PRESENCE_SHARE = 1 / 3
 MAX_FUNCTIONS = 4000
 # Unknowns up to which the parts under larger presence sets have their strength chosen: it matters where rows are few.
 MAX_TUNED_PRESENCE = 3000
-# Players up to which presence triples, and quadruples (and larger sets, if asked for), are on offer.
-MAX_PLAYERS_TRIPLES = 14
+# Presence sets of one size, if all are taken: the triples of 20 players, the quadruples of 13. Beyond, so many of the best.
+MAX_PRESENCE_SETS = 1200
+N_BEST_PRESENCE_SETS = 600
+# Players up to which quadruples are on offer where nobody asks for them.
 MAX_PLAYERS_QUADRUPLES = 10
 
 
@@ -173,7 +176,9 @@ class Search:
             ladder = [replace(start.candidate, presence_order=presence, extra_ranks=extra) for extra in EXTRA_RANKS]
             while level > 0 and self._count_unknowns(judge.moments.functions, ladder[level]) > self.budget:
                 level -= 1
-            for candidate in ladder[level:]:
+            # Where not even all triples are on offer, the time is better spent on none of the wider.
+            is_wide_open = comb(self.n_players, 3) <= MAX_PRESENCE_SETS
+            for candidate in ladder[level:] if is_wide_open else ladder[:1]:
                 before = self.best[1]
                 if candidate == before.candidate:
                     continue
@@ -252,14 +257,16 @@ class Search:
         return compute_axis_functions(axis, *moments, self.derivative, limit)
 
     def _offer_presence(self, size: int) -> None:
-        """Presence sets of a size: all if the unknowns allow, else the best pairs and nothing larger."""
+        """Presence sets of a size: all if there are few, else the best pairs and triples, and nothing larger."""
         if size == 2:
             every: list[PresenceSet] = list(combinations(range(self.n_players), 2))
             n_spare = self.budget - len(self.main_effects[0].moments.functions)
-            n_most = max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1)
-            self.presence_sets[2] = every if len(every) <= n_most else self._rank_players()[:n_most]
-        elif self.n_players <= MAX_PLAYERS_TRIPLES:
+            n_most = min(max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1), MAX_PRESENCE_SETS)
+            self.presence_sets[2] = every if len(every) <= n_most else self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
+        elif comb(self.n_players, size) <= MAX_PRESENCE_SETS:
             self.presence_sets[size] = list(combinations(range(self.n_players), size))
+        elif size == 3:
+            self.presence_sets[3] = find_triangles(self._rank_players(), N_BEST_PRESENCE_SETS)
 
     def _rank_players(self) -> list[PresenceSet]:
         """Pairs of players, those whose columns interact or foretell each other most first."""

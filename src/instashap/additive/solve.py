@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 from ..game.coalitions import compute_containment_masses
 from ..game.terms import PresenceSet, count_unions, extend_presence, make_presence_masks, players_of
 from .design import ValueFunctions
+from .kernels import contract_columns
 
 # Unknowns up to which the matrix is assembled and factorised: 6 500² float64 are 340 MB.
 MAX_DENSE = 6500
@@ -84,7 +85,7 @@ class MaskedProblem:
         once, often = np.flatnonzero(is_once), np.flatnonzero(~is_once)
         object.__setattr__(self, "_once", once)
         object.__setattr__(self, "_often", often)
-        object.__setattr__(self, "_once_masses", union_masses[:, self.presence[once]])
+        object.__setattr__(self, "_once_masses", np.ascontiguousarray(union_masses[:, self.presence[once]]))
         object.__setattr__(self, "_often_functions", np.unique(self.functions[often], return_inverse=True))
 
     def __len__(self) -> int:
@@ -109,30 +110,18 @@ class MaskedProblem:
         result = np.empty_like(coefficients)
         shape = (len(self.presence_sets), self.n_functions)
         once, often = self._once, self._often
+        wide, where = self._often_functions
         for output in range(coefficients.shape[1]):
-            sparse = csr_array((coefficients[:, output], (self.presence, self.functions)), shape=shape)
-            product = sparse @ gram  # (n_presence_sets, n_functions)
+            values = coefficients[:, output]
+            product = csr_array((values, (self.presence, self.functions)), shape=shape) @ gram
+            if penalty is not None:
+                product[self.presence, self.functions] += penalty.functions[self.functions] * values
             # Entries of W (C (G + P)) are needed only where there are unknowns: most functions have a single one.
-            result[once, output] = np.einsum("ru,ru->u", self._once_masses, product[:, self.functions[once]])
-            wide, where = self._often_functions
+            result[once, output] = contract_columns(self._once_masses, product, self.functions[once])
             result[often, output] = (self.union_masses @ product[:, wide])[self.presence[often], where]
-        if penalty is None:
-            return result
-        # The penalty couples a function with itself alone, under its several presence sets.
-        result[once] += (penalty.functions[self.functions[once]] * self.own_masses[once])[:, None] * coefficients[once]
-        if often.size:
-            result[often] += self._penalise_often(penalty.functions, coefficients)
-        if penalty.extra:
+        if penalty is not None and penalty.extra:
             result += self.weigh_extra(penalty)[:, None] * coefficients
         return result
-
-    def _penalise_often(self, penalty: NDArray[np.float64], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        wide, where = self._often_functions
-        dense = np.zeros((len(self.presence_sets), len(wide), coefficients.shape[1]))
-        dense[self.presence[self._often], where] = coefficients[self._often]
-        dense *= penalty[wide][:, None]
-        coupled = np.tensordot(self.union_masses, dense, axes=1)
-        return coupled[self.presence[self._often], where]
 
     def weigh_target(self, cross: NDArray[np.float64]) -> NDArray[np.float64]:
         """Right-hand side ``π_{|R|} r[u]``, shape (n_unknowns, n_outputs)."""
