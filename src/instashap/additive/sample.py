@@ -135,4 +135,4 @@ def accumulate_masked_moments(
         dsyrk(1.0, values.T, beta=1.0, c=scatter, trans=1, lower=0, overwrite_c=1)
     scatter += np.triu(scatter, 1).T
     spread = sample.weights @ sample.gains**2
-    return Moments(float(sample.weights.sum()), np.zeros(n_functions), scatter, np.zeros(n_outputs), cross, spread)
+    return Moments(float(sample.weights.sum()), np.zeros(n_functions), scatter.T, np.zeros(n_outputs), cross, spread)

@@ -34,8 +34,7 @@ from .penalties import AxisFunctions, compute_axis_functions, compute_local_mome
 from .sample import CoalitionSample, accumulate_masked_moments, iterate_masked
 from .screen import choose_triples, choose_value_sets
 from .search import AXIS_LIMITS, LEVEL_LIMITS, N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION
-from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Strengths
-from .solve import solve_problem
+from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
 
 # Unknowns, each a function here, whose moments take some seconds; more did not tell in the error (boosted trees, 30 columns).
 MAX_UNKNOWNS = 2500
@@ -123,8 +122,8 @@ class SampledSearch:
         self.budget = int(np.clip(len(sample.rows) / SAMPLES_PER_UNKNOWN, MIN_UNKNOWNS, MAX_UNKNOWNS))
         self.derivative = 3
         self.judgements: list[Judgement] = []
-        self.best: tuple[Judge, Judgement]
-        self.main_effects: tuple[Judge, Judgement]
+        self.best: tuple[Judge, Judgement, Solved]
+        self.main_effects: tuple[Judge, Judgement, Solved]
 
     @property
     def n_players(self) -> int:
@@ -137,10 +136,10 @@ class SampledSearch:
         for derivative in (3, 2):
             self.derivative = derivative
             judge = self._make_judge(self._make_functions(singles, 1))
-            judgement = self._judge(judge, Candidate(1, 1, {}, _PLAIN), Strengths(), ("roughness", "ridge", "roughness"))
-            trials.append((derivative, judge, judgement))
-        self.derivative, judge, judgement = min(trials, key=lambda trial: trial[2].risk)
-        self.best = self.main_effects = judge, judgement
+            tried = self._judge(judge, Candidate(1, 1, {}, _PLAIN), Strengths(), ("roughness", "ridge", "roughness"))
+            trials.append((derivative, (judge, *tried)))
+        self.derivative, self.best = min(trials, key=lambda trial: trial[1][1].risk)
+        self.main_effects = self.best
         self.report(0.6, "main effects")
 
     def fit_interactions(self) -> None:
@@ -175,41 +174,33 @@ class SampledSearch:
 
     def expand_best(self, base_value: NDArray[np.float64]) -> FitResult:
         """The best candidate as tables, and its cross-validated fidelity at the full coalition."""
-        judge, chosen = self.best
-        problem, functions, total = judge.read(chosen)
-        coefficients = problem.merge(chosen.solution.coefficients)
-        n_outputs = len(base_value)
+        judge, chosen, solved = self.best
+        solution, total = judge.polish(chosen, solved)
+        functions, coefficients = solved.functions, solved.problem.merge(solution.coefficients)
         owners = range(len(functions.value_sets))
-        tables = [functions.expand(owner, coefficients[functions.owners == owner]) for owner in owners]
         model = AdditiveModel(
             tuple(column.encoder.bases for column in self.fitter.columns),
             functions.value_sets,
             tuple((presence,) for presence in self._find_presence(functions)),
-            tuple(tables),
-            (np.eye(n_outputs)[:, None, :],) * len(tables),
+            tuple(functions.expand(owner, coefficients[functions.owners == owner]) for owner in owners),
+            tuple(np.eye(len(base_value))[:, None, :] for _ in owners),
             base_value,
             self.n_players,
         )
-        rated = replace(chosen, full_risk=self._compute_full_risk(judge, chosen))
+        rated = replace(chosen, full_risk=self._compute_full_risk(solved))
         tried = tuple(rated if judged is chosen else judged for judged in self.judgements)
         self.report(1.0, "done")
-        return FitResult(model, tried, rated, chosen.solution.gradient, problem, functions, total)
+        return FitResult(model, tried, rated, replace(solved, solution=solution), total)
 
-    def _compute_full_risk(self, judge: Judge, chosen: Judgement) -> float:
-        """Held-out risk at the full coalition, summed over outputs, each relative to its variance; infinite without folds."""
-        moments = judge.moments.select(chosen.candidate.keeps(judge.moments.functions))
-        if len(moments.folds) < 2:
-            return float("inf")
-        problem = judge.make_problem(chosen.candidate, moments.functions)
-        penalty = chosen.strengths.penalise(moments.functions)
-        missed, spread = (np.zeros(self.sample.gains.shape[1]) for _ in range(2))
+    def _compute_full_risk(self, solved: Solved) -> float:
+        """Held-out risk at the full coalition, summed over outputs, each relative to its variance."""
         is_full = np.asarray(self.sample.masks.all(axis=1))
         gains = self.sample.gains[is_full]
         mean = np.average(gains, axis=0, weights=self.sample.weights[is_full])
-        for rows, split in zip(self.folds, moments.splits, strict=True):
-            coefficients = problem.merge(solve_problem(problem, *split.train, penalty).coefficients)
-            held_out = self.sample.take(rows[is_full[rows]])
-            for values, block in self._iterate(moments.functions, held_out):
+        missed, spread = np.zeros(len(mean)), np.zeros(len(mean))
+        for rows, found in zip(self.folds, solved.fold_coefficients, strict=True):
+            coefficients = solved.problem.merge(found)
+            for values, block in self._iterate(solved.functions, self.sample.take(rows[is_full[rows]])):
                 missed += block.weights @ (block.gains - values.T @ coefficients) ** 2
                 spread += block.weights @ (block.gains - mean) ** 2
         return float(np.divide(missed, spread, out=np.zeros_like(missed), where=spread > 0).sum())
@@ -221,18 +212,20 @@ class SampledSearch:
         order = max(map(len, functions.value_sets))
         judge, candidate = self._make_judge(functions), Candidate(order, order, resolution, _PLAIN)
         light = self._judge(judge, candidate, _LIGHT, ())
-        judgement = self._judge(judge, candidate, self.best[1].strengths, free)
-        judgement = min(judgement, light, key=lambda judged: judged.risk)
-        is_kept = must_keep or judgement.risk < self.best[1].risk * (1 - MIN_GAIN)
+        chosen = self._judge(judge, candidate, self.best[1].strengths, free)
+        tried = min(chosen, light, key=lambda each: each[0].risk)
+        is_kept = must_keep or tried[0].risk < self.best[1].risk * (1 - MIN_GAIN)
         if is_kept:
-            self.best = judge, judgement
+            self.best = judge, *tried
         return is_kept
 
-    def _judge(self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]) -> Judgement:
-        # At the full coalition a candidate is judged only once it is chosen.
-        judgement = replace(judge.judge(candidate, start, free), full_risk=float("inf"))
+    def _judge(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]
+    ) -> tuple[Judgement, Solved]:
+        judgement, solved = judge.judge(candidate, start, free)
+        judgement = replace(judgement, full_risk=float("inf"))  # judged there only once it is chosen
         self.judgements.append(judgement)
-        return judgement
+        return judgement, solved
 
     def _make_judge(self, functions: ValueFunctions) -> Judge:
         """Fold moments of the masked functions; refuses, before allocating, what would not fit."""
@@ -294,9 +287,9 @@ class SampledSearch:
     @cached_property
     def _pair_scores(self) -> dict[ValueSet, float]:
         """Squared covariances of the main effects' residual with masked products of two columns' leading functions."""
-        judge, judgement = self.main_effects
-        problem, functions, total = judge.read(judgement)
-        coefficients = problem.merge(judgement.solution.coefficients)
+        judge, _, solved = self.main_effects
+        functions, total = solved.functions, judge.moments.total
+        coefficients = solved.problem.merge(solved.solution.coefficients)
         leading = np.flatnonzero(functions.ranks <= _N_LEADING)
         products = np.zeros((len(total.output_scatter), len(leading), len(leading)))
         for values, block in self._iterate(functions, self.sample):

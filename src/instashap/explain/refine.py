@@ -125,7 +125,8 @@ def _estimate_games(
             continue
         odd = _evaluate_odd(game, sample, rows[chosen], references[chosen])
         odd -= np.tensordot(_mark_odd(control.presence_sets, sample), components[chosen], axes=(1, 1))
-        found = sample.estimate(odd.reshape(len(odd), -1), left[chosen].ravel())
+        totals_left = left[chosen].ravel()
+        found = sample.estimate(odd.reshape(len(odd), len(totals_left)), totals_left)
         shape = sample.n_players, len(chosen), totals.shape[1]
         for target, each in zip((estimates, variances), found, strict=True):
             target[chosen] += each.reshape(shape).transpose(1, 0, 2)
