@@ -14,6 +14,8 @@ CONTRACT = {
         "interaction_values": ["X"],
         "mobius_values": ["X", "players"],
         "predict": ["X"],
+        "refine": ["X", "model", "value_function", "n_coalitions", "random_state"],
+        "learn_residual": ["X", "regressor", "model", "value_function", "n_coalitions", "random_state"],
         "compile": [],
         "save": ["path"],
         "expected_value": None,
@@ -33,6 +35,8 @@ CONTRACT = {
         "shap_values": ["X"],
         "eval_terms": ["X"],
     },
+    "Marginal": {"__init__": ["background"]},
+    "Baseline": {"__init__": ["row"]},
     "Explanation": {
         "to_shap": ["interactions"],
         "to_frame": [],

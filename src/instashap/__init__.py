@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 # Public names and the modules they live in; imported when first used (PEP 562), so ``import instashap`` stays light.
 _HOMES = {
     "AdditiveRegressor": "explain.estimators",
+    "Baseline": "blackbox.value_functions",
     "DataWarning": "_errors",
     "Explainer": "explain.explainer",
     "Explanation": "explain.explanation",
@@ -20,6 +21,7 @@ _HOMES = {
     "FitWarning": "_errors",
     "InstashapError": "_errors",
     "InstashapWarning": "_errors",
+    "Marginal": "blackbox.value_functions",
     "ModelOutputError": "_errors",
     "NotFittedError": "_errors",
     "OptionalDependencyError": "_errors",
@@ -31,6 +33,7 @@ _MODULES = ("datasets", "plots")
 
 __all__ = [
     "AdditiveRegressor",
+    "Baseline",
     "DataWarning",
     "Explainer",
     "Explanation",
@@ -38,6 +41,7 @@ __all__ = [
     "FitWarning",
     "InstashapError",
     "InstashapWarning",
+    "Marginal",
     "ModelOutputError",
     "NotFittedError",
     "OptionalDependencyError",
@@ -61,6 +65,7 @@ if TYPE_CHECKING:
         OptionalDependencyError,
         TooLargeError,
     )
+    from .blackbox.value_functions import Baseline, Marginal
     from .explain.estimators import AdditiveRegressor
     from .explain.explainer import Explainer, load, warm_up
     from .explain.explanation import Explanation

@@ -19,6 +19,15 @@ def check_order(order: Any, n_features: int, name: str = "order") -> int:
     return int(order)
 
 
+def check_at_least(value: Any, least: int, name: str, reason: str) -> int:
+    """Return ``value`` as an int of at least ``least``; ``reason`` ends the message."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if int(value) < least:
+        raise ValueError(f"{name}={value} is too few: use at least {least}, as {reason}")
+    return int(value)
+
+
 def check_positive(value: Any, name: str) -> float:
     """Return ``value`` as a finite float above zero."""
     if isinstance(value, bool) or not isinstance(value, Real):

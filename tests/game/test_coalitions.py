@@ -6,7 +6,12 @@ from math import comb
 import numpy as np
 import pytest
 
-from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law, enumerate_coalitions
+from instashap.game.coalitions import (
+    compute_containment_masses,
+    compute_shapley_size_law,
+    enumerate_coalitions,
+    sample_coalitions,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +92,14 @@ def test_no_features_have_the_empty_coalition_only():
 def test_enumeration_is_refused_above_twenty_features():
     with pytest.raises(ValueError, match=r"21 features have 2\*\*21 coalitions"):
         enumerate_coalitions(21)
+
+
+def test_sampled_coalitions_follow_the_law_in_complementary_pairs():
+    law = compute_shapley_size_law(5, 0.7)
+    masks = sample_coalitions(law, 20_000, np.random.default_rng(0))
+    np.testing.assert_array_equal(masks[:20_000], ~masks[20_000:])
+    sizes = np.bincount(masks.sum(axis=1), minlength=6) / len(masks)
+    np.testing.assert_allclose(sizes, [0, *law[1:5], 0], atol=0.01)
+    np.testing.assert_allclose(masks.mean(axis=0), 0.5, atol=1e-12)
+    together = (masks[:, 0] & masks[:, 3]).mean()
+    np.testing.assert_allclose(together, compute_containment_masses(law)[2] - 0.7, atol=0.01)

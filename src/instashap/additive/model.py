@@ -34,7 +34,7 @@ class AdditiveModel:
         Functions in the local bases.
     mixings : tuple of ndarray of shape (n_parts, n_presence_sets, n_outputs), float64
     base_value : ndarray of shape (n_outputs,), float64
-        Weighted mean output.
+        Weighted mean output; of games other than the conditional one ``F(x; ∅)``.
     n_players : int
     """
 
@@ -73,6 +73,18 @@ class AdditiveModel:
             for mixing, presence in zip(self.mixings, self.presence_sets, strict=True)
         ]
         return self._make_lookup(range(len(self.value_sets)), mixings, self.n_players)
+
+    @cached_property
+    def components(self) -> tuple[list[PresenceSet], Lookup]:
+        """All presence sets, and the look-up of their components ``h_R``; slots are presence sets in this order."""
+        found = sorted({each for sets in self.presence_sets for each in sets}, key=lambda each: (len(each), each))
+        places = {presence: place for place, presence in enumerate(found)}
+        mixings = []
+        for mixing, sets in zip(self.mixings, self.presence_sets, strict=True):
+            spread = np.zeros((len(mixing), len(found), self.n_outputs))
+            spread[:, [places[each] for each in sets]] = mixing
+            mixings.append(spread)
+        return found, self._make_lookup(range(len(self.value_sets)), mixings, max(len(found), 1))
 
     def make_mobius_lookup(self, players: PresenceSet) -> Lookup:
         """Look-up of one component of the game: ``h_R = sum_{U ⊆ R} psi_{U,R}`` for R = players."""
@@ -121,7 +133,7 @@ class AdditiveModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """Look-ups are made again after unpickling: files and messages carry the tables alone."""
-        cached = ("shapes", "prediction", "effects", "credits")
+        cached = ("shapes", "prediction", "effects", "credits", "components")
         return {name: value for name, value in self.__dict__.items() if name not in cached}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

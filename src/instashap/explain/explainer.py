@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import NotFittedError
-from .._validation import check_choice, check_outputs, check_weights, find_column
+from .._validation import check_at_least, check_choice, check_outputs, check_weights, find_column
 from ..table.columns import Table, read_table
 from .explanation import Explanation
 from .fitted import FittedGame, load_fitted
+
+if TYPE_CHECKING:
+    from ..blackbox import BlackBox
+    from .refine import Refined
+    from .residual import LearntResidual
 
 
 class Explainer:
@@ -36,8 +42,11 @@ class Explainer:
         Which terms of two and more columns to offer: the screened best, all, so many, or these. 0: main effects only.
     output : {"auto", "raw", "probability"}
         Scale of a classifier's explanation: log-odds ("auto", "raw") or probability.
-    value_function : "conditional"
-        What an absent feature means: its distribution given the present ones.
+    value_function : "conditional", Marginal, Baseline, or callable
+        What an absent feature means: its distribution given the present ones; background rows
+        (:class:`instashap.Marginal`); one row (:class:`instashap.Baseline`); or your own ``F(X, masks)``, given rows in
+        their own container and masks of shape (n_rows, n_features), True = present. The last three call the model on rows
+        that are not in X.
     fitter : str
         Name of the fitter.
     groups : dict of str to list of columns, or "auto"
@@ -89,7 +98,7 @@ class Explainer:
         presence_order: int | str = "auto",
         interactions: Any = "auto",
         output: str = "auto",
-        value_function: str = "conditional",
+        value_function: Any = "conditional",
         fitter: str = "closed-form",
         groups: Any = None,
         categorical: Any = "auto",
@@ -148,17 +157,29 @@ class Explainer:
             If the model fails or gives unusable outputs.
         """
         from .fitting import FitOptions, fit_game
+        from .games import fit_value_function
 
-        check_choice(self.value_function, ("conditional",), "value_function")
         table = read_table(X, categorical=self.categorical)
         weights = check_weights(sample_weight, table.n_rows)
-        values, names, transform = self._get_outputs(X, outputs, table.n_rows)
         options = FitOptions(
             self.order, self.presence_order, self.interactions, self.fitter, self._get_groups(table), self.full_weight
         )
+        if isinstance(self.value_function, str):
+            check_choice(self.value_function, ("conditional",), "value_function")
+            values, names, transform = self._get_outputs(X, outputs, table.n_rows)
+            with _show_progress(self.verbose) as progress:
+                self._fitted = fit_game(
+                    table, values, weights, options, output_names=names, output_transform=transform, progress=progress
+                )
+            return self
+        if outputs is not None:
+            raise ValueError(
+                "outputs= serve the conditional game only: other games need values of rows that are not in X; "
+                "pass a model, or a value_function F(X, masks)"
+            )
         with _show_progress(self.verbose) as progress:
-            self._fitted = fit_game(
-                table, values, weights, options, output_names=names, output_transform=transform, progress=progress
+            self._fitted = fit_value_function(
+                X, table, self.value_function, self._wrap_model, weights, options, seed=self.random_state, progress=progress
             )
         return self
 
@@ -166,13 +187,14 @@ class Explainer:
         if outputs is not None:
             names = tuple(map(str, outputs.columns)) if hasattr(outputs, "columns") else ()
             return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
-        if self.model is None:
-            raise ValueError("there is nothing to explain: pass a model, or precomputed predictions as fit(X, outputs=...)")
-        from ..blackbox import wrap_model
-
-        box = wrap_model(self.model, self.output)
+        box = self._wrap_model()
         values = box.predict(X, n_rows)
         return values, box.output_names if len(box.output_names) == values.shape[1] else (), box.description
+
+    def _wrap_model(self) -> BlackBox:
+        if self.model is None:
+            raise ValueError("there is nothing to explain: pass a model, or precomputed predictions as fit(X, outputs=...)")
+        return _wrap(self.model, self.output)
 
     def _get_groups(self, table: Table) -> Any:
         if isinstance(self.groups, str):
@@ -198,17 +220,120 @@ class Explainer:
         table = fitted.read(X)
         values = fitted.compute_shapley_values(table, self.n_jobs)
         base = np.tile(fitted.model.base_value, (table.n_rows, 1))
-        is_single = fitted.model.n_outputs == 1
-        return Explanation(
-            values=values[:, :, 0] if is_single else values,
-            base_values=base[:, 0] if is_single else base,
-            data=_collect_data(table, fitted),
-            feature_names=fitted.feature_names,
-            output_names=fitted.output_names,
-            output_transform=fitted.output_transform,
-            game=fitted.game,
-            index=table.index,
-        )
+        return _make_explanation(fitted, table, values, base)
+
+    def refine(
+        self,
+        X: Any,
+        *,
+        model: Any = None,
+        value_function: Any = None,
+        n_coalitions: int = 256,
+        random_state: int | None = None,
+    ) -> Explanation:
+        """Shapley values of the stated game itself, row by row, with standard errors; the tables are the control variate.
+
+        Unbiased for the value function, whatever the tables hold. Errors fall as ``1 / sqrt(n_coalitions)``, and are rounding
+        once ``n_coalitions`` reaches ``2**n_features``; a row's values and base value sum to the game's full value exactly.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        model : estimator or callable, optional
+            The black box; default that of the explainer. A loaded explainer has none.
+        value_function : Marginal, Baseline, or callable ``F(X, masks)``, optional
+            Default that of the explainer. The conditional game cannot be computed from a model alone: pass a callable.
+        n_coalitions : int
+            Coalitions asked about for each row, at least ``2 + 2 * (n_features // 2)``. A marginal game calls the model on
+            so many hybrid rows for every background row, each with coalitions of its own. 0 calls nothing and adds what
+            :meth:`learn_residual` has learnt.
+        random_state : int, optional
+            Seed of the coalitions; default the explainer's, else 0.
+
+        Returns
+        -------
+        Explanation
+            ``standard_errors`` are those of the sampled coalitions; None for 0 coalitions.
+        """
+        fitted = self._check_fitted()
+        table = fitted.read(X)
+        if n_coalitions == 0:
+            return self._explain_with_residual(fitted, table)
+        refined, game, transform = self._refine(X, table, model, value_function, n_coalitions, random_state)
+        base = np.tile(refined.base_value, (table.n_rows, 1))
+        explanation = _make_explanation(fitted, table, refined.values, base)
+        errors = _squeeze(refined.standard_errors)
+        return replace(explanation, standard_errors=errors, game=game, output_transform=transform)
+
+    def learn_residual(
+        self,
+        X: Any,
+        regressor: Any,
+        *,
+        model: Any = None,
+        value_function: Any = None,
+        n_coalitions: int = 64,
+        random_state: int | None = None,
+    ) -> Explainer:
+        """Refine rows once and learn what the tables missed; ``refine(X, n_coalitions=0)`` then needs no model.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+            Rows to refine and learn from; many rows with few coalitions each teach more than few exact ones.
+        regressor : scikit-learn regressor
+            A copy is fitted on the columns as numbers (categories as codes, missing values as NaN). It is kept in memory:
+            :meth:`save` leaves it out.
+        model, value_function, n_coalitions, random_state
+            As in :meth:`refine`.
+
+        Returns
+        -------
+        Explainer
+            Itself.
+        """
+        from .residual import learn_residual
+
+        fitted = self._check_fitted()
+        table = fitted.read(X)
+        refined, game, transform = self._refine(X, table, model, value_function, n_coalitions, random_state)
+        self._residual = learn_residual(fitted, table, refined, regressor, game, transform)
+        return self
+
+    def _refine(
+        self, X: Any, table: Table, model: Any, value_function: Any, n_coalitions: int, random_state: int | None
+    ) -> tuple[Refined, str, str]:
+        """Estimates, and what they are of: game and output."""
+        from .games import bind_game, describe_game
+        from .refine import count_least_coalitions, refine_values
+
+        fitted = self._check_fitted()
+        least = count_least_coalitions(len(fitted.feature_names))
+        check_at_least(n_coalitions, least, "n_coalitions", f"{len(fitted.feature_names)} features need a pair of each size")
+        chosen = self.value_function if value_function is None else value_function
+        if isinstance(chosen, str):
+            raise ValueError(
+                f"refining needs a value function it can ask, and the {fitted.game} game of this explainer gives none: pass "
+                "value_function=F, a function F(X, masks), or value_function=Marginal(background) or Baseline(row)"
+            )
+        black_box = self.model if model is None else model
+        game = bind_game(chosen, lambda: _wrap(black_box, self.output), X, table.n_rows, fitted.schema, fitted.players)
+        if game.reference_outputs.shape[1] != fitted.model.n_outputs:
+            raise ValueError(
+                f"the value function gives {game.reference_outputs.shape[1]} outputs, the explainer was fitted on "
+                f"{fitted.model.n_outputs}"
+            )
+        seed = self.random_state if random_state is None else random_state
+        refined = refine_values(fitted, table, game, n_coalitions, np.random.default_rng(seed or 0))
+        return refined, describe_game(chosen), game.output_transform
+
+    def _explain_with_residual(self, fitted: FittedGame, table: Table) -> Explanation:
+        residual: LearntResidual | None = getattr(self, "_residual", None)
+        if residual is None:
+            raise ValueError("n_coalitions=0 adds a learnt residual, and there is none: call learn_residual first")
+        values = fitted.compute_shapley_values(table, self.n_jobs) + residual.predict(fitted, table)
+        explanation = _make_explanation(fitted, table, values, np.tile(residual.base_value, (table.n_rows, 1)))
+        return replace(explanation, game=residual.game, output_transform=residual.output_transform)
 
     def shap_values(self, X: Any) -> NDArray[np.float64]:
         """Shapley values, shape (n_rows, n_features) or (n_rows, n_features, n_outputs).
@@ -361,6 +486,29 @@ def warm_up() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 2))
     Explainer(order=1).fit(X, outputs=X[:, 0]).shap_values(X)
+
+
+def _wrap(model: Any, output: str) -> BlackBox:
+    from ..blackbox import wrap_model
+
+    if model is None:
+        raise ValueError("the value function asks a model, and this explainer holds none: pass model=")
+    return wrap_model(model, output)
+
+
+def _make_explanation(
+    fitted: FittedGame, table: Table, values: NDArray[np.float64], base_values: NDArray[np.float64]
+) -> Explanation:
+    return Explanation(
+        values=_squeeze(values),
+        base_values=_squeeze(base_values),
+        data=_collect_data(table, fitted),
+        feature_names=fitted.feature_names,
+        output_names=fitted.output_names,
+        output_transform=fitted.output_transform,
+        game=fitted.game,
+        index=table.index,
+    )
 
 
 def _squeeze(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -54,7 +54,48 @@ def fit_game(
         Rows of weight 0 are dropped first.
     options : FitOptions
     """
-    names = table.schema.names
+    plan = judge_options(options, table.schema.names)
+    make_fitter = FITTERS[check_choice(options.fitter, sorted(FITTERS), "fitter")]
+    kept = np.flatnonzero(weights > 0)
+    if len(kept) < table.n_rows:
+        table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
+    encoder, columns = learn_table(table, weights)
+    fitter = make_fitter(
+        columns,
+        plan.players,
+        order=plan.order,
+        presence_order=plan.presence_order,
+        interactions=plan.interactions,
+        progress=progress,
+    )
+    size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
+    encoded = encoder.encode(table)
+    result = fitter.fit(encoded, outputs, weights, size_law)
+    tell_about_order(result, plan.order, plan.interactions)
+    _tell_about_presence(result, plan.presence_order)
+    names = name_outputs(output_names, outputs.shape[1])
+    facts = describe_fit(result, table.n_rows, float(weights.sum()), plan.full_weight)
+    record = FitRecord(encoded, outputs, weights, columns, plan.players, size_law, result)
+    game = "conditional"
+    return FittedGame(
+        encoder, result.model, plan.feature_names, plan.players, names, output_transform, game, facts, record
+    )
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """Options of a fit, judged against the table's columns."""
+
+    feature_names: tuple[str, ...]
+    players: tuple[int, ...]
+    order: int
+    presence_order: int | str
+    interactions: Any
+    full_weight: float
+
+
+def judge_options(options: FitOptions, names: tuple[str, ...]) -> FitPlan:
+    """Options as clean values; raises ``ValueError`` or ``TypeError`` naming the option, what came and what to do."""
     feature_names, players = check_groups(options.groups, names)
     order = check_order(options.order, len(names))
     if order > MAX_ORDER:
@@ -64,23 +105,14 @@ def fit_game(
     presence_order = _check_presence_order(options.presence_order, order, len(feature_names))
     interactions = check_interactions(options.interactions, names, order)
     full_weight = check_positive(options.full_weight, "full_weight")
-    make_fitter = FITTERS[check_choice(options.fitter, sorted(FITTERS), "fitter")]
-    kept = np.flatnonzero(weights > 0)
-    if len(kept) < table.n_rows:
-        table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
-    encoder, columns = learn_table(table, weights)
-    fitter = make_fitter(
-        columns, players, order=order, presence_order=presence_order, interactions=interactions, progress=progress
-    )
-    size_law = compute_shapley_size_law(len(feature_names), full_weight)
-    encoded = encoder.encode(table)
-    result = fitter.fit(encoded, outputs, weights, size_law)
-    _tell_about_order(result, order, interactions)
-    _tell_about_presence(result, presence_order)
-    names_out = output_names or tuple(f"output {k}" if outputs.shape[1] > 1 else "output" for k in range(outputs.shape[1]))
-    facts = _describe(result, table.n_rows, float(weights.sum()), full_weight)
-    record = FitRecord(encoded, outputs, weights, columns, players, size_law, result)
-    return FittedGame(encoder, result.model, feature_names, players, names_out, output_transform, "conditional", facts, record)
+    return FitPlan(feature_names, players, order, presence_order, interactions, full_weight)
+
+
+def name_outputs(names: tuple[str, ...], n_outputs: int) -> tuple[str, ...]:
+    """The model's names of its outputs, or plain ones."""
+    if len(names) == n_outputs:
+        return names
+    return tuple(f"output {k}" for k in range(n_outputs)) if n_outputs > 1 else ("output",)
 
 
 def _check_presence_order(presence_order: Any, order: int, n_players: int) -> Any:
@@ -94,7 +126,7 @@ def _check_presence_order(presence_order: Any, order: int, n_players: int) -> An
     return checked
 
 
-def _tell_about_order(result: FitResult, order: int, interactions: Any) -> None:
+def tell_about_order(result: FitResult, order: int, interactions: Any) -> None:
     """Say so if the fit chose, or had to choose, a lower order than asked for."""
     sizes = [len(values) for values in result.model.value_sets]
     used = max(sizes, default=1)
@@ -117,7 +149,7 @@ def _tell_about_presence(result: FitResult, presence_order: int | str) -> None:
         )
 
 
-def _describe(result: FitResult, n_rows: int, total_weight: float, full_weight: float) -> dict[str, Any]:
+def describe_fit(result: FitResult, n_rows: int, total_weight: float, full_weight: float) -> dict[str, Any]:
     """Figures of the fit as JSON."""
     n_outputs = result.model.n_outputs
     tried = [

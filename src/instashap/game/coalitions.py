@@ -87,3 +87,33 @@ def enumerate_coalitions(n_features: int) -> NDArray[np.bool_]:
         raise ValueError(f"{n_features} features have 2**{n_features} coalitions; enumeration stops at 20 features")
     codes = np.arange(2**n_features)[:, None]
     return np.asarray((codes >> np.arange(n_features)) & 1 == 1)
+
+
+def sample_coalitions(size_law: NDArray[np.float64], n_pairs: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Random coalitions by the interior of a size law, each beside its complement.
+
+    Sizes are drawn by the law, folded so that a pair ``S, N \\ S`` has the mass of both; then members uniformly. Pairs make
+    whatever is linear in the coalition's even and odd parts cancel (antithetic sampling).
+
+    Parameters
+    ----------
+    size_law : ndarray of shape (n_features + 1,), float64
+        Sizes 0 and d are left out; symmetric as the Shapley kernel is, or the pairs do not follow it.
+    n_pairs : int
+
+    Returns
+    -------
+    ndarray of shape (2 * n_pairs, n_features), bool
+        Row ``n_pairs + k`` is the complement of row k.
+    """
+    d = len(size_law) - 1
+    interior = size_law[1:d] / size_law[1:d].sum()
+    sizes = rng.choice(np.arange(1, d), size=n_pairs, p=interior)
+    masks = draw_members(sizes, d, rng)
+    return np.concatenate([masks, ~masks])
+
+
+def draw_members(sizes: NDArray[np.int64], n_features: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Masks with ``sizes[k]`` members drawn uniformly; shape (len(sizes), n_features)."""
+    ranks = rng.random((len(sizes), n_features)).argsort(axis=1).argsort(axis=1)
+    return np.asarray(ranks < sizes[:, None])

@@ -1,0 +1,347 @@
+"""The fit of a game whose target depends on the coalition: marginal, baseline, or the user's own.
+
+Where ``F(x; S)`` is more than a conditional mean of the output, regressing on the output would learn another game. The normal
+equations are then accumulated over sampled ``(x, S, F(x; S))`` (method: value functions whose target depends on S): the design
+is ``1[players(U) ⊆ S] B_u(x)``, and from its moments on folds, penalties and choices are those of the conditional fit. (The
+exact mask expectation on the left-hand side beside a sampled right-hand side was tried too, iterated on the residual: at equal
+numbers of model calls .39 instead of .33 relative error on boosted trees, 1e-1 instead of 1e-4 on a function of the class,
+where sampled equations on both sides have no noise.)
+
+Nothing centres itself in these games: under correlation a component of several players has a mean. So the base value is
+``F(x; ∅)``, moments are taken about zero, and every axis has the constant beside its functions. Those are centred on the
+*reference* rows that stand in for absent columns: a function of two columns then has components made of products of such
+functions and a constant, nothing else.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import TooLargeError
+from ..game.coalitions import compute_containment_masses
+from ..game.terms import PresenceSet, ValueSet, players_of
+from ..table.bases import LearntColumn
+from ..table.encoding import Encoded
+from .design import ValueFunctions, make_value_functions
+from .fitter import FitResult
+from .model import AdditiveModel
+from .moments import assign_folds
+from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
+from .sample import CoalitionSample, accumulate_masked_moments, iterate_masked
+from .screen import choose_triples, choose_value_sets
+from .search import AXIS_LIMITS, LEVEL_LIMITS, N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION
+from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
+
+# Unknowns, each a function here, whose moments take some seconds; more did not tell in the error (boosted trees, 30 columns).
+MAX_UNKNOWNS = 2500
+MIN_UNKNOWNS = 500
+# Samples an unknown needs at least.
+SAMPLES_PER_UNKNOWN = 4
+# Leading functions that score a pair: line, parabola, one step; as in the conditional fit.
+_N_LEADING = 3
+# The values have no noise: a model that can say them all does so with next to no penalty, however bad half of it is.
+_LIGHT = Strengths(1e-10, 1e-7, 1.0)
+# Every presence set is that of its value set, so masks are in the functions, and the law of the solver is "all present".
+_PLAIN = (0, 0, 0)
+
+Axes = dict[tuple[int, int], AxisFunctions]
+
+
+@dataclass(frozen=True)
+class SampledFitter:
+    """The masked additive model of a game by sampled normal equations.
+
+    Parameters
+    ----------
+    columns : tuple of LearntColumn
+    players : tuple of int
+        Player of each column.
+    order : int
+        The most columns a shape function may read, 1 to 3. A part counts once the players of its columns are present.
+    interactions : "auto", "all", int, or list of column tuples
+    progress : callable or None
+        Told the share done (0 to 1) and what is going on.
+    """
+
+    columns: tuple[LearntColumn, ...]
+    players: tuple[int, ...]
+    order: int = 2
+    interactions: Any = "auto"
+    progress: Callable[[float, str], None] | None = None
+
+    def fit(
+        self,
+        encoded: Encoded,
+        weights: NDArray[np.float64],
+        sample: CoalitionSample,
+        references: Encoded,
+        base_value: NDArray[np.float64],
+        size_law: NDArray[np.float64],
+    ) -> FitResult:
+        """Choose terms and smoothness by held-out masked risk, and solve.
+
+        Parameters
+        ----------
+        encoded : Encoded
+        weights : ndarray of shape (n_rows,), float64
+        sample : CoalitionSample
+            Of the encoded rows.
+        references : Encoded
+            Rows that stand in for absent columns.
+        base_value : ndarray of shape (n_outputs,), float64
+            ``F(x; ∅)``.
+        size_law : ndarray of shape (n_players + 1,), float64
+        """
+        search = SampledSearch(self, encoded, weights, sample, references, size_law)
+        search.fit_main_effects()
+        if self.order > 1:
+            search.fit_interactions()
+        return search.expand_best(base_value)
+
+
+class SampledSearch:
+    """Candidates from simple to rich, each kept only if it lowers the held-out risk."""
+
+    def __init__(
+        self,
+        fitter: SampledFitter,
+        encoded: Encoded,
+        weights: NDArray[np.float64],
+        sample: CoalitionSample,
+        references: Encoded,
+        size_law: NDArray[np.float64],
+    ) -> None:
+        self.fitter = fitter
+        self.encoded, self.weights, self.sample, self.references = encoded, weights, sample, references
+        self.masses = compute_containment_masses(size_law) / size_law.sum()
+        self.folds = _assign_sample_folds(encoded, weights, sample)
+        self.budget = int(np.clip(len(sample.rows) / SAMPLES_PER_UNKNOWN, MIN_UNKNOWNS, MAX_UNKNOWNS))
+        self.derivative = 3
+        self.judgements: list[Judgement] = []
+        self.best: tuple[Judge, Judgement, Solved]
+        self.main_effects: tuple[Judge, Judgement, Solved]
+
+    @property
+    def n_players(self) -> int:
+        return len(self.masses) - 1
+
+    def fit_main_effects(self) -> None:
+        """Choose the penalised derivative and the strengths on main effects."""
+        trials = []
+        singles: list[ValueSet] = [(column,) for column in range(len(self.fitter.columns))]
+        for derivative in (3, 2):
+            self.derivative = derivative
+            judge = self._make_judge(self._make_functions(singles, 1))
+            tried = self._judge(judge, Candidate(1, 1, {}, _PLAIN), Strengths(), ("roughness", "ridge", "roughness"))
+            trials.append((derivative, (judge, *tried)))
+        self.derivative, self.best = min(trials, key=lambda trial: trial[1][1].risk)
+        self.main_effects = self.best
+        self.report(0.6, "main effects")
+
+    def fit_interactions(self) -> None:
+        """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
+        value_sets = self._choose_value_sets()
+        if max(map(len, value_sets)) == 1:
+            return
+        is_asked = self.fitter.interactions != "auto"
+        for step, resolution in enumerate(PAIR_RESOLUTIONS):
+            functions = self._make_functions(value_sets, resolution)
+            if step and len(functions) > self.budget:
+                break
+            must_keep = is_asked and step == 0
+            if not self._try(functions, {2: resolution}, ("interaction", "roughness", "ridge"), must_keep):
+                break
+            self.report(0.7 + 0.08 * step, f"interactions at resolution {resolution}")
+        if self.fitter.order > 2 and not isinstance(self.fitter.interactions, list):
+            self._fit_triples(value_sets)
+
+    def _fit_triples(self, pairs: list[ValueSet]) -> None:
+        """Triples on top of the best model's pairs: all that are asked for, or as many as the unknowns allow."""
+        asked = self.fitter.interactions
+        resolution = self.best[1].candidate.resolution.get(2, PAIR_RESOLUTIONS[0])
+        if asked == "auto":
+            n_pairs = sum(len(values) == 2 for values in pairs)
+            asked = n_pairs + max(self.budget - self.best[1].n_unknowns, 0) // self._count_functions(3)
+        triples = choose_triples(pairs, lambda: self._pair_scores, asked, 0)
+        if triples:
+            functions = self._make_functions([*pairs, *triples], resolution)
+            self._try(functions, {2: resolution}, ("interaction",), self.fitter.interactions != "auto")
+        self.report(0.95, "triples")
+
+    def expand_best(self, base_value: NDArray[np.float64]) -> FitResult:
+        """The best candidate as tables, and its cross-validated fidelity at the full coalition."""
+        judge, chosen, solved = self.best
+        solution, total = judge.polish(chosen, solved)
+        functions, coefficients = solved.functions, solved.problem.merge(solution.coefficients)
+        owners = range(len(functions.value_sets))
+        model = AdditiveModel(
+            tuple(column.encoder.bases for column in self.fitter.columns),
+            functions.value_sets,
+            tuple((presence,) for presence in self._find_presence(functions)),
+            tuple(functions.expand(owner, coefficients[functions.owners == owner]) for owner in owners),
+            tuple(np.eye(len(base_value))[:, None, :] for _ in owners),
+            base_value,
+            self.n_players,
+        )
+        rated = replace(chosen, full_risk=self._compute_full_risk(solved))
+        tried = tuple(rated if judged is chosen else judged for judged in self.judgements)
+        self.report(1.0, "done")
+        return FitResult(model, tried, rated, replace(solved, solution=solution), total)
+
+    def _compute_full_risk(self, solved: Solved) -> float:
+        """Held-out risk at the full coalition, summed over outputs, each relative to its variance."""
+        is_full = np.asarray(self.sample.masks.all(axis=1))
+        gains = self.sample.gains[is_full]
+        mean = np.average(gains, axis=0, weights=self.sample.weights[is_full])
+        missed, spread = np.zeros(len(mean)), np.zeros(len(mean))
+        for rows, found in zip(self.folds, solved.fold_coefficients, strict=True):
+            coefficients = solved.problem.merge(found)
+            for values, block in self._iterate(solved.functions, self.sample.take(rows[is_full[rows]])):
+                missed += block.weights @ (block.gains - values.T @ coefficients) ** 2
+                spread += block.weights @ (block.gains - mean) ** 2
+        return float(np.divide(missed, spread, out=np.zeros_like(missed), where=spread > 0).sum())
+
+    def _try(
+        self, functions: ValueFunctions, resolution: dict[int, int], free: Sequence[str], must_keep: bool = False
+    ) -> bool:
+        """Judge the model of all these functions; keep it if it is the best so far, or asked for."""
+        order = max(map(len, functions.value_sets))
+        judge, candidate = self._make_judge(functions), Candidate(order, order, resolution, _PLAIN)
+        light = self._judge(judge, candidate, _LIGHT, ())
+        chosen = self._judge(judge, candidate, self.best[1].strengths, free)
+        tried = min(chosen, light, key=lambda each: each[0].risk)
+        is_kept = must_keep or tried[0].risk < self.best[1].risk * (1 - MIN_GAIN)
+        if is_kept:
+            self.best = judge, *tried
+        return is_kept
+
+    def _judge(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]
+    ) -> tuple[Judgement, Solved]:
+        judgement, solved = judge.judge(candidate, start, free)
+        judgement = replace(judgement, full_risk=float("inf"))  # judged there only once it is chosen
+        self.judgements.append(judgement)
+        return judgement, solved
+
+    def _make_judge(self, functions: ValueFunctions) -> Judge:
+        """Fold moments of the masked functions; refuses, before allocating, what would not fit."""
+        if len(functions) > 2 * MAX_UNKNOWNS:
+            raise TooLargeError(
+                f"the fit would have {len(functions)} functions, at most {2 * MAX_UNKNOWNS} can be had; "
+                "ask for fewer interactions (interactions=50), order=1, or pass fewer columns"
+            )
+        presence = self._find_presence(functions)
+        folds = [
+            accumulate_masked_moments(functions, presence, self.encoded, self.sample.take(rows)) for rows in self.folds
+        ]
+        everyone = np.zeros(self.n_players + 1)
+        everyone[-1] = 1.0
+        return Judge(FoldMoments.from_folds(functions, folds), {}, self.fitter.players, everyone)
+
+    def _find_presence(self, functions: ValueFunctions) -> list[PresenceSet]:
+        return [players_of(values, self.fitter.players) for values in functions.value_sets]
+
+    def _iterate(
+        self, functions: ValueFunctions, sample: CoalitionSample
+    ) -> Iterator[tuple[NDArray[np.float64], CoalitionSample]]:
+        return iterate_masked(functions, self._find_presence(functions), self.encoded, sample)
+
+    def _make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
+        """Products of axis functions and constants; penalties weigh as the mass of the coalitions a function is live in."""
+        keys = sorted({(len(values), column) for values in value_sets for column in values})
+        axes = {key: self._learn_axis(*key) for key in keys}
+        functions = _thin_constants(make_value_functions(value_sets, axes, {2: resolution, 3: TRIPLE_RESOLUTION}), resolution)
+        masses = np.array([self.masses[len(presence)] for presence in self._find_presence(functions)])[functions.owners]
+        return replace(functions, roughness=functions.roughness * masses, ridge=functions.ridge * masses)
+
+    def _count_functions(self, size: int) -> int:
+        """Functions one more interaction of so many columns brings at the coarsest resolution."""
+        values = self.main_effects[0].moments.functions.value_sets
+        term = tuple(each[0] for each in values[:size])
+        return len(self._make_functions([term], PAIR_RESOLUTIONS[0]))
+
+    def _learn_axis(self, size: int, column: int) -> AxisFunctions:
+        """Axis functions of mean zero on the reference rows, then the constant; both 0 where no row of the fit has been."""
+        axis = self.fitter.columns[column].axes[size - 1]
+        means, second = compute_local_moments(
+            axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
+        )
+        limit = AXIS_LIMITS[size - 1] if axis.roughness else LEVEL_LIMITS[size - 1]
+        functions = compute_axis_functions(axis, means, second, self.derivative, limit)
+        cells, offsets = self.references.cells[:, column], self.references.offsets[:, column]
+        centre = axis.basis.combine(cells, offsets, functions.coefficients).mean(axis=0)
+        is_known = np.ones(len(means)) if axis.roughness else (means > 0).astype(np.float64)
+        is_known[axis.spikes[-1]] = means[axis.spikes[-1]] > 0  # missing values
+        return AxisFunctions(
+            axis.basis,
+            np.column_stack([functions.coefficients - np.outer(is_known, centre), is_known]),
+            np.append(functions.roughness, 0.0),
+            np.append(functions.ridge, 1.0),
+            np.append(functions.ranks, 1),
+        )
+
+    @cached_property
+    def _pair_scores(self) -> dict[ValueSet, float]:
+        """Squared covariances of the main effects' residual with masked products of two columns' leading functions."""
+        judge, _, solved = self.main_effects
+        functions, total = solved.functions, judge.moments.total
+        coefficients = solved.problem.merge(solved.solution.coefficients)
+        leading = np.flatnonzero(functions.ranks <= _N_LEADING)
+        products = np.zeros((len(total.output_scatter), len(leading), len(leading)))
+        for values, block in self._iterate(functions, self.sample):
+            residual = (block.gains - values.T @ coefficients) * block.weights[:, None]
+            for output, weighted in enumerate(residual.T):
+                products[output] += (values[leading] * weighted) @ values[leading].T
+        squares = (products**2 / np.maximum(total.output_scatter, 1e-300)[:, None, None]).sum(axis=0)
+        columns = [values[0] for values in functions.value_sets]
+        members = functions.owners[leading] == np.arange(len(columns))[:, None]
+        summed = members.astype(np.float64) @ squares @ members.T
+        return {(columns[i], columns[j]): float(summed[i, j]) for i in range(len(columns)) for j in range(i + 1, len(columns))}
+
+    def _choose_value_sets(self) -> list[ValueSet]:
+        """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
+        functions = self.main_effects[0].moments.functions
+        live = [values[0] for values in functions.value_sets]
+        asked = self.fitter.interactions
+        if asked == "auto" and len(live) > 1:
+            asked = max(self.budget - len(functions), 0) // self._count_functions(2)
+        return choose_value_sets(len(self.fitter.columns), live, lambda: self._pair_scores, asked, 0)
+
+    def report(self, share: float, what: str) -> None:
+        if self.fitter.progress is not None:
+            self.fitter.progress(share, what)
+
+
+def _assign_sample_folds(
+    encoded: Encoded, weights: NDArray[np.float64], sample: CoalitionSample
+) -> list[NDArray[np.int64]]:
+    """Samples of each fold: those of its rows, or every fifth where the rows repeat too much to hold any out."""
+    rows_of_folds = assign_folds(encoded, np.zeros((len(weights), 1)), weights, N_FOLDS)
+    if len(rows_of_folds[0][0]) == len(weights):
+        return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(N_FOLDS)]
+    fold_of_row = np.empty(len(weights), dtype=np.int64)
+    for fold, (rows, _) in enumerate(rows_of_folds):
+        fold_of_row[rows] = fold
+    fold_of_sample = fold_of_row[sample.rows]
+    return [np.flatnonzero(fold_of_sample == fold) for fold in np.unique(fold_of_sample)]
+
+
+def _thin_constants(functions: ValueFunctions, resolution: int) -> ValueFunctions:
+    """Of an interaction's products with constants the all-constant one, and those smoother by a factor of two a constant.
+
+    They are what an interaction's component has of fewer columns: nothing in a function of that order, and smooth else.
+    """
+    limits = {1: 0, 2: resolution, 3: TRIPLE_RESOLUTION}
+    kept = []
+    for owner, (values, chosen) in enumerate(zip(functions.value_sets, functions.choices, strict=True)):
+        size = len(values)
+        last = [len(functions.axes[size, column]) - 1 for column in values]
+        n_constants = (chosen == last).sum(axis=1)
+        ranks = functions.ranks[functions.owners == owner]
+        is_smooth = ranks * 2**n_constants <= limits[size]
+        kept.append((n_constants == 0) | (n_constants == size) | is_smooth)
+    return functions.select(np.concatenate([np.zeros(0, dtype=bool), *kept]))

@@ -1,0 +1,224 @@
+"""Hybrid rows: some columns of one row, the others of another, in the user's own container and types."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Positions = NDArray[np.int64]
+
+
+class Mixer(Protocol):
+    """Makes tables whose rows take some columns from a row, the others from a reference row."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows to explain."""
+
+    @property
+    def n_references(self) -> int:
+        """Rows that stand in for absent columns."""
+
+    def mix(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> Any:
+        """Table whose row k has the columns of ``masks[k]`` from row ``rows[k]``, the others from ``references[k]``.
+
+        Parameters
+        ----------
+        rows, references : ndarray of shape (n_hybrids,), int64
+        masks : ndarray of shape (n_hybrids, n_columns), bool
+            True = from the row.
+        """
+
+
+def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: int, what: str) -> Mixer:
+    """Bring rows and references to one container, the rows'; hybrids have the columns of the fit, in its order.
+
+    Parameters
+    ----------
+    X : numpy array, pandas or polars table
+    reference : table like X, array of shape (n_references, n_columns), or one row as an array or pandas Series
+    names : sequence of str, or None
+        Names of the columns of the fit; None if it knew none, and columns are matched by position.
+    n_columns : int
+    what : str
+        What the references are, for messages: ``"background"`` or ``"baseline"``.
+
+    Raises
+    ------
+    TypeError
+        For another container, or values that a column of the rows cannot hold.
+    ValueError
+        If columns are missing, there is no reference, or a reference's category is not among the rows'.
+    """
+    if hasattr(X, "column_names"):
+        raise TypeError(f"hybrid rows are made of numpy, pandas or polars tables, not {type(X).__name__}: pass X.to_pandas()")
+    rows = _pick_columns(X, names, n_columns, "table of rows")
+    references = _pick_columns(reference, names, n_columns, what)
+    if len(references) == 0:
+        raise ValueError(f"the {what} has no rows; it needs at least one")
+    if hasattr(X, "columns"):
+        return _make_frame_mixer(rows, references, what)
+    common = _find_common(rows.dtype, np.asarray(references))
+    return ArrayMixer(rows.astype(common, copy=False), np.asarray(references).astype(common, copy=False))
+
+
+def take_rows(X: Any, rows: Positions) -> Any:
+    """Rows of a user's table by position, in its own container."""
+    if hasattr(X, "iloc"):
+        return X.iloc[rows]
+    return X.take(rows) if hasattr(X, "column_names") else X[rows]
+
+
+@dataclass(frozen=True)
+class ArrayMixer:
+    """Rows and references of shape (n, n_columns), of one dtype."""
+
+    rows: NDArray[Any]
+    references: NDArray[Any]
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.rows)
+
+    @property
+    def n_references(self) -> int:
+        return len(self.references)
+
+    def mix(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> NDArray[Any]:
+        """See :class:`Mixer`."""
+        return np.where(masks, self.rows[rows], self.references[references])
+
+
+@dataclass(frozen=True)
+class FrameMixer:
+    """Columns by name, each the rows' values and then the references'.
+
+    ``take(column, positions)`` and ``build(columns by name)`` are the library's own.
+    """
+
+    n_rows: int
+    n_references: int
+    columns: dict[Any, Any]
+    take: Callable[[Any, Positions], Any]
+    build: Callable[[dict[Any, Any]], Any]
+
+    def mix(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> Any:
+        """See :class:`Mixer`."""
+        others = self.n_rows + references
+        pairs = zip(self.columns.items(), masks.T, strict=True)
+        return self.build({name: self.take(column, np.where(mask, rows, others)) for (name, column), mask in pairs})
+
+
+def _pick_columns(table: Any, names: Sequence[str] | None, n_columns: int, what: str) -> Any:
+    """The columns of the fit, in its order; arrays come back with two axes."""
+    if hasattr(table, "iloc") and not hasattr(table, "columns"):  # a pandas Series is one row
+        table = table.to_frame().T.infer_objects()
+    if hasattr(table, "columns"):
+        labels = [str(label) for label in table.columns]
+        places = list(range(len(labels))) if names is None else _find_columns(labels, names, what)
+        _check_width((len(table), len(places)), n_columns, what)
+        return table.iloc[:, places] if hasattr(table, "iloc") else table[:, places]
+    values = np.asarray(table)
+    values = values.reshape(1, -1) if values.ndim == 1 else values
+    _check_width(values.shape, n_columns, what)
+    return values
+
+
+def _check_width(shape: tuple[int, ...], n_columns: int, what: str) -> None:
+    if len(shape) != 2 or shape[1] != n_columns:
+        raise ValueError(f"the {what} has shape {shape}; expected {n_columns} columns, as the fit has")
+
+
+def _find_columns(labels: Sequence[str], names: Sequence[str], what: str) -> list[int]:
+    missing = [name for name in names if name not in labels]
+    if missing:
+        raise ValueError(f"the {what} lacks the columns {', '.join(map(repr, missing[:8]))}")
+    return [labels.index(name) for name in names]
+
+
+def _find_common(own: np.dtype[Any], others: NDArray[Any]) -> np.dtype[Any]:
+    """The rows' dtype if it holds the references, else one that holds both; float32 rows stay float32."""
+    is_number = own.kind in "fiub" and others.dtype.kind in "fiub"
+    if is_number and (own.kind == others.dtype.kind == "f" or _holds(others, own)):
+        return own
+    return np.result_type(own, others.dtype)
+
+
+def _holds(values: NDArray[Any], dtype: np.dtype[Any]) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool(np.array_equal(values.astype(dtype).astype(values.dtype), values, equal_nan=values.dtype.kind == "f"))
+
+
+def _make_frame_mixer(rows: Any, references: Any, what: str) -> FrameMixer:
+    is_pandas = hasattr(rows, "iloc")
+    columns = {}
+    for number, name in enumerate(rows.columns):
+        join = _join_pandas if is_pandas else _join_polars
+        try:
+            columns[name] = join(_take_column(rows, number), _take_column(references, number))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"column {name!r} of the {what} does not fit the rows' column: {error}") from error
+    sizes = len(rows), len(references)
+    if is_pandas:
+        import pandas as pd
+
+        return FrameMixer(*sizes, columns, lambda column, places: column.take(places), pd.DataFrame)
+    import polars as pl
+
+    return FrameMixer(*sizes, columns, lambda column, places: column.gather(places), pl.DataFrame)
+
+
+def _take_column(table: Any, number: int) -> Any:
+    if hasattr(table, "iloc"):
+        return table.iloc[:, number]
+    return table.to_series(number) if hasattr(table, "columns") else table[:, number]
+
+
+def _join_pandas(own: Any, other: Any) -> Any:
+    """Both columns' values as one pandas array of the rows' dtype; numbers it cannot hold make it float64."""
+    import pandas as pd
+
+    own, other = (pd.Series(column).reset_index(drop=True) for column in (own, other))
+    if pd.api.types.is_numeric_dtype(own.dtype):
+        numbers = pd.to_numeric(other).to_numpy(dtype=np.float64, na_value=np.nan)
+        cast = _cast_numbers(numbers, own.dtype)
+        own, cast = (own, cast) if cast is not None else (own.astype("float64"), pd.Series(numbers))
+    else:
+        if str(own.dtype) == "category":
+            _check_categories(other, own.dtype.categories)
+        cast = other.astype(own.dtype)
+    return pd.concat([own, cast], ignore_index=True).array
+
+
+def _check_categories(column: Any, categories: Any) -> None:
+    unknown = column[column.notna() & ~column.isin(categories)]
+    if len(unknown):
+        raise ValueError(f"{unknown.iloc[0]!r} is not among its categories")
+
+
+def _cast_numbers(numbers: NDArray[np.float64], dtype: Any) -> Any:
+    """Numbers as a pandas column of a dtype; None if it cannot hold them. Any float is near enough to another."""
+    import pandas as pd
+
+    try:
+        cast = pd.Series(numbers).astype(dtype)
+        held = cast.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        return None
+    return cast if dtype.kind == "f" or np.array_equal(held, numbers, equal_nan=True) else None
+
+
+def _join_polars(own: Any, other: Any) -> Any:
+    """Both columns' values as one polars column of the rows' dtype; numbers it cannot hold make it Float64."""
+    import polars as pl
+
+    other = other if isinstance(other, pl.Series) else pl.Series(own.name, np.asarray(other).tolist())
+    try:
+        cast = other.cast(own.dtype)
+        if own.dtype.is_integer() and not (cast.cast(pl.Float64) == other.cast(pl.Float64)).all():
+            own, cast = own.cast(pl.Float64), other.cast(pl.Float64)
+        return pl.concat([own.rechunk(), cast.alias(own.name)])
+    except pl.exceptions.PolarsError as error:
+        raise TypeError(str(error)) from error

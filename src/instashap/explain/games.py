@@ -1,0 +1,114 @@
+"""The fit of games other than the conditional one: bind the value function, ask it, and fit what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..additive.sample import sample_game
+from ..additive.sampled import SampledFitter
+from ..blackbox.model import BlackBox
+from ..blackbox.value_functions import CalledGame, Game, describe_function
+from ..game.coalitions import compute_shapley_size_law
+from ..table.columns import Schema, Table, read_table
+from ..table.encoding import learn_table
+from .fitted import FittedGame
+from .fitting import FitOptions, Progress, describe_fit, judge_options, name_outputs, tell_about_order
+
+
+def describe_game(value_function: Any) -> str:
+    """What "absent" means, in a few words."""
+    if isinstance(value_function, str) or hasattr(value_function, "bind"):
+        return str(value_function)
+    return f"value function {describe_function(value_function)}"
+
+
+def bind_game(
+    value_function: Any, make_box: Callable[[], BlackBox], X: Any, n_rows: int, schema: Schema, players: Sequence[int]
+) -> Game:
+    """A value function on the rows of a table.
+
+    Parameters
+    ----------
+    value_function : Marginal, Baseline, or callable ``F(X, masks)``
+    make_box : callable
+        Gives the model; not asked for by a function of rows and masks.
+    X : table
+    n_rows : int
+    schema : Schema
+    players : sequence of int
+        Player of each column.
+    """
+    if hasattr(value_function, "bind"):
+        game: Game = value_function.bind(make_box(), X, schema.names if schema.has_names else None, players)
+        return game
+    if not callable(value_function):
+        raise TypeError(
+            "value_function must be 'conditional', Marginal(background), Baseline(row) or a function F(X, masks); "
+            f"got {value_function!r}"
+        )
+    return CalledGame(value_function, X, n_rows, max(players) + 1)
+
+
+def fit_value_function(
+    X: Any,
+    table: Table,
+    value_function: Any,
+    make_box: Callable[[], BlackBox],
+    weights: NDArray[np.float64],
+    options: FitOptions,
+    *,
+    seed: int | None,
+    progress: Progress | None = None,
+) -> FittedGame:
+    """Learn the columns, ask the game about sampled coalitions, fit, and keep what explaining needs.
+
+    Parameters
+    ----------
+    X : table
+        As the user gave it; ``table`` is what was read from it.
+    value_function, make_box
+        See :func:`bind_game`.
+    weights : ndarray of shape (n_rows,), float64
+        Rows of weight 0 are dropped first.
+    options : FitOptions
+    seed : int or None
+        Of the coalitions; None counts as 0.
+    """
+    plan = judge_options(options, table.schema.names)
+    if plan.presence_order not in ("auto", plan.order):
+        raise ValueError(
+            f"presence_order={plan.presence_order} belongs to the conditional game: a part of the "
+            f"{describe_game(value_function)} game reads all its features; use 'auto'"
+        )
+    game = bind_game(value_function, make_box, X, table.n_rows, table.schema, plan.players)
+    kept = np.flatnonzero(weights > 0)
+    full = game.evaluate_full()[kept]
+    weights = weights[kept]
+    part = table.take(kept)
+    encoder, columns = learn_table(part, weights)
+    encoded = encoder.encode(part)
+    size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
+    if progress is not None:
+        progress(0.05, "asking the model")
+    sample = sample_game(game, kept, full, weights, size_law, np.random.default_rng(seed or 0))
+    references = game.get_references()
+    stand_ins = encoded if references is None else encoder.encode(read_table(references, table.schema))
+    fitter = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
+    result = fitter.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
+    tell_about_order(result, plan.order, plan.interactions)
+    names = name_outputs(game.output_names, full.shape[1])
+    facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), "n_coalitions": len(sample.rows)}
+    return FittedGame(
+        encoder,
+        result.model,
+        plan.feature_names,
+        plan.players,
+        names,
+        game.output_transform,
+        describe_game(value_function),
+        facts,
+    )
