@@ -40,6 +40,7 @@ def test_loading_and_explaining_need_neither_scikit_learn_nor_scipys_routines(tm
     explainer = instashap.Explainer(order=1).fit(X, outputs=X[:, 0] + X[:, 1])
     explainer.save(tmp_path / "small.insta")
     code = (
-        "import sys, numpy, instashap; e = instashap.load(sys.argv[1]); e(numpy.zeros((3, 2))); e.predict(numpy.ones((1, 2)))"
+        "import sys, numpy, instashap; e = instashap.load(sys.argv[1]); e(numpy.zeros((3, 2)), errors=True); "
+        "e.predict(numpy.ones((1, 2)))"
     )
     assert list_loaded(code, str(tmp_path / "small.insta")) == {"numpy", "numba"}

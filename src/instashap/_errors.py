@@ -6,7 +6,7 @@
     └── InstashapError
         ├── FileFormatError   (also ValueError)    a saved file is truncated, altered or newer than this version
         ├── ModelOutputError  (also ValueError)    the black box failed, or returned something unusable
-        ├── NotFittedError    (also ValueError, AttributeError)  a read-out was asked for before ``fit``
+        ├── NotFittedError    (also ValueError, AttributeError)  before ``fit``, or the rows of the fit are gone
         ├── OptionalDependencyError (also ImportError)  an extra is not installed
         └── TooLargeError     (also MemoryError)   refused before allocating; names the knob to turn
 
@@ -32,7 +32,7 @@ class ModelOutputError(InstashapError, ValueError):
 
 
 class NotFittedError(InstashapError, ValueError, AttributeError):
-    """A fitted attribute or read-out was asked for before ``fit``."""
+    """Something was asked for before ``fit``, or of a copy without the rows of the fit, which it needs."""
 
 
 class OptionalDependencyError(InstashapError, ImportError):

@@ -1,4 +1,6 @@
-"""From the solution of a masked problem to the tables of a model."""
+"""From the solution of a masked problem to the tables of a model, and to those of its standard errors."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +8,49 @@ from numpy.typing import NDArray
 from ..game.terms import PresenceSet
 from ..table.bases import LearntColumn
 from .design import ValueFunctions
+from .deviations import Deviations
 from .model import AdditiveModel
 from .moments import Moments
 from .solve import MaskedProblem, Solution
+
+
+class _Unknowns(NamedTuple):
+    """Unknowns of one value set, by what they multiply.
+
+    Attributes
+    ----------
+    members : ndarray of shape (n_members,), int64
+        The set's functions.
+    own : ndarray of shape (n_members,), int64
+        Unknown of each function under the set's own players.
+    wide : ndarray of shape (n_wide,), int64
+        Which members are repeated under larger presence sets.
+    larger : list of (presence set, unknowns, their places in ``wide``)
+    base : presence set of the set's own players
+    """
+
+    members: NDArray[np.int64]
+    own: NDArray[np.int64]
+    wide: NDArray[np.int64]
+    larger: list[tuple[PresenceSet, NDArray[np.int64], NDArray[np.int64]]]
+    base: PresenceSet
+
+
+def _find_unknowns(owner: int, problem: MaskedProblem, functions: ValueFunctions) -> _Unknowns:
+    members = np.flatnonzero(functions.owners == owner)
+    unknowns = np.flatnonzero(functions.owners[problem.functions] == owner)
+    used = problem.functions[unknowns] - members[0]
+    numbers = problem.presence[unknowns]
+    base, *others = dict.fromkeys(numbers.tolist())
+    is_own = numbers == base
+    own = np.empty(len(members), dtype=np.int64)
+    own[used[is_own]] = unknowns[is_own]
+    wide = np.unique(used[~is_own])
+    larger = [
+        (problem.presence_sets[number], unknowns[numbers == number], np.searchsorted(wide, used[numbers == number]))
+        for number in others
+    ]
+    return _Unknowns(members, own, wide, larger, problem.presence_sets[base])
 
 
 def expand_solution(
@@ -39,20 +81,49 @@ def _expand_value_set(
     means: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[PresenceSet, ...]]:
     """Parts of one value set: its own curve (one an output), then the functions repeated under larger presence sets."""
-    members = np.flatnonzero(functions.owners == owner)
-    unknowns = np.flatnonzero(functions.owners[problem.functions] == owner)
-    used = problem.functions[unknowns] - members[0]
-    numbers = problem.presence[unknowns]
-    base, *larger = dict.fromkeys(numbers.tolist())
+    members, own, wide, larger, base = _find_unknowns(owner, problem, functions)
     n_outputs = coefficients.shape[1]
-    own = np.zeros((len(members), n_outputs))
-    own[used[numbers == base]] = coefficients[unknowns[numbers == base]]
-    wide = np.unique(used[numbers != base])
-    combined = np.hstack([own, np.eye(len(members))[:, wide]])  # (n_functions, n_parts)
+    combined = np.hstack([coefficients[own], np.eye(len(members))[:, wide]])  # (n_functions, n_parts)
     mixing = np.zeros((combined.shape[1], 1 + len(larger), n_outputs))
     mixing[np.arange(n_outputs), 0, np.arange(n_outputs)] = 1.0
-    for place, number in enumerate(larger, start=1):
-        at = numbers == number
-        mixing[n_outputs + np.searchsorted(wide, used[at]), place] = coefficients[unknowns[at]]
+    for place, (_, unknowns, rows) in enumerate(larger, start=1):
+        mixing[n_outputs + rows, place] = coefficients[unknowns]
     table = functions.expand(owner, combined) - means[members] @ combined
-    return table, mixing, tuple(problem.presence_sets[number] for number in (base, *larger))
+    return table, mixing, (base, *(presence for presence, _, _ in larger))
+
+
+def expand_deviations(
+    model: AdditiveModel,
+    problem: MaskedProblem,
+    functions: ValueFunctions,
+    means: NDArray[np.float64],
+    changes: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    base: NDArray[np.float64],
+) -> Deviations:
+    """Tables of jackknife deviations of a model that :func:`expand_solution` made of the same problem.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_functions,), float64
+        At which the model's parts are centred.
+    changes : ndarray of shape (n_unknowns, n_outputs · n_groups), float64
+        Deviations of the coefficients.
+    shifts : ndarray of shape (n_unknowns, n_outputs · n_groups), float64
+        Deviations of each unknown's part that come from centring elsewhere.
+    base : ndarray of shape (n_outputs, n_groups), float64
+        Deviations of the base value.
+    """
+    curves, mixings, constants = [], [], []
+    for owner in range(len(functions.value_sets)):
+        members, own, wide, larger, _ = _find_unknowns(owner, problem, functions)
+        own_shift = shifts[own].sum(axis=0) - means[members] @ changes[own]
+        curves.append((functions.expand(owner, changes[own]) + own_shift).astype(np.float32))
+        mixing = np.zeros((len(wide), len(larger), base.size), dtype=np.float32)
+        constant = np.zeros((len(larger), base.size), dtype=np.float32)
+        for place, (_, unknowns, rows) in enumerate(larger):
+            mixing[rows, place] = changes[unknowns]
+            constant[place] = shifts[unknowns].sum(axis=0)
+        mixings.append(mixing)
+        constants.append(constant)
+    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(np.float32))

@@ -199,26 +199,38 @@ def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArra
     has nothing to hold out by: what is asked of the model is those rows. There every fold is all rows, each with its share of
     the weight; unless the outputs are noisy measurements, mostly different for one row, which the hash then takes in.
     """
-    bits: NDArray[np.uint64] = (encoded.offsets + 0.0).view(np.uint64)  # adding 0 turns -0 into 0
-    mixed = _mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
-    hashed = _mix(mixed.sum(axis=1, dtype=np.uint64))
-    # Distinct rows are counted with the column's place mixed in: (1, 0) and (0, 1) differ.
-    places: NDArray[np.uint64] = np.arange(mixed.shape[1], dtype=np.uint64)
-    placed = _mix(mixed ^ _mix(places + np.uint64(1))).sum(axis=1, dtype=np.uint64)
+    hashed, placed = hash_rows(encoded)
     n_distinct = len(np.unique(placed))
     if weights.sum() >= _REPEATS * n_distinct:
-        output_bits: NDArray[np.uint64] = (outputs + 0.0).view(np.uint64)
-        measured = _mix(output_bits).sum(axis=1, dtype=np.uint64)
+        measured = hash_outputs(outputs)
         n_measured = len(np.unique(placed ^ measured))
         if n_measured < 2 * n_distinct or weights.sum() >= _REPEATS * n_measured:
             return [(np.arange(len(hashed)), weights / n_folds)] * n_folds
-        hashed = _mix(hashed ^ measured)
+        hashed = mix(hashed ^ measured)
     folds = (hashed % np.uint64(n_folds)).astype(np.int64)
     parts = (np.flatnonzero(folds == fold) for fold in range(n_folds))
     return [(rows, weights[rows]) for rows in parts if len(rows)]
 
 
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def hash_rows(encoded: Encoded) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Hashes of rows by their values, each of shape (n_rows,), uint64.
+
+    The first is symmetric in the columns; the second has the columns' places mixed in: to it (1, 0) and (0, 1) differ.
+    """
+    bits: NDArray[np.uint64] = (encoded.offsets + 0.0).view(np.uint64)  # adding 0 turns -0 into 0
+    mixed = mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
+    places: NDArray[np.uint64] = np.arange(mixed.shape[1], dtype=np.uint64)
+    placed = mix(mixed ^ mix(places + np.uint64(1)))
+    return mix(mixed.sum(axis=1, dtype=np.uint64)), placed.sum(axis=1, dtype=np.uint64)
+
+
+def hash_outputs(outputs: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Hashes of rows by their outputs, symmetric in them; shape (n_rows,), uint64."""
+    bits: NDArray[np.uint64] = (outputs + 0.0).view(np.uint64)
+    return np.asarray(mix(bits).sum(axis=1, dtype=np.uint64))
+
+
+def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The finaliser of MurmurHash3: every input bit reaches every output bit."""
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)

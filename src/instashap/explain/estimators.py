@@ -132,9 +132,9 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         """Shapley values in target units, shape (n_rows, n_features[, n_outputs])."""
         return self.to_explainer(X).shap_values(X)
 
-    def explain(self, X: Any) -> Explanation:
-        """Shapley values with names and data; see :class:`instashap.Explanation`."""
-        return self.to_explainer(X)(X)
+    def explain(self, X: Any, *, errors: bool = False) -> Explanation:
+        """Shapley values with names and data, and standard errors if asked for; see :meth:`instashap.Explainer.__call__`."""
+        return self.to_explainer(X)(X, errors=errors)
 
     def to_explainer(self, X: Any = None) -> Explainer:
         """This model as an :class:`instashap.Explainer`, for saving, plots and exports."""
@@ -143,9 +143,9 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         explainer._fitted = fitted
         return explainer
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to one file that :func:`instashap.load` reads as an explainer."""
-        self.to_explainer().save(path)
+    def save(self, path: str | os.PathLike[str], *, errors: bool = True) -> None:
+        """Write the model to one file that :func:`instashap.load` reads as an explainer; see :meth:`Explainer.save`."""
+        self.to_explainer().save(path, errors=errors)
 
     def _check(self, X: Any) -> FittedGame:
         check_is_fitted(self, "_fitted")

@@ -17,6 +17,8 @@ from .explanation import Explanation
 from .fitted import FittedGame, load_fitted
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..blackbox import BlackBox
     from .refine import Refined
     from .residual import LearntResidual
@@ -212,15 +214,24 @@ class Explainer:
         X : table of shape (n_rows, n_columns)
             Columns are matched by name where both tables have names.
         errors : bool
-            Standard errors of the values; not available from a closed-form fit without its moments.
+            Give standard errors of the values too (``Explanation.standard_errors``): how far the values would move had other
+            rows been drawn for the fit, at the chosen terms and smoothness. A jackknife over 20 groups of rows; the first
+            call after ``fit`` solves for it, about as long as the fit took.
+
+        Raises
+        ------
+        NotFittedError
+            If ``errors`` are asked of an explainer loaded from a file without them.
+        TooLargeError
+            If the tables behind the errors would take more than 100 MB.
         """
-        if errors:
-            raise NotImplementedError("standard errors need the moments of the fit, which this version does not keep")
         fitted = self._check_fitted()
         table = fitted.read(X)
         values = fitted.compute_shapley_values(table, self.n_jobs)
+        spread = fitted.look_up(fitted.get_errors().credits, table, self.n_jobs) if errors else None
         base = np.tile(fitted.model.base_value, (table.n_rows, 1))
-        return _make_explanation(fitted, table, values, base)
+        explanation = _make_explanation(fitted, table, values, base)
+        return explanation if spread is None else replace(explanation, standard_errors=_squeeze(spread))
 
     def refine(
         self,
@@ -344,44 +355,115 @@ class Explainer:
         fitted = self._check_fitted()
         return _squeeze(fitted.compute_shapley_values(fitted.read(X), self.n_jobs))
 
-    def interaction_values(self, X: Any) -> NDArray[np.float64]:
+    def interaction_values(self, X: Any, *, errors: bool = False) -> Any:
         """Value of each shape function on each row, shape (n_rows, n_terms) or (n_rows, n_terms, n_outputs).
 
-        Columns are in the order of ``terms_``; a row's values and ``expected_value`` sum to ``predict``.
+        Columns are in the order of ``terms_``; a row's values and ``expected_value`` sum to ``predict``. With ``errors``
+        a pair: the values, and their standard errors in an array alike.
         """
         fitted = self._check_fitted()
-        return _squeeze(fitted.compute_effects(fitted.read(X), self.n_jobs))
+        table = fitted.read(X)
+        values = _squeeze(fitted.compute_effects(table, self.n_jobs))
+        if not errors:
+            return values
+        spread = fitted.look_up(fitted.get_errors().effects, table, self.n_jobs)
+        return values, _squeeze(spread[:, : len(fitted.model.value_sets)])
 
-    def mobius_values(self, X: Any, players: Any) -> NDArray[np.float64]:
+    def mobius_values(self, X: Any, players: Any, *, errors: bool = False) -> Any:
         """What knowing all of some features adds to what their subsets tell; shape (n_rows,) or (n_rows, n_outputs).
 
         Parameters
         ----------
         players : iterable of str or int
             Features by name or position. A set without a part in the model gives zeros; the empty set the base value.
+        errors : bool
+            Return a pair: the values, and their standard errors in an array alike.
         """
         fitted = self._check_fitted()
         chosen = tuple(sorted(find_column(player, fitted.feature_names, "players") for player in players))
         table = fitted.read(X)
-        if not chosen:
-            return _squeeze(np.tile(fitted.model.base_value, (table.n_rows, 1)))
-        return _squeeze(fitted.look_up(fitted.model.make_mobius_lookup(chosen), table, self.n_jobs)[:, 0])
+        model = fitted.model
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Output of the additive model at the full coalition, shape (n_rows,) or (n_rows, n_outputs)."""
+        def repeat(base: NDArray[np.float64]) -> NDArray[np.float64]:
+            return _squeeze(np.tile(base, (table.n_rows, 1)))
+
+        def look_up(lookup: Any) -> NDArray[np.float64]:
+            return _squeeze(fitted.look_up(lookup, table, self.n_jobs)[:, 0])
+
+        values = look_up(model.make_mobius_lookup(chosen)) if chosen else repeat(model.base_value)
+        if not errors:
+            return values
+        deviations = fitted.get_errors()
+        return values, look_up(deviations.make_mobius_lookup(chosen)) if chosen else repeat(deviations.base_errors)
+
+    def predict(self, X: Any, *, errors: bool = False) -> Any:
+        """Output of the additive model at the full coalition, shape (n_rows,) or (n_rows, n_outputs).
+
+        With ``errors`` a pair: the outputs, and their standard errors in an array alike.
+        """
         fitted = self._check_fitted()
-        return _squeeze(fitted.predict(fitted.read(X), self.n_jobs))
+        table = fitted.read(X)
+        values = _squeeze(fitted.predict(table, self.n_jobs))
+        if not errors:
+            return values
+        return values, _squeeze(fitted.look_up(fitted.get_errors().prediction, table, self.n_jobs)[:, 0])
+
+    def rank_terms(self, n_terms: int | None = None) -> pd.DataFrame:
+        """Terms from the most to the least useful, each given those before it, and what the first so many of them explain.
+
+        Greedy: the next term is the one whose addition lowers the masked risk most, exactly, at the chosen smoothness; a pair
+        comes after its two columns. Computed from moments when called, right after ``fit``.
+
+        Parameters
+        ----------
+        n_terms : int, optional
+            Stop after about so many.
+
+        Returns
+        -------
+        DataFrame
+            Index: number of terms so far. ``term``: name; ``columns``: positions. ``gain``: drop of the fit's criterion, as
+            a share of the masked risk of the base value alone. ``variance_share``: rise of R² on the fitted rows; with
+            independent columns the Sobol index. ``masked_risk`` and ``r2``: cross-validated, of the model of this and all
+            earlier terms, the first as a share of that of the base value alone (NaN if nothing can be held out).
+            Means over outputs.
+
+        Raises
+        ------
+        NotFittedError
+            Of a loaded explainer: the rows of the fit are not in the file.
+        TooLargeError
+            If the fit has more than 6 500 unknowns.
+        """
+        import pandas as pd
+
+        from ..additive.ranking import rank_terms
+
+        fitted = self._check_fitted()
+        ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms)
+        return pd.DataFrame(
+            {
+                "term": [fitted.term_names[term] for term in ranking.order],
+                "columns": [fitted.model.value_sets[term] for term in ranking.order],
+                "gain": ranking.gains,
+                "variance_share": ranking.variance_shares,
+                "masked_risk": ranking.masked_risks,
+                "r2": ranking.r2,
+            },
+            index=pd.RangeIndex(1, len(ranking.order) + 1, name="n_terms"),
+        )
 
     def compile(self) -> CompiledExplainer:
         """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""
         return CompiledExplainer(self._check_fitted(), self.n_jobs)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, errors: bool = True) -> None:
         """Write the explainer to one file (``.insta``): tables and names, no code and no black box.
 
-        Raises ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
+        With ``errors`` what standard errors need is written too, and computed now if it was not before; without, a loaded
+        explainer has none. Raises ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
         """
-        self._check_fitted().save(path)
+        self._check_fitted().save(path, errors=errors)
 
     @property
     def expected_value(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import FileFormatError
+from .._errors import FileFormatError, InstashapWarning, NotFittedError, TooLargeError
+from ..additive.deviations import Deviations, ErrorLookup
 from ..additive.lookup import Lookup
 from ..additive.model import AdditiveModel
 from ..store import read_archive, write_archive
 from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Schema, Table, read_table
-from ..table.encoding import BLOCK_ROWS, TableEncoder
+from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
 
 if TYPE_CHECKING:
     from ..additive.fitter import FitRecord
+
+
+_NO_ERRORS = "there are no standard errors in here (save(path) right after the fit would have kept them), and new ones need"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class FittedGame:
         Figures of the fit, as JSON: order, presence order, cross-validated fidelity, candidates tried.
     record : FitRecord or None
         Rows and solution of the fit, for what is computed on demand; None after loading.
+    errors : Deviations or None
+        From which standard errors are looked up; None until they are asked for, see :meth:`get_errors`.
     """
 
     encoder: TableEncoder
@@ -54,6 +61,7 @@ class FittedGame:
     game: str
     facts: dict[str, Any] = field(repr=False)
     record: FitRecord | None = field(repr=False, default=None, compare=False)
+    errors: Deviations | None = field(repr=False, default=None, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Rows of the fit stay in this process: neither files nor pickles carry them."""
@@ -70,7 +78,31 @@ class FittedGame:
         """A user's table as columns of the fitted kinds."""
         return read_table(X, self.schema)
 
-    def look_up(self, lookup: Lookup, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+    def get_errors(self) -> Deviations:
+        """What standard errors are looked up from: computed on first use, or read from the file.
+
+        Raises
+        ------
+        NotFittedError
+            If there are none and the rows of the fit are gone: in a loaded or unpickled game.
+        """
+        if self.errors is None:
+            from ..additive.uncertainty import compute_deviations
+
+            object.__setattr__(self, "errors", compute_deviations(self.get_record(_NO_ERRORS)))
+        assert self.errors is not None
+        return self.errors
+
+    def get_record(self, purpose: str) -> FitRecord:
+        """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
+        if self.record is None:
+            raise NotFittedError(
+                f"{purpose} the rows of the fit, which stay in the process that fitted: this explainer was loaded, or copied, "
+                "without them; call fit(X) again"
+            )
+        return self.record
+
+    def look_up(self, lookup: Lookup | ErrorLookup, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
         """Sums of table entries for every row, shape (n_rows, n_slots, n_outputs).
 
         Rows are worked in fixed blocks, each by one thread, so the bits do not depend on ``n_jobs``.
@@ -105,19 +137,36 @@ class FittedGame:
         """Output at the full coalition, shape (n_rows, n_outputs)."""
         return self.model.base_value + self.look_up(self.model.prediction, table, n_jobs)[:, 0]
 
+    def compute_shape_errors(self, values: tuple[int, ...], encoded: Encoded) -> NDArray[np.float64]:
+        """Standard errors of a shape function at places of its columns, shape (n_places, n_outputs).
+
+        Parameters
+        ----------
+        values : tuple of int
+            The term, one of ``model.value_sets``.
+        encoded : Encoded
+            Cells and offsets of the term's columns, in their order: shapes (n_places, len(values)).
+        """
+        shape = len(encoded.cells), len(self.players)
+        full = Encoded(np.zeros(shape, dtype=np.int32), np.zeros(shape))
+        full.cells[:, values], full.offsets[:, values] = encoded
+        return self.get_errors().make_shape_lookup(values).apply(full)[:, 0]
+
     @property
     def term_names(self) -> tuple[str, ...]:
         """Names of the value sets, columns joined by ``" × "``."""
         return tuple(" × ".join(self.schema.names[column] for column in values) for values in self.model.value_sets)
 
-    def save(self, path: str | os.PathLike[str], **content: Any) -> None:
-        """Write to one file; ``content`` is added to the manifest (JSON)."""
+    def save(self, path: str | os.PathLike[str], *, errors: bool = True, **content: Any) -> None:
+        """Write to one file, with what standard errors need if ``errors``; ``content`` is added to the manifest (JSON)."""
         columns, arrays = _pack_columns(self.encoder)
         model = self.model
         for number, table in enumerate(model.tables):
             arrays[f"table_{number:05d}"] = table
             arrays[f"mixing_{number:05d}"] = model.mixings[number]
         arrays["base_value"] = model.base_value
+        if errors:
+            arrays |= self._pack_errors()
         fitted = {
             "names": self.schema.names,
             "is_category": self.schema.is_category,
@@ -133,6 +182,33 @@ class FittedGame:
             "facts": self.facts,
         }
         write_archive(path, {"fitted": fitted, **content}, arrays)
+
+
+    def _pack_errors(self) -> dict[str, NDArray[Any]]:
+        """Arrays of the standard errors; none where they cannot be had (said, unless the rows of the fit are gone)."""
+        if self.errors is None and self.record is None:
+            return {}
+        try:
+            errors = self.get_errors()
+        except (TooLargeError, ValueError) as error:
+            warnings.warn(f"saved without standard errors: {error}", InstashapWarning, stacklevel=4)
+            return {}
+        arrays: dict[str, NDArray[Any]] = {"error_base": errors.base}
+        for name in _ERROR_PARTS:
+            arrays |= {f"error_{name}_{number:05d}": array for number, array in enumerate(getattr(errors, name))}
+        return arrays
+
+
+# Fields of Deviations with an array for each value set.
+_ERROR_PARTS = ("curves", "mixings", "constants")
+
+
+def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]]) -> Deviations | None:
+    if "error_base" not in arrays:
+        return None
+    numbers = range(len(model.value_sets))
+    parts = {name: tuple(arrays[f"error_{name}_{number:05d}"] for number in numbers) for name in _ERROR_PARTS}
+    return Deviations(model, base=arrays["error_base"], **parts)
 
 
 def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
@@ -154,7 +230,8 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
             len(fitted["feature_names"]),
         )
         names = tuple(fitted["feature_names"]), tuple(fitted["players"]), tuple(fitted["output_names"])
-        return FittedGame(encoder, model, *names, fitted["output_transform"], fitted["game"], fitted["facts"]), content
+        described = fitted["output_transform"], fitted["game"], fitted["facts"]
+        return FittedGame(encoder, model, *names, *described, errors=_unpack_errors(model, arrays)), content
     except KeyError as error:
         raise FileFormatError(f"{path} is not a saved explainer: it lacks {error}") from error
 

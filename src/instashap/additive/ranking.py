@@ -1,0 +1,258 @@
+"""Which terms matter, and how many are needed: greedy forward ranking by the exact drop of the masked risk.
+
+The gain of a term (all its unknowns, under every presence set) given what is already in is a Schur complement of the normal
+equations: a Sobol-like index that stays right under correlation. All of it comes from moments.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.blas import dsyrk
+
+from .._errors import TooLargeError
+from ..game.terms import ValueSet, close_downwards
+from ..table.encoding import Encoded
+from .design import ValueFunctions
+from .moments import accumulate_moments, assign_folds
+from .search import N_FOLDS
+from .select import _limit_threads
+from .solve import MAX_DENSE, MaskedProblem
+
+if TYPE_CHECKING:
+    from .fitter import FitRecord
+
+# Added to the diagonal, relative to it: collinear columns then share, as in the fit.
+_JITTER = 1e-11
+# Numbers in a stack of small matrices: 32 MB.
+_STACK_NUMBERS = 2**22
+
+_Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Terms from the most to the least useful, and what a model of the first so many of them explains.
+
+    Shares are means over outputs that vary.
+
+    Attributes
+    ----------
+    order : ndarray of shape (n_ranked,), int64
+        Positions of the terms among the model's value sets.
+    gains : ndarray of shape (n_ranked,), float64
+        Drop of the penalised masked risk, the criterion of the fit, as a share of the masked risk of the base value alone.
+    variance_shares : ndarray of shape (n_ranked,), float64
+        Rise of R² at the full coalition on the fitted rows.
+    masked_risks : ndarray of shape (n_ranked,), float64
+        Cross-validated masked risk with this and all earlier terms, as a share of that of the base value alone; NaN where
+        nothing could be held out.
+    r2 : ndarray of shape (n_ranked,), float64
+        Cross-validated R² at the full coalition, likewise.
+    """
+
+    order: NDArray[np.int64]
+    gains: NDArray[np.float64]
+    variance_shares: NDArray[np.float64]
+    masked_risks: NDArray[np.float64]
+    r2: NDArray[np.float64]
+
+
+def rank_terms(record: "FitRecord", n_terms: int | None = None) -> Ranking:
+    """Rank the terms of a fit at its penalty strengths.
+
+    A term comes after all terms of fewer columns that it contains. Where some of these are missing, the whole bundle competes
+    with its joint gain a term: a product of two columns without effects of their own is found.
+
+    Parameters
+    ----------
+    record : FitRecord
+    n_terms : int, optional
+        Stop after so many (and the bundle that is being added).
+
+    Raises
+    ------
+    TooLargeError
+        If the fit has more unknowns than one dense factor takes; nothing was allocated.
+    """
+    result = record.result
+    problem, functions, total = result.problem, result.functions, result.total
+    if len(problem) > MAX_DENSE:
+        raise TooLargeError(
+            f"ranking factorises the normal equations, {len(problem)} unknowns; it stops at {MAX_DENSE}: "
+            "fit with fewer interactions (interactions=50) or a lower presence_order"
+        )
+    if not len(problem):
+        return Ranking(np.empty(0, dtype=np.int64), *np.empty((4, 0)))
+    penalty = result.chosen.strengths.penalise(functions)
+    variance = total.output_scatter / total.weight
+    is_live = variance > 0
+    scale = np.divide(1.0, variance, out=np.zeros_like(variance), where=is_live) / max(int(is_live.sum()), 1)
+    with _limit_threads(len(problem)):
+        whole = total.around(total)
+        target = problem.weigh_target(whole[1]) * np.sqrt(scale)
+        terms = _find_terms(problem, functions)
+        order = _order_terms(_Elimination(_assemble(problem, whole[0], penalty), target, terms), functions.value_sets, n_terms)
+        path = _Path(problem, penalty, [terms[term].every for term in order])
+        gains, _, full = path.follow(whole[:2], whole, scale)
+        held_out = np.zeros((2, len(order)))
+        for share, train, test in _split(record):
+            held_out += share * np.stack(path.follow(train, test, scale)[1:])
+    if not held_out.any():
+        held_out[:] = np.nan  # a single fold
+    return Ranking(order, gains, -np.diff(full, prepend=float(is_live.any())), held_out[0], 1.0 - held_out[1])
+
+
+class _Term(NamedTuple):
+    """Positions of a term's unknowns: those under its own players alone, and every one (a slice)."""
+
+    own: NDArray[np.int64]
+    every: NDArray[np.int64]
+
+
+def _find_terms(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term]:
+    starts = np.searchsorted(functions.owners[problem.functions], np.arange(len(functions.value_sets) + 1))
+    places = [np.arange(*span) for span in pairwise(starts)]
+    return [_Term(each[problem.presence[each] == problem.presence[each[0]]], each) for each in places]
+
+
+def _assemble(problem: MaskedProblem, gram: NDArray[np.float64], penalty: NDArray[np.float64]) -> NDArray[np.float64]:
+    matrix = problem.assemble(gram, penalty)
+    matrix.flat[:: len(matrix) + 1] *= 1.0 + _JITTER
+    return matrix.T  # symmetric: in the order of memory that BLAS works in place
+
+
+def _split(record: "FitRecord") -> Iterator[tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]], _Moments]]:
+    """Share, training and held-out moments of the folds that the fit was judged by, one at a time."""
+    functions, total = record.result.functions, record.result.total
+    folds = assign_folds(record.encoded, record.outputs, record.weights, N_FOLDS)
+    for rows, weights in folds if len(folds) > 1 else []:
+        encoded = Encoded(record.encoded.cells[rows], record.encoded.offsets[rows])
+        fold = accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
+        train = total - fold
+        test = fold.around(train)
+        yield fold.weight / total.weight, (train.scatter / train.weight, train.cross / train.weight), test
+
+
+class _Elimination:
+    """The normal equations of the terms not yet in, given those that are: a Cholesky factorisation by blocks, in any order.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_unknowns, n_unknowns), float64, Fortran order
+        Used up; its lower triangle is kept current.
+    target : ndarray of shape (n_unknowns, n_outputs), float64
+    terms : list of _Term
+    """
+
+    def __init__(self, matrix: NDArray[np.float64], target: NDArray[np.float64], terms: list[_Term]) -> None:
+        self.matrix, self.target, self.terms = matrix, target.copy(), terms
+
+    def compute_gains(self, bundles: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Drop of the risk by each bundle of terms, added together; bundles of equal size are worked at once.
+
+        Of a bundle of several the unknowns under their own players alone count, or there would be too many at a time.
+        """
+        places = [self._find(bundle) for bundle in bundles]
+        sizes = np.array([len(each) for each in places])
+        gains = np.zeros(len(bundles))
+        for size in np.unique(sizes):
+            alike = np.flatnonzero(sizes == size)
+            for part in np.array_split(alike, -(-len(alike) * size**2 // _STACK_NUMBERS)):
+                where = np.stack([places[bundle] for bundle in part])
+                factors = np.linalg.cholesky(self.matrix[where[:, :, None], where[:, None, :]])  # reads lower triangles
+                gains[part] = (np.linalg.solve(factors, self.target[where]) ** 2).sum(axis=(1, 2))
+        return gains
+
+    def _find(self, bundle: Sequence[int]) -> NDArray[np.int64]:
+        if len(bundle) == 1:
+            return self.terms[bundle[0]].every
+        return np.sort(np.concatenate([self.terms[term].own for term in bundle]))
+
+    def eliminate(self, term: int) -> None:
+        """Take a term in: the others are now given it."""
+        start, stop = self.terms[term].every[[0, -1]] + [0, 1]
+        rows = np.hstack([self.matrix[start:stop, :stop], self.matrix[stop:, start:stop].T])
+        factor = cholesky(rows[:, start:stop], lower=True, check_finite=False)
+        spread = solve_triangular(factor, rows, lower=True, check_finite=False)
+        self.target -= spread.T @ solve_triangular(factor, self.target[start:stop], lower=True, check_finite=False)
+        dsyrk(-1.0, spread, beta=1.0, c=self.matrix, trans=1, lower=1, overwrite_c=1)
+        # What is left of the term itself is rounding, and must not come back.
+        self.matrix[start:stop, :stop] = 0.0
+        self.matrix[stop:, start:stop] = 0.0
+
+
+def _order_terms(elimination: _Elimination, value_sets: Sequence[ValueSet], n_terms: int | None) -> NDArray[np.int64]:
+    """Greedily the bundle of largest gain a term, its smaller terms first."""
+    position = {values: term for term, values in enumerate(value_sets)}
+    needs = [[position[part] for part in close_downwards([values]) if part in position] for values in value_sets]
+    order: list[int] = []
+    n_terms = len(value_sets) if n_terms is None else min(n_terms, len(value_sets))
+    while len(order) < n_terms:
+        bundles = [[part for part in needs[term] if part not in order] for term in range(len(needs)) if term not in order]
+        best = bundles[int(np.argmax(elimination.compute_gains(bundles) / [len(bundle) for bundle in bundles]))]
+        own = dict(zip(best, elimination.compute_gains([[term] for term in best]), strict=True))
+        for term in sorted(best, key=lambda term: (len(value_sets[term]), -own[term])):
+            elimination.eliminate(term)
+            order.append(term)
+    return np.array(order, dtype=np.int64)
+
+
+class _Path:
+    """Models of the first one, two, … ranked terms, solved and judged together.
+
+    With the unknowns in the order of the ranking, every one of them has a leading block of a single Cholesky factor.
+
+    Parameters
+    ----------
+    problem : MaskedProblem
+    penalty : ndarray of shape (n_functions,), float64
+    places : list of ndarray
+        Positions of each ranked term's unknowns.
+    """
+
+    def __init__(self, problem: MaskedProblem, penalty: NDArray[np.float64], places: list[NDArray[np.int64]]) -> None:
+        ranked = np.concatenate([*places, np.empty(0, dtype=np.int64)])
+        self.problem = replace(problem, functions=problem.functions[ranked], presence=problem.presence[ranked])
+        self.penalty = penalty
+        self.stops = np.cumsum([len(each) for each in places], dtype=np.int64)
+
+    def follow(
+        self, train: tuple[NDArray[np.float64], NDArray[np.float64]], test: _Moments, scale: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Gains on the training moments, and masked and full-coalition risks on the test moments; each (n_ranked,), shares.
+
+        Parameters
+        ----------
+        train : ``G`` and ``r``
+        test : ``G``, ``r`` and ``E (f - φ_∅)²`` about the training means
+        scale : ndarray of shape (n_outputs,), float64
+            What makes an output's risk its share of the mean over outputs.
+        """
+        factor = cholesky(_assemble(self.problem, train[0], self.penalty), lower=True, overwrite_a=True, check_finite=False)
+        forward = solve_triangular(factor, self.problem.weigh_target(train[1]), lower=True, check_finite=False)
+        explained = np.cumsum(forward**2 @ scale)[self.stops - 1] / self.problem.total_mass
+        is_in = np.arange(len(forward))[:, None] < self.stops  # (n_unknowns, n_ranked)
+        steps = [np.where(is_in, forward[:, [output]], 0.0) for output in range(len(scale))]
+        solutions = [solve_triangular(factor, step, lower=True, trans=1, check_finite=False) for step in steps]
+        del factor
+        return np.diff(explained, prepend=0.0), *self._judge(solutions, test, scale)
+
+    def _judge(
+        self, solutions: list[NDArray[np.float64]], test: _Moments, scale: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """As :func:`instashap.additive.solve.compute_masked_risk`, by dense products: there are many solutions."""
+        gram, cross, variance = test
+        matrix = self.problem.assemble(gram, np.zeros(self.problem.n_functions))
+        masked, full = np.zeros(len(self.stops)), np.zeros(len(self.stops))
+        for output, solution in enumerate(solutions):
+            linear = cross[:, [output]]
+            drop = (solution * (2 * self.problem.weigh_target(linear) - matrix @ solution)).sum(axis=0)
+            masked += scale[output] * (variance[output] - drop / self.problem.total_mass)
+            merged = self.problem.merge(solution)
+            full += scale[output] * (variance[output] - (merged * (2 * linear - gram @ merged)).sum(axis=0))
+        return masked, full
