@@ -136,6 +136,26 @@ def test_gains_sum_to_what_the_fit_explains(record):
     assert (found.gains > 0).all()
 
 
+def test_gains_given_what_is_in_are_differences_of_explicit_solves(record):
+    result = record.result
+    gram, cross, _ = result.total.around(result.total)
+    owners = result.functions.owners[result.problem.functions]
+    is_own = result.problem.presence == result.problem.presence[np.searchsorted(owners, owners)]
+    assert not is_own[owners == 0].all()
+    matrix = result.problem.assemble(gram, result.chosen.strengths.penalise(result.functions)).T
+    terms = ranking._find_terms(result.problem, result.functions)
+    elimination = ranking._Elimination(matrix, result.problem.weigh_target(cross), terms)
+    for taken in ([], [3], [3, 0], [3, 0, 5]):
+        for term in taken[-1:]:
+            elimination.eliminate(term)
+        before = np.isin(owners, taken)
+        start = explain_criterion(record, np.flatnonzero(before), gram, cross)[0].sum() if taken else 0.0
+        for bundle in ([1], [4], [1, 2], [2, 6]):
+            added = np.isin(owners, bundle) & (is_own | (len(bundle) == 1))  # of several, those of their own players
+            stop = explain_criterion(record, np.flatnonzero(before | added), gram, cross)[0].sum()
+            assert elimination.compute_gains([bundle, bundle])[1] == pytest.approx(stop - start, rel=1e-7)
+
+
 def test_every_step_takes_the_bundle_of_largest_gain_a_term(record):
     result, found = record.result, rank_terms(record)
     names = name_terms(record, found)

@@ -207,6 +207,16 @@ def test_copies_of_few_rows_have_the_error_of_a_proportion(encode, shape):
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.15)  # each has 19 degrees of freedom: 0.32 / sqrt(40) = 0.05
 
 
+def test_rows_with_the_same_values_in_other_columns_are_dealt_out_by_themselves(encode):
+    first, second = (each.ravel() for each in np.meshgrid(np.arange(40.0), np.arange(40.0), indexing="ij"))
+    record = make_record(encode, np.column_stack([first, second]), first + second, order=1)
+    group = np.empty(1600)
+    for number, (rows, _) in enumerate(deal(record)):
+        group[rows] = number
+    mirrored = np.arange(1600).reshape(40, 40).T.ravel()
+    assert 10 < (group == group[mirrored]).sum() - 40 < 130  # 78 of 1560 by chance, in pairs
+
+
 def test_repeated_rows_with_measured_labels_are_dealt_out_one_by_one(encode):
     X = np.random.default_rng(0).integers(0, 2, size=(400, 2)).astype(float)
     y = np.random.default_rng(1).normal(size=400)
