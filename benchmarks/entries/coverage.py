@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..runner import Bench, Figure, judge
 
-# Student's t with one degree less than there are groups: the errors are themselves estimates.
-T_90 = {20: 1.729}
+# Student's t with one degree less than the 20 groups: the errors are themselves estimates.
+T_90 = 1.729
 N_TARGET = 400_000
 N_PROBES = 50
 
@@ -49,7 +49,7 @@ def _measure_default(simulator: Any, n_rows: int, n_draws: int) -> dict[str, Fig
     for seed in range(n_draws):
         X, outputs = simulator.sample(n_rows, random_state=1000 + seed)
         explanation = Explainer().fit(X, outputs=outputs)(probes, errors=True)
-        covered.append(np.abs(explanation.values - exact) <= T_90[20] * explanation.standard_errors)
+        covered.append(np.abs(explanation.values - exact) <= T_90 * explanation.standard_errors)
     return {"default fit: share of exact Shapley values inside": judge(float(np.mean(covered)))}
 
 
@@ -67,7 +67,7 @@ def _measure(simulator: Any, n_rows: int, n_draws: int, bench: Bench) -> dict[st
         deviations = compute_deviations(record)
         found, errors = _read(record.result.model, probes), _read(deviations, probes)
         for what, error in errors.items():
-            is_inside = np.abs(found[what] - expected[what]) <= T_90[deviations.n_groups] * error
+            is_inside = np.abs(found[what] - expected[what]) <= T_90 * error
             covered.setdefault(what, []).append(is_inside)
             widths.setdefault(what, []).append(float(error.mean()))
     figures = {f"{what}: coverage": judge(float(np.mean(each))) for what, each in covered.items()}
