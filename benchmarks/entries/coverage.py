@@ -118,10 +118,10 @@ class _Refit:
         record, result = self.record, self.record.result
         X, outputs = self.simulator.sample(n_rows, random_state=seed)
         rows = self.encode(X), outputs[:, None], np.ones(n_rows)
-        problem, functions = result.problem, result.functions
+        problem, functions = result.solved.problem, result.solved.functions
         total = accumulate_moments(functions.evaluate, *rows, len(functions))
         gram, cross, _ = total.around(total)
         solution = solve_problem(problem, gram, cross, result.chosen.strengths.penalise(functions))
         model = expand_solution(problem, functions, solution, total, record.columns, len(record.size_law) - 1)
-        fitted = replace(result, model=model, total=total, chosen=replace(result.chosen, solution=solution))
+        fitted = replace(result, model=model, total=total, solved=replace(result.solved, solution=solution))
         return replace(record, encoded=rows[0], outputs=rows[1], weights=rows[2], result=fitted)

@@ -10,6 +10,7 @@ from instashap.additive import ranking
 from instashap.additive.fitter import ClosedFormFitter, FitRecord
 from instashap.additive.moments import accumulate_moments, assign_folds
 from instashap.additive.ranking import rank_terms
+from instashap.additive.restrict import choose_unknowns
 from instashap.additive.select import Strengths
 from instashap.additive.solve import compute_masked_risk
 from instashap.game.coalitions import compute_shapley_size_law
@@ -27,7 +28,7 @@ def make_record(encode, X, f, weights=None, smoothness=None, **options):
 
 
 def name_terms(record, found):
-    return [record.result.functions.value_sets[term] for term in found.order]
+    return [record.result.solved.functions.value_sets[term] for term in found.order]
 
 
 def make_normals(n_rows, correlation, n_columns=5, seed=0):
@@ -103,8 +104,8 @@ def record(encode, make_frame):
 def explain_criterion(record, unknowns, gram, cross):
     """Drop of the penalised masked risk by some unknowns, and their coefficients: the normal equations, solved for them."""
     result = record.result
-    matrix = result.problem.assemble(gram, result.chosen.strengths.penalise(result.functions))
-    target = result.problem.weigh_target(cross)
+    matrix = result.solved.problem.assemble(gram, result.chosen.strengths.penalise(result.solved.functions))
+    target = result.solved.problem.weigh_target(cross)
     coefficients = np.zeros_like(target)
     coefficients[unknowns] = np.linalg.solve(matrix[np.ix_(unknowns, unknowns)], target[unknowns])
     return (target * coefficients).sum(axis=0), coefficients
@@ -115,13 +116,13 @@ def test_gains_and_shares_are_those_of_solving_for_each_set_of_terms(record):
     found = rank_terms(record)
     whole = result.total.around(result.total)
     variance = result.total.output_scatter / result.total.weight
-    owners = result.functions.owners[result.problem.functions]
+    owners = result.solved.functions.owners[result.solved.problem.functions]
     explained, r2 = 0.0, 0.0
     for step in range(len(found.order)):
         unknowns = np.flatnonzero(np.isin(owners, found.order[: step + 1]))
         drop, coefficients = explain_criterion(record, unknowns, *whole[:2])
-        _, full = compute_masked_risk(result.problem, coefficients, *whole)
-        share = (drop / variance).mean() / result.problem.total_mass
+        _, full = compute_masked_risk(result.solved.problem, coefficients, *whole)
+        share = (drop / variance).mean() / result.solved.problem.total_mass
         assert found.gains[step] == pytest.approx(share - explained, abs=1e-9)
         assert found.variance_shares[step] == pytest.approx(1 - (full / variance).mean() - r2, abs=1e-9)
         explained, r2 = share, 1 - (full / variance).mean()
@@ -130,21 +131,21 @@ def test_gains_and_shares_are_those_of_solving_for_each_set_of_terms(record):
 def test_gains_sum_to_what_the_fit_explains(record):
     result, found = record.result, rank_terms(record)
     _, cross, variance = result.total.around(result.total)
-    explained = (result.problem.weigh_target(cross) * result.chosen.solution.coefficients).sum(axis=0)
-    assert len(found.order) == len(result.functions.value_sets)
-    assert found.gains.sum() == pytest.approx((explained / variance).mean() / result.problem.total_mass, rel=1e-10)
+    explained = (result.solved.problem.weigh_target(cross) * result.solved.solution.coefficients).sum(axis=0)
+    assert len(found.order) == len(result.solved.functions.value_sets)
+    assert found.gains.sum() == pytest.approx((explained / variance).mean() / result.solved.problem.total_mass, rel=1e-10)
     assert (found.gains > 0).all()
 
 
 def test_gains_given_what_is_in_are_differences_of_explicit_solves(record):
     result = record.result
     gram, cross, _ = result.total.around(result.total)
-    owners = result.functions.owners[result.problem.functions]
-    is_own = result.problem.presence == result.problem.presence[np.searchsorted(owners, owners)]
+    owners = result.solved.functions.owners[result.solved.problem.functions]
+    is_own = ~result.solved.problem.is_extra
     assert not is_own[owners == 0].all()
-    matrix = result.problem.assemble(gram, result.chosen.strengths.penalise(result.functions)).T
-    terms = ranking._find_terms(result.problem, result.functions)
-    elimination = ranking._Elimination(matrix, result.problem.weigh_target(cross), terms)
+    matrix = result.solved.problem.assemble(gram, result.chosen.strengths.penalise(result.solved.functions)).T
+    terms = ranking._find_terms(result.solved.problem, result.solved.functions)
+    elimination = ranking._Elimination(matrix, result.solved.problem.weigh_target(cross), terms)
     for taken in ([], [3], [3, 0], [3, 0, 5]):
         for term in taken[-1:]:
             elimination.eliminate(term)
@@ -160,18 +161,17 @@ def test_every_step_takes_the_bundle_of_largest_gain_a_term(record):
     result, found = record.result, rank_terms(record)
     names = name_terms(record, found)
     gram, cross, variance = result.total.around(result.total)
-    owners = result.functions.owners[result.problem.functions]
-    base = result.problem.presence[np.searchsorted(owners, owners)]
-    is_own = result.problem.presence == base  # of a bundle of several, only these count while it is chosen
+    owners = result.solved.functions.owners[result.solved.problem.functions]
+    is_own = ~result.solved.problem.is_extra  # of a bundle of several, only these count while it is chosen
     taken, step = [], 0
     while step < len(names):
         scores = {}
-        for term, values in enumerate(result.functions.value_sets):
+        for term, values in enumerate(result.solved.functions.value_sets):
             if term in taken:
                 continue
             bundle = [
                 other
-                for other, part in enumerate(result.functions.value_sets)
+                for other, part in enumerate(result.solved.functions.value_sets)
                 if set(part) <= set(values) and other not in taken
             ]
             inside = np.isin(owners, bundle) & (is_own | (len(bundle) == 1))
@@ -192,7 +192,7 @@ def test_every_step_takes_the_bundle_of_largest_gain_a_term(record):
 
 def test_every_step_is_judged_by_refitting_without_each_fold(record):
     result, found = record.result, rank_terms(record)
-    owners = result.functions.owners[result.problem.functions]
+    owners = result.solved.functions.owners[result.solved.problem.functions]
     variance = result.total.output_scatter / result.total.weight
     for step in (0, 3, len(found.order) - 1):
         unknowns = np.flatnonzero(np.isin(owners, found.order[: step + 1]))
@@ -202,15 +202,15 @@ def test_every_step_is_judged_by_refitting_without_each_fold(record):
             train, test = (describe(record, *part) for part in ((kept, record.weights[kept]), (rows, weights)))
             _, coefficients = explain_criterion(record, unknowns, *train.around(train)[:2])
             share = test.weight / result.total.weight
-            risks += share * np.array(compute_masked_risk(result.problem, coefficients, *test.around(train)))
+            risks += share * np.array(compute_masked_risk(result.solved.problem, coefficients, *test.around(train)))
         masked, full = (risks / variance).mean(axis=1)
-        assert found.masked_risks[step] == pytest.approx(masked / result.problem.total_mass, rel=1e-9)
+        assert found.masked_risks[step] == pytest.approx(masked / result.solved.problem.total_mass, rel=1e-9)
         assert found.r2[step] == pytest.approx(1 - full, rel=1e-9)
 
 
 def describe(record, rows, weights):
     encoded = Encoded(record.encoded.cells[rows], record.encoded.offsets[rows])
-    functions = record.result.functions
+    functions = record.result.solved.functions
     return accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
 
 
@@ -218,7 +218,7 @@ def test_the_last_step_is_the_fit_as_it_was_judged(record):
     chosen = record.result.chosen
     found = rank_terms(record)
     # the fit's fold solutions stop at 1e-5
-    assert found.masked_risks[-1] * record.result.problem.total_mass == pytest.approx(chosen.risk / 2, rel=1e-4)
+    assert found.masked_risks[-1] * record.result.solved.problem.total_mass == pytest.approx(chosen.risk / 2, rel=1e-4)
     assert found.r2[-1] == pytest.approx(1 - chosen.full_risk / 2, rel=1e-4)
 
 
@@ -255,5 +255,15 @@ def test_what_cannot_be_held_out_is_not_a_number(record, monkeypatch):
 
 def test_too_many_unknowns_are_refused(record, monkeypatch):
     monkeypatch.setattr(ranking, "MAX_DENSE", 10)
-    with pytest.raises(TooLargeError, match=r"unknowns; it stops at 10: fit with fewer interactions \(interactions=50\)"):
+    with pytest.raises(TooLargeError, match=r"unknowns at least; it stops at 10: fit with fewer interactions"):
         rank_terms(record)
+
+
+def test_of_too_many_unknowns_the_finest_are_left_out(record, monkeypatch):
+    solved = record.result.solved
+    monkeypatch.setattr(ranking, "MAX_DENSE", len(solved.problem) - 20)
+    found = rank_terms(record)
+    kept = choose_unknowns(solved.problem, solved.functions, len(solved.problem) - 20)
+    _, cross, variance = record.result.total.around(record.result.total)
+    drop, _ = explain_criterion(record, kept, record.result.total.scatter / record.result.total.weight, cross)
+    assert found.gains.sum() == pytest.approx((drop / variance).mean() / solved.problem.total_mass, rel=1e-9)

@@ -11,6 +11,7 @@ from instashap.additive import uncertainty
 from instashap.additive.expand import expand_solution
 from instashap.additive.fitter import ClosedFormFitter, FitRecord
 from instashap.additive.moments import accumulate_moments
+from instashap.additive.restrict import choose_unknowns, restrict
 from instashap.additive.select import Strengths
 from instashap.additive.solve import solve_problem
 from instashap.additive.uncertainty import assign_groups, compute_contrast, compute_deviations, compute_replicates
@@ -94,9 +95,9 @@ def jackknife(replicates, h, whole):
 
 def test_a_replicate_is_a_fit_of_the_same_functions_on_the_rows_without_its_group(record):
     replicates = compute_replicates(record)
-    problem, functions = record.result.problem, record.result.functions
+    problem, functions = record.result.solved.problem, record.result.solved.functions
     design = functions.evaluate(record.encoded).T[:, problem.functions]
-    penalty = STRENGTHS.penalise(functions)[problem.functions]
+    penalty = STRENGTHS.penalise(functions).functions[problem.functions]
     same = problem.functions[:, None] == problem.functions
     masks = enumerate_coalitions(4)
     sizes = masks.sum(axis=1)
@@ -112,9 +113,8 @@ def test_a_replicate_is_a_fit_of_the_same_functions_on_the_rows_without_its_grou
         targets = record.outputs - weights @ record.outputs
         matrix = together * ((centred * weights[:, None]).T @ centred + same * penalty)
         expected = np.linalg.solve(matrix, np.diag(together)[:, None] * ((centred * weights[:, None]).T @ targets))
-        found = replicates.coefficients[number]
-        change = expected - record.result.chosen.solution.coefficients
-        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(change).max())
+        change = expected - record.result.solved.solution.coefficients
+        np.testing.assert_allclose(replicates.changes[number], change, atol=1e-4 * np.abs(change).max())
         np.testing.assert_allclose(replicates.output_means[number], weights @ record.outputs, rtol=1e-11)
     assert replicates.shares.sum() == pytest.approx(1.0)
 
@@ -124,8 +124,9 @@ def test_errors_are_those_of_the_replicates_own_models(record):
     models = []
     for number in range(len(replicates.shares)):
         moments = replace(result.total, means=replicates.means[number], output_means=replicates.output_means[number])
-        solution = replace(result.chosen.solution, coefficients=replicates.coefficients[number])
-        models.append(expand_solution(result.problem, result.functions, solution, moments, record.columns, 4))
+        solved = result.solved
+        solution = replace(solved.solution, coefficients=solved.solution.coefficients + replicates.changes[number])
+        models.append(expand_solution(solved.problem, solved.functions, solution, moments, record.columns, 4))
     deviations = compute_deviations(record)
     players = max((sets for sets in result.model.presence_sets[0]), key=len)
     h = 1 / replicates.shares
@@ -151,6 +152,48 @@ def test_errors_do_not_depend_on_how_many_groups_are_solved_together(record, mon
     monkeypatch.setattr(uncertainty, "_BATCH_NUMBERS", 1)
     monkeypatch.setattr("instashap.additive.deviations._BLOCK_NUMBERS", 1000)
     np.testing.assert_allclose(compute_deviations(record).credits.apply(record.encoded), together, rtol=1e-3)
+
+
+def test_large_problems_have_the_same_errors_from_a_factor_in_single_precision(record, monkeypatch):
+    expected = compute_deviations(record).credits.apply(record.encoded)
+    monkeypatch.setattr(uncertainty, "MAX_DENSE", 10)
+    monkeypatch.setattr(uncertainty, "solve_problem", None)
+    monkeypatch.setattr(uncertainty, "_BLOCK_COLUMNS", 30)
+    found = compute_deviations(record).credits.apply(record.encoded)
+    np.testing.assert_allclose(found, expected, atol=5e-3 * expected.max())
+
+
+def test_a_factor_in_single_precision_is_that_of_the_matrix(record):
+    solved, total = record.result.solved, record.result.total
+    penalty = replace(STRENGTHS, presence=2.0).penalise(solved.functions)
+    gram = total.scatter / total.weight
+    precondition = uncertainty._factorise_single(solved.problem, gram, penalty)
+    matrix = solved.problem.assemble(gram, penalty)
+    wanted = np.random.default_rng(0).normal(size=(len(matrix), 2))
+    np.testing.assert_allclose(precondition(matrix @ wanted), wanted, atol=0.02)
+
+
+def test_a_matrix_that_single_precision_cannot_tell_from_singular_gets_a_little_more_diagonal(record, monkeypatch):
+    asked = []
+    monkeypatch.setattr(uncertainty, "_assemble_single", lambda *problem: asked.append(1) or np.ones((5, 5), np.float32).T)
+    wanted = np.random.default_rng(0).normal(size=(5, 1))
+    precondition = uncertainty._factorise_single(None, None, None)
+    assert len(asked) > 1
+    matrix = np.ones((5, 5)) + np.diag(np.full(5, 10.0 ** (len(asked) - 8)))
+    np.testing.assert_allclose(precondition(matrix @ wanted), wanted, atol=0.3)
+
+
+def test_of_too_many_unknowns_the_finest_are_held_at_their_values(record, monkeypatch):
+    solved = record.result.solved
+    monkeypatch.setattr(uncertainty, "MAX_FACTORED", len(solved.problem) // 2)
+    kept = choose_unknowns(solved.problem, solved.functions, len(solved.problem) // 2)
+    changes = compute_replicates(record).changes
+    assert (changes[:, np.setdiff1d(np.arange(len(solved.problem)), kept)] == 0).all()
+    smaller = replace(solved, problem=restrict(solved.problem, kept))
+    coefficients = solved.solution.coefficients[kept]
+    smaller = replace(smaller, solution=replace(solved.solution, coefficients=coefficients))
+    expected = compute_replicates(replace(record, result=replace(record.result, solved=smaller))).changes
+    np.testing.assert_allclose(changes[:, kept], expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_groups_partition_the_weight_of_every_row(record):
@@ -266,12 +309,12 @@ def test_refits_that_did_not_converge_are_said(record, monkeypatch):
 def refit(record, encoded, outputs):
     """The same functions, terms and strengths on other rows."""
     result, weights = record.result, np.ones(len(outputs))
-    total = accumulate_moments(result.functions.evaluate, encoded, outputs, weights, len(result.functions))
+    total = accumulate_moments(result.solved.functions.evaluate, encoded, outputs, weights, len(result.solved.functions))
     gram, cross, _ = total.around(total)
-    solution = solve_problem(result.problem, gram, cross, STRENGTHS.penalise(result.functions))
+    solution = solve_problem(result.solved.problem, gram, cross, STRENGTHS.penalise(result.solved.functions))
     n_players = len(record.size_law) - 1
-    model = expand_solution(result.problem, result.functions, solution, total, record.columns, n_players)
-    fitted = replace(result, model=model, total=total, chosen=replace(result.chosen, solution=solution))
+    model = expand_solution(result.solved.problem, result.solved.functions, solution, total, record.columns, n_players)
+    fitted = replace(result, model=model, total=total, solved=replace(result.solved, solution=solution))
     return replace(record, encoded=encoded, outputs=outputs, weights=weights, result=fitted)
 
 

@@ -5,7 +5,7 @@ equations: a Sobol-like index that stays right under correlation. All of it come
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,9 +19,10 @@ from ..game.terms import ValueSet, close_downwards
 from ..table.encoding import Encoded
 from .design import ValueFunctions
 from .moments import accumulate_moments, assign_folds
+from .restrict import choose_unknowns, restrict
 from .search import N_FOLDS
 from .select import _limit_threads
-from .solve import MAX_DENSE, MaskedProblem
+from .solve import MAX_DENSE, MaskedProblem, Penalty
 
 if TYPE_CHECKING:
     from .fitter import FitRecord
@@ -68,6 +69,8 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None) -> Ranking:
     A term comes after all terms of fewer columns that it contains. Where some of these are missing, the whole bundle competes
     with its joint gain a term: a product of two columns without effects of their own is found.
 
+    Of a fit with more than 6 500 unknowns the finest parts under larger presence sets are left out of all this.
+
     Parameters
     ----------
     record : FitRecord
@@ -77,18 +80,19 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None) -> Ranking:
     Raises
     ------
     TooLargeError
-        If the fit has more unknowns than one dense factor takes; nothing was allocated.
+        If more than 6 500 functions are left even so; nothing was allocated.
     """
-    result = record.result
-    problem, functions, total = result.problem, result.functions, result.total
+    functions, total = record.result.solved.functions, record.result.total
+    whole_problem = record.result.solved.problem
+    problem = restrict(whole_problem, choose_unknowns(whole_problem, functions, MAX_DENSE))
     if len(problem) > MAX_DENSE:
         raise TooLargeError(
-            f"ranking factorises the normal equations, {len(problem)} unknowns; it stops at {MAX_DENSE}: "
-            "fit with fewer interactions (interactions=50) or a lower presence_order"
+            f"ranking factorises the normal equations, {len(problem)} unknowns at least; it stops at {MAX_DENSE}: "
+            "fit with fewer interactions (interactions=50)"
         )
     if not len(problem):
         return Ranking(np.empty(0, dtype=np.int64), *np.empty((4, 0)))
-    penalty = result.chosen.strengths.penalise(functions)
+    penalty = record.result.chosen.strengths.penalise(functions)
     variance = total.output_scatter / total.weight
     is_live = variance > 0
     scale = np.divide(1.0, variance, out=np.zeros_like(variance), where=is_live) / max(int(is_live.sum()), 1)
@@ -117,10 +121,10 @@ class _Term(NamedTuple):
 def _find_terms(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term]:
     starts = np.searchsorted(functions.owners[problem.functions], np.arange(len(functions.value_sets) + 1))
     places = [np.arange(*span) for span in pairwise(starts)]
-    return [_Term(each[problem.presence[each] == problem.presence[each[0]]], each) for each in places]
+    return [_Term(each[~problem.is_extra[each]], each) for each in places]
 
 
-def _assemble(problem: MaskedProblem, gram: NDArray[np.float64], penalty: NDArray[np.float64]) -> NDArray[np.float64]:
+def _assemble(problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float64]:
     matrix = problem.assemble(gram, penalty)
     matrix.flat[:: len(matrix) + 1] *= 1.0 + _JITTER
     return matrix.T  # symmetric: in the order of memory that BLAS works in place
@@ -128,7 +132,7 @@ def _assemble(problem: MaskedProblem, gram: NDArray[np.float64], penalty: NDArra
 
 def _split(record: "FitRecord") -> Iterator[tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]], _Moments]]:
     """Share, training and held-out moments of the folds that the fit was judged by, one at a time."""
-    functions, total = record.result.functions, record.result.total
+    functions, total = record.result.solved.functions, record.result.total
     folds = assign_folds(record.encoded, record.outputs, record.weights, N_FOLDS)
     for rows, weights in folds if len(folds) > 1 else []:
         encoded = Encoded(record.encoded.cells[rows], record.encoded.offsets[rows])
@@ -210,14 +214,14 @@ class _Path:
     Parameters
     ----------
     problem : MaskedProblem
-    penalty : ndarray of shape (n_functions,), float64
+    penalty : Penalty
     places : list of ndarray
         Positions of each ranked term's unknowns.
     """
 
-    def __init__(self, problem: MaskedProblem, penalty: NDArray[np.float64], places: list[NDArray[np.int64]]) -> None:
+    def __init__(self, problem: MaskedProblem, penalty: Penalty, places: list[NDArray[np.int64]]) -> None:
         ranked = np.concatenate([*places, np.empty(0, dtype=np.int64)])
-        self.problem = replace(problem, functions=problem.functions[ranked], presence=problem.presence[ranked])
+        self.problem = restrict(problem, ranked)
         self.penalty = penalty
         self.stops = np.cumsum([len(each) for each in places], dtype=np.int64)
 
@@ -247,7 +251,7 @@ class _Path:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """As :func:`instashap.additive.solve.compute_masked_risk`, by dense products: there are many solutions."""
         gram, cross, variance = test
-        matrix = self.problem.assemble(gram, np.zeros(self.problem.n_functions))
+        matrix = self.problem.assemble(gram, Penalty(np.zeros(self.problem.n_functions)))
         masked, full = np.zeros(len(self.stops)), np.zeros(len(self.stops))
         for output, solution in enumerate(solutions):
             linear = cross[:, [output]]

@@ -433,7 +433,7 @@ class Explainer:
         NotFittedError
             Of a loaded explainer: the rows of the fit are not in the file.
         TooLargeError
-            If the fit has more than 6 500 unknowns.
+            If the terms have more than 6 500 functions.
         """
         import pandas as pd
 
