@@ -148,6 +148,16 @@ def test_a_pickled_explainer_keeps_errors_that_were_computed(tmp_path: Path) -> 
     assert np.array_equal(copy(FRAME, errors=True).standard_errors, expected)
 
 
+def test_games_other_than_the_conditional_one_say_where_their_errors_are(tmp_path: Path) -> None:
+    numbers = FRAME[["size", "age"]]
+    other = Explainer(lambda X: X["size"] * 2, value_function=instashap.Baseline(numbers.iloc[0]), order=1).fit(numbers)
+    for ask in (lambda: other(numbers, errors=True), other.rank_terms):
+        with pytest.raises(instashap.NotFittedError, match=r"for the conditional game, not for .*aseline.*; refine\(X\)"):
+            ask()
+    other.save(tmp_path / "other.insta")
+    assert instashap.load(tmp_path / "other.insta").shap_values(numbers).shape == (500, 2)
+
+
 def test_saving_goes_on_without_errors_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("instashap.additive.uncertainty.MAX_BYTES", 100)
     fresh = Explainer(order=1).fit(FRAME, outputs=PRICE)

@@ -115,8 +115,8 @@ def compute_contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> changes = np.array([1.0, 2.0, 3.0, 2.0])
-    >>> float((compute_contrast(np.full(4, 0.25)) @ changes) @ (compute_contrast(np.full(4, 0.25)) @ changes))
+    >>> deviations = compute_contrast(np.full(4, 0.25)) @ np.array([1.0, 2.0, 3.0, 2.0])
+    >>> round(float(deviations @ deviations), 12)  # 3/4 of 1 + 0 + 1 + 0
     1.5
     """
     n_groups = len(shares)

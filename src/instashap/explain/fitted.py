@@ -95,6 +95,11 @@ class FittedGame:
 
     def get_record(self, purpose: str) -> FitRecord:
         """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
+        if self.record is None and self.game != "conditional":
+            raise NotFittedError(
+                f"standard errors and the ranking of terms are there for the conditional game, not for {self.game}; "
+                "refine(X) gives values of that game with standard errors of their own"
+            )
         if self.record is None:
             raise NotFittedError(
                 f"{purpose} the rows of the fit, which stay in the process that fitted: this explainer was loaded, or copied, "
