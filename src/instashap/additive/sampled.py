@@ -33,7 +33,7 @@ from .moments import assign_folds
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .sample import CoalitionSample, accumulate_masked_moments, iterate_masked
 from .screen import choose_triples, choose_value_sets
-from .search import AXIS_LIMITS, LEVEL_LIMITS, N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION
+from .search import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION
 from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
 
 # Unknowns, each a function here, whose moments take some seconds; more did not tell in the error (boosted trees, 30 columns).
@@ -45,11 +45,12 @@ SAMPLES_PER_UNKNOWN = 4
 _N_LEADING = 3
 # The values have no noise: a model that can say them all does so with next to no penalty, however bad half of it is.
 _LIGHT = Strengths(1e-10, 1e-7, 1.0)
+# Held-out risk at which there is nothing left to choose.
+_EXACT = 1e-9
+# A pair of two-valued columns: their product, each of them, and the constant.
+_LEAST_FUNCTIONS = 4
 # Every presence set is that of its value set, so masks are in the functions, and the law of the solver is "all present".
 _PLAIN = (0, 0, 0)
-
-Axes = dict[tuple[int, int], AxisFunctions]
-
 
 @dataclass(frozen=True)
 class SampledFitter:
@@ -122,6 +123,7 @@ class SampledSearch:
         self.budget = int(np.clip(len(sample.rows) / SAMPLES_PER_UNKNOWN, MIN_UNKNOWNS, MAX_UNKNOWNS))
         self.derivative = 3
         self.judgements: list[Judgement] = []
+        self._axes: dict[tuple[int, int, int], AxisFunctions] = {}
         self.best: tuple[Judge, Judgement, Solved]
         self.main_effects: tuple[Judge, Judgement, Solved]
 
@@ -150,7 +152,8 @@ class SampledSearch:
         is_asked = self.fitter.interactions != "auto"
         for step, resolution in enumerate(PAIR_RESOLUTIONS):
             functions = self._make_functions(value_sets, resolution)
-            if step and len(functions) > self.budget:
+            is_richer = len(functions) > self.best[1].n_unknowns
+            if self.best[1].risk <= _EXACT or (step and not (is_richer and len(functions) <= self.budget)):
                 break
             must_keep = is_asked and step == 0
             if not self._try(functions, {2: resolution}, ("interaction", "roughness", "ridge"), must_keep):
@@ -161,15 +164,20 @@ class SampledSearch:
 
     def _fit_triples(self, pairs: list[ValueSet]) -> None:
         """Triples on top of the best model's pairs: all that are asked for, or as many as the unknowns allow."""
-        asked = self.fitter.interactions
         resolution = self.best[1].candidate.resolution.get(2, PAIR_RESOLUTIONS[0])
-        if asked == "auto":
-            n_pairs = sum(len(values) == 2 for values in pairs)
-            asked = n_pairs + max(self.budget - self.best[1].n_unknowns, 0) // self._count_functions(3)
-        triples = choose_triples(pairs, lambda: self._pair_scores, asked, 0)
-        if triples:
-            functions = self._make_functions([*pairs, *triples], resolution)
-            self._try(functions, {2: resolution}, ("interaction",), self.fitter.interactions != "auto")
+        n_pairs = sum(len(values) == 2 for values in pairs)
+
+        def choose(asked: Any) -> list[ValueSet]:
+            n_asked = asked if isinstance(asked, str) else n_pairs + asked
+            return [*pairs, *choose_triples(pairs, lambda: self._pair_scores, n_asked, 0)]
+
+        if isinstance(self.fitter.interactions, int):
+            value_sets = choose(self.fitter.interactions - n_pairs)
+        else:
+            value_sets = self._choose_most(choose, len(pairs), resolution)
+        if len(value_sets) > len(pairs):
+            is_asked = self.fitter.interactions != "auto"
+            self._try(self._make_functions(value_sets, resolution), {2: resolution}, ("interaction",), is_asked)
         self.report(0.95, "triples")
 
     def expand_best(self, base_value: NDArray[np.float64]) -> FitResult:
@@ -211,9 +219,9 @@ class SampledSearch:
         """Judge the model of all these functions; keep it if it is the best so far, or asked for."""
         order = max(map(len, functions.value_sets))
         judge, candidate = self._make_judge(functions), Candidate(order, order, resolution, _PLAIN)
-        light = self._judge(judge, candidate, _LIGHT, ())
-        chosen = self._judge(judge, candidate, self.best[1].strengths, free)
-        tried = min(chosen, light, key=lambda each: each[0].risk)
+        tried = self._judge(judge, candidate, _LIGHT, ())
+        if tried[0].risk > _EXACT:
+            tried = min(tried, self._judge(judge, candidate, self.best[1].strengths, free), key=lambda each: each[0].risk)
         is_kept = must_keep or tried[0].risk < self.best[1].risk * (1 - MIN_GAIN)
         if is_kept:
             self.best = judge, *tried
@@ -258,19 +266,20 @@ class SampledSearch:
         masses = np.array([self.masses[len(presence)] for presence in self._find_presence(functions)])[functions.owners]
         return replace(functions, roughness=functions.roughness * masses, ridge=functions.ridge * masses)
 
-    def _count_functions(self, size: int) -> int:
-        """Functions one more interaction of so many columns brings at the coarsest resolution."""
-        values = self.main_effects[0].moments.functions.value_sets
-        term = tuple(each[0] for each in values[:size])
-        return len(self._make_functions([term], PAIR_RESOLUTIONS[0]))
-
     def _learn_axis(self, size: int, column: int) -> AxisFunctions:
         """Axis functions of mean zero on the reference rows, then the constant; both 0 where no row of the fit has been."""
+        key = self.derivative, size, column
+        if key not in self._axes:
+            self._axes[key] = self._compute_axis(size, column)
+        return self._axes[key]
+
+    def _compute_axis(self, size: int, column: int) -> AxisFunctions:
         axis = self.fitter.columns[column].axes[size - 1]
         means, second = compute_local_moments(
             axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
         )
-        limit = AXIS_LIMITS[size - 1] if axis.roughness else LEVEL_LIMITS[size - 1]
+        share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
+        limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
         functions = compute_axis_functions(axis, means, second, self.derivative, limit)
         cells, offsets = self.references.cells[:, column], self.references.offsets[:, column]
         centre = axis.basis.combine(cells, offsets, functions.coefficients).mean(axis=0)
@@ -304,12 +313,32 @@ class SampledSearch:
 
     def _choose_value_sets(self) -> list[ValueSet]:
         """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
-        functions = self.main_effects[0].moments.functions
-        live = [values[0] for values in functions.value_sets]
-        asked = self.fitter.interactions
-        if asked == "auto" and len(live) > 1:
-            asked = max(self.budget - len(functions), 0) // self._count_functions(2)
-        return choose_value_sets(len(self.fitter.columns), live, lambda: self._pair_scores, asked, 0)
+        n_columns = len(self.fitter.columns)
+        live = [values[0] for values in self.main_effects[2].functions.value_sets]
+
+        def choose(asked: Any) -> list[ValueSet]:
+            return choose_value_sets(n_columns, live, lambda: self._pair_scores, asked, 0)
+
+        if self.fitter.interactions not in ("auto", "all"):
+            return choose(self.fitter.interactions)
+        return self._choose_most(choose, n_columns, PAIR_RESOLUTIONS[0])
+
+    def _choose_most(self, choose: Callable[[Any], list[ValueSet]], n_before: int, resolution: int) -> list[ValueSet]:
+        """All interactions if they are asked for or fit the unknowns, else as many of the best as do.
+
+        ``choose`` takes "all" or a number of interactions, beyond the ``n_before`` first value sets it gives.
+        """
+        if self.fitter.interactions == "all":
+            return choose("all")
+        value_sets = choose(self.budget // _LEAST_FUNCTIONS)
+        n_fixed = len(self._make_functions(value_sets[:n_before], resolution))
+        while len(value_sets) > n_before:
+            n_functions = len(self._make_functions(value_sets, resolution))
+            if n_functions <= self.budget:
+                break
+            share = max(self.budget - n_fixed, 0) / (n_functions - n_fixed)
+            value_sets = choose(int(share * (len(value_sets) - n_before)))
+        return value_sets
 
     def report(self, share: float, what: str) -> None:
         if self.fitter.progress is not None:

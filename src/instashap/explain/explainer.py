@@ -524,6 +524,7 @@ class Explainer:
         return (
             f"Explainer of {len(fitted.feature_names)} features: {len(fitted.model.value_sets)} terms of order "
             f"{chosen['order']}, presence order {chosen['presence_order']}{fidelity}; {fitted.output_transform}"
+            f"{'' if fitted.game == 'conditional' else f'; {fitted.game}'}"
         )
 
 

@@ -29,7 +29,8 @@ class Explanation:
     values : ndarray of shape (n_rows, n_features) or (n_rows, n_features, n_outputs), float64
         On the scale of ``output_transform``; a row's values and its base value sum to the additive model's output.
     base_values : ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
-        Weighted mean output of the fitted rows, the same for every row.
+        Value of the game without any feature, the same for every row: the weighted mean output of the fitted rows, or that
+        of the background.
     data : ndarray of shape (n_rows, n_features)
         The rows explained; object dtype if columns are not all numbers.
     feature_names, output_names : tuple of str

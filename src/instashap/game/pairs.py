@@ -132,7 +132,9 @@ class PairSample:
         others = (n - 1) * kept + z.T @ (z @ sum_moved) - z.T @ (own[:, None] * residuals)
         not_drawn = (population - n + 1) * (z.T @ residuals)
         mean = stratum.spread * (linear - sum_moved / n) + (others + not_drawn) / (n * population)
-        return mean, (1.0 - n / population) * ((z**2).T @ residuals**2) / n**2
+        # Half of what a player's own z say, half of what all players' do: few samples estimate each of them badly.
+        squares = (z**2 + (z**2).mean(axis=1, keepdims=True)) / 2
+        return mean, (1.0 - n / population) * (squares.T @ residuals**2) / n**2
 
 
 @dataclass(frozen=True)
