@@ -6,6 +6,7 @@ ENTRIES = {
     "truth": "SHAP R² on games whose Shapley values are known exactly",
     "speed": "rows a second and latency of one row, beside TreeExplainer and the black box",
     "first_hour": "import, fit and first Shapley values in a fresh process, cold and warm cache",
+    "drift": "how often check() alarms about the unchanged model and about retrained ones, on 500 rows",
     "small": "small tables: seconds, and fidelity beside main effects and ridge regression",
     "sizes": "unknowns, bytes and seconds a product, by number of features and presence order",
     "wide": "100 000 rows of 100 features: seconds and peak memory of a fresh process",
