@@ -19,6 +19,7 @@ CONTRACT = {
         "rank_terms": ["n_terms"],
         "compile": [],
         "save": ["path", "errors"],
+        "check": ["X", "model", "outputs"],
         "expected_value": None,
         "terms_": None,
         "presence_terms_": None,

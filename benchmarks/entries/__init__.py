@@ -8,6 +8,7 @@ ENTRIES = {
     "first_hour": "import, fit and first Shapley values in a fresh process, cold and warm cache",
     "marginal": "marginal game of boosted trees against exact interventional values: tables, refined, residual learnt",
     "budget": "error by coalitions a row: refined values beside KernelExplainer, PermutationExplainer and shapiq",
+    "drift": "how often check() alarms about the unchanged model and about retrained ones, on 500 rows",
     "small": "small tables: seconds, and fidelity beside main effects and ridge regression",
     "sizes": "unknowns, bytes and seconds a product, by number of features and presence order",
     "wide": "100 000 rows of 100 features: seconds and peak memory of a fresh process",

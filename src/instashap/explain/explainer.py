@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .._errors import NotFittedError
 from .._validation import check_at_least, check_choice, check_outputs, check_weights, find_column
 from ..table.columns import Table, read_table
+from .drift import DriftReport, check_drift
 from .explanation import Explanation
 from .fitted import FittedGame, load_fitted
 
@@ -185,18 +186,21 @@ class Explainer:
             )
         return self
 
-    def _get_outputs(self, X: Any, outputs: Any, n_rows: int) -> tuple[NDArray[np.float64], tuple[str, ...], str]:
+    def _get_outputs(
+        self, X: Any, outputs: Any, n_rows: int, model: Any = None
+    ) -> tuple[NDArray[np.float64], tuple[str, ...], str]:
         if outputs is not None:
             names = tuple(map(str, outputs.columns)) if hasattr(outputs, "columns") else ()
             return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
-        box = self._wrap_model()
+        box = self._wrap_model(model)
         values = box.predict(X, n_rows)
         return values, box.output_names if len(box.output_names) == values.shape[1] else (), box.description
 
-    def _wrap_model(self) -> BlackBox:
-        if self.model is None:
-            raise ValueError("there is nothing to explain: pass a model, or precomputed predictions as fit(X, outputs=...)")
-        return _wrap(self.model, self.output)
+    def _wrap_model(self, model: Any = None) -> BlackBox:
+        model = self.model if model is None else model
+        if model is None:
+            raise ValueError("there is nothing to explain: pass a model, or its predictions for these rows as outputs=...")
+        return _wrap(model, self.output)
 
     def _get_groups(self, table: Table) -> Any:
         if isinstance(self.groups, str):
@@ -453,6 +457,37 @@ class Explainer:
             index=pd.RangeIndex(1, len(ranking.order) + 1, name="n_terms"),
         )
 
+    def check(self, X: Any, model: Any = None, *, outputs: Any = None) -> DriftReport:
+        """Whether the model has moved away from what was fitted; also for a loaded explainer.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+            Recent rows; some hundred. If they begin with the first 500 rows of the fit (all, if it had fewer), outputs are
+            compared one by one with the fitted ones. Otherwise the differences between model and explainer are tested: are
+            they larger than on rows held out of the fit, or do they follow the features?
+        model : estimator or callable, optional
+            Default: the explainer's own, which a loaded one does not have.
+        outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
+            The model's predictions for X, already made, on the scale of ``output_transform_``.
+
+        Returns
+        -------
+        DriftReport
+            ``has_moved``, ``p_value``, ``summary()``.
+
+        Raises
+        ------
+        ValueError
+            If there is no model, or every row lies outside what was fitted.
+        NotFittedError
+            If the explainer was pickled, or saved by an earlier version, or explains another game than the conditional one.
+        """
+        fitted = self._check_fitted()
+        table = fitted.read(X)
+        values, _, _ = self._get_outputs(X, outputs, table.n_rows, model)
+        return check_drift(fitted, table, values)
+
     def compile(self) -> CompiledExplainer:
         """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""
         return CompiledExplainer(self._check_fitted(), self.n_jobs)
@@ -463,7 +498,7 @@ class Explainer:
         With ``errors`` what standard errors need is written too, and computed now if it was not before; without, a loaded
         explainer has none. Raises ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
         """
-        self._check_fitted().save(path, errors=errors)
+        self._check_fitted().save(path, errors=errors, output=self.output)
 
     @property
     def expected_value(self) -> Any:
@@ -558,7 +593,8 @@ def load(path: str | os.PathLike[str]) -> Explainer:
         If it is truncated, altered, or from a newer version.
     """
     explainer = Explainer()
-    explainer._fitted, _ = load_fitted(path)
+    explainer._fitted, content = load_fitted(path)
+    explainer.output = content.get("output", "auto")
     chosen = explainer._fitted.facts["chosen"]
     explainer.order, explainer.presence_order = chosen["order"], chosen["presence_order"]
     return explainer

@@ -15,6 +15,7 @@ from .._errors import FileFormatError, InstashapWarning, NotFittedError, TooLarg
 from ..additive.deviations import Deviations, ErrorLookup
 from ..additive.lookup import Lookup
 from ..additive.model import AdditiveModel
+from ..additive.residuals import ResidualReference
 from ..store import read_archive, write_archive
 from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Schema, Table, read_table
@@ -50,6 +51,8 @@ class FittedGame:
         Rows and solution of the fit, for what is computed on demand; None after loading.
     errors : Deviations or None
         From which standard errors are looked up; None until they are asked for, see :meth:`get_errors`.
+    residuals : ResidualReference or None
+        How far the model usually lies from this one; see :meth:`get_residuals`.
     """
 
     encoder: TableEncoder
@@ -62,6 +65,7 @@ class FittedGame:
     facts: dict[str, Any] = field(repr=False)
     record: FitRecord | None = field(repr=False, default=None, compare=False)
     errors: Deviations | None = field(repr=False, default=None, compare=False)
+    residuals: ResidualReference | None = field(repr=False, default=None, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Rows of the fit stay in this process: neither files nor pickles carry them."""
@@ -93,11 +97,20 @@ class FittedGame:
         assert self.errors is not None
         return self.errors
 
+    def get_residuals(self) -> ResidualReference:
+        """How far the model usually lies from this one: computed on first use, or read from the file; raises as above."""
+        if self.residuals is None:
+            from ..additive.holdout import describe_residuals
+
+            object.__setattr__(self, "residuals", describe_residuals(self.get_record("check() needs")))
+        assert self.residuals is not None
+        return self.residuals
+
     def get_record(self, purpose: str) -> FitRecord:
         """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
         if self.record is None and self.game != "conditional":
             raise NotFittedError(
-                f"standard errors and the ranking of terms are there for the conditional game, not for {self.game}; "
+                f"standard errors, the ranking of terms and check() are there for the conditional game, not for {self.game}; "
                 "refine(X) gives values of that game with standard errors of their own"
             )
         if self.record is None:
@@ -186,8 +199,10 @@ class FittedGame:
             "game": self.game,
             "facts": self.facts,
         }
+        if self.residuals is not None or self.record is not None:
+            fitted["residuals"], residuals = self.get_residuals().pack()
+            arrays |= residuals
         write_archive(path, {"fitted": fitted, **content}, arrays)
-
 
     def _pack_errors(self) -> dict[str, NDArray[Any]]:
         """Arrays of the standard errors; none where they cannot be had (said, unless the rows of the fit are gone)."""
@@ -236,7 +251,9 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         )
         names = tuple(fitted["feature_names"]), tuple(fitted["players"]), tuple(fitted["output_names"])
         described = fitted["output_transform"], fitted["game"], fitted["facts"]
-        return FittedGame(encoder, model, *names, *described, errors=_unpack_errors(model, arrays)), content
+        errors = _unpack_errors(model, arrays)
+        residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
+        return FittedGame(encoder, model, *names, *described, errors=errors, residuals=residuals), content
     except KeyError as error:
         raise FileFormatError(f"{path} is not a saved explainer: it lacks {error}") from error
 
