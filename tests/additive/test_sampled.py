@@ -197,7 +197,7 @@ def test_too_many_interactions_are_refused_with_the_knobs(monkeypatch):
     monkeypatch.setattr(sampled, "MAX_UNKNOWNS", 30)
     X = make_levels(200, 5)
     with pytest.raises(TooLargeError, match=r"interactions=50.*order=1"):
-        Fitted(X, bind(Marginal(X[:5]), X, lambda X: X[:, 0]), interactions="all")
+        Fitted(X, bind(Marginal(X[:5]), X, lambda X: X[:, 0] * X[:, 1]), interactions="all")
 
 
 def test_one_seed_gives_one_answer():
