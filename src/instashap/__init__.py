@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 # Public names and the modules they live in; imported when first used (PEP 562), so ``import instashap`` stays light.
 _HOMES = {
+    "AdditiveClassifier": "explain.estimators",
     "AdditiveRegressor": "explain.estimators",
     "Baseline": "blackbox.value_functions",
     "DataWarning": "_errors",
@@ -32,6 +33,7 @@ _HOMES = {
 _MODULES = ("datasets", "plots")
 
 __all__ = [
+    "AdditiveClassifier",
     "AdditiveRegressor",
     "Baseline",
     "DataWarning",
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
         TooLargeError,
     )
     from .blackbox.value_functions import Baseline, Marginal
-    from .explain.estimators import AdditiveRegressor
+    from .explain.estimators import AdditiveClassifier, AdditiveRegressor
     from .explain.explainer import Explainer, load, warm_up
     from .explain.explanation import Explanation
 

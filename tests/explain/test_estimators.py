@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import instashap
-from instashap import AdditiveRegressor
+from instashap import AdditiveClassifier, AdditiveRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 
@@ -51,7 +51,7 @@ def make_houses(n_rows: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndar
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([AdditiveRegressor()])
+@parametrize_with_checks([AdditiveRegressor(), AdditiveRegressor(loss="quantile"), AdditiveClassifier()])
 def test_scikit_learn_accepts_the_estimator(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)
 

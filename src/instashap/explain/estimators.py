@@ -2,35 +2,43 @@
 
 from __future__ import annotations
 
-import os
-from numbers import Integral
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.class_weight import compute_sample_weight
 
-from .._validation import check_target, check_weights
-from ..table.columns import read_table
-from .explainer import Explainer, _squeeze
-from .explanation import Explanation
-from .fitted import FittedGame
+from .._validation import check_choice, check_labels, check_target
+from ..likelihood.families import Binary, Family, Gamma, Multinomial, Poisson, Quantile
+from ..table.columns import Table
+from .additive_estimator import AdditiveEstimator, cap_order
+from .explainer import _squeeze
 from .fitting import FitOptions, fit_game
 
+LOSSES = ("squared_error", "poisson", "gamma", "quantile")
 
-class AdditiveRegressor(RegressorMixin, BaseEstimator):
+
+class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
     """A purified additive model (GAM) with pairwise shape functions that is its own Shapley explainer.
 
-    The masked squared loss is minimised in closed form on the labels; the result predicts, and its Shapley values (those of
-    the conditional game of the label's mean) are table look-ups.
+    With the squared error the masked loss is minimised in closed form on the labels; the result predicts, and its Shapley
+    values (those of the conditional game of the label's mean) are table look-ups. Other losses are fitted as by
+    :class:`AdditiveClassifier`, and explained on the scale of their link.
 
     Parameters
     ----------
     order, presence_order, interactions, groups, categorical, n_jobs, random_state, verbose
         As in :class:`instashap.Explainer`.
     full_weight : float
-        As there, but 10: what a model trained on labels is asked for first is its prediction.
+        As there, but 10: what a model trained on labels is asked for first is its prediction. Of the squared error alone.
+    loss : str
+        "squared_error"; "poisson" (counts) and "gamma" (positive amounts), both with a logarithmic link: ``predict`` gives
+        the mean, Shapley values sum to its logarithm; "quantile", in target units.
+    quantile : float
+        Which one, between 0 and 1; read by ``loss="quantile"`` alone.
 
     Attributes
     ----------
@@ -38,7 +46,7 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         Columns of each shape function.
     term_names_ : list of str
     intercept_ : float or ndarray of shape (n_outputs,)
-        Weighted mean of the labels.
+        Weighted mean of the labels; with another loss the mean score, on the link's scale.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         If the table had names.
@@ -60,6 +68,8 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         groups: Any = None,
         categorical: Any = "auto",
         full_weight: float = 10.0,
+        loss: str = "squared_error",
+        quantile: float = 0.5,
         n_jobs: int | None = None,
         random_state: int | None = None,
         verbose: int = 0,
@@ -70,6 +80,8 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         self.groups = groups
         self.categorical = categorical
         self.full_weight = full_weight
+        self.loss = loss
+        self.quantile = quantile
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -80,37 +92,58 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
-        y : array of shape (n_rows,) or (n_rows, n_outputs)
+        y : array of shape (n_rows,) or, with the squared error, (n_rows, n_outputs)
         sample_weight : array of shape (n_rows,), optional
             A weight of w counts as w equal rows.
         """
-        validate_data(self, X, skip_check_array=True)
-        table = read_table(X, categorical=self.categorical)
+        check_choice(self.loss, LOSSES, "loss")
+        table, weights = self._read(X, sample_weight)
         target = check_target(y, table.n_rows)
         if target.ndim == 2 and target.shape[1] == 1:
             self._warn_column(target)
             target = target[:, 0]
-        self._is_vector = target.ndim == 1
-        weights = check_weights(sample_weight, table.n_rows)
-        n_columns = len(table.schema.names)
-        orders = _cap(self.order, n_columns), _cap(self.presence_order, n_columns)
-        options = FitOptions(*orders, self.interactions, "closed-form", self.groups, self.full_weight)
-        names = tuple(map(str, y.columns)) if hasattr(y, "columns") and target.ndim == 2 else ()
-        self._fitted = fit_game(
-            table, target.reshape(table.n_rows, -1), weights, options, output_names=names, output_transform="target units"
-        )
-        base = self._fitted.model.base_value
-        self.intercept_ = float(base[0]) if self._is_vector else base.copy()
-        self.term_features_ = list(self._fitted.model.value_sets)
-        self.term_names_ = list(self._fitted.term_names)
+        if self.loss != "squared_error":
+            self._is_vector = True
+            family, transform = self._choose_family(target, weights)
+            self._fit_labels(table, target, weights, family, ("output",), transform)
+        else:
+            self._is_vector = target.ndim == 1
+            names = tuple(map(str, y.columns)) if hasattr(y, "columns") and target.ndim == 2 else ()
+            self._fit_squares(table, target.reshape(table.n_rows, -1), weights, names)
+        self._describe(is_vector=self._is_vector)
         return self
+
+    def _fit_squares(
+        self, table: Table, target: NDArray[np.float64], weights: NDArray[np.float64], names: tuple[str, ...]
+    ) -> None:
+        n_columns = len(table.schema.names)
+        orders = cap_order(self.order, n_columns), cap_order(self.presence_order, n_columns)
+        options = FitOptions(*orders, self.interactions, "closed-form", self.groups, self.full_weight)
+        self._family: Family | None = None
+        with self._show_progress() as progress:
+            self._fitted = fit_game(
+                table, target, weights, options, output_names=names, output_transform="target units", progress=progress
+            )
+
+    def _choose_family(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Family, str]:
+        """The likelihood of a loss, and the scale its scores are explained on."""
+        if target.ndim == 2:
+            raise ValueError(f"loss={self.loss!r} takes one target, y has shape {target.shape}; fit one model a target")
+        if self.loss == "quantile":
+            if not (isinstance(self.quantile, float) and 0.0 < self.quantile < 1.0):
+                raise ValueError(f"quantile={self.quantile!r} must be a number between 0 and 1, both excluded")
+            return Quantile.choose(self.quantile, target, weights), f"quantile {self.quantile:g}, target units"
+        lowest = float(target[weights > 0].min())
+        if self.loss == "poisson":
+            if lowest < 0 or not target @ weights > 0:
+                raise ValueError(f"loss='poisson' needs y of 0 or more, not all 0; the smallest is {lowest:g}")
+            return Poisson(), "log of the mean"
+        if lowest <= 0:
+            raise ValueError(f"loss='gamma' needs positive y; the smallest is {lowest:g}")
+        return Gamma(), "log of the mean"
 
     @staticmethod
     def _warn_column(target: NDArray[np.float64]) -> None:
-        import warnings
-
-        from sklearn.exceptions import DataConversionWarning
-
         warnings.warn(
             f"A column-vector y was passed when a 1d array was expected (shape {target.shape}); use y.ravel()",
             DataConversionWarning,
@@ -119,53 +152,114 @@ class AdditiveRegressor(RegressorMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predictions in target units, shape (n_rows,) or (n_rows, n_outputs)."""
-        fitted = self._check(X)
-        values = fitted.predict(fitted.read(X), self.n_jobs)
-        return values[:, 0] if self._is_vector else values
-
-    def eval_terms(self, X: Any) -> NDArray[np.float64]:
-        """Value of each shape function, shape (n_rows, n_terms[, n_outputs]); with ``intercept_`` they sum to ``predict``."""
-        fitted = self._check(X)
-        return _squeeze(fitted.compute_effects(fitted.read(X), self.n_jobs))
-
-    def shap_values(self, X: Any) -> NDArray[np.float64]:
-        """Shapley values in target units, shape (n_rows, n_features[, n_outputs])."""
-        return self.to_explainer(X).shap_values(X)
-
-    def explain(self, X: Any, *, errors: bool = False) -> Explanation:
-        """Shapley values with names and data, and standard errors if asked for; see :meth:`instashap.Explainer.__call__`."""
-        return self.to_explainer(X)(X, errors=errors)
-
-    def to_explainer(self, X: Any = None) -> Explainer:
-        """This model as an :class:`instashap.Explainer`, for saving, plots and exports."""
-        fitted = self._check(X)
-        explainer = Explainer(order=self.order, presence_order=self.presence_order, n_jobs=self.n_jobs)
-        explainer._fitted = fitted
-        return explainer
-
-    def save(self, path: str | os.PathLike[str], *, errors: bool = True) -> None:
-        """Write the model to one file that :func:`instashap.load` reads as an explainer; see :meth:`Explainer.save`."""
-        self.to_explainer().save(path, errors=errors)
-
-    def _check(self, X: Any) -> FittedGame:
-        check_is_fitted(self, "_fitted")
-        fitted: FittedGame = self._fitted
-        if X is not None:
-            if getattr(X, "ndim", 2) != 2:
-                fitted.read(X)  # says how to reshape
-            validate_data(self, X, reset=False, skip_check_array=True)
-        return fitted
+        scores = self._score(X)
+        if self._family is not None:
+            return np.asarray(self._family.respond(scores))
+        return scores[:, 0] if self._is_vector else scores
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = True
+        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags
 
 
-def _cap(order: Any, n_columns: int) -> Any:
-    """An order no larger than the table has columns; what is not an integer is judged later."""
-    return min(order, n_columns) if isinstance(order, Integral) else order
+class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
+    """A purified additive model (GAM) of class log-odds with pairwise shape functions that is its own Shapley explainer.
+
+    Value tables are fitted by penalised likelihood, each with strengths of its own that are learnt from the rows, their level
+    judged by held-out deviance. Parts are then moved between nested terms, which changes no score, so that interactions hold no
+    main effect and Shapley values are those of the conditional game of the scores.
+
+    Parameters
+    ----------
+    order, presence_order, interactions, groups, categorical, n_jobs, random_state, verbose
+        As in :class:`instashap.Explainer`.
+    class_weight : dict, "balanced" or None
+        Factor on the weights of a class's rows, as in scikit-learn.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    term_features_ : list of tuple of int
+        Columns of each shape function.
+    term_names_ : list of str
+    intercept_ : float or ndarray of shape (n_classes,)
+        Weighted mean score.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If the table had names.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> model = AdditiveClassifier(order=1).fit(X, y)
+    >>> model.predict_proba(X).shape, model.shap_values(X).shape
+    ((150, 3), (150, 4, 3))
+    """
+
+    def __init__(
+        self,
+        *,
+        order: int = 2,
+        presence_order: int | str = "auto",
+        interactions: Any = "auto",
+        groups: Any = None,
+        categorical: Any = "auto",
+        class_weight: Any = None,
+        n_jobs: int | None = None,
+        random_state: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.order = order
+        self.presence_order = presence_order
+        self.interactions = interactions
+        self.groups = groups
+        self.categorical = categorical
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AdditiveClassifier:
+        """Fit on class labels.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        y : array of shape (n_rows,)
+            Numbers, strings or booleans; two classes or more among the rows of positive weight.
+        sample_weight : array of shape (n_rows,), optional
+            A weight of w counts as w equal rows.
+        """
+        table, weights = self._read(X, sample_weight)
+        self.classes_, codes = check_labels(y, weights)
+        weights = weights * compute_sample_weight(self.class_weight, self.classes_[codes])
+        n_classes = len(self.classes_)
+        names = tuple(map(str, self.classes_[1:] if n_classes == 2 else self.classes_))
+        family: Family = Binary() if n_classes == 2 else Multinomial(n_classes)
+        transform = "log-odds" if n_classes == 2 else "centred log-probabilities"
+        self._fit_labels(table, codes.astype(np.float64), weights, family, names, transform)
+        self._describe(is_vector=n_classes == 2)
+        return self
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Log-odds of ``classes_[1]``, shape (n_rows,), or centred log-probabilities, shape (n_rows, n_classes)."""
+        return _squeeze(self._score(X))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probabilities of the classes, shape (n_rows, n_classes)."""
+        scores = self._score(X)
+        return np.asarray(self._family.respond(scores))
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Logarithms of the classes' probabilities, shape (n_rows, n_classes)."""
+        return np.asarray(np.log(self.predict_proba(X)))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The most probable class, shape (n_rows,)."""
+        scores = self._score(X)
+        codes = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
+        return np.asarray(self.classes_[codes])

@@ -1,7 +1,7 @@
 """From a user's table and outputs to a fitted game: the stages in order."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .._errors import FitWarning
 from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
 from ..additive.fitter import FITTERS, FitRecord, FitResult
+from ..additive.model import AdditiveModel
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from ..table.encoding import learn_table
@@ -71,7 +72,8 @@ def fit_game(
     size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
     encoded = encoder.encode(table)
     result = fitter.fit(encoded, outputs, weights, size_law)
-    tell_about_order(result, plan.order, plan.interactions)
+    orders_tried = (judged.candidate.order for judged in result.judgements)
+    tell_about_order(result.model, orders_tried, plan.order, plan.interactions)
     _tell_about_presence(result, plan.presence_order)
     names = name_outputs(output_names, outputs.shape[1])
     facts = describe_fit(result, table.n_rows, float(weights.sum()), plan.full_weight)
@@ -126,13 +128,13 @@ def _check_presence_order(presence_order: Any, order: int, n_players: int) -> An
     return checked
 
 
-def tell_about_order(result: FitResult, order: int, interactions: Any) -> None:
+def tell_about_order(model: AdditiveModel, orders_tried: Iterable[int], order: int, interactions: Any) -> None:
     """Say so if the fit chose, or had to choose, a lower order than asked for."""
-    sizes = [len(values) for values in result.model.value_sets]
+    sizes = [len(values) for values in model.value_sets]
     used = max(sizes, default=1)
     if interactions != "auto" or used >= min(order, sizes.count(1)):
         return
-    was_tried = any(judged.candidate.order > used for judged in result.judgements)
+    was_tried = max(orders_tried) > used
     reason = "did not lower the held-out risk on these rows" if was_tried else "were not tried: these rows are too few for them"
     what = "main effects only" if used == 1 else f"terms of order {used} at most"
     warnings.warn(f"richer interactions {reason}; the model has {what}, not order={order}", FitWarning, stacklevel=5)

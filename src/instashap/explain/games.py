@@ -99,7 +99,7 @@ def fit_value_function(
     stand_ins = encoded if references is None else encoder.encode(read_table(references, table.schema))
     fitter = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
     result = fitter.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
-    tell_about_order(result, plan.order, plan.interactions)
+    tell_about_order(result.model, (judged.candidate.order for judged in result.judgements), plan.order, plan.interactions)
     names = name_outputs(game.output_names, full.shape[1])
     facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), "n_coalitions": len(sample.rows)}
     return FittedGame(

@@ -16,16 +16,9 @@ from numpy.typing import NDArray
 
 from .._errors import DataWarning
 
-# Cubic intervals of a main effect; pairs and triples keep every second and every sixth knot (16 and 6 of them).
-N_INTERVALS = 30
-NESTING = (1, 2, 6)
-DEGREES = (3, 1, 1)
-# Distinct values up to which a number column is a set of levels, each with a coefficient of its own …
-MAX_LEVELS = 32
-# … if a level has so many rows on average; a continuous column of a small table must stay smooth.
+# A continuous column of a small table must stay smooth: a level, or an interval, has so many rows on average.
 ROWS_PER_LEVEL = 10
-# Functions an axis of a pair or triple may have: more levels are joined by hats (numbers) or pooled (categories).
-MAX_AXIS_LEVELS = (256, 24, 8)
+ROWS_PER_INTERVAL = 15
 # A value with this share of the rows, and so many times the rows of a typical interval's values, is a spike of its own.
 SPIKE_SHARE = 0.01
 SPIKE_EXCESS = 5.0
@@ -33,6 +26,50 @@ SPIKE_EXCESS = 5.0
 ROWS_PER_CATEGORY = 5
 # Beyond this ratio of full range to the middle 90 % the roughness is measured on the scale of ranks (Gaussian: about 2.4).
 HEAVY_TAIL_RATIO = 6.0
+
+
+@dataclass(frozen=True)
+class Grain:
+    """How finely columns are cut, for terms of one, two and three columns.
+
+    The default is for smooth curves in closed form; a fit of labels on many rows can tell steps apart and asks for finer hats.
+
+    Attributes
+    ----------
+    n_intervals : int
+        Most intervals of a number's main effect.
+    nesting : tuple of int
+        Terms of so many columns keep every so many-th knot.
+    degrees : tuple of int
+        3 cubic, 1 hats.
+    max_levels : int
+        Distinct values up to which a number column is a set of levels, each with a coefficient of its own.
+    axis_levels : tuple of int
+        Levels an axis may tell apart: more are joined by hats (numbers) or pooled (categories).
+    """
+
+    n_intervals: int = 30
+    nesting: tuple[int, int, int] = (1, 2, 6)
+    degrees: tuple[int, int, int] = (3, 1, 1)
+    max_levels: int = 32
+    axis_levels: tuple[int, int, int] = (256, 24, 8)
+
+
+SMOOTH = Grain()
+
+
+def make_fine_grain(total_weight: float) -> Grain:
+    """Hats, the finer the more rows; knots of a pair are some of the main effects', those of a triple some of the pairs'.
+
+    Up to 64 intervals for a main effect and 32 along a side of a pair, where a cell then has some hundred rows: the side
+    grows with the cube root of the rows, as the best width of a local average over two columns does, or slower.
+    """
+    n_intervals = int(np.clip(total_weight / ROWS_PER_INTERVAL, 2, 64)) // 2 * 2
+    pair = float(np.clip(0.6 * np.cbrt(total_weight), 2, 32))
+    triple = float(np.clip(pair / 2, 2, 8))
+    step = max(round(n_intervals / pair), 1)
+    nesting = (1, step, step * max(round(n_intervals / triple / step), 1))
+    return Grain(n_intervals, nesting, (1, 1, 1), 256, (256, max(round(pair), 3) + 1, max(round(triple), 2) + 1))
 
 
 @dataclass(frozen=True)
@@ -160,7 +197,9 @@ class LearntColumn:
     axes: tuple[Axis, ...]
 
 
-def learn_categories(name: str, codes: NDArray[np.int64], levels: Sequence[Any], weights: NDArray[np.float64]) -> LearntColumn:
+def learn_categories(
+    name: str, codes: NDArray[np.int64], levels: Sequence[Any], weights: NDArray[np.float64], grain: Grain = SMOOTH
+) -> LearntColumn:
     """Learn a category column: levels by falling weight, rare ones pooled into "other".
 
     A level is kept if its rows weigh at least 5 and it is among the 256 heaviest; an axis of a pair (a triple) tells the 24
@@ -169,9 +208,9 @@ def learn_categories(name: str, codes: NDArray[np.int64], levels: Sequence[Any],
     totals = np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(levels))
     common = (i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY)
     ranked = sorted(common, key=lambda i: (-totals[i], str(levels[i])))
-    kept = tuple(levels[i] for i in ranked[: MAX_AXIS_LEVELS[0]])
-    told = float(totals[ranked[: MAX_AXIS_LEVELS[0]]].sum())
-    if len(levels) > MAX_AXIS_LEVELS[1] and told < 0.5 * totals.sum():
+    kept = tuple(levels[i] for i in ranked[: grain.axis_levels[0]])
+    told = float(totals[ranked[: grain.axis_levels[0]]].sum())
+    if len(levels) > grain.axis_levels[1] and told < 0.5 * totals.sum():
         warnings.warn(
             f"column {name!r} has {len(levels):,} levels, {len(levels) - len(kept):,} of them too rare (fewer than "
             f"{ROWS_PER_CATEGORY} rows) or too many to tell apart; they hold most rows and count as one: drop the column if it "
@@ -179,7 +218,7 @@ def learn_categories(name: str, codes: NDArray[np.int64], levels: Sequence[Any],
             DataWarning,
             stacklevel=2,
         )
-    axes = tuple(_make_category_axis(len(kept), limit) for limit in MAX_AXIS_LEVELS)
+    axes = tuple(_make_category_axis(len(kept), limit) for limit in grain.axis_levels)
     empty = np.empty(0)
     return LearntColumn(ColumnEncoder(name, empty, empty, empty, kept, tuple(axis.basis for axis in axes)), axes)
 
@@ -196,33 +235,37 @@ def _make_category_axis(n_levels: int, limit: int) -> Axis:
     return Axis(pack_basis(dense), expansion, {}, (n_functions - 1,))
 
 
-def learn_numbers(name: str, values: NDArray[np.float64], weights: NDArray[np.float64]) -> LearntColumn:
+def learn_numbers(
+    name: str, values: NDArray[np.float64], weights: NDArray[np.float64], grain: Grain = SMOOTH
+) -> LearntColumn:
     """Learn a number column: levels if it has few values, else cubic splines with spikes beside them."""
     present = ~np.isnan(values)
     distinct, inverse = np.unique(values[present], return_inverse=True)
     totals = np.asarray(np.bincount(inverse, weights=weights[present], minlength=len(distinct)), dtype=np.float64)
-    if len(distinct) <= min(MAX_LEVELS, max(2.0, totals.sum() / ROWS_PER_LEVEL)):
-        return _learn_levels(name, distinct)
-    return _learn_spline(name, distinct, totals)
+    if len(distinct) <= min(grain.max_levels, max(2.0, totals.sum() / ROWS_PER_LEVEL)):
+        return _learn_levels(name, distinct, grain)
+    return _learn_spline(name, distinct, totals, grain)
 
 
-def _learn_levels(name: str, distinct: NDArray[np.float64]) -> LearntColumn:
+def _learn_levels(name: str, distinct: NDArray[np.float64], grain: Grain) -> LearntColumn:
     levels = distinct if len(distinct) else np.zeros(1)  # all missing: one level nobody is in keeps the shapes alike
     n_levels = len(levels)
     cells = _Cells.from_levels(levels)
     positions = np.arange(n_levels, dtype=np.float64)
     axes = []
-    for limit in MAX_AXIS_LEVELS:
-        step = int(np.ceil((n_levels - 1) / (limit - 1))) if n_levels > limit else 1
+    step = 1
+    for limit in grain.axis_levels:
+        if n_levels > limit:  # a multiple of the step before: knots are nested
+            step *= int(np.ceil((n_levels - 1) / (limit - 1) / step))
         knots = np.unique(np.append(positions[::step], positions[-1:]))
         axes.append(_make_number_axis(cells, positions, positions, knots, 1, np.zeros(n_levels, dtype=bool), positions))
     return _finish(name, cells, axes, tuple(distinct.tolist()))
 
 
-def _learn_spline(name: str, distinct: NDArray[np.float64], totals: NDArray[np.float64]) -> LearntColumn:
+def _learn_spline(name: str, distinct: NDArray[np.float64], totals: NDArray[np.float64], grain: Grain) -> LearntColumn:
     is_spike = _find_spikes(totals)
     smooth, mass = (distinct[~is_spike], totals[~is_spike]) if (~is_spike).sum() >= 4 else (distinct, totals)
-    n_intervals = int(np.clip(totals.sum() / 15, 2, N_INTERVALS)) // 2 * 2
+    n_intervals = int(np.clip(totals.sum() / ROWS_PER_INTERVAL, 2, grain.n_intervals)) // 2 * 2
     inner = _weighted_quantiles(smooth, mass, np.linspace(0, 1, n_intervals + 1)[1:-1])
     inner = np.unique([_halfway(smooth, value) for value in inner])
     knots = np.concatenate([[smooth[0]], inner[(inner > smooth[0]) & (inner < smooth[-1])], [smooth[-1]]])
@@ -233,7 +276,7 @@ def _learn_spline(name: str, distinct: NDArray[np.float64], totals: NDArray[np.f
     data_scale = np.interp(distinct, knots, scale)
     spread = np.sqrt(12 * np.cov(data_scale, aweights=totals, ddof=0))
     axes = []
-    for step, degree in zip(NESTING, DEGREES, strict=True):
+    for step, degree in zip(grain.nesting, grain.degrees, strict=True):
         kept = np.unique(np.append(scale[::step], scale[-1]))
         axes.append(_make_number_axis(cells, knots, scale, kept, degree, is_spike[cells.spike_of], data_scale, float(spread)))
     return _finish(name, cells, axes, ())

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bases import ColumnEncoder, LearntColumn, LocalBasis, learn_categories, learn_numbers
+from .bases import SMOOTH, ColumnEncoder, Grain, LearntColumn, LocalBasis, learn_categories, learn_numbers
 from .columns import Schema, Table
 from .kernels import encode_numbers
 
@@ -93,7 +93,9 @@ def _join(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.concatenate(parts)) if parts else np.empty(0)
 
 
-def learn_table(table: Table, weights: NDArray[np.float64]) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
+def learn_table(
+    table: Table, weights: NDArray[np.float64], grain: Grain = SMOOTH
+) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
     """Learn every column of a table; rows of weight 0 should have been dropped."""
     numeric = iter(range(table.numbers.shape[1]))
     categories = iter(table.categories)
@@ -101,10 +103,10 @@ def learn_table(table: Table, weights: NDArray[np.float64]) -> tuple[TableEncode
     for name, is_category in zip(table.schema.names, table.schema.is_category, strict=True):
         if is_category:
             codes, levels = next(categories)
-            learnt.append(learn_categories(name, codes, levels, weights))
+            learnt.append(learn_categories(name, codes, levels, weights, grain))
         else:
             values = np.asarray(table.numbers[:, next(numeric)], dtype=np.float64)
             if np.isinf(values).any():
                 TableEncoder._refuse_infinite(values, name)
-            learnt.append(learn_numbers(name, values, weights))
+            learnt.append(learn_numbers(name, values, weights, grain))
     return TableEncoder(table.schema, tuple(column.encoder for column in learnt)), tuple(learnt)

@@ -1,0 +1,100 @@
+"""From a user's table and labels to the fitted game of the scores of a likelihood: the stages in order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..game.coalitions import compute_shapley_size_law
+from ..likelihood.families import Family
+from ..likelihood.fitter import LikelihoodFit, LikelihoodFitter, Rows
+from ..likelihood.presence import Settled, settle_presence
+from ..likelihood.purify import purify_tables
+from ..table.bases import LearntColumn, make_fine_grain
+from ..table.columns import Table
+from ..table.encoding import learn_table
+from .fitted import FittedGame
+from .fitting import FitOptions, judge_options, tell_about_order
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows with labels, and how they are to be fitted.
+
+    Attributes
+    ----------
+    table : Table
+    target : ndarray of shape (n_rows,), float64
+        On the family's scale: class codes, counts, amounts.
+    weights : ndarray of shape (n_rows,), float64
+        A row of weight 0 is dropped first.
+    family : Family
+    options : FitOptions
+    output_names : tuple of str
+    output_transform : str
+    n_threads : int
+    progress : callable or None
+    """
+
+    table: Table
+    target: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    family: Family
+    options: FitOptions
+    output_names: tuple[str, ...]
+    output_transform: str
+    n_threads: int = 1
+    progress: Callable[[float, str], None] | None = None
+
+
+@dataclass(frozen=True)
+class LabelFit:
+    """A game of fitted scores, with the columns and tables it was made of."""
+
+    game: FittedGame
+    columns: tuple[LearntColumn, ...]
+    likelihood: LikelihoodFit
+
+
+def fit_labels(rows: Labelled) -> LabelFit:
+    """Fit tables by penalised likelihood, purify them, and settle the conditional game of their sum, which stays as it is."""
+    table, weights = rows.table, rows.weights
+    plan = judge_options(rows.options, table.schema.names)
+    kept = np.flatnonzero(weights > 0)
+    target = rows.target
+    if len(kept) < table.n_rows:
+        table, target, weights = table.take(kept), target[kept], weights[kept]
+    encoder, columns = learn_table(table, weights, make_fine_grain(float(weights.sum())))
+    encoded = encoder.encode(table)
+    fitter = LikelihoodFitter(columns, rows.family, plan.order, plan.interactions, rows.n_threads, rows.progress)
+    fit = fitter.fit(Rows(encoded, target, weights))
+    pure = purify_tables(fit.design, fit.vector, encoded, weights)
+    size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
+    settled = settle_presence(columns, pure, encoded, weights, plan.players, size_law, plan.presence_order)
+    tell_about_order(settled.model, (each["order"] for each in fit.tried), plan.order, plan.interactions)
+    facts = _describe(fit, settled, rows, table.n_rows, float(weights.sum()))
+    named = rows.output_names, rows.output_transform, "conditional"
+    game = FittedGame(encoder, settled.model, plan.feature_names, plan.players, *named, facts)
+    return LabelFit(game, columns, fit)
+
+
+def _describe(fit: LikelihoodFit, settled: Settled, rows: Labelled, n_rows: int, total_weight: float) -> dict[str, Any]:
+    """Figures of the fit as JSON."""
+    return {
+        "n_rows": n_rows,
+        "total_weight": total_weight,
+        "loss": type(rows.family).__name__.lower(),
+        "chosen": {
+            "order": max(map(len, fit.design.value_sets)),
+            "presence_order": settled.presence_order,
+            "n_unknowns": len(fit.design),
+            "degrees_of_freedom": float(fit.freedom.sum()),
+            "deviance": float(fit.deviance) if np.isfinite(fit.deviance) else None,
+            "presence_penalty": settled.strength,
+            "masked_risk_saved": settled.risk_saved,
+            "fidelity": None,
+        },
+        "tried": list(fit.tried),
+    }

@@ -1,0 +1,119 @@
+"""Limited-memory quasi-Newton descent from a preconditioner that knows the problem (Nocedal & Wright 2006, algorithm 7.5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+_MEMORY = 10
+# A step must lower the objective by this share of what its slope promises (Armijo).
+_SUFFICIENT = 1e-4
+_MAX_HALVINGS = 30
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Where a descent ended.
+
+    Attributes
+    ----------
+    point : ndarray
+    value : float
+    n_passes : int
+        Evaluations of the objective.
+    has_converged : bool
+        False if it stopped for its number of steps.
+    scale : float
+        Factor by which the preconditioner came out too long, for the next descent's first step.
+    """
+
+    point: Vector
+    value: float
+    n_passes: int
+    has_converged: bool
+    scale: float
+
+
+def descend(
+    objective: Callable[[Vector], tuple[float, Vector]],
+    start: Vector,
+    precondition: Callable[[Vector], Vector],
+    *,
+    tolerance: float,
+    max_steps: int,
+    scale: float = 1.0,
+) -> Descent:
+    """Minimise a smooth function.
+
+    Parameters
+    ----------
+    objective : callable
+        Point to value and gradient.
+    start : ndarray
+    precondition : callable
+        Applies an approximate inverse Hessian, symmetric and positive definite.
+    tolerance : float
+        Ends when two steps in a row lower the value by less than this share of it.
+    max_steps : int
+    scale : float
+        Factor on the preconditioner at the first step.
+    """
+    point, (value, gradient) = start, objective(start)
+    history: list[tuple[Vector, Vector, float]] = []
+    n_passes = 1
+    n_idle = 0
+    for _ in range(max_steps):
+        direction, scale = _find_direction(gradient, history, precondition, scale)
+        slope = float(gradient @ direction)
+        if not slope < 0.0:
+            return Descent(point, value, n_passes, True, scale)
+        length, new_value, new_gradient, tried = _search_line(objective, point, value, slope, direction)
+        n_passes += tried
+        if length == 0.0:
+            return Descent(point, value, n_passes, True, scale)
+        step, bend = length * direction, new_gradient - gradient
+        product = float(step @ bend)
+        if product > 1e-12 * float(np.sqrt((step @ step) * (bend @ bend))):
+            history = [*history[-_MEMORY + 1 :], (step, bend, product)]
+        point = point + step
+        gain, value, gradient = value - new_value, new_value, new_gradient
+        n_idle = n_idle + 1 if gain <= tolerance * abs(value) else 0
+        if n_idle == 2:
+            return Descent(point, value, n_passes, True, scale)
+    return Descent(point, value, n_passes, False, scale)
+
+
+def _find_direction(
+    gradient: Vector, history: list[tuple[Vector, Vector, float]], precondition: Callable[[Vector], Vector], scale: float
+) -> tuple[Vector, float]:
+    """Minus the approximate inverse Hessian times the gradient, and the scale of the preconditioner in it."""
+    target = gradient.copy()
+    shares = []
+    for step, bend, product in reversed(history):
+        shares.append(float(step @ target) / product)
+        target -= shares[-1] * bend
+    result = precondition(target)
+    if history:
+        _, bend, product = history[-1]
+        scale = product / float(bend @ precondition(bend))
+    result *= scale
+    for (step, bend, product), share in zip(history, reversed(shares), strict=True):
+        result += (share - float(bend @ result) / product) * step
+    return -result, scale
+
+
+def _search_line(
+    objective: Callable[[Vector], tuple[float, Vector]], point: Vector, value: float, slope: float, direction: Vector
+) -> tuple[float, float, Vector, int]:
+    """A length that lowers the objective enough, by quadratic interpolation; 0 if rounding leaves none."""
+    length = 1.0
+    for tried in range(1, _MAX_HALVINGS + 1):
+        new_value, new_gradient = objective(point + length * direction)
+        if new_value <= value + _SUFFICIENT * length * slope:
+            return length, new_value, new_gradient, tried
+        best = -0.5 * slope * length**2 / (new_value - value - slope * length) if np.isfinite(new_value) else 0.0
+        length *= min(max(best / length, 0.1), 0.5)
+    return 0.0, value, direction, _MAX_HALVINGS

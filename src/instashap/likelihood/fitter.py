@@ -1,0 +1,356 @@
+"""Tables fitted to labels by penalised likelihood: strengths learnt from the rows, level and order by held-out deviance.
+
+The unknowns are the value tables themselves. A pass over the encoded rows gives the loss and its gradient; a descent
+preconditioned by every term's own banded block needs some tens of passes, however many tables there are. Every term's two
+strengths are learnt by empirical Bayes (:meth:`Roughness.learn`), which finds out what a term is worth, but is too careful
+where rows are few; so all strengths together are then lowered, or raised, as held-out rows ask for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..additive.moments import assign_folds
+from ..game.terms import ValueSet, close_downwards
+from ..table.bases import LearntColumn
+from ..table.encoding import Encoded
+from .descent import descend
+from .families import Family
+from .propose import propose_interactions, score_products
+from .roughness import Roughness, Strengths
+from .tables import TableDesign
+
+N_FOLDS = 5
+# So many held-out rows say enough: small tables are judged on all folds, larger ones on few.
+HELD_OUT_ROWS = 250
+# Strengths describe functions, not rows: of a large table a part of this size tells them, and the rest waits for the last fit.
+TUNING_ROWS = 60_000
+# Times strengths are learnt anew, and multiplied by a factor, at most.
+MAX_ROUNDS = 4
+# Steps of a descent from far, from near, and the last one's on all rows, which also stops at its work.
+FIRST_STEPS, NEXT_STEPS, LAST_STEPS = 20, 10, 200
+LAST_WORK = 4e9
+TOLERANCE, LAST_TOLERANCE = 1e-6, 1e-8
+FACTOR = 8.0
+MAX_FACTORS = 8
+# What a change must gain on all held-out rows together, in nats: one is chance. A new level has to gain the first, learning
+# anew and more columns the second.
+MIN_GAIN, MIN_STAGE_GAIN = 1.0, 3.0
+# Interactions "auto" offers: at most one for so many rows, and so many entries and products a pass.
+ROWS_PER_INTERACTION = 4
+MAX_ENTRIES = 1_500_000
+MAX_WORK = 6e8
+# An interaction that uses fewer degrees of freedom an output is left out.
+MIN_FREEDOM = 0.5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Encoded rows with targets (n_rows,) and weights (n_rows,)."""
+
+    encoded: Encoded
+    target: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def take(self, rows: NDArray[np.int64]) -> "Rows":
+        return Rows(Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.target[rows], self.weights[rows])
+
+
+# Training rows, and those held out.
+Fold = tuple[Rows, Rows | None]
+
+
+@dataclass(frozen=True)
+class LikelihoodFit:
+    """Fitted tables.
+
+    Attributes
+    ----------
+    design : TableDesign
+    vector : ndarray of shape (size,), float64
+        Tables and intercepts, as the design lays them out.
+    strengths : Strengths
+    freedom : ndarray of shape (n_terms,), float64
+        Degrees of freedom each term uses, all outputs together.
+    deviance : float
+        Mean held-out loss of the choice made; infinite if nothing could be held out.
+    tried : tuple of dict
+        What was tried, with held-out losses, as JSON.
+    """
+
+    design: TableDesign
+    vector: NDArray[np.float64] = field(repr=False)
+    strengths: Strengths = field(repr=False)
+    freedom: NDArray[np.float64] = field(repr=False)
+    deviance: float
+    tried: tuple[dict[str, Any], ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _State:
+    """A fit on one fold's training rows."""
+
+    vector: NDArray[np.float64]
+    strengths: Strengths
+    freedom: NDArray[np.float64]
+    scale: float
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Fits of a design on every fold's training rows, their mean held-out loss, and its dispersion and weight."""
+
+    design: TableDesign
+    states: tuple[_State, ...]
+    deviance: float = np.inf
+    noise: float = 1.0
+    weight: float = 0.0
+
+    def beats(self, other: "_Stage", nats: float) -> bool:
+        """Whether held-out rows are better told by so much; a design that was not judged never loses."""
+        if not other.weight:
+            return True
+        return (other.deviance - self.deviance) * self.weight > nats * self.noise
+
+
+@dataclass
+class LikelihoodFitter:
+    """Additive tables of the highest penalised likelihood.
+
+    Parameters
+    ----------
+    columns : tuple of LearntColumn
+    family : Family
+    order : int
+        The most columns a table may read, 1 to 3.
+    interactions : "auto", "all", int, or list of column tuples
+        "auto" keeps them only if they lower the held-out deviance; anything else is fitted as asked.
+    n_threads : int
+        The answer has the same bits for any number.
+    progress : callable or None
+        Told the share done (0 to 1) and what is going on.
+    """
+
+    columns: tuple[LearntColumn, ...]
+    family: Family
+    order: int = 2
+    interactions: Any = "auto"
+    n_threads: int = 1
+    progress: Callable[[float, str], None] | None = None
+    _tried: list[dict[str, Any]] = field(default_factory=list, repr=False)
+
+    def fit(self, rows: Rows) -> LikelihoodFit:
+        """Choose on held-out rows, then fit all of them."""
+        self._tried = []
+        folds = self._split(rows)
+        stage = self._tune(self._start(folds), folds)
+        self._report(0.2, "main effects")
+        for size in range(2, self.order + 1):
+            richer = self._offer(stage, size, folds[0][0])
+            if richer is None:
+                break
+            richer = self._tune(richer, folds)
+            self._report(0.2 + 0.3 * (size - 1), f"terms of {size} columns")
+            if self.interactions == "auto" and not richer.beats(stage, MIN_STAGE_GAIN):
+                break
+            stage = richer
+        fit = self._finish(self._prune(stage, folds), rows)
+        self._report(0.9, "likelihood")
+        return fit
+
+    def _split(self, rows: Rows) -> list[Fold]:
+        """Training and held-out rows, of as many folds as are needed."""
+        n_rows = len(rows.target)
+        n_folds = max(N_FOLDS, int(np.ceil(N_FOLDS * n_rows / TUNING_ROWS)))
+        folds = [part for part, _ in assign_folds(rows.encoded, rows.target[:, None], rows.weights, n_folds)]
+        if len(folds) < 2 or len(folds[0]) == n_rows:
+            return [(rows, None)]
+        n_used = int(np.clip(np.ceil(HELD_OUT_ROWS * len(folds) / n_rows), 1, N_FOLDS))
+        trains = [np.sort(np.concatenate(folds[:used] + folds[used + 1 : N_FOLDS + 1])) for used in range(n_used)]
+        return [(rows.take(train), rows.take(held_out)) for train, held_out in zip(trains, folds, strict=False)]
+
+    def _start(self, folds: Sequence[Fold]) -> _Stage:
+        """Intercepts alone."""
+        design = TableDesign(
+            self.columns, tuple((column,) for column in range(len(self.columns))), self.family.n_outputs, self.n_threads
+        )
+        states = []
+        for rows, _ in folds:
+            vector = np.zeros(len(design))
+            vector[design.starts[-1] :] = self.family.start(rows.target, rows.weights)
+            information = self._inform(design, vector, rows)[1]
+            n_terms = len(design.value_sets)
+            states.append(_State(vector, Strengths.start([1] * n_terms, information), np.zeros(n_terms), 1.0))
+        return _Stage(design, tuple(states))
+
+    def _tune(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
+        """Find the level of all strengths, learn each term's own, and find the level again; held-out rows judge every step."""
+        prior = Roughness(stage.design)
+        best = self._walk(self._advance(stage, prior, folds, FIRST_STEPS, "first"), prior, folds)
+        start = best
+        for _ in range(MAX_ROUNDS):
+            pairs = zip(best.states, folds, strict=True)
+            states = tuple(self._learn(stage.design, prior, state, rows) for state, (rows, _) in pairs)
+            trial = self._advance(replace(best, states=states), prior, folds, NEXT_STEPS, "learnt")
+            if not trial.beats(best, MIN_STAGE_GAIN):
+                break
+            best = trial
+        return best if best is start else self._walk(best, prior, folds)
+
+    def _walk(self, stage: _Stage, prior: Roughness, folds: Sequence[Fold]) -> _Stage:
+        """Multiply all roughnesses, then all ridges, up or else down, as long as held-out rows are better told."""
+        best = stage
+        for name in ("roughness", "ridge"):
+            before = best
+            for factor in (FACTOR, 1.0 / FACTOR):
+                for _ in range(MAX_FACTORS if stage.weight else 0):
+                    states = tuple(replace(state, strengths=state.strengths.scale(name, factor)) for state in best.states)
+                    trial = self._advance(replace(best, states=states), prior, folds, NEXT_STEPS, f"{name} × {factor:g}")
+                    if not trial.beats(best, MIN_GAIN):
+                        break
+                    best = trial
+                if best is not before:
+                    break
+        return best
+
+    def _advance(
+        self, stage: _Stage, prior: Roughness, folds: Sequence[Fold], max_steps: int, what: str
+    ) -> _Stage:
+        """Descend on every fold's training rows under the states' strengths, and judge."""
+        states, total, noise, weight = [], 0.0, 0.0, 0.0
+        for state, (rows, held_out) in zip(stage.states, folds, strict=True):
+            state = self._descend(stage.design, prior, state, rows, max_steps, TOLERANCE)
+            states.append(state)
+            if held_out is not None:
+                scores, own = stage.design.score(state.vector, held_out.encoded), float(held_out.weights.sum())
+                total += float(held_out.weights @ self.family.differentiate(scores, held_out.target)[0])
+                noise += own * self.family.measure_noise(scores, held_out.target, held_out.weights)
+                weight += own
+        judged = (total / weight, noise / weight, weight) if weight else (np.inf, 1.0, 0.0)
+        order = max(map(len, stage.design.value_sets))
+        self._tried.append(
+            {
+                "order": order,
+                "strengths": what,
+                "n_terms": len(stage.design.value_sets),
+                "deviance": judged[0] if weight else None,
+            }
+        )
+        return _Stage(stage.design, tuple(states), *judged)
+
+    def _descend(
+        self, design: TableDesign, prior: Roughness, state: _State, rows: Rows, max_steps: int, tolerance: float
+    ) -> _State:
+        strengths = state.strengths
+
+        def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            loss, gradient, _ = self.family.differentiate(scores, rows.target[block])
+            return float(rows.weights[block] @ loss), rows.weights[block, None] * gradient
+
+        def objective(vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            loss, gradient = design.pass_over(vector, rows.encoded, work)
+            pull = prior.multiply(vector, strengths)
+            return loss + 0.5 * float(vector @ pull), gradient + pull
+
+        curvature, _ = self._inform(design, state.vector, rows)
+        precondition = prior.precondition(curvature, strengths)
+        descent = descend(
+            objective, state.vector, precondition, tolerance=tolerance, max_steps=max_steps, scale=state.scale
+        )
+        return replace(state, vector=descent.point, scale=descent.scale)
+
+    def _learn(self, design: TableDesign, prior: Roughness, state: _State, rows: Rows) -> _State:
+        """New strengths, and the freedom used, from tables fitted under the old strengths."""
+        curvature, information = self._inform(design, state.vector, rows)
+        noise = self.family.measure_noise(design.score(state.vector, rows.encoded), rows.target, rows.weights)
+        strengths, freedom = prior.learn(state.vector, state.strengths, curvature, noise, information)
+        return replace(state, strengths=strengths, freedom=freedom)
+
+    def _inform(
+        self, design: TableDesign, vector: NDArray[np.float64], rows: Rows
+    ) -> tuple[NDArray[np.float64], float]:
+        """The likelihood's curvature scattered to the nodes, and its mean over rows and outputs."""
+
+        def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            _, _, curvature = self.family.differentiate(scores, rows.target[block])
+            return 0.0, rows.weights[block, None] * curvature
+
+        _, curvature = design.pass_over(vector, rows.encoded, work)
+        return curvature, float(curvature[design.starts[-1] :].mean() / rows.weights.sum())
+
+    def _offer(self, stage: _Stage, size: int, rows: Rows) -> _Stage | None:
+        """The design with interactions of a size on top, their tables empty; None if there are none to add."""
+        known = stage.design.value_sets
+
+        def get_scores() -> dict[ValueSet, float]:
+            scores = stage.design.score(stage.states[0].vector, rows.encoded)
+            _, gradient, _ = self.family.differentiate(scores, rows.target)
+            return score_products(self.columns, rows.encoded, gradient, rows.weights)
+
+        found = propose_interactions(
+            size, known, self.interactions, get_scores, lambda candidates: self._count_affordable(candidates, rows)
+        )
+        if not found:
+            return None
+        value_sets = tuple(sorted([*known, *found], key=lambda values: (len(values), values)))
+        design = TableDesign(self.columns, value_sets, self.family.n_outputs, self.n_threads)
+        states = []
+        for state in stage.states:
+            _, information = self._inform(stage.design, state.vector, rows)
+            states.append(_rearrange(stage.design, state, design, information))
+        return _Stage(design, tuple(states))
+
+    def _count_affordable(self, candidates: Sequence[ValueSet], rows: Rows) -> int:
+        if not candidates:
+            return 0
+        design = TableDesign(self.columns, tuple(candidates), self.family.n_outputs)
+        share = min(MAX_ENTRIES / len(design), MAX_WORK / (design.work * len(rows.target)))
+        return max(int(min(share * len(candidates), rows.weights.sum() / ROWS_PER_INTERACTION)), 1)
+
+    def _prune(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
+        """Without the interactions that have been shrunk to nothing, unless they were asked for."""
+        if self.interactions != "auto" or not stage.weight:
+            return stage
+        prior, known = Roughness(stage.design), stage.design.value_sets
+        pairs = zip(stage.states, folds, strict=True)
+        learnt = [self._learn(stage.design, prior, state, rows) for state, (rows, _) in pairs]
+        freedom = np.mean([state.freedom for state in learnt], axis=0) / self.family.n_outputs
+        kept = close_downwards(values for values, used in zip(known, freedom, strict=True) if used >= MIN_FREEDOM)
+        value_sets = tuple(values for values in known if len(values) == 1 or values in set(kept))
+        design = TableDesign(self.columns, value_sets, self.family.n_outputs, self.n_threads)
+        return replace(
+            stage, design=design, states=tuple(_rearrange(stage.design, state, design, 1.0) for state in stage.states)
+        )
+
+    def _finish(self, stage: _Stage, rows: Rows) -> LikelihoodFit:
+        """Fit all rows under the folds' mean strengths, from their mean tables."""
+        design, prior = stage.design, Roughness(stage.design)
+        strengths = Strengths.average([state.strengths for state in stage.states])
+        vector = np.mean([state.vector for state in stage.states], axis=0)
+        state = _State(vector, strengths, stage.states[0].freedom, float(np.mean([each.scale for each in stage.states])))
+        max_steps = int(np.clip(LAST_WORK / (design.work * len(rows.target)), NEXT_STEPS, LAST_STEPS))
+        state = self._descend(design, prior, state, rows, max_steps, LAST_TOLERANCE)
+        freedom = self._learn(design, prior, state, rows).freedom
+        return LikelihoodFit(design, state.vector, strengths, freedom, stage.deviance, tuple(self._tried))
+
+    def _report(self, share: float, what: str) -> None:
+        if self.progress is not None:
+            self.progress(share, what)
+
+
+def _rearrange(design: TableDesign, state: _State, target: TableDesign, information: float) -> _State:
+    """A state's tables and strengths in another design: terms that are new begin empty, terms that are gone are lost."""
+    strengths = Strengths.start([len(values) for values in target.value_sets], information)
+    vector, freedom = np.zeros(len(target)), np.zeros(len(target.value_sets))
+    vector[target.starts[-1] :] = state.vector[design.starts[-1] :]
+    place = {values: term for term, values in enumerate(design.value_sets)}
+    for term, values in enumerate(target.value_sets):
+        if values in place:
+            old = place[values]
+            target.view(vector, term)[...] = design.view(state.vector, old)
+            strengths.roughness[term], strengths.ridge[term] = state.strengths.roughness[old], state.strengths.ridge[old]
+            freedom[term] = state.freedom[old]
+    return _State(vector, strengths, freedom, state.scale)

@@ -1,0 +1,374 @@
+"""Shapley values of fixed scores: functions counted under larger presence sets, the full coalition left as it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from ..additive.design import ValueFunctions, make_value_functions
+from ..additive.model import AdditiveModel
+from ..additive.moments import assign_folds
+from ..additive.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
+from ..game.coalitions import compute_containment_masses
+from ..game.terms import PresenceSet, count_unions, extend_presence, make_presence_masks, players_of
+from ..table.bases import LearntColumn
+from ..table.encoding import Encoded
+from .purify import PureTables
+
+N_FOLDS = 5
+# So many held-out rows say enough: large tables are judged on one fold.
+HELD_OUT_ROWS = 1000
+# Functions of a main effect, and products of ranks of an interaction, on offer under sets one and two players larger.
+WIDTHS = ({1: 12, 2: 3, 3: 1}, {1: 3, 2: 2, 3: 0})
+# Unknowns of a solution, a second's work; with few rows fewer.
+MAX_UNKNOWNS, UNKNOWNS_PER_ROW, MIN_UNKNOWNS = 4000, 1.5, 500
+# Players up to which every triple of them is on offer.
+MAX_PLAYERS_TRIPLES = 14
+# Penalties tried: on prior precision and, times a fixed share, on squared derivatives.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+ROUGHNESS_SHARE = 1e-3
+_BLOCK_ROWS = 4096
+_JITTER = 1e-10
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Unknowns: function ``functions[k]`` counted under ``presence[k]`` instead of under its own players ``base[k]``.
+
+    Attributes
+    ----------
+    functions, presence, base : ndarray of shape (n_moves,), int64
+        The latter two count through ``presence_sets``.
+    presence_sets : tuple of tuple of int
+    """
+
+    functions: NDArray[np.int64]
+    presence: NDArray[np.int64]
+    base: NDArray[np.int64]
+    presence_sets: tuple[PresenceSet, ...]
+
+    def __len__(self) -> int:
+        return len(self.functions)
+
+    def take(self, rows: NDArray[np.int64]) -> "Moves":
+        return Moves(self.functions[rows], self.presence[rows], self.base[rows], self.presence_sets)
+
+
+def offer_moves(functions: ValueFunctions, presence_sets: Sequence[PresenceSet], players: Sequence[int]) -> Moves:
+    """Every function under every presence set on offer that is larger than its own players, as :data:`WIDTHS` allows."""
+    index: dict[PresenceSet, int] = {}
+    found: list[tuple[NDArray[np.int64], int, int]] = []
+    for owner, values in enumerate(functions.value_sets):
+        members = np.flatnonzero(functions.owners == owner)
+        own = players_of(values, players)
+        for presence in extend_presence(own, presence_sets)[1:]:
+            width = WIDTHS[min(len(presence) - len(own), 2) - 1][len(values)]
+            wide = members[functions.ranks[members] <= width]
+            if wide.size:
+                found.append((wide, index.setdefault(presence, len(index)), index.setdefault(own, len(index))))
+    sizes = [len(wide) for wide, _, _ in found]
+    return Moves(
+        np.concatenate([wide for wide, _, _ in found] or [np.empty(0, dtype=np.int64)]),
+        np.repeat(np.array([presence for _, presence, _ in found], dtype=np.int64), sizes),
+        np.repeat(np.array([own for _, _, own in found], dtype=np.int64), sizes),
+        tuple(index),
+    )
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Weighted sums over rows: of functions, their products, and their products with the terms of the model."""
+
+    weight: float
+    sums: NDArray[np.float64]  # (n_functions,)
+    second: NDArray[np.float64]  # (n_functions, n_functions)
+    term_sums: NDArray[np.float64]  # (n_terms · n_outputs,)
+    cross: NDArray[np.float64]  # (n_functions, n_terms · n_outputs)
+
+    def __add__(self, other: "_Moments") -> "_Moments":
+        return _Moments(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+    def around(self, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean products about the functions' means: with each other, and with the terms."""
+        gram = self.second - np.outer(means, self.sums) - np.outer(self.sums, means)
+        gram += self.weight * np.outer(means, means)
+        return gram / self.weight, (self.cross - np.outer(means, self.term_sums)) / self.weight
+
+
+def _accumulate(
+    functions: ValueFunctions, model: AdditiveModel, encoded: Encoded, weights: NDArray[np.float64]
+) -> _Moments:
+    n_terms = len(model.value_sets) * model.n_outputs
+    n = len(functions)
+    total = _Moments(0.0, np.zeros(n), np.zeros((n, n)), np.zeros(n_terms), np.zeros((n, n_terms)))
+    for start in range(0, len(weights), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        block = Encoded(encoded.cells[rows], encoded.offsets[rows])
+        values, own = functions.evaluate(block), weights[rows]
+        effects = model.effects.apply(block).reshape(len(own), n_terms)
+        weighted = values * own
+        total += _Moments(own.sum(), weighted.sum(axis=1), weighted @ values.T, own @ effects, weighted @ effects)
+    return total
+
+
+@dataclass(frozen=True)
+class MoveProblem:
+    """Least squares of the masked residual over moves.
+
+    A move changes the game by ``b(x) (1[R ⊆ S] - 1[B ⊆ S])``, B ⊆ R the function's own players; what is left to say by fixed
+    scores is ``Σ_U (1 - 1[U ⊆ S]) φ_U``. Products of these indicators have masses ``π_{|R ∪ R'|}``, so that the normal
+    equations need the functions' products with each other and with the terms alone.
+
+    Attributes
+    ----------
+    moves : Moves
+    pair_masses : ndarray of shape (n_moves, n_moves), float64
+        Mean product of the indicator parts of two moves.
+    term_masses : ndarray of shape (n_moves, n_terms), float64
+        Mean product of a move's indicator part and a term's absence.
+    """
+
+    moves: Moves
+    pair_masses: NDArray[np.float64]
+    term_masses: NDArray[np.float64]
+
+    @classmethod
+    def from_moves(
+        cls, moves: Moves, terms: Sequence[PresenceSet], size_law: NDArray[np.float64]
+    ) -> "MoveProblem":
+        """Masses of moves beside the players of a model's terms."""
+        n_players = len(size_law) - 1
+        masses = compute_containment_masses(size_law)
+        unions = count_unions(make_presence_masks([*moves.presence_sets, *terms], n_players))
+        shared = masses[unions]
+        larger, own = shared[moves.presence], shared[moves.base]
+        difference = larger - own  # (n_moves, n_sets)
+        n_sets = len(moves.presence_sets)
+        pair_masses = difference[:, moves.presence] - difference[:, moves.base]
+        plain = np.diag(shared)[moves.presence] - np.diag(shared)[moves.base]
+        return cls(moves, pair_masses, plain[:, None] - difference[:, n_sets:])
+
+    def solve(
+        self, gram: NDArray[np.float64], cross: NDArray[np.float64], penalty: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Coefficients of least penalised masked risk, shape (n_moves, n_outputs)."""
+        matrix = self._spread(gram + np.diag(penalty))
+        matrix[np.diag_indices(len(matrix))] *= 1.0 + _JITTER
+        matrix[np.diag_indices(len(matrix))] += 1e-300
+        return np.asarray(cho_solve(cho_factor(matrix, lower=True, overwrite_a=True), self.weigh_target(cross)))
+
+    def change_risk(
+        self, coefficients: NDArray[np.float64], gram: NDArray[np.float64], cross: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What coefficients add to the masked risk on rows of these moments, shape (n_outputs,); negative is better."""
+        quadratic = (coefficients * (self._spread(gram) @ coefficients)).sum(axis=0)
+        return np.asarray(quadratic - 2.0 * (self.weigh_target(cross) * coefficients).sum(axis=0))
+
+    def _spread(self, gram: NDArray[np.float64]) -> NDArray[np.float64]:
+        functions = self.moves.functions
+        return np.take(np.take(gram, functions, axis=0), functions, axis=1) * self.pair_masses
+
+    def weigh_target(self, cross: NDArray[np.float64]) -> NDArray[np.float64]:
+        by_term = cross.reshape(len(cross), self.term_masses.shape[1], -1)
+        chunks = np.array_split(np.arange(len(self.moves)), len(self.moves) // 500 + 1)
+        parts = [np.einsum("ku,kuc->kc", self.term_masses[rows], by_term[self.moves.functions[rows]]) for rows in chunks]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A model whose game is settled, and how.
+
+    Attributes
+    ----------
+    model : AdditiveModel
+    presence_order : int
+        Players in the largest presence set used.
+    strength : float or None
+        Penalty chosen; None if no function was moved.
+    risk_saved : float
+        Held-out masked risk saved by moving functions, in output variances, summed over outputs.
+    """
+
+    model: AdditiveModel
+    presence_order: int
+    strength: float | None
+    risk_saved: float
+
+
+def settle_presence(
+    columns: tuple[LearntColumn, ...],
+    pure: PureTables,
+    encoded: Encoded,
+    weights: NDArray[np.float64],
+    players: tuple[int, ...],
+    size_law: NDArray[np.float64],
+    presence_order: Any = "auto",
+) -> Settled:
+    """The model whose game fits the scores' conditional means best, among those with these very scores.
+
+    Parameters
+    ----------
+    columns : tuple of LearntColumn
+    pure : PureTables
+    encoded : Encoded
+    weights : ndarray of shape (n_rows,), float64
+    players : tuple of int
+        Player of each column.
+    size_law : ndarray of shape (n_players + 1,), float64
+    presence_order : int or "auto"
+        The most players in a presence set; "auto" is 3, or no move at all if that does not lower the held-out masked risk.
+    """
+    plain = _make_plain_model(columns, pure, players, len(size_law) - 1)
+    settler = _Settler(plain, columns, encoded, weights, players, size_law)
+    smallest = max((len(each) for sets in plain.presence_sets for each in sets), default=1)
+    best = Settled(plain, smallest, None, 0.0)
+    if not isinstance(presence_order, str):
+        return settler.settle(presence_order) or best
+    trial = settler.settle(3)
+    return trial if trial is not None and trial.risk_saved > 0.0 else best
+
+
+class _Settler:
+    """Moves of rising presence order for one plain model."""
+
+    def __init__(
+        self,
+        plain: AdditiveModel,
+        columns: tuple[LearntColumn, ...],
+        encoded: Encoded,
+        weights: NDArray[np.float64],
+        players: tuple[int, ...],
+        size_law: NDArray[np.float64],
+    ) -> None:
+        self.plain, self.columns, self.encoded, self.weights = plain, columns, encoded, weights
+        self.players, self.size_law, self.n_players = players, size_law, len(size_law) - 1
+        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, MAX_UNKNOWNS))
+        scores = plain.predict(encoded) - plain.base_value
+        self.variances = np.maximum(np.average(scores**2, axis=0, weights=weights), 1e-300)
+        self.folds = assign_folds(encoded, scores, weights, N_FOLDS)
+
+    def settle(self, presence_order: int) -> Settled | None:
+        """The best penalty's model with presence sets of at most so many players; None if there is nothing to move."""
+        sizes = range(2, min(presence_order, self.n_players if self.n_players <= MAX_PLAYERS_TRIPLES else 2) + 1)
+        offered = [each for size in sizes for each in combinations(range(self.n_players), size)]
+        functions = self._make_functions(offered)
+        moves = offer_moves(functions, offered, self.players)
+        if not len(moves):
+            return None
+        splits, whole, means = self._gather(functions)
+        moves = self._cut(moves, functions, *whole)
+        problem = self._state(moves)
+        risks = []
+        for strength in STRENGTHS:
+            penalty = strength * (functions.ridge + ROUGHNESS_SHARE * functions.roughness)
+            saved = [-problem.change_risk(problem.solve(train[0], train[1], penalty), *test) for train, test in splits]
+            risks.append(float((np.mean(saved, axis=0) / self.variances).sum()) if saved else 0.0)
+        chosen = int(np.argmax(risks))
+        penalty = STRENGTHS[chosen] * (functions.ridge + ROUGHNESS_SHARE * functions.roughness)
+        model = _apply_moves(self.plain, moves, functions, problem.solve(whole[0], whole[1], penalty), means)
+        used = max(len(moves.presence_sets[number]) for number in moves.presence)
+        return Settled(model, used, STRENGTHS[chosen], risks[chosen])
+
+    def _make_functions(self, offered: Sequence[PresenceSet]) -> ValueFunctions:
+        largest = max(map(len, offered), default=1)
+        value_sets = [
+            values for values in self.plain.value_sets if len(values) < 3 and len(players_of(values, self.players)) < largest
+        ]
+        axes: dict[tuple[int, int], AxisFunctions] = {}
+        for values in value_sets:
+            for column in values:
+                key = len(values), column
+                if key not in axes:
+                    axis = self.columns[column].axes[key[0] - 1]
+                    cells, offsets = self.encoded.cells[:, column], self.encoded.offsets[:, column]
+                    moments = compute_local_moments(axis.basis, cells, offsets, self.weights)
+                    axes[key] = compute_axis_functions(axis, *moments, 2, 2 * WIDTHS[0][1])
+        return make_value_functions(value_sets, axes, {2: WIDTHS[0][2]})
+
+    def _gather(self, functions: ValueFunctions) -> tuple[list[tuple[Any, Any]], Any, NDArray[np.float64]]:
+        """Moments of training and held-out rows of the folds that judge, those of all rows, and the functions' means."""
+        parts = [
+            _accumulate(functions, self.plain, Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), weights)
+            for rows, weights in self.folds
+        ]
+        total = sum(parts[1:], start=parts[0])
+        means = total.sums / total.weight
+        n_used = int(np.clip(np.ceil(HELD_OUT_ROWS * len(parts) / len(self.weights)), 1, len(parts))) if len(parts) > 1 else 0
+        splits = []
+        for held_out in range(n_used):
+            others = [part for number, part in enumerate(parts) if number != held_out]
+            train = sum(others[1:], start=others[0])
+            splits.append((train.around(means), parts[held_out].around(means)))
+        return splits, total.around(means), means
+
+    def _state(self, moves: Moves) -> MoveProblem:
+        terms = [sets[0] for sets in self.plain.presence_sets]
+        return MoveProblem.from_moves(moves, terms, self.size_law)
+
+    def _cut(self, moves: Moves, functions: ValueFunctions, gram: NDArray[np.float64], cross: NDArray[np.float64]) -> Moves:
+        """The moves that would each save most alone, as many as there may be unknowns."""
+        if len(moves) <= self.budget:
+            return moves
+        gains = np.zeros(len(moves))
+        for rows in np.array_split(np.arange(len(moves)), len(moves) // MAX_UNKNOWNS + 1):
+            problem = self._state(moves.take(rows))
+            own = np.diag(gram)[moves.functions[rows]] * np.diag(problem.pair_masses)
+            gains[rows] = (problem.weigh_target(cross) ** 2 / self.variances).sum(axis=1) / np.maximum(own, 1e-300)
+        order = np.lexsort((np.arange(len(moves)), -gains))
+        return moves.take(np.sort(order[: self.budget]))
+
+
+def _make_plain_model(
+    columns: tuple[LearntColumn, ...], pure: PureTables, players: Sequence[int], n_players: int
+) -> AdditiveModel:
+    """Every term counted once its own players are present."""
+    value_sets = tuple(sorted(pure.tables, key=lambda values: (len(values), values)))
+    n_outputs = len(pure.base_value)
+    own = np.eye(n_outputs)[:, None, :]
+    return AdditiveModel(
+        tuple(column.encoder.bases for column in columns),
+        value_sets,
+        tuple((players_of(values, players),) for values in value_sets),
+        tuple(pure.tables[values] for values in value_sets),
+        (own,) * len(value_sets),
+        pure.base_value,
+        n_players,
+    )
+
+
+def _apply_moves(
+    plain: AdditiveModel,
+    moves: Moves,
+    functions: ValueFunctions,
+    coefficients: NDArray[np.float64],
+    means: NDArray[np.float64],
+) -> AdditiveModel:
+    """The plain model with each function's moved parts taken from its own players' part and put under the larger sets."""
+    tables, mixings, presence_sets = list(plain.tables), list(plain.mixings), list(plain.presence_sets)
+    place = {values: term for term, values in enumerate(plain.value_sets)}
+    n_outputs = plain.n_outputs
+    for owner, values in enumerate(functions.value_sets):
+        members = np.flatnonzero(functions.owners == owner)
+        unknowns = np.flatnonzero(functions.owners[moves.functions] == owner)
+        if not unknowns.size:
+            continue
+        used, which = np.unique(moves.functions[unknowns], return_inverse=True)
+        numbers, where = np.unique(moves.presence[unknowns], return_inverse=True)
+        mixing = np.zeros((n_outputs + len(used), 1 + len(numbers), n_outputs))
+        mixing[np.arange(n_outputs), 0, np.arange(n_outputs)] = 1.0
+        mixing[n_outputs + which, 1 + where] = coefficients[unknowns]
+        mixing[n_outputs:, 0] = -mixing[n_outputs:, 1:].sum(axis=1)
+        chosen = np.eye(len(members))[:, used - members[0]]
+        term = place[values]
+        moved = functions.expand(owner, chosen) - means[used]
+        tables[term] = np.concatenate([plain.tables[term], moved], axis=-1)
+        mixings[term] = mixing
+        presence_sets[term] = (presence_sets[term][0], *(moves.presence_sets[number] for number in numbers))
+    return AdditiveModel(
+        plain.bases, plain.value_sets, tuple(presence_sets), tuple(tables), tuple(mixings), plain.base_value, plain.n_players
+    )

@@ -1,0 +1,242 @@
+"""The prior of a fit by likelihood: smooth tables, each term with strengths of its own."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..table.bases import Axis
+from .kernels import add_roughness, factorise_blocks, solve_blocks
+from .tables import TableDesign
+
+# Where learning of strengths starts: as if a prior were worth so many rows.
+FIRST_ROUGHNESS, FIRST_RIDGE = 50.0, 5.0
+# … times this for every column of a term beyond the first.
+FIRST_INTERACTION = 3.0
+# Strengths stay within these factors of one row's information.
+_BOUNDS = 1e-5, 1e7
+# Information about nodes is averaged in so many groups of like nodes when degrees of freedom are counted.
+_GROUPS = 24
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """Prior precision of every term's table.
+
+    Attributes
+    ----------
+    roughness : ndarray of shape (n_terms,), float64
+        On squared second differences of neighbouring nodes along every ordered axis.
+    ridge : ndarray of shape (n_terms,), float64
+        On squared entries.
+    """
+
+    roughness: NDArray[np.float64]
+    ridge: NDArray[np.float64]
+
+    def scale(self, name: str, factor: float) -> "Strengths":
+        """With every ``name`` ("roughness" or "ridge") times a factor."""
+        return replace(self, **{name: getattr(self, name) * factor})
+
+    def join(self, other: "Strengths") -> "Strengths":
+        """Strengths of these terms, then the other's."""
+        return Strengths(np.append(self.roughness, other.roughness), np.append(self.ridge, other.ridge))
+
+    def pick(self, terms: NDArray[np.int64]) -> "Strengths":
+        """Of some terms."""
+        return Strengths(self.roughness[terms], self.ridge[terms])
+
+    @classmethod
+    def start(cls, sizes: Sequence[int], information: float) -> "Strengths":
+        """Where learning starts, for terms of so many columns, if a row's mean curvature is ``information``."""
+        own = information * FIRST_INTERACTION ** (np.asarray(sizes, dtype=np.float64) - 1.0)
+        return cls(FIRST_ROUGHNESS * own, FIRST_RIDGE * own)
+
+    @classmethod
+    def average(cls, several: Sequence["Strengths"]) -> "Strengths":
+        """Geometric means."""
+        return cls(
+            np.exp(np.mean([np.log(each.roughness) for each in several], axis=0)),
+            np.exp(np.mean([np.log(each.ridge) for each in several], axis=0)),
+        )
+
+
+@dataclass(frozen=True)
+class Roughness:
+    """Quadratic prior on the tables of a design: ``Σ_terms roughness Σ_axes |D c|² + ridge |c|²``.
+
+    D takes second divided differences of neighbouring nodes along an axis, so that straight lines are free; levels without
+    order, spikes and missing values have no neighbours. An axis's differences are scaled to the size of those of evenly
+    spaced nodes (Eilers & Marx 1996): one strength means about the same everywhere.
+
+    Attributes
+    ----------
+    design : TableDesign
+    spectra : tuple of ndarray of shape (n_nodes,), float64
+        Of each term, the eigenvalues of ``Σ_axes DᵀD``.
+    """
+
+    design: TableDesign
+    spectra: tuple[NDArray[np.float64], ...] = field(init=False, repr=False)
+    _shapes: NDArray[np.int64] = field(init=False, repr=False)
+    _differences: tuple[NDArray[Any], ...] = field(init=False, repr=False)  # shapes, lows, bends, bend_starts, starts
+    _bands: NDArray[np.int64] = field(init=False, repr=False)
+    _band_starts: NDArray[np.int64] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        design = self.design
+        keys = sorted({(len(values), column) for values in design.value_sets for column in values})
+        axes = {(size, column): design.columns[column].axes[size - 1] for size, column in keys}
+        bends = {key: _find_bends(axis) for key, axis in axes.items()}
+        firsts = dict(zip(keys, np.cumsum([0, *(len(bends[key]) for key in keys)]), strict=False))
+        spectra = {key: _compute_spectrum(bends[key], axes[key]) for key in keys}
+        shapes, lows, bend_starts = (np.ones((len(design.value_sets), 3), dtype=np.int64) for _ in range(3))
+        totals = []
+        for term, values in enumerate(design.value_sets):
+            total = np.zeros(1)
+            for place, column in enumerate(values):
+                key = len(values), column
+                n, low = axes[key].basis.n_functions, len(axes[key].spikes)
+                shapes[term, place], lows[term, place], bend_starts[term, place] = n, low, firsts[key]
+                if not len(bends[key]):
+                    lows[term, place] = n
+                total = (total[:, None] + spectra[key]).ravel()
+            totals.append(total)
+        strides = np.stack([shapes[:, 1] * shapes[:, 2], shapes[:, 2], np.ones_like(shapes[:, 0])], axis=1)
+        bands = (2 * strides * (shapes - lows > 2)).max(axis=1, initial=0)
+        sizes = shapes.prod(axis=1) * (bands + 1) * design.n_outputs
+        every = np.vstack([np.empty((0, 3)), *(bends[key] for key in keys)])
+        object.__setattr__(self, "spectra", tuple(totals))
+        object.__setattr__(self, "_shapes", shapes)
+        object.__setattr__(self, "_differences", (shapes, lows, every, bend_starts, design.starts[:-1].copy()))
+        object.__setattr__(self, "_bands", bands)
+        object.__setattr__(self, "_band_starts", np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+
+    def multiply(self, vector: NDArray[np.float64], strengths: Strengths) -> NDArray[np.float64]:
+        """The prior's precision matrix times a vector; intercepts have no prior."""
+        result = np.zeros(len(vector))
+        n_outputs = self.design.n_outputs
+        add_roughness(vector, *self._differences, strengths.roughness, strengths.ridge, n_outputs, result)
+        return result
+
+    def precondition(
+        self, curvature: NDArray[np.float64], strengths: Strengths
+    ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+        """Inverse of every term's own block ``diag(curvature) + prior``, one an output, and of the intercepts' curvature.
+
+        ``curvature`` is the likelihood's, scattered to the nodes: lumped on the diagonal it bounds the block from above.
+        """
+        design, n_outputs = self.design, self.design.n_outputs
+        starts, own = design.starts[:-1].copy(), design.starts[-1]
+        layout = self._bands, self._band_starts[:-1].copy()
+        factors = np.zeros(int(self._band_starts[-1]), dtype=np.float32)
+        groups = self._share_terms()
+        given = *self._differences, *layout, strengths.roughness, strengths.ridge, curvature, n_outputs
+        _map_threads(lambda group: factorise_blocks(*given, *group, factors), groups, design.n_threads)
+
+        def apply(target: NDArray[np.float64]) -> NDArray[np.float64]:
+            result = np.empty_like(target)
+            result[own:] = target[own:] / np.maximum(curvature[own:], 1e-300)
+            known = self._shapes, starts, *layout, factors, n_outputs
+            _map_threads(lambda group: solve_blocks(*known, *group, target, result), groups, design.n_threads)
+            return result
+
+        return apply
+
+    def _share_terms(self) -> list[tuple[int, int]]:
+        """Ranges of terms of about equal work, a few a thread."""
+        ends = self._band_starts[1:]
+        parts = 4 * self.design.n_threads if self.design.n_threads > 1 and len(self.design) > 100_000 else 1
+        cuts = np.searchsorted(ends, ends[-1] * np.arange(1, parts) / parts) + 1 if len(ends) else np.empty(0)
+        edges = np.unique(np.concatenate([[0], cuts, [len(self._shapes)]])).astype(np.int64).tolist()
+        return list(pairwise(edges))
+
+    def learn(
+        self,
+        vector: NDArray[np.float64],
+        strengths: Strengths,
+        curvature: NDArray[np.float64],
+        noise: float,
+        information: float,
+    ) -> tuple[Strengths, NDArray[np.float64]]:
+        """Strengths under which the tables are most probable, one step, and the degrees of freedom each term uses.
+
+        The generalised Fellner–Schall update (Wood & Fasiolo 2017, Eq. 4), ``λ' = λ φ (tr S⁻Q - tr (H + S)⁻¹Q) / cᵀQc``, with
+        a term's information H lumped at its nodes and taken to be spread over the prior's directions evenly.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (size,), float64
+            Tables fitted under ``strengths``.
+        curvature : ndarray of shape (size,), float64
+            The likelihood's, scattered to the nodes.
+        noise : float
+            Dispersion φ.
+        information : float
+            Mean curvature of a row, the unit of the strengths' bounds.
+        """
+        n_outputs, starts = self.design.n_outputs, self.design.starts
+        ones = np.ones(len(self.spectra))
+        bends = vector * self.multiply(vector, Strengths(ones, 0.0 * ones))
+        roughness, ridge = strengths.roughness.copy(), strengths.ridge.copy()
+        freedom = np.zeros(len(ridge))
+        for term, spectrum in enumerate(self.spectra):
+            own = slice(starts[term], starts[term + 1])
+            prior = roughness[term] * spectrum + ridge[term]
+            lost = _compute_posterior(curvature[own], prior)
+            gained = n_outputs / prior - lost
+            freedom[term] = gained @ prior
+            bend = max(float(bends[own].sum()), 0.0)
+            if bend > 0.0:
+                roughness[term] *= _speed_up(noise * (spectrum @ gained) / bend)
+            size = float(vector[own] @ vector[own])
+            ridge[term] *= _speed_up(noise * gained.sum() / size if size > 0.0 else np.inf)
+        low, high = information * _BOUNDS[0], information * _BOUNDS[1]
+        return Strengths(np.clip(roughness, low, high), np.clip(ridge, low, high)), freedom
+
+
+def _speed_up(factor: float) -> float:
+    """A fixed-point step's factor, squared and bounded: plain steps crawl where a function is nearly straight, or nothing."""
+    return float(np.clip(factor, 0.03, 30.0))
+
+
+def _compute_posterior(curvature: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Posterior variances along the prior's directions, summed over outputs, shape (n_nodes,)."""
+    groups = np.array_split(np.sort(curvature), min(_GROUPS, len(curvature)))
+    information = np.array([group.mean() for group in groups])
+    share = np.array([len(group) for group in groups]) / len(prior)  # sums to n_outputs
+    return np.asarray(share @ (1.0 / (information[:, None] + prior)))
+
+
+def _find_bends(axis: Axis) -> NDArray[np.float64]:
+    """Coefficients of the second differences along an axis, shape (n_curve_nodes - 2, 3); none for levels without order."""
+    n_curve = axis.expansion.shape[1]
+    if not axis.roughness or n_curve < 3:
+        return np.empty((0, 3))
+    places = np.arange(n_curve - 2)
+    bends = axis.roughness[2][places[:, None], places[:, None] + np.arange(3)]
+    return np.asarray(bends * np.sqrt(6.0 * len(bends) / (bends**2).sum()))
+
+
+def _compute_spectrum(bends: NDArray[np.float64], axis: Axis) -> NDArray[np.float64]:
+    """Eigenvalues of ``DᵀD`` on an axis; zero for nodes without neighbours."""
+    values = np.zeros(axis.basis.n_functions)
+    if len(bends):
+        n_curve = len(bends) + 2
+        differences = np.zeros((len(bends), n_curve))
+        places = np.arange(len(bends))
+        differences[places[:, None], places[:, None] + np.arange(3)] = bends
+        values[-n_curve:] = np.maximum(np.linalg.eigvalsh(differences.T @ differences), 0.0)
+    return values
+
+
+def _map_threads(run: Callable[[tuple[int, int]], Any], groups: list[tuple[int, int]], n_threads: int) -> None:
+    if len(groups) == 1:
+        run(groups[0])
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(run, groups))

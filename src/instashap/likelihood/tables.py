@@ -1,0 +1,156 @@
+"""Value tables as the unknowns of a fit: rows to scores, and back."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..game.terms import ValueSet
+from ..table.bases import LearntColumn
+from ..table.encoding import Encoded
+from .kernels import add_tables, scatter_rows
+
+# Rows are passed in at most so many blocks, each with sums of its own; added in order, so that threads leave no trace.
+MAX_BLOCKS = 8
+MIN_BLOCK_ROWS = 4096
+
+# A block of rows and their scores, to loss and what is to be scattered.
+Work = Callable[[slice, NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
+
+
+@dataclass(frozen=True)
+class TableDesign:
+    """Tables of several terms in one vector, and the passes over rows that read and fill it.
+
+    The vector holds term after term: nodes in C order of the term's axes, outputs fastest; then one intercept an output.
+
+    Attributes
+    ----------
+    columns : tuple of LearntColumn
+    value_sets : tuple of tuple of int
+    n_outputs : int
+    n_threads : int
+    starts : ndarray of shape (n_terms + 1,), int64
+        Where each term begins; the last is where the intercepts do.
+    """
+
+    columns: tuple[LearntColumn, ...]
+    value_sets: tuple[ValueSet, ...]
+    n_outputs: int
+    n_threads: int = 1
+    starts: NDArray[np.int64] = field(init=False, repr=False)
+    _layout: tuple[Any, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        keys = sorted({(len(values), column) for values in self.value_sets for column in values})
+        axis_of = {key: number for number, key in enumerate(keys)}
+        used = [self.columns[column].axes[size - 1].basis for size, column in keys]
+        axes = np.full((len(self.value_sets), 3), -1, dtype=np.int64)
+        strides = np.zeros((len(self.value_sets), 3), dtype=np.int64)
+        counts = np.ones(len(self.value_sets), dtype=np.int64)
+        for number, values in enumerate(self.value_sets):
+            shape = self.get_shape(number)
+            for place, column in enumerate(values):
+                axis = axis_of[len(values), column]
+                axes[number, place] = axis
+                strides[number, place] = int(np.prod(shape[place + 1 :])) * self.n_outputs
+                counts[number] *= used[axis].width
+        sizes = [int(np.prod(self.get_shape(number))) * self.n_outputs for number in range(len(self.value_sets))]
+        starts = _count_through(sizes)
+        plan = (
+            np.array([column for _, column in keys], dtype=np.int64),
+            _count_through([len(basis.first) for basis in used]),
+            _flatten([basis.first for basis in used], np.int64),
+            _count_through([basis.polynomials.size for basis in used]),
+            _flatten([basis.polynomials for basis in used], np.float64),
+            np.array([basis.width for basis in used], dtype=np.int64),
+            np.array([basis.polynomials.shape[2] for basis in used], dtype=np.int64),
+        )
+        object.__setattr__(self, "starts", starts)
+        object.__setattr__(self, "_layout", (plan, axes, strides, starts[:-1].copy(), counts))
+
+    def __len__(self) -> int:
+        """Entries of the vector."""
+        return int(self.starts[-1]) + self.n_outputs
+
+    @property
+    def work(self) -> int:
+        """Products one row costs in a pass."""
+        return int(self._layout[4].sum()) * self.n_outputs
+
+    def get_shape(self, term: int) -> tuple[int, ...]:
+        """Nodes along each axis of a term."""
+        values = self.value_sets[term]
+        return tuple(self.columns[column].axes[len(values) - 1].basis.n_functions for column in values)
+
+    def view(self, vector: NDArray[np.float64], term: int) -> NDArray[np.float64]:
+        """One term's table in a vector, shape (n_nodes_1, …, n_outputs); writing to it writes to the vector."""
+        return vector[self.starts[term] : self.starts[term + 1]].reshape(*self.get_shape(term), self.n_outputs)
+
+    def score(self, vector: NDArray[np.float64], encoded: Encoded) -> NDArray[np.float64]:
+        """Sum of all terms and the intercepts on rows, shape (n_rows, n_outputs)."""
+        scores = np.tile(vector[self.starts[-1] :], (len(encoded.cells), 1))
+
+        def run(rows: slice) -> None:
+            add_tables(*_take(encoded, rows), *self._layout, vector, scores[rows])
+
+        self._map(run, len(scores))
+        return scores
+
+    def scatter(self, encoded: Encoded, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum over rows of their values (n_rows, n_outputs) times each entry's function there; a vector."""
+        return self._sum(encoded, lambda rows: (0.0, values[rows]))[1]
+
+    def pass_over(self, vector: NDArray[np.float64], encoded: Encoded, work: Work) -> tuple[float, NDArray[np.float64]]:
+        """Score rows, let ``work`` turn scores into a loss and values to scatter, and sum both over the rows."""
+
+        def run(rows: slice) -> tuple[float, NDArray[np.float64]]:
+            scores = np.tile(vector[self.starts[-1] :], (rows.stop - rows.start, 1))
+            add_tables(*_take(encoded, rows), *self._layout, vector, scores)
+            return work(rows, scores)
+
+        return self._sum(encoded, run)
+
+    def _sum(
+        self, encoded: Encoded, run: Callable[[slice], tuple[float, NDArray[np.float64]]]
+    ) -> tuple[float, NDArray[np.float64]]:
+        def work(rows: slice) -> tuple[float, NDArray[np.float64]]:
+            loss, values = run(rows)
+            totals = np.zeros(len(self))
+            values = np.ascontiguousarray(values)
+            scatter_rows(*_take(encoded, rows), *self._layout, values, totals)
+            totals[self.starts[-1] :] = values.sum(axis=0)
+            return loss, totals
+
+        parts = self._map(work, len(encoded.cells))
+        loss, totals = parts[0]
+        for part_loss, part in parts[1:]:
+            loss += part_loss
+            totals += part
+        return loss, totals
+
+    def _map(self, run: Callable[[slice], Any], n_rows: int) -> list[Any]:
+        n_blocks = int(np.clip(n_rows // MIN_BLOCK_ROWS, 1, MAX_BLOCKS))
+        edges = np.linspace(0, n_rows, n_blocks + 1).astype(np.int64).tolist()
+        blocks = [slice(start, stop) for start, stop in pairwise(edges)]
+        if n_blocks == 1 or self.n_threads == 1:
+            return [run(rows) for rows in blocks]
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            return list(pool.map(run, blocks))
+
+
+def _take(encoded: Encoded, rows: slice) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    return encoded.cells[rows], encoded.offsets[rows]
+
+
+def _count_through(sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Where each piece begins, and where the last ends."""
+    return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
+
+
+def _flatten(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    return np.concatenate([np.asarray(part, dtype=dtype).ravel() for part in parts]) if len(parts) else np.empty(0, dtype=dtype)
