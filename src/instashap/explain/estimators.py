@@ -159,7 +159,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.target_tags.multi_output = self.loss == "squared_error"
         tags.target_tags.single_output = True
         tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags

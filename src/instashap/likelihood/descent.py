@@ -12,6 +12,8 @@ _MEMORY = 10
 # A step must lower the objective by this share of what its slope promises (Armijo).
 _SUFFICIENT = 1e-4
 _MAX_HALVINGS = 30
+# Below this share of the value, rounding hides what a step lowers: the slope along it judges instead (Hager & Zhang 2005).
+_ROUNDING = 1e-13
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def descend(
     precondition : callable
         Applies an approximate inverse Hessian, symmetric and positive definite.
     tolerance : float
-        Ends when two steps in a row lower the value by less than this share of it.
+        Ends when two steps in a row promise to lower the value by less than this share of it. The promise is the squared
+        length of the gradient in the preconditioner's metric, which is known to more digits than the value itself: 1e-20 means
+        ten digits of the point.
     max_steps : int
     scale : float
         Factor on the preconditioner at the first step.
@@ -79,8 +83,8 @@ def descend(
         if product > 1e-12 * float(np.sqrt((step @ step) * (bend @ bend))):
             history = [*history[-_MEMORY + 1 :], (step, bend, product)]
         point = point + step
-        gain, value, gradient = value - new_value, new_value, new_gradient
-        n_idle = n_idle + 1 if gain <= tolerance * abs(value) else 0
+        value, gradient = new_value, new_gradient
+        n_idle = n_idle + 1 if -0.5 * slope <= tolerance * abs(value) else 0
         if n_idle == 2:
             return Descent(point, value, n_passes, True, scale)
     return Descent(point, value, n_passes, False, scale)
@@ -108,11 +112,12 @@ def _find_direction(
 def _search_line(
     objective: Callable[[Vector], tuple[float, Vector]], point: Vector, value: float, slope: float, direction: Vector
 ) -> tuple[float, float, Vector, int]:
-    """A length that lowers the objective enough, by quadratic interpolation; 0 if rounding leaves none."""
+    """A length that lowers the objective, or its slope, enough, by quadratic interpolation; 0 if rounding leaves none."""
     length = 1.0
     for tried in range(1, _MAX_HALVINGS + 1):
         new_value, new_gradient = objective(point + length * direction)
-        if new_value <= value + _SUFFICIENT * length * slope:
+        is_lower = new_value <= value + _SUFFICIENT * length * slope
+        if is_lower or (abs(new_value - value) <= _ROUNDING * abs(value) and abs(new_gradient @ direction) <= 0.9 * abs(slope)):
             return length, new_value, new_gradient, tried
         best = -0.5 * slope * length**2 / (new_value - value - slope * length) if np.isfinite(new_value) else 0.0
         length *= min(max(best / length, 0.1), 0.5)

@@ -31,9 +31,9 @@ TUNING_ROWS = 60_000
 # Times strengths are learnt anew, and multiplied by a factor, at most.
 MAX_ROUNDS = 4
 # Steps of a descent from far, from near, and the last one's on all rows, which also stops at its work.
-FIRST_STEPS, NEXT_STEPS, LAST_STEPS = 20, 10, 200
-LAST_WORK = 4e9
-TOLERANCE, LAST_TOLERANCE = 1e-6, 1e-8
+FIRST_STEPS, NEXT_STEPS, LAST_STEPS = 20, 10, 500
+LAST_WORK = 1.5e9
+TOLERANCE, LAST_TOLERANCE = 1e-6, 1e-20
 FACTOR = 8.0
 MAX_FACTORS = 8
 # What a change must gain on all held-out rows together, in nats: one is chance. A new level has to gain the first, learning

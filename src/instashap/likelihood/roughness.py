@@ -17,6 +17,8 @@ from .tables import TableDesign
 FIRST_ROUGHNESS, FIRST_RIDGE = 50.0, 5.0
 # … times this for every column of a term beyond the first.
 FIRST_INTERACTION = 3.0
+# Strengths of the last fit lie on this grid of logarithms.
+_LOG_GRID = 0.1
 # Strengths stay within these factors of one row's information.
 _BOUNDS = 1e-5, 1e7
 # Information about nodes is averaged in so many groups of like nodes when degrees of freedom are counted.
@@ -58,11 +60,9 @@ class Strengths:
 
     @classmethod
     def average(cls, several: Sequence["Strengths"]) -> "Strengths":
-        """Geometric means."""
-        return cls(
-            np.exp(np.mean([np.log(each.roughness) for each in several], axis=0)),
-            np.exp(np.mean([np.log(each.ridge) for each in several], axis=0)),
-        )
+        """Geometric means, rounded to a tenth or so: strengths are not known better, and rounding errors end here."""
+        means = [np.mean([np.log(getattr(each, name)) for each in several], axis=0) for name in ("roughness", "ridge")]
+        return cls(*(np.exp(_LOG_GRID * np.round(mean / _LOG_GRID)) for mean in means))
 
 
 @dataclass(frozen=True)
