@@ -204,6 +204,26 @@ def check_groups(groups: Mapping[str, Sequence[Any]] | None, names: Sequence[str
     return tuple(players), tuple(assigned)
 
 
+def check_monotone(constraints: Any, names: Sequence[str], is_category: Sequence[bool]) -> tuple[int, ...]:
+    """Return a direction (1, 0 or -1) a column; none at all if nothing is constrained."""
+    if constraints is None:
+        return ()
+    if not isinstance(constraints, Mapping):
+        given = list(constraints)
+        if len(given) != len(names):
+            raise ValueError(f"monotone_constraints has {len(given)} directions for {len(names)} columns; give one each")
+        constraints = dict(enumerate(given))
+    directions = [0] * len(names)
+    for column, direction in constraints.items():
+        position = find_column(column, names, "monotone_constraints")
+        if isinstance(direction, bool) or direction not in (-1, 0, 1):
+            raise ValueError(f"monotone_constraints[{column!r}] must be 1 (rising), -1 (falling) or 0, got {direction!r}")
+        if direction and is_category[position]:
+            raise ValueError(f"monotone_constraints names the category column {names[position]!r}, whose levels have no order")
+        directions[position] = int(direction)
+    return tuple(directions) if any(directions) else ()
+
+
 def check_features_present(missing: Sequence[str], known: Sequence[str]) -> None:
     """Raise if columns the explainer was fitted on are not in a table."""
     if missing:

@@ -51,7 +51,9 @@ def make_houses(n_rows: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndar
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([AdditiveRegressor(), AdditiveRegressor(loss="poisson"), AdditiveRegressor(loss="gamma"), AdditiveClassifier()])
+@parametrize_with_checks(
+    [AdditiveRegressor(), AdditiveRegressor(loss="poisson"), AdditiveRegressor(loss="gamma"), AdditiveClassifier()]
+)
 def test_scikit_learn_accepts_the_estimator(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._validation import check_weights
+from .._validation import check_monotone, check_weights, find_column
 from ..likelihood.families import Family
 from ..table.columns import Table, read_table
+from .editing import find_term, recentre, set_shape
 from .explainer import Explainer, _show_progress, _squeeze
 from .explanation import Explanation
 from .fitted import FittedGame, count_threads
 from .fitting import FitOptions
-from .labels import Labelled, fit_labels
+from .labels import LabelFit, Labelled, fit_labels
 
 
 class AdditiveEstimator(BaseEstimator):
@@ -29,8 +30,11 @@ class AdditiveEstimator(BaseEstimator):
     interactions: Any
     groups: Any
     categorical: Any
+    monotone_constraints: Any
+    warm_start: bool
     n_jobs: int | None
     verbose: int
+    _is_vector: bool
     _fitted: FittedGame
     _family: Any
 
@@ -61,6 +65,59 @@ class AdditiveEstimator(BaseEstimator):
         """Write the model to one file that :func:`instashap.load` reads as an explainer; see :meth:`Explainer.save`."""
         self.to_explainer().save(path, errors=errors)
 
+    def set_shape(self, term: Any, shape: Any) -> Self:
+        """Replace a shape function; predictions, Shapley values and interactions follow at once.
+
+        Predictions change by the new shape less the old, on the scale that is explained. Terms stay centred: the mean of the
+        change goes to ``intercept_``. What the change is worth where its columns are absent is its conditional mean.
+
+        Parameters
+        ----------
+        term : str, int, or tuple of them
+            Columns of the shape function, by name or position.
+        shape : float, mapping or callable
+            A constant (0 removes the term); for one column a mapping from levels, or values that have a coefficient of their
+            own, to values; or a function of arrays of the columns' values (numbers, NaN if missing; levels, ``"(other)"``
+            and None) that gives as many values. Where it gives NaN, and at levels a mapping lacks, the present shape stays. The
+            function is approximated by the term's own spline, hats or levels.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        NotFittedError
+            In a copy without the rows of the fit (after unpickling).
+        """
+        fitted = self._check(None)
+        names = fitted.schema.names
+        given = term if isinstance(term, (tuple, list)) else (term,)
+        values = find_term([find_column(each, names, "term") for each in given], fitted.model.value_sets, names)
+        self._fitted = set_shape(fitted, values, shape)
+        self._describe()
+        return self
+
+    def remove_term(self, term: Any) -> Self:
+        """Set a shape function to zero; see :meth:`set_shape`."""
+        return self.set_shape(term, 0.0)
+
+    def recentre(self, X: Any, sample_weight: Any = None) -> Self:
+        """Explain among other rows: the same predictions, with shapes centred and Shapley values conditional on ``X``.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        sample_weight : array of shape (n_rows,), optional
+        """
+        fitted = self._check(X)
+        table = fitted.read(X)
+        weights = check_weights(sample_weight, table.n_rows)
+        kept = np.flatnonzero(weights > 0)
+        self._fitted = recentre(fitted, fitted.encoder.encode(table.take(kept)), weights[kept])
+        self._describe()
+        return self
+
     def _read(self, X: Any, sample_weight: Any) -> tuple[Table, NDArray[np.float64]]:
         validate_data(self, X, skip_check_array=True)
         table = read_table(X, categorical=self.categorical)
@@ -78,18 +135,39 @@ class AdditiveEstimator(BaseEstimator):
         n_columns = len(table.schema.names)
         orders = cap_order(self.order, n_columns), cap_order(self.presence_order, n_columns)
         options = FitOptions(*orders, self.interactions, groups=self.groups)
+        directions = check_monotone(self.monotone_constraints, table.schema.names, table.schema.is_category)
+        former = self._find_former(table, family, output_names)
         named = output_names, output_transform
         with self._show_progress() as progress:
-            rows = Labelled(table, target, weights, family, options, *named, count_threads(self.n_jobs), progress)
-            self._fitted = fit_labels(rows).game
+            rows = Labelled(
+                table, target, weights, family, options, *named, directions, count_threads(self.n_jobs), progress
+            )
+            self._label_fit = fit_labels(rows, former)
+        self._fitted = self._label_fit.game
         self._family = family
+
+    def _find_former(self, table: Table, family: Family, output_names: tuple[str, ...]) -> LabelFit | None:
+        """The fit before, if this one is to go on from it."""
+        former: LabelFit | None = getattr(self, "_label_fit", None)
+        if not self.warm_start or former is None:
+            return None
+        if table.schema != former.game.schema or output_names != former.game.output_names:
+            raise ValueError(
+                f"warm_start=True goes on from a fit of the columns {list(former.game.schema.names)} with the outputs "
+                f"{list(former.game.output_names)}; this table or these labels differ: set warm_start=False"
+            )
+        return former
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies carry the model; what a warm start needs holds rows, which stay in this process."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_label_fit"}
 
     def _show_progress(self) -> _show_progress:
         return _show_progress(self.verbose)
 
-    def _describe(self, *, is_vector: bool) -> None:
+    def _describe(self) -> None:
         base = self._fitted.model.base_value
-        self.intercept_ = float(base[0]) if is_vector else base.copy()
+        self.intercept_ = float(base[0]) if self._is_vector else base.copy()
         self.term_features_ = list(self._fitted.model.value_sets)
         self.term_names_ = list(self._fitted.term_names)
 

@@ -12,7 +12,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
 
 from .._validation import check_choice, check_labels, check_target
-from ..likelihood.families import Binary, Family, Gamma, Multinomial, Poisson, Quantile
+from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator, cap_order
 from .explainer import _squeeze
@@ -39,6 +39,13 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         the mean, Shapley values sum to its logarithm; "quantile", in target units.
     quantile : float
         Which one, between 0 and 1; read by ``loss="quantile"`` alone.
+    monotone_constraints : dict or sequence, optional
+        Of number columns, 1 if the prediction may not fall with it, whatever the other columns are, -1 if it may not rise, 0 if
+        it is free: a dict by name or position, or a value for every column. The squared error is then fitted like the other
+        losses.
+    warm_start : bool
+        Fit anew with the knots, terms and strengths of the fit before, from its tables: new rows in a fraction of the time.
+        The closed-form fit has nothing to go on from.
 
     Attributes
     ----------
@@ -70,6 +77,8 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         full_weight: float = 10.0,
         loss: str = "squared_error",
         quantile: float = 0.5,
+        monotone_constraints: Any = None,
+        warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: int | None = None,
         verbose: int = 0,
@@ -82,6 +91,8 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         self.full_weight = full_weight
         self.loss = loss
         self.quantile = quantile
+        self.monotone_constraints = monotone_constraints
+        self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -102,7 +113,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         if target.ndim == 2 and target.shape[1] == 1:
             self._warn_column(target)
             target = target[:, 0]
-        if self.loss != "squared_error":
+        if self.loss != "squared_error" or self.monotone_constraints is not None:
             self._is_vector = True
             family, transform = self._choose_family(target, weights)
             self._fit_labels(table, target, weights, family, ("output",), transform)
@@ -110,7 +121,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             self._is_vector = target.ndim == 1
             names = tuple(map(str, y.columns)) if hasattr(y, "columns") and target.ndim == 2 else ()
             self._fit_squares(table, target.reshape(table.n_rows, -1), weights, names)
-        self._describe(is_vector=self._is_vector)
+        self._describe()
         return self
 
     def _fit_squares(
@@ -128,11 +139,16 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
     def _choose_family(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Family, str]:
         """The likelihood of a loss, and the scale its scores are explained on."""
         if target.ndim == 2:
-            raise ValueError(f"loss={self.loss!r} takes one target, y has shape {target.shape}; fit one model a target")
+            raise ValueError(
+                f"loss={self.loss!r} takes one target{' under monotone_constraints' if self.loss == 'squared_error' else ''}, "
+                f"y has shape {target.shape}; fit one model a target"
+            )
         if self.loss == "quantile":
             if not (isinstance(self.quantile, float) and 0.0 < self.quantile < 1.0):
                 raise ValueError(f"quantile={self.quantile!r} must be a number between 0 and 1, both excluded")
             return Quantile.choose(self.quantile, target, weights), f"quantile {self.quantile:g}, target units"
+        if self.loss == "squared_error":
+            return Gaussian(), "target units"
         lowest = float(target[weights > 0].min())
         if self.loss == "poisson":
             if lowest < 0 or not target @ weights > 0:
@@ -178,6 +194,11 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         As in :class:`instashap.Explainer`.
     class_weight : dict, "balanced" or None
         Factor on the weights of a class's rows, as in scikit-learn.
+    monotone_constraints : dict or sequence, optional
+        With two classes, of number columns, 1 if the log-odds may not fall with it, whatever the other columns are, -1 if they
+        may not rise, 0 if free: a dict by name or position, or a value for every column.
+    warm_start : bool
+        Fit anew with the knots, terms and strengths of the fit before, from its tables: new rows in a fraction of the time.
 
     Attributes
     ----------
@@ -209,6 +230,8 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         groups: Any = None,
         categorical: Any = "auto",
         class_weight: Any = None,
+        monotone_constraints: Any = None,
+        warm_start: bool = False,
         n_jobs: int | None = None,
         random_state: int | None = None,
         verbose: int = 0,
@@ -219,6 +242,8 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         self.groups = groups
         self.categorical = categorical
         self.class_weight = class_weight
+        self.monotone_constraints = monotone_constraints
+        self.warm_start = warm_start
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -239,10 +264,13 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         weights = weights * compute_sample_weight(self.class_weight, self.classes_[codes])
         n_classes = len(self.classes_)
         names = tuple(map(str, self.classes_[1:] if n_classes == 2 else self.classes_))
+        if self.monotone_constraints is not None and n_classes > 2:
+            raise ValueError(f"monotone_constraints are for two classes, y has {n_classes}: not every score can rise at once")
         family: Family = Binary() if n_classes == 2 else Multinomial(n_classes)
         transform = "log-odds" if n_classes == 2 else "centred log-probabilities"
         self._fit_labels(table, codes.astype(np.float64), weights, family, names, transform)
-        self._describe(is_vector=n_classes == 2)
+        self._is_vector = n_classes == 2
+        self._describe()
         return self
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:

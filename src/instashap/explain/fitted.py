@@ -17,7 +17,7 @@ from ..additive.lookup import Lookup
 from ..additive.model import AdditiveModel
 from ..additive.residuals import ResidualReference
 from ..store import read_archive, write_archive
-from ..table.bases import ColumnEncoder, LocalBasis
+from ..table.bases import ColumnEncoder, LearntColumn, LocalBasis
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
 
@@ -26,6 +26,24 @@ if TYPE_CHECKING:
 
 
 _NO_ERRORS = "there are no standard errors in here (save(path) right after the fit would have kept them), and new ones need"
+
+
+@dataclass(frozen=True)
+class GameRows:
+    """Rows a game was settled on.
+
+    Attributes
+    ----------
+    encoded : Encoded
+    weights : ndarray of shape (n_rows,), float64
+    columns : tuple of LearntColumn
+    size_law : ndarray of shape (n_players + 1,), float64
+    """
+
+    encoded: Encoded = field(repr=False)
+    weights: NDArray[np.float64] = field(repr=False)
+    columns: tuple[LearntColumn, ...] = field(repr=False)
+    size_law: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,8 +65,9 @@ class FittedGame:
         What "absent" means, for example ``"conditional"``.
     facts : dict
         Figures of the fit, as JSON: order, presence order, cross-validated fidelity, candidates tried.
-    record : FitRecord or None
-        Rows and solution of the fit, for what is computed on demand; None after loading.
+    record : FitRecord, GameRows or None
+        Rows and solution of the fit, for what is computed on demand; the rows alone after a fit by likelihood or an edit; None
+        after loading.
     errors : Deviations or None
         From which standard errors are looked up; None until they are asked for, see :meth:`get_errors`.
     residuals : ResidualReference or None
@@ -63,7 +82,7 @@ class FittedGame:
     output_transform: str
     game: str
     facts: dict[str, Any] = field(repr=False)
-    record: FitRecord | None = field(repr=False, default=None, compare=False)
+    record: FitRecord | GameRows | None = field(repr=False, default=None, compare=False)
     errors: Deviations | None = field(repr=False, default=None, compare=False)
     residuals: ResidualReference | None = field(repr=False, default=None, compare=False)
 
@@ -108,6 +127,11 @@ class FittedGame:
 
     def get_record(self, purpose: str) -> FitRecord:
         """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
+        if isinstance(self.record, GameRows):
+            raise NotFittedError(
+                "standard errors, the ranking of terms and check() come from the normal equations of the masked squared error: "
+                "they are not there for a fit by likelihood, or after an edit"
+            )
         if self.record is None and self.game != "conditional":
             raise NotFittedError(
                 f"standard errors, the ranking of terms and check() are there for the conditional game, not for {self.game}; "
@@ -119,6 +143,10 @@ class FittedGame:
                 "without them; call fit(X) again"
             )
         return self.record
+
+    def get_rows(self) -> FitRecord | GameRows:
+        """Encoded rows of the fit, their weights and columns; raises ``NotFittedError`` where they are gone."""
+        return self.record if isinstance(self.record, GameRows) else self.get_record("a change of shapes needs")
 
     def look_up(self, lookup: Lookup | ErrorLookup, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
         """Sums of table entries for every row, shape (n_rows, n_slots, n_outputs).
@@ -199,14 +227,18 @@ class FittedGame:
             "game": self.game,
             "facts": self.facts,
         }
-        if self.residuals is not None or self.record is not None:
+        if self.residuals is not None or self._has_equations:
             fitted["residuals"], residuals = self.get_residuals().pack()
             arrays |= residuals
         write_archive(path, {"fitted": fitted, **content}, arrays)
 
+    @property
+    def _has_equations(self) -> bool:
+        return self.record is not None and not isinstance(self.record, GameRows)
+
     def _pack_errors(self) -> dict[str, NDArray[Any]]:
         """Arrays of the standard errors; none where they cannot be had (said, unless the rows of the fit are gone)."""
-        if self.errors is None and self.record is None:
+        if self.errors is None and not self._has_equations:
             return {}
         try:
             errors = self.get_errors()

@@ -15,7 +15,7 @@ from ..likelihood.purify import purify_tables
 from ..table.bases import LearntColumn, make_fine_grain
 from ..table.columns import Table
 from ..table.encoding import learn_table
-from .fitted import FittedGame
+from .fitted import FittedGame, GameRows
 from .fitting import FitOptions, judge_options, tell_about_order
 
 
@@ -34,6 +34,8 @@ class Labelled:
     options : FitOptions
     output_names : tuple of str
     output_transform : str
+    directions : tuple of int
+        Of each column: 1 if scores may not fall with it, -1 if they may not rise, 0 if free; empty if all are.
     n_threads : int
     progress : callable or None
     """
@@ -45,38 +47,48 @@ class Labelled:
     options: FitOptions
     output_names: tuple[str, ...]
     output_transform: str
+    directions: tuple[int, ...] = ()
     n_threads: int = 1
     progress: Callable[[float, str], None] | None = None
 
 
 @dataclass(frozen=True)
 class LabelFit:
-    """A game of fitted scores, with the columns and tables it was made of."""
+    """A game of fitted scores, and the tables it was made of."""
 
     game: FittedGame
     columns: tuple[LearntColumn, ...]
     likelihood: LikelihoodFit
 
 
-def fit_labels(rows: Labelled) -> LabelFit:
-    """Fit tables by penalised likelihood, purify them, and settle the conditional game of their sum, which stays as it is."""
+def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
+    """Fit tables by penalised likelihood, purify them, and settle the conditional game of their sum, which stays as it is.
+
+    Columns, terms and strengths of a ``former`` fit are kept, and its tables are where the descent starts.
+    """
     table, weights = rows.table, rows.weights
     plan = judge_options(rows.options, table.schema.names)
     kept = np.flatnonzero(weights > 0)
     target = rows.target
     if len(kept) < table.n_rows:
         table, target, weights = table.take(kept), target[kept], weights[kept]
-    encoder, columns = learn_table(table, weights, make_fine_grain(float(weights.sum())))
+    if former is None:
+        constrained = [column for column, direction in enumerate(rows.directions) if direction]
+        encoder, columns = learn_table(table, weights, make_fine_grain(float(weights.sum())), constrained)
+    else:
+        encoder, columns = former.game.encoder, former.columns
     encoded = encoder.encode(table)
-    fitter = LikelihoodFitter(columns, rows.family, plan.order, plan.interactions, rows.n_threads, rows.progress)
-    fit = fitter.fit(Rows(encoded, target, weights))
+    asked = plan.order, plan.interactions, rows.n_threads, rows.directions, rows.progress
+    fitter, given = LikelihoodFitter(columns, rows.family, *asked), Rows(encoded, target, weights)
+    fit = fitter.fit(given) if former is None else fitter.refit(given, former.likelihood)
     pure = purify_tables(fit.design, fit.vector, encoded, weights)
     size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
     settled = settle_presence(columns, pure, encoded, weights, plan.players, size_law, plan.presence_order)
     tell_about_order(settled.model, (each["order"] for each in fit.tried), plan.order, plan.interactions)
     facts = _describe(fit, settled, rows, table.n_rows, float(weights.sum()))
     named = rows.output_names, rows.output_transform, "conditional"
-    game = FittedGame(encoder, settled.model, plan.feature_names, plan.players, *named, facts)
+    record = GameRows(encoded, weights, columns, size_law)
+    game = FittedGame(encoder, settled.model, plan.feature_names, plan.players, *named, facts, record)
     return LabelFit(game, columns, fit)
 
 

@@ -108,6 +108,31 @@ class Multinomial:
 
 
 @dataclass(frozen=True)
+class Gaussian:
+    """Half the squared error, in squared target units."""
+
+    n_outputs: int = 1
+
+    def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.atleast_1d(np.average(target, weights=weights))
+
+    def differentiate(
+        self, scores: NDArray[np.float64], target: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        error = scores[:, 0] - target
+        return 0.5 * error**2, error[:, None], np.ones((len(error), 1))
+
+    def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return scores[:, 0]
+
+    def measure_noise(
+        self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> float:
+        """Mean squared error."""
+        return float(np.average((scores[:, 0] - target) ** 2, weights=weights))
+
+
+@dataclass(frozen=True)
 class Poisson:
     """Counts, logarithm of their mean; targets 0 or more."""
 

@@ -19,6 +19,7 @@ from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .descent import descend
 from .families import Family
+from .monotone import Monotone
 from .propose import propose_interactions, score_products
 from .roughness import Roughness, Strengths
 from .tables import TableDesign
@@ -43,6 +44,9 @@ MIN_GAIN, MIN_STAGE_GAIN = 1.0, 3.0
 ROWS_PER_INTERACTION = 4
 MAX_ENTRIES = 1_500_000
 MAX_WORK = 6e8
+# Rounds of drawing tables to monotone ones, and the distance, relative to the largest entry, that ends them.
+MAX_MONOTONE_ROUNDS = 100
+MONOTONE_TOLERANCE = 1e-4
 # An interaction that uses fewer degrees of freedom an output is left out.
 MIN_FREEDOM = 0.5
 
@@ -130,6 +134,8 @@ class LikelihoodFitter:
         "auto" keeps them only if they lower the held-out deviance; anything else is fitted as asked.
     n_threads : int
         The answer has the same bits for any number.
+    directions : tuple of int
+        Of each column: 1 if scores may not fall with it, -1 if they may not rise, 0 if free; empty if all are.
     progress : callable or None
         Told the share done (0 to 1) and what is going on.
     """
@@ -139,6 +145,7 @@ class LikelihoodFitter:
     order: int = 2
     interactions: Any = "auto"
     n_threads: int = 1
+    directions: tuple[int, ...] = ()
     progress: Callable[[float, str], None] | None = None
     _tried: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
@@ -242,8 +249,17 @@ class LikelihoodFitter:
         return _Stage(stage.design, tuple(states), *judged)
 
     def _descend(
-        self, design: TableDesign, prior: Roughness, state: _State, rows: Rows, max_steps: int, tolerance: float
+        self,
+        design: TableDesign,
+        prior: Roughness,
+        state: _State,
+        rows: Rows,
+        max_steps: int,
+        tolerance: float,
+        centre: NDArray[np.float64] | float = 0.0,
+        stiffness: NDArray[np.float64] | float = 0.0,
     ) -> _State:
+        """Minimise the penalised loss, plus half of ``stiffness`` times the squared distance to ``centre``."""
         strengths = state.strengths
 
         def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -253,10 +269,11 @@ class LikelihoodFitter:
         def objective(vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             loss, gradient = design.pass_over(vector, rows.encoded, work)
             pull = prior.multiply(vector, strengths)
-            return loss + 0.5 * float(vector @ pull), gradient + pull
+            away = vector - centre
+            return loss + 0.5 * float(vector @ pull + (stiffness * away) @ away), gradient + pull + stiffness * away
 
         curvature, _ = self._inform(design, state.vector, rows)
-        precondition = prior.precondition(curvature, strengths)
+        precondition = prior.precondition(curvature + stiffness, strengths)
         descent = descend(
             objective, state.vector, precondition, tolerance=tolerance, max_steps=max_steps, scale=state.scale
         )
@@ -327,14 +344,47 @@ class LikelihoodFitter:
 
     def _finish(self, stage: _Stage, rows: Rows) -> LikelihoodFit:
         """Fit all rows under the folds' mean strengths, from their mean tables."""
-        design, prior = stage.design, Roughness(stage.design)
+        design = stage.design
         strengths = Strengths.average([state.strengths for state in stage.states])
         vector = np.mean([state.vector for state in stage.states], axis=0)
         state = _State(vector, strengths, stage.states[0].freedom, float(np.mean([each.scale for each in stage.states])))
+        return self._conclude(design, state, rows, stage.deviance)
+
+    def refit(self, rows: Rows, former: LikelihoodFit) -> LikelihoodFit:
+        """Fit other rows with the terms and strengths of a former fit, from its tables."""
+        self._tried = list(former.tried)
+        design = replace(former.design, n_threads=self.n_threads)
+        state = _State(former.vector, former.strengths, former.freedom, 1.0)
+        return self._conclude(design, state, rows, former.deviance)
+
+    def _conclude(self, design: TableDesign, state: _State, rows: Rows, deviance: float) -> LikelihoodFit:
+        prior = Roughness(design)
         max_steps = int(np.clip(LAST_WORK / (design.work * len(rows.target)), NEXT_STEPS, LAST_STEPS))
         state = self._descend(design, prior, state, rows, max_steps, LAST_TOLERANCE)
         freedom = self._learn(design, prior, state, rows).freedom
-        return LikelihoodFit(design, state.vector, strengths, freedom, stage.deviance, tuple(self._tried))
+        vector = self._constrain(design, prior, state, rows) if any(self.directions) else state.vector
+        return LikelihoodFit(design, vector, state.strengths, freedom, deviance, tuple(self._tried))
+
+    def _constrain(self, design: TableDesign, prior: Roughness, state: _State, rows: Rows) -> NDArray[np.float64]:
+        """Tables of the highest penalised likelihood among the monotone ones.
+
+        Alternating directions of multipliers (Boyd et al. 2011, section 5): descents drawn to monotone tables, and monotone
+        tables near to where those end, in the metric of the likelihood's curvature.
+        """
+        monotone = Monotone(design, self.directions)
+        curvature, _ = self._inform(design, state.vector, rows)
+        marks = monotone.mark()
+        metric = marks * (curvature + 0.1 * curvature[marks > 0].mean())
+        weights = np.where(marks > 0, metric, 1.0)
+        goal, debt = monotone.project(state.vector, weights), np.zeros(len(design))
+        for _ in range(MAX_MONOTONE_ROUNDS):
+            state = self._descend(design, prior, state, rows, NEXT_STEPS, LAST_TOLERANCE, goal - debt, metric)
+            goal = monotone.project(state.vector + debt, weights)
+            debt += marks * (state.vector - goal)
+            apart = np.abs(marks * (state.vector - goal)).max()
+            if apart <= MONOTONE_TOLERANCE * np.abs(marks * goal).max():
+                break
+        return monotone.tilt(goal)
 
     def _report(self, share: float, what: str) -> None:
         if self.progress is not None:

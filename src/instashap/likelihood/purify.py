@@ -68,6 +68,22 @@ def purify_tables(
     return PureTables(tables, base)
 
 
+def centre_tables(
+    tables: Tables,
+    base_value: NDArray[np.float64],
+    columns: Sequence[LearntColumn],
+    encoded: Encoded,
+    weights: NDArray[np.float64],
+) -> PureTables:
+    """Tables of mean zero on rows, their means in the base value, and nothing else moved."""
+    rows, centred, base = _LocalRows(columns, encoded, weights), {}, base_value.copy()
+    for values, table in tables.items():
+        mean = rows.mean(values, table)
+        centred[values] = table - mean
+        base += mean
+    return PureTables(centred, base)
+
+
 class _LocalRows:
     """Rows as sparse matrices of the local functions of some columns, at the basis of terms of a size."""
 

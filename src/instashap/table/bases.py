@@ -236,15 +236,16 @@ def _make_category_axis(n_levels: int, limit: int) -> Axis:
 
 
 def learn_numbers(
-    name: str, values: NDArray[np.float64], weights: NDArray[np.float64], grain: Grain = SMOOTH
+    name: str, values: NDArray[np.float64], weights: NDArray[np.float64], grain: Grain = SMOOTH, *, may_spike: bool = True
 ) -> LearntColumn:
-    """Learn a number column: levels if it has few values, else cubic splines with spikes beside them."""
+    """Learn a number column: levels if it has few values, else splines with spikes beside them where those may be."""
     present = ~np.isnan(values)
     distinct, inverse = np.unique(values[present], return_inverse=True)
     totals = np.asarray(np.bincount(inverse, weights=weights[present], minlength=len(distinct)), dtype=np.float64)
     if len(distinct) <= min(grain.max_levels, max(2.0, totals.sum() / ROWS_PER_LEVEL)):
         return _learn_levels(name, distinct, grain)
-    return _learn_spline(name, distinct, totals, grain)
+    is_spike = _find_spikes(totals) if may_spike else np.zeros(len(distinct), dtype=bool)
+    return _learn_spline(name, distinct, totals, grain, is_spike)
 
 
 def _learn_levels(name: str, distinct: NDArray[np.float64], grain: Grain) -> LearntColumn:
@@ -262,8 +263,9 @@ def _learn_levels(name: str, distinct: NDArray[np.float64], grain: Grain) -> Lea
     return _finish(name, cells, axes, tuple(distinct.tolist()))
 
 
-def _learn_spline(name: str, distinct: NDArray[np.float64], totals: NDArray[np.float64], grain: Grain) -> LearntColumn:
-    is_spike = _find_spikes(totals)
+def _learn_spline(
+    name: str, distinct: NDArray[np.float64], totals: NDArray[np.float64], grain: Grain, is_spike: NDArray[np.bool_]
+) -> LearntColumn:
     smooth, mass = (distinct[~is_spike], totals[~is_spike]) if (~is_spike).sum() >= 4 else (distinct, totals)
     n_intervals = int(np.clip(totals.sum() / ROWS_PER_INTERVAL, 2, grain.n_intervals)) // 2 * 2
     inner = _weighted_quantiles(smooth, mass, np.linspace(0, 1, n_intervals + 1)[1:-1])

@@ -1,6 +1,6 @@
 """Tables as ``(cell, t)``, block by block."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -94,13 +94,16 @@ def _join(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def learn_table(
-    table: Table, weights: NDArray[np.float64], grain: Grain = SMOOTH
+    table: Table, weights: NDArray[np.float64], grain: Grain = SMOOTH, without_spikes: Collection[int] = ()
 ) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
-    """Learn every column of a table; rows of weight 0 should have been dropped."""
+    """Learn every column of a table; rows of weight 0 should have been dropped.
+
+    Values of the columns ``without_spikes`` all lie on the curve, however many rows share one.
+    """
     numeric = iter(range(table.numbers.shape[1]))
     categories = iter(table.categories)
     learnt = []
-    for name, is_category in zip(table.schema.names, table.schema.is_category, strict=True):
+    for position, (name, is_category) in enumerate(zip(table.schema.names, table.schema.is_category, strict=True)):
         if is_category:
             codes, levels = next(categories)
             learnt.append(learn_categories(name, codes, levels, weights, grain))
@@ -108,5 +111,5 @@ def learn_table(
             values = np.asarray(table.numbers[:, next(numeric)], dtype=np.float64)
             if np.isinf(values).any():
                 TableEncoder._refuse_infinite(values, name)
-            learnt.append(learn_numbers(name, values, weights, grain))
+            learnt.append(learn_numbers(name, values, weights, grain, may_spike=position not in without_spikes))
     return TableEncoder(table.schema, tuple(column.encoder for column in learnt)), tuple(learnt)

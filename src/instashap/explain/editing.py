@@ -1,0 +1,170 @@
+"""Changed shape functions: predictions follow the tables, and Shapley values the predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..additive.model import AdditiveModel
+from ..game.terms import ValueSet
+from ..likelihood.presence import settle_presence
+from ..likelihood.purify import Tables, centre_tables
+from ..table.bases import ColumnEncoder, LearntColumn, LocalBasis
+from ..table.encoding import Encoded
+from .fitted import FittedGame, GameRows
+
+
+def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
+    """The game with one shape function replaced; every prediction changes by the new shape less the old.
+
+    The mean of the change goes to the base value. What the change is worth where some of its columns are absent is its
+    conditional mean on the rows of the fit.
+
+    Parameters
+    ----------
+    fitted : FittedGame
+    term : tuple of int
+        One of ``fitted.model.value_sets``.
+    shape : float, mapping or callable
+        See :meth:`AdditiveEstimator.set_shape`.
+
+    Raises
+    ------
+    NotFittedError
+        If the rows of the fit are gone.
+    """
+    rows = fitted.get_rows()
+    model = fitted.model
+    change = _tabulate(fitted, term, shape) - model.shapes[model.value_sets.index(term)]
+    tables = {values: np.zeros_like(table) for values, table in zip(model.value_sets, model.shapes, strict=True)}
+    tables[term] = change
+    moved = _settle(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
+    record = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law)
+    return replace(fitted, model=_add(model, moved), record=record, errors=None, residuals=None)
+
+
+def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64]) -> FittedGame:
+    """The game of the same predictions among other rows: centred and settled there."""
+    rows = fitted.get_rows()
+    tables = dict(zip(fitted.model.value_sets, fitted.model.shapes, strict=True))
+    model = _settle(fitted, rows, tables, fitted.model.base_value, encoded, weights)
+    record = GameRows(encoded, weights, rows.columns, rows.size_law)
+    return replace(fitted, model=model, record=record, errors=None, residuals=None)
+
+
+def _settle(
+    fitted: FittedGame,
+    rows: Any,
+    tables: Tables,
+    base_value: NDArray[np.float64],
+    encoded: Encoded,
+    weights: NDArray[np.float64],
+) -> AdditiveModel:
+    """The model whose predictions are the sum of tables and whose game is their conditional mean on rows."""
+    columns: tuple[LearntColumn, ...] = rows.columns
+    centred = centre_tables(tables, base_value, columns, encoded, weights)
+    return settle_presence(columns, centred, encoded, weights, fitted.players, rows.size_law).model
+
+
+def _add(model: AdditiveModel, other: AdditiveModel) -> AdditiveModel:
+    """The sum of two games with the same value sets."""
+    tables, mixings, presence_sets = [], [], []
+    for term, values in enumerate(model.value_sets):
+        place = other.value_sets.index(values)
+        sets = [*model.presence_sets[term], *other.presence_sets[place]]
+        sets = sorted(set(sets), key=lambda each: (len(each), each))
+        parts = []
+        for part, number in ((model, term), (other, place)):
+            spread = np.zeros((len(part.mixings[number]), len(sets), model.n_outputs))
+            spread[:, [sets.index(each) for each in part.presence_sets[number]]] = part.mixings[number]
+            parts.append(spread)
+        tables.append(np.concatenate([model.tables[term], other.tables[place]], axis=-1))
+        mixings.append(np.concatenate(parts))
+        presence_sets.append(tuple(sets))
+    return replace(
+        model,
+        presence_sets=tuple(presence_sets),
+        tables=tuple(tables),
+        mixings=tuple(mixings),
+        base_value=model.base_value + other.base_value,
+    )
+
+
+def _tabulate(fitted: FittedGame, term: ValueSet, shape: Any) -> NDArray[np.float64]:
+    """A shape in the term's local bases, shape (n_nodes_1, …, n_outputs); where it is NaN, the present one stays."""
+    present = fitted.model.shapes[fitted.model.value_sets.index(term)]
+    if isinstance(shape, Real):
+        return np.full_like(present, float(shape))
+    sides = [_Side.sample(fitted.encoder.columns[column], len(term)) for column in term]
+    grid = np.meshgrid(*(np.arange(len(side.values)) for side in sides), indexing="ij")
+    given = [side.values[places.ravel()] for side, places in zip(sides, grid, strict=True)]
+    now = reduce(lambda table, axis: _apply(sides[axis].matrix, table, axis), range(len(sides)), present)
+    asked = _ask(shape, given, fitted.term_names[fitted.model.value_sets.index(term)], present.shape[-1])
+    asked = np.where(np.isnan(asked), now.reshape(asked.shape), asked).reshape(now.shape)
+    return reduce(lambda table, axis: _apply(np.linalg.pinv(sides[axis].matrix), table, axis), range(len(sides)), asked)
+
+
+def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> NDArray[np.float64]:
+    """A mapping's or function's answers at places of the columns, shape (n_places, n_outputs)."""
+    if isinstance(shape, Mapping):
+        if len(given) > 1:
+            raise ValueError(f"a mapping from levels to values sets the shape of one column; {name} reads {len(given)}")
+        answers: Any = [shape.get(value, np.nan) for value in given[0].tolist()]
+    elif callable(shape):
+        answers = shape(*given)
+    else:
+        raise TypeError(f"a shape is a number, a mapping from levels to values or a function of the columns, got {shape!r}")
+    values = np.asarray(answers, dtype=np.float64)
+    if values.shape not in ((len(given[0]),), (len(given[0]), n_outputs)):
+        raise ValueError(
+            f"the function for {name} gave shape {values.shape} for {len(given[0])} places; expected ({len(given[0])},)"
+            + (f" or ({len(given[0])}, {n_outputs})" if n_outputs > 1 else "")
+        )
+    return np.broadcast_to(values.reshape(len(values), -1), (len(values), n_outputs))
+
+
+class _Side:
+    """Places along a column that determine every function of its basis: their values, and the functions there."""
+
+    def __init__(self, values: NDArray[Any], matrix: NDArray[np.float64]) -> None:
+        self.values, self.matrix = values, matrix
+
+    @classmethod
+    def sample(cls, column: ColumnEncoder, size: int) -> _Side:
+        basis: LocalBasis = column.bases[size - 1]
+        n_points = basis.polynomials.shape[2]
+        if column.levels is not None:
+            cells, offsets = np.arange(column.n_cells), np.zeros(column.n_cells)
+            values = np.array([*column.levels, _OTHER, None], dtype=object)
+        else:
+            inner = np.linspace(0.0, 1.0, max(n_points, 2))
+            pieces = [inner if scale > 0 else np.zeros(1) for scale in column.scales] + [np.zeros(1)]
+            cells = np.repeat(np.arange(column.n_cells), [len(piece) for piece in pieces])
+            offsets = np.concatenate(pieces)
+            spans = np.divide(1.0, column.scales, out=np.zeros_like(column.scales), where=column.scales > 0)
+            lows, spans = np.append(column.lows, np.nan), np.append(spans, 0.0)
+            values = lows[cells] + offsets * spans[cells]
+        return cls(values, basis.combine(cells.astype(np.int32), offsets, np.eye(basis.n_functions)))
+
+
+# Stands for all levels without a coefficient of their own; missing is None, or NaN in a number column.
+_OTHER = "(other)"
+
+
+def _apply(matrix: NDArray[Any], table: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    return np.asarray(np.moveaxis(np.tensordot(matrix, table, axes=(1, axis)), 0, axis))
+
+
+def find_term(columns: list[int], value_sets: tuple[ValueSet, ...], names: tuple[str, ...]) -> ValueSet:
+    """The value set of some columns; raises ``ValueError`` if the model has no such term."""
+    values = tuple(sorted(columns))
+    if values not in value_sets:
+        asked = " × ".join(names[column] for column in values)
+        raise ValueError(f"the model has no term {asked!r}; its terms are in term_names_")
+    return values
