@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -126,15 +127,23 @@ class MoveProblem:
     Attributes
     ----------
     moves : Moves
-    pair_masses : ndarray of shape (n_moves, n_moves), float64
-        Mean product of the indicator parts of two moves.
+    set_masses : ndarray of shape (n_moves, n_sets), float64
+        Mean product of a move's indicator part and a presence set's.
+    own_masses : ndarray of shape (n_moves,), float64
+        Mean square of a move's indicator part.
     term_masses : ndarray of shape (n_moves, n_terms), float64
         Mean product of a move's indicator part and a term's absence.
     """
 
     moves: Moves
-    pair_masses: NDArray[np.float64]
+    set_masses: NDArray[np.float64]
+    own_masses: NDArray[np.float64]
     term_masses: NDArray[np.float64]
+
+    @cached_property
+    def pair_masses(self) -> NDArray[np.float64]:
+        """Mean product of the indicator parts of two moves, shape (n_moves, n_moves)."""
+        return self.set_masses[:, self.moves.presence] - self.set_masses[:, self.moves.base]
 
     @classmethod
     def from_moves(
@@ -148,9 +157,8 @@ class MoveProblem:
         larger, own = shared[moves.presence], shared[moves.base]
         difference = larger - own  # (n_moves, n_sets)
         n_sets = len(moves.presence_sets)
-        pair_masses = difference[:, moves.presence] - difference[:, moves.base]
         plain = np.diag(shared)[moves.presence] - np.diag(shared)[moves.base]
-        return cls(moves, pair_masses, plain[:, None] - difference[:, n_sets:])
+        return cls(moves, difference[:, :n_sets], -plain, plain[:, None] - difference[:, n_sets:])
 
     def solve(
         self, gram: NDArray[np.float64], cross: NDArray[np.float64], penalty: NDArray[np.float64]
@@ -317,7 +325,7 @@ class _Settler:
         gains = np.zeros(len(moves))
         for rows in np.array_split(np.arange(len(moves)), len(moves) // MAX_UNKNOWNS + 1):
             problem = self._state(moves.take(rows))
-            own = np.diag(gram)[moves.functions[rows]] * np.diag(problem.pair_masses)
+            own = np.diag(gram)[moves.functions[rows]] * problem.own_masses
             gains[rows] = (problem.weigh_target(cross) ** 2 / self.variances).sum(axis=1) / np.maximum(own, 1e-300)
         order = np.lexsort((np.arange(len(moves)), -gains))
         return moves.take(np.sort(order[: self.budget]))
