@@ -57,7 +57,7 @@ def test_log_odds_by_hand() -> None:
 def test_without_probabilities_the_decision_function_is_used() -> None:
     model = LinearSVC().fit(IRIS[:100], IRIS_CLASS[:100])
     assert np.array_equal(wrap_model(model).predict(IRIS, 150)[:, 0], model.decision_function(IRIS))
-    with pytest.raises(TypeError, match="needs predict_proba, which LinearSVC does not have"):
+    with pytest.raises(TypeError, match="needs class probabilities, but LinearSVC has no predict_proba"):
         wrap_model(model, "probability")
 
 

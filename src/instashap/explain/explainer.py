@@ -64,7 +64,7 @@ class Explainer:
     random_state : int, optional
         Seeds fitters that draw; the closed form draws nothing.
     verbose : int
-        1 shows progress.
+        1 shows progress: of asking the model, batch by batch, and of the fit.
 
     Attributes
     ----------
@@ -193,7 +193,8 @@ class Explainer:
             names = tuple(map(str, outputs.columns)) if hasattr(outputs, "columns") else ()
             return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
         box = self._wrap_model(model)
-        values = box.predict(X, n_rows)
+        with _show_progress(self.verbose) as progress:
+            values = box.predict(X, n_rows, progress)
         return values, box.output_names if len(box.output_names) == values.shape[1] else (), box.description
 
     def _wrap_model(self, model: Any = None) -> BlackBox:

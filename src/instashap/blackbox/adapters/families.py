@@ -1,0 +1,40 @@
+"""Telling a model's family without importing its library, and bringing rows to what it takes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def comes_from(model: Any, package: str, name: str) -> bool:
+    """Whether a class of this name, of this package, is among the model's own and its bases."""
+    return any(base.__name__ == name and base.__module__.split(".")[0] == package for base in type(model).__mro__)
+
+
+def refuse_probability(model: Any, output: str, reason: str) -> None:
+    """Raise if probabilities are asked of a model that gives none."""
+    if output == "probability":
+        name = type(model).__name__
+        raise TypeError(f"output='probability' needs class probabilities, but {name} {reason}; use output='auto'")
+
+
+def order_columns(X: Any, names: Sequence[str] | None) -> Any:
+    """A frame's columns as the model names them, if it does and the frame has them all; else the rows as they are."""
+    columns = getattr(X, "columns", None)
+    if columns is None or not names or not hasattr(X, "iloc"):
+        return X
+    if list(columns) == list(names) or not set(names) <= set(columns):
+        return X
+    return X[list(names)]
+
+
+def to_single_precision(X: Any, source: str) -> NDArray[np.float32]:
+    """Rows as float32 of shape (n_rows, n_columns), for networks."""
+    values = X.to_numpy() if hasattr(X, "to_numpy") else X
+    try:
+        return np.require(values, dtype=np.float32, requirements=("C", "W"))  # tensors share memory, and want it writable
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{source} takes numbers only, and the rows hold others ({error}); pass a function of the rows that encodes them"
+        ) from error
