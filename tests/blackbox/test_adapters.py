@@ -378,8 +378,7 @@ def test_no_library_is_imported_for_models_of_others() -> None:
 
 
 @pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, lambda X: pl.DataFrame(X, schema=["a", "b"]), lambda X: X.tolist()])
-def test_batches_keep_the_container_and_tell_how_far_they_are(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("instashap.blackbox.model.BATCH_ROWS", 50)
+def test_batches_keep_the_container_and_tell_how_far_they_are(make: Any) -> None:
     X = make(NUMBERS)
     kinds, told = [], []
 
@@ -387,16 +386,15 @@ def test_batches_keep_the_container_and_tell_how_far_they_are(make: Any, monkeyp
         kinds.append(type(batch))
         return np.asarray(batch)[:, 0]
 
-    values = wrap_model(predict).predict(X, 120, lambda share, what: told.append((round(share, 3), what)))
+    values = wrap_model(predict, batch_rows=50).predict(X, 120, lambda share, what: told.append((round(share, 3), what)))
     assert np.array_equal(values[:, 0], NUMBERS[:, 0])
     assert kinds == [type(X)] * 3
     assert told == [(share, "asking the model") for share in (0.417, 0.833, 1.0)]
 
 
-def test_an_arrow_table_comes_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("instashap.blackbox.model.BATCH_ROWS", 50)
+def test_an_arrow_table_comes_in_slices() -> None:
     table = pa.table({"a": NUMBERS[:, 0]})
-    values = wrap_model(lambda batch: batch.column("a").to_numpy()).predict(table, 120)
+    values = wrap_model(lambda batch: batch.column("a").to_numpy(), batch_rows=50).predict(table, 120)
     assert np.array_equal(values[:, 0], NUMBERS[:, 0])
 
 

@@ -35,6 +35,8 @@ class BlackBox:
         What the outputs are, on which scale, and any clipping.
     source : str
         Starts error messages, for example ``"RandomForestRegressor.predict"``.
+    batch_rows : int
+        The most rows of one call.
     """
 
     call: Callable[[Any], Any]
@@ -42,6 +44,7 @@ class BlackBox:
     output_names: tuple[str, ...]
     description: str
     source: str
+    batch_rows: int = BATCH_ROWS
 
     def predict(self, X: Any, n_rows: int, progress: Callable[[float, str], None] | None = None) -> NDArray[np.float64]:
         """Outputs for the user's rows, in their own container and types; shape (n_rows, n_outputs).
@@ -49,7 +52,7 @@ class BlackBox:
         Parameters
         ----------
         X : table of n_rows rows
-            Handed to the model in batches of at most 8 192 rows.
+            Handed to the model in batches; at once if it cannot be cut into rows.
         n_rows : int
         progress : callable, optional
             Told the share of the rows done (0 to 1) after every batch.
@@ -57,37 +60,39 @@ class BlackBox:
         Raises
         ------
         ModelOutputError
-            If the model raises (its error is chained), gives non-finite numbers, or changes its number of outputs.
+            If the model raises (its error is chained), gives non-finite numbers, or changes its number of outputs; the
+            message names the rows of the batch.
         """
         parts: list[NDArray[np.float64]] = []
-        n_done = 0
-        for batch, size in _iterate_batches(X, n_rows):
-            values = self._predict_batch(batch, size)
+        for batch, start, stop in _iterate_batches(X, n_rows, self.batch_rows):
+            rows = "" if stop - start == n_rows else f" (rows {start} to {stop - 1} of {n_rows})"
+            values = self._predict_batch(batch, start, stop, f"{self.source}{rows}")
             if parts and values.shape[1] != parts[0].shape[1]:
                 raise ModelOutputError(
-                    f"{self.source} gave {parts[0].shape[1]} outputs, then {values.shape[1]}; they must stay the same"
+                    f"{self.source} gave {parts[0].shape[1]} outputs, then {values.shape[1]}{rows}; they must stay the same"
                 )
             parts.append(values)
-            n_done += size
             if progress is not None:
-                progress(n_done / n_rows, "asking the model")
+                progress(stop / n_rows, "asking the model")
         return np.concatenate(parts)
 
-    def _predict_batch(self, batch: Any, size: int) -> NDArray[np.float64]:
+    def _predict_batch(self, batch: Any, start: int, stop: int, source: str) -> NDArray[np.float64]:
         try:
             raw = self.call(batch)
         except Exception as error:
-            raise ModelOutputError(f"{self.source} raised {type(error).__name__}: {error}") from error
-        return self.transform(check_outputs(raw, size, self.source))
+            raise ModelOutputError(f"{source} raised {type(error).__name__}: {error}") from error
+        return self.transform(check_outputs(raw, stop - start, source, start))
 
 
-def _iterate_batches(X: Any, n_rows: int) -> Iterator[tuple[Any, int]]:
-    if n_rows <= BATCH_ROWS:
-        yield X, n_rows
-        return
+def _iterate_batches(X: Any, n_rows: int, batch_rows: int) -> Iterator[tuple[Any, int, int]]:
+    """Batches in the user's container, each with its first row and the one after its last."""
     rows = X.iloc if hasattr(X, "iloc") else X
-    for start in range(0, n_rows, BATCH_ROWS):
-        yield rows[start : start + BATCH_ROWS], min(BATCH_ROWS, n_rows - start)
+    if n_rows <= batch_rows or not (hasattr(rows, "__getitem__") and hasattr(X, "__len__")):
+        yield X, 0, n_rows
+        return
+    for start in range(0, n_rows, batch_rows):
+        stop = min(start + batch_rows, n_rows)
+        yield rows[start:stop], start, stop
 
 
 def keep_values(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -59,6 +59,8 @@ class Explainer:
     full_weight : float
         Mass of the full coalition beside the interior sizes' total of 1. More weight favours the prediction over the
         attribution where the terms cannot serve both.
+    batch_rows : int
+        The most rows the model is asked about at once; fewer need less memory.
     n_jobs : int, optional
         Threads for explaining; default every core. The answer has the same bits for any number.
     random_state : int, optional
@@ -106,6 +108,7 @@ class Explainer:
         groups: Any = None,
         categorical: Any = "auto",
         full_weight: float = 1.0,
+        batch_rows: int = 8192,
         n_jobs: int | None = None,
         random_state: int | None = None,
         verbose: int = 0,
@@ -120,6 +123,7 @@ class Explainer:
         self.groups = groups
         self.categorical = categorical
         self.full_weight = full_weight
+        self.batch_rows = batch_rows
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -201,7 +205,7 @@ class Explainer:
         model = self.model if model is None else model
         if model is None:
             raise ValueError("there is nothing to explain: pass a model, or its predictions for these rows as outputs=...")
-        return _wrap(model, self.output)
+        return _wrap(model, self.output, self.batch_rows)
 
     def _get_groups(self, table: Table) -> Any:
         if isinstance(self.groups, str):
@@ -333,7 +337,11 @@ class Explainer:
                 "value_function=F, a function F(X, masks), or value_function=Marginal(background) or Baseline(row)"
             )
         black_box = self.model if model is None else model
-        game = bind_game(chosen, lambda: _wrap(black_box, self.output), X, table.n_rows, fitted.schema, fitted.players)
+
+        def make_box() -> BlackBox:
+            return _wrap(black_box, self.output, self.batch_rows)
+
+        game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
         if game.reference_outputs.shape[1] != fitted.model.n_outputs:
             raise ValueError(
                 f"the value function gives {game.reference_outputs.shape[1]} outputs, the explainer was fitted on "
@@ -608,12 +616,12 @@ def warm_up() -> None:
     Explainer(order=1).fit(X, outputs=X[:, 0]).shap_values(X)
 
 
-def _wrap(model: Any, output: str) -> BlackBox:
+def _wrap(model: Any, output: str, batch_rows: int) -> BlackBox:
     from ..blackbox import wrap_model
 
     if model is None:
         raise ValueError("the value function asks a model, and this explainer holds none: pass model=")
-    return wrap_model(model, output)
+    return wrap_model(model, output, batch_rows)
 
 
 def _make_explanation(

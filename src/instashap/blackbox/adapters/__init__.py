@@ -5,10 +5,11 @@ imported before a model of that library has been recognised by the module its cl
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from ..._validation import check_choice
-from ..model import BlackBox
+from ..._validation import check_at_least, check_choice
+from ..model import BATCH_ROWS, BlackBox
 from .catboost_model import wrap_catboost
 from .estimator import wrap_estimator
 from .function import wrap_function
@@ -31,7 +32,7 @@ ADAPTERS: list[Adapter] = [
 ]
 
 
-def wrap_model(model: Any, output: str = "auto") -> BlackBox:
+def wrap_model(model: Any, output: str = "auto", batch_rows: int = BATCH_ROWS) -> BlackBox:
     """Find out how a model predicts.
 
     Parameters
@@ -43,6 +44,8 @@ def wrap_model(model: Any, output: str = "auto") -> BlackBox:
         Native boosters of XGBoost, LightGBM and CatBoost are classifiers if their objective says so; modules of torch and
         models of Keras are explained on what they give.
     output : {"auto", "raw", "probability"}
+    batch_rows : int
+        The most rows the model is asked about at once.
 
     Raises
     ------
@@ -50,10 +53,11 @@ def wrap_model(model: Any, output: str = "auto") -> BlackBox:
         If the model has no way to predict, or not the one asked for.
     """
     check_choice(output, ("auto", "raw", "probability"), "output")
+    check_at_least(batch_rows, 1, "batch_rows", "the model is asked about whole rows")
     if isinstance(model, type):
         raise TypeError(f"model is the class {model.__name__}; pass a fitted instance")
     for adapt in ADAPTERS:
         box = adapt(model, output)
         if box is not None:
-            return box
+            return replace(box, batch_rows=int(batch_rows))
     raise TypeError(f"model must have predict or predict_proba, or be callable; got {type(model).__name__}")

@@ -1,0 +1,122 @@
+"""The same rows in every container: the same explainer and the same Shapley values, to the last bit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from instashap import Explainer
+
+RNG = np.random.default_rng(0)
+N = 400
+NUMBERS = RNG.normal(size=(N, 3))
+NUMBERS[::17, 1] = np.nan
+COUNTS = RNG.integers(0, 50, N)
+FLAGS = RNG.integers(0, 2, N).astype(bool)
+TOWNS = np.where(RNG.random(N) < 0.1, None, RNG.choice(["north", "south", "east"], N))
+OUTPUTS = NUMBERS[:, 0] + np.nan_to_num(NUMBERS[:, 1]) * (TOWNS == "north") + COUNTS / 50 + FLAGS
+
+FRAME = pd.DataFrame({"a": NUMBERS[:, 0], "b": NUMBERS[:, 1], "count": COUNTS, "flag": FLAGS, "town": TOWNS})
+NULLS = FRAME["b"].astype("Float64").astype(object).where(FRAME["b"].notna(), None).tolist()
+COLUMNS = {"a": NUMBERS[:, 0].tolist(), "b": NULLS, "count": COUNTS.tolist(), "flag": FLAGS.tolist(), "town": TOWNS.tolist()}
+TYPES = {"a": pa.float64(), "b": pa.float64(), "count": pa.int64(), "flag": pa.bool_(), "town": pa.string()}
+ARROW = pa.table(COLUMNS, schema=pa.schema(TYPES))
+
+
+class Stream:
+    """A table that only exports an Arrow stream, as DuckDB's relations and others do."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return ARROW.__arrow_c_stream__(requested_schema)
+
+
+class Interchange:
+    """A table that only speaks the dataframe interchange protocol."""
+
+    def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> Any:
+        return ARROW.__dataframe__(nan_as_null, allow_copy)
+
+
+CONTAINERS: dict[str, Callable[[], Any]] = {
+    "pandas nullable": lambda: FRAME.convert_dtypes(),
+    "pandas on Arrow": lambda: FRAME.convert_dtypes(dtype_backend="pyarrow"),
+    "pandas categorical": lambda: FRAME.astype({"town": "category"}),
+    "pandas objects": lambda: FRAME.astype(object),
+    "pandas float32 and int8": lambda: FRAME.astype({"count": "int8"}),
+    "polars": lambda: pl.DataFrame(COLUMNS, strict=False),
+    "polars categorical": lambda: pl.DataFrame(COLUMNS, schema_overrides={"town": pl.Categorical}, strict=False),
+    "polars enum": lambda: pl.DataFrame(COLUMNS, schema_overrides={"town": pl.Enum(["west", "east", "south", "north"])}),
+    "arrow": lambda: ARROW,
+    "arrow in chunks": lambda: pa.concat_tables([ARROW.slice(0, 150), ARROW.slice(150)]),
+    "arrow dictionary": lambda: ARROW.set_column(4, "town", ARROW["town"].dictionary_encode()),
+    "arrow batch": lambda: ARROW.combine_chunks().to_batches()[0],
+    "stream": Stream,
+    "interchange": Interchange,
+}
+
+
+@pytest.fixture(scope="module")
+def plain() -> Explainer:
+    return Explainer(order=2).fit(FRAME, outputs=OUTPUTS)
+
+
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_every_container_of_named_columns_gives_the_same_bits(name: str, plain: Explainer) -> None:
+    X = CONTAINERS[name]()
+    explainer = Explainer(order=2).fit(X, outputs=OUTPUTS)
+    assert explainer.feature_names_ == plain.feature_names_
+    assert explainer.terms_ == plain.terms_
+    assert np.array_equal(explainer.shap_values(X), plain.shap_values(FRAME))
+    assert np.array_equal(plain.shap_values(X), plain.shap_values(FRAME))
+    assert explainer.expected_value == plain.expected_value
+    assert list(explainer(X).data[:, 4]) == list(plain(FRAME).data[:, 4])
+
+
+def make_arrays(folder: Any) -> dict[str, Any]:
+    """Three number columns with NaN, in every kind of array."""
+    np.save(folder / "rows.npy", NUMBERS)
+    masked = np.ma.masked_array(np.nan_to_num(NUMBERS, nan=1e9), mask=np.isnan(NUMBERS))
+    objects = NUMBERS.astype(object)
+    objects[np.isnan(NUMBERS)] = None
+    return {
+        "list": NUMBERS.tolist(),
+        "memory map": np.load(folder / "rows.npy", mmap_mode="r"),
+        "by columns": np.asfortranarray(NUMBERS),
+        "masked": masked,
+        "objects": objects,
+        "long double": NUMBERS.astype(np.longdouble),
+    }
+
+
+def test_every_array_gives_the_same_bits(tmp_path: Any) -> None:
+    expected = Explainer(order=1).fit(NUMBERS, outputs=OUTPUTS).shap_values(NUMBERS)
+    for name, X in make_arrays(tmp_path).items():
+        assert np.array_equal(Explainer(order=1).fit(X, outputs=OUTPUTS).shap_values(X), expected), name
+
+
+@pytest.mark.parametrize("name", [*CONTAINERS, "memory map", "masked", "list"])
+def test_the_model_gets_the_container_it_was_given(name: str, tmp_path: Any) -> None:
+    X = CONTAINERS[name]() if name in CONTAINERS else make_arrays(tmp_path)[name]
+    kinds = set()
+
+    def predict(batch: Any) -> Any:
+        kinds.add(type(batch))
+        if isinstance(X, pd.DataFrame):
+            assert list(batch.dtypes) == list(X.dtypes)
+            assert batch.index.name == X.index.name
+        start = predict.seen
+        predict.seen += len(batch) if hasattr(batch, "__len__") else N
+        return OUTPUTS[start : predict.seen]
+
+    predict.seen = 0
+    if isinstance(X, pd.DataFrame):
+        X.index.name = "row"
+    explainer = Explainer(predict, order=1, batch_rows=150).fit(X)
+    assert kinds == {type(X)}
+    assert predict.seen == N
+    assert explainer.expected_value == pytest.approx(OUTPUTS.mean())
