@@ -135,6 +135,26 @@ def test_other_lightgbms_give_what_predict_gives_whatever_the_columns_order(ligh
         wrap_model(model, "probability")
 
 
+def test_boosters_take_their_columns_by_name_from_every_kind_of_table(light: Any, boost: Any) -> None:
+    X = FRAME[["a", "b"]]
+    for model in (light("regression", BINARY, X=X), boost("reg:squarederror", BINARY, X=X)):
+        expected = wrap_model(model).predict(X, 120)
+        for table in (X[["b", "a"]], pl.DataFrame(X[["b", "a"]].to_dict("list")), pa.table(X[["b", "a"]].to_dict("list"))):
+            assert np.array_equal(wrap_model(model).predict(table, 120), expected)
+
+
+def test_lightgbms_estimators_are_not_given_their_columns_in_another_order() -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    X = FRAME[["a", "b"]]
+    classifier = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(X, BINARY)
+    regressor = lightgbm.LGBMRegressor(n_estimators=3, verbose=-1).fit(X, BINARY)
+    for model in (classifier, regressor):
+        assert wrap_model(model).predict(X, 120).shape == (120, 1)
+        for table in (X[["b", "a"]], pa.table(X[["b", "a"]].to_dict("list"))):
+            with pytest.raises(ModelOutputError, match=r"in another order than LGBM\w+ was trained on.*pass X\[\['a', 'b'\]\]"):
+                wrap_model(model).predict(table, 120)
+
+
 # --- CatBoost
 
 
@@ -390,6 +410,11 @@ def test_batches_keep_the_container_and_tell_how_far_they_are(make: Any) -> None
     assert np.array_equal(values[:, 0], NUMBERS[:, 0])
     assert kinds == [type(X)] * 3
     assert told == [(share, "asking the model") for share in (0.417, 0.833, 1.0)]
+
+
+def test_what_the_model_was_given_is_said_when_it_fails() -> None:
+    with pytest.raises(ModelOutputError, match=r"raised AttributeError: .*iloc.* \(given a polars DataFrame\)"):
+        wrap_model(lambda batch: batch.iloc[:, 0]).predict(pl.DataFrame({"a": [1.0]}), 1)
 
 
 def test_an_arrow_table_comes_in_slices() -> None:

@@ -22,6 +22,18 @@ def test_array_rows_mix_by_hand() -> None:
     np.testing.assert_array_equal(hybrid, [[1, 40], [10, 4], [30, 40], [3, 4]])
 
 
+def test_masked_entries_stay_masked() -> None:
+    rows = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+    others = np.ma.masked_array([[10.0, 20.0], [30.0, 40.0]], mask=[[1, 0], [0, 0]])
+    for own, other in ((rows, others.filled(np.nan)), (rows, others)):
+        hybrid = mix(own, other, None, MASKS[[1, 3]], rows=(0, 0), references=(0, 0))
+        values = np.ma.filled(hybrid, np.nan)
+        np.testing.assert_array_equal(values, [[np.nan, np.nan], [1, np.nan]])
+    hybrid = mix(rows.filled(np.nan), others, None, MASKS[[1]], rows=(1,), references=(0,))
+    assert np.ma.getmaskarray(hybrid).tolist() == [[True, False]]
+    assert take_rows([[1.0], [2.0]], np.array([1, 1])) == [[2.0], [2.0]]
+
+
 @pytest.mark.parametrize(
     ("own", "other", "expected"),
     [

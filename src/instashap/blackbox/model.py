@@ -80,7 +80,9 @@ class BlackBox:
         try:
             raw = self.call(batch)
         except Exception as error:
-            raise ModelOutputError(f"{source} raised {type(error).__name__}: {error}") from error
+            kind = type(batch)
+            given = f"given a {kind.__module__.split('.')[0]} {kind.__name__}"
+            raise ModelOutputError(f"{source} raised {type(error).__name__}: {error} ({given})") from error
         return self.transform(check_outputs(raw, stop - start, source, start))
 
 

@@ -20,13 +20,24 @@ def refuse_probability(model: Any, output: str, reason: str) -> None:
 
 
 def order_columns(X: Any, names: Sequence[str] | None) -> Any:
-    """A frame's columns as the model names them, if it does and the frame has them all; else the rows as they are."""
-    columns = getattr(X, "columns", None)
-    if columns is None or not names or not hasattr(X, "iloc"):
+    """A table's columns as the model names them, if it does and the table has them all; else the rows as they are."""
+    columns = _name_columns(X)
+    if not columns or not names or columns == list(names) or not set(names) <= set(columns):
         return X
-    if list(columns) == list(names) or not set(names) <= set(columns):
-        return X
-    return X[list(names)]
+    return X.select(list(names)) if hasattr(X, "select") else X[list(names)]
+
+
+def refuse_other_order(X: Any, names: Sequence[str], name: str) -> None:
+    """Raise if a model that goes by position is given its own columns in another order."""
+    columns = _name_columns(X)
+    if columns and columns != list(names) and set(columns) == set(names):
+        raise ValueError(f"columns are in another order than {name} was trained on, and it goes by position: pass X[{names}]")
+
+
+def _name_columns(X: Any) -> list[Any]:
+    """Names of the columns of a pandas, polars or Arrow table; empty for others."""
+    columns = getattr(X, "column_names", None)
+    return list(getattr(X, "columns", []) if columns is None else columns)
 
 
 def to_single_precision(X: Any, source: str) -> NDArray[np.float32]:
