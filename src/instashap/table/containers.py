@@ -68,10 +68,7 @@ def _read_arrow(X: Any, name: str) -> Any:
 
 
 def _to_pandas(table: Any) -> Any:
-    """A frame over the Arrow memory; dictionaries become categoricals, and an index that pandas once stored is one again."""
+    """A frame over the Arrow memory, whatever the types; an index that pandas once stored is one again."""
     import pandas as pd
 
-    def choose(kind: Any) -> Any:
-        return None if hasattr(kind, "index_type") else pd.ArrowDtype(kind)
-
-    return table.to_pandas(types_mapper=choose)
+    return table.to_pandas(types_mapper=pd.ArrowDtype)
