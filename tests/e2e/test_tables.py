@@ -1,5 +1,6 @@
 """The same rows in every container: the same explainer and the same Shapley values, to the last bit."""
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -120,3 +121,20 @@ def test_the_model_gets_the_container_it_was_given(name: str, tmp_path: Any) -> 
     assert kinds == [type(X)] * (3 if hasattr(X, "__len__") else 1)
     assert predict.seen == N
     assert explainer.expected_value == pytest.approx(OUTPUTS.mean())
+
+
+def test_memory_maps_are_explained_without_a_copy(tmp_path: Any) -> None:
+    np.save(tmp_path / "rows.npy", np.asfortranarray(np.random.default_rng(1).normal(size=(100_000, 10)).astype(np.float32)))
+    X = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    explainer = Explainer(order=1).fit(X[:500], outputs=np.asarray(X[:500, 0]))
+    explainer.predict(X[:5000])  # compiles
+    tracemalloc.start()
+    explainer.predict(X)
+    explained = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    fitted = explainer._check_fitted()
+    encoded = fitted.encoder.encode(fitted.read(X))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert explained < 4e6  # as float64 the rows take 8 MB, the predictions .8
+    assert peak < encoded.cells.nbytes + encoded.offsets.nbytes + 2e6
