@@ -109,19 +109,15 @@ def _read_frame(X: Any, schema: Schema | None, categorical: Any) -> Table:
         positions = _match(names, schema)
         if list(positions) != list(range(len(names))):
             X = X.iloc[:, list(positions)]
-    if all(dtype.kind in "fiu" for dtype in X.dtypes) and not (schema and any(schema.is_category)) and _is_auto(categorical):
+    dtypes = list(X.dtypes)
+    if all(dtype.kind in "fiu" for dtype in dtypes) and not (schema and any(schema.is_category)) and _is_auto(categorical):
         known = schema or Schema(tuple(names), (False,) * len(names), True)
-        values = _numeric_values(X)
-        check_integers(values, known.names, [dtype.kind in "iu" for dtype in X.dtypes])
+        is_plain = all(isinstance(dtype, np.dtype) for dtype in dtypes)
+        values = np.asarray(X.to_numpy() if is_plain else X.to_numpy(dtype=np.float64, na_value=np.nan))
+        check_integers(values, known.names, [dtype.kind in "iu" for dtype in dtypes])
         return Table(known, values, (), X.index)
     labels = names if schema is None else list(schema.names)
     return _collect([X.iloc[:, column] for column in range(X.shape[1])], labels, schema, categorical, True, X.index)
-
-
-def _numeric_values(X: Any) -> NDArray[Any]:
-    if all(isinstance(dtype, np.dtype) for dtype in X.dtypes):
-        return np.asarray(X.to_numpy())
-    return np.asarray(X.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:

@@ -1,8 +1,7 @@
 """Tables of every library as one of two containers, a pandas frame or an array, and without a copy where none is needed.
 
 Anything that exports an Arrow stream (polars, pyarrow, DuckDB and others), or only the older interchange protocol, becomes a
-pandas frame over the same Arrow memory: integers keep their digits and missing values stay apart from NaN until a column is
-read. The black box never sees these frames; it gets the user's own container.
+pandas frame in which integers keep their digits. The black box never sees these frames; it gets the user's own container.
 """
 
 import sys
@@ -61,6 +60,8 @@ def _refuse(X: Any, name: str) -> None:
 
 def _read_arrow(X: Any, name: str) -> Any:
     pyarrow = require("pyarrow", "tables", "tables of other libraries")
+    if isinstance(X, pyarrow.Table):  # the round through the stream takes a millisecond
+        return X
     try:
         return pyarrow.table(X)
     except (TypeError, ValueError) as error:
@@ -68,7 +69,12 @@ def _read_arrow(X: Any, name: str) -> Any:
 
 
 def _to_pandas(table: Any) -> Any:
-    """A frame over the Arrow memory, whatever the types; an index that pandas once stored is one again."""
+    """A frame; integers and booleans with gaps stay Arrow columns, where numpy would round them or make them objects.
+
+    An index that pandas once stored in the table is an index again.
+    """
     import pandas as pd
 
-    return table.to_pandas(types_mapper=pd.ArrowDtype)
+    gaps = {column.type for column in table.columns if column.null_count}
+    exact = {kind: pd.ArrowDtype(kind) for kind in gaps if str(kind).startswith(("int", "uint", "bool"))}
+    return table.to_pandas(types_mapper=exact.get) if exact else table.to_pandas()

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._validation import fill_masked
+
 
 def comes_from(model: Any, package: str, name: str) -> bool:
     """Whether a class of this name, of this package, is among the model's own and its bases."""
@@ -40,11 +42,11 @@ def _name_columns(X: Any) -> list[Any]:
     return list(getattr(X, "columns", []) if columns is None else columns)
 
 
-def to_single_precision(X: Any, source: str) -> NDArray[np.float32]:
-    """Rows as float32 of shape (n_rows, n_columns), for networks."""
-    values = X.to_numpy() if hasattr(X, "to_numpy") else X
+def to_numbers(X: Any, source: str, dtype: Any = np.float32) -> NDArray[Any]:
+    """Rows as numbers of shape (n_rows, n_columns), for networks."""
+    values = X.to_numpy() if hasattr(X, "to_numpy") else fill_masked(X)
     try:
-        return np.require(values, dtype=np.float32, requirements=("C", "W"))  # tensors share memory, and want it writable
+        return np.require(values, dtype=dtype, requirements=("C", "W"))  # tensors share memory, and want it writable
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"{source} takes numbers only, and the rows hold others ({error}); pass a function of the rows that encodes them"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..model import BlackBox, keep_values
-from .families import comes_from, refuse_probability, to_single_precision
+from .families import comes_from, refuse_probability, to_numbers
 
 
 def wrap_keras(model: Any, output: str) -> BlackBox | None:
@@ -13,5 +13,5 @@ def wrap_keras(model: Any, output: str) -> BlackBox | None:
     refuse_probability(model, output, "does not say what its outputs are")
     source = f"{type(model).__name__}.predict"
     return BlackBox(
-        lambda X: model.predict(to_single_precision(X, source), verbose=0), keep_values, (), "output of predict", source
+        lambda X: model.predict(to_numbers(X, source), verbose=0), keep_values, (), "output of predict", source
     )

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from ..model import BlackBox, keep_values
-from .families import comes_from, refuse_probability, to_single_precision
+from .families import comes_from, refuse_probability, to_numbers
 
 
 def wrap_torch(model: Any, output: str) -> BlackBox | None:
@@ -20,10 +22,11 @@ def wrap_torch(model: Any, output: str) -> BlackBox | None:
 
 def _forward(model: Any, X: Any, name: str) -> Any:
     torch = import_module("torch")
-    rows = torch.as_tensor(to_single_precision(X, name))
     first = next((each for each in model.parameters() if each.is_floating_point()), None)
-    if first is not None:
-        rows = rows.to(device=first.device, dtype=first.dtype)
+    if first is None:
+        rows = torch.as_tensor(to_numbers(X, name))
+    else:
+        rows = torch.as_tensor(to_numbers(X, name, np.float64)).to(device=first.device, dtype=first.dtype)
     with _evaluating(model), torch.no_grad():
         values = model(rows)
     if not hasattr(values, "detach"):

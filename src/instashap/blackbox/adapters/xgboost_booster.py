@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._validation import fill_masked
 from ..model import BlackBox, describe_classes, keep_values
 from .families import comes_from, order_columns, refuse_probability
 
@@ -38,8 +39,8 @@ def _make_matrix(model: Any, X: Any) -> Any:
 
     X = order_columns(X, model.feature_names)
     if hasattr(X, "columns") or model.feature_names is None:
-        return xgboost.DMatrix(X, enable_categorical=True)
-    return xgboost.DMatrix(np.asarray(X), feature_names=model.feature_names, feature_types=model.feature_types)
+        return xgboost.DMatrix(fill_masked(X), enable_categorical=True)
+    return xgboost.DMatrix(np.asarray(fill_masked(X)), feature_names=model.feature_names, feature_types=model.feature_types)
 
 
 def _squash(margins: NDArray[np.float64]) -> NDArray[np.float64]:
