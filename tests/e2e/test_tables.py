@@ -78,6 +78,15 @@ def test_every_container_of_named_columns_gives_the_same_bits(name: str, plain: 
     assert list(explainer(X).data[:, 4]) == list(plain(FRAME).data[:, 4])
 
 
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_outputs_are_named_by_the_columns_of_their_table(make: Callable[[Any], Any]) -> None:
+    outputs = make({"mean": OUTPUTS, "spread": OUTPUTS**2})
+    explainer = Explainer(order=1).fit(FRAME, outputs=outputs)
+    assert explainer.output_names_ == ("mean", "spread")
+    np.testing.assert_allclose(explainer.expected_value, [OUTPUTS.mean(), (OUTPUTS**2).mean()])
+
+
 def make_arrays(folder: Any) -> dict[str, Any]:
     """Three number columns with NaN, in every kind of array."""
     np.save(folder / "rows.npy", NUMBERS)

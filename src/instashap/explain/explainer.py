@@ -34,8 +34,9 @@ class Explainer:
     Parameters
     ----------
     model : estimator, callable or None
-        Anything with ``predict`` or ``predict_proba``, or a function of the rows. It is called once on the rows of ``fit``.
-        None if ``fit`` is given ``outputs``.
+        Anything with ``predict_proba``, ``decision_function`` or ``predict``, a native booster of XGBoost or LightGBM, a
+        torch module, a Keras model, or a function of the rows. It is asked once about the rows of ``fit``, in their own
+        container and types. None if ``fit`` is given ``outputs``.
     order : int
         The most columns a shape function reads, 1 to 3; 2 means pairs.
     presence_order : int or "auto"
@@ -194,7 +195,7 @@ class Explainer:
         self, X: Any, outputs: Any, n_rows: int, model: Any = None
     ) -> tuple[NDArray[np.float64], tuple[str, ...], str]:
         if outputs is not None:
-            names = tuple(map(str, outputs.columns)) if hasattr(outputs, "columns") else ()
+            names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
             return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
         box = self._wrap_model(model)
         with _show_progress(self.verbose) as progress:
