@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from instashap import Explainer
+from instashap import AdditiveRegressor, Explainer
 
 RNG = np.random.default_rng(0)
 N = 400
@@ -76,6 +76,21 @@ def test_every_container_of_named_columns_gives_the_same_bits(name: str, plain: 
     assert np.array_equal(plain.shap_values(X), plain.shap_values(FRAME))
     assert explainer.expected_value == plain.expected_value
     assert list(explainer(X).data[:, 4]) == list(plain(FRAME).data[:, 4])
+
+
+@pytest.fixture(scope="module")
+def regressor() -> AdditiveRegressor:
+    return AdditiveRegressor(order=1).fit(FRAME, OUTPUTS)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_an_additive_regressor_reads_every_container_alike(name: str, regressor: AdditiveRegressor) -> None:
+    X = CONTAINERS[name]()
+    assert np.array_equal(regressor.predict(X), regressor.predict(FRAME))
+    assert np.array_equal(regressor.shap_values(X), regressor.shap_values(FRAME))
+    model = AdditiveRegressor(order=1).fit(X, OUTPUTS)
+    assert list(model.feature_names_in_) == list(FRAME.columns)
+    assert np.array_equal(model.predict(X), regressor.predict(FRAME))
 
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
