@@ -126,8 +126,10 @@ def test_polars_rows_stay_polars() -> None:
     assert wider["rooms"].to_list() == [8.0, 2.0, 8.0, 2.0]
     with pytest.raises(TypeError, match="column 'rooms' of the background does not fit"):
         mix(X, np.array([["y", "many"], ["z", "few"]]), None)
-    with pytest.raises(TypeError, match=r"not Table: pass X.to_pandas\(\)"):
+    with pytest.raises(TypeError, match="the table of rows is a Table: pass a pandas DataFrame"):
         make_mixer(X.to_arrow(), X, None, 2, "background")
+    with pytest.raises(TypeError, match="the background is a RecordBatch: pass a pandas DataFrame"):
+        make_mixer(X, X.to_arrow().to_batches()[0], None, 2, "background")
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, pd.DataFrame, lambda rows: pytest.importorskip("polars").DataFrame(rows)])

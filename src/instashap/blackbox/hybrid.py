@@ -52,8 +52,8 @@ def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: i
     ValueError
         If columns are missing, there is no reference, or a reference's category is not among the rows'.
     """
-    if hasattr(X, "column_names") or (hasattr(X, "__arrow_c_stream__") and not hasattr(X, "columns")):
-        raise TypeError(f"hybrid rows are made of numpy, pandas or polars tables, not {type(X).__name__}: pass X.to_pandas()")
+    _refuse_foreign(X, "table of rows")
+    _refuse_foreign(reference, what)
     rows = _pick_columns(X, names, n_columns, "table of rows")
     references = _pick_columns(reference, names, n_columns, what)
     if len(references) == 0:
@@ -63,6 +63,16 @@ def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: i
     others = _as_array(references)
     common = _find_common(rows.dtype, others)
     return ArrayMixer(rows.astype(common, copy=False), others.astype(common, copy=False))
+
+
+def _refuse_foreign(table: Any, what: str) -> None:
+    """Columns of other libraries cannot be mixed and given back in their own container."""
+    speaks = any(hasattr(table, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__"))
+    if speaks and not (hasattr(table, "iloc") or hasattr(table, "to_series")):  # neither pandas nor polars
+        raise TypeError(
+            f"hybrid rows are made of numpy, pandas or polars tables, and the {what} is a {type(table).__name__}: "
+            "pass a pandas DataFrame"
+        )
 
 
 def take_rows(X: Any, rows: Positions) -> Any:
