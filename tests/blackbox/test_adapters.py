@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 from sklearn.datasets import load_iris
@@ -148,6 +147,7 @@ def test_other_lightgbms_give_what_predict_gives_whatever_the_columns_order(ligh
 
 
 def test_boosters_take_their_columns_by_name_from_every_kind_of_table(light: Any, boost: Any) -> None:
+    pl = pytest.importorskip("polars")
     X = FRAME[["a", "b"]]
     for model in (light("regression", BINARY, X=X), boost("reg:squarederror", BINARY, X=X)):
         expected = wrap_model(model).predict(X, 120)
@@ -411,7 +411,11 @@ def test_no_library_is_imported_for_models_of_others() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, lambda X: pl.DataFrame(X, schema=["a", "b"]), lambda X: X.tolist()])
+def make_polars(X: np.ndarray) -> Any:
+    return pytest.importorskip("polars").DataFrame(X, schema=["a", "b"])
+
+
+@pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, make_polars, np.ndarray.tolist])
 def test_batches_keep_the_container_and_tell_how_far_they_are(make: Any) -> None:
     X = make(NUMBERS)
     kinds, told = [], []
@@ -428,7 +432,7 @@ def test_batches_keep_the_container_and_tell_how_far_they_are(make: Any) -> None
 
 def test_what_the_model_was_given_is_said_when_it_fails() -> None:
     with pytest.raises(ModelOutputError, match=r"raised AttributeError: .*iloc.* \(given a polars DataFrame\)"):
-        wrap_model(lambda batch: batch.iloc[:, 0]).predict(pl.DataFrame({"a": [1.0]}), 1)
+        wrap_model(lambda batch: batch.iloc[:, 0]).predict(make_polars(NUMBERS), 120)
 
 
 def test_an_arrow_table_comes_in_slices() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
 from instashap import AdditiveRegressor, Explainer
 
+pl = pytest.importorskip("polars")
 RNG = np.random.default_rng(0)
 N = 400
 NUMBERS = RNG.normal(size=(N, 3))
@@ -35,12 +35,26 @@ class Stream:
         return ARROW.__arrow_c_stream__(requested_schema)
 
 
+class Relation(Stream):
+    """One with a length that is indexed by column."""
+
+    def __len__(self) -> int:
+        return N
+
+    def __getitem__(self, name: str) -> Any:
+        if not isinstance(name, str):
+            raise TypeError("indexed by one column name")
+        return ARROW[name]
+
+
 class Interchange:
     """A table that only speaks the dataframe interchange protocol."""
 
     def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> Any:
         return ARROW.__dataframe__(nan_as_null, allow_copy)
 
+
+WHOLE = (Stream, Interchange)  # cannot be cut into batches of rows
 
 CONTAINERS: dict[str, Callable[[], Any]] = {
     "pandas nullable": lambda: FRAME.convert_dtypes(),
@@ -56,6 +70,7 @@ CONTAINERS: dict[str, Callable[[], Any]] = {
     "arrow dictionary": lambda: ARROW.set_column(4, "town", ARROW["town"].dictionary_encode()),
     "arrow batch": lambda: ARROW.combine_chunks().to_batches()[0],
     "stream": Stream,
+    "relation": Relation,
     "interchange": Interchange,
 }
 
@@ -135,14 +150,14 @@ def test_the_model_gets_the_container_it_was_given(name: str, tmp_path: Any) -> 
             assert list(batch.dtypes) == list(X.dtypes)
             assert batch.index.name == X.index.name
         start = predict.seen
-        predict.seen += len(batch) if hasattr(batch, "__len__") else N
+        predict.seen += N if isinstance(batch, WHOLE) else len(batch)
         return OUTPUTS[start : predict.seen]
 
     predict.seen = 0
     if isinstance(X, pd.DataFrame):
         X.index.name = "row"
     explainer = Explainer(predict, order=1, batch_rows=150).fit(X)
-    assert kinds == [type(X)] * (3 if hasattr(X, "__len__") else 1)
+    assert kinds == [type(X)] * (1 if isinstance(X, WHOLE) else 3)
     assert predict.seen == N
     assert explainer.expected_value == pytest.approx(OUTPUTS.mean())
 

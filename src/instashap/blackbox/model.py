@@ -89,12 +89,20 @@ class BlackBox:
 def _iterate_batches(X: Any, n_rows: int, batch_rows: int) -> Iterator[tuple[Any, int, int]]:
     """Batches in the user's container, each with its first row and the one after its last."""
     rows = X.iloc if hasattr(X, "iloc") else X
-    if n_rows <= batch_rows or not (hasattr(rows, "__getitem__") and hasattr(X, "__len__")):
+    if n_rows <= batch_rows or not _has_slices(rows):
         yield X, 0, n_rows
         return
     for start in range(0, n_rows, batch_rows):
         stop = min(start + batch_rows, n_rows)
         yield rows[start:stop], start, stop
+
+
+def _has_slices(rows: Any) -> bool:
+    """Whether a slice is some of the rows; relations of databases, for one, are indexed by column."""
+    try:
+        return len(rows[0:1]) == 1
+    except Exception:  # each library has an error of its own for what it does not do
+        return False
 
 
 def keep_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
