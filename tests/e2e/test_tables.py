@@ -16,14 +16,20 @@ RNG = np.random.default_rng(0)
 N = 400
 NUMBERS = RNG.normal(size=(N, 3))
 NUMBERS[::17, 1] = np.nan
-COUNTS = RNG.integers(0, 50, N)
-FLAGS = RNG.integers(0, 2, N).astype(bool)
+COUNTS = RNG.integers(0, 50, N).astype(float)
+COUNTS[::13] = np.nan
+FLAGS = np.where(RNG.random(N) < 0.1, None, RNG.integers(0, 2, N).astype(bool))
 TOWNS = np.where(RNG.random(N) < 0.1, None, RNG.choice(["north", "south", "east"], N))
-OUTPUTS = NUMBERS[:, 0] + np.nan_to_num(NUMBERS[:, 1]) * (TOWNS == "north") + COUNTS / 50 + FLAGS
+OUTPUTS = NUMBERS[:, 0] + np.nan_to_num(NUMBERS[:, 1]) * (TOWNS == "north") + np.nan_to_num(COUNTS) / 50 + (FLAGS == True)  # noqa: E712
 
 FRAME = pd.DataFrame({"a": NUMBERS[:, 0], "b": NUMBERS[:, 1], "count": COUNTS, "flag": FLAGS, "town": TOWNS})
-NULLS = FRAME["b"].astype("Float64").astype(object).where(FRAME["b"].notna(), None).tolist()
-COLUMNS = {"a": NUMBERS[:, 0].tolist(), "b": NULLS, "count": COUNTS.tolist(), "flag": FLAGS.tolist(), "town": TOWNS.tolist()}
+COLUMNS: dict[str, list[Any]] = {
+    "a": NUMBERS[:, 0].tolist(),
+    "b": [None if value != value else value for value in NUMBERS[:, 1].tolist()],
+    "count": [None if value != value else int(value) for value in COUNTS.tolist()],
+    "flag": FLAGS.tolist(),
+    "town": TOWNS.tolist(),
+}
 TYPES = {"a": pa.float64(), "b": pa.float64(), "count": pa.int64(), "flag": pa.bool_(), "town": pa.string()}
 ARROW = pa.table(COLUMNS, schema=pa.schema(TYPES))
 
@@ -61,7 +67,7 @@ CONTAINERS: dict[str, Callable[[], Any]] = {
     "pandas on Arrow": lambda: FRAME.convert_dtypes(dtype_backend="pyarrow"),
     "pandas categorical": lambda: FRAME.astype({"town": "category"}),
     "pandas objects": lambda: FRAME.astype(object),
-    "pandas float32 and int8": lambda: FRAME.astype({"count": "int8"}),
+    "pandas Int8 and float32": lambda: FRAME.astype({"count": "Int8", "flag": "float32"}),
     "polars": lambda: pl.DataFrame(COLUMNS, strict=False),
     "polars categorical": lambda: pl.DataFrame(COLUMNS, schema_overrides={"town": pl.Categorical}, strict=False),
     "polars enum": lambda: pl.DataFrame(COLUMNS, schema_overrides={"town": pl.Enum(["west", "east", "south", "north"])}),
