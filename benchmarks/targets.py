@@ -9,6 +9,7 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         "order 3: error": ("<=", 4.2),
         "order 2: fit": ("<=", 15.0),
     },
+    "cover": {"order 2: class agreement": (">=", 80.0)},
     "coverage": {"largest distance of a coverage from 90 %": ("<=", 0.05)},
     "fidelity": {"order 2: held-out R² to the black box": (">=", 0.985)},
     "drift": {

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from ._errors import ModelOutputError
 
+# Below it every integer is a float64; from it on neighbours become one number.
+LARGEST_INTEGER = 2**53
+
 
 def check_order(order: Any, n_features: int, name: str = "order") -> int:
     """Return ``order`` as an int in 1 … n_features."""
@@ -45,11 +48,44 @@ def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
     return str(value)
 
 
+def check_integer(value: Any, name: str) -> None:
+    """Raise ``ValueError`` for an integer from 2**53 on, which as a number of a column would lose digits."""
+    if isinstance(value, Integral) and not -LARGEST_INTEGER < int(value) < LARGEST_INTEGER:
+        raise ValueError(
+            f"column {name!r} holds integers as large as {int(value)}; from 2**53 on float64 cannot tell neighbours apart: "
+            f"cast the column to float if it is a quantity, name it in categorical=[{name!r}] or drop it if it is an identifier"
+        )
+
+
+def check_integers(values: NDArray[Any], names: Sequence[str], is_integer: Sequence[bool]) -> None:
+    """The same for columns of numbers, shape (n_rows, n_columns); they may already be float64, NaN is missing."""
+    if not any(is_integer) or not holds_large(values):
+        return
+    for column, name in enumerate(names):
+        if is_integer[column] and holds_large(values[:, column]):
+            check_integer(int(max(np.fmax.reduce(values[:, column]), np.fmin.reduce(values[:, column]), key=abs)), name)
+
+
+def holds_large(values: NDArray[Any]) -> bool:
+    """Whether the size of a number reaches 2**53; NaN does not."""
+    if values.dtype.itemsize < 8 or not values.size:
+        return False
+    low, high = (float(reduce(values, axis=None)) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    return high >= LARGEST_INTEGER or low <= -LARGEST_INTEGER
+
+
+def fill_masked(values: Any) -> Any:
+    """A masked array as float64 with NaN where it is masked; anything else as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    return np.where(np.ma.getmaskarray(values), np.nan, np.asarray(values.data, dtype=np.float64))
+
+
 def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
     """Return row weights as float64 of shape (n_rows,); ``None`` means one each."""
     if sample_weight is None:
         return np.ones(n_rows)
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    weights = np.asarray(fill_masked(sample_weight), dtype=np.float64)
     if weights.ndim == 0:
         weights = np.full(n_rows, float(weights))
     if weights.ndim != 1:
@@ -69,7 +105,7 @@ def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:
     """Return a regression target as float64 of shape (n_rows,) or (n_rows, n_outputs)."""
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
-    values = np.asarray(y)
+    values = np.asarray(fill_masked(y))
     if values.dtype.kind == "c":
         raise ValueError("Complex data not supported: y is complex; pass real numbers")
     try:
@@ -112,31 +148,48 @@ def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], ND
     return classes, codes
 
 
-def check_outputs(outputs: Any, n_rows: int, source: str) -> NDArray[np.float64]:
+def check_outputs(outputs: Any, n_rows: int, source: str, first_row: int = 0) -> NDArray[np.float64]:
     """Return model outputs as float64 of shape (n_rows, n_outputs), finite.
 
-    ``source`` starts the message, for example ``"the model's predict"``.
+    Parameters
+    ----------
+    outputs : array
+    n_rows : int
+    source : str
+        Starts the message, for example ``"the model's predict"``.
+    first_row : int
+        Where in the table these rows begin.
     """
-    try:
-        values = np.asarray(outputs, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ModelOutputError(
-            f"{source} must give numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does"
-        ) from error
+    values = _read_outputs(outputs, source)
     if values.ndim == 0 or len(values) != n_rows:
         raise ModelOutputError(
             f"{source} gave shape {values.shape} for {n_rows} rows; expected ({n_rows},) or ({n_rows}, n_outputs)"
         )
     if values.ndim > 2:
         raise ModelOutputError(f"{source} gave shape {values.shape}; expected one row of outputs a row, ({n_rows}, n_outputs)")
+    if not values.size:
+        raise ModelOutputError(f"{source} gave shape {values.shape}: no outputs; expected ({n_rows},) or ({n_rows}, n_outputs)")
     values = values.reshape(n_rows, -1)
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if bad.size:
         raise ModelOutputError(
-            f"{source} is not finite on {bad.size} rows, the first is row {bad[0]} ({values[bad[0]].tolist()}); "
+            f"{source} is not finite on {bad.size} rows, the first is row {first_row + bad[0]} ({values[bad[0]].tolist()}); "
             "repair the model or drop those rows"
         )
     return values
+
+
+def _read_outputs(outputs: Any, source: str) -> NDArray[np.float64]:
+    """Numbers as float64; text that looks like numbers, dates and complex numbers are none."""
+    try:
+        values = np.asarray(fill_masked(outputs))
+        if values.dtype.kind not in "fiubO" or any(isinstance(value, str) for value in values.flat if values.dtype == object):
+            raise TypeError(f"dtype {values.dtype}")
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor that still tracks gradients gives the last
+        raise ModelOutputError(
+            f"{source} must give numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does"
+        ) from error
 
 
 def check_masks(masks: Any, n_rows: int, n_features: int) -> NDArray[np.bool_]:

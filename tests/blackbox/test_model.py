@@ -57,7 +57,7 @@ def test_log_odds_by_hand() -> None:
 def test_without_probabilities_the_decision_function_is_used() -> None:
     model = LinearSVC().fit(IRIS[:100], IRIS_CLASS[:100])
     assert np.array_equal(wrap_model(model).predict(IRIS, 150)[:, 0], model.decision_function(IRIS))
-    with pytest.raises(TypeError, match="needs predict_proba, which LinearSVC does not have"):
+    with pytest.raises(TypeError, match="needs class probabilities, but LinearSVC has no predict_proba"):
         wrap_model(model, "probability")
 
 
@@ -80,8 +80,7 @@ def test_the_model_sees_rows_in_the_users_container_and_types() -> None:
     assert seen[0] is frame
 
 
-def test_many_rows_come_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("instashap.blackbox.model.BATCH_ROWS", 40)
+def test_many_rows_come_in_batches() -> None:
     sizes = []
 
     def predict(X: np.ndarray) -> np.ndarray:
@@ -89,7 +88,7 @@ def test_many_rows_come_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
         return X[:, 0]
 
     for container in (IRIS, pd.DataFrame(IRIS)):
-        box = wrap_model(predict if container is IRIS else lambda X: predict(X.to_numpy()))
+        box = wrap_model(predict if container is IRIS else lambda X: predict(X.to_numpy()), batch_rows=40)
         assert np.array_equal(box.predict(container, 150)[:, 0], IRIS[:, 0])
     assert sizes == [40, 40, 40, 30] * 2
 
@@ -105,6 +104,13 @@ def test_a_forest_certain_of_itself_is_clipped() -> None:
         (lambda X: X[:10, 0], r"gave shape \(10,\) for 150 rows"),
         (lambda X: np.where(np.arange(150) == 7, np.nan, 1.0), "not finite on 1 rows, the first is row 7"),
         (lambda X: ["a"] * 150, "must give numbers"),
+        (lambda X: ["1"] * 150, "must give numbers"),
+        (lambda X: np.array(["1"] * 150, dtype=object), "must give numbers"),
+        (lambda X: X[:, 0] + 1j, r"must give numbers, got ndarray \(dtype complex128\)"),
+        (lambda X: np.zeros(150, dtype="M8[s]"), "must give numbers"),
+        (lambda X: np.ma.masked_less(X[:, 0], 4.5), "not finite on 4 rows, the first is row 8"),
+        (lambda X: [[1.0]] * 149 + [[1.0, 2.0]], "must give numbers"),
+        (lambda X: np.zeros((150, 0)), r"gave shape \(150, 0\): no outputs"),
         (lambda X: np.zeros((150, 2, 2)), r"gave shape \(150, 2, 2\)"),
         (lambda X: 1 / 0, "raised ZeroDivisionError: division by zero"),
     ],
@@ -120,10 +126,35 @@ def test_the_models_own_error_is_chained() -> None:
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_outputs_that_change_shape_between_batches_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("instashap.blackbox.model.BATCH_ROWS", 100)
-    with pytest.raises(ModelOutputError, match="gave 1 outputs, then 2"):
-        wrap_model(lambda X: np.zeros((len(X), 1 if len(X) == 100 else 2))).predict(IRIS, 150)
+def change_columns(X: np.ndarray) -> np.ndarray:
+    return np.zeros((len(X), 1 if len(X) == 60 else 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (change_columns, r"change_columns gave 1 outputs, then 2 \(rows 120 to 149 of 150\); they must stay the same"),
+        (lambda X: [1 / (len(X) - 30)] * len(X), r"\(rows 120 to 149 of 150\) raised ZeroDivisionError"),
+        (lambda X: X[:50, 0], r"\(rows 0 to 59 of 150\) gave shape \(50,\) for 60 rows"),
+        (lambda X: np.where(np.arange(len(X)) == 31, np.nan, 1.0), r"\(rows 0 to 59 of 150\) is not finite on 1 rows"),
+    ],
+)
+def test_the_batch_and_row_of_a_failure_are_named(model: object, message: str) -> None:
+    with pytest.raises(ModelOutputError, match=message):
+        wrap_model(model, batch_rows=60).predict(IRIS, 150)
+
+
+def test_a_row_that_fails_is_counted_from_the_tables_first() -> None:
+    X = np.arange(150.0)[:, None]
+    message = r"\(rows 120 to 149 of 150\) is not finite on 1 rows, the first is row 145 \(\[nan\]\)"
+    with pytest.raises(ModelOutputError, match=message):
+        wrap_model(lambda X: np.where(X[:, 0] == 145, np.nan, 0.0), batch_rows=60).predict(X, 150)
+
+
+@pytest.mark.parametrize(("size", "kind"), [(0, ValueError), (-5, ValueError), (1.5, TypeError), (True, TypeError)])
+def test_a_batch_holds_a_row_at_least(size: object, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="batch_rows"):
+        wrap_model(len, batch_rows=size)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("model", "message"), [(LinearRegression, "pass a fitted instance"), (3, "got int")])

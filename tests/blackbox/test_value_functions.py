@@ -22,6 +22,18 @@ def test_array_rows_mix_by_hand() -> None:
     np.testing.assert_array_equal(hybrid, [[1, 40], [10, 4], [30, 40], [3, 4]])
 
 
+def test_masked_entries_stay_masked() -> None:
+    rows = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0]], mask=[[0, 1], [0, 0]])
+    others = np.ma.masked_array([[10.0, 20.0], [30.0, 40.0]], mask=[[1, 0], [0, 0]])
+    for own, other in ((rows, others.filled(np.nan)), (rows, others)):
+        hybrid = mix(own, other, None, MASKS[[1, 3]], rows=(0, 0), references=(0, 0))
+        values = np.ma.filled(hybrid, np.nan)
+        np.testing.assert_array_equal(values, [[np.nan, np.nan], [1, np.nan]])
+    hybrid = mix(rows.filled(np.nan), others, None, MASKS[[1]], rows=(1,), references=(0,))
+    assert np.ma.getmaskarray(hybrid).tolist() == [[True, False]]
+    assert take_rows([[1.0], [2.0]], np.array([1, 1])) == [[2.0], [2.0]]
+
+
 @pytest.mark.parametrize(
     ("own", "other", "expected"),
     [
@@ -114,8 +126,10 @@ def test_polars_rows_stay_polars() -> None:
     assert wider["rooms"].to_list() == [8.0, 2.0, 8.0, 2.0]
     with pytest.raises(TypeError, match="column 'rooms' of the background does not fit"):
         mix(X, np.array([["y", "many"], ["z", "few"]]), None)
-    with pytest.raises(TypeError, match=r"not Table: pass X.to_pandas\(\)"):
+    with pytest.raises(TypeError, match="the table of rows is a Table: pass a pandas DataFrame"):
         make_mixer(X.to_arrow(), X, None, 2, "background")
+    with pytest.raises(TypeError, match="the background is a RecordBatch: pass a pandas DataFrame"):
+        make_mixer(X, X.to_arrow().to_batches()[0], None, 2, "background")
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, pd.DataFrame, lambda rows: pytest.importorskip("polars").DataFrame(rows)])

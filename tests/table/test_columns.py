@@ -61,6 +61,13 @@ def test_a_list_of_rows_is_a_table():
     assert table.numbers.tolist() == [[1.0, 2.5], [3.0, 4.0]]
 
 
+def test_numbers_beside_text_in_a_list_stay_numbers():
+    table = read_table([[1, "x"], [2.5, "2"]])
+    assert table.schema.is_category == (False, True)
+    assert table.numbers.tolist() == [[1.0], [2.5]]
+    assert table.categories[0][1] == ["x", "2"]
+
+
 @pytest.mark.parametrize(
     ("values", "dtype", "expected"),
     [
@@ -97,9 +104,56 @@ def test_object_arrays_are_read_column_by_column():
     assert table.categories[0][0].tolist() == [0, -1, 1]
 
 
-def test_integers_too_large_for_a_float_are_refused_by_name():
-    with pytest.raises(TypeError, match="column 'a' must hold numbers"):
-        read_table(_frame([10**400, 1], object))
+BIG = 2**53
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.array([[1, 0], [BIG + 1, 0]]),
+        np.array([[1, 0], [-BIG, 0]]),
+        np.array([[1, 0], [2**64 - 1, 0]], dtype="u8"),
+        [[BIG + 1, 0.5]],
+        [[1, 0], [BIG + 1, 0.5]],
+        np.ma.masked_array([[1, 0], [BIG + 1, 0]], mask=[[1, 0], [0, 0]]),
+        np.array([[1, "a"], [BIG + 1, "b"]], dtype=object),
+        np.array([[1, 0], [10**400, 0]], dtype=object),
+    ],
+)
+def test_integers_from_two_to_the_53_on_are_refused_by_name(X):
+    with pytest.raises(ValueError, match=r"column 'x0' holds integers as large as -?\d+; from 2\*\*53 on float64 cannot tell"):
+        read_table(X)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64", object, pd.ArrowDtype(pa.int64())])
+@pytest.mark.parametrize("with_text", [False, True])
+def test_integer_columns_of_frames_from_two_to_the_53_on_are_refused_by_name(dtype, with_text):
+    X = _frame([BIG + 1, 1], dtype)
+    with pytest.raises(ValueError, match=r"column 'a' holds integers as large as 90071992547409\d\d; .*categorical=\['a'\]"):
+        read_table(X.assign(text=["u", "v"]) if with_text else X)
+
+
+def test_missing_values_do_not_hide_large_integers(pl):
+    for X in (_frame([BIG + 1, None], "Int64"), pl.DataFrame({"a": [None, BIG + 1]}), pa.table({"a": [BIG + 1, None]})):
+        with pytest.raises(ValueError, match="column 'a' holds integers"):
+            read_table(X)
+
+
+def test_what_float64_holds_is_no_large_integer():
+    X = np.array([[BIG - 1, -BIG + 1]])
+    assert read_table(X).numbers.tolist() == X.tolist()
+    assert read_table([[1e300, -1e300]]).numbers.tolist() == [[1e300, -1e300]]
+    assert read_table(np.ma.masked_array([[1, BIG + 1]], mask=[[0, 1]])).numbers[0, 0] == 1
+    masked = read_table(np.ma.masked_array([[1, BIG + 1]], mask=[[0, 1]])).numbers
+    assert np.isnan(masked[0, 1])
+
+
+def test_large_integers_named_as_categories_keep_every_digit(pl):
+    values = [BIG, BIG + 1, None, BIG]
+    for X in (_frame(values, "Int64"), pl.DataFrame({"a": values}), pa.table({"a": values})):
+        assert _levels(X, categorical=["a"]) == values
+    assert _levels(np.array([[BIG, 0], [BIG + 1, 0]]), categorical=[0]) == values[:2]
+    assert _levels(np.ma.masked_array([[BIG], [BIG + 1], [0], [BIG]], mask=[[0], [0], [1], [0]]), categorical=[0]) == values
 
 
 # --- categories

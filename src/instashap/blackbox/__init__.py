@@ -1,5 +1,6 @@
 """Black box in: any predictor as numbers on a stated scale."""
 
-from .model import BlackBox, wrap_model
+from .adapters import wrap_model
+from .model import BlackBox
 
 __all__ = ["BlackBox", "wrap_model"]

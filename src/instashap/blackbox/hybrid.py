@@ -52,22 +52,35 @@ def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: i
     ValueError
         If columns are missing, there is no reference, or a reference's category is not among the rows'.
     """
-    if hasattr(X, "column_names"):
-        raise TypeError(f"hybrid rows are made of numpy, pandas or polars tables, not {type(X).__name__}: pass X.to_pandas()")
+    _refuse_foreign(X, "table of rows")
+    _refuse_foreign(reference, what)
     rows = _pick_columns(X, names, n_columns, "table of rows")
     references = _pick_columns(reference, names, n_columns, what)
     if len(references) == 0:
         raise ValueError(f"the {what} has no rows; it needs at least one")
     if hasattr(X, "columns"):
         return _make_frame_mixer(rows, references, what)
-    common = _find_common(rows.dtype, np.asarray(references))
-    return ArrayMixer(rows.astype(common, copy=False), np.asarray(references).astype(common, copy=False))
+    others = _as_array(references)
+    common = _find_common(rows.dtype, others)
+    return ArrayMixer(rows.astype(common, copy=False), others.astype(common, copy=False))
+
+
+def _refuse_foreign(table: Any, what: str) -> None:
+    """Columns of other libraries cannot be mixed and given back in their own container."""
+    speaks = any(hasattr(table, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__"))
+    if speaks and not (hasattr(table, "iloc") or hasattr(table, "to_series")):  # neither pandas nor polars
+        raise TypeError(
+            f"hybrid rows are made of numpy, pandas or polars tables, and the {what} is a {type(table).__name__}: "
+            "pass a pandas DataFrame"
+        )
 
 
 def take_rows(X: Any, rows: Positions) -> Any:
     """Rows of a user's table by position, in its own container."""
     if hasattr(X, "iloc"):
         return X.iloc[rows]
+    if isinstance(X, (list, tuple)):
+        return [X[row] for row in rows]
     return X.take(rows) if hasattr(X, "column_names") else X[rows]
 
 
@@ -88,7 +101,9 @@ class ArrayMixer:
 
     def mix(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> NDArray[Any]:
         """See :class:`Mixer`."""
-        return np.where(masks, self.rows[rows], self.references[references])
+        own, others = self.rows[rows], self.references[references]
+        is_masked = any(isinstance(each, np.ma.MaskedArray) for each in (own, others))
+        return np.ma.where(masks, own, others) if is_masked else np.where(masks, own, others)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -120,10 +135,15 @@ def _pick_columns(table: Any, names: Sequence[str] | None, n_columns: int, what:
         places = list(range(len(labels))) if names is None else _find_columns(labels, names, what)
         _check_width((len(table), len(places)), n_columns, what)
         return table.iloc[:, places] if hasattr(table, "iloc") else table[:, places]
-    values = np.asarray(table)
+    values = _as_array(table)
     values = values.reshape(1, -1) if values.ndim == 1 else values
     _check_width(values.shape, n_columns, what)
     return values
+
+
+def _as_array(table: Any) -> NDArray[Any]:
+    """What is missing in a masked array is told by its mask, which must not get lost."""
+    return table if isinstance(table, np.ma.MaskedArray) else np.asarray(table)
 
 
 def _check_width(shape: tuple[int, ...], n_columns: int, what: str) -> None:

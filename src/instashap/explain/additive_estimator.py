@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._validation import check_monotone, check_weights, find_column
 from ..likelihood.families import Family
 from ..table.columns import Table, read_table
+from ..table.containers import open_container
 from .editing import find_term, recentre, set_shape
 from .explainer import Explainer, _show_progress, _squeeze
 from .explanation import Explanation
@@ -119,7 +120,7 @@ class AdditiveEstimator(BaseEstimator):
         return self
 
     def _read(self, X: Any, sample_weight: Any) -> tuple[Table, NDArray[np.float64]]:
-        validate_data(self, X, skip_check_array=True)
+        validate_data(self, open_container(X), skip_check_array=True)
         table = read_table(X, categorical=self.categorical)
         return table, check_weights(sample_weight, table.n_rows)
 
@@ -181,7 +182,7 @@ class AdditiveEstimator(BaseEstimator):
         if X is not None:
             if getattr(X, "ndim", 2) != 2:
                 self._fitted.read(X)  # says how to reshape
-            validate_data(self, X, reset=False, skip_check_array=True)
+            validate_data(self, open_container(X), reset=False, skip_check_array=True)
         return self._fitted
 
     def __sklearn_tags__(self) -> Any:

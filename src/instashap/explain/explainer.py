@@ -34,8 +34,9 @@ class Explainer:
     Parameters
     ----------
     model : estimator, callable or None
-        Anything with ``predict`` or ``predict_proba``, or a function of the rows. It is called once on the rows of ``fit``.
-        None if ``fit`` is given ``outputs``.
+        Anything with ``predict_proba``, ``decision_function`` or ``predict``, a native booster of XGBoost or LightGBM, a
+        torch module, a Keras model, or a function of the rows. It is asked once about the rows of ``fit``, in their own
+        container and types. None if ``fit`` is given ``outputs``.
     order : int
         The most columns a shape function reads, 1 to 3; 2 means pairs.
     presence_order : int or "auto"
@@ -59,12 +60,14 @@ class Explainer:
     full_weight : float
         Mass of the full coalition beside the interior sizes' total of 1. More weight favours the prediction over the
         attribution where the terms cannot serve both.
+    batch_rows : int
+        The most rows the model is asked about at once; fewer need less memory.
     n_jobs : int, optional
         Threads for explaining; default every core. The answer has the same bits for any number.
     random_state : int, optional
         Seeds fitters that draw; the closed form draws nothing.
     verbose : int
-        1 shows progress.
+        1 shows progress: of asking the model, batch by batch, and of the fit.
 
     Attributes
     ----------
@@ -106,6 +109,7 @@ class Explainer:
         groups: Any = None,
         categorical: Any = "auto",
         full_weight: float = 1.0,
+        batch_rows: int = 8192,
         n_jobs: int | None = None,
         random_state: int | None = None,
         verbose: int = 0,
@@ -120,6 +124,7 @@ class Explainer:
         self.groups = groups
         self.categorical = categorical
         self.full_weight = full_weight
+        self.batch_rows = batch_rows
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -190,17 +195,18 @@ class Explainer:
         self, X: Any, outputs: Any, n_rows: int, model: Any = None
     ) -> tuple[NDArray[np.float64], tuple[str, ...], str]:
         if outputs is not None:
-            names = tuple(map(str, outputs.columns)) if hasattr(outputs, "columns") else ()
+            names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
             return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
         box = self._wrap_model(model)
-        values = box.predict(X, n_rows)
+        with _show_progress(self.verbose) as progress:
+            values = box.predict(X, n_rows, progress)
         return values, box.output_names if len(box.output_names) == values.shape[1] else (), box.description
 
     def _wrap_model(self, model: Any = None) -> BlackBox:
         model = self.model if model is None else model
         if model is None:
             raise ValueError("there is nothing to explain: pass a model, or its predictions for these rows as outputs=...")
-        return _wrap(model, self.output)
+        return _wrap(model, self.output, self.batch_rows)
 
     def _get_groups(self, table: Table) -> Any:
         if isinstance(self.groups, str):
@@ -332,7 +338,11 @@ class Explainer:
                 "value_function=F, a function F(X, masks), or value_function=Marginal(background) or Baseline(row)"
             )
         black_box = self.model if model is None else model
-        game = bind_game(chosen, lambda: _wrap(black_box, self.output), X, table.n_rows, fitted.schema, fitted.players)
+
+        def make_box() -> BlackBox:
+            return _wrap(black_box, self.output, self.batch_rows)
+
+        game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
         if game.reference_outputs.shape[1] != fitted.model.n_outputs:
             raise ValueError(
                 f"the value function gives {game.reference_outputs.shape[1]} outputs, the explainer was fitted on "
@@ -607,12 +617,12 @@ def warm_up() -> None:
     Explainer(order=1).fit(X, outputs=X[:, 0]).shap_values(X)
 
 
-def _wrap(model: Any, output: str) -> BlackBox:
+def _wrap(model: Any, output: str, batch_rows: int) -> BlackBox:
     from ..blackbox import wrap_model
 
     if model is None:
         raise ValueError("the value function asks a model, and this explainer holds none: pass model=")
-    return wrap_model(model, output)
+    return wrap_model(model, output, batch_rows)
 
 
 def _make_explanation(

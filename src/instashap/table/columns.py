@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import DataWarning
-from .._validation import check_features_present, find_column
+from .._validation import check_features_present, check_integer, check_integers, fill_masked, find_column, holds_large
+from .containers import open_container
 
 _SCALARS = (str, bool, int, float, np.bool_, np.integer, np.floating)
 
@@ -70,7 +71,7 @@ def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") 
 
     Parameters
     ----------
-    X : array, pandas, polars or pyarrow table of shape (n_rows, n_columns)
+    X : array, or table of pandas, polars, pyarrow or any library that speaks Arrow, of shape (n_rows, n_columns)
     schema : Schema, optional
         Columns are matched by name if both sides have names (order does not matter, extra columns are ignored with one
         warning), else by position.
@@ -82,23 +83,12 @@ def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") 
     TypeError
         For a kind of data that has no meaning here (dates, nested objects, sparse or complex data).
     ValueError
-        For an empty table, repeated names, missing columns, or a wrong number of columns.
+        For an empty table, repeated names, missing columns, a wrong number of columns, or integers from 2**53 on as numbers.
     """
-    X = _unwrap(X)
-    if hasattr(X, "iloc") and hasattr(X, "columns"):
+    X = open_container(X)
+    if hasattr(X, "iloc"):
         return _read_frame(X, schema, categorical)
     return _read_array(X, schema, categorical)
-
-
-def _unwrap(X: Any) -> Any:
-    """Bring a container to pandas or numpy; refuse what is neither."""
-    if hasattr(X, "toarray") and hasattr(X, "nnz"):
-        raise TypeError("Sparse data was passed, but dense data is required; use X.toarray() if it fits in memory")
-    if hasattr(X, "to_pandas") and hasattr(X, "columns"):
-        return X.to_pandas()
-    if hasattr(X, "iloc") and not hasattr(X, "columns"):
-        raise ValueError(f"Expected 2D array, got a {type(X).__name__}: use X.to_frame(), or X.to_frame().T for one row")
-    return X
 
 
 def _check_shape(n_rows: int, n_columns: int) -> None:
@@ -119,27 +109,27 @@ def _read_frame(X: Any, schema: Schema | None, categorical: Any) -> Table:
         positions = _match(names, schema)
         if list(positions) != list(range(len(names))):
             X = X.iloc[:, list(positions)]
-    if all(dtype.kind in "fiu" for dtype in X.dtypes) and not (schema and any(schema.is_category)) and _is_auto(categorical):
+    dtypes = list(X.dtypes)
+    if all(dtype.kind in "fiu" for dtype in dtypes) and not (schema and any(schema.is_category)) and _is_auto(categorical):
         known = schema or Schema(tuple(names), (False,) * len(names), True)
-        return Table(known, _numeric_values(X), (), X.index)
+        is_plain = all(isinstance(dtype, np.dtype) for dtype in dtypes)
+        values = np.asarray(X.to_numpy() if is_plain else X.to_numpy(dtype=np.float64, na_value=np.nan))
+        check_integers(values, known.names, [dtype.kind in "iu" for dtype in dtypes])
+        return Table(known, values, (), X.index)
     labels = names if schema is None else list(schema.names)
     return _collect([X.iloc[:, column] for column in range(X.shape[1])], labels, schema, categorical, True, X.index)
 
 
-def _numeric_values(X: Any) -> NDArray[Any]:
-    if all(isinstance(dtype, np.dtype) for dtype in X.dtypes):
-        return np.asarray(X.to_numpy())
-    return np.asarray(X.to_numpy(dtype=np.float64, na_value=np.nan))
-
-
 def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
-    values = np.asarray(X)
+    values = _as_array(X, schema, categorical)
     if values.dtype.kind == "c":
         raise ValueError("Complex data not supported: pass real and imaginary parts as two columns")
+    if values.dtype.names:
+        raise TypeError("X is an array of records with named fields; pass pd.DataFrame(X)")
     if values.ndim != 2:
         raise ValueError(
-            f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape}. Reshape your data: "
-            "X.reshape(1, -1) if it is one row, X.reshape(-1, 1) if it is one column"
+            f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape} ({type(X).__name__}). Reshape your "
+            "data: X.reshape(1, -1) if it is one row, X.reshape(-1, 1) if it is one column"
         )
     _check_shape(*values.shape)
     if schema is not None and values.shape[1] != len(schema.names):
@@ -147,10 +137,31 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
     labels = list(schema.names) if schema else [f"x{column}" for column in range(values.shape[1])]
     if values.dtype.kind in "fiub" and not (schema and any(schema.is_category)) and _is_auto(categorical):
         known = schema or Schema(tuple(labels), (False,) * len(labels), False)
+        check_integers(values, labels, [values.dtype.kind in "iu"] * len(labels))
         return Table(known, values, ())
     if values.dtype.kind in "Mm":
         raise TypeError(_DATE_ADVICE.format(name=labels[0], dtype=values.dtype))
     return _collect(list(values.T), labels, schema, categorical, False, None)
+
+
+def _as_array(X: Any, schema: Schema | None, categorical: Any) -> NDArray[Any]:
+    """An array as float64 at most; masked entries are missing, and what a list mixes (text, numbers, integers) is kept."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        if X.dtype.kind not in "fiub" or (schema and any(schema.is_category)) or not _is_auto(categorical):
+            objects = np.array(X.data, dtype=object)
+            objects[np.ma.getmaskarray(X)] = None
+            return objects
+        labels = [f"x{column}" for column in range(X.shape[-1])]
+        check_integers(X.filled(0), labels, [X.dtype.kind in "iu"] * len(labels))
+        X = fill_masked(X)
+    values: NDArray[Any] = np.asarray(X)
+    is_list = not hasattr(X, "dtype")
+    if is_list and (values.dtype.kind == "U" or (values.dtype.kind == "f" and holds_large(values))):
+        return np.asarray(X, dtype=object)
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8:
+        with np.errstate(over="ignore"):  # what does not fit is refused as infinite, by the column's name
+            return values.astype(np.float64)
+    return values
 
 
 def _match(names: list[str], schema: Schema) -> list[int]:
@@ -209,7 +220,7 @@ def _holds_text(column: Any, name: str) -> bool:
         raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
     if dtype.kind == "c":
         raise ValueError(f"Complex data not supported: column {name!r} is complex")
-    if label == "category" or dtype.kind in "US" or label.startswith(("string", "str", "large_string", "dictionary")):
+    if label in ("category", "str") or dtype.kind in "UST" or label.startswith(("string", "large_string", "dictionary")):
         return True
     if dtype.kind != "O" or _is_arrow_number(dtype):
         return False
@@ -229,7 +240,8 @@ def _object_holds_text(column: Any, name: str, dtype: Any) -> bool:
             if hasattr(value, "isoformat"):
                 raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
             raise TypeError(
-                f"argument must be a string or a number, not {type(value).__name__!r}: column {name!r} holds {value!r}"
+                f"argument must be a string or a number, not {type(value).__name__!r}: column {name!r} holds {value!r}; "
+                "cast it to numbers or text"
             )
         has_text = has_text or isinstance(value, str)
     return has_text
@@ -241,18 +253,27 @@ def _is_missing(value: Any) -> bool:
 
 
 def _read_numbers(column: Any, name: str) -> NDArray[np.float64]:
+    is_object = column.dtype == object
+    if is_object:
+        for value in column:
+            check_integer(value, name)
     try:
-        if hasattr(column, "to_numpy") and not isinstance(column.dtype, np.dtype):
-            return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
-        if column.dtype.kind == "O":
+        if is_object:
             return np.array([np.nan if _is_missing(value) else float(value) for value in column], dtype=np.float64)
-        return np.asarray(column, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(column.dtype, np.dtype):
+            values = np.asarray(column, dtype=np.float64)
+        else:
+            values = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    except (TypeError, ValueError) as error:
         raise TypeError(f"column {name!r} must hold numbers as in the fit, got dtype {column.dtype} ({error})") from error
+    check_integers(values[:, None], (name,), (column.dtype.kind in "iu",))
+    return values
 
 
 def _read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any]]:
     """Codes and distinct values of a category column."""
+    if str(column.dtype).startswith("dictionary"):  # pandas cannot factorise those of unsigned codes
+        column = column.array.__arrow_array__().to_pandas()
     if str(column.dtype) == "category":
         codes, levels = column.cat.codes, column.cat.categories
     else:

@@ -60,10 +60,13 @@ class TableEncoder:
         shape = (stop - start, len(self.columns))
         encoded = Encoded(np.empty(shape, dtype=np.int32), np.empty(shape))
         if len(self._plan[0]):
-            numbers = np.require(table.numbers[start:stop], dtype=np.float64, requirements=("C", "A", "W"))
-            bad = encode_numbers(numbers, *self._plan, *encoded)
-            if bad >= 0:
-                self._refuse_infinite(numbers[:, bad], self.schema.names[self._plan[0][bad]])
+            for first in range(start, stop, BLOCK_ROWS):  # a whole memory map or frame is never copied at once
+                block = slice(first - start, min(first + BLOCK_ROWS, stop) - start)
+                numbers = np.require(table.numbers[first:stop][:BLOCK_ROWS], dtype=np.float64, requirements=("C", "A", "W"))
+                bad = encode_numbers(numbers, *self._plan, encoded.cells[block], encoded.offsets[block])
+                if bad >= 0:
+                    values = np.asarray(table.numbers[start:stop, bad], dtype=np.float64)
+                    self._refuse_infinite(values, self.schema.names[self._plan[0][bad]])
         text = (position for position, column in enumerate(self.columns) if column.is_category)
         for position, (codes, levels) in zip(text, table.categories, strict=True):
             encoded.cells[:, position] = self.columns[position].find_cells(codes[start:stop], levels)

@@ -1,0 +1,63 @@
+"""How each family of models predicts: one adapter a file, tried in the order of :data:`ADAPTERS`.
+
+An adapter is a function ``(model, output) -> BlackBox or None``: None if the model is not of its family. No library is
+imported before a model of that library has been recognised by the module its class comes from.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..._validation import check_at_least, check_choice
+from ..model import BATCH_ROWS, BlackBox
+from .catboost_model import wrap_catboost
+from .estimator import wrap_estimator
+from .function import wrap_function
+from .keras_model import wrap_keras
+from .lightgbm_booster import wrap_lightgbm
+from .torch_module import wrap_torch
+from .xgboost_booster import wrap_xgboost
+
+Adapter = Callable[[Any, str], BlackBox | None]
+
+# The special before the general: a booster has predict too.
+ADAPTERS: list[Adapter] = [
+    wrap_xgboost,
+    wrap_lightgbm,
+    wrap_catboost,
+    wrap_keras,
+    wrap_torch,
+    wrap_estimator,
+    wrap_function,
+]
+
+
+def wrap_model(model: Any, output: str = "auto", batch_rows: int = BATCH_ROWS) -> BlackBox:
+    """Find out how a model predicts.
+
+    Parameters
+    ----------
+    model : estimator or callable
+        A classifier is explained on log-odds (``output="raw"``; binary: of ``classes_[1]``; more classes: log-probabilities
+        minus their mean over the classes) or on probabilities (``output="probability"``). Without ``predict_proba`` its
+        ``decision_function`` is used. Anything else with ``predict`` is explained on that, and a callable on what it gives.
+        Native boosters of XGBoost, LightGBM and CatBoost are classifiers if their objective says so; modules of torch and
+        models of Keras are explained on what they give.
+    output : {"auto", "raw", "probability"}
+    batch_rows : int
+        The most rows the model is asked about at once.
+
+    Raises
+    ------
+    TypeError
+        If the model has no way to predict, or not the one asked for.
+    """
+    check_choice(output, ("auto", "raw", "probability"), "output")
+    check_at_least(batch_rows, 1, "batch_rows", "the model is asked about whole rows")
+    if isinstance(model, type):
+        raise TypeError(f"model is the class {model.__name__}; pass a fitted instance")
+    for adapt in ADAPTERS:
+        box = adapt(model, output)
+        if box is not None:
+            return replace(box, batch_rows=int(batch_rows))
+    raise TypeError(f"model must have predict or predict_proba, or be callable; got {type(model).__name__}")

@@ -1,0 +1,53 @@
+"""Telling a model's family without importing its library, and bringing rows to what it takes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._validation import fill_masked
+
+
+def comes_from(model: Any, package: str, name: str) -> bool:
+    """Whether a class of this name, of this package, is among the model's own and its bases."""
+    return any(base.__name__ == name and base.__module__.split(".")[0] == package for base in type(model).__mro__)
+
+
+def refuse_probability(model: Any, output: str, reason: str) -> None:
+    """Raise if probabilities are asked of a model that gives none."""
+    if output == "probability":
+        name = type(model).__name__
+        raise TypeError(f"output='probability' needs class probabilities, but {name} {reason}; use output='auto'")
+
+
+def order_columns(X: Any, names: Sequence[str] | None) -> Any:
+    """A table's columns as the model names them, if it does and the table has them all; else the rows as they are."""
+    columns = _name_columns(X)
+    if not columns or not names or columns == list(names) or not set(names) <= set(columns):
+        return X
+    return X.select(list(names)) if hasattr(X, "select") else X[list(names)]
+
+
+def refuse_other_order(X: Any, names: Sequence[str], name: str) -> None:
+    """Raise if a model that goes by position is given its own columns in another order."""
+    columns = _name_columns(X)
+    if columns and columns != list(names) and set(columns) == set(names):
+        raise ValueError(f"columns are in another order than {name} was trained on, and it goes by position: pass X[{names}]")
+
+
+def _name_columns(X: Any) -> list[Any]:
+    """Names of the columns of a pandas, polars or Arrow table; empty for others."""
+    columns = getattr(X, "column_names", None)
+    return list(getattr(X, "columns", []) if columns is None else columns)
+
+
+def to_numbers(X: Any, source: str, dtype: Any = np.float32) -> NDArray[Any]:
+    """Rows as numbers of shape (n_rows, n_columns), for networks."""
+    values = X.to_numpy() if hasattr(X, "to_numpy") else fill_masked(X)
+    try:
+        return np.require(values, dtype=dtype, requirements=("C", "W"))  # tensors share memory, and want it writable
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{source} takes numbers only, and the rows hold others ({error}); pass a function of the rows that encodes them"
+        ) from error

@@ -1,0 +1,48 @@
+"""Modules of torch: in evaluation mode, without gradients, on the device and in the precision of their parameters."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from ..model import BlackBox, keep_values
+from .families import comes_from, refuse_probability, to_numbers
+
+
+def wrap_torch(model: Any, output: str) -> BlackBox | None:
+    """Explained on what ``forward`` gives; a module with ``predict`` or ``predict_proba`` of its own is an estimator."""
+    if not comes_from(model, "torch", "Module") or hasattr(model, "predict") or hasattr(model, "predict_proba"):
+        return None
+    refuse_probability(model, output, "is a torch module, which does not say what its outputs are")
+    name = type(model).__name__
+    return BlackBox(lambda X: _forward(model, X, name), keep_values, (), f"output of {name}", name)
+
+
+def _forward(model: Any, X: Any, name: str) -> Any:
+    torch = import_module("torch")
+    first = next((each for each in model.parameters() if each.is_floating_point()), None)
+    if first is None:
+        rows = torch.as_tensor(to_numbers(X, name))
+    else:
+        rows = torch.as_tensor(to_numbers(X, name, np.float64)).to(device=first.device, dtype=first.dtype)
+    with _evaluating(model), torch.no_grad():
+        values = model(rows)
+    if not hasattr(values, "detach"):
+        raise TypeError(
+            f"{name} gives a {type(values).__name__}, not one tensor; pass a function that picks what is to be explained"
+        )
+    return values.detach().to(device="cpu", dtype=torch.float64).numpy()
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Evaluation mode (no dropout, batch norm as learnt); every part gets back the mode it had."""
+    modes = [(part, part.training) for part in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, was_training in modes:
+            part.training = was_training

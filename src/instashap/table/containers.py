@@ -1,0 +1,80 @@
+"""Tables of every library as one of two containers, a pandas frame or an array, and without a copy where none is needed.
+
+Anything that exports an Arrow stream (polars, pyarrow, DuckDB and others), or only the older interchange protocol, becomes a
+pandas frame in which integers keep their digits. The black box never sees these frames; it gets the user's own container.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from .._optional import require
+
+
+def open_container(X: Any) -> Any:
+    """The rows as a pandas DataFrame if the columns have names, else as numpy reads them.
+
+    Masked arrays come back as they are: what is missing is told by their mask.
+
+    Raises
+    ------
+    TypeError
+        For sparse, lazy and read-once containers, and for the data sets of boosting libraries; the message says what to pass.
+    ValueError
+        For a container of one column without a table around it.
+    """
+    if isinstance(X, np.ndarray) or _is_pandas(X):
+        return X
+    name = type(X).__name__
+    _refuse(X, name)
+    if hasattr(X, "iloc") and not hasattr(X, "columns"):
+        raise ValueError(f"Expected 2D array, got a {name}: use X.to_frame(), or X.to_frame().T for one row")
+    if hasattr(X, "iloc"):  # frames in the manner of pandas
+        return X.to_pandas() if hasattr(X, "to_pandas") else X
+    if hasattr(X, "__arrow_c_stream__") or hasattr(X, "__arrow_c_array__"):
+        return _to_pandas(_read_arrow(X, name))
+    if hasattr(X, "__dataframe__"):
+        interchange = require("pyarrow.interchange", "tables", "tables of other libraries")
+        return _to_pandas(interchange.from_dataframe(X))
+    return X.to_pandas() if hasattr(X, "to_pandas") and hasattr(X, "columns") else X
+
+
+def _is_pandas(X: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(X, pandas.DataFrame)
+
+
+def _refuse(X: Any, name: str) -> None:
+    """Containers that would be read wrongly, or not at all."""
+    if hasattr(X, "nnz") and (hasattr(X, "toarray") or hasattr(X, "todense")):
+        raise TypeError("Sparse data was passed, but dense data is required; use X.toarray() if it fits in memory")
+    for method in ("toPandas", "collect", "compute"):  # of Spark, polars, Dask
+        if hasattr(X, method):
+            raise TypeError(f"a {name} is not computed yet; pass X.{method}()")
+    if hasattr(X, "read_next_batch"):
+        raise TypeError(f"a {name} can be read once only, and the model needs the rows too; pass X.read_all()")
+    if name in ("Pool", "DMatrix", "QuantileDMatrix", "Dataset"):
+        raise TypeError(f"a {name} does not give its rows back; pass the table it was made of, which the model takes as well")
+
+
+def _read_arrow(X: Any, name: str) -> Any:
+    pyarrow = require("pyarrow", "tables", "tables of other libraries")
+    if isinstance(X, pyarrow.Table):  # the round through the stream takes a millisecond
+        return X
+    try:
+        return pyarrow.table(X)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Expected 2D array, got a {name}: pass a table of columns with names ({error})") from error
+
+
+def _to_pandas(table: Any) -> Any:
+    """A frame; integers and booleans with gaps stay Arrow columns, where numpy would round them or make them objects.
+
+    An index that pandas once stored in the table is an index again.
+    """
+    import pandas as pd
+
+    gaps = {column.type for column in table.columns if column.null_count}
+    exact = {kind: pd.ArrowDtype(kind) for kind in gaps if str(kind).startswith(("int", "uint", "bool"))}
+    return table.to_pandas(types_mapper=exact.get) if exact else table.to_pandas()
