@@ -17,6 +17,7 @@ from .style import (
     shorten,
     split_largest,
     strip_frame,
+    write_title,
 )
 from .values import paint, rank, spread, to_numbers
 
@@ -66,30 +67,33 @@ def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int
     shown, pooled = split_largest(np.abs(one.values).mean(axis=0), check_count(max_features, "max_features"))
     labels = [shorten(one.feature_names[feature]) for feature in shown]
     swarms = [one.values[:, feature] for feature in shown]
-    colours = [_paint(one, feature) for feature in shown]
+    scales = [_scale(one, feature) for feature in shown]
     if len(pooled):
         labels.append(name_pooled(len(pooled)))
         swarms.append(one.values[:, pooled].sum(axis=1))
-        colours.append(paint(np.full(len(one), np.nan)))
+        scales.append(np.full(len(one), np.nan))
 
-    ax = make_axes(ax, 7.6, 1.5 + 0.36 * len(swarms))
+    ax = make_axes(ax, 7.6, 1.5 + 0.36 * max(len(swarms), 4))
     draw_zero_line(ax, vertical=True)
     size = float(np.clip(3000 / len(one), 3.0, 14.0))
-    for row, (swarm, shifts, colour) in enumerate(zip(swarms, spread(swarms), colours, strict=True)):
-        ax.scatter(swarm, row + shifts, s=size, c=colour, linewidths=0, rasterized=True)
+    for row, (swarm, shifts, scale) in enumerate(zip(swarms, spread(swarms), scales, strict=True)):
+        ax.scatter(swarm, row + shifts, s=size, c=paint(scale), linewidths=0, rasterized=True)
+    ax.locator_params(axis="x", nbins=6)
     ax.set_yticks(range(len(swarms)), labels)
     ax.set_ylim(len(swarms) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
-    ax.set_xlabel("Shapley value\n" + describe_scale(one.output_transform, one.output_names[0]))
-    ax.set_title(f"Shapley values of {len(one):,} row{'s' * (len(one) != 1)}")
+    grey = "; grey: text, missing, sums" * bool(np.isnan(scales).any())
+    ax.set_xlabel(f"Shapley value{grey}\n" + describe_scale(one.output_transform, one.output_names[0]))
+    write_title(ax, f"Shapley values of {len(one):,} row{'s' * (len(one) != 1)}")
     _add_value_bar(ax)
     return ax
 
 
-def _paint(explanation: Explanation, feature: int) -> NDArray[np.float64]:
+def _scale(explanation: Explanation, feature: int) -> NDArray[np.float64]:
+    """Ranks of the feature's values from 0 to 1, NaN for text and missing values."""
     numbers = to_numbers(explanation.data[:, feature])
-    return paint(np.full(len(explanation), np.nan) if numbers is None else rank(numbers))
+    return np.full(len(explanation), np.nan) if numbers is None else rank(numbers)
 
 
 def _add_value_bar(ax: Any) -> None:
@@ -98,5 +102,5 @@ def _add_value_bar(ax: Any) -> None:
     bar = ax.figure.colorbar(cm.ScalarMappable(cmap=make_value_map()), ax=ax, aspect=30, fraction=0.04, pad=0.02)
     bar.set_ticks([0.0, 1.0], labels=["low", "high"])
     bar.ax.tick_params(length=0)
-    bar.set_label("feature's value (grey: text, missing, sums)", labelpad=-12, fontsize="small")
+    bar.set_label("feature's value", labelpad=-12, fontsize="small")
     bar.outline.set_visible(False)

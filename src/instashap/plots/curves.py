@@ -16,6 +16,7 @@ from .style import (
     pick_colours,
     shorten,
     strip_frame,
+    write_title,
 )
 
 # Values of a number column that get a tick each.
@@ -55,7 +56,7 @@ def draw_curve(own: OwnEffect, scale: str, values: NDArray[np.float64] | None, a
     ax.set_xlabel(shorten(own.encoder.name))
     ax.set_ylabel("added to the output\n" + scale)
     title = f"Effect of {shorten(own.encoder.name)}"
-    ax.set_title(title if own.errors is None else f"{title}, with {INTERVAL_NOTE}")
+    write_title(ax, title if own.errors is None else f"{title}, with {INTERVAL_NOTE}")
     if n_outputs > 1:
         add_legend(ax, lines, own.names, outside=is_ours)
     return ax

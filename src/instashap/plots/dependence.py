@@ -9,7 +9,7 @@ from .._validation import find_column
 from ..explain.explanation import Explanation
 from .arguments import check_output, check_rows
 from .curves import mark_missing
-from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, strip_frame
+from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, strip_frame, write_title
 from .values import is_absent, paint_column, rank, rank_levels, to_numbers
 
 # Bins of the feature, and of a partner within them, when the strongest partner is looked for.
@@ -79,7 +79,7 @@ def plot_dependence(
     ax.set_xlabel(shorten(name))
     ax.set_ylabel("Shapley value\n" + describe_scale(one.output_transform, one.output_names[0], 36))
     coloured = "" if partner is None else f",\ncoloured by {shorten(one.feature_names[partner])}"
-    ax.set_title(f"Shapley values of {shorten(name)}{coloured}")
+    write_title(ax, f"Shapley values of {shorten(name)}{coloured}")
     return ax
 
 
@@ -132,7 +132,7 @@ def _draw_dots(ax: Any, data: NDArray[Any], values: NDArray[np.float64], colours
     if numbers is None:
         places, labels = _place_texts(data)
         ax.scatter(places, values, **style)
-        is_long = len(labels) * max(map(len, labels)) > 50
+        is_long = len(labels) * max(map(len, labels)) > 60
         turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
         ax.set_xticks(range(len(labels)), labels, **turned)
         ax.set_xlim(-0.6, len(labels) - 0.4)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import check_count
-from .style import LOWERS, POOLED, RAISES, make_axes, shorten, strip_frame
+from .style import LOWERS, POOLED, RAISES, make_axes, shorten, strip_frame, write_title
 
 # A model this much below the best R² is as good for most purposes; the smallest such one is marked.
 _SLACK = 0.01
@@ -63,7 +63,6 @@ def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
     places = np.arange(1.0, len(numbers) + 1)
     places[n_shown:] += 0.6  # a gap before the last, which stands for all
 
-    is_ours = ax is None
     ax = make_axes(ax, max(5.5, 2.2 + 0.36 * len(numbers)), 5.0)
     bars = ax.bar(places[:n_shown], gains[:n_shown], 0.6, color=POOLED, alpha=0.55)
     line = _draw_fidelity(ax, places, r2[numbers - 1], n_shown)
@@ -77,9 +76,8 @@ def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
     strip_frame(ax, "top", "right")
     ax.set_ylabel("share")
     ax.set_xlabel("terms, each with all before it")
-    ax.set_title(f"{best} of {n_terms} terms reach R² {r2[best - 1]:.3f}; the best is {r2.max():.3f}")
-    place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)} if is_ours else {"loc": "best"}
-    ax.legend([line, bars], [what, "gain"], frameon=False, **place)
+    write_title(ax, f"{best} of {n_terms} terms reach R² {r2[best - 1]:.3f}; the best is {r2.max():.3f}")
+    ax.legend([line, bars], [what, "gain"], frameon=False, loc="best")
     return ax
 
 

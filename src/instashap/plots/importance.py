@@ -23,6 +23,7 @@ from .style import (
     shorten,
     split_largest,
     strip_frame,
+    write_title,
 )
 
 
@@ -98,7 +99,7 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
     scale = describe_scale(explanation.output_transform, names[0] if len(names) == 1 else None)
     note = "" if errors is None else f", {INTERVAL_NOTE}"
     ax.set_xlabel(f"mean |Shapley value|{note}\n{scale}")
-    ax.set_title(f"Importance of features, mean of {len(explanation):,} row{'s' * (len(explanation) != 1)}")
+    write_title(ax, f"Importance of features, mean of {len(explanation):,} row{'s' * (len(explanation) != 1)}")
     if len(names) > 1:
         add_legend(ax, drawn, names, outside=is_ours)
     return ax

@@ -23,6 +23,7 @@ from .style import (
     pick_colours,
     shorten,
     strip_frame,
+    write_title,
 )
 
 # Levels that are drawn; more do not fit on a page.
@@ -54,7 +55,7 @@ def draw_levels(own: OwnEffect, scale: str, values: NDArray[Any] | None, ax: Any
     note = f"\n{n_left_out} levels with smaller effects are not shown" if n_left_out else ""
     ax.set_xlabel(f"added to the output\n{scale}{note}")
     title = f"Effect of {shorten(encoder.name)}"
-    ax.set_title(title if errors is None else f"{title}, with {INTERVAL_NOTE}")
+    write_title(ax, title if errors is None else f"{title}, with {INTERVAL_NOTE}")
     return ax
 
 

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._optional import require
 from ..explain.fitted import FittedGame
 from .arguments import check_count, find_output, get_fitted, list_names
-from .style import LOWERS, POOLED, describe_scale, format_numbers, make_axes, shorten
+from .style import LOWERS, POOLED, describe_scale, format_numbers, make_axes, shorten, write_title
 
 # Points: the thickest line; square points: the largest disc.
 _THICKEST, _LARGEST = 9.0, 900.0
+_DISCS = "#E69F00"
 
 
 def plot_interactions(
@@ -75,16 +77,16 @@ def plot_interactions(
     mains, pairs = _measure(fitted, X, chosen)
     columns, drawn = _pick(mains, pairs, *limits)
 
-    ax = make_axes(ax, 8.0, 6.6)
+    ax = make_axes(ax, 9.0, 5.8)
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(columns)) / max(len(columns), 1)
     places = dict(zip(columns, np.column_stack([np.cos(angles), np.sin(angles)]), strict=True))
     _draw_lines(ax, places, drawn)
     _draw_discs(ax, places, mains)
     for column, angle in zip(columns, angles, strict=True):
         _write_name(ax, shorten(fitted.schema.names[column], 24), angle)
-    ax.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25), aspect="equal")
+    ax.set(xlim=(-2.3, 2.3), ylim=(-1.25, 1.25), aspect="equal")  # names take the sides
     ax.set_axis_off()
-    ax.set_title("Interactions: lines are pairs, discs are features alone")
+    write_title(ax, "Interactions: lines are pairs, discs are features alone")
     scale = describe_scale(fitted.output_transform, fitted.output_names[chosen])
     ax.text(0.5, -0.04, _describe(mains, pairs, drawn, scale), transform=ax.transAxes, ha="center", va="top", fontsize="small")
     return ax
@@ -141,25 +143,27 @@ def _arrange(columns: list[int], strongest: Sequence[tuple[int, int]]) -> list[i
 
 
 def _draw_lines(ax: Any, places: dict[int, NDArray[np.float64]], pairs: dict[tuple[int, int], float]) -> None:
-    """The strongest on top, with its size; faint ones below."""
+    """The strongest on top; weak ones fade into grey, which is lost neither on white nor on black."""
+    tools = require("matplotlib.colors", extra="plots", purpose="plots")
+    colours = tools.LinearSegmentedColormap.from_list("weak_strong", [POOLED, LOWERS])
     largest = max(pairs.values(), default=0.0)
     for pair, size in sorted(pairs.items(), key=lambda each: each[1]):
         (x0, y0), (x1, y1) = (places[column] for column in pair)
         share = size / largest
-        ax.plot([x0, x1], [y0, y1], color=LOWERS, linewidth=_THICKEST * share, alpha=0.25 + 0.6 * share, solid_capstyle="round")
+        ax.plot([x0, x1], [y0, y1], color=colours(share), linewidth=0.6 + _THICKEST * share, solid_capstyle="round")
 
 
 def _draw_discs(ax: Any, places: dict[int, NDArray[np.float64]], mains: NDArray[np.float64]) -> None:
     spots = np.array(list(places.values()))
     sizes = mains[list(places)]
     areas = 20.0 + _LARGEST * sizes / (sizes.max() or 1.0)
-    ax.scatter(*spots.T, s=areas, color=POOLED, edgecolor=ax.get_facecolor(), linewidth=1.0, zorder=3)
+    ax.scatter(*spots.T, s=areas, color=_DISCS, edgecolor=ax.get_facecolor(), linewidth=1.0, zorder=3)
 
 
 def _write_name(ax: Any, name: str, angle: float) -> None:
     x, y = np.cos(angle), np.sin(angle)
     side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
-    ax.annotate(name, (1.13 * x, 1.13 * y), ha=side, va="center")
+    ax.annotate(name, (1.17 * x, 1.17 * y), ha=side, va="center")
 
 
 def _describe(
@@ -169,5 +173,5 @@ def _describe(
     strongest = max(pairs.values(), default=0.0)
     alone, together = format_numbers(np.array([mains.max(initial=0.0), strongest]))
     left_out = len(pairs) - len(drawn)
-    told = f"standard deviation over the rows: largest disc {alone}, thickest line {together}; {scale}"
+    told = f"standard deviation over the rows: largest disc {alone}, thickest line {together}\n{scale}"
     return told + (f"\n{left_out} weaker pairs are not shown" if left_out else "") + "\nthe model has no pairs" * (not pairs)

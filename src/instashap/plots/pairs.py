@@ -29,8 +29,8 @@ from .style import (
 _N_PIXELS = 120
 # Dots for rows: more are drawn fainter.
 _DOT_INK = 400.0
-# The strips beside the map for the columns' own curves, and where the colour bar stands, in widths (heights) of the map.
-_STRIP, _GAP, _BAR_PLACE = 0.17, 0.025, 1.24
+# The strips beside the map for the columns' own curves, in widths (heights) of the map.
+_STRIP, _GAP = 0.17, 0.045
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def draw_pair(
     sides = [_make_side(fitted, columns[0], own, table), _make_side(fitted, columns[1], own.T, table)]
     effects = sides[1].weights @ own.T @ sides[0].weights.T  # (n_places of the second, of the first)
 
-    ax = make_axes(ax, 7.4, 5.6)
+    ax = make_axes(ax, 8.2, 5.8)
     _reserve(ax)
     mesh = _draw_map(ax, sides, effects)
     if errors:
@@ -88,11 +88,11 @@ def draw_pair(
     _label_side(ax.xaxis, sides[0], is_horizontal=True)
     _label_side(ax.yaxis, sides[1], is_horizontal=False)
     scale = describe_scale(fitted.output_transform, fitted.output_names[output], 42)
-    ax.figure.colorbar(mesh, cax=ax.inset_axes([_BAR_PLACE, 0.0, 0.04, 1.0]), label=f"added to the output\n{scale}")
     _draw_strips(ax, sides, [_evaluate_main(fitted, columns[k], sides[k], output) for k in (0, 1)])
-    names = [shorten(side.name, 24) for side in sides]
+    ax.figure.colorbar(mesh, ax=ax, label=f"added to the output\n{scale}", fraction=0.05, pad=0.03)
+    names = [shorten(side.name, 20) for side in sides]
     note = f"\ngrey: {INTERVAL_NOTE} hold zero" * errors
-    title = f"Effect of {names[0]} and {names[1]} together,\nbeyond the effect of each alone (along the sides){note}"
+    title = f"Effect of {names[0]} and {names[1]} together,\nbeyond each alone (along the sides){note}"
     ax.set_title(title, y=1 + _GAP + _STRIP, pad=8)
     return ax
 
@@ -142,7 +142,7 @@ def _evaluate_main(fitted: FittedGame, column: int, side: _Side, output: int) ->
 def _draw_strips(ax: Any, sides: list[_Side], mains: list[NDArray[np.float64]]) -> None:
     """Each column's own curve (bars for a category) above and on the right of the map, on one scale."""
     reach = np.array([min(0.0, *(np.nanmin(each, initial=0.0) for each in mains)), max(np.nanmax(each) for each in mains)])
-    limits = reach + np.array([-0.08, 0.08]) * (np.ptp(reach) or 1.0)
+    limits = reach + np.array([-0.15, 0.15]) * (np.ptp(reach) or 1.0)
     top = ax.inset_axes([0.0, 1 + _GAP, 1.0, _STRIP], sharex=ax)
     right = ax.inset_axes([1 + _GAP, 0.0, _STRIP, 1.0], sharey=ax)
     colour = ax.xaxis.label.get_color()

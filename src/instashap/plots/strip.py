@@ -18,11 +18,14 @@ from .style import (
     shorten,
     split_largest,
     strip_frame,
+    write_title,
 )
 from .waterfall import name_value
 
 # Inches of a small character, of a line of small text, and of the strip itself (half); heights of the axes are in inches.
-_CHARACTER, _LINE, _HALF = 0.08, 0.2, 0.16
+_CHARACTER, _LINE, _HALF = 0.075, 0.2, 0.16
+# Half the length of the marks of prediction and base value.
+_REACH = 0.24
 
 
 @dataclass(frozen=True)
@@ -90,24 +93,25 @@ def plot_strip(explanation_row: Any, *, max_features: int = 8, output: str | int
     base, prediction = float(row.base_values[0]), float(row.predictions[0])
     raising, lowering = (_cut_pieces(row, limit, prediction, sign) for sign in (1, -1))
 
-    above, below = (_HALF + 0.15 + _LINE * len(pieces) for pieces in (raising, lowering))
+    above, below = (_REACH + 0.1 + _LINE * len(pieces) for pieces in (raising, lowering))
     ax = make_axes(ax, 8.4, above + below + 1.5)
     ax.set_ylim(-below, above)
     width = 0.95 * ax.get_window_extent().width / ax.figure.dpi
-    goes_right = [_choose_side(pieces, base, prediction) for pieces in (raising, lowering)]
-    ax.set_xlim(*_find_limits([base, prediction], [raising, lowering], goes_right, width))
+    limits, goes_right = _find_limits([base, prediction], [raising, lowering], width)
+    ax.set_xlim(*limits)
     for pieces, sign, colour, right in zip((raising, lowering), (1, -1), (RAISES, LOWERS), goes_right, strict=True):
         _draw_pieces(ax, pieces, colour)
         _label_pieces(ax, pieces, sign, right)
     colour = ax.xaxis.label.get_color()
-    ax.vlines(prediction, -below, above, color=colour, linewidth=1.6)
-    ax.vlines(base, -below, above, color=colour, linewidth=1.0, linestyle="--", zorder=0)
+    ax.vlines([prediction], -_REACH, _REACH, color=colour, linewidth=2.2)
+    ax.vlines([base], -_REACH, _REACH, color=colour, linewidth=1.4, linestyle=(0, (2, 1.5)))
     ax.set_yticks([])
+    ax.locator_params(axis="x", nbins=8)
     strip_frame(ax, "top", "right", "left")
     ax.set_xlabel(describe_scale(row.output_transform, row.output_names[0]))
     totals = format_numbers(np.array([base, prediction]), like=row.values[0])
     name = "Prediction" if row.index is None else f"Prediction of row {shorten(row.index[0])}"
-    ax.set_title(f"{name}: {totals[1]} (line), base value {totals[0]} (dashed)")
+    write_title(ax, f"{name}: {totals[1]} (line), base value {totals[0]} (dashed)")
     return ax
 
 
@@ -130,28 +134,33 @@ def _cut_pieces(row: Explanation, limit: int, prediction: float, sign: int) -> l
     ]
 
 
-def _choose_side(pieces: Sequence[_Piece], base: float, prediction: float) -> bool:
-    """Whether labels run to the right of the pieces' middles: towards where there is more strip."""
-    places = [*(piece.middle for piece in pieces), prediction, base]
-    return bool(pieces) and max(places) - pieces[0].middle > pieces[0].middle - min(places)
+def _fit_labels(
+    limits: tuple[float, float], pieces: Sequence[_Piece], goes_right: bool, width: float
+) -> tuple[float, float]:
+    """Limits widened until every label that starts at its piece's middle lies within; ``width`` of the axes in inches."""
+    low, high = limits
+    for piece in pieces:
+        stretch = 1.0 / max(1.0 - piece.inches / width, 0.3)
+        if goes_right:
+            high = max(high, low + (piece.middle - low) * stretch)
+        else:
+            low = min(low, high - (high - piece.middle) * stretch)
+    return low, high
 
 
 def _find_limits(
-    marks: Sequence[float], sides: Sequence[Sequence[_Piece]], goes_right: Sequence[bool], width: float
-) -> tuple[float, float]:
-    """Limits within which every piece lies, and every label that starts at its middle; ``width`` of the axes in inches."""
+    marks: Sequence[float], sides: Sequence[Sequence[_Piece]], width: float
+) -> tuple[tuple[float, float], list[bool]]:
+    """Limits that hold pieces and labels, and whether the labels of each side go right: whatever takes less room."""
     ends = [*marks, *(end for pieces in sides for piece in pieces for end in (piece.start, piece.stop))]
-    low, high = min(ends), max(ends)
-    pad = 0.03 * (high - low or abs(high) or 1.0)
-    low, high = low - pad, high + pad
-    for pieces, right in zip(sides, goes_right, strict=True):
-        for piece in pieces:
-            stretch = 1.0 / max(1.0 - piece.inches / width, 0.3)
-            if right:
-                high = max(high, low + (piece.middle - low) * stretch)
-            else:
-                low = min(low, high - (high - piece.middle) * stretch)
-    return low, high
+    pad = 0.03 * (max(ends) - min(ends) or abs(max(ends)) or 1.0)
+    limits = min(ends) - pad, max(ends) + pad
+    goes_right = []
+    for pieces in sides:
+        fits = {right: _fit_labels(limits, pieces, right, width) for right in (True, False)}
+        goes_right.append(fits[True][1] - fits[True][0] <= fits[False][1] - fits[False][0])
+        limits = fits[goes_right[-1]]
+    return limits, goes_right
 
 
 def _draw_pieces(ax: Any, pieces: Sequence[_Piece], colour: str) -> None:
@@ -166,7 +175,8 @@ def _label_pieces(ax: Any, pieces: Sequence[_Piece], sign: int, goes_right: bool
     ordered = sorted(pieces, key=lambda piece: -piece.middle if goes_right else piece.middle)
     colour = ax.xaxis.label.get_color()
     for lane, piece in enumerate(ordered):
-        height = sign * (_HALF + 0.15 + _LINE * lane)
+        height = sign * (_REACH + 0.03 + _LINE * lane)
         ax.vlines(piece.middle, sign * _HALF, height + sign * 0.06, color=colour, linewidth=0.7, alpha=0.6)
         place = {"ha": "left" if goes_right else "right", "va": "bottom" if sign > 0 else "top", "fontsize": "small"}
-        ax.annotate(piece.label, (piece.middle, height), (3 if goes_right else -3, 0), textcoords="offset points", **place)
+        shift = 3 if goes_right else -3, 2 * sign
+        ax.annotate(piece.label, (piece.middle, height), shift, textcoords="offset points", **place)

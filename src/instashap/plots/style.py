@@ -78,6 +78,11 @@ def draw_whiskers(ax: Any, rows: Any, ends: Any, errors: Any) -> None:
     ax.errorbar(ends, rows, xerr=reach, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, capthick=1.1, zorder=4)
 
 
+def write_title(ax: Any, title: str) -> None:
+    """A title that is broken where the figure ends: axes beside long labels are narrower than their title."""
+    ax.set_title(title, wrap=True)
+
+
 def add_legend(ax: Any, handles: Sequence[Any], names: Sequence[str], *, outside: bool) -> None:
     """A frameless legend, beside the axes where the figure is ours to arrange."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)} if outside else {"loc": "best"}

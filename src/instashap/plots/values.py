@@ -64,8 +64,8 @@ def paint_column(ax: Any, name: str, values: NDArray[Any]) -> NDArray[np.float64
     if low == high:
         low, high = (present.min(), present.max()) if len(present) and np.ptp(present) else (low, low + 1.0)
     mappable = cm.ScalarMappable(colours.Normalize(low, high), make_value_map())
-    note = "" if len(present) == len(numbers) else " (grey: missing)"
-    ax.figure.colorbar(mappable, ax=ax, label=shorten(name) + note, extend="both", fraction=0.05, pad=0.02)
+    note = "" if len(present) == len(numbers) else "\n(grey: missing)"
+    ax.figure.colorbar(mappable, ax=ax, label=shorten(name, 28) + note, extend="both", fraction=0.05, pad=0.02)
     return paint(np.clip((numbers - low) / (high - low), 0.0, 1.0))
 
 

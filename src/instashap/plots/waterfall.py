@@ -22,6 +22,7 @@ from .style import (
     shorten,
     split_largest,
     strip_frame,
+    write_title,
 )
 
 
@@ -98,7 +99,7 @@ def plot_waterfall(
     scale = describe_scale(row.output_transform, row.output_names[0])
     ax.set_xlabel(scale if errors is None else f"{scale}\nwhiskers: {INTERVAL_NOTE} of the bars' lengths")
     label = "one row" if row.index is None else f"row {shorten(row.index[0])}"
-    ax.set_title(f"From the base value to the prediction of {label}")
+    write_title(ax, f"From the base value to the prediction of {label}")
     return ax
 
 
