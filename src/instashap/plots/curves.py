@@ -87,7 +87,7 @@ def _draw_output(
         (line,) = ax.plot(x, y, color=colour, linewidth=2)
         if reach is not None:
             band = reach[curved].ravel()
-            ax.fill_between(x, y - band, y + band, color=colour, alpha=0.22, linewidth=0)
+            ax.fill_between(x, y - band, y + band, color=colour, alpha=0.3, linewidth=0)
         if len(points):
             draw_dots(places[points, 0], points, "o")
     else:  # a set of levels: a line only guides the eye
