@@ -2,8 +2,9 @@
 
 Of explanations: :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence`; of one row of them
 :func:`plot_waterfall`, :func:`plot_strip`. Of explainers and estimators: :func:`plot_shape` (columns and pairs),
-:func:`plot_interactions`. Of a ranking of terms: :func:`plot_frontier`. Colours can be told apart with any colour vision; text
-takes the colours of the matplotlib style in use, so ``dark_background`` works as well as print.
+:func:`plot_interactions`. Of a ranking of terms: :func:`plot_frontier`. Of an audit: :func:`plot_ladder`,
+:func:`plot_masked_fidelity`. Colours can be told apart with any colour vision; text takes the colours of the matplotlib style
+in use, so ``dark_background`` works as well as print.
 
 Importing this folder imports neither matplotlib nor the explainers; the first plot does.
 """
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .network import plot_interactions
     from .shapes import plot_shape
     from .strip import plot_strip
+    from .trust import plot_ladder, plot_masked_fidelity
     from .waterfall import plot_waterfall
 
 _HOMES = {
@@ -27,6 +29,8 @@ _HOMES = {
     "plot_frontier": "frontier",
     "plot_importance": "importance",
     "plot_interactions": "network",
+    "plot_ladder": "trust",
+    "plot_masked_fidelity": "trust",
     "plot_shape": "shapes",
     "plot_strip": "strip",
     "plot_waterfall": "waterfall",
@@ -38,6 +42,8 @@ __all__ = [
     "plot_frontier",
     "plot_importance",
     "plot_interactions",
+    "plot_ladder",
+    "plot_masked_fidelity",
     "plot_shape",
     "plot_strip",
     "plot_waterfall",
