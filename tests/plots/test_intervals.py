@@ -1,5 +1,6 @@
 """Intervals on bars, curves and heat maps are 1.729 standard errors (Student's t, 19 degrees of freedom, 90 %)."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,7 +130,7 @@ def test_heat_map_is_grey_where_the_interval_holds_zero(fitted):
 def test_strips_beside_a_heat_map_are_the_own_curves(fitted):
     explainer, frame = fitted
     ax = plots.plot_shape(explainer, ("kind", "b"))
-    top, right = ax.child_axes
+    top, right = ax.child_axes[:2]
     levels = [label.get_text() for label in ax.get_xticklabels()]
     value, _ = look_up(explainer, frame.iloc[:3].assign(kind=levels), (1,))
     np.testing.assert_allclose([bar.get_height() for bar in top.patches], value, atol=1e-9)
@@ -150,3 +151,17 @@ def test_a_band_of_several_levels_has_no_own_curve():
     heights = np.array([bar.get_height() for bar in ax.child_axes[0].patches])
     assert np.isnan(heights).tolist() == [label == "(other)" for label in labels]
     assert labels.count("(other)") == 1
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_strips_and_colour_bar_of_a_heat_map_lie_side_by_side_in_given_axes(fitted, layout):
+    figure, axes = plt.subplots(1, 2, figsize=(14, 6), layout=layout)
+    given = axes[0].get_position()
+    ax = plots.plot_shape(fitted[0], ("n", "b"), ax=axes[0])
+    figure.canvas.draw()
+    assert ax is axes[0]
+    boxes = [each.get_window_extent() for each in (*figure.axes, *ax.child_axes)]
+    assert len(boxes) == 5  # map, the other axes, two strips and the colour bar
+    assert not [(k, j) for k in range(5) for j in range(k) if boxes[k].overlaps(boxes[j])]
+    if layout is None:
+        assert max(box.x1 for box in boxes[2:]) < given.x1 * figure.bbox.width

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from instashap import plots
+from instashap.plots.dependence import find_partner
 from instashap.plots.values import paint, rank, spread, to_numbers
 
 LOW, HIGH = "#0072b2", "#e8700a"
@@ -99,6 +100,19 @@ def test_dependence_draws_data_against_values(make_explanation):
 def test_strongest_partner_is_found_among_others(make_explanation, seed):
     ax = plots.plot_dependence(make_product(make_explanation, seed=seed), 0)
     assert ax.get_title().endswith("coloured by f2")
+
+
+def test_what_goes_along_with_a_feature_is_no_partner(make_explanation):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=600)
+    data = np.column_stack([x, x + 0.2 * rng.normal(size=600), rng.normal(size=600)])
+    values = np.column_stack([3 * x + x**2 + 0.2 * x * data[:, 2], 0 * x, 0 * x])
+    assert find_partner(make_explanation(values, data=data), 0) == 2
+
+
+def test_noise_has_no_partner(make_explanation):
+    rng = np.random.default_rng(5)
+    assert find_partner(make_explanation(rng.normal(size=(600, 6)), data=rng.normal(size=(600, 6))), 0) is None
 
 
 def test_a_feature_without_interactions_has_no_partner(make_explanation):

@@ -14,6 +14,8 @@ from .values import is_absent, paint_column, rank, rank_levels, to_numbers
 
 # Bins of the feature, and of a partner within them, when the strongest partner is looked for.
 _N_BINS, _N_PARTNER_BINS = 8, 4
+# A partner must explain this share of the spread: chance alone explains 0.02 of it in some hundred rows.
+_LEAST_SHARE = 0.05
 # Texts that get a place of their own on the axis; the rest share one.
 _MAX_LEVELS = 12
 
@@ -24,9 +26,9 @@ def plot_dependence(
     """Draw a dot for every row: the feature's value and its Shapley value, coloured by another feature.
 
     What is left of the vertical spread at one value is the feature's share in interactions. The strongest partner is the
-    feature whose bins (four, within each of eight bins of the feature) explain most of that spread: the largest
-    ``epsilon² = 1 - (SS_within / (n - cells)) / (SS_total / (n - bins))`` (Kelley 1935), which is zero on average for a feature
-    that has no part in it.
+    feature whose bins (four, within each of eight bins of the feature) explain most of that spread, the slope within the
+    eight bins taken away first: the largest ``epsilon² = 1 - (SS_within / (n - cells)) / (SS_total / (n - bins))`` (Kelley
+    1935), which is zero on average for a feature that has no part in it. Below 0.05 there is no partner.
 
     Parameters
     ----------
@@ -34,8 +36,7 @@ def plot_dependence(
     feature : str or int
         By name or position.
     by : str, int, "auto" or None
-        The feature that gives the colours; "auto" takes the strongest partner (none, if none explains anything), None draws
-        all dots alike.
+        The feature that gives the colours; "auto" takes the strongest partner (if there is one), None draws all dots alike.
     output : str or int, optional
         Which of several outputs, by name or position.
     ax : matplotlib Axes, optional
@@ -94,16 +95,35 @@ def _choose_partner(explanation: Explanation, feature: int, by: Any) -> int | No
 def find_partner(explanation: Explanation, feature: int) -> int | None:
     """The other feature that explains most of the spread of a feature's Shapley values at its own values.
 
-    Of an explanation of one output. None if no feature explains any of it.
+    Of an explanation of one output. None if no feature explains a twentieth of it.
     """
     bins = _cut(explanation.data[:, feature], _N_BINS)
     values = explanation.values[:, feature]
-    spread = values - (np.bincount(bins, values) / np.maximum(np.bincount(bins), 1))[bins]
+    spread = _take_slopes(values, to_numbers(explanation.data[:, feature]), bins)
     if np.allclose(spread, 0.0, atol=1e-9 * (np.abs(values).max() or 1.0)):
         return None
     others = [other for other in range(len(explanation.feature_names)) if other != feature]
     shares = [_explain(spread, bins, _cut(explanation.data[:, other], _N_PARTNER_BINS)) for other in others]
-    return others[int(np.argmax(shares))] if shares and max(shares) > 0 else None
+    return others[int(np.argmax(shares))] if shares and max(shares) > _LEAST_SHARE else None
+
+
+def _take_slopes(
+    values: NDArray[np.float64], numbers: NDArray[np.float64] | None, bins: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """What is left of values without the mean, and of numbers the slope, in each bin of their own feature.
+
+    Where a curve is steep a feature that goes along with this one would explain the slope.
+    """
+
+    def centre(each: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(each - (np.bincount(bins, each) / np.maximum(np.bincount(bins), 1))[bins])
+
+    spread = centre(values)
+    if numbers is None:
+        return spread
+    places = centre(np.nan_to_num(numbers))
+    slopes = np.bincount(bins, places * spread) / np.maximum(np.bincount(bins, places**2), 1e-300)
+    return np.asarray(spread - slopes[bins] * places)
 
 
 def _explain(spread: NDArray[np.float64], bins: NDArray[np.int64], partner: NDArray[np.int64]) -> float:

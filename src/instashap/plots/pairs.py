@@ -79,7 +79,6 @@ def draw_pair(
     effects = sides[1].weights @ own.T @ sides[0].weights.T  # (n_places of the second, of the first)
 
     ax = make_axes(ax, 8.2, 5.8)
-    _reserve(ax)
     mesh = _draw_map(ax, sides, effects)
     if errors:
         _fade(ax, sides, np.abs(effects) > INTERVAL * _compute_errors(fitted, columns, sides)[:, :, output])
@@ -89,7 +88,7 @@ def draw_pair(
     _label_side(ax.yaxis, sides[1], is_horizontal=False)
     scale = describe_scale(fitted.output_transform, fitted.output_names[output], 42)
     _draw_strips(ax, sides, [_evaluate_main(fitted, columns[k], sides[k], output) for k in (0, 1)])
-    ax.figure.colorbar(mesh, ax=ax, label=f"added to the output\n{scale}", fraction=0.05, pad=0.03)
+    ax.figure.colorbar(mesh, label=f"added to the output\n{scale}", **_place_bar(ax))
     names = [shorten(side.name, 20) for side in sides]
     note = f"\ngrey: {INTERVAL_NOTE} hold zero" * errors
     title = f"Effect of {names[0]} and {names[1]} together,\nbeyond each alone (along the sides){note}"
@@ -97,11 +96,13 @@ def draw_pair(
     return ax
 
 
-def _reserve(ax: Any) -> None:
-    """Shrink given axes, to draw strips and colour bar inside their place; a layout engine sees to that by itself."""
-    if ax.figure.get_layout_engine() is None:
-        place = ax.get_position()
-        ax.set_position([place.x0, place.y0, 0.68 * place.width, 0.72 * place.height])
+def _place_bar(ax: Any) -> dict[str, Any]:
+    """Where the colour bar goes; without a layout engine the axes shrink, so that it and the strips stay in their place."""
+    if ax.figure.get_layout_engine() is not None:
+        return {"ax": ax, "fraction": 0.05, "pad": 0.03}
+    place = ax.get_position()
+    ax.set_position([place.x0, place.y0, 0.68 * place.width, 0.72 * place.height])
+    return {"cax": ax.inset_axes([1 + 2 * _GAP + _STRIP, 0.0, 0.05, 1.0])}
 
 
 def _draw_map(ax: Any, sides: list[_Side], effects: NDArray[np.float64]) -> Any:
