@@ -86,9 +86,11 @@ def test_on_black_nothing_is_black(fitted, make_explanation):
             figure = ax.figure
             texts = figure.findobj(matplotlib.text.Text)
             assert {matplotlib.colors.to_hex(text.get_color()) for text in texts if text.get_text()} == {"#ffffff"}
-            lines = figure.findobj(lambda each: isinstance(each, matplotlib.lines.Line2D) and each.get_linestyle() != "None")
-            dots = "black"  # the rows on a heat map, whose middle is nearly white on any background
-            assert all(matplotlib.colors.to_hex(line.get_color()) != "#000000" for line in lines if line.get_color() != dots)
+            # Dots are left out: those of the rows on a heat map are black, as its middle is nearly white on any background.
+            lines = [each for each in figure.findobj(matplotlib.lines.Line2D) if each.get_marker() != "o"]
+            segments = figure.findobj(matplotlib.collections.LineCollection)
+            colours = [line.get_color() for line in lines] + [colour for each in segments for colour in each.get_colors()]
+            assert "#000000" not in {matplotlib.colors.to_hex(colour) for colour in colours}
 
 
 def test_legible_of_several_outputs(find_flaws):
