@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Headless everywhere, and one cache for compiled kernels.
 export MPLBACKEND := Agg
 
-.PHONY: demo test test-min lint clean
+.PHONY: demo test test-min lint docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,14 @@ lint: $(VENV)/.test
 test: lint
 	$(BIN)/python -m pytest -q -rs
 
+# The site, in site/: pictures of the gallery are drawn on the way, and any warning is an error.
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # The oldest stated versions of the core requirements, in an environment of their own.
 test-min: $(BIN)/python
 	$(PYTHON) -m venv .venv-min
@@ -37,4 +45,4 @@ test-min: $(BIN)/python
 	.venv-min/bin/python -m pytest -q -rs -W default
 
 clean:
-	rm -rf $(VENV) .venv-min demo-out
+	rm -rf $(VENV) .venv-min demo-out site docs/images/gallery

@@ -25,7 +25,8 @@ def run(code: str, name: str) -> list[str]:
 
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
-@pytest.mark.parametrize("name", ["games.md", "refine.md", "rows.md"])
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning:shap.*")
+@pytest.mark.parametrize("name", ["from-shap.md", "gam.md", "games.md", "refine.md", "rows.md"])
 def test_guide_runs_and_prints_what_it_says(name: str) -> None:
     code = "\n".join(find_blocks(name))
     promised = re.findall(r"^print\(.*\)  # (True|\[[^\]]*\])", code, flags=re.MULTILINE)
@@ -39,3 +40,22 @@ def test_every_kind_of_model_is_explained_as_the_guide_says(number: int) -> None
     example = examples[number - 1]
     promised = re.findall(r"^ *print\(.*\)  # (.*)$", example, flags=re.MULTILINE)
     assert run(f"{rows}\n{example}", "models.md") == promised
+
+
+def test_every_plot_has_a_picture_in_the_gallery_and_its_script_beside_it() -> None:
+    from instashap import plots
+
+    scripts = {path.stem: path.read_text(encoding="utf-8") for path in (DOCS / "gallery").glob("*.py")}
+    page = (DOCS / "gallery.md").read_text(encoding="utf-8")
+    assert set(re.findall(r'--8<-- "docs/gallery/(\w+)\.py"', page)) == set(scripts)
+    for name, code in scripts.items():
+        assert f"(images/gallery/{name}.png#only-light)" in page
+        assert f"(images/gallery/{name}-dark.png#only-dark)" in page
+        assert f'savefig("{name}.png")' in code
+    drawn = set(re.findall(r"plots\.(plot_\w+)\(", "\n".join(scripts.values())))
+    assert drawn == set(plots.__all__)
+
+
+def test_every_page_is_in_the_sites_menu() -> None:
+    menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:")[1]
+    assert sorted(re.findall(r": ([\w-]+\.md)$", menu, flags=re.MULTILINE)) == sorted(path.name for path in DOCS.glob("*.md"))

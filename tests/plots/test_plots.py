@@ -16,12 +16,6 @@ from instashap import AdditiveRegressor, Explainer, Explanation, plots
 from instashap._errors import NotFittedError
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 def make_explanation(values, names=None, output_names=("output",), data=None, base=1.0):
     values = np.asarray(values, dtype=np.float64)
     n_rows, n_features = values.shape[:2]
@@ -162,9 +156,15 @@ def test_waterfall_refuses_several_rows():
 
 def test_waterfall_refuses_several_outputs():
     explanation = make_explanation(np.ones((1, 3, 2)), output_names=("yes", "no"))
-    with pytest.raises(ValueError, match=r"one output, got 2 of them \('yes', 'no'\); pass explanation\[0, :, 'yes'\]"):
+    with pytest.raises(ValueError, match="one output, got 2 of them: pass output= one of 'yes', 'no'"):
         plots.plot_waterfall(explanation)
     assert len(plots.plot_waterfall(explanation[0, :, "yes"]).patches) == 3
+
+
+def test_waterfall_draws_the_output_named():
+    explanation = make_explanation([[[1.0, -7.0], [2.0, 3.0]]], output_names=("yes", "no"))
+    assert [bar.get_width() for bar in plots.plot_waterfall(explanation, output="no").patches] == [-7.0, 3.0]
+    assert [bar.get_width() for bar in plots.plot_waterfall(explanation, output=0).patches] == [2.0, 1.0]
 
 
 @pytest.mark.parametrize("plot", [plots.plot_importance, plots.plot_waterfall])

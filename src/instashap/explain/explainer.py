@@ -659,22 +659,24 @@ class _show_progress:
 
     def __init__(self, verbose: int) -> None:
         self.verbose = verbose
+        self.bar: Any = None
 
     def __enter__(self) -> Any:
+        """Called with the share done and what is going on; the bar appears with the first call, so errors come before it."""
         if not self.verbose:
             return None
         from .._optional import require
 
-        self.bar = require("tqdm", "progress", "progress bars").tqdm(
-            total=100, desc="fit", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}"
-        )
+        tqdm = require("tqdm", "progress", "progress bars").tqdm
 
         def advance(share: float, what: str) -> None:
+            if self.bar is None:
+                self.bar = tqdm(total=100, desc="fit", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}")
             self.bar.set_description(f"fit: {what}", refresh=False)
             self.bar.update(round(100 * share) - self.bar.n)
 
         return advance
 
     def __exit__(self, *_: object) -> None:
-        if self.verbose:
+        if self.bar is not None:
             self.bar.close()

@@ -1,4 +1,10 @@
-"""Three pictures: which features matter, what a feature does, and how one prediction comes about.
+"""Pictures of explanations and explainers; each function draws into ``ax``, or a figure of its own, and returns the axes.
+
+Of explanations: :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence`; of one row of them
+:func:`plot_waterfall`, :func:`plot_strip`. Of explainers and estimators: :func:`plot_shape` (columns and pairs),
+:func:`plot_interactions`. Of a ranking of terms: :func:`plot_frontier`. Of an audit: :func:`plot_ladder`,
+:func:`plot_masked_fidelity`. Colours can be told apart with any colour vision; text takes the colours of the matplotlib style
+in use, so ``dark_background`` works as well as print.
 
 Importing this folder imports neither matplotlib nor the explainers; the first plot does.
 """
@@ -7,13 +13,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .beeswarm import plot_beeswarm
+    from .dependence import plot_dependence
+    from .frontier import plot_frontier
     from .importance import plot_importance
+    from .network import plot_interactions
     from .shapes import plot_shape
+    from .strip import plot_strip
+    from .trust import plot_ladder, plot_masked_fidelity
     from .waterfall import plot_waterfall
 
-_HOMES = {"plot_importance": "importance", "plot_shape": "shapes", "plot_waterfall": "waterfall"}
+_HOMES = {
+    "plot_beeswarm": "beeswarm",
+    "plot_dependence": "dependence",
+    "plot_frontier": "frontier",
+    "plot_importance": "importance",
+    "plot_interactions": "network",
+    "plot_ladder": "trust",
+    "plot_masked_fidelity": "trust",
+    "plot_shape": "shapes",
+    "plot_strip": "strip",
+    "plot_waterfall": "waterfall",
+}
 
-__all__ = ["plot_importance", "plot_shape", "plot_waterfall"]
+__all__ = [
+    "plot_beeswarm",
+    "plot_dependence",
+    "plot_frontier",
+    "plot_importance",
+    "plot_interactions",
+    "plot_ladder",
+    "plot_masked_fidelity",
+    "plot_shape",
+    "plot_strip",
+    "plot_waterfall",
+]
 
 
 def __getattr__(name: str) -> Any:

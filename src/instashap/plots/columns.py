@@ -1,5 +1,6 @@
-"""A column's rows and cells, as the pictures of shape functions need them."""
+"""A column's rows, cells and own effect, as the pictures of shape functions need them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,27 @@ from .style import shorten
 
 # Cells without rows keep a small effect, left by the centring of pairs; below this share of the largest it is not drawn.
 NOTABLE = 0.01
+
+
+@dataclass(frozen=True)
+class OwnEffect:
+    """A column's own shape function at evenly spaced places of each cell.
+
+    Attributes
+    ----------
+    encoder : ColumnEncoder
+    names : tuple of str
+        Outputs.
+    effects : ndarray of shape (n_cells, n_points, n_outputs), float64
+        On the scale of the output.
+    errors : ndarray like ``effects``, or None
+        Standard errors.
+    """
+
+    encoder: ColumnEncoder
+    names: tuple[str, ...]
+    effects: NDArray[np.float64]
+    errors: NDArray[np.float64] | None = None
 
 
 def read_column(table: Table, column: int, encoder: ColumnEncoder) -> NDArray[Any]:

@@ -3,15 +3,19 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..explain.explanation import Explanation
+from .arguments import check_count, check_explanation, check_rows, find_output
 from .style import (
+    INTERVAL,
+    INTERVAL_NOTE,
     POOLED,
     add_legend,
-    check_count,
-    check_explanation,
     describe_scale,
-    find_output,
+    draw_whiskers,
     format_numbers,
+    label_ends,
     make_axes,
     make_room,
     name_pooled,
@@ -19,6 +23,7 @@ from .style import (
     shorten,
     split_largest,
     strip_frame,
+    write_title,
 )
 
 
@@ -27,9 +32,14 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
 
     ``importance_i = mean over rows of |SHAP_i(x)|``; the last, grey bar is the sum over the features not shown.
 
+    Where the explanation has standard errors, whiskers are 90 % intervals of the means over these rows: 1.73 times the mean
+    standard error of the rows. Errors of the rows go together, as all come from one fit; the mean of their sizes is what the
+    mean's error is if they do so entirely, and never less than it (Minkowski). The grey bar has none.
+
     Parameters
     ----------
     explanation : Explanation
+        With ``explainer(X, errors=True)`` intervals are drawn.
     max_features : int
         Features with a bar of their own. A single feature left over gets one, too.
     output : str or int, optional
@@ -63,14 +73,12 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
         ax = instashap.plots.plot_importance(model.explain(X))
         ax.figure.savefig("importance.png")
     """
-    explanation = check_explanation(explanation, "plot_importance")
+    explanation = check_rows(check_explanation(explanation, "plot_importance"), "plot_importance")
     limit = check_count(max_features, "max_features")
-    values = explanation.values if explanation.has_outputs else explanation.values[:, :, None]
     names = explanation.output_names
-    if output is not None:
-        position = find_output(output, names)
-        values, names = values[:, :, position : position + 1], names[position : position + 1]
-    sizes = np.abs(values).mean(axis=0)  # (n_features, n_outputs)
+    picked = range(len(names)) if output is None else [find_output(output, names)]
+    names = tuple(names[position] for position in picked)
+    sizes, errors = _average(explanation, list(picked))  # (n_features, n_outputs)
     shown, pooled = split_largest(sizes.sum(axis=1), limit)
     labels = [shorten(explanation.feature_names[feature]) for feature in shown]
     bars = sizes[shown]
@@ -83,20 +91,39 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
     drawn = _draw_bars(ax, bars)
     if len(names) == 1 and len(pooled):
         drawn[0].patches[-1].set_color(POOLED)
-    totals = bars.sum(axis=1)
-    numbers = format_numbers(totals)
-    ax.bar_label(drawn[-1], numbers, padding=4, fontsize="small")
-    make_room(ax, 0.0, float(totals.max()), numbers, left=False)
+    _label_bars(ax, bars.sum(axis=1), None if errors is None else errors[shown].sum(axis=1))
     ax.set_yticks(range(len(bars)), labels)
     ax.set_ylim(len(bars) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
     scale = describe_scale(explanation.output_transform, names[0] if len(names) == 1 else None)
-    ax.set_xlabel("mean |Shapley value|\n" + scale)
-    ax.set_title(f"Importance of features, mean of {len(explanation):,} row{'s' * (len(explanation) != 1)}")
+    note = "" if errors is None else f", {INTERVAL_NOTE}"
+    ax.set_xlabel(f"mean |Shapley value|{note}\n{scale}")
+    write_title(ax, f"Importance of features, mean of {len(explanation):,} row{'s' * (len(explanation) != 1)}")
     if len(names) > 1:
         add_legend(ax, drawn, names, outside=is_ours)
     return ax
+
+
+def _average(explanation: Explanation, outputs: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Mean absolute values and mean standard errors over the rows, each (n_features, n_outputs)."""
+
+    def average(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(sizes.mean(axis=0).reshape(len(explanation.feature_names), -1)[:, outputs])
+
+    errors = explanation.standard_errors
+    return average(np.abs(explanation.values)), None if errors is None else average(errors)
+
+
+def _label_bars(ax: Any, totals: NDArray[np.float64], errors: NDArray[np.float64] | None) -> None:
+    """Numbers beyond the ends, and whiskers on the bars that have errors: the first ones."""
+    ends = totals.copy()
+    if errors is not None:
+        draw_whiskers(ax, range(len(errors)), totals[: len(errors)], errors)
+        ends[: len(errors)] += INTERVAL * errors
+    numbers = format_numbers(totals)
+    label_ends(ax, range(len(ends)), ends, np.ones(len(ends)), numbers)
+    make_room(ax, 0.0, float(ends.max()), numbers, left=False)
 
 
 def _draw_bars(ax: Any, bars: Any) -> list[Any]:

@@ -7,18 +7,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._optional import require
 from .._validation import find_column
 from ..explain.fitted import FittedGame
 from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Table
+from ..table.encoding import Encoded
+from .arguments import list_names
 from .columns import find_seen, measure_spans, name_cells, read_column
-from .style import LOWERS, RAISES, describe_scale, make_axes, shorten
+from .style import (
+    INTERVAL,
+    INTERVAL_NOTE,
+    describe_scale,
+    draw_zero_line,
+    make_axes,
+    make_diverging_map,
+    shorten,
+    strip_frame,
+)
 
 # Pixels of a number column's side; a category has one for each level.
 _N_PIXELS = 120
 # Dots for rows: more are drawn fainter.
 _DOT_INK = 400.0
+# The strips beside the map for the columns' own curves, in widths (heights) of the map.
+_STRIP, _GAP = 0.17, 0.045
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class _Side:
     name : str
     places : ndarray of shape (n_places,), float64
         Where the pixels' centres lie: values of a number column, 0, 1, … for a category's levels.
+    cells, offsets : ndarray of shape (n_places,)
+        Where the places lie in the encoded column.
     weights : ndarray of shape (n_places, n_functions), float64
         Local basis at the places.
     labels : list of str or None
@@ -42,41 +56,107 @@ class _Side:
 
     name: str
     places: NDArray[np.float64]
+    cells: NDArray[np.int32]
+    offsets: NDArray[np.float64]
     weights: NDArray[np.float64]
     labels: list[str] | None = None
     functions: NDArray[np.int64] | None = None
     owner: NDArray[np.int64] | None = None
 
 
-def draw_pair(fitted: FittedGame, feature: Sequence[Any], outputs: Sequence[int], table: Table | None, ax: Any) -> Any:
+def draw_pair(
+    fitted: FittedGame, feature: Sequence[Any], outputs: Sequence[int], table: Table | None, errors: bool, ax: Any
+) -> Any:
     """Heat map of the purified pair; see :func:`instashap.plots.plot_shape`."""
     columns = _find_pair(fitted, feature)
     if len(outputs) != 1:
-        raise ValueError(
-            f"a heat map shows one output, got {len(outputs)} of them: pass output= one of "
-            f"{', '.join(repr(fitted.output_names[output]) for output in outputs)}"
-        )
-    shape = fitted.model.shapes[fitted.model.value_sets.index((min(columns), max(columns)))][:, :, outputs[0]]
+        names = [fitted.output_names[output] for output in outputs]
+        raise ValueError(f"a heat map shows one output, got {len(names)} of them: pass output= one of {list_names(names)}")
+    (output,) = outputs
+    shape = fitted.model.shapes[fitted.model.value_sets.index((min(columns), max(columns)))][:, :, output]
     own = shape if columns[0] < columns[1] else shape.T
     sides = [_make_side(fitted, columns[0], own, table), _make_side(fitted, columns[1], own.T, table)]
     effects = sides[1].weights @ own.T @ sides[0].weights.T  # (n_places of the second, of the first)
 
-    ax = make_axes(ax, 6.6, 5.0)
-    limit = float(np.abs(effects).max()) or 1.0
-    colours = require("matplotlib.colors", extra="plots", purpose="plots")
-    diverging = colours.LinearSegmentedColormap.from_list("lowers_raises", [LOWERS, "#F7F7F7", RAISES])
-    mesh = ax.pcolormesh(
-        sides[0].places, sides[1].places, effects, cmap=diverging, vmin=-limit, vmax=limit, shading="nearest", rasterized=True
-    )
-    scale = describe_scale(fitted.output_transform, fitted.output_names[outputs[0]], 42)
-    ax.figure.colorbar(mesh, ax=ax, label=f"added to the output\n{scale}")
+    ax = make_axes(ax, 8.2, 5.8)
+    mesh = _draw_map(ax, sides, effects)
+    if errors:
+        _fade(ax, sides, np.abs(effects) > INTERVAL * _compute_errors(fitted, columns, sides)[:, :, output])
     if table is not None:
         _draw_rows(ax, fitted, columns, sides, table)
     _label_side(ax.xaxis, sides[0], is_horizontal=True)
     _label_side(ax.yaxis, sides[1], is_horizontal=False)
-    names = [shorten(side.name, 24) for side in sides]
-    ax.set_title(f"Effect of {names[0]} and {names[1]} together,\nbeyond the effect of each alone")
+    scale = describe_scale(fitted.output_transform, fitted.output_names[output], 42)
+    _draw_strips(ax, sides, [_evaluate_main(fitted, columns[k], sides[k], output) for k in (0, 1)])
+    ax.figure.colorbar(mesh, label=f"added to the output\n{scale}", **_place_bar(ax))
+    names = [shorten(side.name, 20) for side in sides]
+    note = f"\ngrey: {INTERVAL_NOTE} hold zero" * errors
+    title = f"Effect of {names[0]} and {names[1]} together,\nbeyond each alone (along the sides){note}"
+    ax.set_title(title, y=1 + _GAP + _STRIP, pad=8)
     return ax
+
+
+def _place_bar(ax: Any) -> dict[str, Any]:
+    """Where the colour bar goes; without a layout engine the axes shrink, so that it and the strips stay in their place."""
+    if ax.figure.get_layout_engine() is not None:
+        return {"ax": ax, "fraction": 0.05, "pad": 0.03}
+    place = ax.get_position()
+    ax.set_position([place.x0, place.y0, 0.68 * place.width, 0.72 * place.height])
+    return {"cax": ax.inset_axes([1 + 2 * _GAP + _STRIP, 0.0, 0.05, 1.0])}
+
+
+def _draw_map(ax: Any, sides: list[_Side], effects: NDArray[np.float64]) -> Any:
+    limit = float(np.abs(effects).max()) or 1.0
+    style = {"vmin": -limit, "vmax": limit, "shading": "nearest", "rasterized": True}
+    return ax.pcolormesh(sides[0].places, sides[1].places, effects, cmap=make_diverging_map(), **style)
+
+
+def _compute_errors(fitted: FittedGame, columns: tuple[int, int], sides: list[_Side]) -> NDArray[np.float64]:
+    """Standard errors at every pixel, shape (n_places of the second, of the first, n_outputs)."""
+    order = np.argsort(columns)
+    first, second = np.meshgrid(np.arange(len(sides[0].places)), np.arange(len(sides[1].places)))
+    picks = first.ravel(), second.ravel()
+    cells = np.stack([sides[k].cells[picks[k]] for k in order], axis=1)
+    offsets = np.stack([sides[k].offsets[picks[k]] for k in order], axis=1)
+    errors = fitted.compute_shape_errors((min(columns), max(columns)), Encoded(cells, offsets))
+    return errors.reshape(*first.shape, -1)
+
+
+def _fade(ax: Any, sides: list[_Side], is_told: NDArray[np.bool_]) -> None:
+    """Grey over the pixels that cannot be told from zero."""
+    veil = np.ma.masked_where(is_told, np.full(is_told.shape, 0.5))
+    style = {"cmap": "gray", "vmin": 0, "vmax": 1, "alpha": 0.5, "shading": "nearest", "rasterized": True}
+    ax.pcolormesh(sides[0].places, sides[1].places, veil, **style)
+
+
+def _evaluate_main(fitted: FittedGame, column: int, side: _Side, output: int) -> NDArray[np.float64]:
+    """The column's own effect at the places of its side; NaN for a band that stands for several levels."""
+    if (column,) not in fitted.model.value_sets:
+        return np.zeros(len(side.places))
+    coefficients = fitted.model.shapes[fitted.model.value_sets.index((column,))][:, [output]]
+    mains = fitted.model.bases[column][0].combine(side.cells, side.offsets, coefficients)[:, 0]
+    if side.owner is None or side.functions is None:
+        return mains
+    return np.where(np.bincount(side.owner)[side.functions] > 1, np.nan, mains)
+
+
+def _draw_strips(ax: Any, sides: list[_Side], mains: list[NDArray[np.float64]]) -> None:
+    """Each column's own curve (bars for a category) above and on the right of the map, on one scale."""
+    reach = np.array([min(0.0, *(np.nanmin(each, initial=0.0) for each in mains)), max(np.nanmax(each) for each in mains)])
+    limits = reach + np.array([-0.15, 0.15]) * (np.ptp(reach) or 1.0)
+    top = ax.inset_axes([0.0, 1 + _GAP, 1.0, _STRIP], sharex=ax)
+    right = ax.inset_axes([1 + _GAP, 0.0, _STRIP, 1.0], sharey=ax)
+    colour = ax.xaxis.label.get_color()
+    for strip, side, heights, is_top in ((top, sides[0], mains[0], True), (right, sides[1], mains[1], False)):
+        if side.labels is not None:
+            _ = (strip.bar if is_top else strip.barh)(side.places, heights, 0.6, color=colour, alpha=0.6)
+        else:
+            strip.plot(*((side.places, heights) if is_top else (heights, side.places)), color=colour, linewidth=1.5)
+        draw_zero_line(strip, vertical=not is_top)
+        (strip.set_ylim if is_top else strip.set_xlim)(limits)
+        strip.tick_params(labelsize="x-small", labelbottom=not is_top, labelleft=is_top, bottom=not is_top, left=is_top)
+        strip.locator_params(axis="y" if is_top else "x", nbins=2)
+        strip_frame(strip, "top", "right", "bottom" if is_top else "left")
 
 
 def _find_pair(fitted: FittedGame, feature: Sequence[Any]) -> tuple[int, int]:
@@ -105,7 +185,7 @@ def _make_side(fitted: FittedGame, column: int, shape: NDArray[np.float64], tabl
         places = np.linspace(encoder.lows.min(), (encoder.lows + measure_spans(encoder)).max(), _N_PIXELS)
     cells = np.searchsorted(encoder.edges, places).astype(np.int32)  # edges[k-1] < x <= edges[k]
     offsets = np.clip((places - encoder.lows[cells]) * encoder.scales[cells], 0.0, 1.0)
-    return _Side(encoder.name, places, basis.combine(cells, offsets, np.eye(basis.n_functions)))
+    return _Side(encoder.name, places, cells, offsets, basis.combine(cells, offsets, np.eye(basis.n_functions)))
 
 
 def _make_category_side(
@@ -120,7 +200,9 @@ def _make_category_side(
     # A level without rows has the same constant everywhere, left by the centring: it is its variation that counts.
     seen = find_seen(np.ptp(shape, axis=1), counts)
     labels = [[*names[:n_levels], *names[-2:]][function] for function in seen]
-    return _Side(encoder.name, np.arange(float(len(seen))), np.eye(basis.n_functions)[seen], labels, seen, owner)
+    stand_in = np.array([*range(n_levels), encoder.missing_cell - 1, encoder.missing_cell], dtype=np.int32)[seen]
+    weights = np.eye(basis.n_functions)[seen]
+    return _Side(encoder.name, np.arange(float(len(seen))), stand_in, np.zeros(len(seen)), weights, labels, seen, owner)
 
 
 def _draw_rows(ax: Any, fitted: FittedGame, columns: tuple[int, int], sides: list[_Side], table: Table) -> None:

@@ -2,19 +2,23 @@
 
 import textwrap
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
-from ..explain.explanation import Explanation
 
 # Okabe and Ito's palette, told apart with any colour vision and visible on white and on black; yellow is too pale for white.
 RAISES, LOWERS = "#D55E00", "#0072B2"
 _OUTPUT_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 POOLED = "#8A8A8A"
+# Low and high values of a feature, told apart by hue with any colour vision, neither lost on white nor on black.
+_LOW_VALUE, _MIDDLE_VALUE, _HIGH_VALUE = "#0072B2", "#A9A2A8", "#E8700A"
+# Half widths of intervals in standard errors: nine in ten hold what infinitely many rows would give (Student's t with
+# 19 degrees of freedom, of a jackknife over 20 groups).
+INTERVAL = 1.729
+INTERVAL_NOTE = "90 % intervals"
 # Characters of a name on an axis (about a third of the default width), and of a scale's description on one line.
 _NAME_LENGTH = 32
 _LINE_LENGTH = 64
@@ -46,6 +50,37 @@ def pick_colours(n_outputs: int) -> list[Any]:
         return list(_OUTPUT_COLOURS[:n_outputs])
     colours = require("matplotlib", extra="plots", purpose="plots").colormaps["turbo"]
     return [colours(place) for place in np.linspace(0.08, 0.92, n_outputs)]
+
+
+def make_diverging_map() -> Any:
+    """Colours of effects: blue lowers the output, vermilion raises it."""
+    colours = require("matplotlib.colors", extra="plots", purpose="plots")
+    return colours.LinearSegmentedColormap.from_list("lowers_raises", [LOWERS, "#F7F7F7", RAISES])
+
+
+def make_value_map() -> Any:
+    """Colours of a feature's values, from low to high."""
+    colours = require("matplotlib.colors", extra="plots", purpose="plots")
+    return colours.LinearSegmentedColormap.from_list("low_high", [_LOW_VALUE, _MIDDLE_VALUE, _HIGH_VALUE])
+
+
+def label_ends(ax: Any, rows: Any, ends: Any, signs: Any, labels: Sequence[str]) -> None:
+    """Small labels beyond the ends of horizontal bars; on the left of those that go left."""
+    for row, end, sign, label in zip(rows, ends, signs, labels, strict=True):
+        side, ha = (-4, "right") if sign < 0 else (4, "left")
+        ax.annotate(label, (end, row), (side, 0), textcoords="offset points", va="center", ha=ha, fontsize="small")
+
+
+def draw_whiskers(ax: Any, rows: Any, ends: Any, errors: Any) -> None:
+    """Intervals of ``ends``, horizontal, in the colour of the text: thin, with small caps."""
+    reach = INTERVAL * np.asarray(errors)
+    colour = ax.xaxis.label.get_color()
+    ax.errorbar(ends, rows, xerr=reach, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, capthick=1.1, zorder=4)
+
+
+def write_title(ax: Any, title: str) -> None:
+    """A title that is broken where the figure ends: axes beside long labels are narrower than their title."""
+    ax.set_title(title, wrap=True)
 
 
 def add_legend(ax: Any, handles: Sequence[Any], names: Sequence[str], *, outside: bool) -> None:
@@ -103,31 +138,6 @@ def make_room(ax: Any, low: float, high: float, labels: Sequence[str], *, left: 
     room = span * share / (1 - share * (1 + left))
     ax.set_xlim(low - room * left, high + room)
     ax.locator_params(axis="x", nbins=6)
-
-
-def check_explanation(explanation: Any, plot: str) -> Explanation:
-    """Return ``explanation`` if it is one."""
-    if not isinstance(explanation, Explanation):
-        raise TypeError(f"{plot} takes an Explanation, got {type(explanation).__name__}; explainer(X) makes one")
-    return explanation
-
-
-def check_count(count: Any, name: str) -> int:
-    """Return ``count`` as an int of at least 1."""
-    if isinstance(count, bool) or not isinstance(count, Integral):
-        raise TypeError(f"{name} must be an integer, got {count!r}")
-    if count < 1:
-        raise ValueError(f"{name}={count} shows nothing; use 1 or more")
-    return int(count)
-
-
-def find_output(output: Any, names: Sequence[str]) -> int:
-    """Position of an output given by name or position."""
-    if isinstance(output, str) and output in names:
-        return list(names).index(output)
-    if isinstance(output, (int, np.integer)) and not isinstance(output, bool) and 0 <= output < len(names):
-        return int(output)
-    raise ValueError(f"unknown output {output!r}; there are {', '.join(map(repr, names))}, at positions 0 to {len(names) - 1}")
 
 
 def split_largest(sizes: NDArray[np.float64], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

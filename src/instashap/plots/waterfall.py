@@ -6,34 +6,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..explain.explanation import Explanation, format_value
+from .arguments import check_count, check_row
 from .style import (
+    INTERVAL,
+    INTERVAL_NOTE,
     LOWERS,
     RAISES,
-    check_count,
-    check_explanation,
     describe_scale,
+    draw_whiskers,
     format_numbers,
+    label_ends,
     make_axes,
     make_room,
     name_pooled,
     shorten,
     split_largest,
     strip_frame,
+    write_title,
 )
 
 
-def plot_waterfall(explanation_row: Any, *, max_features: int = 10, ax: Any = None) -> Any:
+def plot_waterfall(
+    explanation_row: Any, *, max_features: int = 10, output: str | int | None = None, ax: Any = None
+) -> Any:
     """Draw how one row's Shapley values lead from the base value to the prediction.
 
     Read from the top: the base value, the features by falling absolute value, those not shown as one bar, the prediction of
-    the additive model.
+    the additive model. Where there are standard errors, whiskers on a bar's end are the 90 % interval of its length (1.73
+    standard errors); the bar of the features not shown has none.
 
     Parameters
     ----------
-    explanation_row : Explanation of one row and one output
-        For example ``explanation[0]``, or ``explanation[0, :, "setosa"]`` where there are several outputs.
+    explanation_row : Explanation of one row
+        For example ``explanation[0]``.
     max_features : int
         Features with a bar of their own. A single feature left over gets one, too.
+    output : str or int, optional
+        Which of several outputs, by name or position.
     ax : matplotlib Axes, optional
         Where to draw; default a new figure.
 
@@ -62,19 +71,24 @@ def plot_waterfall(explanation_row: Any, *, max_features: int = 10, ax: Any = No
         ax = instashap.plots.plot_waterfall(explanation[0])
         ax.figure.savefig("waterfall.png")
     """
-    row = _check_row(check_explanation(explanation_row, "plot_waterfall"))
-    labels, steps = _collect_steps(row, check_count(max_features, "max_features"))
+    row = check_row(explanation_row, output, "plot_waterfall")
+    labels, steps, errors = _collect_steps(row, check_count(max_features, "max_features"))
     base = float(row.base_values[0])
     ends = base + np.cumsum(steps)
     starts = ends - steps
 
     ax = make_axes(ax, 7.5, 1.5 + 0.34 * (len(steps) + 2))
     rows = np.arange(1, len(steps) + 1)
-    bars = ax.barh(rows, steps, left=starts, height=0.66, color=[RAISES if step > 0 else LOWERS for step in steps], zorder=2)
+    ax.barh(rows, steps, left=starts, height=0.66, color=[RAISES if step > 0 else LOWERS for step in steps], zorder=2)
+    reach = np.zeros(len(steps))
+    if errors is not None:
+        draw_whiskers(ax, rows[: len(errors)], ends[: len(errors)], errors)
+        reach[: len(errors)] = INTERVAL * errors
     levels = np.concatenate([[base], ends])
     numbers, totals = format_numbers(steps, sign="+"), format_numbers(levels[[0, -1]], like=steps)
-    ax.bar_label(bars, numbers, padding=4, fontsize="small")
-    make_room(ax, float(levels.min()), float(levels.max()), [*numbers, *totals])
+    signs = np.where(steps < 0, -1.0, 1.0)
+    label_ends(ax, rows, ends + signs * reach, signs, numbers)
+    make_room(ax, float(min(base, (ends - reach).min())), float(max(base, (ends + reach).max())), [*numbers, *totals])
     _draw_totals(ax, levels, totals)
     ax.set_yticks(range(len(steps) + 2), ["base value", *labels, "prediction"])
     for label in (ax.get_yticklabels()[0], ax.get_yticklabels()[-1]):
@@ -82,31 +96,27 @@ def plot_waterfall(explanation_row: Any, *, max_features: int = 10, ax: Any = No
     ax.set_ylim(len(steps) + 1.6, -0.6)
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
-    ax.set_xlabel(describe_scale(row.output_transform, row.output_names[0]))
+    scale = describe_scale(row.output_transform, row.output_names[0])
+    ax.set_xlabel(scale if errors is None else f"{scale}\nwhiskers: {INTERVAL_NOTE} of the bars' lengths")
     label = "one row" if row.index is None else f"row {shorten(row.index[0])}"
-    ax.set_title(f"From the base value to the prediction of {label}")
+    write_title(ax, f"From the base value to the prediction of {label}")
     return ax
 
 
-def _check_row(explanation: Explanation) -> Explanation:
-    if explanation.has_outputs:
-        raise ValueError(
-            f"a waterfall shows one output, got {len(explanation.output_names)} of them "
-            f"({', '.join(map(repr, explanation.output_names[:8]))}); pass explanation[0, :, {explanation.output_names[0]!r}]"
-        )
-    if len(explanation) != 1:
-        raise ValueError(f"a waterfall shows one row, got {len(explanation)}; pass explanation[0], or another position")
-    return explanation
+def name_value(row: Explanation, feature: int) -> str:
+    """``name = value`` of a row's feature, both cut to fit beside a plot."""
+    return f"{shorten(row.feature_names[feature], 28)} = {shorten(format_value(row.data[0, feature]), 18)}"
 
 
-def _collect_steps(row: Explanation, limit: int) -> tuple[list[str], NDArray[np.float64]]:
-    """Labels and lengths of the bars, in the order drawn."""
+def _collect_steps(row: Explanation, limit: int) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64] | None]:
+    """Labels and lengths of the bars, in the order drawn, and standard errors of those that are one feature's."""
     values = row.values[0]
     shown, pooled = split_largest(np.abs(values), limit)
-    labels = [f"{shorten(row.feature_names[j], 28)} = {shorten(format_value(row.data[0, j]), 18)}" for j in shown]
+    labels = [name_value(row, feature) for feature in shown]
+    errors = None if row.standard_errors is None else row.standard_errors[0, shown]
     if not len(pooled):
-        return labels, values[shown]
-    return [*labels, name_pooled(len(pooled))], np.append(values[shown], values[pooled].sum())
+        return labels, values[shown], errors
+    return [*labels, name_pooled(len(pooled))], np.append(values[shown], values[pooled].sum()), errors
 
 
 def _draw_totals(ax: Any, levels: NDArray[np.float64], totals: list[str]) -> None:

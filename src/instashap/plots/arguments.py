@@ -1,0 +1,76 @@
+"""What the plots accept, checked once: explanations, counts, one of several outputs."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from ..explain.explanation import Explanation
+from ..explain.fitted import FittedGame
+
+
+def check_explanation(explanation: Any, plot: str) -> Explanation:
+    """Return ``explanation`` if it is one."""
+    if not isinstance(explanation, Explanation):
+        raise TypeError(f"{plot} takes an Explanation, got {type(explanation).__name__}; explainer(X) makes one")
+    return explanation
+
+
+def check_output(explanation: Any, output: Any, plot: str) -> Explanation:
+    """The explanation of one output: the one named, or the only one."""
+    checked = check_explanation(explanation, plot)
+    names = checked.output_names
+    position = 0 if output is None else find_output(output, names)
+    if not checked.has_outputs:
+        return checked
+    if output is not None or len(names) == 1:
+        return checked[..., position]
+    raise ValueError(f"{plot} shows one output, got {len(names)} of them: pass output= one of {list_names(names)}")
+
+
+def check_row(explanation: Any, output: Any, plot: str) -> Explanation:
+    """The explanation of one row and one output."""
+    row = check_output(explanation, output, plot)
+    if len(row) != 1:
+        raise ValueError(f"{plot} shows one row, got {len(row)}; pass explanation[0], or another position")
+    return row
+
+
+def check_rows(explanation: Explanation, plot: str) -> Explanation:
+    """Return ``explanation`` if it has rows."""
+    if not len(explanation):
+        raise ValueError(f"{plot} shows the rows of an explanation, and this one has none")
+    return explanation
+
+
+def get_fitted(thing: Any, plot: str) -> FittedGame:
+    """The fitted game of an explainer or estimator."""
+    explainer = thing.to_explainer() if hasattr(thing, "to_explainer") else thing
+    if not hasattr(explainer, "_check_fitted"):
+        raise TypeError(f"{plot} takes a fitted Explainer or AdditiveRegressor, got {type(thing).__name__}")
+    fitted: FittedGame = explainer._check_fitted()
+    return fitted
+
+
+def check_count(count: Any, name: str) -> int:
+    """Return ``count`` as an int of at least 1."""
+    if isinstance(count, bool) or not isinstance(count, Integral):
+        raise TypeError(f"{name} must be an integer, got {count!r}")
+    if count < 1:
+        raise ValueError(f"{name}={count} shows nothing; use 1 or more")
+    return int(count)
+
+
+def find_output(output: Any, names: Sequence[str]) -> int:
+    """Position of an output given by name or position."""
+    if isinstance(output, str) and output in names:
+        return list(names).index(output)
+    if isinstance(output, (int, np.integer)) and not isinstance(output, bool) and 0 <= output < len(names):
+        return int(output)
+    raise ValueError(f"unknown output {output!r}; there are {list_names(names)}, at positions 0 to {len(names) - 1}")
+
+
+def list_names(names: Sequence[str], limit: int = 8) -> str:
+    """Names in quotes, the first few of many."""
+    return ", ".join(map(repr, names[:limit])) + f", … ({len(names)} in all)" * (len(names) > limit)

@@ -1,0 +1,106 @@
+"""Every row's Shapley values at once, feature by feature."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._optional import require
+from ..explain.explanation import Explanation
+from .arguments import check_count, check_output, check_rows
+from .style import (
+    describe_scale,
+    draw_zero_line,
+    make_axes,
+    make_value_map,
+    name_pooled,
+    shorten,
+    split_largest,
+    strip_frame,
+    write_title,
+)
+from .values import paint, rank, spread, to_numbers
+
+
+def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int | None = None, ax: Any = None) -> Any:
+    """Draw a dot for every row and feature at its Shapley value, coloured by the feature's value.
+
+    Features go by falling mean absolute value. Colours are ranks within the feature, blue for the lowest; values that are
+    text or missing are grey. The last line holds, for every row, the sum over the features not shown.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    max_features : int
+        Features with a line of their own. A single feature left over gets one, too.
+    output : str or int, optional
+        Which of several outputs, by name or position.
+    ax : matplotlib Axes, optional
+        Where to draw; default a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+        Horizontal positions are on the scale of ``explanation.output_transform``.
+
+    Raises
+    ------
+    TypeError
+        If ``explanation`` is not an Explanation, or ``max_features`` not an integer.
+    ValueError
+        If ``max_features`` is below 1, there are no rows, no such output, or several and none was chosen.
+    OptionalDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    ::
+
+        from sklearn.datasets import load_diabetes
+        import instashap
+        X, y = load_diabetes(return_X_y=True, as_frame=True)
+        model = instashap.AdditiveRegressor(order=1).fit(X, y)
+        ax = instashap.plots.plot_beeswarm(model.explain(X))
+        ax.figure.savefig("beeswarm.png")
+    """
+    one = check_rows(check_output(explanation, output, "plot_beeswarm"), "plot_beeswarm")
+    shown, pooled = split_largest(np.abs(one.values).mean(axis=0), check_count(max_features, "max_features"))
+    labels = [shorten(one.feature_names[feature]) for feature in shown]
+    swarms = [one.values[:, feature] for feature in shown]
+    scales = [_scale(one, feature) for feature in shown]
+    if len(pooled):
+        labels.append(name_pooled(len(pooled)))
+        swarms.append(one.values[:, pooled].sum(axis=1))
+        scales.append(np.full(len(one), np.nan))
+
+    ax = make_axes(ax, 7.6, 1.5 + 0.36 * max(len(swarms), 4))
+    draw_zero_line(ax, vertical=True)
+    size = float(np.clip(3000 / len(one), 3.0, 14.0))
+    for row, (swarm, shifts, scale) in enumerate(zip(swarms, spread(swarms), scales, strict=True)):
+        ax.scatter(swarm, row + shifts, s=size, c=paint(scale), linewidths=0, rasterized=True)
+    ax.locator_params(axis="x", nbins=6)
+    ax.set_yticks(range(len(swarms)), labels)
+    ax.set_ylim(len(swarms) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    strip_frame(ax, "top", "right", "left")
+    grey = "; grey: text, missing, sums" * bool(np.isnan(scales).any())
+    ax.set_xlabel(f"Shapley value{grey}\n" + describe_scale(one.output_transform, one.output_names[0]))
+    write_title(ax, f"Shapley values of {len(one):,} row{'s' * (len(one) != 1)}")
+    _add_value_bar(ax)
+    return ax
+
+
+def _scale(explanation: Explanation, feature: int) -> NDArray[np.float64]:
+    """Ranks of the feature's values from 0 to 1, NaN for text and missing values."""
+    numbers = to_numbers(explanation.data[:, feature])
+    return np.full(len(explanation), np.nan) if numbers is None else rank(numbers)
+
+
+def _add_value_bar(ax: Any) -> None:
+    """A colour bar without numbers: every feature has its own."""
+    cm = require("matplotlib.cm", extra="plots", purpose="plots")
+    bar = ax.figure.colorbar(cm.ScalarMappable(cmap=make_value_map()), ax=ax, aspect=30, fraction=0.04, pad=0.02)
+    bar.set_ticks([0.0, 1.0], labels=["low", "high"])
+    bar.ax.tick_params(length=0)
+    bar.set_label("feature's value", labelpad=-12, fontsize="small")
+    bar.outline.set_visible(False)

@@ -1,0 +1,123 @@
+"""The own effect of a number column: a curve, dots where values have a coefficient of their own, a diamond for missing."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import NOTABLE, OwnEffect, measure_spans
+from .style import (
+    INTERVAL,
+    INTERVAL_NOTE,
+    POOLED,
+    add_legend,
+    draw_zero_line,
+    make_axes,
+    pick_colours,
+    shorten,
+    strip_frame,
+    write_title,
+)
+
+# Values of a number column that get a tick each.
+_MAX_TICKS = 10
+_N_BINS = 50
+# Share of the axes' height that the density of the rows takes.
+_DENSITY_HEIGHT = 0.14
+
+
+def draw_curve(own: OwnEffect, scale: str, values: NDArray[np.float64] | None, ax: Any) -> Any:
+    """Draw it; ``values`` are the column's rows, NaN for missing, of which the density is shown."""
+    spans = measure_spans(own.encoder)
+    is_point = spans == 0
+    n_points = own.effects.shape[1]
+    places = own.encoder.lows[:, None] + np.linspace(0.0, 1.0, n_points) * spans[:, None]  # (n_cells - 1, n_points)
+    low, high = float(places.min()), float(places.max())
+    is_seen = values is not None and bool(np.isnan(values).any())
+    is_told = is_seen or np.abs(own.effects[-1]).max() > NOTABLE * np.abs(own.effects).max()
+    missing = high + 0.1 * (high - low or 1.0) if is_told else None
+
+    n_outputs = len(own.names)
+    is_ours = ax is None
+    ax = make_axes(ax, 6.6 + 1.2 * (n_outputs > 1), 4.2)
+    draw_zero_line(ax, vertical=False)
+    lines = [
+        _draw_output(ax, own, output, colour, places, is_point, missing)
+        for output, colour in enumerate(pick_colours(n_outputs))
+    ]
+    ax.margins(y=0.08)
+    if is_point.all() and len(places) <= _MAX_TICKS:
+        ax.set_xticks(places[:, 0], [f"{place:g}" for place in places[:, 0]])
+    if missing is not None:
+        mark_missing(ax, low, high, missing)
+    if values is not None:
+        _draw_density(ax, values, places[:, 0] if is_point.all() else None, low, high)
+    strip_frame(ax, "top", "right")
+    ax.set_xlabel(shorten(own.encoder.name))
+    ax.set_ylabel("added to the output\n" + scale)
+    title = f"Effect of {shorten(own.encoder.name)}"
+    write_title(ax, title if own.errors is None else f"{title}, with {INTERVAL_NOTE}")
+    if n_outputs > 1:
+        add_legend(ax, lines, own.names, outside=is_ours)
+    return ax
+
+
+def _draw_output(
+    ax: Any,
+    own: OwnEffect,
+    output: int,
+    colour: Any,
+    places: NDArray[np.float64],
+    is_point: NDArray[np.bool_],
+    missing: float | None,
+) -> Any:
+    """One output's curve and dots; returns what stands for them in a legend."""
+    heights = own.effects[:, :, output]
+    reach = None if own.errors is None else INTERVAL * own.errors[:, :, output]
+    dots = {"color": colour, "markersize": 6}
+
+    def draw_dots(x: Any, cells: Any, marker: str) -> Any:
+        if reach is not None:
+            ax.errorbar(x, heights[cells, 0], yerr=reach[cells, 0], fmt="none", ecolor=colour, elinewidth=1.2, capsize=3)
+        return ax.plot(x, heights[cells, 0], marker, **dots)[0]
+
+    points, curved = np.flatnonzero(is_point), np.flatnonzero(~is_point)
+    if len(curved):
+        x, y = places[curved].ravel(), heights[curved].ravel()
+        (line,) = ax.plot(x, y, color=colour, linewidth=2)
+        if reach is not None:
+            band = reach[curved].ravel()
+            ax.fill_between(x, y - band, y + band, color=colour, alpha=0.3, linewidth=0)
+        if len(points):
+            draw_dots(places[points, 0], points, "o")
+    else:  # a set of levels: a line only guides the eye
+        ax.plot(places[:, 0], heights[:-1, 0], color=colour, linewidth=0.8, alpha=0.5)
+        line = draw_dots(places[:, 0], points, "o")
+    if missing is not None:
+        draw_dots([missing], [len(heights) - 1], "D")
+    return line
+
+
+def mark_missing(ax: Any, low: float, high: float, missing: float) -> None:
+    """A tick named "missing" beyond the column's range, apart from the numbers' ticks."""
+    ticks = [tick for tick in ax.get_xticks() if low <= tick <= high + 0.02 * (missing - high)]
+    while ticks and ticks[-1] > missing - 0.1 * (missing - low):  # no room for both labels
+        ticks.pop()
+    ax.set_xticks([*ticks, missing], [*ax.xaxis.get_major_formatter().format_ticks(ticks), "missing"])
+    ax.axvline((high + missing) / 2, color=POOLED, linewidth=0.8, linestyle=":")
+
+
+def _draw_density(ax: Any, values: NDArray[np.float64], levels: NDArray[np.float64] | None, low: float, high: float) -> None:
+    """How many rows lie where, in grey at the foot of the axes, below the curve."""
+    bottom, top = ax.get_ylim()
+    limits = ax.get_xlim()
+    style = {"color": POOLED, "alpha": 0.6, "transform": ax.get_xaxis_transform()}
+    present = values[~np.isnan(values)]
+    if levels is not None:
+        counts = np.array([(present == level).sum() for level in levels])
+        ax.vlines(levels, 0.0, _DENSITY_HEIGHT * counts / max(int(counts.max()), 1), linewidth=7, **style)
+    else:
+        counts, edges = np.histogram(present, bins=_N_BINS, range=(low, high))
+        ax.stairs(_DENSITY_HEIGHT * counts / max(int(counts.max()), 1), edges, fill=True, **style)
+    ax.set_xlim(limits)
+    ax.set_ylim(bottom - (top - bottom) * 1.25 * _DENSITY_HEIGHT, top)

@@ -1,0 +1,110 @@
+"""How many terms are worth their keep: fidelity against the number of terms."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arguments import check_count
+from .style import LOWERS, POOLED, RAISES, make_axes, shorten, strip_frame, write_title
+
+# A model this much below the best R² is as good for most purposes; the smallest such one is marked.
+_SLACK = 0.01
+
+
+def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
+    """Draw the fidelity that the first so many terms reach, and what each of them adds.
+
+    Terms come in the order of ``rank_terms()``, the next one always that of the largest gain. The line is the cross-validated
+    R² of a model of this and all earlier terms; hollow dots are not worth their term (fewer terms reach as much). Bars are the
+    gain: how much of the masked risk, the criterion of the fit, the term takes away. The ring marks the fewest terms within
+    0.01 of the best R². Where nothing could be held out, R² is that of the fitted rows.
+
+    Parameters
+    ----------
+    ranking : DataFrame
+        From :meth:`instashap.Explainer.rank_terms`.
+    max_terms : int
+        Terms with a name of their own; the last place stands for all.
+    ax : matplotlib Axes, optional
+        Where to draw; default a new figure.
+
+    Returns
+    -------
+    matplotlib Axes
+        Shares, 0 to 1.
+
+    Raises
+    ------
+    TypeError
+        If ``ranking`` is no such table.
+    ValueError
+        If it is empty, or ``max_terms`` is below 1.
+    OptionalDependencyError
+        If matplotlib is not installed.
+
+    Examples
+    --------
+    ::
+
+        from sklearn.datasets import load_diabetes
+        import instashap
+        X, y = load_diabetes(return_X_y=True, as_frame=True)
+        explainer = instashap.AdditiveRegressor().fit(X, y).to_explainer()
+        ax = instashap.plots.plot_frontier(explainer.rank_terms())
+        ax.figure.savefig("frontier.png")
+    """
+    names, gains, r2, what = _read(ranking)
+    n_terms = len(names)
+    n_shown = n_terms if n_terms <= check_count(max_terms, "max_terms") + 1 else max_terms
+    numbers = np.arange(1, n_shown + 1)
+    if n_shown < n_terms:
+        numbers = np.append(numbers, n_terms)
+    places = np.arange(1.0, len(numbers) + 1)
+    places[n_shown:] += 0.6  # a gap before the last, which stands for all
+
+    ax = make_axes(ax, max(5.5, 2.2 + 0.36 * len(numbers)), 5.0)
+    bars = ax.bar(places[:n_shown], gains[:n_shown], 0.6, color=POOLED, alpha=0.55)
+    line = _draw_fidelity(ax, places, r2[numbers - 1], n_shown)
+    best = _find_enough(r2)
+    if best in numbers:
+        ring = {"markersize": 13, "fillstyle": "none", "markeredgewidth": 2, "color": RAISES}
+        ax.plot(places[numbers == best], [r2[best - 1]], "o", **ring)
+    labels = [shorten(name, 24) for name in names[:n_shown]] + [f"all {n_terms} terms"] * (n_shown < n_terms)
+    ax.set_xticks(places, labels, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_ylim(min(0.0, 1.05 * float(r2.min())), 1.03)
+    strip_frame(ax, "top", "right")
+    ax.set_ylabel("share")
+    ax.set_xlabel("terms, each with all before it")
+    write_title(ax, f"{best} of {n_terms} terms reach R² {r2[best - 1]:.3f}; the best is {r2.max():.3f}")
+    ax.legend([line, bars], [what, "gain"], frameon=False, loc="best")
+    return ax
+
+
+def _read(ranking: Any) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64], str]:
+    """Names, gains, R² of the first so many terms, and what the R² is."""
+    missing = {"term", "gain", "r2", "variance_share"} - set(getattr(ranking, "columns", ()))
+    if missing:
+        raise TypeError(f"plot_frontier takes the table explainer.rank_terms() gives, got {type(ranking).__name__}")
+    if not len(ranking):
+        raise ValueError("plot_frontier shows ranked terms, and the table has none")
+    names, gains = list(ranking["term"]), ranking["gain"].to_numpy(dtype=np.float64)
+    r2, shares = (ranking[name].to_numpy(dtype=np.float64) for name in ("r2", "variance_share"))
+    if np.isnan(r2).any():
+        return names, gains, shares.cumsum(), "R² (fitted rows)"
+    return names, gains, r2, "R² (cross-validated)"
+
+
+def _draw_fidelity(ax: Any, places: NDArray[np.float64], r2: NDArray[np.float64], n_shown: int) -> Any:
+    """The line, with full dots where no fewer terms reach as much."""
+    (line,) = ax.plot(places[:n_shown], r2[:n_shown], color=LOWERS, linewidth=1.6, marker="o", markersize=0)
+    ax.plot(places[n_shown - 1 :], r2[n_shown - 1 :], color=LOWERS, linewidth=1.6, linestyle=":")
+    is_better = r2 > np.maximum.accumulate(np.concatenate([[-np.inf], r2[:-1]]))
+    ax.plot(places[is_better], r2[is_better], "o", color=LOWERS, markersize=6)
+    ax.plot(places[~is_better], r2[~is_better], "o", color=LOWERS, markersize=6, fillstyle="none")
+    return line
+
+
+def _find_enough(r2: NDArray[np.float64]) -> int:
+    """The fewest terms within 0.01 of the best R²."""
+    return int(np.argmax(r2 >= r2.max() - _SLACK)) + 1
