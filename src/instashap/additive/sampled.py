@@ -138,7 +138,7 @@ class SampledSearch:
         for derivative in (3, 2):
             self.derivative = derivative
             judge = self._make_judge(self._make_functions(singles, 1))
-            tried = self._judge(judge, Candidate(1, 1, {}, _PLAIN), Strengths(), ("roughness", "ridge", "roughness"))
+            tried = self._judge_best(judge, Candidate(1, 1, {}, _PLAIN), Strengths(), ("roughness", "ridge", "roughness"))
             trials.append((derivative, (judge, *tried)))
         self.derivative, self.best = min(trials, key=lambda trial: trial[1][1].risk)
         self.main_effects = self.best
@@ -153,7 +153,7 @@ class SampledSearch:
         for step, resolution in enumerate(PAIR_RESOLUTIONS):
             functions = self._make_functions(value_sets, resolution)
             is_richer = len(functions) > self.best[1].n_unknowns
-            if self.best[1].risk <= _EXACT or (step and not (is_richer and len(functions) <= self.budget)):
+            if step and (self.best[1].risk <= _EXACT or not is_richer or len(functions) > self.budget):
                 break
             must_keep = is_asked and step == 0
             if not self._try(functions, {2: resolution}, ("interaction", "roughness", "ridge"), must_keep):
@@ -219,13 +219,20 @@ class SampledSearch:
         """Judge the model of all these functions; keep it if it is the best so far, or asked for."""
         order = max(map(len, functions.value_sets))
         judge, candidate = self._make_judge(functions), Candidate(order, order, resolution, _PLAIN)
-        tried = self._judge(judge, candidate, _LIGHT, ())
-        if tried[0].risk > _EXACT:
-            tried = min(tried, self._judge(judge, candidate, self.best[1].strengths, free), key=lambda each: each[0].risk)
+        tried = self._judge_best(judge, candidate, self.best[1].strengths, free)
         is_kept = must_keep or tried[0].risk < self.best[1].risk * (1 - MIN_GAIN)
         if is_kept:
             self.best = judge, *tried
         return is_kept
+
+    def _judge_best(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]
+    ) -> tuple[Judgement, Solved]:
+        """The better of next to no penalty, and the best found from ``start``; the latter only if it could be better."""
+        light = self._judge(judge, candidate, _LIGHT, ())
+        if light[0].risk <= _EXACT:
+            return light
+        return min(light, self._judge(judge, candidate, start, free), key=lambda tried: tried[0].risk)
 
     def _judge(
         self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]

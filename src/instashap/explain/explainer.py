@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import NotFittedError
-from .._validation import check_at_least, check_choice, check_outputs, check_weights, find_column
+from .._validation import check_choice, check_outputs, check_weights, find_column
 from ..table.columns import Table, read_table
 from .drift import DriftReport, check_drift
 from .explanation import Explanation
@@ -280,11 +280,10 @@ class Explainer:
         table = fitted.read(X)
         if n_coalitions == 0:
             return self._explain_with_residual(fitted, table)
-        refined, game, transform = self._refine(X, table, model, value_function, n_coalitions, random_state)
-        base = np.tile(refined.base_value, (table.n_rows, 1))
-        explanation = _make_explanation(fitted, table, refined.values, base)
+        refined = self._refine(X, table, model, value_function, n_coalitions, random_state)
+        explanation = _make_explanation(fitted, table, refined.values, np.tile(refined.base_value, (table.n_rows, 1)))
         errors = _squeeze(refined.standard_errors)
-        return replace(explanation, standard_errors=errors, game=game, output_transform=transform)
+        return replace(explanation, standard_errors=errors, game=refined.game, output_transform=refined.output_transform)
 
     def learn_residual(
         self,
@@ -317,40 +316,27 @@ class Explainer:
 
         fitted = self._check_fitted()
         table = fitted.read(X)
-        refined, game, transform = self._refine(X, table, model, value_function, n_coalitions, random_state)
-        self._residual = learn_residual(fitted, table, refined, regressor, game, transform)
+        refined = self._refine(X, table, model, value_function, n_coalitions, random_state)
+        self._residual = learn_residual(fitted, table, refined, regressor)
         return self
 
     def _refine(
         self, X: Any, table: Table, model: Any, value_function: Any, n_coalitions: int, random_state: int | None
-    ) -> tuple[Refined, str, str]:
-        """Estimates, and what they are of: game and output."""
-        from .games import bind_game, describe_game
-        from .refine import count_least_coalitions, refine_values
+    ) -> Refined:
+        from .games import bind_game, check_can_ask, describe_game
+        from .refine import refine_values
 
         fitted = self._check_fitted()
-        least = count_least_coalitions(len(fitted.feature_names))
-        check_at_least(n_coalitions, least, "n_coalitions", f"{len(fitted.feature_names)} features need a pair of each size")
         chosen = self.value_function if value_function is None else value_function
-        if isinstance(chosen, str):
-            raise ValueError(
-                f"refining needs a value function it can ask, and the {fitted.game} game of this explainer gives none: pass "
-                "value_function=F, a function F(X, masks), or value_function=Marginal(background) or Baseline(row)"
-            )
         black_box = self.model if model is None else model
+        check_can_ask(chosen, fitted.game)
 
         def make_box() -> BlackBox:
             return _wrap(black_box, self.output, self.batch_rows)
 
         game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
-        if game.reference_outputs.shape[1] != fitted.model.n_outputs:
-            raise ValueError(
-                f"the value function gives {game.reference_outputs.shape[1]} outputs, the explainer was fitted on "
-                f"{fitted.model.n_outputs}"
-            )
         seed = self.random_state if random_state is None else random_state
-        refined = refine_values(fitted, table, game, n_coalitions, np.random.default_rng(seed or 0))
-        return refined, describe_game(chosen), game.output_transform
+        return refine_values(fitted, table, game, describe_game(chosen), n_coalitions, np.random.default_rng(seed or 0))
 
     def _explain_with_residual(self, fitted: FittedGame, table: Table) -> Explanation:
         residual: LearntResidual | None = getattr(self, "_residual", None)

@@ -26,6 +26,15 @@ def describe_game(value_function: Any) -> str:
     return f"value function {describe_function(value_function)}"
 
 
+def check_can_ask(value_function: Any, fitted_game: str) -> None:
+    """Raise ``ValueError`` if the value function is one by name only: it says what was fitted, and cannot be evaluated."""
+    if isinstance(value_function, str):
+        raise ValueError(
+            f"refining needs a value function it can ask, and the {fitted_game} game of this explainer gives none: pass "
+            "value_function=F, a function F(X, masks), or value_function=Marginal(background) or Baseline(row)"
+        )
+
+
 def bind_game(
     value_function: Any, make_box: Callable[[], BlackBox], X: Any, n_rows: int, schema: Schema, players: Sequence[int]
 ) -> Game:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._validation import check_at_least
 from ..additive.model import AdditiveModel
 from ..blackbox.value_functions import Game
 from ..game.credits import compute_shapley_shares
@@ -39,11 +40,15 @@ class Refined(NamedTuple):
     ----------
     values, standard_errors : ndarray of shape (n_rows, n_players, n_outputs), float64
     base_value : ndarray of shape (n_outputs,), float64
+    game, output_transform : str
+        What they are estimates of.
     """
 
     values: NDArray[np.float64]
     standard_errors: NDArray[np.float64]
     base_value: NDArray[np.float64]
+    game: str
+    output_transform: str
 
 
 class Control(NamedTuple):
@@ -71,7 +76,9 @@ def count_least_coalitions(n_players: int) -> int:
     return 2 + 2 * (n_players // 2)
 
 
-def refine_values(fitted: FittedGame, table: Table, game: Game, n_coalitions: int, rng: np.random.Generator) -> Refined:
+def refine_values(
+    fitted: FittedGame, table: Table, game: Game, description: str, n_coalitions: int, rng: np.random.Generator
+) -> Refined:
     """Unbiased Shapley values of a game on the rows of a table; exact once every coalition is asked.
 
     Parameters
@@ -81,11 +88,21 @@ def refine_values(fitted: FittedGame, table: Table, game: Game, n_coalitions: in
     table : Table
         The game's rows.
     game : Game
+    description : str
+        Of the game.
     n_coalitions : int
         Coalitions asked about for one row and one reference, the empty and the full one among them.
     rng : Generator
+
+    Raises
+    ------
+    ValueError
+        If the coalitions are too few, or the game and the additive model differ in outputs.
     """
     n_players, n_references = len(fitted.feature_names), game.n_references
+    least = count_least_coalitions(n_players)
+    check_at_least(n_coalitions, least, "n_coalitions", f"{n_players} features need a pair of each size")
+    _check_outputs(game.reference_outputs.shape[1], fitted.model.n_outputs)
     n_pairs = min((n_coalitions - 2) // 2, int(count_pairs(n_players).sum()))
     n_games = table.n_rows * n_references
     n_samples = 1 if n_pairs == count_pairs(n_players).sum() else min(N_SAMPLES, n_games)
@@ -101,7 +118,13 @@ def refine_values(fitted: FittedGame, table: Table, game: Game, n_coalitions: in
         estimates, spreads = _estimate_games(game, control, samples, rows, references, totals)
         np.add.at(values, rows, estimates / n_references)
         np.add.at(variances, rows, spreads / n_references**2)
-    return Refined(values, np.sqrt(variances), game.reference_outputs.mean(axis=0))
+    base_value = game.reference_outputs.mean(axis=0)
+    return Refined(values, np.sqrt(variances), base_value, description, game.output_transform)
+
+
+def _check_outputs(n_given: int, n_fitted: int) -> None:
+    if n_given != n_fitted:
+        raise ValueError(f"the value function gives {n_given} outputs, the explainer was fitted on {n_fitted}")
 
 
 def _estimate_games(

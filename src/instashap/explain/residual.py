@@ -37,9 +37,7 @@ class LearntResidual:
         return np.asarray(self.regressor.predict(_make_features(fitted, table)), dtype=np.float64).reshape(shape)
 
 
-def learn_residual(
-    fitted: FittedGame, table: Table, refined: Refined, regressor: Any, game: str, output_transform: str
-) -> LearntResidual:
+def learn_residual(fitted: FittedGame, table: Table, refined: Refined, regressor: Any) -> LearntResidual:
     """Fit a copy of a scikit-learn regressor on the rows; one that takes a single target is repeated for every value."""
     from sklearn.base import clone
     from sklearn.multioutput import MultiOutputRegressor
@@ -49,7 +47,8 @@ def learn_residual(
     copy = clone(regressor)
     learner = copy if get_tags(copy).target_tags.multi_output else MultiOutputRegressor(copy)
     target = missed if missed.shape[1] > 1 else missed[:, 0]
-    return LearntResidual(learner.fit(_make_features(fitted, table), target), refined.base_value, game, output_transform)
+    learner.fit(_make_features(fitted, table), target)
+    return LearntResidual(learner, refined.base_value, refined.game, refined.output_transform)
 
 
 def _make_features(fitted: FittedGame, table: Table) -> NDArray[np.float64]:
