@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,27 @@ def load_bike(bench: Bench, n_train: int | None = None) -> Split:
 
     from instashap.datasets import load_bike_sharing
 
-    folder = find_folder(bench)
-    places = [] if folder is None else [folder / "data", folder]
-    place = next((each for each in places if (each / "bike_sharing_hour.parquet").is_file()), None)
-    try:
-        bike = load_bike_sharing(place)
-    except FileNotFoundError as error:
-        raise Skipped("the bike table is neither in the data folder nor could it be downloaded; see --data") from error
+    bike = _load(bench, load_bike_sharing, "bike_sharing_hour.parquet")
     X_train, X_test, y_train, y_test = train_test_split(bike.data, bike.target, test_size=0.2, random_state=0)
     return Split(X_train[:n_train], X_test, y_train[:n_train], y_test)
+
+
+def load_california(bench: Bench) -> tuple[Any, NDArray[np.float64]]:
+    """California housing: 8 columns of 20,640 block groups, and their house values."""
+    from instashap.datasets import load_california_housing
+
+    housing = _load(bench, load_california_housing, "california_housing.parquet")
+    return housing.data, np.asarray(housing.target, dtype=np.float64)
+
+
+def _load(bench: Bench, load: Callable[..., Any], file_name: str) -> Any:
+    """A data set from the data folder or its subfolder ``data``, else downloaded."""
+    folder = find_folder(bench)
+    places = [] if folder is None else [folder / "data", folder]
+    try:
+        return load(next((each for each in places if (each / file_name).is_file()), None))
+    except FileNotFoundError as error:
+        raise Skipped(f"{file_name} is neither in the data folder nor could it be downloaded; see --data") from error
 
 
 def find_truth(bench: Bench) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import load_bike
+from ..data import load_bike, load_california
 from ..runner import Bench, Figure, Skipped, judge
 
 N_ROWS = 500
@@ -25,12 +25,13 @@ def run(bench: Bench) -> dict[str, Figure]:
     """
     figures = _measure("simulated", _simulate, bench.choose(10, 1), bench)
     try:
-        bike = load_bike(bench)
+        X, y = _join(load_bike(bench))
+        figures |= _measure("bike", lambda seed: (X, y), bench.choose(4, 1), bench) | _measure_next_year(X, y, bench)
+        houses = load_california(bench)
+        figures |= _measure("california", lambda seed: houses, bench.choose(4, 1), bench)
     except Skipped as reason:
         bench.notes.append(str(reason))
-        return figures
-    X, y = _join(bike)
-    return figures | _measure("bike", lambda seed: (X, y), bench.choose(4, 1), bench) | _measure_next_year(X, y, bench)
+    return figures
 
 
 def _simulate(seed: int) -> tuple[Any, Any]:

@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 
 from instashap.additive.fitter import ClosedFormFitter, FitRecord
-from instashap.additive.holdout import _draw_by_weight, _measure_wander, compute_spread, describe_residuals, hold_out
+from instashap.additive.holdout import (
+    _correct_for_fewer_rows,
+    _draw_by_weight,
+    _measure_wander,
+    compute_spread,
+    describe_residuals,
+    hold_out,
+)
 from instashap.additive.moments import assign_folds
 from instashap.additive.residuals import N_REMEMBERED
 from instashap.additive.select import Strengths
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law
+from instashap.table.columns import read_table
+from instashap.table.encoding import learn_table
 
 
 def _record(encode, X, f, weights=None, **options):
@@ -80,6 +89,28 @@ def test_the_reference_knows_sizes_where_they_lie_and_remembers_the_first_rows(e
     np.testing.assert_allclose(reference.spread, [record.outputs.std()])
     assert np.array_equal(reference.outputs, record.outputs[:N_REMEMBERED])
     assert reference.recognises(record.encoded)
+
+
+def test_held_out_sizes_are_corrected_to_those_of_new_rows_under_the_fit_on_all_rows(encode):
+    rng = np.random.default_rng(6)
+    X, fresh = rng.uniform(size=(300, 4)), rng.uniform(size=(2000, 4))
+    inside = fresh[((fresh > X.min(axis=0)) & (fresh < X.max(axis=0))).all(axis=1)]
+    encoder, _ = learn_table(read_table(X), np.ones(300))
+    new_rows = encoder.encode(read_table(inside))
+    held_out, corrections, new = [], [], []
+    for _ in range(60):
+        record = _record(encode, X, rng.normal(size=300), order=1, smoothness=Strengths(roughness=0, ridge=1e-6))
+        parts = list(hold_out(record))
+        rows, residuals = (np.concatenate(each) for each in zip(*parts, strict=True))
+        sizes = np.log(np.abs(residuals[:, 0]))
+        held_out.append(sizes.mean())
+        corrections.append(_correct_for_fewer_rows(record, rows, sizes, np.ones(1)))
+        new.append(np.log(np.abs(rng.normal(size=len(inside)) - record.result.model.predict(new_rows)[:, 0])).mean())
+    excess = np.mean(held_out) - np.mean(new)
+    assert excess > 0.03
+    assert 0.4 * excess < -np.mean(corrections) < excess
+    own = np.log(np.abs(record.outputs - record.result.model.predict(record.encoded))).mean()
+    assert corrections[-1] == pytest.approx(np.log(1 - (1 - np.exp(2 * (own - sizes.mean()))) / 9) / 2, rel=1e-3)
 
 
 def evaluate_log_size(reference, record):

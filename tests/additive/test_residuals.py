@@ -1,8 +1,10 @@
-"""Tests of residuals against hand counts, scipy's Mann-Whitney test, and simulation."""
+"""Tests of residuals against hand counts, enumeration of every choice of rows, and simulation."""
+
+from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import mannwhitneyu
+from scipy.stats import gamma, skew
 
 from instashap.additive.residuals import (
     ROUNDING,
@@ -23,12 +25,28 @@ def test_residuals_are_counted_in_spreads_and_rounding_is_nothing():
     np.testing.assert_allclose(np.exp(compute_log_sizes(np.array([[3.0, 4.0], [0.0, 0.0]]))), [5 + ROUNDING, ROUNDING])
 
 
-def test_sizes_are_compared_as_mann_and_whitney_do():
+@pytest.mark.parametrize("values", [[0.1, 0.3, 0.4, 0.8, 1.1, 1.5, 2.0, 7.0], [0, 0, 1, 1, 1, 2, 2, 9]])
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_scores_are_savages_and_their_sum_has_the_moments_of_every_choice_of_rows(values, n):
+    values = np.array(values, dtype=float)
+    every = np.array([np.mean([sum(1 / (8 - j) for j in range(r + 1)) for r in np.flatnonzero(values == v)]) for v in values])
+    sums = np.array([every[list(chosen)].sum() for chosen in combinations(range(8), n)])
+    for chosen in ([7, *range(n - 1)], list(range(8 - n, 8)), list(range(n))):
+        sizes, reference = values[chosen], np.delete(values, chosen)
+        law = gamma(4 / skew(sums) ** 2)
+        z = (every[chosen].sum() - sums.mean()) / sums.std()
+        place = law.mean() + np.sign(skew(sums)) * law.std() * z
+        expected = law.sf(place) if skew(sums) > 0 else law.cdf(place)
+        assert compare_sizes(sizes, reference) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_sizes_of_one_law_alarm_as_often_as_the_level_says_and_larger_ones_are_found():
     rng = np.random.default_rng(0)
-    for shift, digits in ((0.0, 8), (0.3, 8), (0.3, 1), (5.0, 0)):
-        sizes, reference = (rng.exponential(1 + shift, 40).round(digits), np.sort(rng.exponential(1, 70).round(digits)))
-        expected = mannwhitneyu(sizes, reference, alternative="greater", use_continuity=False, method="asymptotic").pvalue
-        assert compare_sizes(sizes, reference) == pytest.approx(expected, rel=1e-9)
+    reference = rng.standard_t(3, 3000)
+    for n, low in ((8, 0.02), (400, 0.02)):
+        p = np.array([compare_sizes(np.abs(rng.standard_t(3, n)), np.abs(reference)) for _ in range(400)])
+        assert low < (p < 0.05).mean() < 0.08
+    assert np.median([compare_sizes(1.2 * np.abs(rng.standard_t(3, 400)), np.abs(reference)) for _ in range(40)]) < 0.01
 
 
 def test_sizes_that_are_all_alike_say_nothing():

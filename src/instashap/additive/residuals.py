@@ -24,6 +24,8 @@ N_REMEMBERED = 500
 MAX_PATTERN_ROWS = 2000
 # Residuals are cut at so many mean absolute ones (four standard deviations of a Gaussian) before a pattern is sought.
 _CUT = 5.0
+# Below, a gamma law is a Gaussian to four digits, and its own digits go.
+_NO_SKEWNESS = 1e-4
 
 
 class Verdict(NamedTuple):
@@ -161,23 +163,43 @@ def compute_cut(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def compare_sizes(sizes: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    """Chance that sizes are as large against a sorted reference: Mann and Whitney's test, one-sided, ties by halves.
+    """Chance that sizes are as large against a reference: Savage's rank test, one-sided, ties share their scores.
+
+    Scores are expected order statistics of the exponential law, the best for sizes of one shape on a larger scale (Savage
+    1956): a model trained again differs most where residuals are large anyway, which ranks alone (Mann and Whitney) weigh
+    too little. Given all sizes together, the sum of the first sample's scores has a known mean, variance and skewness; a
+    gamma law of the same three stands for its own, near enough also for few rows.
 
     Examples
     --------
-    >>> round(compare_sizes(np.array([2.0, 3.0]), np.array([1.0, 2.0])), 3)  # U = 1.5 + 2 of 4, variance 1.5
-    0.11
+    >>> round(compare_sizes(np.array([2.0, 3.0]), np.array([1.0])), 3)  # scores 5/6 + 11/6, 1/3: .667 over the mean, 1.07 sd
+    0.139
     """
-    n, n_reference = len(sizes), len(reference)
-    total = n + n_reference
-    wins = np.searchsorted(reference, sizes, "left") + np.searchsorted(reference, sizes, "right")
-    _, counts = np.unique(np.concatenate([sizes, reference]), return_counts=True)
-    ties = float((counts.astype(np.float64) ** 3 - counts).sum()) / (total * (total - 1))
-    variance = n * n_reference / 12 * (total + 1 - ties)
-    if variance <= 0:
+    from scipy.special import gammainc, gammaincc  # a loaded explainer explains without scipy
+
+    n, total = len(sizes), len(sizes) + len(reference)
+    scores = _compute_savage_scores(np.concatenate([sizes, reference]))
+    share = n / total
+    second, third = (float(((scores - 1.0) ** power).sum()) for power in (2, 3))  # Savage's scores have mean 1
+    variance = share * (1 - share) * second * total / max(total - 1, 1)
+    if variance < ROUNDING:  # all alike
         return 1.0
-    excess = float(wins.sum() - n * n_reference) / 2
-    return 0.5 * erfc(excess / sqrt(2 * variance))
+    excess = float((scores[:n] - 1.0).sum()) / sqrt(variance)
+    drawn = share * (1 - share) * (1 - 2 * share) * total**2 / max((total - 1) * (total - 2), 1)
+    skewness = drawn * third / variance**1.5
+    if abs(skewness) < _NO_SKEWNESS:
+        return 0.5 * erfc(excess / sqrt(2))
+    shape = 4 / skewness**2
+    place = max(shape + np.sign(skewness) * excess * sqrt(shape), 0.0)
+    return float(gammaincc(shape, place) if skewness > 0 else gammainc(shape, place))
+
+
+def _compute_savage_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``1/N + 1/(N-1) + …`` to as many terms as a value's rank among N; tied values get the mean of theirs."""
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    scores = np.cumsum(1 / np.arange(len(values), 0, -1))
+    ends = np.cumsum(counts)
+    return np.asarray((np.add.reduceat(scores, ends - counts) / counts)[where])
 
 
 def compute_pattern_p(
