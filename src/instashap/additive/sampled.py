@@ -8,9 +8,7 @@ numbers of model calls .39 instead of .33 relative error on boosted trees, 1e-1 
 where sampled equations on both sides have no noise.)
 
 Nothing centres itself in these games: under correlation a component of several players has a mean. So the base value is
-``F(x; ∅)``, moments are taken about zero, and every axis has the constant beside its functions. Those are centred on the
-*reference* rows that stand in for absent columns: a function of two columns then has components made of products of such
-functions and a constant, nothing else.
+``F(x; ∅)``, moments are taken about zero, and constants are fitted (:mod:`instashap.additive.anchored`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,14 +24,15 @@ from ..game.coalitions import compute_containment_masses
 from ..game.terms import PresenceSet, ValueSet, players_of
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
-from .design import ValueFunctions, make_value_functions
+from .anchored import compute_anchored_axis, make_anchored_functions
+from .design import ValueFunctions
 from .fitter import FitResult
 from .model import AdditiveModel
 from .moments import assign_folds
-from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
+from .penalties import AxisFunctions
 from .sample import CoalitionSample, accumulate_masked_moments, iterate_masked
 from .screen import choose_triples, choose_value_sets
-from .search import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION
+from .search import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS
 from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
 
 # Unknowns, each a function here, whose moments take some seconds; more did not tell in the error (boosted trees, 30 columns).
@@ -51,6 +50,7 @@ _EXACT = 1e-9
 _LEAST_FUNCTIONS = 4
 # Every presence set is that of its value set, so masks are in the functions, and the law of the solver is "all present".
 _PLAIN = (0, 0, 0)
+
 
 @dataclass(frozen=True)
 class SampledFitter:
@@ -269,36 +269,21 @@ class SampledSearch:
         """Products of axis functions and constants; penalties weigh as the mass of the coalitions a function is live in."""
         keys = sorted({(len(values), column) for values in value_sets for column in values})
         axes = {key: self._learn_axis(*key) for key in keys}
-        functions = _thin_constants(make_value_functions(value_sets, axes, {2: resolution, 3: TRIPLE_RESOLUTION}), resolution)
+        functions = make_anchored_functions(value_sets, axes, resolution)
         masses = np.array([self.masses[len(presence)] for presence in self._find_presence(functions)])[functions.owners]
         return replace(functions, roughness=functions.roughness * masses, ridge=functions.ridge * masses)
 
     def _learn_axis(self, size: int, column: int) -> AxisFunctions:
-        """Axis functions of mean zero on the reference rows, then the constant; both 0 where no row of the fit has been."""
         key = self.derivative, size, column
         if key not in self._axes:
-            self._axes[key] = self._compute_axis(size, column)
+            axis = self.fitter.columns[column].axes[size - 1]
+            share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
+            limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
+            places, references = (
+                (rows.cells[:, column], rows.offsets[:, column]) for rows in (self.encoded, self.references)
+            )
+            self._axes[key] = compute_anchored_axis(axis, places, self.weights, references, self.derivative, limit)
         return self._axes[key]
-
-    def _compute_axis(self, size: int, column: int) -> AxisFunctions:
-        axis = self.fitter.columns[column].axes[size - 1]
-        means, second = compute_local_moments(
-            axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
-        )
-        share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
-        limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
-        functions = compute_axis_functions(axis, means, second, self.derivative, limit)
-        cells, offsets = self.references.cells[:, column], self.references.offsets[:, column]
-        centre = axis.basis.combine(cells, offsets, functions.coefficients).mean(axis=0)
-        is_known = np.ones(len(means)) if axis.roughness else (means > 0).astype(np.float64)
-        is_known[axis.spikes[-1]] = means[axis.spikes[-1]] > 0  # missing values
-        return AxisFunctions(
-            axis.basis,
-            np.column_stack([functions.coefficients - np.outer(is_known, centre), is_known]),
-            np.append(functions.roughness, 0.0),
-            np.append(functions.ridge, 1.0),
-            np.append(functions.ranks, 1),
-        )
 
     @cached_property
     def _pair_scores(self) -> dict[ValueSet, float]:
@@ -352,32 +337,13 @@ class SampledSearch:
             self.fitter.progress(share, what)
 
 
-def _assign_sample_folds(
-    encoded: Encoded, weights: NDArray[np.float64], sample: CoalitionSample
-) -> list[NDArray[np.int64]]:
-    """Samples of each fold: those of its rows, or every fifth where the rows repeat too much to hold any out."""
+def _assign_sample_folds(encoded: Encoded, weights: NDArray[np.float64], sample: CoalitionSample) -> list[NDArray[np.int64]]:
+    """Samples of each fold: those of its rows, or every fifth where rows are too few or repeat too much to hold any out."""
     rows_of_folds = assign_folds(encoded, np.zeros((len(weights), 1)), weights, N_FOLDS)
-    if len(rows_of_folds[0][0]) == len(weights):
+    if any(len(rows) == len(weights) for rows, _ in rows_of_folds):
         return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(N_FOLDS)]
     fold_of_row = np.empty(len(weights), dtype=np.int64)
     for fold, (rows, _) in enumerate(rows_of_folds):
         fold_of_row[rows] = fold
     fold_of_sample = fold_of_row[sample.rows]
     return [np.flatnonzero(fold_of_sample == fold) for fold in np.unique(fold_of_sample)]
-
-
-def _thin_constants(functions: ValueFunctions, resolution: int) -> ValueFunctions:
-    """Of an interaction's products with constants the all-constant one, and those smoother by a factor of two a constant.
-
-    They are what an interaction's component has of fewer columns: nothing in a function of that order, and smooth else.
-    """
-    limits = {1: 0, 2: resolution, 3: TRIPLE_RESOLUTION}
-    kept = []
-    for owner, (values, chosen) in enumerate(zip(functions.value_sets, functions.choices, strict=True)):
-        size = len(values)
-        last = [len(functions.axes[size, column]) - 1 for column in values]
-        n_constants = (chosen == last).sum(axis=1)
-        ranks = functions.ranks[functions.owners == owner]
-        is_smooth = ranks * 2**n_constants <= limits[size]
-        kept.append((n_constants == 0) | (n_constants == size) | is_smooth)
-    return functions.select(np.concatenate([np.zeros(0, dtype=bool), *kept]))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._errors import FitWarning
 from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
+from ..additive.differences import ComponentFit
 from ..additive.fitter import FITTERS, FitRecord, FitResult
 from ..additive.model import AdditiveModel
 from ..game.coalitions import compute_shapley_size_law
@@ -21,6 +22,8 @@ from .fitted import FittedGame
 MAX_ORDER = 3
 
 Progress = Callable[[float, str], None]
+# What is told about a fit is in either.
+FitSummary = FitResult | ComponentFit
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def _tell_about_presence(result: FitResult, presence_order: int | str) -> None:
         )
 
 
-def describe_fit(result: FitResult, n_rows: int, total_weight: float, full_weight: float) -> dict[str, Any]:
+def describe_fit(result: FitSummary, n_rows: int, total_weight: float, full_weight: float) -> dict[str, Any]:
     """Figures of the fit as JSON."""
     n_outputs = result.model.n_outputs
     tried = [

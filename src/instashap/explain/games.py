@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..additive.differences import MANY_COLUMNS, MANY_REFERENCES, fit_components
 from ..additive.sample import sample_game
 from ..additive.sampled import SampledFitter
 from ..blackbox.model import BlackBox
@@ -16,7 +17,7 @@ from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
-from .fitting import FitOptions, Progress, describe_fit, judge_options, name_outputs, tell_about_order
+from .fitting import FitOptions, FitPlan, FitSummary, Progress, describe_fit, judge_options, name_outputs, tell_about_order
 
 
 def describe_game(value_function: Any) -> str:
@@ -103,14 +104,21 @@ def fit_value_function(
     size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
     if progress is not None:
         progress(0.05, "asking the model")
-    sample = sample_game(game, kept, full, weights, size_law, np.random.default_rng(seed or 0))
+    rng = np.random.default_rng(seed or 0)
     references = game.get_references()
     stand_ins = encoded if references is None else encoder.encode(read_table(references, table.schema))
-    fitter = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
-    result = fitter.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
+    result: FitSummary
+    n_coalitions = {}
+    if _has_many_pairs(plan, game):
+        result = fit_components(game, kept, encoded, full, weights, stand_ins, columns, rng)
+    else:
+        sample = sample_game(game, kept, full, weights, size_law, rng)
+        fitter = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
+        result = fitter.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
+        n_coalitions = {"n_coalitions": len(sample.rows)}
     tell_about_order(result.model, (judged.candidate.order for judged in result.judgements), plan.order, plan.interactions)
     names = name_outputs(game.output_names, full.shape[1])
-    facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), "n_coalitions": len(sample.rows)}
+    facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), **n_coalitions}
     return FittedGame(
         encoder,
         result.model,
@@ -121,3 +129,10 @@ def fit_value_function(
         describe_game(value_function),
         facts,
     )
+
+
+def _has_many_pairs(plan: FitPlan, game: Game) -> bool:
+    """Whether pairs are too many for one system to hold finely, and small coalitions of single references are cheap."""
+    n_columns = len(plan.players)
+    is_plain = plan.order == 2 and plan.interactions == "auto" and plan.players == tuple(range(n_columns))
+    return is_plain and n_columns >= MANY_COLUMNS and game.n_references >= MANY_REFERENCES
