@@ -85,11 +85,11 @@ def test_other_fits_are_made_of_sampled_coalitions(options):
     assert explainer._fitted.facts["n_coalitions"] > 0
 
 
-@pytest.mark.parametrize("n_columns", [16, 30, 100, 400])
+@pytest.mark.parametrize("n_columns", [16, 30, 100, 300])
 def test_calls_are_as_many_as_a_fit_may_make(n_columns):
     n_pairs = n_columns * (n_columns - 1) // 2
     n_ranking, n_kept, n_draws = _share_out_calls(n_columns, n_pairs)
-    assert 1 <= n_ranking <= n_draws
+    assert 10 <= n_ranking <= n_draws
     assert n_kept <= n_pairs
     assert n_ranking * n_pairs + n_draws * (n_columns + n_kept) <= MAX_CALLS
 

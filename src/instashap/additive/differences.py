@@ -35,9 +35,9 @@ from .sample import MAX_CALLS
 from .search import AXIS_LIMITS, LEVEL_LIMITS
 from .select import Candidate, Judgement, Strengths
 
-# Columns from which all pairs together can be held at the coarsest resolution only, and references from which averaging over
-# them costs more calls than it spares draws.
-MANY_COLUMNS = 16
+# Columns of which all pairs together can be held at the coarsest resolution only, but each be asked about ten times; and
+# references from which averaging over them costs more calls than it spares draws.
+MANY_COLUMNS = range(16, 301)
 MANY_REFERENCES = 20
 # Functions of a main effect: all of its basis. Largest product of ranks of a pair: finer gained nothing (boosted trees).
 MAIN_LIMIT = 64

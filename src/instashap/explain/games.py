@@ -111,6 +111,8 @@ def fit_value_function(
     n_coalitions = {}
     if _has_many_pairs(plan, game):
         result = fit_components(game, kept, encoded, full, weights, stand_ins, columns, rng)
+        if progress is not None:
+            progress(1.0, "done")
     else:
         sample = sample_game(game, kept, full, weights, size_law, rng)
         fitter = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
@@ -135,4 +137,4 @@ def _has_many_pairs(plan: FitPlan, game: Game) -> bool:
     """Whether pairs are too many for one system to hold finely, and small coalitions of single references are cheap."""
     n_columns = len(plan.players)
     is_plain = plan.order == 2 and plan.interactions == "auto" and plan.players == tuple(range(n_columns))
-    return is_plain and n_columns >= MANY_COLUMNS and game.n_references >= MANY_REFERENCES
+    return is_plain and n_columns in MANY_COLUMNS and game.n_references >= MANY_REFERENCES
