@@ -329,6 +329,7 @@ class Explainer:
         fitted = self._check_fitted()
         chosen = self.value_function if value_function is None else value_function
         black_box = self.model if model is None else model
+        check_can_ask(chosen, fitted.game)
 
         def make_box() -> BlackBox:
             return _wrap(black_box, self.output, self.batch_rows)
