@@ -378,7 +378,7 @@ def test_shape_refuses_what_is_not_there():
         plots.plot_shape(model, ("a", "a"))
     with pytest.raises(ValueError, match="it has main effects only"):
         plots.plot_shape(fit_curve()[0], (0, 1))
-    with pytest.raises(TypeError, match="takes a fitted Explainer or AdditiveRegressor, got ndarray"):
+    with pytest.raises(TypeError, match="takes a fitted Explainer or additive estimator, got ndarray"):
         plots.plot_shape(np.ones(3), 0)
     with pytest.raises(NotFittedError):
         plots.plot_shape(Explainer(), 0)

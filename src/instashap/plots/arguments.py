@@ -48,7 +48,7 @@ def get_fitted(thing: Any, plot: str) -> FittedGame:
     """The fitted game of an explainer or estimator."""
     explainer = thing.to_explainer() if hasattr(thing, "to_explainer") else thing
     if not hasattr(explainer, "_check_fitted"):
-        raise TypeError(f"{plot} takes a fitted Explainer or AdditiveRegressor, got {type(thing).__name__}")
+        raise TypeError(f"{plot} takes a fitted Explainer or additive estimator, got {type(thing).__name__}")
     fitted: FittedGame = explainer._check_fitted()
     return fitted
 

@@ -32,7 +32,7 @@ def plot_interactions(
 
     Parameters
     ----------
-    explainer_or_estimator : Explainer or AdditiveRegressor
+    explainer_or_estimator : Explainer, AdditiveRegressor or AdditiveClassifier
         Fitted.
     X : table of shape (n_rows, n_columns)
         Rows over which effects vary.

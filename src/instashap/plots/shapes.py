@@ -36,7 +36,7 @@ def plot_shape(
 
     Parameters
     ----------
-    explainer_or_estimator : Explainer or AdditiveRegressor
+    explainer_or_estimator : Explainer, AdditiveRegressor or AdditiveClassifier
         Fitted.
     feature : str, int, or tuple of two of them
         A column by name or position. Two columns draw their interaction: the part beyond both of their own curves, the
@@ -64,7 +64,8 @@ def plot_shape(
     ValueError
         For an unknown column or output, a pair the model does not have, or a pair without ``output`` where there are several.
     NotFittedError
-        If it is not fitted, or if ``errors`` are asked of an explainer loaded without them.
+        If it is not fitted, or if ``errors`` are asked where there are none: of an explainer loaded without them, or fitted
+        by likelihood.
     OptionalDependencyError
         If matplotlib is not installed.
 
