@@ -1,19 +1,28 @@
-"""The laws every fitter obeys; each also runs on a deliberately broken fitter, and must fail there."""
+"""The laws every fitter obeys; each also runs on a deliberately broken fitter, and must fail there.
+
+A fit of labels by likelihood, its scores settled as a game, obeys those that make sense for it: it is neither linear in its
+target nor a matter of summed moments, and its gradient is that of a likelihood (tests/likelihood).
+"""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pytest
 
-from instashap.additive.fitter import FITTERS, FitResult
+from instashap.additive.fitter import FITTERS
 from instashap.additive.model import AdditiveModel
 from instashap.additive.select import Strengths
 from instashap.explain.fitted import FittedGame, load_fitted
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
+from instashap.likelihood.families import Binary
+from instashap.likelihood.fitter import LikelihoodFitter, Rows
+from instashap.likelihood.presence import settle_presence
+from instashap.likelihood.purify import purify_tables
+from instashap.table.bases import SMOOTH, make_fine_grain
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table
 
@@ -41,13 +50,17 @@ class Fit:
     ) -> None:
         table = read_table(X)
         weights = np.ones(len(X)) if weights is None else weights
-        self.encoder, columns = learn_table(table, weights)
+        self.encoder, columns = learn_table(table, weights, getattr(make_fitter, "grain", SMOOTH))
         d = X.shape[1]
         law = compute_shapley_size_law(d, FULL_WEIGHT)
         outputs = np.asarray(f, dtype=float).reshape(len(X), -1)
         fitter = make_fitter(columns, tuple(range(d)), **{"order": 2, **options})
-        self.result: FitResult = fitter.fit(self.encoder.encode(table), outputs, weights, law)
-        self.model = self.result.model
+        encoded = self.encoder.encode(table)
+        self.result = fitter.fit(encoded, outputs, weights, law)
+        self.model: AdditiveModel = self.result.model
+        self.scale = getattr(make_fitter, "slack", 1.0) * outputs.std()
+        # What is explained: the outputs given, or the scores of a fit of labels.
+        self.explained = getattr(self.result, "scores", outputs)[:, 0]
 
     def encode(self, X: np.ndarray) -> Encoded:
         return self.encoder.encode(read_table(X, self.encoder.schema))
@@ -97,7 +110,7 @@ def law_3_a_masked_feature_has_no_effect(make_fitter: Any) -> None:
 def law_4_the_empty_mask_gives_the_weighted_mean_output(make_fitter: Any) -> None:
     X, f, w = make_rows()
     fit = Fit(make_fitter, X, f, w, **FIXED)
-    assert_close(fit.predict(X, np.zeros(4, dtype=bool)), np.average(f, weights=w), f.std())
+    assert_close(fit.predict(X, np.zeros(4, dtype=bool)), np.average(fit.explained, weights=w), f.std())
 
 
 def law_5_the_fit_is_linear_in_the_target(make_fitter: Any) -> None:
@@ -114,7 +127,7 @@ def law_6_a_row_of_weight_w_is_a_row_repeated_w_times(make_fitter: Any) -> None:
     for options in (FIXED, AUTO):
         weighted = Fit(make_fitter, X, f, w, **options)
         copied = Fit(make_fitter, X[repeated], f[repeated], **options)
-        assert_close(weighted.explain(X), copied.explain(X), f.std())
+        assert_close(weighted.explain(X), copied.explain(X), weighted.scale)
 
 
 def law_7_the_gradient_is_zero_at_the_solution(make_fitter: Any) -> None:
@@ -153,9 +166,9 @@ def law_9_permuting_rows_changes_nothing_and_columns_permute_the_answer(make_fit
     columns = np.array([2, 0, 3, 1])
     for options in (FIXED, AUTO):
         fit = Fit(make_fitter, X, f, w, **options)
-        assert_close(Fit(make_fitter, X[rows], f[rows], w[rows], **options).explain(X), fit.explain(X), f.std())
+        assert_close(Fit(make_fitter, X[rows], f[rows], w[rows], **options).explain(X), fit.explain(X), fit.scale)
         permuted = Fit(make_fitter, X[:, columns], f, w, **options).explain(X[:, columns])
-        assert_close(permuted, fit.explain(X)[:, columns], f.std())
+        assert_close(permuted, fit.explain(X)[:, columns], fit.scale)
 
 
 def law_10_saving_and_loading_keeps_the_bits(make_fitter: Any, tmp_path: Any) -> None:
@@ -177,6 +190,36 @@ def law_11_one_seed_gives_one_answer_for_any_number_of_jobs(make_fitter: Any) ->
     assert all(np.array_equal(answer, answers[0]) for answer in answers)
 
 
+# --- labels ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    """A settled game and the scores it was made of."""
+
+    model: AdditiveModel
+    scores: np.ndarray
+
+
+class LabelFitter:
+    """The fit by likelihood of the labels "output above 3", with noise that belongs to the row; strengths are always chosen."""
+
+    grain = make_fine_grain(600.0)
+    slack = 100.0  # a descent ends at eight digits of the values, in whatever order rows and columns are summed
+
+    def __init__(
+        self, columns: Any, players: Any, order: int, presence_order: Any = "auto", smoothness: Any = None
+    ) -> None:
+        self.columns, self.players, self.order, self.presence_order = columns, players, order, presence_order
+
+    def fit(self, encoded: Encoded, outputs: np.ndarray, weights: np.ndarray, law: np.ndarray) -> LabelResult:
+        labels = (outputs[:, 0] + 2.0 * np.sin(1e5 * outputs[:, 0]) > 3.0).astype(float)
+        fit = LikelihoodFitter(self.columns, Binary(), self.order).fit(Rows(encoded, labels, weights))
+        pure = purify_tables(fit.design, fit.vector, encoded, weights)
+        settled = settle_presence(self.columns, pure, encoded, weights, self.players, law, self.presence_order)
+        return LabelResult(settled.model, fit.design.score(fit.vector, encoded))
+
+
 # --- fitters broken on purpose -----------------------------------------------------------------------------------------
 
 
@@ -187,13 +230,14 @@ class Tampered:
         self, make_fitter: Any, before: Callable[..., Any] = lambda *a: a, after: Callable[..., Any] = lambda m: m
     ) -> None:
         self.make_fitter, self.before, self.after = make_fitter, before, after
+        self.grain, self.slack = getattr(make_fitter, "grain", SMOOTH), getattr(make_fitter, "slack", 1.0)
 
     def __call__(self, *args: Any, **options: Any) -> "Tampered":
         made = Tampered(self.make_fitter, self.before, self.after)
         made.fitter = self.make_fitter(*args, **options)
         return made
 
-    def fit(self, *args: Any) -> FitResult:
+    def fit(self, *args: Any) -> Any:
         result = self.fitter.fit(*self.before(*args))
         return replace(result, model=self.after(result.model))
 
@@ -264,19 +308,29 @@ LAWS: list[tuple[Callable[..., None], dict[str, Any]]] = [
 ]
 
 
+# Laws of fits of labels.
+LABEL_LAWS = [(law, damage) for law, damage in LAWS if law.__name__.split("_")[1] not in ("5", "7", "8")]
+UNMET = {law_6_a_row_of_weight_w_is_a_row_repeated_w_times: pytest.mark.xfail(strict=True, reason="see test_classifier.py")}
+CASES = [
+    *((law, name) for law, _ in LAWS for name in sorted(FITTERS)),
+    *(pytest.param(law, "labels", marks=UNMET.get(law, ())) for law, _ in LABEL_LAWS),
+]
+BROKEN = [(law, damage, "closed-form") for law, damage in LAWS] + [(law, damage, "labels") for law, damage in LABEL_LAWS]
+EVERY: dict[str, Any] = {**FITTERS, "labels": LabelFitter}
+
+
 def run_law(law: Callable[..., None], make_fitter: Any, tmp_path: Any) -> None:
     law(make_fitter, tmp_path) if law is law_10_saving_and_loading_keeps_the_bits else law(make_fitter)
 
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
-@pytest.mark.parametrize("name", sorted(FITTERS))
-@pytest.mark.parametrize("law", [law for law, _ in LAWS], ids=lambda law: law.__name__)
+@pytest.mark.parametrize(("law", "name"), CASES, ids=lambda value: getattr(value, "__name__", value))
 def test_law_holds(law: Callable[..., None], name: str, tmp_path: Any) -> None:
-    run_law(law, FITTERS[name], tmp_path)
+    run_law(law, EVERY[name], tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
-@pytest.mark.parametrize(("law", "damage"), LAWS, ids=lambda value: getattr(value, "__name__", ""))
-def test_law_fails_on_a_broken_fitter(law: Callable[..., None], damage: dict[str, Any], tmp_path: Any) -> None:
+@pytest.mark.parametrize(("law", "damage", "name"), BROKEN, ids=lambda value: getattr(value, "__name__", str(value)[:11]))
+def test_law_fails_on_a_broken_fitter(law: Callable[..., None], damage: dict[str, Any], name: str, tmp_path: Any) -> None:
     with pytest.raises(AssertionError):
-        run_law(law, Tampered(FITTERS["closed-form"], **damage), tmp_path)
+        run_law(law, Tampered(EVERY[name], **damage), tmp_path)

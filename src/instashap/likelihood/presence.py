@@ -306,7 +306,7 @@ class _Settler:
         ]
         total = sum(parts[1:], start=parts[0])
         means = total.sums / total.weight
-        n_used = int(np.clip(np.ceil(HELD_OUT_ROWS * len(parts) / len(self.weights)), 1, len(parts))) if len(parts) > 1 else 0
+        n_used = int(np.clip(np.ceil(HELD_OUT_ROWS * len(parts) / self.weights.sum()), 1, len(parts))) if len(parts) > 1 else 0
         splits = []
         for held_out in range(n_used):
             others = [part for number, part in enumerate(parts) if number != held_out]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lu_factor, lu_solve
 from scipy.sparse import csr_array
 
 from ..game.terms import ValueSet
@@ -24,6 +25,7 @@ from .tables import TableDesign
 
 # Relative to the largest entry of the diagonal: directions no row tells apart (all nodes of both sides together) stay put.
 _RIDGE = 1e-9
+_REFINEMENTS = 3
 
 Tables = dict[ValueSet, NDArray[np.float64]]
 
@@ -131,8 +133,7 @@ def _move_down(values: ValueSet, tables: Tables, rows: _LocalRows) -> None:
     weighted = [(matrix * rows.shares[:, None]).T.tocsr() for matrix in matrices]
     gram = np.block([[(left @ right).toarray() for right in matrices] for left in weighted])
     target = np.vstack([left @ effect for left in weighted])
-    gram[np.diag_indices(len(gram))] += _RIDGE * max(np.diag(gram).max(), 1e-300)
-    solution = np.linalg.solve(gram, target)
+    solution = _solve_singular(gram, target)
     start = 0
     for place, (part, matrix) in enumerate(zip(parts, matrices, strict=True)):
         n_nodes = matrix.shape[1]
@@ -144,6 +145,16 @@ def _move_down(values: ValueSet, tables: Tables, rows: _LocalRows) -> None:
             finer = express(rows.basis(size, column), rows.basis(size - 1, column))
             moved = np.moveaxis(np.tensordot(finer, moved, axes=(1, axis)), 0, axis)
         tables[part] = tables[part] + moved
+
+
+def _solve_singular(gram: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A solution of normal equations that need not be unique; the ridge holds what is not, and is refined away from the rest."""
+    ridged = gram + _RIDGE * max(np.diag(gram).max(), 1e-300) * np.eye(len(gram))
+    factor = lu_factor(ridged)
+    solution = lu_solve(factor, target)
+    for _ in range(_REFINEMENTS):
+        solution += lu_solve(factor, target - gram @ solution)
+    return np.asarray(solution)
 
 
 def express(coarse: LocalBasis, fine: LocalBasis) -> NDArray[np.float64]:

@@ -1,0 +1,87 @@
+"""Small encoded tables, and dense twins of designs and priors assembled from stored bases alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from instashap.table.bases import make_fine_grain
+from instashap.table.columns import read_table
+from instashap.table.encoding import learn_table
+
+
+@pytest.fixture
+def make_frame():
+    """A table of a smooth column and a text column, both with missing values, a column with a spike and one of levels."""
+
+    def make_frame(n_rows, seed=0):
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame(
+            {
+                "smooth": rng.normal(size=n_rows),
+                "text": rng.choice(["a", "b", "c"], n_rows, p=[0.5, 0.3, 0.2]),
+                "zeros": np.where(rng.random(n_rows) < 0.6, 0.0, rng.exponential(size=n_rows)),
+                "level": rng.integers(0, 4, n_rows).astype(float),
+            }
+        )
+        frame.loc[rng.random(n_rows) < 0.1, "smooth"] = np.nan
+        frame.loc[rng.random(n_rows) < 0.1, "text"] = None
+        return frame
+
+    return make_frame
+
+
+@pytest.fixture
+def encode():
+    """Learnt columns and encoded rows of a table, on the grain of fits by likelihood."""
+
+    def encode(X, weights=None):
+        table = read_table(X)
+        weights = np.ones(table.n_rows) if weights is None else weights
+        encoder, columns = learn_table(table, weights, make_fine_grain(float(weights.sum())))
+        return columns, encoder.encode(table)
+
+    return encode
+
+
+@pytest.fixture
+def spread_term():
+    """All products of the local functions of some columns on rows, shape (n_rows, n_nodes), from the polynomials alone."""
+
+    def spread_term(columns, values, encoded, size=None):
+        rows = np.ones((len(encoded.cells), 1))
+        for column in values:
+            basis = columns[column].axes[(size or len(values)) - 1].basis
+            local = np.zeros((len(rows), basis.n_functions))
+            for row, (cell, t) in enumerate(zip(encoded.cells[:, column], encoded.offsets[:, column], strict=True)):
+                for m in range(basis.polynomials.shape[1]):
+                    local[row, basis.first[cell] + m] += np.polyval(basis.polynomials[cell, m, ::-1], t)
+            rows = (rows[:, :, None] * local[:, None, :]).reshape(len(rows), -1)
+        return rows
+
+    return spread_term
+
+
+@pytest.fixture
+def make_dense_prior():
+    """``roughness Σ_axes DᵀD + ridge`` of one term, one output, by Kronecker products of dense second differences."""
+
+    def make_dense_prior(columns, values, roughness, ridge):
+        pieces = []
+        for column in values:
+            axis = columns[column].axes[len(values) - 1]
+            n, n_curve = axis.basis.n_functions, axis.expansion.shape[1]
+            bent = np.zeros((n, n))
+            if axis.roughness and n_curve >= 3:
+                differences = axis.roughness[2]
+                scaled = differences * np.sqrt(6 * len(differences) / (differences**2).sum())
+                bent[n - n_curve :, n - n_curve :] = scaled.T @ scaled
+            pieces.append(bent)
+        total = ridge * np.eye(int(np.prod([len(piece) for piece in pieces])))
+        for place, bent in enumerate(pieces):
+            product = np.ones((1, 1))
+            for other, piece in enumerate(pieces):
+                product = np.kron(product, bent if other == place else np.eye(len(piece)))
+            total += roughness * product
+        return total
+
+    return make_dense_prior
