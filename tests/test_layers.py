@@ -17,6 +17,7 @@ LAYERS = {
     "blackbox": 2,
     "datasets": 2,
     "additive": 3,
+    "trust": 4,
     "explain": 5,
     "plots": 6,
     "workflow": 7,
