@@ -88,8 +88,10 @@ def test_a_gap_is_what_the_order_leaves_of_the_exact_game(audited: Any) -> None:
 def test_masked_values_are_the_models_own() -> None:
     X, f = SIMULATOR.sample(600, 0)
     record = Explainer(order=2).fit(X, outputs=f)._fitted.get_record("test")
-    masks = draw_masks(600, np.array([1, 3]), 4)
-    assert masks.sum(axis=2).tolist() == [[1, 3]] * 600
+    drawn = draw_masks(600, np.array([1, 3]), 4)
+    assert drawn.sum(axis=3).tolist() == [[[1, 3]] * 4] * 600
+    assert (drawn.sum(axis=1)[:, 0] == 1).all()  # each player alone once
+    masks = drawn[:, 0]
     model = record.result.model
     found = np.concatenate([values for _, values in iterate_masked(model, record.encoded, masks)])
     for number in range(2):

@@ -12,17 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..game.coalitions import draw_members
 from .figures import Figure, estimate, sum_groups
 from .missing import Missing
 from .rung import Held, Rows, iterate_masked, take_encoded
 
 # Rows asked about coalitions, and of them those that teach and test the reference, both divided among the outputs but never
-# fewer than the third; and sizes, spread evenly.
+# fewer than the third; sizes, spread evenly; and coalitions a row.
 N_ROWS = 20_000
 _N_TAUGHT = 8192
 _MIN_ROWS = 2048
 N_SIZES = 12
+_N_MASKS = 48
 # Rows on which the models of all folds are compared.
 _N_COMPARED = 1024
 # Rows of a leaf of the reference: the noise of f given x_S is large.
@@ -82,20 +82,20 @@ def measure_masked(held: Held, rows: Rows, missing: Missing) -> MaskedFidelity |
         return None
     chosen = rows.choose(max(N_ROWS // n_outputs, _MIN_ROWS))
     sizes = np.unique(np.rint(np.linspace(1, d - 1, min(N_SIZES, d - 1))).astype(np.int64))
-    masks = draw_masks(len(chosen), sizes, d)
-    values, base = evaluate_held_out(held, rows, chosen, masks)
+    masks = draw_masks(len(chosen), sizes, d)  # (n_chosen, n_draws, n_sizes, d)
+    values, base = evaluate_held_out(held, rows, chosen, masks.reshape(len(chosen), -1, d))
     part = rows.take(chosen)
-    scaled = values / rows.spread
-    residual = (part.outputs[:, None] / rows.spread - scaled) / np.sqrt(n_outputs)  # (n_chosen, n_sizes, n_outputs)
+    scaled = values.reshape(*masks.shape[:3], n_outputs) / rows.spread
+    residual = (part.outputs[:, None, None] / rows.spread - scaled) / np.sqrt(n_outputs)
     whole = (((part.outputs - base) / rows.spread) ** 2).mean(axis=1)
-    risk = (residual**2).sum(axis=2)
+    risk = (residual**2).sum(axis=3).mean(axis=1)
     taught = np.arange(min(len(chosen), max(_N_TAUGHT // n_outputs, _MIN_ROWS)))
-    few = part.take(taught)
-    explained = explain_residual(few, masks[taught], residual[taught], scaled[taught], missing)
-    gap = risk[taught] - ((residual[taught] - explained) ** 2).sum(axis=2)
+    few, once = part.take(taught), residual[taught, 0]
+    explained = explain_residual(few, masks[taught, 0], once, scaled[taught, 0], missing)
+    gap = (once**2 - (once - explained) ** 2).sum(axis=2)
     kernel = _weigh_sizes(sizes, d)
-    sums = sum_groups(few.groups, few.weights, risk[taught] @ kernel, gap @ kernel, whole[taught])
-    noise = _measure_estimation(held, rows, chosen, masks)
+    sums = sum_groups(few.groups, few.weights, (once**2).sum(axis=2) @ kernel, gap @ kernel, whole[taught])
+    noise = _measure_estimation(held, rows, chosen, masks[:, 0])
     risks = []
     for number, size in enumerate(sizes):
         own_risk = _estimate_ratio(part, risk[:, number], whole, lowest=0.0)
@@ -114,9 +114,15 @@ def _estimate_ratio(
 
 
 def draw_masks(n_rows: int, sizes: NDArray[np.int64], n_players: int) -> NDArray[np.bool_]:
-    """One random coalition of each size for every row, shape (n_rows, n_sizes, n_players); the same at every call."""
+    """Random coalitions of each size for every row, shape (n_rows, n_draws, n_sizes, n_players); the same at every call.
+
+    Those of one size and row are arcs of a circle on which the players sit at random: uniform, and different from each other.
+    """
     rng = np.random.default_rng(0)
-    return draw_members(np.tile(sizes, n_rows), n_players, rng).reshape(n_rows, len(sizes), n_players)
+    n_draws = min(max(_N_MASKS // len(sizes), 1), n_players)
+    seats = rng.random((n_rows, 1, len(sizes), n_players)).argsort(axis=3).argsort(axis=3)
+    starts = (np.arange(n_draws) * n_players // n_draws)[:, None, None]
+    return np.asarray((seats - starts) % n_players < sizes[:, None])
 
 
 def evaluate_held_out(

@@ -204,5 +204,5 @@ def iterate_masked(
         yield block, model.base_value + is_live @ lookup.apply(rows)
 
 
-# Rows of a block: with 1 200 presence sets and 12 masks a row 30 MB.
-_BLOCK = 256
+# Rows of a block: with 1 200 presence sets and 48 masks a row 30 MB.
+_BLOCK = 64
