@@ -20,6 +20,7 @@ CONTRACT = {
         "compile": [],
         "save": ["path", "errors"],
         "check": ["X", "model", "outputs"],
+        "audit": ["X", "y", "model", "thresholds"],
         "expected_value": None,
         "terms_": None,
         "presence_terms_": None,
@@ -39,6 +40,15 @@ CONTRACT = {
     },
     "Marginal": {"__init__": ["background"]},
     "Baseline": {"__init__": ["row"]},
+    "TrustReport": {
+        "table": None,
+        "masked_table": None,
+        "verdict": None,
+        "verdicts": None,
+        "summary": [],
+        "to_dict": [],
+        "_repr_html_": [],
+    },
     "Explanation": {
         "to_shap": ["interactions"],
         "to_frame": [],

@@ -27,6 +27,8 @@ _HOMES = {
     "NotFittedError": "_errors",
     "OptionalDependencyError": "_errors",
     "TooLargeError": "_errors",
+    "TrustReport": "trust.report",
+    "audit": "explain.auditing",
     "load": "explain.explainer",
     "warm_up": "explain.explainer",
 }
@@ -48,6 +50,8 @@ __all__ = [
     "NotFittedError",
     "OptionalDependencyError",
     "TooLargeError",
+    "TrustReport",
+    "audit",
     "datasets",
     "load",
     "plots",
@@ -68,9 +72,11 @@ if TYPE_CHECKING:
         TooLargeError,
     )
     from .blackbox.value_functions import Baseline, Marginal
+    from .explain.auditing import audit
     from .explain.estimators import AdditiveClassifier, AdditiveRegressor
     from .explain.explainer import Explainer, load, warm_up
     from .explain.explanation import Explanation
+    from .trust.report import TrustReport
 
 
 def __getattr__(name: str) -> Any:

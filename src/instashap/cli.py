@@ -51,6 +51,23 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    audit = _add(
+        commands,
+        "audit",
+        _run_audit,
+        "say how far explanations of a model may be believed",
+        "instashap audit house_prices.csv --target price",
+    )
+    audit.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet")
+    audit.add_argument("--target", required=True, metavar="COL", help="column the model predicts")
+    audit.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting on half of the rows)",
+    )
+    audit.add_argument("--orders", type=int, nargs="+", metavar="K", default=[1, 2], help="orders to judge (default: 1 2)")
+    audit.add_argument("--out", type=Path, metavar="DIR", help="folder for trust.json, trust.html and trust.csv")
     return parser
 
 
@@ -72,6 +89,17 @@ def _run_explain(options: argparse.Namespace) -> None:
     data = read_file(options.data)
     model = _load_model(options.model) if options.model else None
     print(write_results(explain_table(data, options.target, model, options.order), options.out))
+
+
+def _run_audit(options: argparse.Namespace) -> None:
+    from .workflow import audit_table, read_file, write_report
+
+    data = read_file(options.data)
+    model = _load_model(options.model) if options.model else None
+    report = audit_table(data, options.target, model, options.orders)
+    print(report)
+    if options.out is not None:
+        write_report(report, options.out)
 
 
 def _load_model(path: Path) -> Any:

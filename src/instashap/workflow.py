@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ import numpy as np
 
 from ._optional import require
 from ._validation import check_order
+from .explain.auditing import audit
 from .explain.explainer import Explainer
 from .explain.explanation import Explanation
+from .trust.report import TrustReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,13 +75,7 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
     """
     from sklearn.model_selection import train_test_split
 
-    if target not in data.columns:
-        raise ValueError(f"--target names the unknown column {target!r}; the columns are {', '.join(map(repr, data.columns))}")
-    if data[target].isna().any():
-        raise ValueError(f"the target column {target!r} holds {int(data[target].isna().sum())} missing values; drop those rows")
-    X, y = data.drop(columns=target), data[target]
-    if X.shape[1] == 0:
-        raise ValueError(f"the table has no column beside the target {target!r}")
+    X, y = _split_target(data, target)
     order = min(2, X.shape[1]) if order is None else check_order(order, X.shape[1])
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
     seconds = {}
@@ -93,6 +90,37 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
     explanation = explainer(X_test)
     seconds["explaining the held-out rows"] = time.perf_counter() - start
     return Explained(model, explainer, explanation, X_test, _compare(explainer, X_test), _score(model, X_test, y_test), seconds)
+
+
+def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
+    if target not in data.columns:
+        raise ValueError(f"--target names the unknown column {target!r}; the columns are {', '.join(map(repr, data.columns))}")
+    if data[target].isna().any():
+        raise ValueError(f"the target column {target!r} holds {int(data[target].isna().sum())} missing values; drop those rows")
+    X, y = data.drop(columns=target), data[target]
+    if X.shape[1] == 0:
+        raise ValueError(f"the table has no column beside the target {target!r}")
+    return X, y
+
+
+def audit_table(data: pd.DataFrame, target: str, model: Any = None, orders: Iterable[int] = (1, 2)) -> TrustReport:
+    """Audit a model on all rows; without one gradient boosting is trained on half of them and audited on the other half."""
+    from sklearn.model_selection import train_test_split
+
+    X, y = _split_target(data, target)
+    if model is None:
+        X_train, X, y_train, y = train_test_split(X, y, test_size=0.5, random_state=0)
+        model = _train(X_train, y_train)
+    return audit(model, X, y, orders=orders)
+
+
+def write_report(report: TrustReport, folder: Path) -> None:
+    """Write a trust report as JSON, HTML and a table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "trust.json").write_text(json.dumps(report.to_dict(), indent=1), encoding="utf-8")
+    page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Trust report</title>{report._repr_html_()}</html>"
+    (folder / "trust.html").write_text(page, encoding="utf-8")
+    report.table.to_csv(folder / "trust.csv")
 
 
 def _train(X: pd.DataFrame, y: pd.Series) -> Any:

@@ -1,5 +1,6 @@
 """The command line, as a person runs it: a process of its own."""
 
+import json
 import os
 import pickle
 import re
@@ -30,6 +31,26 @@ def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
     environment["PYTHONIOENCODING"] = "utf-8"
     command = [sys.executable, "-m", "instashap.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, timeout=120, check=False)
+
+
+def test_an_audit_prints_the_report_and_writes_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.uniform(-1, 1, size=(1200, 3)), columns=["width", "height", "age"])
+    table["area"] = table["width"] * table["height"] + 0.1 * table["age"]
+    table.to_csv(tmp_path / "areas.csv", index=False)
+    done = run("audit", tmp_path / "areas.csv", "--target", "area", "--out", tmp_path / "trust")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Trust: order 1 unsafe, order 2 ")
+    assert "Order 1 lacks the pair width × height" in done.stdout
+    assert "600 rows" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == ["trust.csv", "trust.html", "trust.json"]
+    report = json.loads((tmp_path / "trust" / "trust.json").read_text(encoding="utf-8"))
+    assert report["verdicts"]["1"] == "unsafe"
+    assert report["black_box"]["R² to labels"][0] > 0.8
+    assert "width × height" in (tmp_path / "trust" / "trust.html").read_text(encoding="utf-8")
+    missing = run("audit", tmp_path / "areas.csv", "--target", "volume")
+    assert missing.returncode == 2
+    assert "--target names the unknown column 'volume'" in missing.stderr
 
 
 def find_held_out(n_rows: int) -> np.ndarray:

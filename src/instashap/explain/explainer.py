@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .._errors import NotFittedError
 from .._validation import check_choice, check_outputs, check_weights, find_column
 from ..table.columns import Table, read_table
+from ..trust.rows import compute_row_trust
 from .drift import DriftReport, check_drift
 from .explanation import Explanation
 from .fitted import FittedGame, load_fitted
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..blackbox import BlackBox
+    from ..trust.report import TrustReport
+    from ..trust.thresholds import Thresholds
     from .refine import Refined
     from .residual import LearntResidual
 
@@ -228,6 +231,12 @@ class Explainer:
             rows been drawn for the fit, at the chosen terms and smoothness. A jackknife over 20 groups of rows; the first
             call after ``fit`` solves for it, about as long as the fit took.
 
+        Returns
+        -------
+        Explanation
+            Each row has a ``trust``, how much of its output the values carry, and a ``trust_interval``. The first call after
+            ``fit`` learns how large residuals are where: a small fit to the rows held out.
+
         Raises
         ------
         NotFittedError
@@ -240,7 +249,8 @@ class Explainer:
         values = fitted.compute_shapley_values(table, self.n_jobs)
         spread = fitted.look_up(fitted.get_errors().credits, table, self.n_jobs) if errors else None
         base = np.tile(fitted.model.base_value, (table.n_rows, 1))
-        explanation = _make_explanation(fitted, table, values, base)
+        trust, interval = _compute_trust(fitted, table, values)
+        explanation = replace(_make_explanation(fitted, table, values, base), trust=trust, trust_interval=interval)
         return explanation if spread is None else replace(explanation, standard_errors=_squeeze(spread))
 
     def refine(
@@ -485,6 +495,43 @@ class Explainer:
         values, _, _ = self._get_outputs(X, outputs, table.n_rows, model)
         return check_drift(fitted, table, values)
 
+    def audit(
+        self, X: Any = None, y: Any = None, *, model: Any = None, thresholds: Thresholds | None = None
+    ) -> TrustReport:
+        """How far these explanations may be believed; also of a loaded explainer.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns), optional
+            Rows the explainer was not fitted on. Default: the fit's own rows, each held out of the fit that speaks of it; a
+            loaded explainer gives what was found when it was saved.
+        y : array of shape (n_rows,) or (n_rows, n_outputs), optional
+            Labels of X, or of the fit's rows.
+        model : estimator or callable, optional
+            Default: the explainer's own, which a loaded one does not have.
+        thresholds : Thresholds, optional
+            What counts as safe.
+
+        Returns
+        -------
+        TrustReport
+            ``verdict``, ``table``, ``summary()``; print it.
+
+        Raises
+        ------
+        ValueError
+            If X is given and there is no model.
+        NotFittedError
+            If the rows of the fit are needed and gone, or of another game than the conditional one.
+        """
+        from .auditing import audit_fitted, audit_new_rows
+
+        fitted = self._check_fitted()
+        model = self.model if model is None else model
+        if X is None:
+            return audit_fitted(fitted, y, model, thresholds)
+        return audit_new_rows(fitted, X, y, model, self.output, thresholds)
+
     def compile(self) -> CompiledExplainer:
         """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""
         return CompiledExplainer(self._check_fitted(), self.n_jobs)
@@ -625,6 +672,16 @@ def _make_explanation(
         game=fitted.game,
         index=table.index,
     )
+
+
+def _compute_trust(
+    fitted: FittedGame, table: Table, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Share of each row's output carried, and its interval, where the fit's held-out residuals are known."""
+    if fitted.residuals is None and fitted.record is None:
+        return None, None
+    bases = [column.bases[0] for column in fitted.encoder.columns]
+    return compute_row_trust(fitted.get_residuals(), fitted.encoder.encode(table), bases, values)
 
 
 def _squeeze(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,7 +38,10 @@ class Explanation:
         What is explained, on which scale.
     standard_errors : ndarray like ``values``, or None
     trust : ndarray of shape (n_rows,), or None
-        Share of the row's output the explanation carries.
+        Share of the row's output the explanation carries, all outputs together: the length of the row's values over that
+        length and the size residuals typically have where the row lies.
+    trust_interval : ndarray of shape (n_rows, 2), or None
+        Between which ends that share lies in nine rows of ten.
     game : str
         What "absent" means: ``"conditional"`` and others.
     index : object
@@ -57,6 +60,7 @@ class Explanation:
     output_transform: str
     standard_errors: NDArray[np.float64] | None = None
     trust: NDArray[np.float64] | None = None
+    trust_interval: NDArray[np.float64] | None = None
     game: str = "conditional"
     index: Any = None
 
@@ -95,6 +99,7 @@ class Explanation:
             feature_names=names,
             standard_errors=None if self.standard_errors is None else self.standard_errors[kept_rows][:, kept_features],
             trust=None if self.trust is None else self.trust[kept_rows],
+            trust_interval=None if self.trust_interval is None else self.trust_interval[kept_rows],
             index=None if self.index is None else self.index[kept_rows],
         )
         return cut if isinstance(outputs, slice) and outputs == slice(None) else cut._take_outputs(outputs)

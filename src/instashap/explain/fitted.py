@@ -23,6 +23,7 @@ from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
 
 if TYPE_CHECKING:
     from ..additive.fitter import FitRecord
+    from ..trust.report import TrustReport
 
 
 _NO_ERRORS = "there are no standard errors in here (save(path) right after the fit would have kept them), and new ones need"
@@ -72,6 +73,8 @@ class FittedGame:
         From which standard errors are looked up; None until they are asked for, see :meth:`get_errors`.
     residuals : ResidualReference or None
         How far the model usually lies from this one; see :meth:`get_residuals`.
+    audit : TrustReport, dict or None
+        How far to believe explanations, as JSON after loading; see :meth:`get_audit`.
     """
 
     encoder: TableEncoder
@@ -85,6 +88,7 @@ class FittedGame:
     record: FitRecord | GameRows | None = field(repr=False, default=None, compare=False)
     errors: Deviations | None = field(repr=False, default=None, compare=False)
     residuals: ResidualReference | None = field(repr=False, default=None, compare=False)
+    audit: TrustReport | dict[str, Any] | None = field(repr=False, default=None, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Rows of the fit stay in this process: neither files nor pickles carry them."""
@@ -124,6 +128,20 @@ class FittedGame:
             object.__setattr__(self, "residuals", describe_residuals(self.get_record("check() needs")))
         assert self.residuals is not None
         return self.residuals
+
+    def get_audit(self) -> TrustReport:
+        """The cross-fitted audit of the fit: in short if none was asked for, or read from the file; raises as above."""
+        report = self.audit
+        if report is None:
+            from .auditing import audit_briefly
+
+            report = audit_briefly(self)
+        elif isinstance(report, dict):
+            from ..trust.report import TrustReport
+
+            report = TrustReport.from_dict(report)
+        object.__setattr__(self, "audit", report)
+        return report
 
     def get_record(self, purpose: str) -> FitRecord:
         """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
@@ -230,6 +248,8 @@ class FittedGame:
         if self.residuals is not None or self._has_equations:
             fitted["residuals"], residuals = self.get_residuals().pack()
             arrays |= residuals
+        if self.audit is not None or self.record is not None:
+            fitted["audit"] = self.get_audit().to_dict()
         write_archive(path, {"fitted": fitted, **content}, arrays)
 
     @property
@@ -285,7 +305,8 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         described = fitted["output_transform"], fitted["game"], fitted["facts"]
         errors = _unpack_errors(model, arrays)
         residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
-        return FittedGame(encoder, model, *names, *described, errors=errors, residuals=residuals), content
+        later = {"errors": errors, "residuals": residuals, "audit": fitted.get("audit")}
+        return FittedGame(encoder, model, *names, *described, **later), content
     except KeyError as error:
         raise FileFormatError(f"{path} is not a saved explainer: it lacks {error}") from error
 

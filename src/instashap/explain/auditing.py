@@ -1,0 +1,207 @@
+"""The door to the trust report: fits, models and labels in, a report out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import FitWarning, ModelOutputError
+from .._validation import check_order, check_target, check_weights
+from ..additive.fitter import ClosedFormFitter, FitRecord
+from ..blackbox.model import BlackBox, compute_log_odds, wrap_model
+from ..table.columns import read_table
+from ..trust.audit import Subject, audit_fits, audit_rows
+from ..trust.ladder import Classes
+from ..trust.report import TrustReport
+from ..trust.thresholds import Thresholds
+from .fitted import FittedGame
+from .fitting import MAX_ORDER, FitOptions, fit_game
+
+
+def audit(
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    orders: Iterable[int] = (1, 2),
+    output: str = "auto",
+    groups: Any = None,
+    categorical: Any = "auto",
+    thresholds: Thresholds | None = None,
+) -> TrustReport:
+    """How far explanations of a model may be believed, order by order.
+
+    For each order an explainer is fitted, and judged on rows held out of it: how much of the model it carries, how well it
+    tells the masked games attributions are made of, which terms it lacks, and where it fails. Deterministic: nothing
+    depends on a seed or on the order of the rows.
+
+    Parameters
+    ----------
+    model : estimator or callable
+    X : table of shape (n_rows, n_columns)
+        Rows like those to be explained, best ones the model was not trained on.
+    y : array of shape (n_rows,) or (n_rows, n_outputs), optional
+        Labels: the report then also says what each order is worth against them.
+    orders : iterable of int
+        1 to 3, in any order; those above the number of columns are left out.
+    output, groups, categorical
+        As in :class:`instashap.Explainer`.
+    thresholds : Thresholds, optional
+        What counts as safe; see :class:`instashap.trust.thresholds.Thresholds`.
+
+    Returns
+    -------
+    TrustReport
+        ``verdict``, ``table``, ``summary()``; print it.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(2000, 3))
+    >>> report = audit(lambda X: X[:, 0] + X[:, 1] * X[:, 2], X)
+    >>> report.verdicts
+    {1: 'unsafe', 2: 'safe'}
+    >>> report.rungs[1].missing[0].name
+    'x1 × x2'
+    """
+    table = read_table(X, categorical=categorical)
+    n_columns = len(table.schema.names)
+    asked = sorted({check_order(order, MAX_ORDER, "orders") for order in orders})
+    kept = [order for order in asked if order <= n_columns] or [n_columns]
+    box = wrap_model(model, output)
+    values, classes = _ask(model, box, X, table.n_rows, output)
+    names = box.output_names if len(box.output_names) == values.shape[1] else ()
+    records: dict[int, FitRecord] = {}
+    fitted: FittedGame | None = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # what a fit did not find worth having, the report says
+        for order in kept:
+            options = FitOptions(order, groups=_find_groups(groups, table))
+            weights = check_weights(None, table.n_rows)
+            fitted = fit_game(table, values, weights, options, output_names=names, output_transform=box.description)
+            records[order] = fitted.get_record("an audit needs")
+    assert fitted is not None
+    return audit_fits(records, _describe(fitted, classes, y, table.n_rows, model), thresholds)
+
+
+def _find_groups(groups: Any, table: Any) -> Any:
+    if not isinstance(groups, str):
+        return groups
+    from ..table.groups import find_one_hot_groups
+
+    return find_one_hot_groups(table)
+
+
+def audit_fitted(fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds | None) -> TrustReport:
+    """Cross-fitted report on an explainer's own rows, beside the main effects of its columns; stored where ``y`` is not given.
+
+    A loaded explainer gives the report that was saved.
+    """
+    if y is None and fitted.audit is not None:
+        known = fitted.get_audit()
+        if fitted.record is None or known.is_thorough:
+            return known if thresholds is None else replace(known, thresholds=thresholds)
+    record = fitted.get_record("an audit of the fit's own rows needs")
+    classes = _find_classes(model, fitted.output_transform)
+    if classes is not None:
+        classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
+    subject = _describe(fitted, classes, y, len(record.outputs), model)
+    report = audit_fits(climb(fitted), subject, thresholds)
+    if y is None and thresholds is None:
+        object.__setattr__(fitted, "audit", report)
+    return report
+
+
+def audit_briefly(fitted: FittedGame) -> TrustReport:
+    """What a file keeps where nobody asked for an audit: no reference model is trained."""
+    subject = Subject(fitted.feature_names, fitted.output_names, fitted.output_transform)
+    return audit_fits(climb(fitted), subject, is_thorough=False)
+
+
+def audit_new_rows(
+    fitted: FittedGame, X: Any, y: Any, model: Any, output: str, thresholds: Thresholds | None
+) -> TrustReport:
+    """Report on an explainer from rows it was not fitted on."""
+    if model is None:
+        raise ValueError("an audit on new rows compares with the model, and this explainer holds none: pass model=")
+    if fitted.game != "conditional":
+        fitted.get_record("an audit needs")  # says what there is for other games
+    table = fitted.read(X)
+    box = wrap_model(model, output)
+    values, classes = _ask(model, box, X, table.n_rows, output)
+    if values.shape[1] != fitted.model.n_outputs:
+        raise ModelOutputError(
+            f"the model gives {values.shape[1]} outputs, the explainer was fitted on {fitted.model.n_outputs}: pass a model of "
+            "the same outputs, or fit again"
+        )
+    encoder = fitted.encoder
+    models = (
+        {fitted.facts["chosen"]["order"]: fitted.model}
+        if fitted.record is None
+        else {order: record.result.model for order, record in climb(fitted).items()}
+    )
+    data = encoder.encode(table), values
+    subject = _describe(fitted, classes, y, table.n_rows, model)
+    return audit_rows(models, encoder.columns, fitted.players, data, subject, thresholds)
+
+
+def climb(fitted: FittedGame) -> dict[int, FitRecord]:
+    """The fit and, if its shape functions read several columns, main effects fitted to the same rows."""
+    record = fitted.get_record("an audit of the fit's own rows needs")
+    order = record.result.chosen.candidate.order
+    if order == 1:
+        return {1: record}
+    fitter = ClosedFormFitter(record.columns, record.players, order=1)
+    result = fitter.fit(record.encoded, record.outputs, record.weights, record.size_law)
+    return {1: replace(record, result=result), order: record}
+
+
+def _ask(
+    model: Any, box: BlackBox, X: Any, n_rows: int, output: str
+) -> tuple[NDArray[np.float64], Classes | None]:
+    """Outputs on the scale that is explained, and the classes behind them; the model is called once."""
+    classes = _find_classes(model, box.description)
+    if classes is None or classes.scale == "score":
+        return box.predict(X, n_rows), classes
+    given = wrap_model(model, "probability").predict(X, n_rows)
+    both = np.hstack([1 - given, given]) if given.shape[1] == 1 else given
+    return given if output == "probability" else compute_log_odds(both), replace(classes, probabilities=both)
+
+
+def _find_classes(model: Any, description: str) -> Classes | None:
+    found = getattr(model, "classes_", None)
+    if found is None:
+        return None
+    names = tuple(str(each) for each in np.asarray(found).ravel().tolist())
+    if not hasattr(model, "predict_proba"):
+        return Classes(names, "score")
+    return Classes(names, "probability" if description.startswith("probability") else "log-odds")
+
+
+def _describe(fitted: FittedGame, classes: Classes | None, y: Any, n_rows: int, model: Any) -> Subject:
+    subject = Subject(fitted.feature_names, fitted.output_names, fitted.output_transform, classes)
+    if y is None:
+        return subject
+    if classes is None:
+        labels = check_target(y, n_rows).reshape(n_rows, -1)
+        if labels.shape[1] != fitted.model.n_outputs:
+            raise ValueError(f"y has {labels.shape[1]} columns, the model {fitted.model.n_outputs} outputs; pass one a output")
+        return replace(subject, labels=labels)
+    return replace(subject, labels=_number_labels(y, np.asarray(model.classes_).ravel(), n_rows))
+
+
+def _number_labels(y: Any, classes: NDArray[Any], n_rows: int) -> NDArray[np.int64]:
+    """Position of each label among the classes."""
+    labels = np.asarray(y).ravel()
+    if len(labels) != n_rows:
+        raise ValueError(f"y has {len(labels)} labels, X has {n_rows} rows")
+    numbers = {each: number for number, each in enumerate(classes.tolist())}
+    unknown = sorted({str(each) for each in labels.tolist() if each not in numbers})
+    if unknown:
+        raise ValueError(f"y holds labels that are none of the model's classes: {', '.join(unknown[:5])}")
+    return np.array([numbers[each] for each in labels.tolist()], dtype=np.int64)

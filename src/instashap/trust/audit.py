@@ -1,0 +1,149 @@
+"""An audit, stage by stage: hold out, climb the ladder, ask the masked games, look for what and where."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..additive.fitter import FitRecord
+from ..additive.model import AdditiveModel
+from ..table.bases import ColumnEncoder
+from ..table.encoding import Encoded
+from .figures import Figure
+from .ladder import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels
+from .masked import measure_masked
+from .missing import find_missing
+from .redundancy import find_redundancy
+from .report import Rung, TrustReport
+from .rung import Held, Rows, hold_out
+from .segments import find_segments
+from .stability import measure_stability
+from .thresholds import Thresholds
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is audited, beside its fits.
+
+    Attributes
+    ----------
+    feature_names : tuple of str
+        Of the players.
+    output_names : tuple of str
+    output_transform : str
+    classes : Classes or None
+        Of a classifier.
+    labels : ndarray or None
+        Class numbers of shape (n_rows,), int64, of a classifier; else float64 of shape (n_rows, n_outputs).
+    """
+
+    feature_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    output_transform: str
+    classes: Classes | None = None
+    labels: NDArray[np.int64] | NDArray[np.float64] | None = None
+
+
+def audit_fits(
+    records: Mapping[int, FitRecord], subject: Subject, thresholds: Thresholds | None = None, *, is_thorough: bool = True
+) -> TrustReport:
+    """Report on fits to the same rows and outputs; rows are held out by the fits' own folds.
+
+    Parameters
+    ----------
+    records : mapping of int to FitRecord
+        By order, rising.
+    subject : Subject
+    thresholds : Thresholds, optional
+    is_thorough : bool
+        Also ask the masked games (which trains a reference) and the stability of shapes.
+    """
+    held = [hold_out(order, record) for order, record in records.items()]
+    first = next(iter(records.values()))
+    rows = Rows(
+        first.encoded,
+        first.outputs,
+        first.weights,
+        tuple(column.encoder for column in first.columns),
+        first.players,
+        subject.feature_names,
+    )
+    how = "cross-fitted" if all(each.is_held_out for each in held) else "fitted rows"
+    report = _report(held, rows, subject, thresholds or Thresholds(), how, is_thorough)
+    return replace(report, stability=measure_stability(first, rows)) if is_thorough else report
+
+
+def audit_rows(
+    models: Mapping[int, AdditiveModel],
+    columns: tuple[ColumnEncoder, ...],
+    players: tuple[int, ...],
+    data: tuple[Encoded, NDArray[np.float64]],
+    subject: Subject,
+    thresholds: Thresholds | None = None,
+) -> TrustReport:
+    """Report on finished models, from rows that none of them was fitted on.
+
+    Parameters
+    ----------
+    models : mapping of int to AdditiveModel
+        By order, rising.
+    columns, players
+        Encoder and player of each column.
+    data : (Encoded, ndarray of shape (n_rows, n_outputs))
+        New rows, and the black box's outputs there.
+    subject : Subject
+    thresholds : Thresholds, optional
+    """
+    encoded, outputs = data
+    rows = Rows(encoded, outputs, np.ones(len(outputs)), columns, players, subject.feature_names)
+    everything = np.arange(len(outputs))
+    held = []
+    for order, model in models.items():
+        presence_order = max((len(each) for sets in model.presence_sets for each in sets), default=1)
+        held.append(Held(order, presence_order, ((everything, model),), True))
+    return _report(held, rows, subject, thresholds or Thresholds(), "new rows", True)
+
+
+def _report(
+    held: Sequence[Held], rows: Rows, subject: Subject, thresholds: Thresholds, how: str, is_thorough: bool
+) -> TrustReport:
+    _, base = held[-1].predict(rows)
+    rungs = [_start(rows, base, subject), *(_climb(each, rows, subject, is_thorough) for each in held)]
+    black_box = {} if subject.labels is None else _score(rows, rows.outputs, subject, True)
+    redundancy = find_redundancy(held[0], rows)
+    return TrustReport(tuple(rungs), len(rows), how, subject.output_transform, black_box, redundancy, None, thresholds)
+
+
+def _start(rows: Rows, base: NDArray[np.float64], subject: Subject) -> Rung:
+    """The base value alone."""
+    share = 0.0 if np.ptp(rows.outputs, axis=0).any() else 1.0
+    labels = {} if subject.labels is None else _score(rows, base, subject, False)
+    return Rung(0, 0, Figure(share, share, share), labels=labels)
+
+
+def _climb(held: Held, rows: Rows, subject: Subject, is_thorough: bool) -> Rung:
+    """Every figure of one order."""
+    fitted, base = held.predict(rows)
+    residual, deviation = (rows.outputs - fitted) / rows.spread, (rows.outputs - base) / rows.spread
+    segments, _ = find_segments(rows, residual, deviation)
+    missing = find_missing(rows, residual)
+    return Rung(
+        order=held.order,
+        presence_order=held.presence_order,
+        carried=measure_carried(rows, fitted, base),
+        classes={} if subject.classes is None else compare_classes(rows, fitted, subject.classes),
+        labels={} if subject.labels is None else _score(rows, fitted, subject, False),
+        masked=measure_masked(held, rows, missing) if is_thorough else None,
+        missing=missing.terms,
+        segments=segments,
+        outputs=measure_outputs(rows, fitted, base, subject.output_names, subject.classes),
+        gradient=None if held.record is None else held.record.result.gradient,
+    )
+
+
+def _score(rows: Rows, fitted: NDArray[np.float64], subject: Subject, is_black_box: bool) -> dict[str, Figure]:
+    assert subject.labels is not None
+    if subject.classes is None:
+        return score_labels(rows, fitted, subject.labels.astype(np.float64))
+    return score_classes(rows, fitted, subject.labels.astype(np.int64), subject.classes, is_black_box)

@@ -1,0 +1,50 @@
+"""Pairs of features that foretell each other: they interact under masks though no value needs both."""
+
+from dataclasses import dataclass
+
+from .rung import Held, Rows, take_encoded
+
+_N_ROWS = 4096
+# Share of the output's variance from which a pair is named, and how many are.
+_MIN_SHARE = 0.005
+MAX_PAIRS = 5
+
+
+@dataclass(frozen=True)
+class RedundantPair:
+    """Two features that tell some of the same.
+
+    Attributes
+    ----------
+    features : tuple of str
+    share : float
+        Variance of what knowing both adds beyond each alone, with every value still read from one column; as a share of
+        the output's variance.
+    """
+
+    features: tuple[str, str]
+    share: float
+
+    @property
+    def name(self) -> str:
+        return " with ".join(self.features)
+
+
+def find_redundancy(held: Held, rows: Rows) -> tuple[RedundantPair, ...]:
+    """Pairs by the variance of their component in a model whose shape functions read one column each; the largest first."""
+    model = held.parts[0][1]
+    if any(len(values) > 1 for values in model.value_sets):
+        return ()
+    chosen = rows.choose(_N_ROWS)
+    sets, lookup = model.components
+    pairs = [(number, each) for number, each in enumerate(sets) if len(each) == 2]
+    if not pairs:
+        return ()
+    values = lookup.apply(take_encoded(rows.encoded, chosen)) / rows.spread
+    shares = values.var(axis=0).mean(axis=1)
+    names = rows.feature_names
+    found = [RedundantPair((names[pair[0]], names[pair[1]]), float(shares[number])) for number, pair in pairs]
+    found = [each for each in found if each.share >= _MIN_SHARE]
+    return tuple(sorted(found, key=lambda each: -each.share)[:MAX_PAIRS])
+
+

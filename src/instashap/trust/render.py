@@ -1,0 +1,84 @@
+"""A report as text for a terminal, and as HTML for a notebook."""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from typing import TYPE_CHECKING
+
+from .figures import Figure
+from .words import interval, percent
+
+if TYPE_CHECKING:
+    from .report import TrustReport
+
+_WIDTH = 100
+_COLOURS = {"safe": "#1a7f37", "caution": "#9a6700", "unsafe": "#cf222e"}
+_HOW = {
+    "cross-fitted": "each held out of the fit that speaks of it",
+    "new rows": "none of them fitted",
+    "fitted rows": "the fitted ones: too few different rows to hold any out",
+}
+
+
+def render_text(report: TrustReport) -> str:
+    """Verdict, sentences and a table; lines of at most 100 characters, tables aside."""
+    verdicts = ", ".join(f"order {order} {verdict}" for order, verdict in report.verdicts.items())
+    lines = [f"Trust: {verdicts}", *textwrap.wrap(f"({_describe(report)})", _WIDTH), ""]
+    for sentence in report.summary().splitlines():
+        tied = sentence.replace(" %", "\u00a0%")  # keeps a number and its sign on one line
+        wrapped = textwrap.wrap(tied, _WIDTH, initial_indent="- ", subsequent_indent="  ")
+        lines += [line.replace("\u00a0", " ") for line in wrapped]
+    header, *rows = _collect_cells(report)
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines.append("")
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
+    return "\n".join(lines)
+
+
+def render_html(report: TrustReport) -> str:
+    """The same as a fragment of HTML."""
+    header, *rows = _collect_cells(report)
+    badge = " ".join(
+        f"<span style='background:{_COLOURS[verdict]};color:#fff;border-radius:4px;padding:2px 8px'>order {order}: "
+        f"{verdict}</span>"
+        for order, verdict in report.verdicts.items()
+    )
+    sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in report.summary().splitlines())
+    head = "".join(f"<th style='text-align:left'>{html.escape(cell)}</th>" for cell in header)
+    body = "".join(
+        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return (
+        f"<div><p><b>Trust</b> {badge} <small>{html.escape(_describe(report))}</small></p><ul>{sentences}</ul>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _describe(report: TrustReport) -> str:
+    return f"{report.output_transform}; {report.n_rows:,} rows, {_HOW[report.how]}; intervals hold 90 %"
+
+
+def _collect_cells(report: TrustReport) -> list[list[str]]:
+    """The ladder as text, a header first; columns that nobody fills are left out."""
+    columns = ["carried", "masked games", "plain"]
+    names = list(dict.fromkeys(name for rung in report.rungs for name in (*rung.classes, *rung.labels)))
+    cells = {"model": {name: _show(name, figure) for name, figure in report.black_box.items()}} if report.black_box else {}
+    for rung in report.rungs:
+        figures = {name: _show(name, figure) for name, figure in {**rung.classes, **rung.labels}.items()}
+        own = {"carried": interval(rung.carried) if rung.order else percent(rung.carried.value), **figures}
+        if rung.masked is not None:
+            own["masked games"] = interval(rung.masked.carried)
+            if rung.masked.plain is not None:
+                own["plain"] = percent(rung.masked.plain)
+        if rung.order:
+            own["verdict"] = report.verdicts[rung.order]
+        cells[f"order {rung.order}"] = own
+    used = [name for name in (*columns, *names, "verdict") if any(name in own for own in cells.values())]
+    return [["", *used], *([label, *(own.get(name, "") for name in used)] for label, own in cells.items())]
+
+
+def _show(name: str, figure: Figure) -> str:
+    if name.startswith(("log-loss", "Brier")):
+        return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+    return interval(figure)

@@ -1,0 +1,52 @@
+"""Figures and their intervals: by hand, and against scikit-learn and scipy."""
+
+import numpy as np
+import pytest
+from scipy.stats import t
+from sklearn.metrics import r2_score
+
+from instashap.trust.figures import N_GROUPS, estimate_mean, estimate_share, sum_groups
+from instashap.trust.thresholds import Thresholds, take_worst
+
+
+def test_a_mean_of_equal_groups_has_the_interval_of_students_t() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(N_GROUPS), 30)
+    values = rng.normal(size=len(groups))
+    figure = estimate_mean(groups, np.ones(len(values)), values)
+    means = values.reshape(N_GROUPS, 30).mean(axis=1)
+    half = t.ppf(0.95, N_GROUPS - 1) * means.std(ddof=1) / np.sqrt(N_GROUPS)
+    assert figure == pytest.approx((values.mean(), values.mean() - half, values.mean() + half), rel=1e-4)
+
+
+def test_a_share_is_r2_and_its_interval_stays_below_one() -> None:
+    rng = np.random.default_rng(1)
+    truth, groups = rng.normal(size=600), rng.integers(0, N_GROUPS, 600)
+    guess = truth + 0.1 * rng.normal(size=600)
+    sums = sum_groups(groups, np.ones(600), (truth - guess) ** 2, (truth - truth.mean()) ** 2)
+    figure = estimate_share(*sums.T)
+    assert figure.value == pytest.approx(r2_score(truth, guess), abs=1e-9)
+    assert 0.98 < figure.low < figure.value < figure.high < 1.0
+
+
+def test_a_weight_counts_rows() -> None:
+    groups = np.array([0, 0, 1])
+    twice = sum_groups(groups, np.array([1.0, 2.0, 1.0]), np.array([1.0, 10.0, 5.0]))
+    assert twice[:2, 0].tolist() == [21.0, 5.0]
+
+
+def test_verdicts_ask_for_the_whole_interval() -> None:
+    thresholds = Thresholds(safe_carried=0.9, unsafe_carried=0.7)
+    assert thresholds.judge_share(0.90, 0.95, "carried") == "safe"
+    assert thresholds.judge_share(0.89, 0.95, "carried") == "caution"
+    assert thresholds.judge_share(0.60, 0.70, "carried") == "caution"
+    assert thresholds.judge_share(0.60, 0.69, "carried") == "unsafe"
+    assert take_worst(["safe", "unsafe", "caution"]) == "unsafe"
+    assert take_worst([]) == "safe"
+
+
+def test_thresholds_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"safe_carried=95 must be a share, from 0 to 1"):
+        Thresholds(safe_carried=95)
+    with pytest.raises(ValueError, match=r"safe_agreement=0\.5 must not lie below unsafe_agreement=0\.8"):
+        Thresholds(safe_agreement=0.5)

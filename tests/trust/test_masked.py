@@ -1,0 +1,120 @@
+"""Masked risks against games known exactly."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from instashap import Explainer, TrustReport
+from instashap.additive.model import AdditiveModel
+from instashap.datasets import GaussianQuadratic
+from instashap.explain.auditing import climb
+from instashap.game.coalitions import enumerate_coalitions
+from instashap.trust.masked import draw_masks
+from instashap.trust.rung import hold_out, iterate_masked, take_encoded
+
+pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+
+
+def make_simulator() -> GaussianQuadratic:
+    covariance = 0.5 * np.ones((4, 4)) + 0.5 * np.eye(4)
+    quadratic = np.zeros((4, 4))
+    quadratic[0, 1] = quadratic[1, 0] = 0.5
+    return GaussianQuadratic(covariance, np.array([1.0, 0.5, 0.0, -1.0]), quadratic)
+
+
+SIMULATOR = make_simulator()
+
+
+def compute_least_risk(mask: np.ndarray) -> float:
+    """``E Var(f | x_S) / Var f``, from many rows."""
+    X, f = SIMULATOR.sample(200_000, 7)
+    return float(((f - SIMULATOR.value(X, mask)) ** 2).mean() / SIMULATOR.variance)
+
+
+def average_by_size(compute: Callable[[np.ndarray], float]) -> dict[int, float]:
+    masks = enumerate_coalitions(4)
+    return {size: float(np.mean([compute(mask) for mask in masks if mask.sum() == size])) for size in (1, 2, 3)}
+
+
+LEAST = average_by_size(compute_least_risk)
+
+
+def compute_exact_risk(explainer: Explainer, model: AdditiveModel, X: np.ndarray) -> dict[int, float]:
+    """``E (f - v)² = E (f - F)² + E (F - v)²`` by size, over every coalition and fresh rows, as shares of ``Var f``."""
+    encoded = explainer._fitted.encoder.encode(explainer._fitted.read(X))
+
+    def measure(mask: np.ndarray) -> float:
+        own = model.predict(encoded, np.tile(mask, (len(X), 1)))[:, 0]
+        return float(((SIMULATOR.value(X, mask) - own) ** 2).mean() / SIMULATOR.variance)
+
+    return {size: LEAST[size] + error for size, error in average_by_size(measure).items()}
+
+
+@pytest.fixture(scope="module")
+def audited() -> tuple[TrustReport, dict[int, dict[int, float]]]:
+    """A report, and the exact risks of its models by order and size."""
+    X, f = SIMULATOR.sample(20_000, 0)
+    explainer = Explainer(order=2).fit(X, outputs=f)
+    fresh = SIMULATOR.sample(20_000, 1)[0]
+    models = {order: record.result.model for order, record in climb(explainer._fitted).items()}
+    exact = {order: compute_exact_risk(explainer, model, fresh) for order, model in models.items()}
+    return explainer.audit(), exact
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_masked_risk_is_that_of_the_exact_game(audited: Any, order: int) -> None:
+    report, exact = audited
+    rung = report.rungs[order]
+    for each in rung.masked.sizes:
+        assert each.risk.value == pytest.approx(exact[order][each.size], rel=0.05)
+        assert each.risk.low < exact[order][each.size] < 1.03 * each.risk.high
+    assert rung.gradient == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_gap_is_what_the_order_leaves_of_the_exact_game(audited: Any) -> None:
+    report, exact = audited
+    poor, rich = report.rungs[1].masked, report.rungs[2].masked
+    truth = {size: exact[1][size] - least for size, least in LEAST.items()}
+    assert truth[3] > 0.03
+    assert poor.sizes[2].gap.value == pytest.approx(truth[3], rel=0.2)
+    for each in poor.sizes:
+        assert each.representation + each.estimation == pytest.approx(max(each.gap.value, 0.0))
+    assert max(each.gap.value for each in rich.sizes) < 0.005
+    assert rich.carried.value > 0.99 > 0.97 > poor.carried.value
+
+
+def test_masked_values_are_the_models_own() -> None:
+    X, f = SIMULATOR.sample(600, 0)
+    record = Explainer(order=2).fit(X, outputs=f)._fitted.get_record("test")
+    drawn = draw_masks(600, np.array([1, 3]), 4)
+    assert drawn.sum(axis=3).tolist() == [[[1, 3]] * 4] * 600
+    assert (drawn.sum(axis=1)[:, 0] == 1).all()  # each player alone once
+    masks = drawn[:, 0]
+    model = record.result.model
+    found = np.concatenate([values for _, values in iterate_masked(model, record.encoded, masks)])
+    for number in range(2):
+        np.testing.assert_allclose(found[:, number], model.predict(record.encoded, masks[:, number]), atol=1e-12)
+
+
+def test_the_models_held_out_have_not_seen_their_rows() -> None:
+    """Without a fold's rows the fit, at fixed strengths, is that fold's model."""
+    from instashap.additive.fitter import ClosedFormFitter
+    from instashap.additive.select import Strengths
+
+    X, f = SIMULATOR.sample(500, 0)
+    record = Explainer(order=1, presence_order=1).fit(X, outputs=f)._fitted.get_record("test")
+    fitter = ClosedFormFitter(record.columns, record.players, order=1, smoothness=Strengths())
+    fixed = fitter.fit(record.encoded, record.outputs, record.weights, record.size_law)
+    held = hold_out(1, type(record)(**{**record.__dict__, "result": fixed}))
+    assert held.is_held_out
+    places, model = held.parts[2]
+    others = np.setdiff1d(np.arange(500), places)
+    alone = fitter.fit(
+        take_encoded(record.encoded, others), record.outputs[others], record.weights[others], record.size_law
+    ).model
+    encoded = take_encoded(record.encoded, places)
+    # The functions are learnt on all rows, hence not the very same spans; to a thousandth of the spread they agree.
+    np.testing.assert_allclose(model.predict(encoded), alone.predict(encoded), atol=2e-2 * f.std())
+    assert model.base_value == pytest.approx(f[others].mean())
