@@ -170,7 +170,7 @@ def make_gaussian(correlation, size_of_products):
 
 @pytest.mark.parametrize(
     ("correlation", "size_of_products", "floor", "floor_of_scores"),
-    [(0.0, 0.0, 0.959, 0.960), (0.6, 0.0, 0.901, 0.931), (0.6, 0.5, 0.845, 0.860), ("factor", 0.5, 0.979, 0.990)],
+    [(0.0, 0.0, 0.990, 0.990), (0.6, 0.0, 0.991, 0.994), (0.6, 0.5, 0.987, 0.992), ("factor", 0.5, 0.980, 0.991)],
 )
 def test_values_of_fitted_labels_are_near_the_exact_conditional_ones(
     encode, correlation, size_of_products, floor, floor_of_scores

@@ -18,6 +18,7 @@ from .moments import Moments, accumulate_moments, assign_folds
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
 from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
+from .solve import MAX_DENSE
 
 if TYPE_CHECKING:
     from .fitter import ClosedFormFitter
@@ -44,6 +45,8 @@ MIN_UNKNOWNS = 500
 # of a three-factor Gaussian gain from them (.84 → .95).
 MIN_PRESENCE_UNKNOWNS = 2000
 MAX_UNKNOWNS = 30_000
+# … times outputs: without a factorisation every output is a solution of its own.
+MAX_UNKNOWNS_ALL_OUTPUTS = 60_000
 # Shares of the unknowns for main effects, and of the rest for these under presence pairs; pairs get what is left.
 MAIN_SHARE = 0.25
 PRESENCE_SHARE = 1 / 3
@@ -73,7 +76,8 @@ class Search:
         self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
         self.n_players = len(size_law) - 1
         self.folds = assign_folds(encoded, outputs, weights, N_FOLDS)
-        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, MAX_UNKNOWNS))
+        most = int(np.clip(MAX_UNKNOWNS_ALL_OUTPUTS / outputs.shape[1], MAX_DENSE, MAX_UNKNOWNS))
+        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, most))
         self.derivative = 3
         self.judgements: list[Judgement] = []
         self.best: tuple[Judge, Judgement, Solved]

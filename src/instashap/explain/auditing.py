@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from .._errors import FitWarning, ModelOutputError
 from .._validation import check_order, check_target, check_weights
 from ..additive.fitter import ClosedFormFitter, FitRecord
-from ..blackbox.model import BlackBox, compute_log_odds, wrap_model
+from ..blackbox import wrap_model
+from ..blackbox.model import BlackBox, compute_log_odds
 from ..table.columns import read_table
 from ..trust.audit import Subject, audit_fits, audit_rows
 from ..trust.ladder import Classes

@@ -45,8 +45,8 @@ def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
     tables = {values: np.zeros_like(table) for values, table in zip(model.value_sets, model.shapes, strict=True)}
     tables[term] = change
     moved = _settle(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
-    record = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law)
-    return replace(fitted, model=_add(model, moved), record=record, errors=None, residuals=None)
+    kept = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law)
+    return _replace(fitted, _add(model, moved), kept)
 
 
 def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64]) -> FittedGame:
@@ -54,8 +54,13 @@ def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64])
     rows = fitted.get_rows()
     tables = dict(zip(fitted.model.value_sets, fitted.model.shapes, strict=True))
     model = _settle(fitted, rows, tables, fitted.model.base_value, encoded, weights)
-    record = GameRows(encoded, weights, rows.columns, rows.size_law)
-    return replace(fitted, model=model, record=record, errors=None, residuals=None)
+    return _replace(fitted, model, GameRows(encoded, weights, rows.columns, rows.size_law))
+
+
+def _replace(fitted: FittedGame, model: AdditiveModel, rows: GameRows) -> FittedGame:
+    """The game of another model; what was computed of the fit is gone."""
+    facts = {**fitted.facts, "has_equations": False}
+    return replace(fitted, model=model, facts=facts, record=None, rows=rows, errors=None, residuals=None, audit=None)
 
 
 def _settle(

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from ..trust.report import TrustReport
 
 
+_GONE = (
+    "the rows of the fit, which stay in the process that fitted: this explainer was loaded, or copied, without them; "
+    "call fit(X) again"
+)
 _NO_ERRORS = "there are no standard errors in here (save(path) right after the fit would have kept them), and new ones need"
 
 
@@ -66,9 +70,10 @@ class FittedGame:
         What "absent" means, for example ``"conditional"``.
     facts : dict
         Figures of the fit, as JSON: order, presence order, cross-validated fidelity, candidates tried.
-    record : FitRecord, GameRows or None
-        Rows and solution of the fit, for what is computed on demand; the rows alone after a fit by likelihood or an edit; None
-        after loading.
+    record : FitRecord or None
+        Rows and solution of the fit, for what is computed on demand; None after loading.
+    rows : GameRows or None
+        Rows alone, after a fit by likelihood or an edit; None after loading.
     errors : Deviations or None
         From which standard errors are looked up; None until they are asked for, see :meth:`get_errors`.
     residuals : ResidualReference or None
@@ -85,14 +90,15 @@ class FittedGame:
     output_transform: str
     game: str
     facts: dict[str, Any] = field(repr=False)
-    record: FitRecord | GameRows | None = field(repr=False, default=None, compare=False)
+    record: FitRecord | None = field(repr=False, default=None, compare=False)
+    rows: GameRows | None = field(repr=False, default=None, compare=False)
     errors: Deviations | None = field(repr=False, default=None, compare=False)
     residuals: ResidualReference | None = field(repr=False, default=None, compare=False)
     audit: TrustReport | dict[str, Any] | None = field(repr=False, default=None, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Rows of the fit stay in this process: neither files nor pickles carry them."""
-        return {**self.__dict__, "record": None}
+        return {**self.__dict__, "record": None, "rows": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -145,7 +151,7 @@ class FittedGame:
 
     def get_record(self, purpose: str) -> FitRecord:
         """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
-        if isinstance(self.record, GameRows):
+        if self.record is None and not self.facts.get("has_equations", True):
             raise NotFittedError(
                 "standard errors, the ranking of terms and check() come from the normal equations of the masked squared error: "
                 "they are not there for a fit by likelihood, or after an edit"
@@ -156,15 +162,14 @@ class FittedGame:
                 "refine(X) gives values of that game with standard errors of their own"
             )
         if self.record is None:
-            raise NotFittedError(
-                f"{purpose} the rows of the fit, which stay in the process that fitted: this explainer was loaded, or copied, "
-                "without them; call fit(X) again"
-            )
+            raise NotFittedError(f"{purpose} {_GONE}")
         return self.record
 
     def get_rows(self) -> FitRecord | GameRows:
         """Encoded rows of the fit, their weights and columns; raises ``NotFittedError`` where they are gone."""
-        return self.record if isinstance(self.record, GameRows) else self.get_record("a change of shapes needs")
+        if self.rows is None and self.record is None:
+            raise NotFittedError(f"a change of shapes needs {_GONE}")
+        return self.rows or self.record  # type: ignore[return-value]
 
     def look_up(self, lookup: Lookup | ErrorLookup, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
         """Sums of table entries for every row, shape (n_rows, n_slots, n_outputs).
@@ -245,20 +250,16 @@ class FittedGame:
             "game": self.game,
             "facts": self.facts,
         }
-        if self.residuals is not None or self._has_equations:
+        if self.residuals is not None or self.record is not None:
             fitted["residuals"], residuals = self.get_residuals().pack()
             arrays |= residuals
         if self.audit is not None or self.record is not None:
             fitted["audit"] = self.get_audit().to_dict()
         write_archive(path, {"fitted": fitted, **content}, arrays)
 
-    @property
-    def _has_equations(self) -> bool:
-        return self.record is not None and not isinstance(self.record, GameRows)
-
     def _pack_errors(self) -> dict[str, NDArray[Any]]:
         """Arrays of the standard errors; none where they cannot be had (said, unless the rows of the fit are gone)."""
-        if self.errors is None and not self._has_equations:
+        if self.errors is None and self.record is None:
             return {}
         try:
             errors = self.get_errors()

@@ -88,7 +88,7 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     facts = _describe(fit, settled, rows, table.n_rows, float(weights.sum()))
     named = rows.output_names, rows.output_transform, "conditional"
     record = GameRows(encoded, weights, columns, size_law)
-    game = FittedGame(encoder, settled.model, plan.feature_names, plan.players, *named, facts, record)
+    game = FittedGame(encoder, settled.model, plan.feature_names, plan.players, *named, facts, rows=record)
     return LabelFit(game, columns, fit)
 
 
@@ -97,6 +97,7 @@ def _describe(fit: LikelihoodFit, settled: Settled, rows: Labelled, n_rows: int,
     return {
         "n_rows": n_rows,
         "total_weight": total_weight,
+        "has_equations": False,
         "loss": type(rows.family).__name__.lower(),
         "chosen": {
             "order": max(map(len, fit.design.value_sets)),

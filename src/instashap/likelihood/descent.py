@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
-_MEMORY = 10
+_MEMORY = 40
 # A step must lower the objective by this share of what its slope promises (Armijo).
 _SUFFICIENT = 1e-4
 _MAX_HALVINGS = 30

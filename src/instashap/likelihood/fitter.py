@@ -25,8 +25,8 @@ from .roughness import Roughness, Strengths
 from .tables import TableDesign
 
 N_FOLDS = 5
-# So many held-out rows say enough: small tables are judged on all folds, larger ones on few.
-HELD_OUT_ROWS = 250
+# So many held-out rows an output say enough: small tables are judged on all folds, larger ones on few.
+HELD_OUT_ROWS = 5000
 # Strengths describe functions, not rows: of a large table a part of this size tells them, and the rest waits for the last fit.
 TUNING_ROWS = 60_000
 # Times strengths are learnt anew, and multiplied by a factor, at most.
@@ -39,7 +39,7 @@ FACTOR = 8.0
 MAX_FACTORS = 8
 # What a change must gain on all held-out rows together, in nats: one is chance. A new level has to gain the first, learning
 # anew and more columns the second.
-MIN_GAIN, MIN_STAGE_GAIN = 1.0, 3.0
+MIN_GAIN, MIN_STAGE_GAIN = 0.3, 3.0
 # Interactions "auto" offers: at most one for so many rows, and so many entries and products a pass.
 ROWS_PER_INTERACTION = 4
 MAX_ENTRIES = 1_500_000
@@ -170,12 +170,12 @@ class LikelihoodFitter:
 
     def _split(self, rows: Rows) -> list[Fold]:
         """Training and held-out rows, of as many folds as are needed."""
-        n_rows = len(rows.target)
-        n_folds = max(N_FOLDS, int(np.ceil(N_FOLDS * n_rows / TUNING_ROWS)))
+        total = float(rows.weights.sum())
+        n_folds = max(N_FOLDS, int(np.ceil(N_FOLDS * total / TUNING_ROWS)))
         folds = [part for part, _ in assign_folds(rows.encoded, rows.target[:, None], rows.weights, n_folds)]
-        if len(folds) < 2 or len(folds[0]) == n_rows:
+        if len(folds) < 2 or len(folds[0]) == len(rows.target):
             return [(rows, None)]
-        n_used = int(np.clip(np.ceil(HELD_OUT_ROWS * len(folds) / n_rows), 1, N_FOLDS))
+        n_used = int(np.clip(np.ceil(HELD_OUT_ROWS / self.family.n_outputs * len(folds) / total), 1, N_FOLDS))
         trains = [np.sort(np.concatenate(folds[:used] + folds[used + 1 : N_FOLDS + 1])) for used in range(n_used)]
         return [(rows.take(train), rows.take(held_out)) for train, held_out in zip(trains, folds, strict=False)]
 
@@ -324,7 +324,7 @@ class LikelihoodFitter:
         if not candidates:
             return 0
         design = TableDesign(self.columns, tuple(candidates), self.family.n_outputs)
-        share = min(MAX_ENTRIES / len(design), MAX_WORK / (design.work * len(rows.target)))
+        share = min(MAX_ENTRIES / len(design), MAX_WORK / (design.work * rows.weights.sum()))
         return max(int(min(share * len(candidates), rows.weights.sum() / ROWS_PER_INTERACTION)), 1)
 
     def _prune(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
@@ -359,7 +359,7 @@ class LikelihoodFitter:
 
     def _conclude(self, design: TableDesign, state: _State, rows: Rows, deviance: float) -> LikelihoodFit:
         prior = Roughness(design)
-        max_steps = int(np.clip(LAST_WORK / (design.work * len(rows.target)), NEXT_STEPS, LAST_STEPS))
+        max_steps = int(np.clip(LAST_WORK / (design.work * rows.weights.sum()), NEXT_STEPS, LAST_STEPS))
         state = self._descend(design, prior, state, rows, max_steps, LAST_TOLERANCE)
         freedom = self._learn(design, prior, state, rows).freedom
         vector = self._constrain(design, prior, state, rows) if any(self.directions) else state.vector

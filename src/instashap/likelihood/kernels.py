@@ -156,13 +156,14 @@ def factorise_blocks(
     """Cholesky factors of every term's block ``diag(curvature) + roughness Σ DᵀD + ridge``, one an output.
 
     A block is banded: ``bands[term]`` below the diagonal. Row i of a factor holds columns ``i - band … i``. Terms ``first …
-    last - 1`` are done. curvature (size,) float64; band_starts (n_terms,) int64; factors float32, enough for a preconditioner.
+    last - 1`` are done. curvature (size,) float64; band_starts (n_terms,) int64; factors float32 or float64.
     """
     for term in range(first, last):
         n_nodes = shapes[term, 0] * shapes[term, 1] * shapes[term, 2]
         band = bands[term]
         width = band + 1
-        plain = np.zeros((n_nodes, width), dtype=np.float32)
+        plain = np.zeros((n_nodes, width), dtype=factors.dtype)
+        own = np.empty(n_nodes, dtype=factors.dtype)
         plain[:, band] = ridge[term]
         inner = n_nodes
         outer = 1
@@ -186,19 +187,22 @@ def factorise_blocks(
             at = band_starts[term] + output * n_nodes * width
             factor = factors[at : at + n_nodes * width].reshape(n_nodes, width)
             for i in range(n_nodes):
+                own[i] = curvature[starts[term] + i * n_outputs + output]
+            for i in range(n_nodes):
                 low = max(0, i - band)
                 for j in range(low, i + 1):
                     total = plain[i, band - i + j]
                     if j == i:
-                        total += np.float32(curvature[starts[term] + i * n_outputs + output])
+                        total += own[i]
                     begin = max(low, j - band)
                     for k in range(begin, j):
                         total -= factor[i, band - i + k] * factor[j, band - j + k]
                     if j < i:
                         factor[i, band - i + j] = total / factor[j, band]
                     else:
-                        # Single precision may lose a hair of a positive pivot; never more than the prior's ridge.
-                        factor[i, band] = np.sqrt(max(total, plain[i, band] * np.float32(1e-6)))
+                        # Rounding may lose a hair of a positive pivot; never more than the prior's ridge.
+                        own[i] = plain[i, band] * 1e-6
+                        factor[i, band] = np.sqrt(max(total, own[i]))
 
 
 @compile_kernel(fastmath=True)
@@ -208,7 +212,7 @@ def solve_blocks(shapes, starts, bands, band_starts, factors, n_outputs, first, 
         n_nodes = shapes[term, 0] * shapes[term, 1] * shapes[term, 2]
         band = bands[term]
         width = band + 1
-        solution = np.empty(n_nodes, dtype=np.float32)
+        solution = np.empty(n_nodes, dtype=factors.dtype)
         for output in range(n_outputs):
             at = band_starts[term] + output * n_nodes * width
             factor = factors[at : at + n_nodes * width].reshape(n_nodes, width)
@@ -218,7 +222,8 @@ def solve_blocks(shapes, starts, bands, band_starts, factors, n_outputs, first, 
             if scale == 0.0:
                 scale = 1.0
             for i in range(n_nodes):
-                total = np.float32(target[starts[term] + i * n_outputs + output] / scale)
+                solution[i] = target[starts[term] + i * n_outputs + output] / scale
+                total = solution[i]
                 for k in range(max(0, i - band), i):
                     total -= factor[i, band - i + k] * solution[k]
                 solution[i] = total / factor[i, band]

@@ -148,7 +148,7 @@ def _move_down(values: ValueSet, tables: Tables, rows: _LocalRows) -> None:
 
 
 def _solve_singular(gram: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A solution of normal equations that need not be unique; the ridge holds what is not, and is refined away from the rest."""
+    """A solution of normal equations that need not be unique; the ridge holds what is not, and is refined away else."""
     ridged = gram + _RIDGE * max(np.diag(gram).max(), 1e-300) * np.eye(len(gram))
     factor = lu_factor(ridged)
     solution = lu_solve(factor, target)

@@ -17,6 +17,8 @@ from .tables import TableDesign
 FIRST_ROUGHNESS, FIRST_RIDGE = 50.0, 5.0
 # … times this for every column of a term beyond the first.
 FIRST_INTERACTION = 3.0
+# Entries of the blocks' factors kept in double precision; beyond, half the memory counts for more than the last steps.
+_MAX_DOUBLE = 8_000_000
 # Strengths of the last fit lie on this grid of logarithms.
 _LOG_GRID = 0.1
 # Strengths stay within these factors of one row's information.
@@ -133,7 +135,8 @@ class Roughness:
         design, n_outputs = self.design, self.design.n_outputs
         starts, own = design.starts[:-1].copy(), design.starts[-1]
         layout = self._bands, self._band_starts[:-1].copy()
-        factors = np.zeros(int(self._band_starts[-1]), dtype=np.float32)
+        size = int(self._band_starts[-1])
+        factors = np.zeros(size, dtype=np.float64 if size <= _MAX_DOUBLE else np.float32)
         groups = self._share_terms()
         given = *self._differences, *layout, strengths.roughness, strengths.ridge, curvature, n_outputs
         _map_threads(lambda group: factorise_blocks(*given, *group, factors), groups, design.n_threads)
