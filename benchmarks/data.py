@@ -1,4 +1,4 @@
-"""Where the data lies: a folder the user names, ``shared`` beside the checkout, or a download; and the bike split."""
+"""Where the data lies: a folder the user names, ``shared`` beside the checkout, or a download; and the splits."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .runner import ROOT, Bench, Skipped
+
+# Rows of the tree cover there are to train on; the others are held out.
+N_COVER = 150_000
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,37 @@ def load_california(bench: Bench) -> tuple[Any, NDArray[np.float64]]:
 
     housing = _load(bench, load_california_housing, "california_housing.parquet")
     return housing.data, np.asarray(housing.target, dtype=np.float64)
+
+
+def load_adult(bench: Bench, n_train: int | None = None) -> Split:
+    """Adult census: 14 columns, eight of them categories; labels 1 for more than 50 000 dollars; the file's own split.
+
+    Raises
+    ------
+    Skipped
+        If the table is not there, or comes from a source without the split.
+    """
+    from instashap.datasets import load_adult as load
+
+    adult = _load(bench, load, "adult_census.parquet")
+    if adult.is_train is None:
+        raise Skipped("the downloaded adult census lacks the original split; see --data")
+    is_rich = (adult.target == ">50K").to_numpy().astype(int)
+    train, test = np.flatnonzero(adult.is_train)[:n_train], np.flatnonzero(~adult.is_train)
+    return Split(adult.data.iloc[train], adult.data.iloc[test], is_rich[train], is_rich[test])
+
+
+def load_cover(bench: Bench, n_train: int) -> Split:
+    """Tree cover: ten numbers, wilderness area and soil in four zones, seven classes.
+
+    Up to 150 000 rows to train on, drawn once; all rows beyond those 150 000 are held out.
+    """
+    from instashap.datasets import load_covertype
+
+    cover = _load(bench, load_covertype, "covertype_sample190538.parquet")
+    ranked = np.random.default_rng(0).permutation(len(cover.data))
+    train, test = ranked[:n_train], ranked[N_COVER:]
+    return Split(cover.data.iloc[train], cover.data.iloc[test], cover.target.iloc[train], cover.target.iloc[test])
 
 
 def _load(bench: Bench, load: Callable[..., Any], file_name: str) -> Any:

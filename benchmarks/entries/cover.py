@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
-from ..data import find_folder
+from ..data import N_COVER, load_cover
 from ..runner import Bench, Figure, Skipped, judge
-
-N_TRAIN = 150_000
 
 
 def run(bench: Bench) -> dict[str, Figure]:
@@ -26,7 +23,8 @@ def run(bench: Bench) -> dict[str, Figure]:
     import instashap
     from instashap.blackbox import wrap_model
 
-    X_train, y_train, X_test, y_test = _split(bench)
+    split = load_cover(bench, bench.choose(N_COVER, 3000))
+    X_train, y_train, X_test, y_test = split.X_train, split.y_train, split.X_test, split.y_test
     # LightGBM's own least Hessian of a leaf, .001, lets the leaves of rare classes diverge: 82 % instead of 91 %.
     model = LGBMClassifier(n_estimators=bench.choose(200, 20), num_leaves=63, min_child_weight=1.0, random_state=0, verbose=-1)
     model.fit(X_train, y_train)
@@ -44,19 +42,3 @@ def run(bench: Bench) -> dict[str, Figure]:
         figures[f"order {order}: held-out R² to the log-odds"] = judge(1.0 - float(residual))
         figures[f"order {order}: accuracy of the explainer's class"] = judge(100 * float(np.mean(labels == y_test)), "%")
     return figures
-
-
-def _split(bench: Bench) -> tuple[Any, Any, Any, Any]:
-    """150 000 rows to train on, drawn once; all others are held out."""
-    from instashap.datasets import load_covertype
-
-    folder = find_folder(bench)
-    places = [] if folder is None else [folder / "data", folder]
-    place = next((each for each in places if (each / "covertype_sample190538.parquet").is_file()), None)
-    try:
-        cover = load_covertype(place)
-    except FileNotFoundError as error:
-        raise Skipped("the cover table is neither in the data folder nor could it be downloaded; see --data") from error
-    ranked = np.random.default_rng(0).permutation(len(cover.data))
-    train, test = ranked[: bench.choose(N_TRAIN, 3000)], ranked[N_TRAIN:]
-    return cover.data.iloc[train], cover.target.iloc[train], cover.data.iloc[test], cover.target.iloc[test]

@@ -82,7 +82,9 @@ def test_blocks_and_threads_leave_no_trace(make_case, monkeypatch):
         answers.append((scores, *passed))
     for answer in answers[1:]:
         assert all(np.array_equal(left, right) for left, right in zip(answer, answers[0], strict=True))
-    expected = (dense.T @ np.sin(dense @ vector.reshape(-1, 2))).ravel()
+    dense_scores = dense @ vector.reshape(-1, 2)
+    assert answers[0][1] == pytest.approx(dense_scores.sum(), rel=1e-11)
+    expected = (dense.T @ np.sin(dense_scores)).ravel()
     np.testing.assert_allclose(answers[0][2], expected, atol=1e-11)
 
 
