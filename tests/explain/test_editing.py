@@ -166,7 +166,7 @@ def test_a_warm_start_keeps_terms_and_comes_to_the_same_fit(rows: tuple[np.ndarr
     X, y = rows
     model = AdditiveClassifier(warm_start=True).fit(X, y > 0)
     terms, scores = list(model.term_features_), model.decision_function(X)
-    np.testing.assert_allclose(model.fit(X, y > 0).decision_function(X), scores, atol=1e-4)
+    np.testing.assert_allclose(model.fit(X, y > 0).decision_function(X), scores, rtol=1e-3, atol=1e-3)
     model.fit(X[:800], y[:800] > 0)
     assert model.term_features_ == terms
     assert np.abs(model.decision_function(X) - scores).max() > 1e-3

@@ -275,7 +275,12 @@ class LikelihoodFitter:
         curvature, _ = self._inform(design, state.vector, rows)
         precondition = prior.precondition(curvature + stiffness, strengths)
         descent = descend(
-            objective, state.vector, precondition, tolerance=tolerance, max_steps=max_steps, scale=state.scale
+            objective,
+            state.vector,
+            lambda target: design.centre(precondition(target)),
+            tolerance=tolerance,
+            max_steps=max_steps,
+            scale=state.scale,
         )
         return replace(state, vector=descent.point, scale=descent.scale)
 
@@ -363,7 +368,7 @@ class LikelihoodFitter:
         state = self._descend(design, prior, state, rows, max_steps, LAST_TOLERANCE)
         freedom = self._learn(design, prior, state, rows).freedom
         vector = self._constrain(design, prior, state, rows) if any(self.directions) else state.vector
-        return LikelihoodFit(design, vector, state.strengths, freedom, deviance, tuple(self._tried))
+        return LikelihoodFit(design, design.centre(vector), state.strengths, freedom, deviance, tuple(self._tried))
 
     def _constrain(self, design: TableDesign, prior: Roughness, state: _State, rows: Rows) -> NDArray[np.float64]:
         """Tables of the highest penalised likelihood among the monotone ones.

@@ -91,6 +91,13 @@ class TableDesign:
         """One term's table in a vector, shape (n_nodes_1, …, n_outputs); writing to it writes to the vector."""
         return vector[self.starts[term] : self.starts[term + 1]].reshape(*self.get_shape(term), self.n_outputs)
 
+    def centre(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Without what all outputs have in common: of several classes' scores no likelihood sees it."""
+        if self.n_outputs == 1:
+            return vector
+        by_output = vector.reshape(-1, self.n_outputs)
+        return np.asarray((by_output - by_output.mean(axis=1, keepdims=True)).ravel())
+
     def score(self, vector: NDArray[np.float64], encoded: Encoded) -> NDArray[np.float64]:
         """Sum of all terms and the intercepts on rows, shape (n_rows, n_outputs)."""
         scores = np.tile(vector[self.starts[-1] :], (len(encoded.cells), 1))
