@@ -19,6 +19,8 @@ PICTURES = DOCS / "images" / "gallery"
 STYLES = {"": "default", "-dark": "dark_background"}
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
+_ROLE = re.compile(r":(?:class|func|meth|mod):\s*<code>~?([\w.]+)</code>")
+
 
 def on_startup(command: str, **_: Any) -> None:
     """While pages are edited (``mkdocs serve``) pictures are drawn once."""
@@ -34,6 +36,11 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if uri == "api.md":
         markdown += list_names()
     return _relink(markdown, posixpath.dirname(uri))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Names that docstrings point to as Sphinx has it become links."""
+    return _ROLE.sub(r'<autoref identifier="\1" optional><code>\1</code></autoref>', html)
 
 
 def _relink(markdown: str, folder: str) -> str:

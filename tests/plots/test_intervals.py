@@ -165,3 +165,14 @@ def test_strips_and_colour_bar_of_a_heat_map_lie_side_by_side_in_given_axes(fitt
     assert not [(k, j) for k in range(5) for j in range(k) if boxes[k].overlaps(boxes[j])]
     if layout is None:
         assert max(box.x1 for box in boxes[2:]) < given.x1 * figure.bbox.width
+
+
+def test_rows_of_levels_are_spread_within_their_bands(fitted):
+    explainer, frame = fitted
+    ax = plots.plot_shape(explainer, ("n", "b"), X=frame)
+    (dots,) = [line for line in ax.lines if line.get_linestyle() == "None"]
+    x, y = dots.get_xydata().T
+    np.testing.assert_array_equal(y, frame["b"])
+    np.testing.assert_array_equal(np.round(x), frame["n"])
+    assert np.abs(x - frame["n"]).max() < 0.36
+    assert np.unique(x).size > 400

@@ -141,7 +141,7 @@ def test_partner_of_text_has_a_colour_a_level_and_a_legend(make_explanation):
 def test_missing_values_lie_beyond_the_others(make_explanation):
     data = np.array([[0.0], [10.0], [np.nan]])
     ax = plots.plot_dependence(make_explanation([[1.0], [2.0], [3.0]], data=data), 0)
-    np.testing.assert_allclose(get_swarms(ax)[0], [[0, 1], [10, 2], [11, 3]])
+    np.testing.assert_allclose(get_swarms(ax)[0], [[0, 1], [10, 2], [11.3, 3]])
     assert ax.get_xticklabels()[-1].get_text() == "missing"
 
 
