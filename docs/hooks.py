@@ -19,6 +19,8 @@ PICTURES = DOCS / "images" / "gallery"
 STYLES = {"": "default", "-dark": "dark_background"}
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
+_ROLE = re.compile(r":(?:class|func|meth|mod):\s*<code>~?([\w.]+)</code>")
+
 
 def on_startup(command: str, **_: Any) -> None:
     """While pages are edited (``mkdocs serve``) pictures are drawn once."""
@@ -30,16 +32,29 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in the front page and the reference; links to files outside ``docs`` become plain text."""
     uri = page.file.src_uri
     if uri == "index.md":
-        markdown = (DOCS.parent / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
+        return _relink((DOCS.parent / "README.md").read_text(encoding="utf-8"), "..")
     if uri == "api.md":
         markdown += list_names()
-    return _LINK.sub(lambda match: _keep_link(match, posixpath.dirname(uri)), markdown)
+    return _relink(markdown, posixpath.dirname(uri))
 
 
-def _keep_link(match: re.Match[str], folder: str) -> str:
-    target = posixpath.normpath(posixpath.join(folder, match[3]))
-    is_inside = not target.startswith("..") and (DOCS / target).exists()
-    return match[0] if match[1] or is_inside else match[2]
+def on_page_content(html: str, **_: Any) -> str:
+    """Names that docstrings point to as Sphinx has it become links."""
+    return _ROLE.sub(r'<autoref identifier="\1" optional><code>\1</code></autoref>', html)
+
+
+def _relink(markdown: str, folder: str) -> str:
+    """Links as seen from ``docs``, of text that stood in a folder (relative to ``docs``)."""
+
+    def replace(match: re.Match[str]) -> str:
+        mark, text, path, anchor = match[1], match[2], match[3], match[4] or ""
+        target = posixpath.normpath(posixpath.join("docs", folder, path))
+        if not target.startswith("docs/"):
+            return text
+        start = posixpath.normpath(posixpath.join("docs", folder if folder != ".." else ""))
+        return f"{mark}[{text}]({posixpath.relpath(target, start)}{anchor})"
+
+    return _LINK.sub(replace, markdown)
 
 
 def list_names() -> str:

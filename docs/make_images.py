@@ -18,10 +18,10 @@ def main() -> None:
     X = bunch.data.rename(columns=NAMES)
     model = HistGradientBoostingRegressor(max_iter=60, max_leaf_nodes=8, random_state=0).fit(X, bunch.target)
     explainer = instashap.Explainer(model).fit(X)
-    explanation = explainer(X)
+    explanation = explainer(X, errors=True)
     figure, axes = plt.subplots(1, 3, figsize=(16, 4.6), layout="constrained")
     plots.plot_importance(explanation, ax=axes[0])
-    plots.plot_shape(explainer, "body mass index", X=X, ax=axes[1])
+    plots.plot_shape(explainer, "body mass index", X=X, errors=True, ax=axes[1])
     plots.plot_waterfall(explanation[0], ax=axes[2])
     figure.savefig(Path(__file__).parent / "images" / "readme.png", dpi=100)
 

@@ -59,3 +59,23 @@ def test_every_plot_has_a_picture_in_the_gallery_and_its_script_beside_it() -> N
 def test_every_page_is_in_the_sites_menu() -> None:
     menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:")[1]
     assert sorted(re.findall(r": ([\w-]+\.md)$", menu, flags=re.MULTILINE)) == sorted(path.name for path in DOCS.glob("*.md"))
+
+
+def test_the_site_keeps_links_within_docs_and_makes_text_of_others() -> None:
+    import runpy
+    from types import SimpleNamespace
+
+    hooks = runpy.run_path(str(DOCS / "hooks.py"))
+
+    def render(uri: str, markdown: str) -> str:
+        return hooks["on_page_markdown"](markdown, SimpleNamespace(file=SimpleNamespace(src_uri=uri)))
+
+    assert render("drift.md", "[a](fit.md#b) [c](../benchmarks/README.md) [d](https://e.f)") == "[a](fit.md#b) c [d](https://e.f)"
+    front = render("index.md", "")
+    assert "[quick start](quickstart.md)" in front
+    assert "(images/readme.png)" in front
+    assert "](benchmarks/" not in front
+    assert "](docs/" not in front
+    reference = render("api.md", "")
+    assert "::: instashap.Explainer\n" in reference
+    assert "::: instashap.plots.plot_strip\n" in reference

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PolyCollection
 from scipy import stats
 
 from instashap import AdditiveRegressor, Explainer, plots
@@ -68,7 +69,7 @@ def look_up(explainer, rows, term):
 def test_band_around_a_curve(fitted):
     explainer, frame = fitted
     ax = plots.plot_shape(explainer, "b", errors=True)
-    (band,) = [each for each in ax.collections if type(each).__name__ == "FillBetweenPolyCollection"]
+    (band,) = [each for each in ax.collections if isinstance(each, PolyCollection)]
     points = np.unique(band.get_paths()[0].vertices, axis=0)
     lows, highs = (frame.iloc[:1].loc[[0] * len(points)].assign(b=points[:, 0]) for _ in range(2))
     value, error = look_up(explainer, lows, (2,))
@@ -102,7 +103,7 @@ def test_several_outputs_have_a_band_each():
     outputs = pd.DataFrame({"u": X[:, 0] + rng.normal(size=300), "v": rng.normal(size=300)})
     explainer = Explainer(order=1).fit(X, outputs=outputs)
     ax = plots.plot_shape(explainer, 0, errors=True)
-    bands = [each for each in ax.collections if type(each).__name__ == "FillBetweenPolyCollection"]
+    bands = [each for each in ax.collections if isinstance(each, PolyCollection)]
     assert len(bands) == 2
     x, y = bands[1].get_paths()[0].vertices.T
     _, errors = explainer.interaction_values(np.array([[x[5]]]), errors=True)
@@ -165,3 +166,14 @@ def test_strips_and_colour_bar_of_a_heat_map_lie_side_by_side_in_given_axes(fitt
     assert not [(k, j) for k in range(5) for j in range(k) if boxes[k].overlaps(boxes[j])]
     if layout is None:
         assert max(box.x1 for box in boxes[2:]) < given.x1 * figure.bbox.width
+
+
+def test_rows_of_levels_are_spread_within_their_bands(fitted):
+    explainer, frame = fitted
+    ax = plots.plot_shape(explainer, ("n", "b"), X=frame)
+    (dots,) = [line for line in ax.lines if line.get_linestyle() == "None"]
+    x, y = dots.get_xydata().T
+    np.testing.assert_array_equal(y, frame["b"])
+    np.testing.assert_array_equal(np.round(x), frame["n"])
+    assert np.abs(x - frame["n"]).max() < 0.36
+    assert np.unique(x).size > 400

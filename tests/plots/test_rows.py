@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from instashap import plots
+from instashap import AdditiveClassifier, plots
 from instashap.plots.dependence import find_partner
 from instashap.plots.values import paint, rank, spread, to_numbers
 
@@ -141,7 +141,7 @@ def test_partner_of_text_has_a_colour_a_level_and_a_legend(make_explanation):
 def test_missing_values_lie_beyond_the_others(make_explanation):
     data = np.array([[0.0], [10.0], [np.nan]])
     ax = plots.plot_dependence(make_explanation([[1.0], [2.0], [3.0]], data=data), 0)
-    np.testing.assert_allclose(get_swarms(ax)[0], [[0, 1], [10, 2], [11, 3]])
+    np.testing.assert_allclose(get_swarms(ax)[0], [[0, 1], [10, 2], [11.3, 3]])
     assert ax.get_xticklabels()[-1].get_text() == "missing"
 
 
@@ -175,3 +175,18 @@ def test_one_of_several_outputs_is_chosen_by_name(make_explanation, plot):
         plot(explanation)
     with pytest.raises(TypeError, match="takes an Explanation, got int"):
         plot(3)
+
+
+def test_a_class_of_a_fitted_classifier_is_chosen_by_name():
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(300, 2))
+    y = np.array(["low", "middle", "high"])[np.digitize(X[:, 0] + rng.normal(size=300), [-0.5, 0.5])]
+    model = AdditiveClassifier(order=1).fit(X, y)
+    explanation = model.explain(X)
+    position = model.classes_.tolist().index("high")
+    ax = plots.plot_dependence(explanation, 0, by=None, output="high")
+    np.testing.assert_array_equal(get_swarms(ax)[0], np.column_stack([X[:, 0], model.shap_values(X)[:, 0, position]]))
+    assert len(plots.plot_shape(model, 0).get_legend().get_texts()) == 3
+    assert plots.plot_interactions(model, X, output="low").texts
+    with pytest.raises(ValueError, match="unknown output 'tall'; there are 'high', 'low', 'middle'"):
+        plots.plot_waterfall(explanation[0], output="tall")

@@ -22,6 +22,8 @@ from .style import (
 # Values of a number column that get a tick each.
 _MAX_TICKS = 10
 _N_BINS = 50
+# How far beyond the largest value missing ones stand, in ranges of the values: their labels then stand side by side.
+BEYOND = 0.13
 # Share of the axes' height that the density of the rows takes.
 _DENSITY_HEIGHT = 0.14
 
@@ -35,7 +37,7 @@ def draw_curve(own: OwnEffect, scale: str, values: NDArray[np.float64] | None, a
     low, high = float(places.min()), float(places.max())
     is_seen = values is not None and bool(np.isnan(values).any())
     is_told = is_seen or np.abs(own.effects[-1]).max() > NOTABLE * np.abs(own.effects).max()
-    missing = high + 0.1 * (high - low or 1.0) if is_told else None
+    missing = high + BEYOND * (high - low or 1.0) if is_told else None
 
     n_outputs = len(own.names)
     is_ours = ax is None
@@ -101,8 +103,6 @@ def _draw_output(
 def mark_missing(ax: Any, low: float, high: float, missing: float) -> None:
     """A tick named "missing" beyond the column's range, apart from the numbers' ticks."""
     ticks = [tick for tick in ax.get_xticks() if low <= tick <= high + 0.02 * (missing - high)]
-    while ticks and ticks[-1] > missing - 0.1 * (missing - low):  # no room for both labels
-        ticks.pop()
     ax.set_xticks([*ticks, missing], [*ax.xaxis.get_major_formatter().format_ticks(ticks), "missing"])
     ax.axvline((high + missing) / 2, color=POOLED, linewidth=0.8, linestyle=":")
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .._validation import find_column
 from ..explain.explanation import Explanation
 from .arguments import check_output, check_rows
-from .curves import mark_missing
+from .curves import BEYOND, mark_missing
 from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, strip_frame, write_title
 from .values import is_absent, paint_column, rank, rank_levels, to_numbers
 
@@ -160,7 +160,7 @@ def _draw_dots(ax: Any, data: NDArray[Any], values: NDArray[np.float64], colours
     is_missing = np.isnan(numbers)
     present = numbers[~is_missing]
     low, high = (float(present.min()), float(present.max())) if len(present) else (0.0, 0.0)
-    beyond = high + 0.1 * (high - low or 1.0)
+    beyond = high + BEYOND * (high - low or 1.0)
     ax.scatter(np.where(is_missing, beyond, numbers), values, **style)
     if is_missing.any():
         mark_missing(ax, low, high, beyond)

@@ -29,6 +29,8 @@ from .style import (
 _N_PIXELS = 120
 # Dots for rows: more are drawn fainter.
 _DOT_INK = 400.0
+# Multiples of these, modulo 1, fill a square evenly, without a random draw (Roberts 2018, the plastic number).
+_STEPS = 0.7548776662, 0.5698402910
 # The strips beside the map for the columns' own curves, in widths (heights) of the map.
 _STRIP, _GAP = 0.17, 0.045
 
@@ -206,18 +208,18 @@ def _make_category_side(
 
 
 def _draw_rows(ax: Any, fitted: FittedGame, columns: tuple[int, int], sides: list[_Side], table: Table) -> None:
-    """A dot for each row; rows of a category are spread evenly across the level's band."""
+    """A dot for each row; rows of a level, of text or of numbers, are spread evenly across its band."""
     places = []
-    for column, side in zip(columns, sides, strict=True):
+    for column, side, step in zip(columns, sides, _STEPS, strict=True):
         values = read_column(table, column, fitted.encoder.columns[column])
+        shifts = 0.7 * ((np.arange(table.n_rows) * step) % 1.0 - 0.5)
         if side.functions is None or side.owner is None:
-            places.append(values)
+            levels = fitted.encoder.columns[column].values
+            places.append(values + shifts * float(np.diff(levels).min()) if len(levels) > 1 else values)
             continue
-        places.append(np.full(table.n_rows, np.nan))
-        for place, function in enumerate(side.functions):
-            inside = np.flatnonzero(side.owner[values] == function)
-            # Equidistributed without a random draw: multiples of the golden ratio.
-            places[-1][inside] = place + 0.7 * ((np.arange(len(inside)) * 0.618034) % 1.0 - 0.5)
+        bands = np.full(len(side.owner), np.nan)
+        bands[side.functions] = np.arange(len(side.functions))
+        places.append(bands[side.owner[values]] + shifts)
     strength = float(np.clip(_DOT_INK / table.n_rows, 0.03, 0.6))
     limits = ax.get_xlim(), ax.get_ylim()
     ax.plot(*places, "o", color="black", markersize=2, alpha=strength, markeredgewidth=0, rasterized=True)
