@@ -310,10 +310,9 @@ LAWS: list[tuple[Callable[..., None], dict[str, Any]]] = [
 
 # Laws of fits of labels.
 LABEL_LAWS = [(law, damage) for law, damage in LAWS if law.__name__.split("_")[1] not in ("5", "7", "8")]
-UNMET = {law_6_a_row_of_weight_w_is_a_row_repeated_w_times: pytest.mark.xfail(strict=True, reason="see test_classifier.py")}
 CASES = [
     *((law, name) for law, _ in LAWS for name in sorted(FITTERS)),
-    *(pytest.param(law, "labels", marks=UNMET.get(law, ())) for law, _ in LABEL_LAWS),
+    *((law, "labels") for law, _ in LABEL_LAWS),
 ]
 BROKEN = [(law, damage, "closed-form") for law, damage in LAWS] + [(law, damage, "labels") for law, damage in LABEL_LAWS]
 EVERY: dict[str, Any] = {**FITTERS, "labels": LabelFitter}

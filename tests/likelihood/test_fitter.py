@@ -31,17 +31,16 @@ def make_dense(fit, columns, encoded, spread_term, make_dense_prior):
     return X, prior
 
 
-# With pairs beside main effects the descent may end at its limit of steps, some digits short: see the last test of this file.
-@pytest.mark.parametrize(("interactions", "tolerance"), [(0, 1e-8), ([(0, 1), (1, 2)], 1e-3)], ids=["mains", "pairs"])
+@pytest.mark.parametrize("interactions", [0, [(0, 1), (1, 2)]], ids=["mains", "pairs"])
 def test_binary_fit_is_the_ridge_logistic_regression_of_its_dense_design(
-    encode, spread_term, make_dense_prior, interactions, tolerance
+    encode, spread_term, make_dense_prior, interactions
 ):
     frame, y, weights = make_pair_rows()
     columns, encoded = encode(frame, weights)
     fit = LikelihoodFitter(columns, Binary(), order=2, interactions=interactions).fit(Rows(encoded, y, weights))
     found = fit.design.score(fit.vector, encoded)[:, 0]
     peer, whitened = fit_peer(fit, columns, encoded, y, weights, spread_term, make_dense_prior)
-    np.testing.assert_allclose(found, peer.decision_function(whitened), atol=tolerance)
+    np.testing.assert_allclose(found, peer.decision_function(whitened), atol=1e-7)
     if interactions == 0:
         assert fit.vector[-1] == pytest.approx(peer.intercept_[0], abs=1e-7)
 
@@ -166,12 +165,3 @@ def test_progress_rises_to_nine_tenths(encode):
     )
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     assert told[-1][0] == 0.9
-
-
-@UNFINISHED
-def test_pairs_beside_main_effects_end_at_the_optimum(encode, spread_term, make_dense_prior):
-    frame, y, weights = make_pair_rows()
-    columns, encoded = encode(frame, weights)
-    fit = LikelihoodFitter(columns, Binary(), order=2, interactions=[(0, 1), (1, 2)]).fit(Rows(encoded, y, weights))
-    peer, whitened = fit_peer(fit, columns, encoded, y, weights, spread_term, make_dense_prior)
-    np.testing.assert_allclose(fit.design.score(fit.vector, encoded)[:, 0], peer.decision_function(whitened), atol=1e-7)
