@@ -13,6 +13,7 @@ ENTRIES = {
     "small": "small tables: seconds, and fidelity beside main effects and ridge regression",
     "sizes": "unknowns, bytes and seconds a product, by number of features and presence order",
     "wide": "100 000 rows of 100 features: seconds and peak memory of a fresh process",
+    "trust": "the trust report against functions, games and regions that are known: verdicts, risks, coverage",
     "coverage": "coverage of 90 % intervals over redraws of the rows: Shapley values, pairs, predictions",
     "adult": "AdditiveClassifier on the adult census, orders 1 and 2, beside boosting and an EBM",
     "trees": "AdditiveClassifier on tree cover, seven classes, 150 000 rows, orders 1 and 2, beside boosting",

@@ -137,30 +137,33 @@ def _compare_masked_risks(bench: Bench) -> dict[str, Figure]:
     simulators: dict[str, Any] = {
         "equicorrelated 0.6": datasets.make_equicorrelated(random_state=0),
         "factor of rank 3": datasets.make_factor(random_state=0),
+        "latent classes": datasets.make_latent_class(n_levels=4, random_state=0),
     }
     for name, simulator in simulators.items():
         X, f = simulator.sample(bench.choose(20_000, 1500), 0)
-        explainer = _explain(X, f, 2)
-        sizes = explainer.audit().rungs[-1].masked.sizes
-        exact = _compute_exact_risks(explainer, simulator, simulator.sample(bench.choose(4000, 500), 1)[0])
-        errors = [abs(each.risk.value / exact[each.size] - 1) for each in sizes]
+        explainer = _explain(X.astype(float), f, 2)
+        exact = _compute_exact_risks(explainer, simulator, bench)
+        errors = [abs(each.risk.value / exact[each.size] - 1) for each in explainer.audit().rungs[-1].masked.sizes]
         figures[f"{name}: largest error of a masked risk"] = judge(max(errors), samples=errors)
     return figures
 
 
-def _compute_exact_risks(explainer: Any, simulator: Any, X: Array) -> dict[int, float]:
-    """``(E Var(f | x_S) + E (F - v)²) / Var f`` by size, over every coalition; the first in closed form."""
+def _compute_exact_risks(explainer: Any, simulator: Any, bench: Bench) -> dict[int, float]:
+    """``(E (f - F)² + E (F - v)²) / Var f`` by size, over every coalition, from many new rows."""
     from instashap.game.coalitions import enumerate_coalitions
+    from instashap.trust.rung import iterate_masked
 
     fitted = explainer._fitted
-    encoded = fitted.encoder.encode(fitted.read(X))
+    many, f = simulator.sample(bench.choose(100_000, 1000), 1)
+    X = many[:4000].astype(float)
+    masks = enumerate_coalitions(X.shape[1])[1:-1]
+    everywhere = np.broadcast_to(masks, (len(X), *masks.shape))
+    blocks = iterate_masked(fitted.model, fitted.encoder.encode(fitted.read(X)), everywhere)
+    values = np.concatenate([each for _, each in blocks])
     risks: dict[int, list[float]] = {}
-    for mask in enumerate_coalitions(X.shape[1])[1:-1]:
-        _, linear, quadratic = simulator._condition(mask)
-        product = quadratic @ simulator.covariance
-        known = float(linear @ simulator.covariance @ linear + 2 * np.sum(product * product.T))
-        own = fitted.model.predict(encoded, np.tile(mask, (len(X), 1)))[:, 0]
-        risk = simulator.variance - known + float(((simulator.value(X, mask) - own) ** 2).mean())
+    for mask, own in zip(masks, values[:, :, 0].T, strict=True):
+        game = simulator.value(many, mask)
+        risk = float(((f - game) ** 2).mean() + ((game[: len(X)] - own) ** 2).mean())
         risks.setdefault(int(mask.sum()), []).append(risk / simulator.variance)
     return {size: float(np.mean(each)) for size, each in risks.items()}
 

@@ -33,26 +33,6 @@ def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, timeout=120, check=False)
 
 
-def test_an_audit_prints_the_report_and_writes_it(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame(rng.uniform(-1, 1, size=(1200, 3)), columns=["width", "height", "age"])
-    table["area"] = table["width"] * table["height"] + 0.1 * table["age"]
-    table.to_csv(tmp_path / "areas.csv", index=False)
-    done = run("audit", tmp_path / "areas.csv", "--target", "area", "--out", tmp_path / "trust")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Trust: order 1 unsafe, order 2 ")
-    assert "Order 1 lacks the pair width × height" in done.stdout
-    assert "600 rows" in done.stdout
-    assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == ["trust.csv", "trust.html", "trust.json"]
-    report = json.loads((tmp_path / "trust" / "trust.json").read_text(encoding="utf-8"))
-    assert report["verdicts"]["1"] == "unsafe"
-    assert report["black_box"]["R² to labels"][0] > 0.8
-    assert "width × height" in (tmp_path / "trust" / "trust.html").read_text(encoding="utf-8")
-    missing = run("audit", tmp_path / "areas.csv", "--target", "volume")
-    assert missing.returncode == 2
-    assert "--target names the unknown column 'volume'" in missing.stderr
-
-
 def find_held_out(n_rows: int) -> np.ndarray:
     """The documented fifth of the rows."""
     held_out: np.ndarray = train_test_split(np.arange(n_rows), test_size=0.2, random_state=0)[1]
@@ -367,3 +347,26 @@ def test_the_demo_explains_the_data_scikit_learn_brings(tmp_path: Path) -> None:
     assert "89 held-out rows, 10 features, conditional game" in done.stdout  # a fifth of 442, rounded up
     assert "log triglycerides" in list(read_importances(done.stdout))[:3]
     assert pd.read_parquet(tmp_path / "demo" / "explanations.parquet").shape == (89, 10)
+
+
+# --- An audit ---------------------------------------------------------------------------------------------------------------
+
+
+def test_an_audit_prints_the_report_and_writes_it(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.uniform(-1, 1, size=(1200, 3)), columns=["width", "height", "age"])
+    table["area"] = table["width"] * table["height"] + 0.1 * table["age"]
+    table.to_csv(tmp_path / "areas.csv", index=False)
+    done = run("audit", tmp_path / "areas.csv", "--target", "area", "--out", tmp_path / "trust")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Trust: order 1 unsafe, order 2 ")
+    assert "Order 1 lacks the pair width × height" in done.stdout
+    assert "600 rows" in done.stdout
+    assert sorted(path.name for path in (tmp_path / "trust").iterdir()) == ["trust.csv", "trust.html", "trust.json"]
+    report = json.loads((tmp_path / "trust" / "trust.json").read_text(encoding="utf-8"))
+    assert report["verdicts"]["1"] == "unsafe"
+    assert report["black_box"]["R² to labels"][0] > 0.8
+    assert "width × height" in (tmp_path / "trust" / "trust.html").read_text(encoding="utf-8")
+    missing = run("audit", tmp_path / "areas.csv", "--target", "volume")
+    assert missing.returncode == 2
+    assert "--target names the unknown column 'volume'" in missing.stderr

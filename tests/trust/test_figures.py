@@ -21,12 +21,29 @@ def test_a_mean_of_equal_groups_has_the_interval_of_students_t() -> None:
 
 def test_a_share_is_r2_and_its_interval_stays_below_one() -> None:
     rng = np.random.default_rng(1)
-    truth, groups = rng.normal(size=600), rng.integers(0, N_GROUPS, 600)
+    truth = rng.normal(size=600)
     guess = truth + 0.1 * rng.normal(size=600)
-    sums = sum_groups(groups, np.ones(600), (truth - guess) ** 2, (truth - truth.mean()) ** 2)
-    figure = estimate_share(*sums.T)
+    lost, whole = (truth - guess) ** 2, (truth - truth.mean()) ** 2
+    figure = estimate_share(lost, whole, np.ones(600))
     assert figure.value == pytest.approx(r2_score(truth, guess), abs=1e-9)
     assert 0.98 < figure.low < figure.value < figure.high < 1.0
+    assert estimate_share(np.zeros(9), np.ones(9), np.ones(9)).low > 1 - 1e-9
+
+
+def test_intervals_of_a_share_hold_nine_times_of_ten() -> None:
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(400):
+        signal, noise = rng.normal(size=400), 0.5 * rng.normal(size=400)
+        figure = estimate_share(noise**2, (signal + noise) ** 2, np.ones(400))
+        held.append(figure.low <= 0.8 <= figure.high)
+    assert 0.87 <= np.mean(held) <= 0.95
+
+
+def test_a_row_of_weight_two_is_two_rows() -> None:
+    lost, whole = np.array([1.0, 2.0, 4.0]), np.array([5.0, 9.0, 7.0])
+    twice = estimate_share(lost[[0, 0, 1, 2]], whole[[0, 0, 1, 2]], np.ones(4))
+    assert estimate_share(lost, whole, np.array([2.0, 1.0, 1.0])) == pytest.approx(twice)
 
 
 def test_a_weight_counts_rows() -> None:

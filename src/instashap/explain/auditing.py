@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, ModelOutputError
-from .._validation import check_order, check_target, check_weights
+from .._validation import check_target, check_weights
 from ..additive.fitter import ClosedFormFitter, FitRecord
 from ..blackbox import wrap_model
 from ..blackbox.model import BlackBox, compute_log_odds
@@ -72,8 +73,7 @@ def audit(
     """
     table = read_table(X, categorical=categorical)
     n_columns = len(table.schema.names)
-    asked = sorted({check_order(order, MAX_ORDER, "orders") for order in orders})
-    kept = [order for order in asked if order <= n_columns] or [n_columns]
+    kept = _choose_orders(orders, n_columns)
     box = wrap_model(model, output)
     values, classes = _ask(model, box, X, table.n_rows, output)
     names = box.output_names if len(box.output_names) == values.shape[1] else ()
@@ -88,6 +88,17 @@ def audit(
             records[order] = fitted.get_record("an audit needs")
     assert fitted is not None
     return audit_fits(records, _describe(fitted, classes, y, table.n_rows, model), thresholds)
+
+
+def _choose_orders(orders: Any, n_columns: int) -> list[int]:
+    """Orders to fit, rising, no higher than there are columns."""
+    asked = sorted(set(orders)) if isinstance(orders, Iterable) else [orders]
+    for order in asked:
+        if isinstance(order, bool) or not isinstance(order, Integral) or int(order) not in range(1, MAX_ORDER + 1):
+            raise ValueError(f"orders={orders!r} must be some of 1 to {MAX_ORDER}, for example (1, 2)")
+    if not asked:
+        raise ValueError("orders is empty: name at least one, for example (1, 2)")
+    return [int(order) for order in asked if order <= n_columns] or [n_columns]
 
 
 def _find_groups(groups: Any, table: Any) -> Any:

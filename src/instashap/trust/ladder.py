@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .figures import Figure, estimate_mean, estimate_share, sum_groups
+from .figures import Figure, estimate_mean, estimate_share
 from .rung import Rows
 
 # Probabilities are kept this far from 0 and 1 before logarithms.
@@ -73,7 +73,7 @@ def measure_carried(rows: Rows, fitted: NDArray[np.float64], base: NDArray[np.fl
     whole = (((rows.outputs - base) / rows.spread) ** 2).mean(axis=1)
     if not whole.any():
         return Figure(1.0, 1.0, 1.0)
-    return estimate_share(*sum_groups(rows.groups, rows.weights, lost, whole).T)
+    return estimate_share(lost, whole, rows.weights)
 
 
 def compare_classes(rows: Rows, fitted: NDArray[np.float64], classes: Classes) -> dict[str, Figure]:
@@ -102,7 +102,7 @@ def score_labels(rows: Rows, fitted: NDArray[np.float64], labels: NDArray[np.flo
     live = spread > 0
     lost = (((labels - fitted)[:, live] / spread[live]) ** 2).sum(axis=1)
     whole = (((labels - mean)[:, live] / spread[live]) ** 2).sum(axis=1)
-    return {"R² to labels": estimate_share(*sum_groups(rows.groups, rows.weights, lost, whole).T)} if live.any() else {}
+    return {"R² to labels": estimate_share(lost, whole, rows.weights)} if live.any() else {}
 
 
 def score_classes(
@@ -134,7 +134,7 @@ def measure_outputs(
         lost, whole = (rows.outputs - fitted)[:, output] ** 2, (rows.outputs - base)[:, output] ** 2
         if not whole.any():
             continue
-        carried = estimate_share(*sum_groups(rows.groups, rows.weights, lost, whole).T)
+        carried = estimate_share(lost, whole, rows.weights)
         agreement = None
         if classes is not None and own is not None and (own == number).any():
             inside = own == number

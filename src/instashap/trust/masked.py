@@ -76,33 +76,35 @@ class MaskedFidelity:
 
 def measure_masked(held: Held, rows: Rows, missing: Missing) -> MaskedFidelity | None:
     """Masked fidelity of one order's games; None where there is nothing between no and all features, or nothing varies."""
-    d = len(rows.feature_names)
-    n_outputs = rows.outputs.shape[1]
+    d, n_outputs = len(rows.feature_names), rows.outputs.shape[1]
     if d < 2 or len(rows) < 2 * _MIN_LEAF or not np.ptp(rows.outputs, axis=0).any() or not held.is_held_out:
         return None
-    chosen = rows.choose(max(N_ROWS // n_outputs, _MIN_ROWS))
     sizes = np.unique(np.rint(np.linspace(1, d - 1, min(N_SIZES, d - 1))).astype(np.int64))
-    masks = draw_masks(len(chosen), sizes, d)  # (n_chosen, n_draws, n_sizes, d)
+    chosen = rows.choose(max(N_ROWS // n_outputs, _MIN_ROWS))
+    part, masks = rows.take(chosen), draw_masks(len(chosen), sizes, d)  # (n_chosen, n_draws, n_sizes, d)
     values, base = evaluate_held_out(held, rows, chosen, masks.reshape(len(chosen), -1, d))
-    part = rows.take(chosen)
-    scaled = values.reshape(*masks.shape[:3], n_outputs) / rows.spread
-    residual = (part.outputs[:, None, None] / rows.spread - scaled) / np.sqrt(n_outputs)
+    values = values.reshape(*masks.shape[:3], n_outputs) / rows.spread
+    residual = (part.outputs[:, None, None] / rows.spread - values) / np.sqrt(n_outputs)
     whole = (((part.outputs - base) / rows.spread) ** 2).mean(axis=1)
-    risk = (residual**2).sum(axis=3).mean(axis=1)
-    taught = np.arange(min(len(chosen), max(_N_TAUGHT // n_outputs, _MIN_ROWS)))
-    few, once = part.take(taught), residual[taught, 0]
-    explained = explain_residual(few, masks[taught, 0], once, scaled[taught, 0], missing)
-    gap = (once**2 - (once - explained) ** 2).sum(axis=2)
+    risk = (residual**2).sum(axis=3).mean(axis=1)  # (n_chosen, n_sizes)
+    taught = slice(max(_N_TAUGHT // n_outputs, _MIN_ROWS))
+    few, once = rows.take(chosen[taught]), residual[taught, 0]
+    explained = explain_residual(few, masks[taught, 0], once, values[taught, 0], missing)
+    gap = (once**2 - (once - explained) ** 2).sum(axis=2)  # (n_taught, n_sizes)
+    luck = _measure_estimation(held, rows, chosen, masks[:, 0])
+    risks = [_estimate_ratio(part, each, whole, lowest=0.0) for each in risk.T]
+    gaps = [_estimate_ratio(few, each, whole[taught]) for each in gap.T]
     kernel = _weigh_sizes(sizes, d)
     sums = sum_groups(few.groups, few.weights, (once**2).sum(axis=2) @ kernel, gap @ kernel, whole[taught])
-    noise = _measure_estimation(held, rows, chosen, masks[:, 0])
-    risks = []
-    for number, size in enumerate(sizes):
-        own_risk = _estimate_ratio(part, risk[:, number], whole, lowest=0.0)
-        own_gap = _estimate_ratio(few, gap[:, number], whole[taught])
-        luck = min(float(noise[number]), max(own_gap.value, 0.0))
-        risks.append(SizeRisk(int(size), own_risk, own_gap, luck, max(own_gap.value, 0.0) - luck))
-    return MaskedFidelity(estimate(_compute_carried, sums, highest=1.0), _find_plain(held, sums.sum(axis=0), d), tuple(risks))
+    carried, plain = estimate(_compute_carried, sums, highest=1.0), _find_plain(held, sums.sum(axis=0), d)
+    return MaskedFidelity(carried, plain, tuple(map(_split_gap, sizes, risks, gaps, luck)))
+
+
+def _split_gap(size: int, risk: Figure, gap: Figure, luck: float) -> SizeRisk:
+    """The gap's parts: no more luck than gap, and nothing below zero."""
+    whole = max(gap.value, 0.0)
+    estimation = min(float(luck), whole)
+    return SizeRisk(int(size), risk, gap, estimation, whole - estimation)
 
 
 def _estimate_ratio(

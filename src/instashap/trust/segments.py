@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.bases import ColumnEncoder
-from .figures import Figure, estimate_share, sum_groups
+from .figures import Figure, estimate_share
 from .rung import Rows
 
 # Questions a segment may need, and the rows it holds at least: this share of all, and this number.
@@ -184,8 +184,7 @@ def _verify(
     ratio, sureness = compare(squared, rows.weights, own, check & ~inside)
     if ratio < _WORSE or sureness < _CERTAIN:
         return None
-    sums = sum_groups(rows.groups[own], rows.weights[own], squared[own], whole[own])
-    carried = estimate_share(*sums.T)
+    carried = estimate_share(squared[own], whole[own], rows.weights[own])
     weights = rows.weights
     lost = float((weights * squared)[own].sum() / (weights * squared)[check].sum())
     conditions = describe_region(rows, region, orders, inside)

@@ -52,7 +52,7 @@ def join(parts: Sequence[str], last: str = "and") -> str:
 
 
 def _say_verdict(report: TrustReport, lower: list[Rung], top: Rung) -> str:
-    if top.carried.low == top.carried.value == 1.0 and not top.gradient and report.rungs[0].carried.value == 1.0:
+    if report.rungs[0].carried.value == 1.0:
         return "The model gives every row the same output: there is nothing to explain."
     said: list[str] = []
     for rung in (*lower, top):
