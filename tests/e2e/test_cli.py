@@ -298,7 +298,7 @@ def find_commands() -> list[str]:
 
 
 def test_the_commands_are_the_known_ones() -> None:
-    assert find_commands() == ["demo", "explain"]
+    assert find_commands() == ["demo", "explain", "audit"]
 
 
 @pytest.mark.parametrize("command", find_commands())
