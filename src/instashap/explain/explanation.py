@@ -39,7 +39,7 @@ class Explanation:
     standard_errors : ndarray like ``values``, or None
     trust : ndarray of shape (n_rows,), or None
         Share of the row's output the explanation carries, all outputs together: the length of the row's values over that
-        length and the size residuals typically have where the row lies.
+        length and the size residuals typically have where the row lies. Of a model trained on labels: of the label.
     trust_interval : ndarray of shape (n_rows, 2), or None
         Between which ends that share lies in nine rows of ten.
     game : str

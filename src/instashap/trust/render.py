@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .report import TrustReport
 
 _WIDTH = 100
+_CELL = "style='text-align:left;padding:2px 14px 2px 0'"
 _COLOURS = {"safe": "#1a7f37", "caution": "#9a6700", "unsafe": "#cf222e"}
 _HOW = {
     "cross-fitted": "each held out of the fit that speaks of it",
@@ -45,10 +46,8 @@ def render_html(report: TrustReport) -> str:
         for order, verdict in report.verdicts.items()
     )
     sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in report.summary().splitlines())
-    head = "".join(f"<th style='text-align:left'>{html.escape(cell)}</th>" for cell in header)
-    body = "".join(
-        "<tr>" + "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    head = "".join(f"<th {_CELL}>{html.escape(cell)}</th>" for cell in header)
+    body = "".join(f"<tr>{''.join(f'<td {_CELL}>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return (
         f"<div><p><b>Trust</b> {badge} <small>{html.escape(_describe(report))}</small></p><ul>{sentences}</ul>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

@@ -1,0 +1,43 @@
+"""Classes of outputs, by hand and against scipy; verdicts of single rungs."""
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+
+from instashap.trust.figures import Figure
+from instashap.trust.ladder import Classes
+from instashap.trust.report import Rung
+from instashap.trust.segments import Segment
+from instashap.trust.thresholds import Thresholds
+
+
+def test_outputs_become_classes_and_probabilities() -> None:
+    scores = np.array([[0.4], [-0.4]])
+    binary = Classes(("no", "yes"), "log-odds")
+    assert binary.find_class(scores).tolist() == [1, 0]
+    found = binary.make_probabilities(scores)
+    assert found is not None
+    np.testing.assert_allclose(found[:, 1], expit(scores[:, 0]))
+    chances = Classes(("no", "yes"), "probability")
+    assert chances.find_class(scores).tolist() == [0, 0]
+    np.testing.assert_allclose(chances.make_probabilities(np.array([[0.3]])), [[0.7, 0.3]])
+    three = np.array([[0.1, 2.0, -1.0]])
+    assert Classes(("a", "b", "c"), "log-odds").find_class(three).tolist() == [1]
+    np.testing.assert_allclose(Classes(("a", "b", "c"), "log-odds").make_probabilities(three), softmax(three, axis=1))
+    assert Classes(("a", "b", "c"), "score").make_probabilities(three) is None
+
+
+def test_a_bad_part_takes_safe_to_caution_if_it_is_large_and_surely_bad() -> None:
+    def judge(share: float, high: float) -> dict[str, str]:
+        segment = Segment(("age is above 60",), share, Figure(0.3, 0.2, high), 0.5)
+        return dict(Rung(2, 2, Figure(0.99, 0.98, 0.995), segments=(segment,)).judge(Thresholds()))
+
+    assert judge(0.1, 0.4) == {"prediction": "safe", "segments": "caution"}
+    assert judge(0.1, 0.7) == {"prediction": "safe"}
+    assert judge(0.01, 0.4) == {"prediction": "safe"}
+
+
+@pytest.mark.parametrize(("low", "verdict"), [(0.96, "safe"), (0.90, "caution"), (0.5, "unsafe")])
+def test_too_few_rows_in_the_same_class_are_unsafe(low: float, verdict: str) -> None:
+    same = {"class agreement": Figure(low + 0.01, low, low + 0.02)}
+    assert Rung(1, 1, Figure(0.99, 0.98, 0.995), classes=same).judge(Thresholds())["classes"] == verdict
