@@ -15,9 +15,9 @@ from ..additive.orthogonal import make_plain_model
 from ..additive.remainder import fit_keeping
 from ..game.coalitions import compute_shapley_size_law
 from ..table.bases import ColumnEncoder, LearntColumn
-from ..table.bins import N_SIZES, bin_column, cut_numbers, name_categories
+from ..table.bins import N_SIZES, bin_column, cut_numbers, fit_curves, name_categories
 from ..table.columns import Schema, Table, read_table
-from ..table.encoding import TableEncoder
+from ..table.encoding import Encoded, TableEncoder, learn_table
 from .explainer import Explainer
 from .fitted import FittedGame
 from .fitting import describe_fit, name_outputs
@@ -78,12 +78,20 @@ class _Translated:
     """An EBM in this package's tables, counted without any regard to presence."""
 
     encoder: TableEncoder
-    columns: tuple[LearntColumn, ...]
     model: AdditiveModel
 
     @property
     def players(self) -> tuple[int, ...]:
-        return tuple(range(len(self.columns)))
+        return tuple(range(len(self.encoder.columns)))
+
+    def learn_columns(self, table: Table, encoded: Encoded) -> tuple[LearntColumn, ...]:
+        """The columns of bins with the curves that an ordinary fit to these rows would use."""
+        ordinary, columns = learn_table(table, np.ones(table.n_rows))
+        places = ordinary.encode(table)
+        return tuple(
+            fit_curves(encoder, encoded.cells[:, position], column, places, position)
+            for position, (encoder, column) in enumerate(zip(self.encoder.columns, columns, strict=True))
+        )
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,7 @@ def _make_schema(ebm: Any, X: Any) -> Schema:
 
 def _translate(ebm: Any, table: Table) -> _Translated:
     numbers = iter(np.asarray(table.numbers, dtype=np.float64).T)
-    learnt, owners = [], []
+    columns, owners = [], []
     for name, is_category, levels in zip(table.schema.names, table.schema.is_category, ebm.bins_, strict=True):
         if is_category:
             encoder, bins = _read_categories(name, levels)
@@ -124,10 +132,10 @@ def _translate(ebm: Any, table: Table) -> _Translated:
             encoder, bins = cut_numbers(name, [np.asarray(each, dtype=np.float64) for each in _fill(levels)], *ends)
             bins += 1  # the EBM's bin 0 holds missing values
         column, own = bin_column(encoder, bins)
-        learnt.append(column)
+        columns.append(column)
         owners.append(own)
-    encoder_ = TableEncoder(table.schema, tuple(column.encoder for column in learnt))
-    return _Translated(encoder_, tuple(learnt), _make_model(ebm, encoder_, owners))
+    binned = TableEncoder(table.schema, tuple(columns))
+    return _Translated(binned, _make_model(ebm, binned, owners))
 
 
 def _fill(levels: Sequence[Any]) -> list[Any]:
@@ -183,10 +191,11 @@ def _name_classes(ebm: Any, n_outputs: int) -> tuple[str, ...]:
 
 
 def _fit_conditional(translated: _Translated, table: Table, transform: str, names: tuple[str, ...]) -> FittedGame:
-    size_law = compute_shapley_size_law(len(translated.columns), _FULL_WEIGHT)
+    size_law = compute_shapley_size_law(len(translated.players), _FULL_WEIGHT)
     weights = np.ones(table.n_rows)
     encoded = translated.encoder.encode(table)
-    kept = fit_keeping(translated.model, translated.columns, translated.players, encoded, weights, size_law)
+    columns = translated.learn_columns(table, encoded)
+    kept = fit_keeping(translated.model, columns, translated.players, encoded, weights, size_law)
     facts = describe_fit(kept.result, table.n_rows, float(table.n_rows), _FULL_WEIGHT)
     facts["chosen"] = {**facts["chosen"], "fidelity": 1.0}
     facts["remainder_share"] = kept.remainder_shares.tolist()

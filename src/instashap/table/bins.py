@@ -1,9 +1,12 @@
 """Columns cut into given bins: one function a bin, steps and nothing between."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .bases import MAX_AXIS_LEVELS, Axis, ColumnEncoder, LearntColumn, LocalBasis, _compute_roughness
+from .bases import Axis, ColumnEncoder, LearntColumn, LocalBasis
+from .encoding import Encoded
 
 # Terms of one, two and three columns.
 N_SIZES = 3
@@ -46,7 +49,7 @@ def name_categories(name: str, levels: tuple[object, ...]) -> ColumnEncoder:
     return ColumnEncoder(name, empty, empty, empty, levels, ())
 
 
-def bin_column(encoder: ColumnEncoder, bins: NDArray[np.int64]) -> tuple[LearntColumn, list[NDArray[np.int64]]]:
+def bin_column(encoder: ColumnEncoder, bins: NDArray[np.int64]) -> tuple[ColumnEncoder, list[NDArray[np.int64]]]:
     """A column whose functions are its bins, and the bin each function stands for.
 
     Bases are nested: where the bins of interactions are no unions of smaller terms' bins, these are cut further.
@@ -60,33 +63,50 @@ def bin_column(encoder: ColumnEncoder, bins: NDArray[np.int64]) -> tuple[LearntC
 
     Returns
     -------
-    column : LearntColumn
+    encoder : ColumnEncoder
     owners : list of ndarray of shape (n_functions,), int64
         For each size, the bin of each function.
     """
-    axes, owners = [], []
+    bases, owners = [], []
     for size in range(1, N_SIZES + 1):
         _, begins, functions = np.unique(bins[:, size - 1 :], axis=0, return_index=True, return_inverse=True)
         order = np.argsort(begins)
         first = np.argsort(order)[functions.ravel()]
-        basis = LocalBasis(first.astype(np.int32), np.ones((len(bins), 1, 1)), len(order))
-        axes.append(_make_axis(basis, encoder.is_category, MAX_AXIS_LEVELS[size - 1]))
+        bases.append(LocalBasis(first.astype(np.int32), np.ones((len(bins), 1, 1)), len(order)))
         owners.append(bins[begins[order], size - 1])
-    found = ColumnEncoder(
-        encoder.name, encoder.edges, encoder.lows, encoder.scales, encoder.levels, tuple(axis.basis for axis in axes)
-    )
-    return LearntColumn(found, tuple(axes)), owners
+    return replace(encoder, bases=tuple(bases)), owners
 
 
-def _make_axis(basis: LocalBasis, is_category: bool, limit: int) -> Axis:
-    """Bins of numbers are joined by hats on at most so many knots, on the scale of their ranks; categories stand apart."""
-    n_bins = basis.n_functions - 1  # the last is that of missing values
-    spikes = (n_bins,)
-    if is_category:
-        return Axis(basis, np.eye(n_bins + 1)[:, :n_bins], {}, spikes)
-    positions = np.arange(n_bins, dtype=np.float64)
-    step = int(np.ceil((n_bins - 1) / (limit - 1))) if n_bins > limit else 1
-    knots = np.unique(np.append(positions[::step], positions[-1:]))
-    hats = np.stack([np.interp(positions, knots, one) for one in np.eye(len(knots))], axis=1)
-    roughness = {order: _compute_roughness(knots, 1, 2, float(len(knots))) for order in (2, 3)}
-    return Axis(basis, np.vstack([hats, np.zeros((1, len(knots)))]), roughness, spikes)
+def fit_curves(
+    encoder: ColumnEncoder, cells: NDArray[np.int32], ordinary: LearntColumn, encoded: Encoded, column: int
+) -> LearntColumn:
+    """A column of bins whose axes are an ordinary column's curves, averaged over the rows of each bin.
+
+    A fit then has the smoothness, and the few leading functions, that it has on such a column; a bin without rows takes the
+    curves from its neighbours.
+
+    Parameters
+    ----------
+    encoder : ColumnEncoder
+    cells : ndarray of shape (n_rows,), int32
+        Of the column of bins.
+    ordinary : LearntColumn
+        The same column, learnt from the rows.
+    encoded : Encoded
+        The rows by ordinary columns, of which ``column`` is this one.
+    """
+    axes = []
+    for basis, axis in zip(encoder.bases, ordinary.axes, strict=True):
+        values = axis.basis.combine(encoded.cells[:, column], encoded.offsets[:, column], axis.expansion)  # (n_rows, n_raw)
+        functions = basis.first[cells]
+        counts = np.bincount(functions, minlength=basis.n_functions)
+        sums = np.stack([np.bincount(functions, weights=each, minlength=basis.n_functions) for each in values.T], axis=1)
+        missing = basis.n_functions - 1
+        known = np.flatnonzero(counts[:missing])
+        expansion = np.zeros((basis.n_functions, values.shape[1]))
+        expansion[known] = sums[known] / counts[known, None]
+        if not encoder.is_category and len(known):
+            places = np.arange(missing)
+            expansion[:missing] = np.stack([np.interp(places, known, each) for each in expansion[known].T], axis=1)
+        axes.append(Axis(basis, expansion, axis.roughness, (missing,)))
+    return LearntColumn(encoder, tuple(axes))
