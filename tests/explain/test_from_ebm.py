@@ -105,6 +105,12 @@ def test_categories_may_come_as_text_numbers_or_booleans() -> None:
         assert explainer.predict(Z) == pytest.approx(compute_scores(ebm, Z), abs=1e-10)
 
 
+def test_categories_are_numbered_as_the_ebm_names_them(conditional: Explainer) -> None:
+    column = conditional._fitted.encoder.columns[3]  # codes 1, 2 and 10
+    assert column.levels == ("1", "2", "10", 1.0, True, 2.0, 10.0)
+    assert column.bases[1].first.tolist() == [0, 1, 2, 0, 0, 1, 2, 3, 4]
+
+
 def test_terms_keep_the_ebms_values_centred(ebm: Any, explainer: Explainer) -> None:
     if explainer(make_rows(2)).game != "conditional":
         return  # the marginal game has terms of its own

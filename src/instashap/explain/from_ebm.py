@@ -148,15 +148,17 @@ def _read_categories(name: str, levels: Sequence[Any]) -> tuple[ColumnEncoder, N
     if not levels:  # a column the EBM ignores
         levels = [{}]
     dictionaries = _fill(levels)
-    aliases = [(value, key) for key in dictionaries[0] for value in _find_aliases(key)]
-    known = [[categories.get(key, -1) for categories in dictionaries] for _, key in aliases]
+    # The texts come first: functions are numbered, and drawn, in their order.
+    values = [(key, key) for key in dictionaries[0]]
+    values += [(alias, key) for key in dictionaries[0] for alias in _find_aliases(key)]
+    known = [[categories.get(key, -1) for categories in dictionaries] for _, key in values]
     bins = np.array([*known, [-1] * N_SIZES, [0] * N_SIZES], dtype=np.int64)
-    return name_categories(name, tuple(value for value, _ in aliases)), bins
+    return name_categories(name, tuple(value for value, _ in values)), bins
 
 
 def _find_aliases(key: str) -> list[Any]:
-    """Values the EBM turns into this text: the text itself, a number written so, and 1 or 0 for a boolean."""
-    found: list[Any] = [key]
+    """Other values the EBM turns into this text: a number written so, and a boolean for 1 or 0."""
+    found: list[Any] = []
     try:
         number = float(key)
     except ValueError:
