@@ -627,6 +627,8 @@ class Explainer:
             return f"Explainer({type(self.model).__name__}, order={self.order}), not fitted"
         chosen = fitted.facts["chosen"]
         fidelity = "" if chosen["fidelity"] is None else f", held-out R² to the model {chosen['fidelity']:.3f}"
+        if "remainder_share" in fitted.facts:
+            fidelity = f", outputs kept as they are (the masked fit says all but {max(fitted.facts['remainder_share']):.2%})"
         return (
             f"Explainer of {len(fitted.feature_names)} features: {len(fitted.model.value_sets)} terms of order "
             f"{chosen['order']}, presence order {chosen['presence_order']}{fidelity}; {fitted.output_transform}"

@@ -38,7 +38,8 @@ def from_ebm(ebm: Any, X: Any, *, value_function: str = "conditional") -> Explai
     value_function : {"conditional", "marginal"}
         What an absent feature means: its distribution given the present ones, or rows of X drawn whatever these are. The
         marginal game of an EBM is exact. The conditional one is fitted, except at the full coalition: what the fit cannot say
-        of the scores is added to the terms it belongs to, and ``output_transform_`` says how much that was.
+        of the scores is added to the terms it belongs to; ``fit_facts_["remainder_share"]`` and the explainer's text say how
+        much of their variance that was, for each output.
 
     Returns
     -------
@@ -201,8 +202,6 @@ def _fit_conditional(translated: _Translated, table: Table, transform: str, name
     facts = describe_fit(kept.result, table.n_rows, float(table.n_rows), _FULL_WEIGHT)
     facts["chosen"] = {**facts["chosen"], "fidelity": 1.0}
     facts["remainder_share"] = kept.remainder_shares.tolist()
-    share = float(kept.remainder_shares.max(initial=0.0))
-    transform = f"{transform}; the masked fit says all but {share:.2%} of its variance, which its own terms keep"
     return _collect(translated, kept.model, names, transform, "conditional", facts)
 
 

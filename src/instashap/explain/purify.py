@@ -43,4 +43,4 @@ def purify_game(fitted: FittedGame, table: Table, kind: str, sample_weight: Any 
     columns = tuple(replace(column, bases=own) for column, own in zip(fitted.encoder.columns, model.bases, strict=True))
     game = kind if kind != "marginal" else f"marginal, {table.n_rows} background rows"
     encoder = replace(fitted.encoder, columns=columns)
-    return replace(fitted, encoder=encoder, model=model, game=game, record=None, errors=None)
+    return replace(fitted, encoder=encoder, model=model, game=game, record=None, errors=None, audit=None)
