@@ -203,6 +203,19 @@ def test_columns_are_matched_by_name_or_position(regressor: Any) -> None:
     assert nameless.predict(X.to_numpy(dtype=object)) == pytest.approx(expected, abs=1e-10)
 
 
+def test_columns_the_ebm_does_not_use_get_nothing() -> None:
+    X = make_rows(300)[["size", "kind", "wait", "flag"]]
+    options: dict[str, Any] = {"interactions": 0, "outer_bags": 2, "max_rounds": 50, "n_jobs": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        ebm = glassbox.ExplainableBoostingRegressor(**options).fit(X, X["size"].fillna(0.0) + X["wait"])
+    ebm = ebm.remove_terms([1, 2, 3]).sweep()
+    assert ebm.bins_[1] == ebm.bins_[2] == []
+    explainer = from_ebm(ebm, X, value_function="marginal")
+    assert explainer.predict(X) == pytest.approx(compute_scores(ebm, X), abs=1e-10)
+    assert not explainer.shap_values(X)[:, 1:].any()
+
+
 def test_outputs_are_named_by_class(ebm: Any, explainer: Explainer) -> None:
     n_classes = len(getattr(ebm, "classes_", ()))
     assert explainer.output_names_ == (("0", "1", "2") if n_classes == 3 else ("output",))

@@ -124,7 +124,8 @@ def _make_schema(ebm: Any, X: Any) -> Schema:
 def _translate(ebm: Any, table: Table) -> _Translated:
     numbers = iter(np.asarray(table.numbers, dtype=np.float64).T)
     columns, owners = [], []
-    for name, is_category, levels in zip(table.schema.names, table.schema.is_category, ebm.bins_, strict=True):
+    for name, is_category, found in zip(table.schema.names, table.schema.is_category, ebm.bins_, strict=True):
+        levels = found or [{} if is_category else np.empty(0)]  # none of a column the EBM does not use
         if is_category:
             encoder, bins = _read_categories(name, levels)
         else:
@@ -146,8 +147,6 @@ def _fill(levels: Sequence[Any]) -> list[Any]:
 
 def _read_categories(name: str, levels: Sequence[Any]) -> tuple[ColumnEncoder, NDArray[np.int64]]:
     """An EBM's categories under every value that it reads as them; unseen ones are its last bin, missing its first."""
-    if not levels:  # a column the EBM ignores
-        levels = [{}]
     dictionaries = _fill(levels)
     # The texts come first: functions are numbered, and drawn, in their order.
     values = [(key, key) for key in dictionaries[0]]
