@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.command == "list":
         for name, what in ENTRIES.items():
-            print(f"{name:<12}{what}")
+            print(f"{name:<20}{what}")
         return 0
     if options.command == "table":
         print(format_table(RESULTS))

@@ -100,8 +100,9 @@ def judge_seconds(samples: list[float]) -> Figure:
 
 
 def load_entry(name: str) -> Callable[[Bench], dict[str, Figure]]:
-    """The function ``run(bench)`` of an entry's module."""
-    run: Callable[[Bench], dict[str, Figure]] = import_module(f".entries.{name}", __package__).run
+    """The function ``run(bench)`` of an entry's module; ``paper.NAME`` lies in the folder of the paper's experiments."""
+    module = name if name.startswith("paper.") else f"entries.{name}"
+    run: Callable[[Bench], dict[str, Figure]] = import_module(f".{module}", __package__).run
     return run
 
 

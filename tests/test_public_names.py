@@ -17,6 +17,7 @@ CONTRACT = {
         "mobius_values": ["X", "players", "errors"],
         "predict": ["X", "errors"],
         "rank_terms": ["n_terms"],
+        "purify": ["kind", "X", "sample_weight"],
         "compile": [],
         "save": ["path", "errors"],
         "check": ["X", "model", "outputs"],
@@ -82,6 +83,10 @@ def test_explainer_takes_the_contracted_options_by_keyword() -> None:
     parameters = inspect.signature(instashap.Explainer).parameters
     assert list(parameters) == OPTIONS
     assert all(each.kind is each.KEYWORD_ONLY for name, each in parameters.items() if name != "model")
+
+
+def test_from_ebm_takes_the_model_rows_and_a_value_function() -> None:
+    assert list(inspect.signature(instashap.from_ebm).parameters) == ["ebm", "X", "value_function"]
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

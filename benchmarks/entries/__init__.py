@@ -1,4 +1,4 @@
-"""The benchmarks by name; each is the module of that name here, with ``run(bench) -> figures``."""
+"""The benchmarks by name; each is the module of that name here (``paper.…``: next door), with ``run(bench) -> figures``."""
 
 ENTRIES = {
     "bike": "held-out error of AdditiveRegressor on bike sharing, order 1 to 3, and fit seconds beside peers",
@@ -18,4 +18,8 @@ ENTRIES = {
     "adult": "AdditiveClassifier on the adult census, orders 1 and 2, beside boosting and an EBM",
     "trees": "AdditiveClassifier on tree cover, seven classes, 150 000 rows, orders 1 and 2, beside boosting",
     "labels": "AdditiveClassifier on three bundled tables by repeated cross-validation, beside boosting and an EBM",
+    "paper.interactions": "x1 + x2 x3 and x1 x2 x3 + x4: who gets what, and what each order may be trusted with",
+    "paper.correlation": "shapes, Shapley values and purified terms from independent columns to a correlation of .99",
+    "paper.trust": "the trust report of a neural network and a tree ensemble on bike sharing",
+    "paper.optimisation": "the same additive model by stochastic gradients and in closed form: how far the answers spread",
 }

@@ -29,6 +29,7 @@ _HOMES = {
     "TooLargeError": "_errors",
     "TrustReport": "trust.report",
     "audit": "explain.auditing",
+    "from_ebm": "explain.from_ebm",
     "load": "explain.explainer",
     "warm_up": "explain.explainer",
 }
@@ -53,6 +54,7 @@ __all__ = [
     "TrustReport",
     "audit",
     "datasets",
+    "from_ebm",
     "load",
     "plots",
     "warm_up",
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     from .explain.estimators import AdditiveClassifier, AdditiveRegressor
     from .explain.explainer import Explainer, load, warm_up
     from .explain.explanation import Explanation
+    from .explain.from_ebm import from_ebm
     from .trust.report import TrustReport
 
 

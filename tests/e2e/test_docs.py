@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
+GUIDES = ["classify.md", "ebm.md", "from-shap.md", "gam.md", "games.md", "purify.md", "refine.md", "rows.md"]
 
 
 def find_blocks(name: str) -> list[str]:
@@ -26,7 +27,7 @@ def run(code: str, name: str) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning:shap.*")
-@pytest.mark.parametrize("name", ["classify.md", "from-shap.md", "gam.md", "games.md", "refine.md", "rows.md"])
+@pytest.mark.parametrize("name", GUIDES)
 def test_guide_runs_and_prints_what_it_says(name: str) -> None:
     code = "\n".join(find_blocks(name))
     promised = re.findall(r"^print\(.*\)  # (True|\[[^\]]*\])", code, flags=re.MULTILINE)

@@ -532,6 +532,33 @@ class Explainer:
             return audit_fitted(fitted, y, model, thresholds)
         return audit_new_rows(fitted, X, y, model, self.output, thresholds)
 
+    def purify(self, kind: str, X: Any, *, sample_weight: Any = None) -> Explainer:
+        """The same predictions by other terms: an explainer of another decomposition, its Shapley values among them.
+
+        Parameters
+        ----------
+        kind : {"conditional", "stone-hooker", "product", "marginal"}
+            "conditional": the fit itself, the parts of ``E[f | x_S]``. "stone-hooker": ``E[phi_T psi(x_R)] = 0`` for every R
+            strictly inside T and every function psi at T's resolution, under the joint distribution of the rows. "product":
+            the same with the columns taken as independent. "marginal": the parts of ``E f(x_S, X_{-S})``, rows of X standing
+            in. They agree for independent columns.
+        X : table of shape (n_rows, n_columns)
+            Rows whose distribution is meant, most simply those of the fit.
+        sample_weight : array of shape (n_rows,), optional
+
+        Returns
+        -------
+        Explainer
+            ``terms_`` are the value sets and all their subsets, ``interaction_values`` their values; ``shap_values`` shares
+            each among its features. It predicts what this one predicts, saves and plots; it has no standard errors.
+        """
+        from .purify import purify_game
+
+        fitted = self._check_fitted()
+        purified = Explainer(**self.get_params())
+        purified._fitted = purify_game(fitted, fitted.read(X), kind, sample_weight)
+        return purified
+
     def compile(self) -> CompiledExplainer:
         """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""
         return CompiledExplainer(self._check_fitted(), self.n_jobs)
@@ -600,6 +627,8 @@ class Explainer:
             return f"Explainer({type(self.model).__name__}, order={self.order}), not fitted"
         chosen = fitted.facts["chosen"]
         fidelity = "" if chosen["fidelity"] is None else f", held-out R² to the model {chosen['fidelity']:.3f}"
+        if "remainder_share" in fitted.facts:
+            fidelity = f", outputs kept as they are (the masked fit says all but {max(fitted.facts['remainder_share']):.2%})"
         return (
             f"Explainer of {len(fitted.feature_names)} features: {len(fitted.model.value_sets)} terms of order "
             f"{chosen['order']}, presence order {chosen['presence_order']}{fidelity}; {fitted.output_transform}"

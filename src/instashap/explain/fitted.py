@@ -156,6 +156,11 @@ class FittedGame:
                 "standard errors, the ranking of terms and check() come from the normal equations of the masked squared error: "
                 "they are not there for a fit by likelihood, or after an edit"
             )
+        if self.record is None and "remainder_share" in self.facts:
+            raise NotFittedError(
+                "standard errors, check() and the ranking of terms are about a fit to a model's outputs; this explainer keeps "
+                "an additive model's own outputs as they are"
+            )
         if self.record is None and self.game != "conditional":
             raise NotFittedError(
                 f"standard errors, the ranking of terms and check() are there for the conditional game, not for {self.game}; "

@@ -1,0 +1,139 @@
+"""Local bases of a model's columns made nested, and rows seen through them."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lstsq
+from scipy.sparse import csr_array
+
+from ..game.terms import ValueSet
+from ..table.bases import LocalBasis, pack_basis
+from ..table.encoding import Encoded
+from .model import AdditiveModel
+
+# Largest miss of a basis function by another basis that counts as rounding.
+_SAME = 1e-9
+# Local polynomials are cubic at most.
+_N_POWERS = 4
+
+Bases = tuple[tuple[LocalBasis, ...], ...]
+
+
+class NestedBases:
+    """Local bases of a model's columns, nested: every function of an interaction's axis is also one of the smaller terms'.
+
+    Where it is not (a hat has kinks that a cubic spline has not), the smaller term's basis gets the larger ones' functions too.
+    """
+
+    def __init__(self, model: AdditiveModel) -> None:
+        reach = [1] * len(model.bases)
+        for values in model.value_sets:
+            for column in values:
+                reach[column] = max(reach[column], len(values))
+        self.columns: Bases = tuple(_nest(bases, size) for bases, size in zip(model.bases, reach, strict=True))
+        self._inclusions: dict[tuple[int, int, int], NDArray[np.float64]] = {}
+        self._constants: dict[tuple[int, int], NDArray[np.float64]] = {}
+
+    def shape(self, size: int, columns: ValueSet) -> tuple[int, ...]:
+        """Numbers of functions of some columns, for terms of a size."""
+        return tuple(self.columns[column][size - 1].n_functions for column in columns)
+
+    def lift(self, table: NDArray[np.float64], subset: ValueSet, values: ValueSet, size: int) -> NDArray[np.float64]:
+        """A table of some columns as one of more, constant along the others; both at the resolution of terms of a size."""
+        for axis, column in enumerate(values):
+            if column not in subset:
+                constant = self._get_constant(size, column)
+                table = np.expand_dims(table, axis) * constant.reshape(-1, *(1,) * (table.ndim - axis))
+        return table
+
+    def lower(self, table: NDArray[np.float64], columns: ValueSet, size: int) -> NDArray[np.float64]:
+        """A table at the resolution of terms of a size, as one of the term of its own columns."""
+        for axis, column in enumerate(columns):
+            table = transform(table, axis, self._get_inclusion(column, size, len(columns)))
+        return table
+
+    def _get_inclusion(self, column: int, size: int, smaller: int) -> NDArray[np.float64]:
+        key = column, size, smaller
+        if key not in self._inclusions:
+            self._inclusions[key] = express(self.columns[column][size - 1], self.columns[column][smaller - 1])
+        return self._inclusions[key]
+
+    def _get_constant(self, size: int, column: int) -> NDArray[np.float64]:
+        key = size, column
+        if key not in self._constants:
+            basis = self.columns[column][size - 1]
+            n_cells = len(basis.first)
+            one = LocalBasis(np.zeros(n_cells, dtype=np.int32), np.ones((n_cells, 1, 1)), 1)
+            self._constants[key] = express(one, basis)[:, 0]
+        return self._constants[key]
+
+
+class LocalRows:
+    """Rows as sparse matrices of local functions, and their weighted means."""
+
+    def __init__(self, bases: NestedBases, encoded: Encoded, weights: NDArray[np.float64]) -> None:
+        self.bases, self.encoded = bases, encoded
+        self.shares = weights / weights.sum()
+
+    def make_matrix(self, size: int, columns: ValueSet) -> csr_array:
+        """Products of the columns' functions for terms of a size, on every row; shape (n_rows, n_nodes)."""
+        n_rows = len(self.shares)
+        nodes, factors, n_nodes = np.zeros((n_rows, 1), dtype=np.int64), np.ones((n_rows, 1)), 1
+        for column in columns:
+            basis, cells = self.bases.columns[column][size - 1], self.encoded.cells[:, column]
+            places = basis.first[cells].astype(np.int64)[:, None] + np.arange(basis.width)
+            values = basis.weigh(cells, self.encoded.offsets[:, column])
+            nodes = (nodes[:, :, None] * basis.n_functions + places[:, None, :]).reshape(n_rows, -1)
+            factors = (factors[:, :, None] * values[:, None, :]).reshape(n_rows, -1)
+            n_nodes *= basis.n_functions
+        starts = np.arange(n_rows + 1) * nodes.shape[1]
+        return csr_array((factors.ravel(), nodes.ravel(), starts), shape=(n_rows, n_nodes))
+
+    def compute_means(self, size: int, columns: ValueSet) -> NDArray[np.float64]:
+        """Mean of each product of functions, shape (n_nodes_1, …)."""
+        return np.asarray(self.make_matrix(size, columns).T @ self.shares).reshape(self.bases.shape(size, columns))
+
+    def average(self, size: int, columns: ValueSet, table: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean of a table at the resolution of terms of a size, shape (n_outputs,)."""
+        return np.asarray(self.compute_means(size, columns).ravel() @ table.reshape(-1, table.shape[-1]))
+
+
+def transform(table: NDArray[np.float64], axis: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A table with one axis multiplied by a matrix of shape (n_new, n_old)."""
+    return np.moveaxis(np.tensordot(matrix, table, axes=(1, axis)), 0, axis)
+
+
+def _nest(bases: tuple[LocalBasis, ...], n_nested: int) -> tuple[LocalBasis, ...]:
+    nested = list(bases)
+    for size in range(n_nested - 1, 0, -1):
+        fine, coarse = nested[size - 1], nested[size]
+        if np.abs(_spread(fine) @ express(coarse, fine) - _spread(coarse)).max() > _SAME:
+            nested[size - 1] = _merge(fine, coarse)
+    return tuple(nested)
+
+
+def _merge(fine: LocalBasis, coarse: LocalBasis) -> LocalBasis:
+    """Functions of both bases, each once, in the order in which they begin."""
+    functions = np.unique(np.hstack([_spread(fine), _spread(coarse)]).T, axis=0)
+    functions = functions[np.argsort(np.argmax(functions != 0, axis=1), kind="stable")]
+    return pack_basis(np.moveaxis(functions.reshape(len(functions), -1, _N_POWERS), 0, 1))
+
+
+def express(coarse: LocalBasis, fine: LocalBasis) -> NDArray[np.float64]:
+    """Functions of a basis as combinations of those of one that holds them; shape (fine.n_functions, coarse.n_functions).
+
+    Both are on the same cells, so they agree in every cell, polynomial by polynomial.
+    """
+    source, target = _spread(fine), _spread(coarse)
+    if fine.polynomials.shape[1:] == (1, 1):  # bins: no two functions meet in a cell, and thousands are common
+        lengths = (source**2).sum(axis=0)[:, None]
+        return np.asarray((source.T @ target) / np.where(lengths > 0, lengths, 1.0))
+    return np.asarray(lstsq(source, target)[0])
+
+
+def _spread(basis: LocalBasis) -> NDArray[np.float64]:
+    """Polynomials of every function, cell after cell: shape (n_cells · 4, n_functions)."""
+    n_cells, width, n_powers = basis.polynomials.shape
+    spread = np.zeros((n_cells, _N_POWERS, basis.n_functions))
+    for shift in range(width):
+        spread[np.arange(n_cells)[:, None], np.arange(n_powers), (basis.first + shift)[:, None]] = basis.polynomials[:, shift]
+    return spread.reshape(-1, basis.n_functions)
