@@ -59,7 +59,8 @@ def test_every_plot_has_a_picture_in_the_gallery_and_its_script_beside_it() -> N
 
 def test_every_page_is_in_the_sites_menu() -> None:
     menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:")[1]
-    assert sorted(re.findall(r": ([\w-]+\.md)$", menu, flags=re.MULTILINE)) == sorted(path.name for path in DOCS.glob("*.md"))
+    pages = sorted(str(path.relative_to(DOCS).as_posix()) for path in DOCS.rglob("*.md"))
+    assert sorted(re.findall(r": ([\w/-]+\.md)$", menu, flags=re.MULTILINE)) == pages
 
 
 def test_the_site_keeps_links_within_docs_and_makes_text_of_others() -> None:
