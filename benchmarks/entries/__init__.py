@@ -17,7 +17,7 @@ ENTRIES = {
     "coverage": "coverage of 90 % intervals over redraws of the rows: Shapley values, pairs, predictions",
     "adult": "AdditiveClassifier on the adult census, orders 1 and 2, beside boosting and an EBM",
     "trees": "AdditiveClassifier on tree cover, seven classes, 150 000 rows, orders 1 and 2, beside boosting",
-    "labels": "AdditiveClassifier on three bundled tables by repeated cross-validation, beside boosting and an EBM",
+    "labels": "AdditiveClassifier on three bundled tables by repeated cross-validation, beside boosting",
     "paper.interactions": "x1 + x2 x3 and x1 x2 x3 + x4: who gets what, and what each order may be trusted with",
     "paper.correlation": "shapes, Shapley values and purified terms from independent columns to a correlation of .99",
     "paper.trust": "the trust report of a neural network and a tree ensemble on bike sharing",
