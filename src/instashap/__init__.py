@@ -31,6 +31,7 @@ _HOMES = {
     "audit": "explain.auditing",
     "load": "explain.explainer",
     "warm_up": "explain.explainer",
+    "write_report": "report.writing",
 }
 _MODULES = ("datasets", "plots")
 
@@ -56,6 +57,7 @@ __all__ = [
     "load",
     "plots",
     "warm_up",
+    "write_report",
 ]
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     from .explain.estimators import AdditiveClassifier, AdditiveRegressor
     from .explain.explainer import Explainer, load, warm_up
     from .explain.explanation import Explanation
+    from .report.writing import write_report
     from .trust.report import TrustReport
 
 
