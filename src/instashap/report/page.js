@@ -216,8 +216,9 @@
     if (!(largest > 0)) return "No effect of its own.";
     const missing = !column.is_category && column.has_missing
       ? ` Missing: ${formatChange(scorer.evaluateTerm(term.number, [null])[output], largest)}.` : "";
-    return `Highest at ${shorten(formatValue(high.x), 30)} (${formatChange(high.y, largest)}), lowest at ` +
-      `${shorten(formatValue(low.x), 30)} (${formatChange(low.y, largest)}).${missing}`;
+    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x)), 30);
+    return `Highest at ${place(high)} (${formatChange(high.y, largest)}), lowest at ${place(low)} ` +
+      `(${formatChange(low.y, largest)}).${missing}`;
   }
 
   function spanOf(points) {
@@ -502,10 +503,16 @@
     said = setTimeout(() => tell(scored), 400);
   }
 
+  /** Beside log-odds, or log-probabilities of several classes, the probability they stand for. */
   function showProbability({ prediction }) {
-    const isLogOdds = nOutputs === 1 && fitted.output_transform.startsWith("log-odds");
-    byId("probability").textContent = isLogOdds
-      ? `log-odds, a probability of ${percent(1 / (1 + Math.exp(-prediction[0])))}` : nOutputs > 1 ? fitted.output_names[output] : "";
+    const scale = fitted.output_transform;
+    const name = nOutputs > 1 ? fitted.output_names[output] : "";
+    let probability = null;
+    if (nOutputs === 1 && scale.startsWith("log-odds")) probability = 1 / (1 + Math.exp(-prediction[0]));
+    if (nOutputs > 1 && /^(centred )?log-probabilit/.test(scale))
+      probability = 1 / prediction.reduce((sum, each) => sum + Math.exp(each - prediction[output]), 0);
+    const words = probability === null ? "" : `a probability of ${percent(probability)}`;
+    byId("probability").textContent = [name, words].filter(Boolean).join(", ");
   }
 
   function showTrust(trust) {

@@ -28,8 +28,8 @@ def render_page(summary: Summary, title: str = "Model report") -> str:
     parts = {
         "title": html.escape(title),
         "style": _read("page.css"),
-        "verdict": _render_verdict(summary),
-        "segments": _render_segments(summary),
+        "verdict": _tie(_render_verdict(summary)),
+        "segments": _tie(_render_segments(summary)),
         "about": _render_about(summary),
         "data": payload.replace("<", "\\u003c"),  # no text of the data can end the element it stands in
         "scripts": "".join(f"<script>\n{_read(name)}\n</script>\n" for name in _SCRIPTS),
@@ -39,6 +39,11 @@ def render_page(summary: Summary, title: str = "Model report") -> str:
         head, tail = page.split(f"<!--{name}-->")
         page = head + part + tail
     return page
+
+
+def _tie(text: str) -> str:
+    """Keeps numbers and their signs on one line."""
+    return text.replace(" %", "\u00a0%")
 
 
 def _read(name: str) -> str:
