@@ -55,7 +55,7 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
     places = {number: place for place, number in enumerate(numbers)}
     fitted, arrays = keep_terms(summary.fitted, numbers).pack_tables()
     fitted.pop("facts")
-    if summary.fitted.residuals is not None or summary.fitted._has_equations:
+    if summary.fitted.residuals is not None or summary.fitted.record is not None:
         fitted["residuals"], residuals = _pack_residuals(summary)
         arrays |= residuals
     return {

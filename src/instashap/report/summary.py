@@ -193,7 +193,7 @@ def _size_tables(fitted: FittedGame) -> NDArray[np.float64]:
 def _find_errors(fitted: FittedGame, values: tuple[int, ...], columns: list[ColumnView]) -> list[list[float]] | None:
     """Standard errors of a main effect where its shape is drawn, if the fit can give them."""
     column = columns[values[0]]
-    if len(values) > 1 or column.is_category or (fitted.errors is None and not fitted._has_equations):
+    if len(values) > 1 or column.is_category or (fitted.errors is None and fitted.record is None):
         return None
     try:
         errors = fitted.compute_shape_errors(values, encode_places(fitted, values[0], column.places))

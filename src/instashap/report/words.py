@@ -34,7 +34,8 @@ def list_ladder(report: TrustReport) -> list[list[str]]:
     rungs = [_describe_rung(report, rung) for rung in report.rungs]
     if report.black_box:
         rungs.append({"": "the model itself", **_compare(report.black_box)})
-    names = list(max(rungs, key=lambda rung: len(rung)))  # the highest rung knows most
+    fullest = max(rungs, key=len)
+    names = list(fullest)
     return [["Explained by", *names[1:]], *([rung.get(name, "–") for name in names] for rung in rungs)]
 
 

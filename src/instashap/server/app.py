@@ -112,7 +112,7 @@ class _Service:
         self.orjson = require("orjson", "server", "services")
         self.response = require("starlette.responses", "server", "services").Response
         self.bases = [column.bases[0] for column in self.fitted.encoder.columns]
-        self.has_trust = self.fitted.residuals is not None or self.fitted._has_equations
+        self.has_trust = self.fitted.residuals is not None or self.fitted.record is not None
 
     def answer(self, content: Any, status: int = 200) -> Any:
         data = self.orjson.dumps(content, _simplify, self.orjson.OPT_SERIALIZE_NUMPY)
