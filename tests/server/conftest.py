@@ -9,9 +9,6 @@ import pytest
 
 import instashap
 
-for _needed in ("fastapi", "orjson", "prometheus_client", "httpx2"):
-    pytest.importorskip(_needed, reason=f"the service needs {_needed}, which is not installed")
-
 
 @pytest.fixture(scope="session")
 def rows() -> pd.DataFrame:

@@ -19,6 +19,9 @@ import pytest
 import instashap
 from instashap.server import Limits, make_app
 
+for _needed in ("fastapi", "orjson", "prometheus_client", "httpx2"):
+    pytest.importorskip(_needed, reason=f"the service needs {_needed}, which is not installed")
+
 
 def to_json(rows: pd.DataFrame) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = json.loads(rows.to_json(orient="records", double_precision=15))

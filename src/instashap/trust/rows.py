@@ -35,6 +35,13 @@ def compute_row_trust(
     logs = np.full(len(encoded.cells), reference.level)
     for column, (basis, curves) in enumerate(zip(bases, reference.curves, strict=True)):
         logs += basis.combine(encoded.cells[:, column], encoded.offsets[:, column], curves[:, :1])[:, 0]
+    return compare_with_residuals(reference, logs, values)
+
+
+def compare_with_residuals(
+    reference: ResidualReference, logs: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Trust and its interval, as above, from the log scale of each row's residuals, shape (n_rows,)."""
     typical = pick_typical_sizes(reference.sizes)
     sizes = np.maximum(np.exp(logs)[:, None] * typical - ROUNDING, 0.0)  # (n_rows, 3), in spreads
     bars = np.sqrt(((np.abs(values).sum(axis=1) / reference.spread) ** 2).sum(axis=1))[:, None]
