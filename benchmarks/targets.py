@@ -46,6 +46,17 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         **{f"{name}: log-loss above HistGB": ("<=", 0.01) for name in ("breast cancer", "wine", "digits")},
     },
     "marginal": {"refined, 256 coalitions: relative error": ("<=", 0.02)},
+    "report": {
+        "page": ("<=", 4.0),
+        "first paint": ("<=", 1000.0),
+        "slider step, median": ("<=", 30.0),
+        "slider step, 99 %": ("<=", 30.0),
+    },
+    "serve": {
+        "single rows": (">=", 1500.0),
+        "single rows, 99 %": ("<=", 20.0),
+        "batches of 1 000 rows": (">=", 100_000.0),
+    },
     "small": {
         "diabetes, default: fit": ("<=", 2.0),
         "breast cancer, default: fit": ("<=", 2.0),

@@ -21,8 +21,10 @@ LAYERS = {
     "trust": 4,
     "explain": 5,
     "plots": 6,
-    "workflow": 7,
-    "cli": 8,
+    "report": 7,
+    "server": 8,
+    "workflow": 8,
+    "cli": 9,
 }
 
 

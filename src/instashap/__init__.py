@@ -32,6 +32,7 @@ _HOMES = {
     "from_ebm": "explain.from_ebm",
     "load": "explain.explainer",
     "warm_up": "explain.explainer",
+    "write_report": "report.writing",
 }
 _MODULES = ("datasets", "plots")
 
@@ -58,6 +59,7 @@ __all__ = [
     "load",
     "plots",
     "warm_up",
+    "write_report",
 ]
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ if TYPE_CHECKING:
     from .explain.explainer import Explainer, load, warm_up
     from .explain.explanation import Explanation
     from .explain.from_ebm import from_ebm
+    from .report.writing import write_report
     from .trust.report import TrustReport
 
 

@@ -51,6 +51,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    explain.add_argument("--row", type=int, metavar="N", help="also show the explanation of this held-out row in the terminal")
     audit = _add(
         commands,
         "audit",
@@ -68,7 +69,35 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--orders", type=int, nargs="+", metavar="K", default=[1, 2], help="orders to judge (default: 1 2)")
     audit.add_argument("--out", type=Path, metavar="DIR", help="folder for trust.json, trust.html and trust.csv")
+    _add_report(commands)
+    _add_serve(commands)
     return parser
+
+
+def _add_report(commands: Any) -> None:
+    example = "instashap report house_prices.csv --target price --out report.html"
+    report = _add(commands, "report", _run_report, "write a report that people can read and try rows in", example)
+    report.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet")
+    report.add_argument("--target", required=True, metavar="COL", help="column the model predicts")
+    report.add_argument(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting)",
+    )
+    report.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
+    report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help=".html, .md or .json")
+
+
+def _add_serve(commands: Any) -> None:
+    example = "instashap serve explainer.insta --data rows.csv --port 8000"
+    serve = _add(commands, "serve", _run_serve, "answer requests for explanations over HTTP", example)
+    serve.add_argument("explainer", type=Path, metavar="FILE", help="saved explainer (.insta): tables and names, no code")
+    serve.add_argument("--data", type=Path, metavar="DATA", help="table the page at / speaks of, and shows 100 rows of")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
+    serve.add_argument("--port", type=int, default=8000, help="default: 8000")
+    serve.add_argument("--max-rows", type=int, default=10_000, metavar="N", help="rows a request may bring (default: 10000)")
+    serve.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds a request may take (default: 30)")
 
 
 def _add(commands: Any, name: str, run: Any, what: str, example: str) -> argparse.ArgumentParser:
@@ -88,7 +117,32 @@ def _run_explain(options: argparse.Namespace) -> None:
 
     data = read_file(options.data)
     model = _load_model(options.model) if options.model else None
-    print(write_results(explain_table(data, options.target, model, options.order), options.out))
+    explained = explain_table(data, options.target, model, options.order)
+    print(write_results(explained, options.out))
+    if options.row is not None:
+        from .report.terminal import print_explanation
+
+        print_explanation(explained.explanation, options.row)
+
+
+def _run_report(options: argparse.Namespace) -> None:
+    from .workflow import read_file, report_table
+
+    data = read_file(options.data)
+    model = _load_model(options.model) if options.model else None
+    path = report_table(data, options.target, options.out, model, options.order)
+    print(f"Written to {path}: open it in a browser" if path.suffix.startswith(".htm") else f"Written to {path}")
+
+
+def _run_serve(options: argparse.Namespace) -> None:
+    from .server.limits import Limits
+    from .server.run import serve
+    from .workflow import read_file
+
+    rows = None if options.data is None else read_file(options.data)
+    print(f"Serving {options.explainer} on http://{options.host}:{options.port}/ (stop with Ctrl+C)", flush=True)
+    limits = Limits(max_rows=options.max_rows, timeout=options.timeout)
+    serve(options.explainer, rows, host=options.host, port=options.port, limits=limits)
 
 
 def _run_audit(options: argparse.Namespace) -> None:

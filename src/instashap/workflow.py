@@ -16,6 +16,7 @@ from ._validation import check_order
 from .explain.auditing import audit
 from .explain.explainer import Explainer
 from .explain.explanation import Explanation
+from .report import writing
 from .trust.report import TrustReport
 
 if TYPE_CHECKING:
@@ -112,6 +113,13 @@ def audit_table(data: pd.DataFrame, target: str, model: Any = None, orders: Iter
         X_train, X, y_train, y = train_test_split(X, y, test_size=0.5, random_state=0)
         model = _train(X_train, y_train)
     return audit(model, X, y, orders=orders)
+
+
+def report_table(data: pd.DataFrame, target: str, path: Path, model: Any = None, order: int | None = None) -> Path:
+    """Fit an explainer as :func:`explain_table` does and write a report on its held-out rows, with their labels."""
+    explained = explain_table(data, target, model, order)
+    labels = data[target].loc[explained.held_out.index]
+    return writing.write_report(explained.explainer, explained.held_out, labels, path, title=f"What drives {target}")
 
 
 def write_report(report: TrustReport, folder: Path) -> None:

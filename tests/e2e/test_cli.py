@@ -113,6 +113,29 @@ def test_the_summary_is_printed_and_holds_the_facts(explained_houses: Any) -> No
     assert list(importances) == ["town", "size", "rooms"]
 
 
+def test_a_report_is_written_on_the_held_out_rows(houses: Path) -> None:
+    path = houses.parent / "report.json"
+    done = run("report", houses, "--target", "price", "--out", path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"Written to {path}"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["n_rows"] == 50
+    # size: 0.1 · uniform(50, 150); town: 6 in half of the rows
+    importance = dict(zip(content["feature_names"], (each[0] for each in content["importance"]), strict=True))
+    assert importance["town"] == pytest.approx(3.0, abs=0.5)
+    assert importance["size"] == pytest.approx(2.5, abs=0.5)
+    assert content["audit"]["how"] == "new rows"
+
+
+def test_one_row_is_shown_in_the_terminal(houses: Path) -> None:
+    pytest.importorskip("rich", reason="terminal views need rich, which is not installed")
+    done = run("explain", houses, "--target", "price", "--out", houses.parent / "shown", "--row", 2)
+    assert done.returncode == 0, done.stderr
+    explainer = instashap.load(houses.parent / "shown" / "explainer.insta")
+    row = pd.read_csv(houses).drop(columns="price").iloc[[find_held_out(250)[2]]]
+    assert re.search(rf"prediction .* {explainer.predict(row)[0]:.5g} ", done.stdout)
+
+
 def test_a_second_run_gives_the_same_files(houses: Path, explained_houses: Any) -> None:
     _, folder = explained_houses
     again = houses.parent / "again"
@@ -298,7 +321,7 @@ def find_commands() -> list[str]:
 
 
 def test_the_commands_are_the_known_ones() -> None:
-    assert find_commands() == ["demo", "explain", "audit"]
+    assert find_commands() == ["demo", "explain", "audit", "report", "serve"]
 
 
 @pytest.mark.parametrize("command", find_commands())

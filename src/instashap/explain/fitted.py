@@ -233,21 +233,30 @@ class FittedGame:
 
     def save(self, path: str | os.PathLike[str], *, errors: bool = True, **content: Any) -> None:
         """Write to one file, with what standard errors need if ``errors``; ``content`` is added to the manifest (JSON)."""
-        columns, arrays = _pack_columns(self.encoder)
-        model = self.model
-        for number, table in enumerate(model.tables):
-            arrays[f"table_{number:05d}"] = table
-            arrays[f"mixing_{number:05d}"] = model.mixings[number]
-        arrays["base_value"] = model.base_value
+        fitted, arrays = self.pack_tables()
         if errors:
             arrays |= self._pack_errors()
+        if self.residuals is not None or self.record is not None:
+            fitted["residuals"], residuals = self.get_residuals().pack()
+            arrays |= residuals
+        if self.audit is not None or self.record is not None:
+            fitted["audit"] = self.get_audit().to_dict()
+        write_archive(path, {"fitted": fitted, **content}, arrays)
+
+    def pack_tables(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """What scores a row, as a file holds it: facts (JSON) and arrays by name."""
+        columns, arrays = _pack_columns(self.encoder)
+        for number, table in enumerate(self.model.tables):
+            arrays[f"table_{number:05d}"] = table
+            arrays[f"mixing_{number:05d}"] = self.model.mixings[number]
+        arrays["base_value"] = self.model.base_value
         fitted = {
             "names": self.schema.names,
             "is_category": self.schema.is_category,
             "has_names": self.schema.has_names,
             "columns": columns,
-            "value_sets": model.value_sets,
-            "presence_sets": model.presence_sets,
+            "value_sets": self.model.value_sets,
+            "presence_sets": self.model.presence_sets,
             "feature_names": self.feature_names,
             "players": self.players,
             "output_names": self.output_names,
@@ -255,12 +264,7 @@ class FittedGame:
             "game": self.game,
             "facts": self.facts,
         }
-        if self.residuals is not None or self.record is not None:
-            fitted["residuals"], residuals = self.get_residuals().pack()
-            arrays |= residuals
-        if self.audit is not None or self.record is not None:
-            fitted["audit"] = self.get_audit().to_dict()
-        write_archive(path, {"fitted": fitted, **content}, arrays)
+        return fitted, arrays
 
     def _pack_errors(self) -> dict[str, NDArray[Any]]:
         """Arrays of the standard errors; none where they cannot be had (said, unless the rows of the fit are gone)."""

@@ -35,10 +35,22 @@ def compute_row_trust(
     logs = np.full(len(encoded.cells), reference.level)
     for column, (basis, curves) in enumerate(zip(bases, reference.curves, strict=True)):
         logs += basis.combine(encoded.cells[:, column], encoded.offsets[:, column], curves[:, :1])[:, 0]
-    ranks = np.ceil(np.array(_LEVELS) * (len(reference.sizes) + 1)).astype(np.int64) - 1
-    typical = reference.sizes[np.clip(ranks, 0, len(reference.sizes) - 1)]
+    return compare_with_residuals(reference, logs, values)
+
+
+def compare_with_residuals(
+    reference: ResidualReference, logs: NDArray[np.float64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Trust and its interval, as above, from the log scale of each row's residuals, shape (n_rows,)."""
+    typical = pick_typical_sizes(reference.sizes)
     sizes = np.maximum(np.exp(logs)[:, None] * typical - ROUNDING, 0.0)  # (n_rows, 3), in spreads
     bars = np.sqrt(((np.abs(values).sum(axis=1) / reference.spread) ** 2).sum(axis=1))[:, None]
     whole = bars + sizes
     shares = np.divide(bars, whole, out=np.ones_like(whole), where=whole > ROUNDING)
     return shares[:, 1], shares[:, [2, 0]]
+
+
+def pick_typical_sizes(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of sorted sizes the middle one between the ends of a 90 % interval; shape (3,), rising."""
+    ranks = np.ceil(np.array(_LEVELS) * (len(sizes) + 1)).astype(np.int64) - 1
+    return np.asarray(sizes[np.clip(ranks, 0, len(sizes) - 1)])

@@ -1,0 +1,1 @@
+"""What a person reads: one summary, rendered as a live page, Markdown or JSON."""

@@ -1,0 +1,138 @@
+"""Columns as a reader meets them: their range, what may be entered, and how the rows spread over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..explain.fitted import FittedGame
+from ..table.bases import ColumnEncoder
+from ..table.columns import Table
+
+# Shapes are drawn between these quantiles of the rows: a single outlier would press a curve into a corner.
+_SHOWN = (0.005, 0.995)
+_N_BINS = 30
+_N_PLACES = 100
+# Values of a number column that are drawn one by one.
+_MAX_POINTS = 64
+
+
+@dataclass(frozen=True)
+class ColumnView:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+    is_category : bool
+    levels : list
+        Of a category, values that have a coefficient of their own; rows with others are pooled.
+    low, high, step : float
+        Of a number column: range of the rows, and a step that suits it.
+    places : list of float
+        Of a number column: where its shape is drawn, rising.
+    points : list of float
+        Of a number column: values that stand apart from the curve.
+    is_discrete : bool
+        Whether ``places`` are all values there are, each with a coefficient of its own.
+    has_missing : bool
+    counts : list of int
+        Rows by level, the pooled and the missing last; or by bin between the first and last place.
+    """
+
+    name: str
+    is_category: bool
+    levels: list[Any]
+    low: float
+    high: float
+    step: float
+    places: list[float]
+    points: list[float]
+    is_discrete: bool
+    has_missing: bool
+    counts: list[int]
+
+
+def view_columns(fitted: FittedGame, table: Table | None) -> list[ColumnView]:
+    """Every column; without rows their ranges are those of the fit."""
+    numbers, categories = (iter(()), iter(())) if table is None else (iter(table.numbers.T), iter(table.categories))
+    views = []
+    for encoder in fitted.encoder.columns:
+        if encoder.is_category:
+            found = next(categories, None)
+            views.append(_view_category(encoder, None if found is None else encoder.find_cells(*found)))
+        else:
+            own = next(numbers, None)
+            views.append(_view_numbers(encoder, None if own is None else np.asarray(own, dtype=np.float64)))
+    return views
+
+
+def read_values(table: Table) -> list[list[Any]]:
+    """Values by column as JSON has them: numbers, text, booleans, and None for missing."""
+    numbers, categories = iter(table.numbers.T), iter(table.categories)
+    columns: list[list[Any]] = []
+    for is_category in table.schema.is_category:
+        if is_category:
+            codes, levels = next(categories)
+            columns.append([levels[code] if code >= 0 else None for code in codes])
+        else:
+            columns.append([None if value != value else float(value) for value in next(numbers)])
+    return columns
+
+
+def _view_category(encoder: ColumnEncoder, cells: NDArray[np.int32] | None) -> ColumnView:
+    counts: list[int] = [] if cells is None else np.bincount(cells, minlength=encoder.n_cells).tolist()
+    levels = list(encoder.levels or ())
+    return ColumnView(encoder.name, True, levels, 0.0, 0.0, 0.0, [], [], True, bool(counts and counts[-1]), counts)
+
+
+def _view_numbers(encoder: ColumnEncoder, values: NDArray[np.float64] | None) -> ColumnView:
+    known = np.empty(0) if values is None else values[~np.isnan(values)]
+    inside = known if len(known) else _find_fitted_range(encoder)
+    low, high = float(inside.min()), float(inside.max())
+    is_discrete = 0 < len(encoder.values) <= _MAX_POINTS
+    shown = np.quantile(inside, _SHOWN, method="inverted_cdf")
+    if is_discrete:
+        places = np.array(encoder.values)
+    elif shown[1] > shown[0]:
+        places = np.linspace(shown[0], shown[1], _N_PLACES)
+    else:
+        places = np.unique(inside)
+    spikes = encoder.lows[encoder.scales == 0] if not encoder.values else np.empty(0)
+    return ColumnView(
+        name=encoder.name,
+        is_category=False,
+        levels=[],
+        low=low,
+        high=high,
+        step=_choose_step(inside, low, high),
+        places=places.tolist(),
+        points=spikes[:_MAX_POINTS].tolist(),
+        is_discrete=is_discrete,
+        has_missing=values is not None and len(known) < len(values),
+        counts=_count(known, places, is_discrete),
+    )
+
+
+def _find_fitted_range(encoder: ColumnEncoder) -> NDArray[np.float64]:
+    """Ends of the cells, which lie within the fitted rows."""
+    spans = np.divide(1.0, encoder.scales, out=np.zeros_like(encoder.scales), where=encoder.scales > 0)
+    return np.concatenate([encoder.lows, encoder.lows + spans])
+
+
+def _choose_step(values: NDArray[np.float64], low: float, high: float) -> float:
+    """1 for whole numbers, else a power of ten that makes some hundred steps."""
+    if (values == np.rint(values)).all():
+        return 1.0
+    return float(10.0 ** np.floor(np.log10(max(high - low, 1e-300) / 100)))
+
+
+def _count(known: NDArray[np.float64], places: NDArray[np.float64], is_discrete: bool) -> list[int]:
+    if not len(known):
+        return []
+    if is_discrete:
+        return [int((known == place).sum()) for place in places]
+    return np.histogram(known, bins=_N_BINS, range=(places[0], places[-1]))[0].tolist()  # type: ignore[no-any-return]

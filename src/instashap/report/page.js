@@ -1,0 +1,708 @@
+/* Draws the report and keeps the row explorer live. Data: the element #data; scoring: scorer.js; charts: Observable Plot. */
+(function () {
+  "use strict";
+
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const { fitted, columns, terms } = data;
+  const scorer = instashapScorer.makeScorer(fitted, instashapScorer.decodeArrays(data.arrays));
+  const { nPlayers, nOutputs } = scorer;
+  const singles = terms.filter((term) => term.columns.length === 1);
+  const pairs = terms.filter((term) => term.columns.length === 2);
+  // Pairs a reader may look at, and how many are opened at a time.
+  const MAX_PAIRS = 50;
+  const PAIRS_AT_ONCE = 6;
+  // Bars of one row before the rest is summed up, and of the importance.
+  const MAX_BARS = 12;
+  // Cells along a numeric side of a heat map, and levels of a category that are drawn.
+  const SIDE = 24;
+  const MAX_LEVELS = 16;
+
+  let output = 0;
+  let row = data.rows[0].slice();
+  let start = 0;
+  let showAllBars = false;
+  let showAllImportance = false;
+  let pairsShown = PAIRS_AT_ONCE;
+
+  const byId = (id) => document.getElementById(id);
+
+  /** An element with attributes (on… are listeners) and children. */
+  function make(tag, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else if (value === true) element.setAttribute(name, "");
+      else if (value !== false && value !== undefined) element.setAttribute(name, value);
+    }
+    element.append(...children.filter((child) => child !== null && child !== undefined));
+    return element;
+  }
+
+  // ── Numbers and words ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  function format(value, digits = 4) {
+    if (value === 0 || Math.abs(value) < 1e-12) return "0";
+    const size = Math.abs(value);
+    if (size >= 1e7 || size < 1e-4) return value.toExponential(2).replace("-", "−");
+    const decimals = Math.max(digits - 1 - Math.floor(Math.log10(size)), 0);
+    return value.toLocaleString("en", { maximumFractionDigits: Math.min(decimals, 8) }).replace("-", "−");
+  }
+
+  /** Changes beside each other with the same decimals, so that they visibly add up. */
+  function formatChange(value, largest) {
+    const decimals = largest > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(largest)), 0), 8) : 0;
+    const text = Math.abs(value).toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    return /[1-9]/.test(text) ? `${value < 0 ? "−" : "+"}${text}` : text;
+  }
+
+  function formatValue(value) {
+    if (value === null) return "missing";
+    return typeof value === "number" ? format(value, 5) : String(value);
+  }
+
+  function percent(share) {
+    const digits = share > 0.97 || Math.abs(share) < 0.1 ? 1 : 0;
+    return `${Number((100 * share).toFixed(digits))} %`;
+  }
+
+  function shorten(text, length) {
+    return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+  }
+
+  function playerValue(player) {
+    return columns.flatMap((_, column) => (fitted.players[column] === player ? [formatValue(row[column])] : [])).join(", ");
+  }
+
+  function saveCsv(name, lines) {
+    const cell = (value) => {
+      const text = value === null || value === undefined ? "" : String(value);
+      // A cell that starts like a formula is text to a spreadsheet.
+      const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+      return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    };
+    const text = lines.map((line) => line.map(cell).join(",")).join("\r\n");
+    const url = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
+    make("a", { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  }
+
+  // ── Importance ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  function rankPlayers() {
+    const size = (player) =>
+      data.importance.length ? data.importance[player][output] : singles.reduce((sum, term) =>
+        sum + (fitted.players[term.columns[0]] === player ? term.importance[output] : 0), 0);
+    return fitted.feature_names.map((name, player) => ({ name, player, size: size(player) }))
+      .sort((a, b) => b.size - a.size);
+  }
+
+  function drawImportance() {
+    const section = byId("importance");
+    if (!data.importance.length) {
+      section.hidden = true;
+      return;
+    }
+    const ranked = rankPlayers();
+    const total = ranked.reduce((sum, each) => sum + each.size, 0) || 1;
+    byId("importance-note").textContent =
+      `How far each feature moves the prediction, up or down, on average over ${data.nRows.toLocaleString("en")} rows ` +
+      `(${fitted.output_transform}).`;
+    const shown = showAllImportance ? ranked : ranked.slice(0, 20);
+    const body = shown.map(({ name, size }) =>
+      make("tr", {},
+        make("th", { scope: "row", class: "name" }, name),
+        make("td", {}, track([{ from: 0, to: size / (ranked[0].size || 1) }])),
+        make("td", { class: "number", "data-value": size }, `${format(size, 3)} · ${percent(size / total)}`)));
+    byId("importance-bars").replaceChildren(barTable(["Feature", "", "Average move"], body, "Importance of features"));
+    const all = byId("importance-all");
+    all.hidden = ranked.length <= 20;
+    all.textContent = showAllImportance ? "Show the strongest 20" : `Show all ${ranked.length}`;
+  }
+
+  function barTable(header, rows, caption) {
+    const [first, middle, last] = header;
+    const bar = make("th", { scope: "col" }, make("span", { class: "sr" }, middle || "Bar"));
+    return make("table", { class: "bars", "aria-label": caption },
+      make("thead", {}, make("tr", {},
+        make("th", { scope: "col", class: "name" }, first), bar, make("th", { scope: "col", class: "number" }, last))),
+      make("tbody", {}, ...rows));
+  }
+
+  /** A bar between two shares of the width, or several. */
+  function track(pieces, mark) {
+    const element = make("div", { class: "track", "aria-hidden": "true" });
+    for (const { from, to, kind } of pieces) {
+      const piece = make("span", { class: kind });
+      piece.style.left = `${100 * Math.min(from, to)}%`;
+      piece.style.width = `${100 * Math.abs(to - from)}%`;
+      element.append(piece);
+    }
+    if (mark !== undefined) {
+      const line = make("i");
+      line.style.left = `${100 * mark}%`;
+      element.append(line);
+    }
+    return element;
+  }
+
+  // ── Charts, drawn when they come into view ────────────────────────────────────────────────────────────────────────────
+
+  const drawings = new Map();
+  const waiting = new Set();
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) drawNow(entry.target);
+  }, { rootMargin: "300px" });
+
+  function drawLater(element, draw) {
+    drawings.set(element, draw);
+    waiting.add(element);
+    watcher.observe(element);
+  }
+
+  function drawNow(element) {
+    if (!waiting.delete(element)) return;
+    watcher.unobserve(element);
+    if (element.isConnected) element.replaceChildren(drawings.get(element)(Math.max(element.clientWidth, 240)));
+  }
+
+  function drawAll() {
+    for (const element of [...waiting]) drawNow(element);
+  }
+
+  /** The same charts for another width or other colours, each when it comes into view. */
+  function redraw() {
+    for (const [element, draw] of drawings) {
+      if (element.isConnected) drawLater(element, draw);
+      else drawings.delete(element);
+    }
+  }
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  }
+
+  function label(chart, words) {
+    const svg = chart.tagName === "svg" ? chart : chart.querySelector("svg:last-of-type");
+    chart.setAttribute("role", "img");
+    chart.setAttribute("aria-label", words);
+    for (const part of svg.querySelectorAll("[aria-label]")) if (part !== chart) part.removeAttribute("aria-label");
+    return chart;
+  }
+
+  // ── Shapes of single features ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Points of a main effect: {x, y, error, count, isPoint}. */
+  function listPoints(term) {
+    const column = columns[term.columns[0]];
+    const at = (value) => scorer.evaluateTerm(term.number, [value])[output];
+    if (column.is_category) {
+      const points = column.levels.map((level, cell) => ({ x: String(level), y: at(level), count: column.counts[cell] ?? null }));
+      const other = column.counts[column.levels.length];
+      if (other) points.push({ x: "(other)", y: at(Symbol.for("other")), count: other });
+      if (column.has_missing) points.push({ x: "(missing)", y: at(null), count: column.counts[column.levels.length + 1] });
+      return points;
+    }
+    const points = column.places.map((x, place) => ({ x, y: at(x), error: term.errors ? term.errors[place][output] : 0 }));
+    for (const x of column.points) points.push({ x, y: at(x), error: 0, isPoint: true });
+    return points;
+  }
+
+  function describeShape(term, points) {
+    const column = columns[term.columns[0]];
+    const curve = points.filter((point) => !point.isPoint);
+    const high = curve.reduce((a, b) => (b.y > a.y ? b : a));
+    const low = curve.reduce((a, b) => (b.y < a.y ? b : a));
+    const largest = Math.max(Math.abs(high.y), Math.abs(low.y));
+    if (!(largest > 0)) return "No effect of its own.";
+    const missing = !column.is_category && column.has_missing
+      ? ` Missing: ${formatChange(scorer.evaluateTerm(term.number, [null])[output], largest)}.` : "";
+    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x)), 30);
+    return `Highest at ${place(high)} (${formatChange(high.y, largest)}), lowest at ${place(low)} ` +
+      `(${formatChange(low.y, largest)}).${missing}`;
+  }
+
+  function spanOf(points) {
+    return points.flatMap((point) => [point.y - 1.645 * (point.error || 0), point.y + 1.645 * (point.error || 0)]);
+  }
+
+  function drawShape(term, points, domain, width) {
+    const column = columns[term.columns[0]];
+    const chart = column.is_category ? drawLevels(column, points, domain, width) : drawCurve(column, points, domain, width);
+    return label(chart, `${term.name}: ${describeShape(term, points)}`);
+  }
+
+  function drawCurve(column, points, [low, high], width) {
+    const curve = points.filter((point) => !point.isPoint);
+    const height = 190;
+    const most = Math.max(...column.counts, 1);
+    const dense = column.is_discrete
+      ? column.places.map((x, place) => ({ x1: x, x2: x, share: (column.counts[place] || 0) / most }))
+      : column.counts.map((count, bin) => {
+          const first = column.places[0];
+          const step = (column.places[column.places.length - 1] - first) / column.counts.length;
+          return { x1: first + bin * step, x2: first + (bin + 1) * step, share: count / most };
+        });
+    const floor = low - 0.02 * (high - low);
+    const lift = (share) => floor + 0.16 * share * (high - low);
+    const density = column.is_discrete
+      ? Plot.ruleX(dense, { x: "x1", y1: floor, y2: (d) => lift(d.share), stroke: colour("density"), strokeWidth: 4, strokeOpacity: 0.6 })
+      : Plot.rectY(dense, { x1: "x1", x2: "x2", y1: floor, y2: (d) => lift(d.share), fill: colour("density"), fillOpacity: 0.5 });
+    return Plot.plot({
+      width, height, marginLeft: 48, marginRight: 22, marginBottom: 28,
+      style: { background: "transparent", fontSize: "12px" },
+      x: { label: null, ticks: Math.max(Math.floor(width / 80), 3) }, y: { label: null, domain: [floor, high], grid: true, ticks: 5 },
+      marks: [
+        density,
+        Plot.areaY(curve, { x: "x", y1: (d) => d.y - 1.645 * d.error, y2: (d) => d.y + 1.645 * d.error, fill: colour("accent"),
+          fillOpacity: 0.2 }),
+        Plot.ruleY([0], { strokeOpacity: 0.6 }),
+        Plot.lineY(curve, { x: "x", y: "y", stroke: colour("accent"), strokeWidth: 2.2, marker: column.is_discrete ? "dot" : undefined }),
+        Plot.dot(points.filter((point) => point.isPoint), { x: "x", y: "y", fill: colour("raises"), r: 3.5 }),
+        Plot.tip(curve, Plot.pointerX({ x: "x", y: "y", title: (d) => `${formatValue(d.x)}: ${format(d.y, 3)}` })),
+      ],
+    });
+  }
+
+  function drawLevels(column, points, [low, high], width) {
+    const shown = points.length <= MAX_LEVELS ? points.slice()
+      : points.slice().sort((a, b) => Math.abs(b.y) - Math.abs(a.y)).slice(0, MAX_LEVELS);
+    shown.sort((a, b) => b.y - a.y);
+    const names = new Map(shown.map((point) => [point.x, shorten(point.x, 18)]));
+    const longest = Math.max(...[...names.values()].map((name) => name.length));
+    const chart = Plot.plot({
+      width, height: 34 + Math.max(shown.length, 4) * 20, marginLeft: 14 + 6.6 * longest, marginRight: 14, marginTop: 6, marginBottom: 28,
+      style: { background: "transparent", fontSize: "12px" },
+      x: { label: null, domain: [low, high], grid: true, ticks: Math.max(Math.floor(width / 90), 3) },
+      y: { label: null, domain: shown.map((point) => point.x), tickFormat: (x) => names.get(x) },
+      marks: [
+        Plot.barX(shown, { x: "y", y: "x", fill: (d) => (d.y > 0 ? colour("raises") : colour("lowers")), inset: 2,
+          title: (d) => `${d.x}: ${format(d.y, 3)}${d.count === null ? "" : `, ${d.count} rows`}` }),
+        Plot.ruleX([0], { strokeOpacity: 0.6 }),
+      ],
+    });
+    return chart;
+  }
+
+  function drawShapes() {
+    const cards = byId("shapes-cards");
+    const listed = singles.map((term) => ({ term, points: listPoints(term) })).filter((each) => each.points.length);
+    listed.sort((a, b) => b.term.importance[output] - a.term.importance[output]);
+    const all = listed.flatMap((each) => spanOf(each.points));
+    const common = byId("shapes-scale").checked ? extent(all) : null;
+    byId("shapes-note").textContent =
+      "What the feature alone adds to the prediction at each of its values, in the prediction’s units; zero is the average row. " +
+      (singles.some((term) => term.errors) ? "Shaded: where the curve would lie for other data, nine times in ten. " : "") +
+      (data.nRows ? "Grey: where the rows are. " : "") + "The strongest come first.";
+    cards.replaceChildren(...listed.map(({ term, points }) => {
+      const chart = make("div", { class: "chart" });
+      const domain = common || extent(spanOf(points));
+      drawLater(chart, (width) => drawShape(term, points, domain, width));
+      return make("article", { class: "card", "data-name": term.name.toLowerCase() },
+        make("h3", {}, term.name), make("p", {}, describeShape(term, points)), chart);
+    }));
+    search("shapes", "features");
+  }
+
+  function extent(values) {
+    const low = Math.min(...values, 0);
+    const high = Math.max(...values, 0);
+    return high > low ? [low, high] : [-1, 1];
+  }
+
+  function search(section, what) {
+    const wanted = byId(`${section}-search`).value.trim().toLowerCase();
+    const cards = [...byId(`${section}-cards`).children];
+    let n = 0;
+    for (const card of cards) {
+      card.hidden = !card.dataset.name.includes(wanted);
+      if (!card.hidden) n += 1;
+    }
+    byId(`${section}-found`).textContent = wanted ? `${n} of ${cards.length} ${what} found` : "";
+  }
+
+  // ── Pairs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Cells along one side of a heat map: where they are, their value, their name. */
+  function listSide(column) {
+    if (column.is_category)
+      return column.levels.slice(0, MAX_LEVELS).map((level, at) =>
+        ({ low: at - 0.5, high: at + 0.5, value: level, name: String(level) }));
+    if (column.is_discrete && column.places.length <= SIDE)
+      return column.places.map((value, at) => ({ low: at - 0.5, high: at + 0.5, value, name: format(value, 5) }));
+    const first = column.places[0];
+    const step = (column.places[column.places.length - 1] - first) / SIDE || 1;
+    return Array.from({ length: SIDE }, (_, at) => ({
+      low: first + at * step, high: first + (at + 1) * step, value: first + (at + 0.5) * step, name: null,
+    }));
+  }
+
+  function listCells(term) {
+    const [across, up] = term.columns.map((column) => listSide(columns[column]));
+    const cells = across.flatMap((x) => up.map((y) =>
+      ({ x, y, effect: scorer.evaluateTerm(term.number, [x.value, y.value])[output] })));
+    return { across, up, cells };
+  }
+
+  function describePair(term, cells) {
+    const high = cells.reduce((a, b) => (b.effect > a.effect ? b : a));
+    const low = cells.reduce((a, b) => (b.effect < a.effect ? b : a));
+    const largest = Math.max(Math.abs(high.effect), Math.abs(low.effect));
+    if (!(largest > 0)) return "Nothing beyond the two single effects.";
+    const [first, second] = term.columns.map((column) => columns[column].name);
+    const place = (cell) =>
+      `${shorten(first, 24)} ${shorten(formatValue(round(cell.x.value)), 20)}, ${shorten(second, 24)} ${shorten(formatValue(round(cell.y.value)), 20)}`;
+    return `Raises most at ${place(high)} (${formatChange(high.effect, largest)}); lowers most at ${place(low)} ` +
+      `(${formatChange(low.effect, largest)}).`;
+  }
+
+  function round(value) {
+    return typeof value === "number" ? Number(value.toPrecision(3)) : value;
+  }
+
+  function sideScale(side, name, width) {
+    const named = side[0].name !== null;
+    const every = Math.max(Math.ceil((side.length * 34) / width), 1);
+    return {
+      label: shorten(name, 40), domain: [side[0].low, side[side.length - 1].high],
+      ticks: named ? side.map((_, at) => at).filter((at) => at % every === 0) : Math.max(Math.floor(width / 70), 3),
+      tickFormat: named ? (at) => shorten(side[at] ? side[at].name : "", 9) : undefined,
+    };
+  }
+
+  function drawPair(term, { across, up, cells }, largest, width) {
+    const [first, second] = term.columns.map((column) => columns[column].name);
+    const longest = up[0].name === null ? 5 : Math.max(...up.map((each) => Math.min(each.name.length, 9)));
+    const colours = d3.piecewise(d3.interpolateLab, ["#0072b2", "#f3f3f3", "#c04a00"]);
+    const chart = Plot.plot({
+      width, height: 250, marginLeft: 18 + 7 * longest, marginRight: 14, marginBottom: 38, marginTop: 24,
+      style: { background: "transparent", fontSize: "12px" },
+      x: sideScale(across, first, width - 80), y: { ...sideScale(up, second, 400), },
+      color: { type: "diverging", domain: [-largest, largest], interpolate: colours, legend: true, label: null, ticks: 5, width: Math.min(width, 220) },
+      marks: [
+        Plot.rect(cells, {
+          x1: (d) => d.x.low, x2: (d) => d.x.high, y1: (d) => d.y.low, y2: (d) => d.y.high, fill: "effect", inset: 0,
+          shapeRendering: "crispEdges",
+          title: (d) => `${first}: ${formatValue(round(d.x.value))}\n${second}: ${formatValue(round(d.y.value))}\n${format(d.effect, 3)}`,
+        }),
+      ],
+    });
+    return label(chart, `${term.name}: ${describePair(term, cells)}`);
+  }
+
+  function drawPairs() {
+    if (!pairs.length) {
+      for (const element of document.querySelectorAll("[data-needs=pairs]")) element.hidden = true;
+      return;
+    }
+    const size = (list) => list.reduce((sum, term) => sum + term.importance[output], 0);
+    const ranked = pairs.slice().sort((a, b) => b.importance[output] - a.importance[output]);
+    const hidden = ranked.slice(MAX_PAIRS);
+    const total = size(terms) || 1;
+    const higher = terms.filter((term) => term.columns.length > 2);
+    byId("pairs-note").textContent =
+      "What two features add together beyond the sum of what each adds by itself. Orange raises the prediction, blue lowers it. " +
+      `All pairs make ${percent(size(pairs) / total)} of all effects. ` +
+      (hidden.length ? `The ${MAX_PAIRS} strongest of ${pairs.length} can be seen here; the others make ` +
+        `${percent(size(hidden) / total)} of all effects, and the prediction uses them too. ` : "") +
+      (higher.length ? `${higher.length} triples, which no picture shows, make ${percent(size(higher) / total)}. ` : "");
+    const open = ranked.slice(0, Math.min(pairsShown, MAX_PAIRS)).map((term) => ({ term, grid: listCells(term) }));
+    const largest = Math.max(...open[0].grid.cells.map((cell) => Math.abs(cell.effect)), 1e-300);
+    byId("pairs-cards").replaceChildren(...open.map(({ term, grid }) => {
+      const chart = make("div", { class: "chart" });
+      const own = Math.max(...grid.cells.map((cell) => Math.abs(cell.effect)), 1e-300);
+      drawLater(chart, (width) => drawPair(term, grid, Math.max(own, largest), width));
+      return make("article", { class: "card", "data-name": term.name.toLowerCase() },
+        make("h3", {}, term.name),
+        make("p", {}, `${percent(term.importance[output] / total)} of all effects. ${describePair(term, grid.cells)}`), chart);
+    }));
+    const more = byId("pairs-more");
+    const left = Math.min(ranked.length, MAX_PAIRS) - open.length;
+    more.hidden = left <= 0;
+    more.textContent = `Show ${left === 1 ? "one more pair" : `the other ${left} pairs`}`;
+    search("pairs", "pairs");
+  }
+
+  // ── Row explorer ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  function makeControls() {
+    const order = rankPlayers().map((each) => each.player);
+    const listed = columns.map((column, number) => ({ column, number }))
+      .sort((a, b) => order.indexOf(fitted.players[a.number]) - order.indexOf(fitted.players[b.number]));
+    byId("controls").replaceChildren(...listed.map(({ column, number }) =>
+      column.is_category ? makeChoice(column, number) : makeSlider(column, number)));
+  }
+
+  function makeChoice(column, number) {
+    const id = `feature-${number}`;
+    const options = column.levels.map((level, place) => make("option", { value: place }, String(level)));
+    options.push(make("option", { value: "other" }, "(any other)"), make("option", { value: "missing" }, "(missing)"));
+    const select = make("select", { id, "data-column": number, onchange: () => {
+      const { value } = select;
+      change(number, value === "missing" ? null : value === "other" ? unknownLevel(column, number) : column.levels[Number(value)]);
+    } }, ...options);
+    return make("div", { class: "control" }, make("label", { class: "what", for: id }, column.name), select);
+  }
+
+  /** A value the fit pooled: the row's own if it is one, else one that no level bears. */
+  function unknownLevel(column, number) {
+    const own = data.rows[start][number];
+    return own !== null && !column.levels.includes(own) ? own : "(other)";
+  }
+
+  function makeSlider(column, number) {
+    const id = `feature-${number}`;
+    const digits = Math.max(0, -Math.floor(Math.log10(column.step)));
+    const low = Number((Math.floor(column.low / column.step + 1e-9) * column.step).toFixed(digits));
+    const high = Number((Math.ceil(column.high / column.step - 1e-9) * column.step).toFixed(digits));
+    const slider = make("input", { type: "range", id, min: low, max: high, step: column.step, "data-column": number,
+      oninput: () => change(number, Number(slider.value)) });
+    const entry = make("input", { type: "number", step: "any", "aria-label": `${column.name}, exact value`, "data-entry": number,
+      oninput: () => { if (entry.value !== "" && Number.isFinite(entry.valueAsNumber)) change(number, entry.valueAsNumber, entry); } });
+    const missing = column.has_missing
+      ? make("label", { class: "check" }, make("input", { type: "checkbox", "data-missing": number,
+          onchange: (event) => change(number, event.target.checked ? null : Number(slider.value)) }), "missing") : null;
+    return make("div", { class: "control" }, make("label", { class: "what", for: id }, column.name), slider, entry, missing);
+  }
+
+  function showValues(except) {
+    columns.forEach((column, number) => {
+      const control = document.querySelector(`[data-column="${number}"]`);
+      const value = row[number];
+      if (column.is_category) {
+        const place = column.levels.indexOf(value);
+        control.value = value === null ? "missing" : place >= 0 ? place : "other";
+        return;
+      }
+      const entry = document.querySelector(`[data-entry="${number}"]`);
+      const missing = document.querySelector(`[data-missing="${number}"]`);
+      if (missing) missing.checked = value === null;
+      if (value !== null && Number(control.value) !== value) control.value = value;
+      control.setAttribute("aria-valuetext", formatValue(value));
+      if (entry !== except) entry.value = value === null ? "" : value;
+    });
+  }
+
+  function change(number, value, except) {
+    row[number] = value;
+    showValues(except);
+    update();
+  }
+
+  let said = 0;
+
+  function update() {
+    const scored = scorer.score(row);
+    const prediction = scored.prediction[output];
+    const shown = byId("prediction");
+    shown.textContent = format(prediction, 5);
+    shown.dataset.value = prediction;
+    showProbability(scored);
+    showTrust(scored.trust);
+    drawWaterfall(scored);
+    clearTimeout(said);
+    said = setTimeout(() => tell(scored), 400);
+  }
+
+  /** Beside log-odds, or log-probabilities of several classes, the probability they stand for. */
+  function showProbability({ prediction }) {
+    const scale = fitted.output_transform;
+    const name = nOutputs > 1 ? fitted.output_names[output] : "";
+    let probability = null;
+    if (nOutputs === 1 && scale.startsWith("log-odds")) probability = 1 / (1 + Math.exp(-prediction[0]));
+    if (nOutputs > 1 && /^(centred )?log-probabilit/.test(scale))
+      probability = 1 / prediction.reduce((sum, each) => sum + Math.exp(each - prediction[output]), 0);
+    const words = probability === null ? "" : `a probability of ${percent(probability)}`;
+    byId("probability").textContent = [name, words].filter(Boolean).join(", ");
+  }
+
+  function showTrust(trust) {
+    byId("trust").hidden = trust === null;
+    if (trust === null) return;
+    const text = byId("trust-text");
+    text.textContent = `${percent(trust.share)} (${percent(trust.low)} to ${percent(trust.high)})`;
+    Object.assign(text.dataset, { value: trust.share, low: trust.low, high: trust.high });
+    byId("trust").title = "The share of the model’s answer that the bars account for, judged by how far the model lay from them on " +
+      "rows like this one; in brackets the range that holds nine times in ten.";
+    byId("trust-range").style.left = `${100 * trust.low}%`;
+    byId("trust-range").style.width = `${100 * (trust.high - trust.low)}%`;
+    byId("trust-point").style.left = `${100 * trust.share}%`;
+  }
+
+  /** What the row's features add, the largest first, from the average to the prediction. */
+  function listSteps({ values }) {
+    return fitted.feature_names.map((name, player) => ({ name, player, value: values[player * nOutputs + output] }))
+      .sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.player - b.player);
+  }
+
+  function drawWaterfall(scored) {
+    const steps = listSteps(scored);
+    const base = scorer.base[output];
+    const many = !showAllBars && steps.length > MAX_BARS + 1;
+    const bars = many ? steps.slice(0, MAX_BARS) : steps;
+    const rest = steps.slice(bars.length).reduce((sum, step) => sum + step.value, 0);
+    const all = many ? [...bars, { name: `${steps.length - MAX_BARS} weaker features`, value: rest, player: null }] : bars;
+    let at = base;
+    const ends = [base, ...all.map((step) => (at += step.value))];
+    const [low, high] = [Math.min(...ends), Math.max(...ends)];
+    const share = (value) => (high > low ? (value - low) / (high - low) : 0.5);
+    const largest = Math.max(...all.map((step) => Math.abs(step.value)));
+    const rows = all.map((step, place) => make("tr", {},
+      make("th", { scope: "row", class: "name" }, step.name,
+        step.player === null ? null : make("small", {}, `= ${shorten(playerValue(step.player), 40)}`)),
+      make("td", {}, track([{ from: share(ends[place]), to: share(ends[place + 1]), kind: step.value < 0 ? "down" : "up" }], share(base))),
+      make("td", { class: "number", "data-player": step.player ?? undefined, "data-value": step.value }, formatChange(step.value, largest))));
+    const total = (name, value) => make("tr", { class: "total" }, make("th", { scope: "row", class: "name" }, name),
+      make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, format(value, 5)));
+    const table = barTable(["Feature", "Effect as a bar", "Adds"], [total("Average row", base), ...rows, total("Prediction", scored.prediction[output])],
+      "What the prediction is made of");
+    const box = byId("waterfall");
+    box.replaceChildren(table);
+    if (steps.length > MAX_BARS + 1)
+      box.append(make("p", { class: "actions" }, make("button", { type: "button", id: "bars-all", onclick: () => {
+        showAllBars = !showAllBars;
+        update();
+        byId("bars-all").focus();
+      } }, showAllBars ? "Show the strongest only" : `Show all ${steps.length} features`)));
+  }
+
+  /** One sentence for readers and screen readers, and the link to this row; after the hand rests. */
+  function tell(scored) {
+    const steps = listSteps(scored);
+    const side = (sign) => steps.filter((step) => Math.sign(step.value) === sign).slice(0, 2).map((step) => step.name);
+    const parts = [["raised most by", side(1)], ["lowered most by", side(-1)]].filter(([, names]) => names.length)
+      .map(([words, names]) => `${words} ${names.join(" and ")}`);
+    byId("story").textContent = `The prediction is ${format(scored.prediction[output], 5)}; the average row has ` +
+      `${format(scorer.base[output], 5)}. It is ${parts.join(", and ") || "not moved by any feature"}.`;
+    const link = makeLink();
+    byId("permalink").href = link;
+    if (hasRead && location.hash !== link && location.hash.startsWith("#row")) history.replaceState(null, "", link);
+  }
+
+  // ── Links to a row: #row=17, or #row=17&values=[…] for a changed one ────────────────────────────────────────────────────
+
+  let hasRead = false;
+
+  function makeLink() {
+    const own = data.rows[start];
+    const isChanged = row.some((value, number) => value !== own[number]);
+    const parts = [`row=${data.rowNumbers.length ? data.rowNumbers[start] : 0}`];
+    if (output) parts.push(`output=${output}`);
+    if (isChanged) parts.push(`values=${encodeURIComponent(JSON.stringify(row))}`);
+    return `#${parts.join("&")}`;
+  }
+
+  function readLink() {
+    hasRead = true;
+    if (!location.hash.startsWith("#row=")) return false;
+    const given = new URLSearchParams(location.hash.slice(1));
+    const place = data.rowNumbers.indexOf(Number(given.get("row")));
+    start = Math.max(place, 0);
+    row = data.rows[start].slice();
+    const chosen = Number(given.get("output") || 0);
+    if (Number.isInteger(chosen) && chosen >= 0 && chosen < nOutputs) output = chosen;
+    try {
+      const values = JSON.parse(given.get("values"));
+      if (Array.isArray(values) && values.length === row.length && values.every(isAllowed)) row = values;
+    } catch {
+      // a damaged link shows the row it started from
+    }
+    return true;
+  }
+
+  function isAllowed(value, number) {
+    if (value === null) return true;
+    return columns[number].is_category ? ["string", "number", "boolean"].includes(typeof value)
+      : typeof value === "number" && Number.isFinite(value);
+  }
+
+  function follow() {
+    if (!readLink()) return;
+    byId("output").value = output;
+    drawEverything();
+    byId("explorer").scrollIntoView();
+  }
+
+  // ── All of it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  function fillChoices() {
+    byId("start").replaceChildren(...data.rows.map((_, place) => make("option", { value: place },
+      data.rowNumbers.length ? `row ${data.rowNumbers[place]} of the table` : "a middle row")));
+    byId("output").replaceChildren(...fitted.output_names.map((name, place) => make("option", { value: place }, name)));
+    byId("output-choice").hidden = nOutputs < 2;
+  }
+
+  function showRow() {
+    byId("start").value = start;
+    showValues();
+    update();
+  }
+
+  function drawEverything() {
+    drawImportance();
+    drawShapes();
+    drawPairs();
+    showRow();
+  }
+
+  function on(id, event, act) {
+    byId(id).addEventListener(event, act);
+  }
+
+  function listen() {
+    on("output", "change", () => { output = Number(byId("output").value); drawEverything(); });
+    on("importance-all", "click", () => { showAllImportance = !showAllImportance; drawImportance(); });
+    on("shapes-search", "input", () => search("shapes", "features"));
+    on("shapes-scale", "change", drawShapes);
+    on("pairs-search", "input", () => {
+      if (pairsShown < MAX_PAIRS) { pairsShown = MAX_PAIRS; drawPairs(); }
+      search("pairs", "pairs");
+    });
+    on("pairs-more", "click", () => { pairsShown = MAX_PAIRS; drawPairs(); });
+    on("start", "change", () => { start = Number(byId("start").value); row = data.rows[start].slice(); showRow(); });
+    on("reset", "click", () => { row = data.rows[start].slice(); showRow(); });
+    on("importance-csv", "click", () => saveCsv("importance.csv", [["feature", "mean absolute effect"],
+      ...rankPlayers().map(({ name, size }) => [name, size])]));
+    on("shapes-csv", "click", () => saveCsv("shapes.csv", [["feature", "value", "effect", "standard error"],
+      ...singles.filter(isShown("shapes")).flatMap((term) => listPoints(term).map(({ x, y, error }) => [term.name, x, y, term.errors ? error : ""]))]));
+    on("pairs-csv", "click", () => saveCsv("pairs.csv", [["first", "second", "first value", "second value", "effect"],
+      ...pairs.filter(isShown("pairs")).flatMap((term) => listCells(term).cells.map(({ x, y, effect }) =>
+        [...term.columns.map((column) => columns[column].name), x.value, y.value, effect]))]));
+    on("explorer-csv", "click", () => {
+      const scored = scorer.score(row);
+      saveCsv("row.csv", [["feature", "value", "effect"], ["(average row)", "", scorer.base[output]],
+        ...listSteps(scored).map((step) => [step.name, playerValue(step.player), step.value]),
+        ["(prediction)", "", scored.prediction[output]]]);
+    });
+    window.addEventListener("hashchange", follow);
+    window.addEventListener("beforeprint", drawAll);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    let width = byId("shapes-cards").clientWidth;
+    window.addEventListener("resize", () => {
+      if (byId("shapes-cards").clientWidth === width) return;
+      width = byId("shapes-cards").clientWidth;
+      redraw();
+    });
+  }
+
+  /** Whether a term's card is on the page and not searched away. */
+  function isShown(section) {
+    const names = new Set([...byId(`${section}-cards`).children].filter((card) => !card.hidden).map((card) => card.dataset.name));
+    return (term) => names.has(term.name.toLowerCase());
+  }
+
+  byId("title").textContent = data.title;
+  byId("left-out").hidden = !data.nLeftOut;
+  byId("left-out").textContent = `${data.nLeftOut} weak interactions were left out of this page to keep it small: ` +
+    `predictions below lack ${percent(data.lost)} of all effects.`;
+  byId("subtitle").textContent = `Explained: ${fitted.output_transform}. ${fitted.feature_names.length} features.`;
+  fillChoices();
+  makeControls();
+  listen();
+  const isLinked = readLink();
+  byId("output").value = output;
+  drawEverything();
+  if (isLinked) byId("explorer").scrollIntoView();
+
+  // For tests and tools: the row as it stands, its exact scores, and every chart drawn.
+  window.instashapReport = { getRow: () => row.slice(), getScores: () => scorer.score(row), drawAll };
+})();

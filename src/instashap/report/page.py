@@ -1,0 +1,163 @@
+"""A summary as one page that scores rows by itself: tables, scorer, charts and words in a single file."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..trust.words import percent
+from .summary import Summary, keep_terms
+from .words import VERDICTS, describe_verdict, list_ladder, list_segments
+
+# Bytes of tables in a page: what a mail takes, with libraries and rows beside them. The weakest pairs beyond are left out.
+MAX_TABLE_BYTES = 2_200_000
+_SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "scorer.js", "page.js")
+
+
+def render_page(summary: Summary, title: str = "Model report") -> str:
+    """HTML with everything in it: nothing is loaded from anywhere."""
+    payload = json.dumps(_make_payload(summary, title), allow_nan=False, separators=(",", ":"))
+    parts = {
+        "title": html.escape(title),
+        "style": _read("page.css"),
+        "verdict": _tie(_render_verdict(summary)),
+        "segments": _tie(_render_segments(summary)),
+        "about": _render_about(summary),
+        "data": payload.replace("<", "\\u003c"),  # no text of the data can end the element it stands in
+        "scripts": "".join(f"<script>\n{_read(name)}\n</script>\n" for name in _SCRIPTS),
+    }
+    page = _read("page.html")
+    for name, part in parts.items():
+        head, tail = page.split(f"<!--{name}-->")
+        page = head + part + tail
+    return page
+
+
+def _tie(text: str) -> str:
+    """Keeps numbers and their signs on one line."""
+    return text.replace(" %", "\u00a0%")
+
+
+def _read(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
+    numbers, lost = _fit_tables(summary)
+    places = {number: place for place, number in enumerate(numbers)}
+    fitted, arrays = keep_terms(summary.fitted, numbers).pack_tables()
+    fitted.pop("facts")
+    if summary.fitted.residuals is not None or summary.fitted.record is not None:
+        fitted["residuals"], residuals = _pack_residuals(summary)
+        arrays |= residuals
+    return {
+        "title": title,
+        "fitted": fitted,
+        "arrays": {name: _pack(array) for name, array in arrays.items()},
+        "terms": [{**asdict(term), "number": places[term.number]} for term in summary.terms if term.number in places],
+        "nLeftOut": len(summary.terms) - len(numbers),
+        "lost": lost,
+        "columns": [asdict(column) for column in summary.columns],
+        "importance": summary.importance,
+        "rows": summary.shown_rows,
+        "rowNumbers": summary.shown_numbers,
+        "nRows": summary.n_rows,
+    }
+
+
+def _fit_tables(summary: Summary) -> tuple[list[int], float | None]:
+    """Terms whose tables the page can hold, the weakest interactions left out, and the share of all effects lost with them."""
+    tables = summary.fitted.model.tables
+    n_bytes = sum(table.nbytes for table in tables)
+    kept = set(range(len(tables)))
+    weakest = sorted((term for term in summary.terms if len(term.columns) > 1), key=lambda term: sum(term.importance))
+    for term in weakest:
+        if n_bytes <= MAX_TABLE_BYTES:
+            break
+        kept.remove(term.number)
+        n_bytes -= tables[term.number].nbytes
+    if len(kept) == len(tables):
+        return sorted(kept), None
+    total = sum(sum(term.importance) for term in summary.terms)
+    lost = sum(sum(term.importance) for term in summary.terms if term.number not in kept)
+    return sorted(kept), lost / total if total else 0.0
+
+
+def _pack_residuals(summary: Summary) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What trust of a row is made of: three sizes for all the held-out ones, and the first curve of each column."""
+    from ..trust.rows import pick_typical_sizes
+
+    facts, arrays = summary.fitted.get_residuals().pack()
+    curves = {name: array[:, :1] for name, array in arrays.items() if name.startswith("residual_curves_")}
+    typical = pick_typical_sizes(arrays["residual_sizes"]).tolist()
+    return {"level": facts["level"], "typical": typical}, {"residual_spread": arrays["residual_spread"], **curves}
+
+
+def _pack(array: NDArray[Any]) -> dict[str, Any]:
+    data = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return {"dtype": data.dtype.str, "shape": list(array.shape), "data": base64.b64encode(data.tobytes()).decode("ascii")}
+
+
+def _render_verdict(summary: Summary) -> str:
+    note = f"<p class='note'>{html.escape(summary.audit_note)}</p>" if summary.audit_note else ""
+    if summary.audit is None:
+        return f"<p class='verdict unknown'><strong>Not judged</strong></p>{note}"
+    verdict = summary.audit.verdict
+    sentences = "".join(f"<li>{html.escape(each)}</li>" for each in summary.audit.summary().splitlines())
+    header, *rows = list_ladder(summary.audit)
+    head = "".join(f"<th scope='col'>{html.escape(cell)}</th>" for cell in header)
+    body = "".join(_render_rung(row) for row in rows)
+    return (
+        f"<p class='verdict {verdict}'><strong>{VERDICTS[verdict]}</strong> {html.escape(describe_verdict(summary.audit))}</p>"
+        f"<ul class='sentences'>{sentences}</ul>{note}"
+        f"<h3>The ladder</h3><p class='note'>How much each step up tells, on rows the fit had not seen; in brackets the range "
+        f"that holds nine times in ten.</p><div class='scroll' tabindex='0' role='region' aria-label='The ladder, a table'>"
+        f"<table class='ladder'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _render_rung(row: list[str]) -> str:
+    first, *cells = (html.escape(cell) for cell in row)
+    return f"<tr><th scope='row'>{first}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _render_segments(summary: Summary) -> str:
+    segments = [] if summary.audit is None else list_segments(summary.audit)
+    if summary.audit is None:
+        return "<p>Nothing is known about them without a verdict.</p>"
+    if not segments:
+        return "<p>No part of the rows is explained clearly worse than the rest.</p>"
+    body = "".join(
+        f"<tr><th scope='row'>{html.escape(' and '.join(each.conditions))}</th><td>{percent(each.share)}</td>"
+        f"<td>{percent(max(each.carried.value, 0.0))}</td><td>{percent(each.lost)}</td></tr>"
+        for each in segments
+    )
+    return (
+        "<p>In these rows the explanations carry least of the model. Look at single cases there with care.</p>"
+        "<div class='scroll' tabindex='0' role='region' aria-label='Worst segments, a table'><table id='segments-table'><thead>"
+        "<tr><th scope='col'>Where</th><th scope='col'>Share of the rows</th>"
+        "<th scope='col'>Carried there</th><th scope='col'>Share of all that is left unexplained</th></tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def _render_about(summary: Summary) -> str:
+    fitted = summary.fitted
+    chosen = fitted.facts["chosen"]
+    rows = f" fitted to {fitted.facts['n_rows']:,} rows," if "n_rows" in fitted.facts else ""
+    shown = (
+        f"It holds {len(summary.shown_rows)} rows of the data, for the row explorer. " if summary.shown_numbers else ""
+    )
+    return html.escape(
+        f"Made with instashap {__version__}: an additive model of order {chosen['order']},{rows} {len(summary.terms)} shape "
+        f"functions, {fitted.game} game (“unknown” means: known only as far as the other features tell). What is explained: "
+        f"{fitted.output_transform}. {shown}This page works without a connection; nothing entered here leaves it."
+    )

@@ -1,0 +1,216 @@
+/* Scores rows of a fitted additive game in a browser or in Node: prediction, effects, Shapley values, trust of the row.
+ *
+ * It reads what a saved explainer holds: `fitted`, that part of the manifest, and `arrays`, its members by name, each
+ * {shape, data} with a typed array. Formulas are those of additive/model.py, additive/lookup.py, table/encoding.py and
+ * trust/rows.py. No dependency; nothing is drawn here.
+ */
+(function (root) {
+  "use strict";
+
+  // Residuals below this share of the spread are rounding (additive/residuals.py).
+  const ROUNDING = 1e-6;
+  // Quantiles of held-out residual sizes: the middle, and the ends of a 90 % interval.
+  const LEVELS = [0.05, 0.5, 0.95];
+
+  const NUMBERS = { "<f8": Float64Array, "<i4": Int32Array, "<i8": BigInt64Array, "|b1": Uint8Array };
+
+  /** Arrays from {name: {dtype, shape, data}} with base64 of little-endian numbers. */
+  function decodeArrays(packed) {
+    const arrays = {};
+    for (const [name, each] of Object.entries(packed)) {
+      const text = atob(each.data);
+      const bytes = new Uint8Array(text.length);
+      for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+      arrays[name] = { shape: each.shape, data: new NUMBERS[each.dtype](bytes.buffer) };
+    }
+    return arrays;
+  }
+
+  function pad(number) {
+    return String(number).padStart(5, "0");
+  }
+
+  function readBasis(arrays, column, size) {
+    const first = arrays[`column_${pad(column)}_first_${size}`].data;
+    const { shape, data } = arrays[`column_${pad(column)}_polynomials_${size}`];
+    return { first, polynomials: data, width: shape[1], nPowers: shape[2] };
+  }
+
+  function readColumn(fitted, arrays, column) {
+    const { levels } = fitted.columns[column];
+    const part = (name) => arrays[`column_${pad(column)}_${name}`].data;
+    return {
+      cells: levels === null ? null : new Map(levels.map((level, cell) => [level, cell])),
+      edges: part("edges"),
+      lows: part("lows"),
+      scales: part("scales"),
+      bases: [0, 1, 2].map((size) => readBasis(arrays, column, size)),
+    };
+  }
+
+  /** Cell and offset t in [0, 1] of a value: a number, text, true, false, or null (NaN) for missing. */
+  function encode(column, value) {
+    const isMissing = value === null || value === undefined || Number.isNaN(value);
+    if (column.cells !== null) {
+      const n = column.cells.size;
+      return [isMissing ? n + 1 : column.cells.has(value) ? column.cells.get(value) : n, 0];
+    }
+    if (isMissing) return [column.edges.length + 1, 0];
+    let low = 0;
+    let high = column.edges.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (column.edges[middle] < value) low = middle + 1;
+      else high = middle;
+    }
+    return [low, Math.min(Math.max((value - column.lows[low]) * column.scales[low], 0), 1)];
+  }
+
+  /** First active function of a basis at (cell, t), and the values of all active ones. */
+  function weigh(basis, [cell, t]) {
+    const values = new Float64Array(basis.width);
+    for (let m = 0; m < basis.width; m++) {
+      const start = (cell * basis.width + m) * basis.nPowers;
+      let value = basis.polynomials[start + basis.nPowers - 1];
+      for (let power = basis.nPowers - 2; power >= 0; power--) value = value * t + basis.polynomials[start + power];
+      values[m] = value;
+    }
+    return { first: basis.first[cell], values };
+  }
+
+  /** Part functions of a term where its axes stand: sums over the product of active functions. */
+  function lookUp(term, axes) {
+    const { data, nParts, strides } = term;
+    const parts = new Float64Array(nParts);
+    const visit = (axis, node, factor) => {
+      if (axis === axes.length) {
+        for (let part = 0; part < nParts; part++) parts[part] += factor * data[node + part];
+        return;
+      }
+      const { first, values } = axes[axis];
+      for (let m = 0; m < values.length; m++) visit(axis + 1, node + (first + m) * strides[axis], factor * values[m]);
+    };
+    visit(0, 0, 1);
+    return parts;
+  }
+
+  /** A term with what each of its parts adds: to the prediction, and to each player's Shapley value. */
+  function readTerm(fitted, arrays, number, nPlayers, nOutputs) {
+    const { shape, data } = arrays[`table_${pad(number)}`];
+    const { shape: mixed, data: mixing } = arrays[`mixing_${pad(number)}`];
+    const [nParts, nPresence] = mixed;
+    const strides = shape.slice(0, -1).map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+    const sums = new Float64Array(nParts * nOutputs);
+    const credits = new Float64Array(nParts * nPlayers * nOutputs);
+    for (let part = 0; part < nParts; part++)
+      for (let set = 0; set < nPresence; set++) {
+        const players = fitted.presence_sets[number][set];
+        for (let output = 0; output < nOutputs; output++) {
+          const weight = mixing[(part * nPresence + set) * nOutputs + output];
+          sums[part * nOutputs + output] += weight;
+          for (const player of players)
+            credits[(part * nPlayers + player) * nOutputs + output] += weight / players.length;
+        }
+      }
+    const shares = [];
+    for (let part = 0; part < nParts; part++) {
+      const own = [];
+      for (let slot = 0; slot < nPlayers * nOutputs; slot++) {
+        const share = credits[part * nPlayers * nOutputs + slot];
+        if (share !== 0) own.push([slot, share]);
+      }
+      shares.push(own);
+    }
+    return { columns: fitted.value_sets[number], data, nParts, strides, sums, shares };
+  }
+
+  /** The middle of sorted sizes between the ends of a 90 % interval, rising. */
+  function pickTypical(sizes) {
+    return LEVELS.map((level) => {
+      const place = Math.ceil(level * (sizes.length + 1)) - 1;
+      return sizes[Math.min(Math.max(place, 0), sizes.length - 1)];
+    });
+  }
+
+  /** Held-out residuals of the fit: the three sizes an interval is made of, and where residuals are larger. */
+  function readResiduals(fitted, arrays) {
+    if (!fitted.residuals) return null;
+    return {
+      level: fitted.residuals.level,
+      // A page holds the three sizes, a saved explainer all of them.
+      typical: fitted.residuals.typical || pickTypical(arrays.residual_sizes.data),
+      spread: arrays.residual_spread.data,
+      curves: fitted.columns.map((_, column) => arrays[`residual_curves_${pad(column)}`]),
+    };
+  }
+
+  function computeTrust(residuals, main, values, nPlayers, nOutputs) {
+    if (residuals === null) return null;
+    let log = residuals.level;
+    residuals.curves.forEach(({ shape, data }, column) => {
+      main[column].values.forEach((weight, m) => (log += weight * data[(main[column].first + m) * shape[1]]));
+    });
+    let squares = 0;
+    for (let output = 0; output < nOutputs; output++) {
+      let length = 0;
+      for (let player = 0; player < nPlayers; player++) length += Math.abs(values[player * nOutputs + output]);
+      squares += (length / residuals.spread[output]) ** 2;
+    }
+    const bars = Math.sqrt(squares);
+    const [high, share, low] = residuals.typical.map((size) => {
+      const whole = bars + Math.max(Math.exp(log) * size - ROUNDING, 0);
+      return whole > ROUNDING ? bars / whole : 1;
+    });
+    return { share, low, high };
+  }
+
+  /** A scorer: score(row) of values in the order of fitted.names, and evaluateTerm(number, values) of its columns alone. */
+  function makeScorer(fitted, arrays) {
+    const nPlayers = fitted.feature_names.length;
+    const nOutputs = fitted.output_names.length;
+    const base = arrays.base_value.data;
+    const columns = fitted.columns.map((_, column) => readColumn(fitted, arrays, column));
+    const terms = fitted.value_sets.map((_, number) => readTerm(fitted, arrays, number, nPlayers, nOutputs));
+    const residuals = readResiduals(fitted, arrays);
+
+    function addEffect(term, parts, effect) {
+      for (let part = 0; part < term.nParts; part++)
+        for (let output = 0; output < nOutputs; output++)
+          effect[output] += term.sums[part * nOutputs + output] * parts[part];
+    }
+
+    function evaluateTerm(number, values) {
+      const term = terms[number];
+      const axes = term.columns.map((column, place) =>
+        weigh(columns[column].bases[term.columns.length - 1], encode(columns[column], values[place])));
+      const effect = new Float64Array(nOutputs);
+      addEffect(term, lookUp(term, axes), effect);
+      return effect;
+    }
+
+    function score(row) {
+      const places = columns.map((column, number) => encode(column, row[number]));
+      const weights = columns.map((column, number) => column.bases.map((basis) => weigh(basis, places[number])));
+      const values = new Float64Array(nPlayers * nOutputs);
+      const effects = terms.map(() => new Float64Array(nOutputs));
+      const prediction = Float64Array.from(base);
+      terms.forEach((term, number) => {
+        const size = term.columns.length - 1;
+        const parts = lookUp(term, term.columns.map((column) => weights[column][size]));
+        addEffect(term, parts, effects[number]);
+        term.shares.forEach((shares, part) => {
+          for (const [slot, share] of shares) values[slot] += share * parts[part];
+        });
+        for (let output = 0; output < nOutputs; output++) prediction[output] += effects[number][output];
+      });
+      const trust = computeTrust(residuals, weights.map((each) => each[0]), values, nPlayers, nOutputs);
+      return { prediction, effects, values, trust };
+    }
+
+    return { score, evaluateTerm, base, nPlayers, nOutputs };
+  }
+
+  const instashapScorer = { decodeArrays, makeScorer };
+  if (typeof module === "object" && module.exports) module.exports = instashapScorer;
+  else root.instashapScorer = instashapScorer;
+})(typeof globalThis === "object" ? globalThis : this);

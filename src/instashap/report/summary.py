@@ -1,0 +1,258 @@
+"""Everything a report says, before it has a form."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from .._errors import NotFittedError, TooLargeError
+from ..explain.explainer import Explainer
+from ..explain.fitted import FittedGame
+from ..table.columns import Table
+from ..table.encoding import Encoded
+from .columns import ColumnView, read_values, view_columns
+
+if TYPE_CHECKING:
+    from ..trust.report import TrustReport
+
+# Rows that importances are averaged over, and rows a reader can start from; evenly spaced over the table.
+MAX_ROWS = 20_000
+MAX_SHOWN_ROWS = 100
+
+
+@dataclass(frozen=True)
+class TermView:
+    """One shape function.
+
+    Attributes
+    ----------
+    number : int
+        Its place among ``fitted.model.value_sets``.
+    columns : tuple of int
+    name : str
+    importance : list of float, one an output
+        Mean absolute effect on the rows.
+    errors : list of list of float or None
+        Standard errors of a main effect by place and output; see :attr:`ColumnView.places`.
+    """
+
+    number: int
+    columns: tuple[int, ...]
+    name: str
+    importance: list[float]
+    errors: list[list[float]] | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a report says.
+
+    Attributes
+    ----------
+    fitted : FittedGame
+    audit : TrustReport or None
+    audit_note : str
+        Why there is no audit, or what it did not use; empty if there is nothing to say.
+    columns : list of ColumnView
+    terms : list of TermView
+        Singles and pairs and triples, each by falling importance.
+    importance : list of list of float
+        Mean absolute Shapley value by player and output; empty without rows.
+    shown_rows : list of list
+        Rows to start from, and their numbers in the table.
+    shown_numbers : list of int
+    n_rows : int
+        Rows that importances speak of.
+    """
+
+    fitted: FittedGame
+    audit: TrustReport | None
+    audit_note: str
+    columns: list[ColumnView]
+    terms: list[TermView]
+    importance: list[list[float]]
+    shown_rows: list[list[Any]]
+    shown_numbers: list[int]
+    n_rows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON, without the tables that score rows."""
+        fitted = self.fitted
+        return {
+            "instashap": __version__,
+            "output_transform": fitted.output_transform,
+            "output_names": list(fitted.output_names),
+            "game": fitted.game,
+            "feature_names": list(fitted.feature_names),
+            "base_value": fitted.model.base_value.tolist(),
+            "n_rows": self.n_rows,
+            "audit": None if self.audit is None else self.audit.to_dict(),
+            "audit_sentences": [] if self.audit is None else self.audit.summary().splitlines(),
+            "audit_note": self.audit_note,
+            "importance": self.importance,
+            "terms": [{**asdict(term), "shape": _tabulate(self, term)} for term in self.terms],
+            "columns": [asdict(column) for column in self.columns],
+        }
+
+
+def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summary:
+    """Importances, shapes and the audit of an explainer, and rows to try it on.
+
+    Parameters
+    ----------
+    explainer_or_estimator : Explainer or estimator
+    X : table of shape (n_rows, n_columns), optional
+        Rows that importances and densities speak of.
+    y : array, optional
+        Labels of X, for the audit.
+    """
+    explainer = find_explainer(explainer_or_estimator)
+    fitted = explainer._check_fitted()
+    audit, note = _audit(explainer, X, y)
+    table = None if X is None else fitted.read(X)
+    some = None if table is None else table.take(_space(table.n_rows, MAX_ROWS))
+    columns = view_columns(fitted, some)
+    importance: list[list[float]] = []
+    effects = _size_tables(fitted)
+    if some is not None:
+        importance = np.abs(fitted.compute_shapley_values(some)).mean(axis=0).tolist()
+        effects = _average_effects(fitted, some)
+    terms = [
+        TermView(number, values, name, effects[number].tolist(), _find_errors(fitted, values, columns))
+        for number, (values, name) in enumerate(zip(fitted.model.value_sets, fitted.term_names, strict=True))
+    ]
+    terms.sort(key=lambda term: (len(term.columns), -sum(term.importance)))
+    numbers = [] if table is None else _space(table.n_rows, MAX_SHOWN_ROWS).tolist()
+    shown = [_middle_row(columns)] if table is None else _list_rows(table.take(np.array(numbers)))
+    n_rows = 0 if some is None else some.n_rows
+    return Summary(fitted, audit, note, columns, terms, importance, shown, numbers, n_rows)
+
+
+def find_explainer(explainer_or_estimator: Any) -> Explainer:
+    """The explainer itself, or that of an estimator."""
+    if isinstance(explainer_or_estimator, Explainer):
+        return explainer_or_estimator
+    if hasattr(explainer_or_estimator, "to_explainer"):
+        found: Explainer = explainer_or_estimator.to_explainer()
+        return found
+    raise TypeError(
+        "a report is made of an Explainer, AdditiveRegressor or AdditiveClassifier, got "
+        f"{type(explainer_or_estimator).__name__}; for another model pass Explainer(model).fit(X)"
+    )
+
+
+def _audit(explainer: Explainer, X: Any, y: Any) -> tuple[TrustReport | None, str]:
+    """The audit that the rows and labels at hand allow, and what to know about it."""
+    try:
+        if y is None:
+            return explainer.audit(), ""
+        if _are_own_rows(explainer, X):
+            return explainer.audit(y=y), ""
+        if explainer.model is not None:
+            return explainer.audit(X, y), ""
+        return explainer.audit(), "The labels were not used: this explainer does not hold its model."
+    except NotFittedError as error:
+        return None, f"There is no verdict: {error}."
+
+
+def _are_own_rows(explainer: Explainer, X: Any) -> bool:
+    fitted = explainer._check_fitted()
+    if fitted.record is None:
+        return False
+    table = fitted.read(X)
+    own = fitted.get_rows().encoded
+    if table.n_rows != len(own.cells):
+        return False
+    encoded = fitted.encoder.encode(table)
+    return bool((encoded.cells == own.cells).all() and (encoded.offsets == own.offsets).all())
+
+
+def _space(n_rows: int, n_kept: int) -> NDArray[np.int64]:
+    return np.linspace(0, n_rows - 1, min(n_rows, n_kept)).astype(np.int64)
+
+
+def _average_effects(fitted: FittedGame, table: Table) -> NDArray[np.float64]:
+    """Mean absolute effects, shape (n_terms, n_outputs)."""
+    totals = np.zeros((len(fitted.model.value_sets), fitted.model.n_outputs))
+    for start in range(0, table.n_rows, 1000):
+        block = table.take(np.arange(start, min(start + 1000, table.n_rows)))
+        totals += np.abs(fitted.compute_effects(block)).sum(axis=0)
+    return totals / table.n_rows
+
+
+def _size_tables(fitted: FittedGame) -> NDArray[np.float64]:
+    """Mean absolute table entries, where there are no rows to ask; shape (n_terms, n_outputs)."""
+    sizes = [np.abs(shape).reshape(-1, shape.shape[-1]).mean(axis=0) for shape in fitted.model.shapes]
+    return np.array(sizes).reshape(len(sizes), fitted.model.n_outputs)
+
+
+def _find_errors(fitted: FittedGame, values: tuple[int, ...], columns: list[ColumnView]) -> list[list[float]] | None:
+    """Standard errors of a main effect where its shape is drawn, if the fit can give them."""
+    column = columns[values[0]]
+    if len(values) > 1 or column.is_category or (fitted.errors is None and fitted.record is None):
+        return None
+    try:
+        errors = fitted.compute_shape_errors(values, encode_places(fitted, values[0], column.places))
+    except (TooLargeError, ValueError):
+        return None
+    return errors.tolist()  # type: ignore[no-any-return]
+
+
+def encode_places(fitted: FittedGame, column: int, places: list[float]) -> Encoded:
+    """Cells and offsets of values of one number column, shapes (n_places, 1)."""
+    encoder = fitted.encoder.columns[column]
+    x = np.array(places)
+    cells = np.searchsorted(encoder.edges, x, "left")
+    offsets = np.clip((x - encoder.lows[cells]) * encoder.scales[cells], 0.0, 1.0)
+    return Encoded(cells[:, None].astype(np.int32), offsets[:, None])
+
+
+def _tabulate(summary: Summary, term: TermView) -> list[list[float]] | None:
+    """Values of a main effect by place (or cell of a category) and output."""
+    if len(term.columns) > 1:
+        return None
+    (column,) = term.columns
+    fitted, view = summary.fitted, summary.columns[column]
+    if view.is_category:
+        cells = np.arange(fitted.encoder.columns[column].n_cells, dtype=np.int32)[:, None]
+        encoded = Encoded(cells, np.zeros(cells.shape))
+    else:
+        encoded = encode_places(fitted, column, view.places)
+    basis = fitted.model.bases[column][0]
+    shape = basis.combine(encoded.cells[:, 0], encoded.offsets[:, 0], fitted.model.shapes[term.number])
+    return shape.tolist()  # type: ignore[no-any-return]
+
+
+def _list_rows(table: Table) -> list[list[Any]]:
+    return [list(row) for row in zip(*read_values(table), strict=True)]
+
+
+def _middle_row(columns: list[ColumnView]) -> list[Any]:
+    """A row to start from where there is none: the middle of each column, or its most frequent level."""
+    return [
+        (column.levels[0] if column.levels else None)
+        if column.is_category
+        else column.places[len(column.places) // 2]
+        for column in columns
+    ]
+
+
+def keep_terms(fitted: FittedGame, numbers: list[int]) -> FittedGame:
+    """The same game with some of its terms."""
+    model = fitted.model
+
+    def pick(parts: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(parts[number] for number in numbers)
+
+    kept = replace(
+        model,
+        value_sets=pick(model.value_sets),
+        presence_sets=pick(model.presence_sets),
+        tables=pick(model.tables),
+        mixings=pick(model.mixings),
+    )
+    return replace(fitted, model=kept)

@@ -1,0 +1,69 @@
+"""One explanation as a table in a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._optional import require
+from ..explain.explanation import Explanation, format_value
+from ..trust.words import percent
+
+_BAR_WIDTH = 24
+
+
+def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15) -> Any:
+    """What one row's output is made of, the largest part first, as a ``rich`` table; print it with ``rich.print``.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Of several outputs the first is shown; choose another with ``explanation[..., name]``.
+    row : int
+        Position among the rows.
+    n_features : int
+        Weaker features are summed up.
+
+    Raises
+    ------
+    IndexError
+        If there is no such row.
+    OptionalDependencyError
+        If rich is not installed.
+    """
+    table_of = require("rich.table", "terminal", "terminal views").Table
+    text_of = require("rich.text", "terminal", "terminal views").Text
+    if not 0 <= row < len(explanation):
+        raise IndexError(f"there is no row {row}: the explanation has rows 0 to {len(explanation) - 1}")
+    one = (explanation[..., 0] if explanation.has_outputs else explanation)[row]
+    values, base = one.values[0], float(one.base_values[0])
+    table = table_of(title=f"{one.output_transform}: row {row}", caption=_say_trust(one))
+    for name, side in (("feature", "left"), ("value", "left"), ("", "left"), ("adds", "right")):
+        table.add_column(name, justify=side)
+    table.add_row("average row", "", "", f"{base:.5g}")
+    order = np.argsort(-np.abs(values), kind="stable")
+    largest = float(np.abs(values).max()) or 1.0
+    for player in order[:n_features]:
+        value = float(values[player])
+        length = max(round(_BAR_WIDTH * abs(value) / largest), 1 if value else 0)
+        bar = text_of(("+" if value > 0 else "-") * length, style="red" if value > 0 else "blue")
+        table.add_row(text_of(one.feature_names[player]), text_of(format_value(one.data[0, player])), bar, f"{value:+.4g}")
+    rest = order[n_features:]
+    if len(rest):
+        table.add_row(f"{len(rest)} weaker features", "", "", f"{values[rest].sum():+.4g}")
+    table.add_section()
+    table.add_row("prediction", "", "", f"{float(one.predictions[0]):.5g}")
+    return table
+
+
+def _say_trust(one: Explanation) -> str | None:
+    if one.trust is None or one.trust_interval is None:
+        return None
+    low, high = one.trust_interval[0]
+    return f"trust {percent(float(one.trust[0]))} ({percent(float(low))} to {percent(float(high))})"
+
+
+def print_explanation(explanation: Explanation, row: int = 0) -> None:
+    """Print what :func:`render_terminal` makes."""
+    require("rich.console", "terminal", "terminal views").Console().print(render_terminal(explanation, row))

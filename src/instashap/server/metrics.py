@@ -1,0 +1,62 @@
+"""What an operator watches: requests, rows and seconds, as Prometheus reads them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .._optional import require
+
+# Answers take from a fraction of a millisecond to seconds for a large batch.
+_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
+_PATHS = {"/", "/predict", "/explain", "/audit", "/health", "/metrics", "/openapi.json"}
+
+
+class Metrics:
+    """Counters of one application, apart from any other in the process."""
+
+    def __init__(self) -> None:
+        prometheus = require("prometheus_client", "server", "services")
+        self._prometheus = prometheus
+        self._registry = prometheus.CollectorRegistry()
+        self._requests = prometheus.Counter(
+            "instashap_requests", "Requests answered.", ["path", "status"], registry=self._registry
+        )
+        self._rows = prometheus.Counter("instashap_rows", "Rows taken.", ["path"], registry=self._registry)
+        self._seconds = prometheus.Histogram(
+            "instashap_seconds", "Seconds to an answer.", ["path"], registry=self._registry, buckets=_BUCKETS
+        )
+        self.media_type = prometheus.CONTENT_TYPE_LATEST
+
+    def render(self) -> bytes:
+        """Everything counted, as text."""
+        text: bytes = self._prometheus.generate_latest(self._registry)
+        return text
+
+    def count_rows(self, path: str, n_rows: int) -> None:
+        self._rows.labels(path).inc(n_rows)
+
+    def make_middleware(self) -> Any:
+        """An ASGI middleware that counts; unknown paths are counted together, so that nobody can fill the memory."""
+        metrics = self
+
+        class CountRequests:
+            def __init__(self, app: Any) -> None:
+                self.app = app
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                if scope["type"] != "http":
+                    await self.app(scope, receive, send)
+                    return
+                path = scope["path"] if scope["path"] in _PATHS else "other"
+                start = time.perf_counter()
+
+                async def watch(message: Any) -> None:
+                    if message["type"] == "http.response.start":
+                        metrics._requests.labels(path, message["status"]).inc()
+                        metrics._seconds.labels(path).observe(time.perf_counter() - start)
+                    await send(message)
+
+                await self.app(scope, receive, watch)
+
+        return CountRequests

@@ -1,0 +1,201 @@
+"""The page in a real browser: its numbers are Python's, and everybody can read it."""
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+from instashap.report import page as page_module
+from instashap.report.summary import keep_terms, summarise
+
+LONG = "=long name of a column that no phone can show on a single line"
+
+
+def read_row(page: Any, table: pd.DataFrame) -> pd.DataFrame:
+    """The row the page shows, as Python would be given it."""
+    row = pd.DataFrame([page.evaluate("instashapReport.getRow()")], columns=table.columns, dtype=object)
+    numbers = {name: float for name in table.columns if table[name].dtype.kind in "fi"}
+    return row.astype(numbers)
+
+
+def check_numbers(page: Any, explainer: instashap.Explainer, table: pd.DataFrame, output: int = 0) -> float:
+    """What stands in the page's elements, against Python; returns the prediction."""
+    explanation = explainer(read_row(page, table))
+    values = explanation.values[0][:, output]
+    shown = {int(cell.get_attribute("data-player")): float(cell.get_attribute("data-value"))
+             for cell in page.query_selector_all("#waterfall [data-player]")}  # fmt: skip
+    assert sorted(shown) == list(range(len(values)))
+    np.testing.assert_allclose([shown[player] for player in sorted(shown)], values, rtol=0, atol=1e-9)
+    prediction = float(page.get_attribute("#prediction", "data-value"))
+    assert prediction == pytest.approx(explanation.predictions[0, output], abs=1e-9)
+    trust = [float(page.get_attribute("#trust-text", f"data-{name}")) for name in ("value", "low", "high")]
+    assert explanation.trust is not None
+    np.testing.assert_allclose(trust, [explanation.trust[0], *explanation.trust_interval[0]], rtol=0, atol=1e-9)
+    return prediction
+
+
+def test_numbers_are_pythons_after_every_kind_of_change(open_page: Any, explainer: Any, table: pd.DataFrame) -> None:
+    page = open_page()
+    seen = [check_numbers(page, explainer, table)]
+    number = {name: place for place, name in enumerate(table.columns)}
+    changes = [
+        lambda: page.press(f"#feature-{number['smooth']}", "ArrowRight"),
+        lambda: page.fill(f"#feature-{number['spiked']}", "0"),
+        lambda: page.fill(f"[data-entry='{number[LONG]}']", "0.123456789012345"),
+        lambda: page.fill(f"[data-entry='{number['spiked']}']", "-1e6"),
+        lambda: page.select_option(f"#feature-{number['town']}", label="north"),
+        lambda: page.select_option(f"#feature-{number['town']}", value="other"),
+        lambda: page.select_option(f"#feature-{number['town']}", value="missing"),
+        lambda: page.select_option(f"#feature-{number['is_new']}", label="true"),
+        lambda: page.select_option(f"#feature-{number['is_new']}", label="false"),
+        lambda: page.check(f"[data-missing='{number['smooth']}']"),
+        lambda: page.fill(f"#feature-{number['rooms']}", "6"),
+        lambda: page.select_option("#start", "57"),
+    ]
+    for change in changes:
+        change()
+        seen.append(check_numbers(page, explainer, table))
+    assert len(set(seen)) > 8  # a change to what is there already changes nothing
+
+
+def test_another_output_is_shown_when_chosen(open_page: Any, explainer: Any, table: pd.DataFrame) -> None:
+    page = open_page()
+    page.select_option("#output", label="days <to> sell")
+    check_numbers(page, explainer, table, output=1)
+    importance = np.abs(explainer.shap_values(table)).mean(axis=0)[:, 1]
+    shown = [float(cell.get_attribute("data-value")) for cell in page.query_selector_all("#importance-bars [data-value]")]
+    np.testing.assert_allclose(shown, np.sort(importance)[::-1], rtol=0, atol=1e-12)
+
+
+def test_a_link_leads_to_the_same_row(open_page: Any, explainer: Any, table: pd.DataFrame) -> None:
+    page = open_page()
+    page.select_option("#start", "20")
+    page.fill("#feature-1", "3")
+    page.select_option("#output", "1")
+    page.wait_for_timeout(600)  # the link follows when the hand rests
+    link = page.get_attribute("#permalink", "href")
+    other = open_page(link=link)
+    assert other.evaluate("instashapReport.getRow()") == page.evaluate("instashapReport.getRow()")
+    check_numbers(other, explainer, table, output=1)
+    number = list(np.linspace(0, len(table) - 1, 100).astype(int))[20]
+    assert link.startswith(f"#row={number}&")
+    plain = open_page(link=f"#row={number}")
+    expected = [None if value != value or value is None else value for value in table.iloc[number]]
+    assert plain.evaluate("instashapReport.getRow()") == expected
+
+
+@pytest.mark.parametrize("link", ["#row=9999", "#row=x&values=[1]", "#row=0&values=%7B", '#row=0&values=["a",{},1,1,1,1]'])
+def test_a_damaged_link_shows_a_whole_row(open_page: Any, explainer: Any, table: pd.DataFrame, link: str) -> None:
+    check_numbers(open_page(link=link), explainer, table)
+
+
+def test_a_phone_needs_no_sideways_scrolling(open_page: Any) -> None:
+    page = open_page(viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True)
+    page.evaluate("instashapReport.drawAll()")
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_every_chart_is_drawn_before_printing(open_page: Any) -> None:
+    page = open_page()
+    n_cards = len(page.query_selector_all(".card"))
+    assert len(page.query_selector_all(".card svg")) < n_cards
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert len(page.query_selector_all(".card .chart > *")) == n_cards
+    page.emulate_media(media="print")
+    assert not page.is_visible("#controls")
+    assert page.is_visible("#waterfall")
+    assert page.pdf()[:5] == b"%PDF-"
+
+
+def test_search_leaves_what_was_searched(open_page: Any) -> None:
+    page = open_page()
+    page.fill("#shapes-search", "ROOM")
+    names = [title.inner_text() for title in page.query_selector_all("#shapes-cards .card:not([hidden]) h3")]
+    assert names == ["rooms"]
+    assert page.inner_text("#shapes-found") == "1 of 6 features found"
+
+
+def save(page: Any, button: str) -> list[list[str]]:
+    with page.expect_download() as download:
+        page.click(button)
+    return list(csv.reader(Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()))
+
+
+def test_saved_tables_hold_what_is_shown(open_page: Any, explainer: Any, table: pd.DataFrame) -> None:
+    page = open_page()
+    rows = save(page, "#explorer-csv")
+    explanation = explainer(table.iloc[[0]])
+    given = {name: float(number) for name, _, number in rows[1:]}
+    assert given["(prediction)"] == pytest.approx(explanation.predictions[0, 0], abs=1e-9)
+    assert given["house"] == pytest.approx(explanation[:, "house", "price"].values[0, 0], abs=1e-9)
+    assert f"'{LONG}" in given  # a spreadsheet must not take a name for a formula
+    page.fill("#shapes-search", "rooms")
+    shapes = save(page, "#shapes-csv")
+    assert {row[0] for row in shapes[1:]} == {"rooms"}
+    effects = explainer._fitted.model.shapes[explainer.terms_.index((2,))]
+    assert max(float(row[2]) for row in shapes[1:]) == pytest.approx(effects[1:, 0].max(), abs=1e-9)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_barrier(open_page: Any, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python", reason="accessibility is tested with axe-playwright-python")
+    page = open_page(color_scheme=scheme)
+    page.evaluate("instashapReport.drawAll()")
+    page.add_script_tag(content=(Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run()")["violations"]
+    serious = [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
+    assert serious == []
+
+
+def test_a_row_can_be_changed_by_keyboard_alone(open_page: Any, explainer: Any, table: pd.DataFrame) -> None:
+    page = open_page()
+    page.focus("#start")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.type") == "range":
+            break
+    before = page.evaluate("instashapReport.getRow()")
+    page.keyboard.press("Home")
+    assert page.evaluate("instashapReport.getRow()") != before
+    check_numbers(page, explainer, table)
+
+
+def test_what_a_page_cannot_hold_is_left_out_and_told(
+    open_page: Any, explainer: Any, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted = explainer._fitted
+    singles = [number for number, values in enumerate(fitted.model.value_sets) if len(values) == 1]
+    monkeypatch.setattr(page_module, "MAX_TABLE_BYTES", sum(fitted.model.tables[number].nbytes for number in singles))
+    page = open_page(instashap.write_report(explainer, table, path=tmp_path / "small.html"))
+    rest = keep_terms(fitted, singles)
+    expected = rest.predict(rest.read(table.iloc[[0]]))[0, 0]
+    assert float(page.get_attribute("#prediction", "data-value")) == pytest.approx(expected, abs=1e-9)
+    sizes = np.abs(explainer.interaction_values(table)).mean(axis=0).sum(axis=1)
+    lost = 1 - sizes[singles].sum() / sizes.sum()
+    told = page.inner_text("#left-out")
+    assert told.startswith(f"{len(sizes) - len(singles)} weak")
+    assert float(re.findall(r"([\d.]+) %", told)[0]) == pytest.approx(100 * lost, abs=0.5)
+
+
+def test_text_of_the_data_stays_text(report: Path) -> None:
+    source = report.read_text(encoding="utf-8")
+    assert "<title>Houses &amp; &lt;homes&gt;</title>" in source
+    assert "east </script>" not in source
+    data = json.loads(re.findall(r'id="data">(.*?)</script>', source, flags=re.DOTALL)[0])
+    assert "east </script>" in data["columns"][3]["levels"]
+
+
+def test_a_page_without_rows_still_scores(open_page: Any, explainer: Any, table: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "bare.html"
+    path.write_text(page_module.render_page(summarise(explainer)), encoding="utf-8")
+    page = open_page(path)
+    assert not page.is_visible("#importance")
+    page.press("#feature-0", "End")
+    check_numbers(page, explainer, table)

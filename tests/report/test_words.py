@@ -1,0 +1,32 @@
+"""An audit in a decision maker's words."""
+
+from instashap.report.words import list_ladder, list_segments
+from instashap.trust.figures import Figure
+from instashap.trust.report import Rung, TrustReport
+from instashap.trust.segments import Segment
+
+WORSE = Segment(("a is above 3",), 0.1, Figure(0.2, 0.1, 0.3), 0.4)
+BETTER = Segment(("b is low",), 0.2, Figure(0.7, 0.6, 0.8), 0.1)
+
+
+def make_report() -> TrustReport:
+    start = Rung(0, 0, Figure(0.0, 0.0, 0.0), labels={"accuracy": Figure(0.5, 0.4, 0.6)})
+    classes = {"class agreement": Figure(0.9, 0.88, 0.92), "log-loss gap": Figure(0.1, 0.1, 0.1)}
+    labels = {"accuracy": Figure(0.8, 0.75, 0.85), "log-loss": Figure(0.3, 0.2, 0.4)}
+    first = Rung(1, 1, Figure(0.7, 0.6, 0.75), classes, labels, segments=(BETTER, WORSE))
+    return TrustReport((start, first), 1000, "new rows", "log-odds", {"accuracy": Figure(0.9, 0.88, 0.92)})
+
+
+def test_the_ladder_ends_with_the_verdict_and_the_model() -> None:
+    header, *rows = list_ladder(make_report())
+    assert header == ["Explained by", "Carried of the model", "Same class as the model", "accuracy (labels)", "Verdict"]
+    assert rows == [
+        ["nothing: the average alone", "0 %", "–", "50 % (40 to 60 %)", "–"],
+        ["single features", "70 % (60 to 75 %)", "90 % (88 to 92 %)", "80 % (75 to 85 %)",
+         "Do not rely on these explanations alone"],
+        ["the model itself", "–", "–", "90 % (88 to 92 %)", "–"],
+    ]  # fmt: skip
+
+
+def test_the_worst_part_of_the_rows_comes_first() -> None:
+    assert list_segments(make_report()) == [WORSE, BETTER]

@@ -1,0 +1,102 @@
+"""Reports as files: the same figures in every form, and clear refusals."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    return pd.DataFrame({"a": rng.normal(size=600), "b": rng.normal(size=600), "c | d": rng.normal(size=600)})
+
+
+def answer(X: pd.DataFrame) -> np.ndarray:
+    return np.asarray(X["a"] + X["a"] * X["b"])
+
+
+@pytest.fixture(scope="module")
+def fresh(rows: pd.DataFrame) -> instashap.Explainer:
+    return instashap.Explainer(answer, order=2, presence_order=2, interactions=[("a", "b")]).fit(rows)
+
+
+def test_json_holds_the_audit_and_the_importances(fresh: instashap.Explainer, rows: pd.DataFrame, tmp_path: Path) -> None:
+    path = instashap.write_report(fresh, rows, path=tmp_path / "report.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["audit"]["verdict"] == fresh.audit().verdict == "safe"
+    importance = np.abs(fresh.shap_values(rows)).mean(axis=0)
+    np.testing.assert_allclose(np.array(content["importance"])[:, 0], importance, rtol=1e-12)
+    assert [term["name"] for term in content["terms"]][-1] == "a × b"
+    first = next(term for term in content["terms"] if term["name"] == "a")
+    places = content["columns"][0]["places"]
+    grid = pd.DataFrame({"a": places, "b": 0.0, "c | d": 0.0})
+    column = fresh.terms_.index((0,))
+    np.testing.assert_allclose(np.array(first["shape"])[:, 0], fresh.interaction_values(grid)[:, column], atol=1e-12)
+    _, errors = fresh.interaction_values(grid, errors=True)
+    np.testing.assert_allclose(np.array(first["errors"])[:, 0], errors[:, column], atol=1e-12)
+
+
+def test_markdown_says_the_verdict_first(fresh: instashap.Explainer, rows: pd.DataFrame, tmp_path: Path) -> None:
+    text = instashap.write_report(fresh, rows, path=tmp_path / "report.md", title="A report").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line]
+    assert lines[0] == "# A report"
+    assert lines[2].startswith("**Safe to use.** Judged on 600 rows")
+    importance = np.abs(fresh.shap_values(rows)).mean(axis=0)
+    assert f"| a | {importance[0]:.4g} |" in lines
+    assert f"| c \\| d | {importance[2]:.4g} |" in lines
+
+
+def test_labels_of_the_fits_own_rows_are_used(fresh: instashap.Explainer, rows: pd.DataFrame, tmp_path: Path) -> None:
+    y = answer(rows) + np.random.default_rng(0).normal(size=600)
+    path = instashap.write_report(fresh, rows, y, path=tmp_path / "report.json")
+    audit = json.loads(path.read_text(encoding="utf-8"))["audit"]
+    expected = 1 - ((y - answer(rows)) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+    assert next(iter(audit["black_box"].values()))[0] == pytest.approx(expected, abs=1e-9)
+    assert audit["how"] == "cross-fitted"
+
+
+def test_labels_of_new_rows_are_compared_with_the_model(fresh: instashap.Explainer, tmp_path: Path) -> None:
+    new = pd.DataFrame(np.random.default_rng(8).normal(size=(300, 3)), columns=["a", "b", "c | d"])
+    path = instashap.write_report(fresh, new, answer(new), path=tmp_path / "report.json")
+    audit = json.loads(path.read_text(encoding="utf-8"))["audit"]
+    assert (audit["how"], audit["n_rows"]) == ("new rows", 300)
+
+
+def test_labels_a_loaded_explainer_cannot_use_are_told_of(
+    explainer: instashap.Explainer, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    path = instashap.write_report(explainer, table, np.zeros(len(table)), path=tmp_path / "report.md")
+    assert "The labels were not used" in path.read_text(encoding="utf-8")
+
+
+def test_an_estimator_without_an_audit_is_reported_without_a_verdict(rows: pd.DataFrame, tmp_path: Path) -> None:
+    labels = np.where(rows["a"] + rows["b"] > 0, "yes", "no")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        model = instashap.AdditiveClassifier(order=1).fit(rows, labels)
+    content = json.loads(instashap.write_report(model, rows, path=tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert content["audit"] is None
+    assert content["audit_note"].startswith("There is no verdict: ")
+    page = instashap.write_report(model, rows, path=tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Not judged" in page
+
+
+def test_another_ending_is_refused(explainer: instashap.Explainer, table: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"\.html, \.md or \.json, got path="):
+        instashap.write_report(explainer, table, path=tmp_path / "report.pdf")
+
+
+def test_a_model_that_is_no_explainer_is_refused(table: pd.DataFrame) -> None:
+    with pytest.raises(TypeError, match="made of an Explainer, AdditiveRegressor or AdditiveClassifier, got dict"):
+        instashap.write_report({}, table)
+
+
+def test_the_same_report_has_the_same_bytes(explainer: instashap.Explainer, table: pd.DataFrame, tmp_path: Path) -> None:
+    first, second = (instashap.write_report(explainer, table, path=tmp_path / f"{name}.html") for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
