@@ -8,7 +8,7 @@ import pytest
 
 from instashap import Explainer, TrustReport
 from instashap.additive.model import AdditiveModel
-from instashap.datasets import GaussianQuadratic
+from instashap.datasets import GaussianQuadratic, make_latent_class
 from instashap.explain.auditing import climb
 from instashap.game.coalitions import enumerate_coalitions
 from instashap.trust.masked import draw_masks
@@ -71,6 +71,27 @@ def test_masked_risk_is_that_of_the_exact_game(audited: Any, order: int) -> None
         assert each.risk.value == pytest.approx(exact[order][each.size], rel=0.05)
         assert each.risk.low < exact[order][each.size] < 1.03 * each.risk.high
     assert rung.gradient == pytest.approx(0.0, abs=1e-9)
+
+
+def test_masked_risk_of_a_table_that_repeats_its_rows_is_that_of_new_rows() -> None:
+    simulator = make_latent_class(n_levels=4, random_state=0)
+    X, f = simulator.sample(8000, 0)
+    explainer = Explainer(presence_order=2).fit(X.astype(float), outputs=f)
+    fresh, truth = simulator.sample(20_000, 1)
+    fresh, truth = fresh.astype(float), truth / np.sqrt(simulator.variance)
+    fitted = explainer._fitted
+    encoded = fitted.encoder.encode(fitted.read(fresh))
+    for each in explainer.audit().rungs[-1].masked.sizes:
+        masks = [mask for mask in enumerate_coalitions(X.shape[1]) if mask.sum() == each.size]
+        own = [fitted.model.predict(encoded, np.tile(mask, (len(fresh), 1)))[:, 0] for mask in masks]
+        exact = np.mean([((truth - found / np.sqrt(simulator.variance)) ** 2).mean() for found in own])
+        assert each.risk.value == pytest.approx(exact, rel=0.05)
+
+
+def test_repeats_are_all_but_the_rows_seen_once(make_rows: Any) -> None:
+    X = np.array([[0.0], [1.0], [1.0], [2.0], [2.0], [3.0]])
+    rows = make_rows(X, np.zeros((6, 1)), np.array([1.0, 1.0, 1.0, 0.5, 0.5, 4.0]))
+    assert rows.repeats == pytest.approx(6 / 8)  # 0 and 2 weigh one row each
 
 
 def test_a_gap_is_what_the_order_leaves_of_the_exact_game(audited: Any) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..additive.model import AdditiveModel
 from .figures import Figure, estimate, sum_groups
 from .missing import Missing
 from .rung import Held, Rows, iterate_masked, take_encoded
@@ -25,6 +26,8 @@ N_SIZES = 12
 _N_MASKS = 48
 # Rows on which the models of all folds are compared.
 _N_COMPARED = 1024
+# Share of repeated rows from which on they count.
+_NOTABLE_REPEATS = 0.01
 # Rows of a leaf of the reference: the noise of f given x_S is large.
 _MIN_LEAF = 40
 
@@ -87,6 +90,8 @@ def measure_masked(held: Held, rows: Rows, missing: Missing) -> MaskedFidelity |
     residual = (part.outputs[:, None, None] / rows.spread - values) / np.sqrt(n_outputs)
     whole = (((part.outputs - base) / rows.spread) ** 2).mean(axis=1)
     risk = (residual**2).sum(axis=3).mean(axis=1)  # (n_chosen, n_sizes)
+    if rows.repeats > _NOTABLE_REPEATS and held.record is not None:
+        risk += rows.repeats * (_measure_seen(held.record.result.model, part, masks, rows.spread) - risk)
     taught = slice(max(_N_TAUGHT // n_outputs, _MIN_ROWS))
     few, once = rows.take(chosen[taught]), residual[taught, 0]
     explained = explain_residual(few, masks[taught, 0], once, values[taught, 0], missing)
@@ -98,6 +103,21 @@ def measure_masked(held: Held, rows: Rows, missing: Missing) -> MaskedFidelity |
     sums = sum_groups(few.groups, few.weights, (once**2).sum(axis=2) @ kernel, gap @ kernel, whole[taught])
     carried, plain = estimate(_compute_carried, sums, highest=1.0), _find_plain(held, sums.sum(axis=0), d)
     return MaskedFidelity(carried, plain, tuple(map(_split_gap, sizes, risks, gaps, luck)))
+
+
+def _measure_seen(
+    model: AdditiveModel, part: Rows, masks: NDArray[np.bool_], spread: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Squared residuals of the finished model, mean over draws and outputs, shape (n_rows, n_sizes): of rows it has seen.
+
+    Folds keep equal rows together. Where a table repeats its rows, a new one is likely to be among those of the fit.
+    """
+    flat = masks.reshape(len(part), -1, masks.shape[3])
+    risk = np.empty((len(part), masks.shape[2]))
+    for block, found in iterate_masked(model, part.encoded, flat):
+        residual = (part.outputs[block][:, None] - found) / spread
+        risk[block] = (residual**2).mean(axis=2).reshape(-1, *masks.shape[1:3]).mean(axis=1)
+    return risk
 
 
 def _split_gap(size: int, risk: Figure, gap: Figure, luck: float) -> SizeRisk:

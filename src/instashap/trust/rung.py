@@ -65,6 +65,14 @@ class Rows:
         return mix(keys + _GOLDEN * copies.astype(np.uint64))
 
     @cached_property
+    def repeats(self) -> float:
+        """Chance that a new row is equal to one of these, by weight: less that of the rows seen once (Good 1953)."""
+        _, placed = hash_rows(self.encoded)
+        _, which = np.unique(placed, return_inverse=True)
+        own = np.bincount(which, weights=self.weights)
+        return float(1.0 - own[own <= 1.0].sum() / own.sum())
+
+    @cached_property
     def groups(self) -> NDArray[np.int64]:
         """Group of each row for the jackknife."""
         return (self.keys % np.uint64(N_GROUPS)).astype(np.int64)
