@@ -89,6 +89,10 @@ def test_from_ebm_takes_the_model_rows_and_a_value_function() -> None:
     assert list(inspect.signature(instashap.from_ebm).parameters) == ["ebm", "X", "value_function"]
 
 
+def test_write_report_takes_an_explainer_rows_labels_and_a_path() -> None:
+    assert list(inspect.signature(instashap.write_report).parameters) == ["explainer_or_estimator", "X", "y", "path", "title"]
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Explaner'"):
         _ = instashap.Explaner

@@ -217,7 +217,7 @@ def _draw(explained: Explained, folder: Path) -> None:
 
 
 def run_demo(folder: Path) -> str:
-    """Explain gradient boosting of the diabetes progression data that ships inside scikit-learn; returns the summary."""
+    """Explain gradient boosting of the diabetes data that ships inside scikit-learn; returns the summary, and where to look."""
     from sklearn.datasets import load_diabetes
 
     bunch = load_diabetes(as_frame=True, scaled=False)
@@ -231,4 +231,9 @@ def run_demo(folder: Path) -> str:
         "s6": "glucose",
     }
     data = bunch.data.rename(columns=names).assign(progression=bunch.target)
-    return write_results(explain_table(data, "progression"), folder)
+    explained = explain_table(data, "progression")
+    summary = write_results(explained, folder)
+    labels = data["progression"].loc[explained.held_out.index]
+    path = folder / "report.html"
+    writing.write_report(explained.explainer, explained.held_out, labels, path, title="What drives the progression of diabetes")
+    return f"{summary}\nOpen {path} in a browser: move a slider there, and see prediction, Shapley values and trust follow.\n"

@@ -366,7 +366,8 @@ def test_ctrl_c_is_exit_code_130_and_one_line(
 def test_the_demo_explains_the_data_scikit_learn_brings(tmp_path: Path) -> None:
     done = run("demo", "--out", tmp_path / "demo")
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == FILES
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == sorted([*FILES, "report.html"])
+    assert f"Open {tmp_path / 'demo' / 'report.html'} in a browser" in done.stdout
     assert "89 held-out rows, 10 features, conditional game" in done.stdout  # a fifth of 442, rounded up
     assert "log triglycerides" in list(read_importances(done.stdout))[:3]
     assert pd.read_parquet(tmp_path / "demo" / "explanations.parquet").shape == (89, 10)

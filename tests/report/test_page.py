@@ -44,22 +44,26 @@ def test_numbers_are_pythons_after_every_kind_of_change(open_page: Any, explaine
     page = open_page()
     seen = [check_numbers(page, explainer, table)]
     number = {name: place for place, name in enumerate(table.columns)}
+    smooth, spiked, town, is_new = (f"#feature-{number[name]}" for name in ("smooth", "spiked", "town", "is_new"))
+    before = page.evaluate("instashapReport.getRow()")[number["smooth"]]
     changes = [
-        lambda: page.press(f"#feature-{number['smooth']}", "ArrowRight"),
-        lambda: page.fill(f"#feature-{number['spiked']}", "0"),
-        lambda: page.fill(f"[data-entry='{number[LONG]}']", "0.123456789012345"),
-        lambda: page.fill(f"[data-entry='{number['spiked']}']", "-1e6"),
-        lambda: page.select_option(f"#feature-{number['town']}", label="north"),
-        lambda: page.select_option(f"#feature-{number['town']}", value="other"),
-        lambda: page.select_option(f"#feature-{number['town']}", value="missing"),
-        lambda: page.select_option(f"#feature-{number['is_new']}", label="true"),
-        lambda: page.select_option(f"#feature-{number['is_new']}", label="false"),
-        lambda: page.check(f"[data-missing='{number['smooth']}']"),
-        lambda: page.fill(f"#feature-{number['rooms']}", "6"),
-        lambda: page.select_option("#start", "57"),
+        ("spiked", 3.0, lambda: page.fill(spiked, "3")),
+        (LONG, 0.123456789012345, lambda: page.fill(f"[data-entry='{number[LONG]}']", "0.123456789012345")),
+        ("spiked", -1e6, lambda: page.fill(f"[data-entry='{number['spiked']}']", "-1e6")),
+        ("town", "north", lambda: page.select_option(town, label="north")),
+        ("town", "a rare place", lambda: page.select_option(town, value="other")),
+        ("town", None, lambda: page.select_option(town, value="missing")),
+        ("is_new", True, lambda: page.select_option(is_new, label="true")),
+        ("is_new", False, lambda: page.select_option(is_new, label="false")),
+        ("smooth", None, lambda: page.check(f"[data-missing='{number['smooth']}']")),
+        ("rooms", 6.0, lambda: page.fill(f"#feature-{number['rooms']}", "6")),
     ]
-    for change in changes:
+    page.press(smooth, "ArrowRight")
+    assert page.evaluate("instashapReport.getRow()")[number["smooth"]] > before
+    for name, value, change in changes:  # "other" is the row's own rare place
         change()
+        given = page.evaluate("instashapReport.getRow()")[number[name]]
+        assert (given, isinstance(given, bool)) == (value, isinstance(value, bool))
         seen.append(check_numbers(page, explainer, table))
     assert len(set(seen)) > 8  # a change to what is there already changes nothing
 

@@ -250,7 +250,7 @@
     return Plot.plot({
       width, height, marginLeft: 48, marginRight: 22, marginBottom: 28,
       style: { background: "transparent", fontSize: "12px" },
-      x: { label: null, ticks: Math.max(Math.floor(width / 80), 3) }, y: { label: null, domain: [floor, high], grid: true, ticks: 5 },
+      x: { label: null, ticks: Math.max(Math.floor(width / 110), 2) }, y: { label: null, domain: [floor, high], grid: true, ticks: 5 },
       marks: [
         density,
         Plot.areaY(curve, { x: "x", y1: (d) => d.y - 1.645 * d.error, y2: (d) => d.y + 1.645 * d.error, fill: colour("accent"),
@@ -571,11 +571,20 @@
     const side = (sign) => steps.filter((step) => Math.sign(step.value) === sign).slice(0, 2).map((step) => step.name);
     const parts = [["raised most by", side(1)], ["lowered most by", side(-1)]].filter(([, names]) => names.length)
       .map(([words, names]) => `${words} ${names.join(" and ")}`);
-    byId("story").textContent = `The prediction is ${format(scored.prediction[output], 5)}; the average row has ` +
+    byId("story").textContent = `${nameRow()}: the prediction is ${format(scored.prediction[output], 5)}; the average row has ` +
       `${format(scorer.base[output], 5)}. It is ${parts.join(", and ") || "not moved by any feature"}.`;
     const link = makeLink();
     byId("permalink").href = link;
     if (hasRead && location.hash !== link && location.hash.startsWith("#row")) history.replaceState(null, "", link);
+  }
+
+  function isChanged() {
+    return row.some((value, number) => value !== data.rows[start][number]);
+  }
+
+  function nameRow() {
+    const name = data.rowNumbers.length ? `Row ${data.rowNumbers[start]} of the table` : "A middle row";
+    return isChanged() ? `${name}, changed` : name;
   }
 
   // ── Links to a row: #row=17, or #row=17&values=[…] for a changed one ────────────────────────────────────────────────────
@@ -583,11 +592,9 @@
   let hasRead = false;
 
   function makeLink() {
-    const own = data.rows[start];
-    const isChanged = row.some((value, number) => value !== own[number]);
     const parts = [`row=${data.rowNumbers.length ? data.rowNumbers[start] : 0}`];
     if (output) parts.push(`output=${output}`);
-    if (isChanged) parts.push(`values=${encodeURIComponent(JSON.stringify(row))}`);
+    if (isChanged()) parts.push(`values=${encodeURIComponent(JSON.stringify(row))}`);
     return `#${parts.join("&")}`;
   }
 
