@@ -14,13 +14,14 @@ import numpy as np
 from ..runner import Bench, Figure, Skipped, judge
 
 N_FEATURES = 20
-# One step as a hand makes it: value, event, and the layout it asks for, so that nothing is left for later.
+# One step as a hand makes it: value, event, and the layout it asks for, so that nothing is left for later; a frame apart.
 _STEP = """
-(n) => {
+async (n) => {
   const sliders = [...document.querySelectorAll("input[type=range]")];
   const seconds = [];
   for (let step = 0; step < n; step++) {
     const slider = sliders[step % sliders.length];
+    await new Promise(requestAnimationFrame);
     const share = ((step * 37) % 101) / 100;
     const start = performance.now();
     slider.value = Number(slider.min) + share * (Number(slider.max) - Number(slider.min));
