@@ -18,7 +18,7 @@ from .search import PAIR_RESOLUTIONS, Search
 from .select import Judgement, Solved, Strengths
 
 # Residual of the normal equations, relative to their right-hand side, from which a user should know. Below, what is left lies
-# in directions the rows hardly tell: at 7e-5 (9 403 unknowns, bike sharing) Shapley values have R² .999996 to the converged ones.
+# in directions the rows hardly tell: at 7e-5 (9 403 unknowns, bike sharing) Shapley values have R² .999996 to converged ones.
 _POOR_GRADIENT = 1e-4
 
 
