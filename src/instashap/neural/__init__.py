@@ -1,0 +1,27 @@
+"""Neural forms, with torch (extra ``neural``): additive nets with an exact mask-free loss, masked surrogates, FastSHAP, images.
+
+>>> import instashap.neural
+"""
+
+from importlib import import_module
+from typing import Any
+
+from .._optional import require
+
+# Public names and the modules they live in; torch is asked for when the first of them is used.
+_HOMES: dict[str, str] = {}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    require("torch", extra="neural", purpose="neural models")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,28 @@
+"""Where nets are trained and applied."""
+
+import torch
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """The device of a name; "auto" takes CUDA, else Apple's MPS, else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the name is not one torch knows, or the device is not there.
+
+    Examples
+    --------
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device!r} is none that torch knows; use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'") from error
+    is_missing = {"cuda": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
+    if is_missing.get(chosen.type, False):
+        raise ValueError(f"device={device!r} was asked for, but torch finds none here; use 'auto' or 'cpu'")
+    return chosen

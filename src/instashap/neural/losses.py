@@ -1,0 +1,115 @@
+"""Losses of masked additive nets: exact over all masks, or by sampled masks.
+
+A net gives parts ``h_R(x)``, each counted where all players of R are present: ``g(x; S) = base + sum_R 1[R ⊆ S] h_R(x)``.
+The masked loss ``E_x E_S (f(x) - g(x; S))²`` (InstaSHAP, Eq. 20) is a quadratic form of the parts whose coefficients are
+masses of coalitions, so its mask expectation needs no masks:
+``E_x [π_0 e² - 2 e sum_R π_{|R|} h_R + sum_{R,R'} π_{|R ∪ R'|} h_R h_R']`` with ``e = f - base``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..game.coalitions import compute_containment_masses
+from ..game.terms import PresenceSet, count_unions, make_presence_masks
+
+
+@dataclass(frozen=True)
+class MaskMasses:
+    """What the exact loss knows of a mask law.
+
+    Attributes
+    ----------
+    total : float
+        ``π_0``, the law's mass.
+    own : Tensor of shape (n_parts,)
+        ``π_{|R|}``.
+    unions : Tensor of shape (n_parts, n_parts)
+        ``π_{|R ∪ R'|}``.
+    """
+
+    total: float
+    own: Tensor
+    unions: Tensor
+
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "MaskMasses":
+        return MaskMasses(self.total, self.own.to(device, dtype), self.unions.to(device, dtype))
+
+
+def make_mask_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64]) -> MaskMasses:
+    """Masses of the parts' presence sets under a size law of shape (n_players + 1,), as float32 tensors.
+
+    Examples
+    --------
+    >>> from instashap.game.coalitions import compute_shapley_size_law
+    >>> make_mask_masses([(0,), (0, 1)], compute_shapley_size_law(2)).own
+    tensor([1.5000, 1.0000])
+    """
+    masses = compute_containment_masses(size_law)
+    unions = masses[count_unions(make_presence_masks(presence_sets, len(size_law) - 1))]
+    as_tensor = torch.as_tensor(unions, dtype=torch.float32)
+    return MaskMasses(float(masses[0]), as_tensor.diagonal().clone(), as_tensor)
+
+
+def compute_exact_loss(parts: Tensor, deviations: Tensor, weights: Tensor, masses: MaskMasses) -> Tensor:
+    """Masked squared loss, its mask expectation exact: no masks are sampled, and none add noise to the gradient.
+
+    Parameters
+    ----------
+    parts : Tensor of shape (n_rows, n_parts, n_outputs)
+        ``h_R(x)``.
+    deviations : Tensor of shape (n_rows, n_outputs)
+        Outputs less the base value: ``e``.
+    weights : Tensor of shape (n_rows,)
+        Row weights; the loss is a weighted mean over rows, summed over outputs.
+    masses : MaskMasses
+
+    Returns
+    -------
+    Tensor of shape ()
+    """
+    linear = torch.einsum("p,npc->nc", masses.own, parts)
+    quadratic = (torch.einsum("pq,nqc->npc", masses.unions, parts) * parts).sum(dim=1)
+    rows = (masses.total * deviations.square() - 2 * deviations * linear + quadratic).sum(dim=1)
+    return (weights * rows).sum() / weights.sum()
+
+
+def sum_live_parts(parts: Tensor, masks: Tensor, members: Tensor) -> Tensor:
+    """The net at masks: sums of the parts all of whose players are present, shape (n_rows, n_outputs).
+
+    Parameters
+    ----------
+    parts : Tensor of shape (n_rows, n_parts, n_outputs)
+    masks : Tensor of shape (n_rows, n_players), bool
+        True = present.
+    members : Tensor of shape (n_parts, n_players), bool
+        Players of each part's presence set.
+    """
+    n_absent = (~masks).to(parts.dtype) @ members.to(parts.dtype).T  # of each part's players
+    return torch.einsum("npc,np->nc", parts, (n_absent < 0.5).to(parts.dtype))
+
+
+def compute_sampled_loss(predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean squared error at sampled masks, summed over outputs; predictions and targets (n_rows, n_outputs)."""
+    return (weights * (predictions - targets).square().sum(dim=1)).sum() / weights.sum()
+
+
+def compute_cross_entropy(scores: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean cross-entropy at sampled masks: another game, "log-odds of ``E[y | x_S]``".
+
+    Parameters
+    ----------
+    scores : Tensor of shape (n_rows, 1) or (n_rows, n_classes)
+        Log-odds of the second class, or unnormalised log-probabilities.
+    classes : Tensor of shape (n_rows,), int64
+    weights : Tensor of shape (n_rows,)
+    """
+    if scores.shape[1] == 1:
+        rows = torch.nn.functional.binary_cross_entropy_with_logits(scores[:, 0], classes.to(scores.dtype), reduction="none")
+    else:
+        rows = torch.nn.functional.cross_entropy(scores, classes, reduction="none")
+    return (weights * rows).sum() / weights.sum()

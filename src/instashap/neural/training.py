@@ -1,0 +1,245 @@
+"""One training loop for every net: AdamW, one cycle, early stopping on held-out rows, checkpoints that resume bit by bit."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .devices import choose_device
+
+# Largest norm of a step's gradient: a rare batch must not undo an epoch.
+_CLIP = 1.0
+# Share of the steps in which the one-cycle rate rises.
+_WARM_UP = 0.2
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How a net is trained.
+
+    Attributes
+    ----------
+    n_epochs : int
+        Passes over the rows; the learning rate rises over a fifth of them and falls to zero (one cycle).
+    batch_rows : int
+    learning_rate : float
+        Peak of the cycle.
+    weight_decay : float
+    patience : int
+        Epochs without a lower held-out loss after which training stops.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+    precision : {"auto", "float32", "bfloat16"}
+        Of the forward pass; "auto" is bfloat16 on CUDA, where it pays, and float32 elsewhere.
+    compile : bool
+        Let ``torch.compile`` fuse the net: minutes at the start, worth it for long training on CUDA.
+    seed : int
+        Of the initial weights, the order of rows and whatever the loss draws.
+    checkpoint : str, path or None
+        File written after every epoch; if it is there at the start, training goes on from it to the same result.
+    progress : callable or None
+        Told the share done (0 to 1) and the held-out loss.
+    """
+
+    n_epochs: int = 60
+    batch_rows: int = 512
+    learning_rate: float = 5e-3
+    weight_decay: float = 1e-4
+    patience: int = 15
+    device: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
+    seed: int = 0
+    checkpoint: str | os.PathLike[str] | None = None
+    progress: Progress | None = field(default=None, repr=False, compare=False)
+
+    def change(self, **options: Any) -> "TrainingPlan":
+        """The plan with other options."""
+        return replace(self, **options)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training run did: losses by epoch, and the epoch whose weights were kept (from 0)."""
+
+    losses: tuple[float, ...]
+    held_out_losses: tuple[float, ...]
+    best_epoch: int
+
+
+@dataclass
+class _State:
+    """All that a run needs to go on."""
+
+    epoch: int = 0
+    losses: list[float] = field(default_factory=list)
+    held_out: list[float] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best_epoch(self) -> int:
+        return min(range(len(self.held_out)), key=self.held_out.__getitem__)
+
+
+# Of row numbers (on the CPU) and a generator to draw with: a scalar loss to be lowered.
+BatchLoss = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def train(
+    net: nn.Module, compute_loss: BatchLoss, n_rows: int, compute_held_out_loss: Callable[[], float], plan: TrainingPlan
+) -> Training:
+    """Train a net in place and leave it with the weights of its best epoch.
+
+    Every epoch's order of rows and every draw of the loss come from a generator seeded by the plan's seed and the epoch's
+    number, so a run cut off after any epoch goes on from its checkpoint to the very same weights.
+
+    Parameters
+    ----------
+    net : Module
+        On the plan's device.
+    compute_loss : callable
+        Given row numbers, a Tensor of shape (n_batch,), int64, on the CPU, and a generator on the CPU to draw masks with.
+    n_rows : int
+        Training rows, numbered from 0.
+    compute_held_out_loss : callable
+        Called after every epoch with the net in evaluation mode and no gradients.
+    plan : TrainingPlan
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint belongs to another net or plan.
+    FloatingPointError
+        If the loss is not a number.
+    """
+    optimiser = torch.optim.AdamW(net.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
+    n_batches = max(n_rows // plan.batch_rows, 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, plan.learning_rate, total_steps=plan.n_epochs * n_batches + 1, pct_start=_WARM_UP, cycle_momentum=False
+    )
+    if plan.compile:
+        net.compile()
+    state = _resume(net, optimiser, schedule, plan)
+    use_precision = _choose_precision(plan)
+    while state.epoch < plan.n_epochs and not _is_done(state, plan):
+        generator = torch.Generator().manual_seed(_mix(plan.seed, state.epoch))
+        net.train()
+        order = torch.randperm(n_rows, generator=generator)
+        total = 0.0
+        for batch in order.tensor_split(n_batches):
+            optimiser.zero_grad(set_to_none=True)
+            with use_precision():
+                loss = compute_loss(batch, generator)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(net.parameters(), _CLIP)
+            optimiser.step()
+            schedule.step()
+            total += float(loss.detach())
+        net.eval()
+        with torch.no_grad(), use_precision():
+            held_out = float(compute_held_out_loss())
+        _record(state, net, total / n_batches, held_out)
+        _save(state, net, optimiser, schedule, plan)
+        if plan.progress is not None:
+            plan.progress(state.epoch / plan.n_epochs, f"held-out loss {min(state.held_out):.4g}")
+    net.load_state_dict(state.best)
+    net.eval()
+    return Training(tuple(state.losses), tuple(state.held_out), state.best_epoch)
+
+
+def seed_weights(seed: int) -> AbstractContextManager[None]:
+    """A context in which new layers draw their weights from a seed; the caller's own random state is left alone."""
+    return _Seeded(seed)
+
+
+class _Seeded(AbstractContextManager[None]):
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def __enter__(self) -> None:
+        self.fork = torch.random.fork_rng(devices=[])
+        self.fork.__enter__()
+        torch.manual_seed(self.seed)
+
+    def __exit__(self, *error: Any) -> None:
+        self.fork.__exit__(*error)
+
+
+def _mix(seed: int, epoch: int) -> int:
+    """A seed of an epoch's own: epochs of neighbouring seeds must not share their draws."""
+    return (seed * 1_000_003 + epoch * 7_919 + 17) % 2**63
+
+
+def _is_done(state: _State, plan: TrainingPlan) -> bool:
+    return bool(state.held_out) and state.epoch - 1 - state.best_epoch >= plan.patience
+
+
+def _choose_precision(plan: TrainingPlan) -> Callable[[], AbstractContextManager[Any]]:
+    device = choose_device(plan.device)
+    wanted = plan.precision
+    if wanted not in ("auto", "float32", "bfloat16"):
+        raise ValueError(f"precision={wanted!r} must be 'auto', 'float32' or 'bfloat16'")
+    if wanted == "bfloat16" or (wanted == "auto" and device.type == "cuda"):
+        return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext
+
+
+def _record(state: _State, net: nn.Module, loss: float, held_out: float) -> None:
+    if not (loss == loss and held_out == held_out):
+        raise FloatingPointError(
+            f"the loss is not a number in epoch {state.epoch + 1}; lower learning_rate, or look for huge values in the outputs"
+        )
+    state.losses.append(loss)
+    state.held_out.append(held_out)
+    if state.best_epoch == state.epoch:
+        state.best = deepcopy(net.state_dict())
+    state.epoch += 1
+
+
+def _describe(net: nn.Module, plan: TrainingPlan) -> dict[str, Any]:
+    """What must agree for a checkpoint to be this run's."""
+    shapes = {name: list(value.shape) for name, value in net.state_dict().items()}
+    schedule = {name: getattr(plan, name) for name in ("n_epochs", "batch_rows", "learning_rate", "weight_decay", "seed")}
+    return {"shapes": shapes, **schedule}
+
+
+def _save(state: _State, net: nn.Module, optimiser: Any, schedule: Any, plan: TrainingPlan) -> None:
+    """Write beside the file and move over it: a run cut off while writing leaves the former epoch's file whole."""
+    if plan.checkpoint is None:
+        return
+    path = Path(plan.checkpoint)
+    beside = path.with_name(f"{path.name}.part")
+    content = {
+        "run": _describe(net, plan),
+        "epoch": state.epoch,
+        "losses": state.losses,
+        "held_out": state.held_out,
+        "best": state.best,
+        "net": net.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "schedule": schedule.state_dict(),
+    }
+    torch.save(content, beside)
+    os.replace(beside, path)
+
+
+def _resume(net: nn.Module, optimiser: Any, schedule: Any, plan: TrainingPlan) -> _State:
+    if plan.checkpoint is None or not Path(plan.checkpoint).exists():
+        return _State()
+    content = torch.load(plan.checkpoint, map_location=next(net.parameters()).device, weights_only=True)
+    if content["run"] != _describe(net, plan):
+        raise ValueError(
+            f"the checkpoint {os.fspath(plan.checkpoint)!r} is of another net, seed or schedule: name another file"
+        )
+    net.load_state_dict(content["net"])
+    optimiser.load_state_dict(content["optimiser"])
+    schedule.load_state_dict(content["schedule"])
+    return _State(content["epoch"], content["losses"], content["held_out"], content["best"])
