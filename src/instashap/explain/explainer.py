@@ -54,8 +54,9 @@ class Explainer:
         (:class:`instashap.Marginal`); one row (:class:`instashap.Baseline`); or your own ``F(X, masks)``, given rows in
         their own container and masks of shape (n_rows, n_features), True = present. The last three call the model on rows
         that are not in X.
-    fitter : str
-        Name of the fitter.
+    fitter : "closed-form", "neural", or callable
+        How value functions come about: splines and levels, chosen and weighed in closed form; or nets (extra ``neural``). What
+        makes a fitter, for example ``partial(instashap.neural.NeuralFitter, plan=...)``, sets a fitter's own options.
     groups : dict of str to list of columns, or "auto"
         Columns that act as one feature (one player), for example the parts of a one-hot block. "auto" finds such blocks.
     categorical : "auto" or list of columns
@@ -108,7 +109,7 @@ class Explainer:
         interactions: Any = "auto",
         output: str = "auto",
         value_function: Any = "conditional",
-        fitter: str = "closed-form",
+        fitter: Any = "closed-form",
         groups: Any = None,
         categorical: Any = "auto",
         full_weight: float = 1.0,

@@ -9,7 +9,11 @@ from typing import Any
 from .._optional import require
 
 # Public names and the modules they live in; torch is asked for when the first of them is used.
-_HOMES: dict[str, str] = {}
+_HOMES = {
+    "NetShape": "nets",
+    "NeuralFitter": "fitter",
+    "TrainingPlan": "training",
+}
 
 __all__ = sorted(_HOMES)
 
