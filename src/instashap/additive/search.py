@@ -332,6 +332,15 @@ class Search:
                 return value_sets
             n_spare = int(0.8 * n_spare)  # pairs bring presence sets of their own: fewer of them
 
+    def choose_triples(self, pairs: list[ValueSet], n_most: int) -> list[ValueSet]:
+        """Triples on top of pairs: those asked for, or the best where nobody says how many."""
+        if self.fitter.order < 3 or isinstance(self.fitter.interactions, list):
+            return []
+        asked = self.fitter.interactions
+        if asked == "auto":
+            asked = n_most + sum(len(values) == 2 for values in pairs)
+        return choose_triples(pairs, lambda: self._pair_scores, asked, 0)
+
     def report(self, share: float, what: str) -> None:
         if self.fitter.progress is not None:
             self.fitter.progress(share, what)

@@ -187,9 +187,7 @@ class _Rows:
         centred = np.where(table.any(axis=-1, keepdims=True), table - means, 0.0)
         return np.asarray(centred @ ((directions[:, kept] / roots) @ order)), sizes
 
-    def _compute_moments(
-        self, values: ValueSet, table: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _compute_moments(self, values: ValueSet, table: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         n = table.shape[-1]
         lookup = make_lookup(self.bases, [_list_parts(values, table, 0)], n, 1)
         sums, second = np.zeros(n), np.zeros((n, n))

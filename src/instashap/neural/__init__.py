@@ -11,6 +11,8 @@ from .._optional import require
 # Public names and the modules they live in; torch is asked for when the first of them is used.
 _HOMES = {
     "NetShape": "nets",
+    "NeuralAdditiveClassifier": "estimators",
+    "NeuralAdditiveRegressor": "estimators",
     "NeuralFitter": "fitter",
     "TrainingPlan": "training",
 }

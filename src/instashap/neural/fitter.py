@@ -12,32 +12,28 @@ from math import comb
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..additive.design import ValueFunctions
 from ..additive.fitter import FitResult, finish_search
-from ..additive.moments import assign_folds
 from ..additive.search import Search
 from ..additive.select import Strengths
-from ..additive.tabulated import RawFunctions, TabulatedFunctions, make_tabulated_functions, tabulate
+from ..additive.tabulated import TabulatedFunctions, make_tabulated_functions
 from ..game.terms import PresenceSet, ValueSet
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
-from .canonical import CanonicalRows, canonicalise
-from .devices import choose_device
-from .inputs import TableInputs, learn_inputs
-from .losses import compute_exact_loss, make_mask_masses
+from .canonical import canonicalise
+from .inputs import learn_inputs
+from .learning import NetOnRows, train_exactly
 from .nets import AdditiveNet, NetShape
-from .training import Training, TrainingPlan, seed_weights, train
+from .training import TrainingPlan, seed_weights
 
-# Rows held out of the training, to stop it by: one fold's.
-_N_FOLDS = 10
 # Presence sets up to which all of a size take part in the training of the nets; their matrix is formed for every row.
 _MAX_PRESENCE_SETS = 400
-# Rows evaluated at once.
-_BLOCK_ROWS = 8192
+# Triples with a net where nobody says how many.
+_MAX_TRIPLES = 40
+# How additive nets are trained unless asked otherwise: many small steps.
+PLAN = TrainingPlan(batch_rows=256, learning_rate=1e-2)
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class NeuralFitter:
     interactions: Any = "auto"
     smoothness: Strengths | None = None
     shape: NetShape = field(default_factory=NetShape)
-    plan: TrainingPlan = field(default_factory=TrainingPlan)
+    plan: TrainingPlan = PLAN
     functions: ValueFunctions | None = None
     progress: Callable[[float, str], None] | None = None
 
@@ -77,26 +73,46 @@ class NeuralFitter:
             search.fit_as_told(self.smoothness, functions, {})
         else:
             search.fit_main_effects()
-            search.fit_functions(self.functions or self._learn(search, search.choose_value_sets()))
+            search.fit_functions(self.functions or self._learn(search, self.choose_value_sets(search)))
             search.enrich_presence()
         return finish_search(search, self.columns)
 
     def _learn(self, search: Search, value_sets: Sequence[ValueSet]) -> TabulatedFunctions:
         """Train the nets, and tabulate what they have learnt."""
-        rows = canonicalise(search.encoded, search.outputs, search.weights)
-        columns = [self.columns[column] for column in rows.order]
-        inputs = learn_inputs(columns, rows.encoded, rows.weights)
-        players = _number_players([self.players[column] for column in rows.order])
-        named = sorted((rows.rename(values) for values in value_sets), key=lambda values: (len(values), values))
-        with seed_weights(self.plan.seed):
-            net = AdditiveNet(
-                inputs.columns, named, players, self._choose_presence(search.n_players), rows.outputs.shape[1], self.shape
-            )
-        train_net(net, inputs.evaluate(rows.encoded), rows, search.size_law, replace(self.plan, progress=self._report))
-        learnt = LearntNet(net.cpu().double(), inputs, rows)
+        made = self.make_net(search, value_sets)
+        train_exactly(made, search.size_law, self.watch())
+        learnt = made.finish()
         raw = {values: learnt.tabulate(self.columns, values) for values in value_sets}
         bases = tuple(each.encoder.bases for each in self.columns)
         return make_tabulated_functions(bases, search.learn_axes(value_sets), raw, search.encoded, search.weights)
+
+    def choose_value_sets(self, search: Search) -> list[ValueSet]:
+        """Value sets that get a net, screened on the residuals of main effects where they are many."""
+        pairs = search.choose_value_sets() if self.order > 1 else search.list_value_sets()
+        return [*pairs, *search.choose_triples(pairs, _MAX_TRIPLES)]
+
+    def make_net(self, search: Search, value_sets: Sequence[ValueSet]) -> NetOnRows:
+        """Nets of some value sets with weights as they are drawn, and the rows they are to learn from."""
+        rows = canonicalise(search.encoded, search.outputs, search.weights)
+        columns = [self.columns[column] for column in rows.order]
+        inputs = learn_inputs(columns, rows.encoded, rows.weights)
+        owners = [self.players[column] for column in rows.order]
+        players = tuple(dict.fromkeys(owners))  # by first appearance
+        named = sorted((rows.rename(values) for values in value_sets), key=lambda values: (len(values), values))
+        with seed_weights(self.plan.seed):
+            net = AdditiveNet(
+                inputs.columns,
+                named,
+                [players.index(owner) for owner in owners],
+                self._choose_presence(search.n_players),
+                rows.outputs.shape[1],
+                self.shape,
+            )
+        return NetOnRows(net, inputs, rows, players)
+
+    def watch(self) -> TrainingPlan:
+        """The plan, with training told as the middle part of a fit."""
+        return replace(self.plan, progress=self._report)
 
     def _choose_presence(self, n_players: int) -> list[PresenceSet]:
         """All presence sets of two players and more, size by size while they are few."""
@@ -112,79 +128,3 @@ class NeuralFitter:
         """Training is most of a fit: from a fifth to seven tenths of it."""
         if self.progress is not None:
             self.progress(0.2 + 0.5 * share, f"nets, {what}")
-
-
-def _number_players(players: Sequence[int]) -> list[int]:
-    """Players by first appearance."""
-    numbers = {player: number for number, player in enumerate(dict.fromkeys(players))}
-    return [numbers[player] for player in players]
-
-
-@dataclass(frozen=True)
-class LearntNet:
-    """A trained net, in double precision, and what it reads."""
-
-    net: AdditiveNet
-    inputs: TableInputs
-    rows: CanonicalRows
-
-    def tabulate(self, columns: Sequence[LearntColumn], values: ValueSet) -> RawFunctions:
-        """A net's functions, of one column beside those it was given, and how they are used."""
-        named = self.rows.rename(values)
-        own = self.inputs.columns == named[0]
-
-        def ask(places: Encoded) -> NDArray[np.float64]:
-            read = self.inputs.evaluate(self.rows.permute(places)).astype(np.float64)
-            with torch.no_grad():
-                blocks = [self.net.compute_features_of(named, block) for block in _cut(torch.as_tensor(read))]
-            found = torch.cat(blocks).numpy()
-            return np.hstack([read[:, own], found]) if len(values) == 1 else found
-
-        uses = self.net.get_uses(named).detach().numpy()
-        if len(values) == 1:
-            line = self.net.linear.detach().numpy()[own]
-            uses = np.vstack([np.pad(line, ((0, 0), (0, uses.shape[1] - line.shape[1]))), uses])
-        return RawFunctions(tabulate(columns, values, ask), uses)
-
-
-def _cut(rows: Tensor) -> list[Tensor]:
-    return [rows[start : start + _BLOCK_ROWS] for start in range(0, len(rows), _BLOCK_ROWS)]
-
-
-def train_net(
-    net: AdditiveNet, inputs: NDArray[np.float32], rows: CanonicalRows, size_law: NDArray[np.float64], plan: TrainingPlan
-) -> Training:
-    """Train a net in place under the exact masked loss of outputs, each on the scale of its own spread.
-
-    One row in ten is held out to stop by, chosen by a hash.
-    """
-    device = choose_device(plan.device)
-    mean = rows.weights @ rows.outputs / rows.weights.sum()
-    spread = np.sqrt(rows.weights @ (rows.outputs - mean) ** 2 / rows.weights.sum())
-    deviations = (rows.outputs - mean) / np.where(spread > 0, spread, 1.0)
-    arrays = inputs, deviations, rows.weights
-    read, target, weight = (torch.as_tensor(each, dtype=torch.float32).to(device) for each in arrays)
-    training, held_out = _split(rows)
-    masses = make_mask_masses(net.presence_sets, size_law).to(device)
-    net.to(device)
-
-    def compute_loss(batch: Tensor) -> Tensor:
-        chosen = batch.to(device)
-        return compute_exact_loss(net(read[chosen]), target[chosen], weight[chosen], masses)
-
-    def compute_held_out_loss() -> float:
-        blocks = _cut(held_out)
-        shares = [float(weight[block.to(device)].sum()) for block in blocks]
-        return float(np.average([float(compute_loss(block)) for block in blocks], weights=shares))
-
-    return train(net, lambda batch, _: compute_loss(training[batch]), len(training), compute_held_out_loss, plan)
-
-
-def _split(rows: CanonicalRows) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows to stop by; all of them for both if they are too few."""
-    everything = np.arange(len(rows.weights))
-    held_out = assign_folds(rows.encoded, rows.outputs, rows.weights, _N_FOLDS)[0][0]
-    rest = np.setdiff1d(everything, held_out)
-    if not len(rest):
-        rest = held_out = everything
-    return torch.as_tensor(rest), torch.as_tensor(held_out)

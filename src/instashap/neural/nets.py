@@ -211,9 +211,7 @@ def _collect_presence(bases: Sequence[PresenceSet], presence_sets: Sequence[Pres
     return tuple(sorted(found, key=lambda each: (len(each), each)))
 
 
-def _mark_shared(
-    owners: Sequence[ValueSet], players: Sequence[int], presence_sets: Sequence[PresenceSet]
-) -> NDArray[np.bool_]:
+def _mark_shared(owners: Sequence[ValueSet], players: Sequence[int], presence_sets: Sequence[PresenceSet]) -> NDArray[np.bool_]:
     """Whether a shared function has a coefficient under a presence set: its players are a proper part of it."""
     marks = np.zeros((len(owners), len(presence_sets)), dtype=bool)
     for row, values in enumerate(owners):
