@@ -190,10 +190,15 @@ class Search:
         self.report(0.8, "triples")
 
     def fit_functions(self, functions: ValueFunctions) -> None:
-        """Value functions learnt elsewhere, judged under the narrowest presence sets."""
+        """Value functions learnt elsewhere in place of splines: main effects, then interactions if these lower the risk."""
+        judge = self._make_judge(functions)
+        every = ("roughness", "ridge", "roughness")
+        self._insist(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
         order = max(map(len, functions.value_sets))
-        candidate = Candidate(order, max(min(self.max_presence, order), 1), {}, EXTRA_RANKS[0])
-        self._try(self._make_judge(functions), candidate, ("roughness", "ridge", "roughness"))
+        if order == 1:
+            return
+        attempt = self._try if self.fitter.interactions == "auto" else self._insist
+        attempt(judge, Candidate(order, min(self.max_presence, order), {}, EXTRA_RANKS[0]), every)
 
     def enrich_presence(self) -> None:
         """Larger presence sets, and more functions under them, for the best model so far."""

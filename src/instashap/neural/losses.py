@@ -36,12 +36,15 @@ class MaskMasses:
     own: Tensor
     unions: Tensor
 
-    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "MaskMasses":
-        return MaskMasses(self.total, self.own.to(device, dtype), self.unions.to(device, dtype))
+    def to(self, device: torch.device) -> "MaskMasses":
+        """The same on a device."""
+        return MaskMasses(self.total, self.own.to(device), self.unions.to(device))
 
 
-def make_mask_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64]) -> MaskMasses:
-    """Masses of the parts' presence sets under a size law of shape (n_players + 1,), as float32 tensors.
+def make_mask_masses(
+    presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64], dtype: torch.dtype = torch.float32
+) -> MaskMasses:
+    """Masses of the parts' presence sets under a size law of shape (n_players + 1,).
 
     Examples
     --------
@@ -51,7 +54,7 @@ def make_mask_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.
     """
     masses = compute_containment_masses(size_law)
     unions = masses[count_unions(make_presence_masks(presence_sets, len(size_law) - 1))]
-    as_tensor = torch.as_tensor(unions, dtype=torch.float32)
+    as_tensor = torch.as_tensor(unions, dtype=dtype)
     return MaskMasses(float(masses[0]), as_tensor.diagonal().clone(), as_tensor)
 
 

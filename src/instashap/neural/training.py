@@ -1,5 +1,6 @@
 """One training loop for every net: AdamW, one cycle, early stopping on held-out rows, checkpoints that resume bit by bit."""
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,9 +19,11 @@ from .devices import choose_device
 _CLIP = 1.0
 # Share of the steps in which the one-cycle rate rises.
 _WARM_UP = 0.2
+# … from so much of its peak.
+_FIRST_RATE = 0.04
 # Steps, and fewest and most epochs, where nobody says how long to train.
 _N_STEPS = 2000
-_EPOCHS = 8, 200
+_EPOCHS = 8, 400
 
 Progress = Callable[[float, str], None]
 
@@ -33,7 +36,7 @@ class TrainingPlan:
     ----------
     n_epochs : int, optional
         Passes over the rows; the learning rate rises over a fifth of them and falls to zero (one cycle). Default: as many as
-        make some two thousand steps, at least 8 and at most 200.
+        make some two thousand steps, at least 8 and at most 400.
     batch_rows : int
     learning_rate : float
         Peak of the cycle.
@@ -140,10 +143,8 @@ def train(
     """
     settled = plan.settle(n_rows)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
-    n_steps = settled.n_epochs * settled.n_batches + 1
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, plan.learning_rate, total_steps=n_steps, pct_start=_WARM_UP, cycle_momentum=False
-    )
+    n_steps = settled.n_epochs * settled.n_batches
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _follow_cycle(step / n_steps))
     if plan.compile:
         net.compile()
     state = _resume(net, optimiser, schedule, settled)
@@ -190,6 +191,13 @@ class _Seeded(AbstractContextManager[None]):
 
     def __exit__(self, *error: Any) -> None:
         self.fork.__exit__(*error)
+
+
+def _follow_cycle(share: float) -> float:
+    """Learning rate relative to its peak, when a share of the steps is done: a line up, half a cosine down to nothing."""
+    if share < _WARM_UP:
+        return _FIRST_RATE + (1.0 - _FIRST_RATE) * share / _WARM_UP
+    return 0.5 * (1.0 + math.cos(math.pi * min((share - _WARM_UP) / (1.0 - _WARM_UP), 1.0)))
 
 
 def _mix(seed: int, epoch: int) -> int:
