@@ -91,9 +91,9 @@ def check_packages() -> None:
 
 
 @contextmanager
-def serve(path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def serve(path: Path, *options: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
     """Port and process of a server of a saved explainer, stopped afterwards."""
-    port, process = _start(path)
+    port, process = _start(path, *options)
     try:
         yield port, process
     finally:
@@ -101,12 +101,13 @@ def serve(path: Path) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
         process.wait(timeout=20)
 
 
-def _start(path: Path) -> tuple[int, subprocess.Popen[bytes]]:
+def _start(path: Path, *options: str) -> tuple[int, subprocess.Popen[bytes]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    command = [sys.executable, "-m", "instashap.cli", "serve", str(path), "--port", str(port)]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT / "src")})
+    command = [sys.executable, "-m", "instashap.cli", "serve", str(path), "--port", str(port), *options]
+    places = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(places)})
     for _ in range(600):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
