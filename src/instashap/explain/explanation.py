@@ -197,5 +197,5 @@ def format_value(value: Any) -> str:
     if value is None or value != value:
         return "missing"
     if isinstance(value, (float, np.floating)):
-        return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
+        return f"{value:.0f}" if 1e4 <= abs(float(value)) < 1e7 else f"{value:.4g}"
     return str(value)

@@ -93,7 +93,7 @@ def _get_trust(explanation: Explanation) -> tuple[NDArray[np.float64], NDArray[n
 def _check_row(row: Any, n_rows: int) -> int:
     if isinstance(row, bool) or not isinstance(row, Integral):
         raise TypeError(f"row must be the position of a row, got {row!r}")
-    if not -n_rows <= row < n_rows:
+    if not -n_rows <= int(row) < n_rows:
         raise IndexError(f"row={row} is not among the {n_rows} rows, at positions 0 to {n_rows - 1}")
     return int(row) % n_rows
 
