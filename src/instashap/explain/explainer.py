@@ -15,7 +15,7 @@ from .._validation import check_choice, check_outputs, check_weights, find_colum
 from ..table.columns import Table, read_table
 from ..trust.rows import compute_row_trust
 from .drift import DriftReport, check_drift
-from .explanation import Explanation
+from .explanation import Explanation, format_value
 from .fitted import FittedGame, load_fitted
 
 if TYPE_CHECKING:
@@ -728,7 +728,7 @@ def _collect_data(table: Table, fitted: FittedGame) -> NDArray[Any]:
     data = np.empty((table.n_rows, len(fitted.feature_names)), dtype=object)
     for player in range(len(fitted.feature_names)):
         own = [columns[column] for column, owner in enumerate(fitted.players) if owner == player]
-        data[:, player] = own[0] if len(own) == 1 else [", ".join(map(str, each)) for each in zip(*own, strict=True)]
+        data[:, player] = own[0] if len(own) == 1 else [", ".join(map(format_value, each)) for each in zip(*own, strict=True)]
     return data
 
 
