@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..game.terms import ValueSet
-from ..table.bases import LearntColumn, LocalBasis
+from ..table.bases import LearntColumn
 from ..table.encoding import BLOCK_ROWS, Encoded
 from .design import Axes, ValueFunctions
 from .lookup import Lookup, LookupTerm, make_lookup
-from .places import Places, sample_places
+from .nested import Bases, transform
+from .places import sample_places
 
 # Share of the largest use that a function has at least.
 _LITTLE = 1e-2
@@ -23,8 +24,6 @@ _MOST_CAREFUL = 1e8
 _SAME = 1e-8
 # Of so many columns and more, places to ask at are as few as functions: their product would be too many.
 _FEW_PLACES = 3
-
-Bases = tuple[tuple[LocalBasis, ...], ...]
 
 
 class RawFunctions(NamedTuple):
@@ -105,11 +104,8 @@ def tabulate(
         encoded.cells[:, column], encoded.offsets[:, column] = side.cells[where.ravel()], side.offsets[where.ravel()]
     answers = ask(encoded)
     table = answers.reshape(*grid[0].shape, answers.shape[1])
-    return reduce(lambda found, axis: _solve(sides[axis], found, axis), range(len(sides)), table)
-
-
-def _solve(side: Places, table: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    return np.asarray(np.moveaxis(np.tensordot(np.linalg.pinv(side.matrix), table, axes=(1, axis)), 0, axis))
+    inverses = [np.asarray(np.linalg.pinv(side.matrix)) for side in sides]
+    return reduce(lambda found, axis: transform(found, axis, inverses[axis]), range(len(sides)), table)
 
 
 def make_tabulated_functions(

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..additive.model import AdditiveModel
+from ..additive.nested import transform
+from ..additive.orthogonal import Tables
 from ..additive.places import Places, sample_places
 from ..game.terms import ValueSet
 from ..likelihood.presence import settle_presence
-from ..likelihood.purify import Tables, centre_tables
-from ..table.bases import ColumnEncoder, LearntColumn
+from ..likelihood.purify import centre_tables
+from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
 from .fitted import FittedGame, GameRows
 
@@ -73,9 +75,8 @@ def _settle(
     weights: NDArray[np.float64],
 ) -> AdditiveModel:
     """The model whose predictions are the sum of tables and whose game is their conditional mean on rows."""
-    columns: tuple[LearntColumn, ...] = rows.columns
-    centred = centre_tables(tables, base_value, columns, encoded, weights)
-    return settle_presence(columns, centred, encoded, weights, fitted.players, rows.size_law).model
+    centred = centre_tables(tables, base_value, fitted.encoder.bases, encoded, weights)
+    return settle_presence(rows.columns, centred, encoded, weights, fitted.players, rows.size_law).model
 
 
 def _add(model: AdditiveModel, other: AdditiveModel) -> AdditiveModel:
@@ -112,10 +113,11 @@ def _tabulate(fitted: FittedGame, term: ValueSet, shape: Any) -> NDArray[np.floa
     grid = np.meshgrid(*(np.arange(len(side)) for side in sides), indexing="ij")
     values = [_find_values(column, side) for column, side in zip(columns, sides, strict=True)]
     given = [each[places.ravel()] for each, places in zip(values, grid, strict=True)]
-    now = reduce(lambda table, axis: _apply(sides[axis].matrix, table, axis), range(len(sides)), present)
+    now = reduce(lambda table, axis: transform(table, axis, sides[axis].matrix), range(len(sides)), present)
     asked = _ask(shape, given, fitted.term_names[fitted.model.value_sets.index(term)], present.shape[-1])
     asked = np.where(np.isnan(asked), now.reshape(asked.shape), asked).reshape(now.shape)
-    return reduce(lambda table, axis: _apply(np.linalg.pinv(sides[axis].matrix), table, axis), range(len(sides)), asked)
+    inverses = [np.asarray(np.linalg.pinv(side.matrix)) for side in sides]
+    return reduce(lambda table, axis: transform(table, axis, inverses[axis]), range(len(sides)), asked)
 
 
 def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> NDArray[np.float64]:
@@ -148,10 +150,6 @@ def _find_values(column: ColumnEncoder, places: Places) -> NDArray[Any]:
 
 # Stands for all levels without a coefficient of their own; missing is None, or NaN in a number column.
 _OTHER = "(other)"
-
-
-def _apply(matrix: NDArray[Any], table: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    return np.asarray(np.moveaxis(np.tensordot(matrix, table, axes=(1, axis)), 0, axis))
 
 
 def find_term(columns: list[int], value_sets: tuple[ValueSet, ...], names: tuple[str, ...]) -> ValueSet:
