@@ -190,9 +190,12 @@ class Search:
         self.report(0.8, "triples")
 
     def fit_functions(self, functions: ValueFunctions) -> None:
-        """Value functions learnt elsewhere in place of splines: main effects, then interactions if these lower the risk."""
-        judge = self._make_judge(functions)
-        every = ("roughness", "ridge", "roughness")
+        """Value functions learnt outside the first fold in place of splines, judged by that fold.
+
+        Main effects come first, then interactions if these lower the risk.
+        """
+        judge = self._make_judge(functions, n_judged=1)
+        every = ("roughness", "ridge", "interaction", "roughness")
         self._insist(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
         order = max(map(len, functions.value_sets))
         if order == 1:
@@ -271,7 +274,7 @@ class Search:
         keys = sorted({(len(values), column) for values in value_sets for column in values})
         return {(size, column): self._learn_axis(size, column) for size, column in keys}
 
-    def _make_judge(self, functions: ValueFunctions) -> Judge:
+    def _make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
         """Fold moments of the functions; refuses, before allocating, what would not fit."""
         if len(functions) > 2 * MAX_FUNCTIONS:
             needed = 8.0 * len(functions) ** 2 * (2 * N_FOLDS + 2)
@@ -282,7 +285,8 @@ class Search:
         folds = [
             accumulate_moments(functions.evaluate, *self._take(rows), weights, len(functions)) for rows, weights in self.folds
         ]
-        return Judge(FoldMoments.from_folds(functions, folds), self.presence_sets, self.fitter.players, self.size_law)
+        moments = FoldMoments.from_folds(functions, folds, n_judged)
+        return Judge(moments, self.presence_sets, self.fitter.players, self.size_law)
 
     def _take(self, rows: NDArray[np.int64]) -> tuple[Encoded, NDArray[np.float64]]:
         return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows]

@@ -68,15 +68,27 @@ class Strengths:
 
 @dataclass(frozen=True)
 class FoldMoments:
-    """Moments of disjoint folds of the rows, and of all."""
+    """Moments of disjoint folds of the rows, and of all.
+
+    Attributes
+    ----------
+    functions : ValueFunctions
+    folds : tuple of Moments
+    total : Moments
+    n_judged : int or None
+        Models are judged by so many of the folds, the first; None means all. Functions learnt from rows are judged by others.
+    """
 
     functions: ValueFunctions
     folds: tuple[Moments, ...]
     total: Moments
+    n_judged: int | None = None
 
     @classmethod
-    def from_folds(cls, functions: ValueFunctions, folds: Sequence[Moments]) -> "FoldMoments":
-        return cls(functions, tuple(folds), merge_all(folds))
+    def from_folds(
+        cls, functions: ValueFunctions, folds: Sequence[Moments], n_judged: int | None = None
+    ) -> "FoldMoments":
+        return cls(functions, tuple(folds), merge_all(folds), n_judged)
 
     @cached_property
     def whole(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -102,9 +114,8 @@ class FoldMoments:
         if is_kept.all():
             return self
         chosen = np.flatnonzero(is_kept)
-        return FoldMoments(
-            self.functions.select(is_kept), tuple(fold.select(chosen) for fold in self.folds), self.total.select(chosen)
-        )
+        folds = tuple(fold.select(chosen) for fold in self.folds)
+        return FoldMoments(self.functions.select(is_kept), folds, self.total.select(chosen), self.n_judged)
 
 
 @dataclass(frozen=True)
@@ -310,8 +321,10 @@ def _cross_validate(
             else _solve_folds_apart(problem, splits, penalty)
         )
     risks = np.zeros((2, len(moments.total.output_means)))
-    for split, coefficients in zip(splits, solutions, strict=True):
-        risks += split.share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
+    judged = splits[: moments.n_judged]
+    share = sum(split.share for split in judged) if moments.n_judged else 1.0
+    for split, coefficients in zip(judged, solutions, strict=False):
+        risks += split.share / share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
     variances = moments.total.output_scatter / moments.total.weight
     relative = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)
     if not splits:

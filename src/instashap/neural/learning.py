@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..additive.moments import assign_folds
+from ..additive.search import N_FOLDS
 from ..additive.tabulated import RawFunctions, tabulate
 from ..game.terms import PresenceSet, ValueSet
 from ..table.bases import LearntColumn
@@ -20,8 +21,6 @@ from .losses import compute_exact_loss, make_mask_masses
 from .nets import AdditiveNet
 from .training import Training, TrainingPlan, train
 
-# One row in so many is held out of the training, to stop it by.
-_N_FOLDS = 10
 # Rows evaluated at once.
 _BLOCK_ROWS = 8192
 
@@ -125,9 +124,9 @@ def _cut(rows: Tensor) -> list[Tensor]:
 
 
 def _split(rows: CanonicalRows) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows to stop by, chosen by a hash; all of them for both if they are too few."""
+    """Rows to train on, and the first fold to stop by, by which the search then judges; all for both if they are too few."""
     everything = np.arange(len(rows.weights))
-    held_out = assign_folds(rows.encoded, rows.outputs, rows.weights, _N_FOLDS)[0][0]
+    held_out = assign_folds(rows.encoded, rows.outputs, rows.weights, N_FOLDS)[0][0]
     rest = np.setdiff1d(everything, held_out)
     if not len(rest):
         rest = held_out = everything
