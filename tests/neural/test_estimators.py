@@ -61,7 +61,7 @@ def test_a_regressor_learns_a_product_and_is_cloned_with_its_options():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(900, 3))
     y = X[:, 0] * X[:, 1] + X[:, 2] + 0.1 * rng.normal(size=900)
-    model = NeuralAdditiveRegressor(shape=SMALL, plan=PLAN, random_state=3)
+    model = NeuralAdditiveRegressor(interactions=[(0, 1)], shape=SMALL, plan=PLAN, random_state=3)
     copy = clone(model)
     assert copy.get_params()["plan"] == PLAN
     assert cross_val_score(copy, X, y, cv=[(np.arange(600), np.arange(600, 900))])[0] > 0.95

@@ -90,6 +90,7 @@ def test_an_unknown_fitter_is_said():
         instashap.Explainer(fitter="magic").fit(np.zeros((5, 2)), outputs=np.arange(5.0))
 
 
+@pytest.mark.filterwarnings("ignore:richer interactions did not lower:instashap.FitWarning")
 def test_groups_and_categories_take_part():
     rng = np.random.default_rng(0)
     size = rng.normal(size=600)
