@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._errors import NotFittedError
 from .._validation import check_choice, check_outputs, check_weights, find_column
+from ..game.terms import spell_out
 from ..table.columns import Table, read_table
 from ..trust.rows import compute_row_trust
 from .drift import DriftReport, check_drift
@@ -587,7 +588,9 @@ class Explainer:
 
     @property
     def presence_terms_(self) -> list[tuple[int, ...]]:
-        found = {each for sets in self._check_fitted().model.presence_sets for each in sets}
+        model = self._check_fitted().model
+        tied = {each for sets in model.presence_sets for each in sets}
+        found = {players for each in tied for players in spell_out(each, model.n_players)}
         return sorted(found, key=lambda each: (len(each), each))
 
     @property
