@@ -138,6 +138,7 @@ class ClosedFormFitter:
             if self.order > 1:
                 search.fit_interactions()
             search.enrich_presence()
+            search.tie_presence()
         chosen, solved, total = search.finish()
         gradient = solved.solution.gradient
         if gradient > _POOR_GRADIENT:
