@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from instashap.additive.fitter import FITTERS
+from instashap.additive.fitter import FITTERS, ClosedFormFitter, FitResult
 from instashap.additive.model import AdditiveModel
+from instashap.additive.search import Search
 from instashap.additive.select import Strengths
 from instashap.explain.fitted import FittedGame, load_fitted
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
+from instashap.game.terms import ANY
 from instashap.likelihood.families import Binary
 from instashap.likelihood.fitter import LikelihoodFitter, Rows
 from instashap.likelihood.presence import settle_presence
@@ -220,6 +222,30 @@ class LabelFitter:
         return LabelResult(settled.model, fit.design.score(fit.vector, encoded))
 
 
+# --- many players --------------------------------------------------------------------------------------------------------
+
+
+class TiedSearch(Search):
+    """The fit as it would be of too many players to write presence sets out: all beyond a part's own are tied."""
+
+    def finish(self) -> Any:
+        judge, best, _ = self.best
+        pairs = [(first, second) for second in range(self.n_players) for first in range(second)]
+        self.presence_sets.update({2: [(ANY, player) for player in range(self.n_players)], 3: [(ANY, *pair) for pair in pairs]})
+        candidate = replace(best.candidate, presence_order=min(best.candidate.presence_order, 3), written_order=1)
+        self.best = judge, *self._judge(judge, candidate, best.strengths, ())
+        return super().finish()
+
+
+class TiedFitter(ClosedFormFitter):
+    def fit(self, *args: Any) -> FitResult:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("instashap.additive.fitter.Search", TiedSearch)
+            result = super().fit(*args)
+        assert any(ANY in each for sets in result.model.presence_sets for each in sets)
+        return result
+
+
 # --- fitters broken on purpose -----------------------------------------------------------------------------------------
 
 
@@ -312,10 +338,11 @@ LAWS: list[tuple[Callable[..., None], dict[str, Any]]] = [
 LABEL_LAWS = [(law, damage) for law, damage in LAWS if law.__name__.split("_")[1] not in ("5", "7", "8")]
 CASES = [
     *((law, name) for law, _ in LAWS for name in sorted(FITTERS)),
+    *((law, "tied") for law, _ in LAWS),
     *((law, "labels") for law, _ in LABEL_LAWS),
 ]
 BROKEN = [(law, damage, "closed-form") for law, damage in LAWS] + [(law, damage, "labels") for law, damage in LABEL_LAWS]
-EVERY: dict[str, Any] = {**FITTERS, "labels": LabelFitter}
+EVERY: dict[str, Any] = {**FITTERS, "tied": TiedFitter, "labels": LabelFitter}
 
 
 def run_law(law: Callable[..., None], make_fitter: Any, tmp_path: Any) -> None:
