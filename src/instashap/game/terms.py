@@ -131,7 +131,7 @@ def count_live(presence_sets: Sequence[PresenceSet], masks: NDArray[np.bool_]) -
     """
     members = make_presence_masks(presence_sets, masks.shape[-1])
     absent = (~masks).astype(np.float32) @ members.T.astype(np.float32)
-    live = (absent == 0).astype(np.float64)
+    live: NDArray[np.float64] = (absent == 0).astype(np.float64)
     sizes = masks.sum(axis=-1)
     for place, presence in enumerate(presence_sets):
         if presence.count(ANY):
