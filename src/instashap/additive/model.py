@@ -29,7 +29,8 @@ class AdditiveModel:
     value_sets : tuple of tuple of int
         Columns each shape function reads.
     presence_sets : tuple of tuple of tuple of int
-        Of each value set, the presence sets of players its parts need.
+        Of each value set, the presence sets of players its parts need; one with places for any other player
+        (:data:`instashap.game.terms.ANY`) counts as often as one of the sets it stands for does.
     tables : tuple of ndarray of shape (n_nodes_1, …, n_parts), float64
         Functions in the local bases.
     mixings : tuple of ndarray of shape (n_parts, n_presence_sets, n_outputs), float64

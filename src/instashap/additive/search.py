@@ -194,7 +194,7 @@ class Search:
             self._try(self.best[0], best.candidate, ("presence",))
 
     def tie_presence(self) -> None:
-        """Tied presence sets on top of the best model so far, where there are too many to write out; the largest first."""
+        """Tied presence sets for the best model so far, where there are too many to write out: as large as the unknowns allow."""
         sizes = [size for size, sets in self.presence_sets.items() if any(ANY in each for each in sets)]
         judge, best, _ = self.best
         # Rows too few for tied sets beside the triples written out may have room for them in their place.
@@ -205,7 +205,8 @@ class Search:
             for each in written
         ]
         for candidate in ladder:
-            if self._try_within_budget(judge, candidate, ()):
+            if self._count_unknowns(judge.moments.functions, candidate) <= self.budget:
+                self._try(judge, candidate, ())
                 break
         self.report(0.95, "tied presence sets")
 
