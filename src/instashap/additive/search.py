@@ -194,7 +194,7 @@ class Search:
             self._try(self.best[0], best.candidate, ("presence",))
 
     def tie_presence(self) -> None:
-        """Tied presence sets for the best model so far, where there are too many to write out: as large as the unknowns allow."""
+        """Tied presence sets for the best model so far, where not all can be written out: as large as the unknowns allow."""
         sizes = [size for size, sets in self.presence_sets.items() if any(ANY in each for each in sets)]
         judge, best, _ = self.best
         # Rows too few for tied sets beside the triples written out may have room for them in their place.
