@@ -13,13 +13,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from instashap.additive.fitter import FitResult
+from instashap.additive.fitter import ClosedFormFitter, FitResult
 from instashap.additive.model import AdditiveModel
+from instashap.additive.search import Search
 from instashap.additive.select import Strengths
 from instashap.explain.fitted import FittedGame, load_fitted
 from instashap.explain.registry import FITTERS, find_fitter
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
+from instashap.game.terms import ANY
 from instashap.likelihood.families import Binary
 from instashap.likelihood.fitter import LikelihoodFitter, Rows
 from instashap.likelihood.presence import settle_presence
@@ -209,9 +211,7 @@ class LabelFitter:
     grain = make_fine_grain(600.0)
     slack = 100.0  # a descent ends at eight digits of the values, in whatever order rows and columns are summed
 
-    def __init__(
-        self, columns: Any, players: Any, order: int, presence_order: Any = "auto", smoothness: Any = None
-    ) -> None:
+    def __init__(self, columns: Any, players: Any, order: int, presence_order: Any = "auto", smoothness: Any = None) -> None:
         self.columns, self.players, self.order, self.presence_order = columns, players, order, presence_order
 
     def fit(self, encoded: Encoded, outputs: np.ndarray, weights: np.ndarray, law: np.ndarray) -> LabelResult:
@@ -245,6 +245,30 @@ class SmallNets:
         result: FitResult = NeuralFitter(self.columns, self.players, **options).fit(encoded, outputs, weights, law)
         if "smoothness" in options:
             self.learnt.setdefault(key, result.solved.functions)
+        return result
+
+
+# --- many players --------------------------------------------------------------------------------------------------------
+
+
+class TiedSearch(Search):
+    """The fit as it would be of too many players to write presence sets out: all beyond a part's own are tied."""
+
+    def finish(self) -> Any:
+        judge, best, _ = self.best
+        pairs = [(first, second) for second in range(self.n_players) for first in range(second)]
+        self.presence_sets.update({2: [(ANY, player) for player in range(self.n_players)], 3: [(ANY, *pair) for pair in pairs]})
+        candidate = replace(best.candidate, presence_order=min(best.candidate.presence_order, 3), written_order=1)
+        self.best = judge, *self._judge(judge, candidate, best.strengths, ())
+        return super().finish()
+
+
+class TiedFitter(ClosedFormFitter):
+    def fit(self, *args: Any) -> FitResult:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("instashap.additive.fitter.Search", TiedSearch)
+            result = super().fit(*args)
+        assert any(ANY in each for sets in result.model.presence_sets for each in sets)
         return result
 
 
@@ -340,9 +364,14 @@ LAWS: list[tuple[Callable[..., None], dict[str, Any]]] = [
 LABEL_LAWS = [(law, damage) for law, damage in LAWS if law.__name__.split("_")[1] not in ("5", "7", "8")]
 HAS_TORCH = find_spec("torch") is not None
 NAMES = [name for name in sorted(FITTERS) if name != "neural" or HAS_TORCH]
-CASES = [*((law, name) for law, _ in LAWS for name in NAMES), *((law, "labels") for law, _ in LABEL_LAWS)]
+CASES = [*((law, name) for law, _ in LAWS for name in [*NAMES, "tied"]), *((law, "labels") for law, _ in LABEL_LAWS)]
 BROKEN = [*((*each, "closed-form") for each in LAWS), *((*each, "labels") for each in LABEL_LAWS)]
-EVERY: dict[str, Any] = {"closed-form": find_fitter("closed-form"), "neural": SmallNets, "labels": LabelFitter}
+EVERY: dict[str, Any] = {
+    "closed-form": find_fitter("closed-form"),
+    "neural": SmallNets,
+    "tied": TiedFitter,
+    "labels": LabelFitter,
+}
 
 
 def test_every_registered_fitter_is_under_the_laws() -> None:

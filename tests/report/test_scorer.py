@@ -86,3 +86,14 @@ def test_a_hand_made_game_is_scored_by_hand(tmp_path: Path) -> None:
     scored = score_in_node(tmp_path / "hand.insta", pd.DataFrame([[0.0], [1.0], [2.0]]))
     np.testing.assert_allclose([each["prediction"][0] for each in scored], [0.0, 2.0, 4.0], atol=1e-3)
     np.testing.assert_allclose([each["values"][0] for each in scored], [-2.0, 0.0, 2.0], atol=1e-3)
+
+
+def test_presence_sets_tied_to_any_other_player_are_scored_as_in_python(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = 0.8 * rng.normal(size=(800, 1)) + 0.6 * rng.normal(size=(800, 22))
+    explainer = instashap.Explainer(order=1).fit(X, outputs=X[:, 0] - X[:, 5])
+    assert {-1} <= {player for sets in explainer._fitted.model.presence_sets for each in sets for player in each}
+    explainer.save(tmp_path / "wide.insta")
+    scored = score_in_node(tmp_path / "wide.insta", pd.DataFrame(X[:20]))
+    np.testing.assert_allclose([each["values"] for each in scored], explainer.shap_values(X[:20]), rtol=0, atol=1e-9)
+    np.testing.assert_allclose([each["prediction"][0] for each in scored], explainer.predict(X[:20]), rtol=0, atol=1e-9)

@@ -1,15 +1,15 @@
 """Standard errors by look-up: tables of how a fitted model deviates when groups of rows are left out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..game.credits import compute_shapley_shares
-from ..game.terms import PresenceSet, ValueSet
+from ..game.credits import split_shapley_shares
+from ..game.terms import PresenceSet, ValueSet, stands_for
 from ..table.encoding import Encoded
 from .lookup import Lookup, LookupTerm, make_lookup
 from .model import AdditiveModel
@@ -88,35 +88,43 @@ class Deviations:
     def credits(self) -> ErrorLookup:
         """Errors of Shapley values; slots are players."""
         n_players = self.model.n_players
-        shares = (compute_shapley_shares(presence, n_players) for presence in self.model.presence_sets)
-        return self._make_lookup(range(len(self.curves)), shares, n_players)
+        shares = [split_shapley_shares(presence, n_players) for presence in self.model.presence_sets]
+        lookup = self._make_lookup(range(len(self.curves)), [named for named, _ in shares], n_players)
+        tied = [term for term, (_, everyone) in enumerate(shares) if everyone.any()]
+        if not tied:
+            return lookup
+        rest = self._make_lookup(tied, [shares[term][1][:, None] for term in tied], 1)
+        deviations = replace(lookup.deviations, everywhere=rest.deviations)
+        return ErrorLookup(deviations, lookup.constants + rest.constants, lookup.n_outputs)
 
     @cached_property
     def effects(self) -> ErrorLookup:
         """Errors of each shape function; slots are value sets."""
         n_slots = max(len(self.curves), 1)
         shares = (
-            np.tile(np.arange(n_slots) == term, (len(presence), 1)) for term, presence in enumerate(self.model.presence_sets)
+            self.model.count_full(presence)[:, None] * (np.arange(n_slots) == term)
+            for term, presence in enumerate(self.model.presence_sets)
         )
         return self._make_lookup(range(len(self.curves)), shares, n_slots)
 
     @cached_property
     def prediction(self) -> ErrorLookup:
         """Errors of the output at the full coalition, base value included."""
-        shares = (np.ones((len(presence), 1)) for presence in self.model.presence_sets)
+        shares = (self.model.count_full(presence)[:, None] for presence in self.model.presence_sets)
         lookup = self._make_lookup(range(len(self.curves)), shares, 1)
         return ErrorLookup(lookup.deviations, lookup.constants + self.base.reshape(1, -1), lookup.n_outputs)
 
     def make_mobius_lookup(self, players: PresenceSet) -> ErrorLookup:
         """Errors of one component of the game; see :meth:`AdditiveModel.make_mobius_lookup`."""
-        picked = [term for term, presence in enumerate(self.model.presence_sets) if players in presence]
-        shares = ([[each == players] for each in self.model.presence_sets[term]] for term in picked)
+        found = [np.array([[stands_for(each, players)] for each in sets]) for sets in self.model.presence_sets]
+        picked = [term for term, share in enumerate(found) if share.any()]
+        shares = [found[term] for term in picked]
         return self._make_lookup(picked, shares, 1)
 
     def make_shape_lookup(self, values: ValueSet) -> ErrorLookup:
         """Errors of one shape function."""
         term = self.model.value_sets.index(values)
-        return self._make_lookup([term], [np.ones((len(self.model.presence_sets[term]), 1))], 1)
+        return self._make_lookup([term], [self.model.count_full(self.model.presence_sets[term])[:, None]], 1)
 
     @property
     def base_errors(self) -> NDArray[np.float64]:

@@ -96,8 +96,8 @@ class ClosedFormFitter:
     order : int
         The most columns a shape function may read, 1 to 3.
     presence_order : int or "auto"
-        The most players a presence set may hold; "auto" tries up to 4 (above ten features 3) and keeps what lowers the
-        held-out risk.
+        The most players a presence set may hold; "auto" tries up to 4 (from 11 to 20 features 3) and keeps what lowers the
+        held-out risk. Above 20 features most of these sets are tied: any others count alike.
     interactions : "auto", "all", int, or list of column tuples
     smoothness : Strengths or None
         Fixed penalty strengths: nothing is chosen then, the model has exactly the orders asked for ("auto" presence means
@@ -139,6 +139,7 @@ class ClosedFormFitter:
             if self.order > 1:
                 search.fit_interactions()
             search.enrich_presence()
+            search.tie_presence()
         return finish_search(search, self.columns)
 
 

@@ -42,11 +42,14 @@ class Lookup:
     n_outputs : int
     plan : tuple
         Arguments of :func:`instashap.additive.kernels.look_up` after cells and offsets.
+    everywhere : Lookup of one slot, optional
+        Added to every slot.
     """
 
     n_slots: int
     n_outputs: int
     plan: tuple[Any, ...]
+    everywhere: "Lookup | None" = None
 
     def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Sums for encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given (C order)."""
@@ -54,6 +57,8 @@ class Lookup:
         if totals is None:
             totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
         look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, -1))
+        if self.everywhere is not None:
+            totals += self.everywhere.apply(encoded)
         return totals
 
 

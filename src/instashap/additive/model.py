@@ -1,15 +1,15 @@
 """The fitted model: frozen value tables, and everything read from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..game.credits import compute_shapley_shares
-from ..game.terms import PresenceSet, ValueSet, make_presence_masks
+from ..game.credits import split_shapley_shares
+from ..game.terms import PresenceSet, ValueSet, count_live, stands_for
 from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
 from .lookup import Lookup, LookupTerm, make_lookup
@@ -29,7 +29,8 @@ class AdditiveModel:
     value_sets : tuple of tuple of int
         Columns each shape function reads.
     presence_sets : tuple of tuple of tuple of int
-        Of each value set, the presence sets of players its parts need.
+        Of each value set, the presence sets of players its parts need; one with places for any other player
+        (:data:`instashap.game.terms.ANY`) counts as often as one of the sets it stands for does.
     tables : tuple of ndarray of shape (n_nodes_1, …, n_parts), float64
         Functions in the local bases.
     mixings : tuple of ndarray of shape (n_parts, n_presence_sets, n_outputs), float64
@@ -50,10 +51,15 @@ class AdditiveModel:
     def n_outputs(self) -> int:
         return len(self.base_value)
 
+    def count_full(self, presence_sets: Sequence[PresenceSet]) -> NDArray[np.float64]:
+        """How many sets each presence set stands for: how often its part counts at the full coalition."""
+        return count_live(presence_sets, np.ones(self.n_players, dtype=bool))
+
     @cached_property
     def shapes(self) -> tuple[NDArray[np.float64], ...]:
         """Table of each shape function ``phi_U = sum_R psi_{U,R}``: shape (n_nodes_1, …, n_outputs)."""
-        return tuple(table @ mixing.sum(axis=1) for table, mixing in zip(self.tables, self.mixings, strict=True))
+        pairs = zip(self.tables, self.mixings, self.presence_sets, strict=True)
+        return tuple(table @ (mixing * self.count_full(sets)[:, None]).sum(axis=1) for table, mixing, sets in pairs)
 
     @cached_property
     def prediction(self) -> Lookup:
@@ -68,11 +74,21 @@ class AdditiveModel:
     @cached_property
     def credits(self) -> Lookup:
         """Look-up of Shapley values: ``sum_U sum_{R ∋ i} psi_{U,R} / |R|``; slots are players."""
-        mixings = [
-            np.einsum("prc,ri->pic", mixing, compute_shapley_shares(presence, self.n_players))
-            for mixing, presence in zip(self.mixings, self.presence_sets, strict=True)
+        shares = [split_shapley_shares(presence, self.n_players) for presence in self.presence_sets]
+        pairs = list(zip(self.mixings, shares, strict=True))
+        named = [np.einsum("prc,ri->pic", mixing, each) for mixing, (each, _) in pairs]
+        lookup = self._make_lookup(range(len(self.value_sets)), named, self.n_players)
+        tied = [term for term, (_, everyone) in enumerate(shares) if everyone.any()]
+        if not tied:
+            return lookup
+        outputs = np.arange(self.n_outputs)[:, None]
+        # One curve an output, whatever the number of parts.
+        everyone = [(self.tables[term] @ np.einsum("prc,r->pc", *(self.mixings[term], shares[term][1]))) for term in tied]
+        terms = [
+            LookupTerm(self.value_sets[term], curve, list(outputs), [np.ones(1)] * self.n_outputs)
+            for term, curve in zip(tied, everyone, strict=True)
         ]
-        return self._make_lookup(range(len(self.value_sets)), mixings, self.n_players)
+        return replace(lookup, everywhere=make_lookup(self.bases, terms, 1, self.n_outputs))
 
     @cached_property
     def components(self) -> tuple[list[PresenceSet], Lookup]:
@@ -88,8 +104,9 @@ class AdditiveModel:
 
     def make_mobius_lookup(self, players: PresenceSet) -> Lookup:
         """Look-up of one component of the game: ``h_R = sum_{U ⊆ R} psi_{U,R}`` for R = players."""
-        picked = [term for term, presence in enumerate(self.presence_sets) if players in presence]
-        mixings = [self.mixings[term][:, [self.presence_sets[term].index(players)]] for term in picked]
+        found = [np.array([stands_for(each, players) for each in sets], dtype=bool) for sets in self.presence_sets]
+        picked = [term for term, is_part in enumerate(found) if is_part.any()]
+        mixings = [self.mixings[term][:, found[term]].sum(axis=1, keepdims=True) for term in picked]
         return self._make_lookup(picked, mixings, 1)
 
     def predict(self, encoded: Encoded, masks: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
@@ -105,10 +122,9 @@ class AdditiveModel:
             return self.base_value + self.prediction.apply(encoded)[:, 0]
         total = np.tile(self.base_value, (len(encoded.cells), 1))
         for values, table, mixing, presence in zip(self.value_sets, self.tables, self.mixings, self.presence_sets, strict=True):
-            members = make_presence_masks(presence, self.n_players)
-            is_live = ~((~masks[:, None, :]) & members[None]).any(axis=2)  # (n_rows, n_presence_sets)
+            live = count_live(presence, masks)  # (n_rows, n_presence_sets)
             parts = _look_up_parts(self.bases, values, table, encoded)
-            total += np.einsum("np,nr,prc->nc", parts, is_live.astype(np.float64), mixing, optimize=True)
+            total += np.einsum("np,nr,prc->nc", parts, live, mixing, optimize=True)
         return total
 
     def _make_shape_lookup(self, slots: Sequence[int], n_slots: int) -> Lookup:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import TooLargeError
-from ..game.terms import PresenceSet, ValueSet, close_downwards, players_of
+from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards, players_of
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .design import Axes, ValueFunctions, make_value_functions
@@ -107,7 +107,7 @@ class Search:
     @property
     def max_presence(self) -> int:
         asked = self.fitter.presence_order
-        default = 4 if self.n_players <= MAX_PLAYERS_QUADRUPLES else 3
+        default = 4 if self.n_players <= MAX_PLAYERS_QUADRUPLES or not self._has_all_triples else 3
         return min(self.n_players, max(default, self.fitter.order) if isinstance(asked, str) else asked)
 
     @property
@@ -208,7 +208,7 @@ class Search:
         judge, start, _ = self.best
         self.budget = max(self.budget, MIN_PRESENCE_UNKNOWNS)
         for presence in range(max(start.candidate.presence_order, 2), self.max_presence + 1):
-            if presence not in self.presence_sets:
+            if all(ANY in each for each in self.presence_sets.get(presence, ())):
                 break
             # One width below what served under smaller sets, or what the unknowns allow.
             level = max(EXTRA_RANKS.index(self.best[1].candidate.extra_ranks) - 1, 0)
@@ -216,8 +216,7 @@ class Search:
             while level > 0 and self._count_unknowns(judge.moments.functions, ladder[level]) > self.budget:
                 level -= 1
             # Where not even all triples are on offer, the time is better spent on none of the wider.
-            is_wide_open = comb(self.n_players, 3) <= MAX_PRESENCE_SETS
-            for candidate in ladder[level:] if is_wide_open else ladder[:1]:
+            for candidate in ladder[level:] if self._has_all_triples else ladder[:1]:
                 before = self.best[1]
                 if candidate == before.candidate:
                     continue
@@ -228,6 +227,23 @@ class Search:
         best = self.best[1]
         if best.candidate.presence_order > 1 and best.n_unknowns <= MAX_TUNED_PRESENCE:
             self._try(self.best[0], best.candidate, ("presence",))
+
+    def tie_presence(self) -> None:
+        """Tied presence sets for the best model so far, where not all can be written out: as large as the unknowns allow."""
+        sizes = [size for size, sets in self.presence_sets.items() if any(ANY in each for each in sets)]
+        judge, best, _ = self.best
+        # Rows too few for tied sets beside the triples written out may have room for them in their place.
+        written = dict.fromkeys((best.candidate.presence_order, min(best.candidate.presence_order, 2)))
+        ladder = [
+            replace(best.candidate, presence_order=presence, written_order=each)
+            for presence in sorted(sizes, reverse=True)
+            for each in written
+        ]
+        for candidate in ladder:
+            if self._count_unknowns(judge.moments.functions, candidate) <= self.budget:
+                self._try(judge, candidate, ())
+                break
+        self.report(0.95, "tied presence sets")
 
     def finish(self) -> tuple[Judgement, Solved, Moments]:
         """The best candidate, its solution to full accuracy, and the moments of all rows."""
@@ -301,16 +317,29 @@ class Search:
         return compute_axis_functions(axis, *moments, self.derivative, limit)
 
     def _offer_presence(self, size: int) -> None:
-        """Presence sets of a size: all if there are few, else the best pairs and triples, and nothing larger."""
+        """Presence sets of a size: all if there are few, else the best pairs and triples, and sets of any others tied."""
+        n_most = MAX_PRESENCE_SETS
         if size == 2:
-            every: list[PresenceSet] = list(combinations(range(self.n_players), 2))
             n_spare = self.budget - len(self.main_effects[0].moments.functions)
             n_most = min(max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1), MAX_PRESENCE_SETS)
-            self.presence_sets[2] = every if len(every) <= n_most else self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
-        elif comb(self.n_players, size) <= MAX_PRESENCE_SETS:
+        if comb(self.n_players, size) <= n_most:
             self.presence_sets[size] = list(combinations(range(self.n_players), size))
+            return
+        offered: list[PresenceSet] = []
+        if size == 2:
+            offered = self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
         elif size == 3:
-            self.presence_sets[3] = find_triangles(self._rank_players(), N_BEST_PRESENCE_SETS)
+            offered = find_triangles(self._rank_players(), N_BEST_PRESENCE_SETS)
+        if not self._has_all_triples:
+            named = [each for each in self.presence_sets[min(size - 1, 2)] if ANY not in each]
+            offered += [(*[ANY] * (size - len(each)), *each) for each in named]
+        if offered:
+            self.presence_sets[size] = offered
+
+    @property
+    def _has_all_triples(self) -> bool:
+        """Whether every triple of players is on offer as a presence set; where not, tied sets are."""
+        return comb(self.n_players, 3) <= MAX_PRESENCE_SETS
 
     def _rank_players(self) -> list[PresenceSet]:
         """Pairs of players, those whose columns interact or foretell each other most first."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from ..game.terms import PresenceSet
+from ..game.terms import ANY, PresenceSet
 from .design import ValueFunctions
 from .moments import Moments, merge_all
 from .solve import (
@@ -132,12 +132,22 @@ class Candidate:
         Largest rank kept of the terms of each size.
     extra_ranks : tuple of int
         For terms of one, two, three columns: ranks that are repeated under larger presence sets.
+    written_order : int or None
+        The most players a presence set holds that is written out; larger ones are tied, and so are some of those up to it
+        that are not on offer by themselves. None: no set is tied.
     """
 
     order: int
     presence_order: int
     resolution: Mapping[int, int]
     extra_ranks: tuple[int, ...]
+    written_order: int | None = None
+
+    def offers(self, presence: PresenceSet) -> bool:
+        """Whether a presence set may be used."""
+        if ANY in presence:
+            return self.written_order is not None and len(presence) <= self.presence_order
+        return len(presence) <= (self.presence_order if self.written_order is None else self.written_order)
 
     def keeps(self, functions: ValueFunctions) -> NDArray[np.bool_]:
         """Which functions belong to the candidate."""
@@ -182,7 +192,7 @@ def make_candidate_problem(
     size_law: NDArray[np.float64],
 ) -> MaskedProblem:
     """Unknowns of a candidate, given the presence sets on offer by size."""
-    offered = [each for size, sets in presence_sets.items() if size <= candidate.presence_order for each in sets]
+    offered = [each for sets in presence_sets.values() for each in sets if candidate.offers(each)]
     return make_problem(functions, offered, candidate.extra_ranks, players, size_law)
 
 

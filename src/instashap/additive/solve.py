@@ -14,7 +14,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.sparse import csr_array
 
 from ..game.coalitions import compute_containment_masses
-from ..game.terms import PresenceSet, count_unions, extend_presence, make_presence_masks, players_of
+from ..game.masses import compute_presence_masses, compute_shared_masses
+from ..game.terms import ANY, PresenceSet, count_live, extend_presence, players_of
 from .design import ValueFunctions
 from .kernels import contract_columns
 
@@ -26,6 +27,8 @@ _TOLERANCE = 1e-6
 _MAX_STEPS = 1000
 # Added to the diagonal, relative to it, so that exactly collinear columns share instead of failing.
 _JITTER = 1e-11
+# … and on that of tied presence sets in the blocks that precondition conjugate gradients.
+_TIED_JITTER = 1e-8
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class MaskedProblem:
     union_masses: NDArray[np.float64] = field(init=False, repr=False)
     total_mass: float = field(init=False)
     own_masses: NDArray[np.float64] = field(init=False, repr=False)
+    target_masses: NDArray[np.float64] = field(init=False, repr=False)
+    full_counts: NDArray[np.float64] = field(init=False, repr=False)
     # Unknowns whose function has this one presence set, or several; for the products below.
     _once: NDArray[np.int64] = field(init=False, repr=False)
     _often: NDArray[np.int64] = field(init=False, repr=False)
@@ -75,12 +80,15 @@ class MaskedProblem:
     _often_functions: tuple[NDArray[np.int64], NDArray[np.int64]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        masses = compute_containment_masses(self.size_law)
-        unions = count_unions(make_presence_masks(self.presence_sets, len(self.size_law) - 1))
-        union_masses = masses[unions]
+        union_masses = compute_shared_masses(self.presence_sets, self.size_law)
+        full = count_live(self.presence_sets, np.ones(len(self.size_law) - 1, dtype=bool))
         object.__setattr__(self, "union_masses", union_masses)
-        object.__setattr__(self, "total_mass", float(masses[0]))
+        object.__setattr__(self, "total_mass", float(compute_containment_masses(self.size_law)[0]))
         object.__setattr__(self, "own_masses", np.diag(union_masses)[self.presence].copy())
+        object.__setattr__(
+            self, "target_masses", compute_presence_masses(self.presence_sets, self.size_law)[self.presence]
+        )
+        object.__setattr__(self, "full_counts", full[self.presence])
         is_once = np.bincount(self.functions, minlength=self.n_functions)[self.functions] == 1
         once, often = np.flatnonzero(is_once), np.flatnonzero(~is_once)
         object.__setattr__(self, "_once", once)
@@ -125,12 +133,12 @@ class MaskedProblem:
 
     def weigh_target(self, cross: NDArray[np.float64]) -> NDArray[np.float64]:
         """Right-hand side ``π_{|R|} r[u]``, shape (n_unknowns, n_outputs)."""
-        return self.own_masses[:, None] * cross[self.functions]
+        return self.target_masses[:, None] * cross[self.functions]
 
     def merge(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Coefficients at the full coalition, summed over presence; shape (n_functions, n_outputs)."""
         merged = np.zeros((self.n_functions, coefficients.shape[1]))
-        np.add.at(merged, self.functions, coefficients)
+        np.add.at(merged, self.functions, coefficients * self.full_counts[:, None])
         return merged
 
 
@@ -252,12 +260,15 @@ def make_block_preconditioner(
     members = np.split(order, np.flatnonzero(np.diff(problem.functions[order])) + 1)
     diagonal = np.diag(gram) + penalty.functions
     extra = problem.weigh_extra(penalty)
+    # The sum that a tied set stands for may be on offer set by set: equal shares then, not an infinite inverse.
+    is_tied = np.array([ANY in each for each in problem.presence_sets], dtype=bool)[problem.presence]
     prepared = []
     for size in sorted({len(each) for each in members}):
         where = np.stack([each for each in members if len(each) == size])  # (n_functions of so many presence sets, size)
         presence = problem.presence[where]
         blocks = problem.union_masses[presence[:, :, None], presence[:, None, :]]
         blocks = blocks * diagonal[problem.functions[where[:, 0]]][:, None, None]
+        blocks[:, np.arange(size), np.arange(size)] *= np.where(is_tied[where], 1.0 + _TIED_JITTER, 1.0)
         blocks[:, np.arange(size), np.arange(size)] += extra[where]
         prepared.append((where, np.linalg.inv(blocks)))
 

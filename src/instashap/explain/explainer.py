@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .._errors import NotFittedError
 from .._validation import check_choice, check_outputs, check_weights, find_column
+from ..game.terms import spell_out
 from ..table.columns import Table, read_table
 from ..trust.rows import compute_row_trust
 from .drift import DriftReport, check_drift
@@ -43,8 +44,8 @@ class Explainer:
     order : int
         The most columns a shape function reads, 1 to 3; 2 means pairs.
     presence_order : int or "auto"
-        The most features whose joint presence may matter. "auto" tries up to 4 (above ten features 3) and keeps what
-        lowers the held-out risk; equal to ``order`` it is the paper's model.
+        The most features whose joint presence may matter. "auto" tries up to 4 (from 11 to 20 features 3) and
+        keeps what lowers the held-out risk; equal to ``order`` it is the paper's model.
     interactions : "auto", "all", int, or list of column tuples
         Which terms of two and more columns to offer: the screened best, all, so many, or these. 0: main effects only.
     output : {"auto", "raw", "probability"}
@@ -588,7 +589,9 @@ class Explainer:
 
     @property
     def presence_terms_(self) -> list[tuple[int, ...]]:
-        found = {each for sets in self._check_fitted().model.presence_sets for each in sets}
+        model = self._check_fitted().model
+        tied = {each for sets in model.presence_sets for each in sets}
+        found = {players for each in tied for players in spell_out(each, model.n_players)}
         return sorted(found, key=lambda each: (len(each), each))
 
     @property

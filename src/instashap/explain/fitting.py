@@ -162,6 +162,7 @@ def describe_fit(result: FitSummary, n_rows: int, total_weight: float, full_weig
         {
             "order": judged.candidate.order,
             "presence_order": judged.candidate.presence_order,
+            "written_order": judged.candidate.written_order,
             "resolution": judged.candidate.resolution.get(2, 0),
             "strengths": asdict(judged.strengths),
             "n_unknowns": judged.n_unknowns,

@@ -20,7 +20,7 @@ from ..additive.model import AdditiveModel
 from ..blackbox.value_functions import Game
 from ..game.credits import compute_shapley_shares
 from ..game.pairs import PairSample, count_pairs, sample_pairs
-from ..game.terms import PresenceSet, make_presence_masks
+from ..game.terms import PresenceSet, count_live
 from ..table.columns import Table, read_table
 from ..table.encoding import Encoded
 from .fitted import FittedGame
@@ -52,7 +52,7 @@ class Refined(NamedTuple):
 
 
 class Control(NamedTuple):
-    """A game known exactly, ``sum_R 1[R ⊆ S] h_R``.
+    """A game known exactly, ``sum_R 1[R ⊆ S] h_R`` (a tied R counts as often as one of its sets lies in S).
 
     Attributes
     ----------
@@ -167,11 +167,8 @@ def _evaluate_odd(game: Game, sample: PairSample, rows: Positions, references: P
 
 
 def _mark_odd(presence_sets: list[PresenceSet], sample: PairSample) -> NDArray[np.float64]:
-    """Odd part of ``1[R ⊆ S]``, shape (n_pairs, n_presence_sets)."""
-    members = make_presence_masks(presence_sets, sample.n_players).astype(np.float64).T
-    is_live = ((~sample.masks).astype(np.float64) @ members == 0).astype(np.float64)
-    is_beside = (sample.masks.astype(np.float64) @ members == 0).astype(np.float64)
-    return np.asarray((is_live - is_beside) / 2)
+    """Odd part of ``1[R ⊆ S]``, shape (n_pairs, n_presence_sets); of tied sets of the number live."""
+    return np.asarray((count_live(presence_sets, sample.masks) - count_live(presence_sets, ~sample.masks)) / 2)
 
 
 def _make_control(fitted: FittedGame, table: Table, game: Game) -> Control:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 ValueSet = tuple[int, ...]
 PresenceSet = tuple[int, ...]
 
+# Stands for any one other player: ``(ANY, 2)`` is every set of player 2 and one more, all of them with one tied function.
+ANY = -1
+
 
 class Term(NamedTuple):
     """One term ``1[presence ⊆ S] psi(x_values)`` of the additive game.
@@ -19,7 +22,8 @@ class Term(NamedTuple):
     values : tuple of int
         Columns the shape function reads, strictly increasing.
     presence : tuple of int
-        Players that must be present, strictly increasing; contains the players of ``values``.
+        Players that must be present, rising; contains the players of ``values``. It may begin with places for any other
+        player (:data:`ANY`): the term is then the sum over the sets it stands for, all with the same function.
     """
 
     values: ValueSet
@@ -62,12 +66,91 @@ def extend_presence(base: PresenceSet, presence_sets: Iterable[PresenceSet]) -> 
     return sorted(found, key=lambda candidate: (len(candidate), candidate))
 
 
+def name_players(presence: PresenceSet) -> PresenceSet:
+    """The players that a presence set names, without its places for any other.
+
+    Examples
+    --------
+    >>> name_players((ANY, 0, 2))
+    (0, 2)
+    """
+    return presence[presence.count(ANY) :]
+
+
+def spell_out(presence: PresenceSet, n_players: int) -> list[PresenceSet]:
+    """The sets of players that a presence set stands for.
+
+    Examples
+    --------
+    >>> spell_out((ANY, 1), n_players=4)
+    [(0, 1), (1, 2), (1, 3)]
+    """
+    named = name_players(presence)
+    others = [player for player in range(n_players) if player not in named]
+    return [tuple(sorted((*named, *more))) for more in combinations(others, presence.count(ANY))]
+
+
+def stands_for(presence: PresenceSet, players: PresenceSet) -> bool:
+    """Whether some players are the set, or one of those it stands for.
+
+    Examples
+    --------
+    >>> stands_for((ANY, 1), (1, 3)), stands_for((ANY, 1), (1,)), stands_for((ANY, 1), (0, 3))
+    (True, False, False)
+    """
+    return len(presence) == len(players) and set(name_players(presence)) <= set(players)
+
+
 def make_presence_masks(presence_sets: Sequence[PresenceSet], n_players: int) -> NDArray[np.bool_]:
-    """Masks of shape (n_presence_sets, n_players), True where a player belongs to the set."""
+    """Masks of shape (n_presence_sets, n_players), True where the set names a player."""
     masks = np.zeros((len(presence_sets), n_players), dtype=bool)
     for row, presence in enumerate(presence_sets):
-        masks[row, list(presence)] = True
+        masks[row, list(name_players(presence))] = True
     return masks
+
+
+def count_live(presence_sets: Sequence[PresenceSet], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How many of the sets that a presence set stands for lie in a coalition: ``1[B ⊆ S] C(|S| - |B|, n_any)``.
+
+    B are the players named and ``n_any`` counts the places for any other; without such places the count is 0 or 1.
+
+    Parameters
+    ----------
+    presence_sets : sequence of presence sets
+    masks : ndarray of shape (..., n_players), bool
+        Coalitions.
+
+    Returns
+    -------
+    ndarray of shape (..., n_presence_sets), float64
+
+    Examples
+    --------
+    >>> count_live([(1,), (ANY, 1), (0, 2)], np.array([True, True, False, True]))
+    array([1., 2., 0.])
+    """
+    members = make_presence_masks(presence_sets, masks.shape[-1])
+    absent = (~masks).astype(np.float32) @ members.T.astype(np.float32)
+    live: NDArray[np.float64] = (absent == 0).astype(np.float64)
+    sizes = masks.sum(axis=-1)
+    for place, presence in enumerate(presence_sets):
+        if presence.count(ANY):
+            live[..., place] *= choose(sizes - len(name_players(presence)), presence.count(ANY))
+    return live
+
+
+def choose(numbers: NDArray[np.int64], size: int) -> NDArray[np.float64]:
+    """Binomial coefficients: ways to choose ``size`` of so many; of negative numbers there is nothing to choose from.
+
+    Examples
+    --------
+    >>> choose(np.array([0, 1, 4]), 2)
+    array([0., 0., 6.])
+    """
+    ways = np.ones(np.shape(numbers))
+    for taken in range(size):
+        ways *= np.maximum(numbers - taken, 0) / (size - taken)
+    return ways
 
 
 def count_unions(presence_masks: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -75,6 +75,7 @@ class NeuralFitter:
             search.fit_main_effects()
             search.fit_functions(self.functions or self._learn(search, self.choose_value_sets(search)))
             search.enrich_presence()
+            search.tie_presence()
         return finish_search(search, self.columns)
 
     def _learn(self, search: Search, value_sets: Sequence[ValueSet]) -> TabulatedFunctions:

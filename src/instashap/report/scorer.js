@@ -9,6 +9,8 @@
 
   // Residuals below this share of the spread are rounding (additive/residuals.py).
   const ROUNDING = 1e-6;
+  // In a presence set: any one other player (game/terms.py).
+  const ANY = -1;
   // Quantiles of held-out residual sizes: the middle, and the ends of a 90 % interval.
   const LEVELS = [0.05, 0.5, 0.95];
 
@@ -94,6 +96,22 @@
     return parts;
   }
 
+  /** Ways to choose some of so many. */
+  function choose(number, size) {
+    let ways = 1;
+    for (let taken = 0; taken < size; taken++) ways *= Math.max(number - taken, 0) / (size - taken);
+    return ways;
+  }
+
+  /** How many sets a presence set stands for, and the Shapley share in them of a player it names and of any other. */
+  function shareOut(players, nPlayers) {
+    const nAny = players.filter((player) => player === ANY).length;
+    const nOthers = nPlayers - (players.length - nAny);
+    const count = choose(nOthers, nAny);
+    const others = nAny === 0 ? 0 : choose(nOthers - 1, nAny - 1) / players.length;
+    return { count, named: count / players.length, others };
+  }
+
   /** A term with what each of its parts adds: to the prediction, and to each player's Shapley value. */
   function readTerm(fitted, arrays, number, nPlayers, nOutputs) {
     const { shape, data } = arrays[`table_${pad(number)}`];
@@ -105,11 +123,15 @@
     for (let part = 0; part < nParts; part++)
       for (let set = 0; set < nPresence; set++) {
         const players = fitted.presence_sets[number][set];
+        const { count, named, others } = shareOut(players, nPlayers);
         for (let output = 0; output < nOutputs; output++) {
           const weight = mixing[(part * nPresence + set) * nOutputs + output];
-          sums[part * nOutputs + output] += weight;
+          sums[part * nOutputs + output] += weight * count;
+          if (others !== 0)
+            for (let player = 0; player < nPlayers; player++)
+              if (!players.includes(player)) credits[(part * nPlayers + player) * nOutputs + output] += weight * others;
           for (const player of players)
-            credits[(part * nPlayers + player) * nOutputs + output] += weight / players.length;
+            if (player !== ANY) credits[(part * nPlayers + player) * nOutputs + output] += weight * named;
         }
       }
     const shares = [];

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from .._errors import FileFormatError
 
-SCHEMA = 1
+# 2: presence sets may hold places for any other player (-1); files of schema 1 read as ever.
+SCHEMA = 2
 _MANIFEST = "manifest.json"
 # What zipfile, zlib, json and numpy raise on damaged bytes (each was met by flipping every byte of a saved file), and what a
 # manifest of another shape raises.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..game.terms import PresenceSet, spell_out
 from .rung import Held, Rows, take_encoded
 
 _N_ROWS = 4096
@@ -37,13 +38,18 @@ def find_redundancy(held: Held, rows: Rows) -> tuple[RedundantPair, ...]:
         return ()
     chosen = rows.choose(_N_ROWS)
     sets, lookup = model.components
-    pairs = [(number, each) for number, each in enumerate(sets) if len(each) == 2]
-    if not pairs:
+    parts: dict[PresenceSet, list[int]] = {}
+    for number, each in enumerate(sets):
+        for pair in spell_out(each, model.n_players) if len(each) == 2 else ():
+            parts.setdefault(pair, []).append(number)
+    if not parts:
         return ()
     values = lookup.apply(take_encoded(rows.encoded, chosen)) / rows.spread
-    shares = values.var(axis=0).mean(axis=1)
     names = rows.feature_names
-    found = [RedundantPair((names[pair[0]], names[pair[1]]), float(shares[number])) for number, pair in pairs]
+    found = [
+        RedundantPair((names[pair[0]], names[pair[1]]), float(values[:, numbers].sum(axis=1).var(axis=0).mean()))
+        for pair, numbers in parts.items()
+    ]
     found = [each for each in found if each.share >= _MIN_SHARE]
     return tuple(sorted(found, key=lambda each: -each.share)[:MAX_PAIRS])
 

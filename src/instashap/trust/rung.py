@@ -12,7 +12,7 @@ from ..additive.fitter import FitRecord
 from ..additive.model import AdditiveModel
 from ..additive.moments import BLOCK_ROWS, Moments, assign_folds, hash_outputs, hash_rows, mix
 from ..additive.search import N_FOLDS
-from ..game.terms import make_presence_masks
+from ..game.terms import count_live
 from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
 from .figures import N_GROUPS
@@ -192,7 +192,8 @@ def iterate_masked(
 ) -> Iterator[tuple[slice, NDArray[np.float64]]]:
     """Blocks of rows, and the model's outputs there under several masks a row: shape (n_block, n_masks, n_outputs).
 
-    Components are looked up once a row: ``v(x, S)`` is the sum of those whose presence set lies in S.
+    Components are looked up once a row: ``v(x, S)`` is the sum of those whose presence set lies in S (of a tied set as often
+    as one of the sets it stands for does).
 
     Parameters
     ----------
@@ -200,16 +201,13 @@ def iterate_masked(
         True = present.
     """
     sets, lookup = model.components
-    members = make_presence_masks(sets, model.n_players).astype(np.float32)
     for start in range(0, len(masks), _BLOCK):
         block = slice(start, start + _BLOCK)
         rows = Encoded(encoded.cells[block], encoded.offsets[block])
-        absent = (~masks[block]).astype(np.float32)
         if not sets:
-            yield block, np.tile(model.base_value, (*absent.shape[:2], 1))
+            yield block, np.tile(model.base_value, (*masks[block].shape[:2], 1))
             continue
-        is_live = (absent @ members.T == 0).astype(np.float64)  # (n_block, n_masks, n_sets)
-        yield block, model.base_value + is_live @ lookup.apply(rows)
+        yield block, model.base_value + count_live(sets, masks[block]) @ lookup.apply(rows)
 
 
 # Rows of a block: with 1 200 presence sets and 48 masks a row 30 MB.

@@ -1,0 +1,73 @@
+"""Mean products of presence indicators over random coalitions: what couples the parts of the masked fit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .coalitions import compute_containment_masses
+from .terms import ANY, PresenceSet, choose, count_unions, make_presence_masks, name_players
+
+
+def compute_presence_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mass of each presence set's count of live sets, ``E 1[B ⊆ S] C(|S| - |B|, n_any)``; shape (n_presence_sets,).
+
+    Without places for any other player this is ``π_{|R|}``.
+
+    Examples
+    --------
+    The sets of player 0 and one other, of three, are two pairs:
+
+    >>> law = np.array([0.0, 0.5, 0.5, 0.5])
+    >>> compute_presence_masses([(0, 1), (ANY, 0)], law)
+    array([0.66666667, 1.33333333])
+    """
+    n_named = np.array([len(name_players(presence)) for presence in presence_sets], dtype=np.int64)
+    masses = np.empty(len(presence_sets))
+    for kind, members in _group_by_kind(presence_sets).items():
+        weighted = size_law * _count_by_size(kind, len(size_law))
+        masses[members] = compute_containment_masses(weighted)[n_named[members]]
+    return masses
+
+
+def compute_shared_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean product of the counts of two presence sets; shape (n_presence_sets, n_presence_sets).
+
+    Without places for any other player ``π_{|R ∪ R'|}``. Two that have them share the sum of ``π`` over the unions of all
+    the sets they stand for; as a coalition's count depends on its size alone once the players named are in it, this is
+    ``Σ_s μ(s) C(d - u, s - u) / C(d, s) C(s - b, n) C(s - b', n')`` with u the players named by either, b and b' by each.
+
+    Examples
+    --------
+    >>> compute_shared_masses([(0, 1), (ANY, 0)], np.array([0.0, 0.5, 0.5, 0.5]))
+    array([[0.66666667, 1.16666667],
+           [1.16666667, 2.33333333]])
+    """
+    unions = count_unions(make_presence_masks(presence_sets, len(size_law) - 1))
+    kinds = _group_by_kind(presence_sets)
+    masses = np.empty(unions.shape)
+    for kind, members in kinds.items():
+        for other, others in kinds.items():
+            weighted = size_law * _count_by_size(kind, len(size_law)) * _count_by_size(other, len(size_law))
+            block = np.ix_(members, others)
+            masses[block] = compute_containment_masses(weighted)[unions[block]]
+    return masses
+
+
+# Players named and places for any other. Where there are no such places the former do not matter, and are set to 0.
+_Kind = tuple[int, int]
+
+
+def _group_by_kind(presence_sets: Sequence[PresenceSet]) -> dict[_Kind, NDArray[np.int64]]:
+    """Places of the presence sets of each kind."""
+    kinds: dict[_Kind, list[int]] = {}
+    for place, presence in enumerate(presence_sets):
+        n_any = presence.count(ANY)
+        kinds.setdefault((len(name_players(presence)) if n_any else 0, n_any), []).append(place)
+    return {kind: np.array(places) for kind, places in kinds.items()}
+
+
+def _count_by_size(kind: _Kind, n_sizes: int) -> NDArray[np.float64]:
+    """Live sets of a presence set in a coalition of each size that holds the players named."""
+    n_named, n_any = kind
+    return choose(np.arange(n_sizes) - n_named, n_any)
