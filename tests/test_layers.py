@@ -18,7 +18,7 @@ LAYERS = {
     "datasets": 2,
     "additive": 3,
     "likelihood": 4,
-    "neural": 4,
+    "neural": 6,
     "trust": 4,
     "explain": 5,
     "plots": 6,

@@ -9,7 +9,12 @@ from typing import Any
 from .._optional import require
 
 # Public names and the modules they live in; torch is asked for when the first of them is used.
-_HOMES: dict[str, str] = {}
+_HOMES: dict[str, str] = {
+    "FastSHAPExplainer": "fastshap",
+    "MaskedSurrogate": "surrogate",
+    "TrainingPlan": "training",
+    "search_frontier": "frontier",
+}
 
 __all__ = sorted(_HOMES)
 

@@ -1,0 +1,349 @@
+"""A masked surrogate: one net that knows a model's mean output given any part of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .._errors import NotFittedError
+from .._validation import check_at_least, check_choice, check_masks, check_weights
+from ..explain.explainer import Explainer, _show_progress, _squeeze
+from ..explain.fitted import FittedGame
+from ..explain.fitting import name_outputs
+from ..game.coalitions import compute_shapley_size_law
+from ..table.columns import Table
+from .devices import choose_device
+from .held_out import compute_kept_share, split_rows
+from .losses import compute_sampled_loss
+from .masks import draw_masks
+from .mlp import MaskedNet, scale_last
+from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows
+from .training import Training, TrainingPlan, seed_weights, train
+
+# Steps of the default plan, and the fewest and most epochs they may make: 3 000 took the surrogates of 18 000 rows of eight to
+# ten columns to where more steps no longer lower the held-out loss.
+N_STEPS = 3000
+_EPOCHS = 10, 400
+# Masks of each held-out row, and coalitions evaluated at once.
+_HELD_OUT_MASKS = 8
+BLOCK = 16_384
+
+
+class MaskedSurrogate:
+    """A net ``F(x; S)`` of ``[x ∘ S, S]`` that gives a model's mean output where only ``x_S`` is known.
+
+    Trained by ``E_x E_S (f(x) - F(x; S))²`` on the model's outputs for whole rows: as F reads nothing but ``x_S``, its optimum
+    is ``E[f(X) | X_S = x_S]``, the conditional game, and the model is asked once a row. (FastSHAP, Jethani et al. 2022, trains
+    its surrogate on the same masks; InstaSHAP section 4 chooses its terms on one.) At the empty coalition it is the mean output
+    exactly.
+
+    Parameters
+    ----------
+    model : estimator, callable or None
+        As in :class:`instashap.Explainer`; None if ``fit`` is given ``outputs``. With a base its model is the default.
+    output, groups, categorical
+        As in :class:`instashap.Explainer`.
+    base : Explainer, optional
+        A fitted explainer of the conditional game on the same scale. The net then learns only what its additive game
+        ``g(x; S)`` leaves, ``F = g + net``, and says nothing where that does not surely help held-out rows. Columns, groups and
+        categories are the base's.
+    hidden : sequence of int
+        Widths of the layers.
+    mask_law : {"uniform", "kernel"}
+        Coalitions to train on: every size 0 to d alike (FastSHAP's), or the Shapley kernel with as much mass on the full
+        coalition (InstaSHAP's).
+    n_masks : int
+        Coalitions of each row in a step.
+    held_out : float
+        Share of the rows that choose the epoch.
+    plan : TrainingPlan, optional
+        Default: about 3 000 steps, whatever the number of rows.
+    device : str
+        "auto", "cpu", "cuda", "mps"; "auto" leaves a given plan's.
+    random_state : int, optional
+        Default that of the plan, 0.
+    verbose : int
+        1 shows progress.
+
+    Attributes
+    ----------
+    feature_names_, output_names_ : tuple of str
+        Players, outputs.
+    output_transform_ : str
+        What the outputs are, on which scale.
+    expected_value : float or ndarray of shape (n_outputs,)
+    training_ : Training
+        Losses by epoch, in squared standard deviations of the outputs.
+    kept_share_ : float
+        With a base: what multiple of the trained net is added to it, 0 to 1; else 1.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(400, 3))
+    >>> plan = TrainingPlan(n_epochs=20, batch_rows=100, device="cpu")
+    >>> surrogate = MaskedSurrogate(lambda X: X[:, 0] + X[:, 1], hidden=(16,), plan=plan).fit(X)
+    >>> surrogate(X[:4], np.array([True, False, True])).shape
+    (4,)
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        output: str = "auto",
+        groups: Any = None,
+        categorical: Any = "auto",
+        base: Explainer | None = None,
+        hidden: Sequence[int] = (128, 128, 128),
+        mask_law: str = "uniform",
+        n_masks: int = 4,
+        held_out: float = 0.1,
+        plan: TrainingPlan | None = None,
+        device: str = "auto",
+        random_state: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.model = model
+        self.output = output
+        self.groups = groups
+        self.categorical = categorical
+        self.base = base
+        self.hidden = hidden
+        self.mask_law = mask_law
+        self.n_masks = n_masks
+        self.held_out = held_out
+        self.plan = plan
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> MaskedSurrogate:
+        """Ask the model about rows, or take its ``outputs``, and train.
+
+        Parameters and errors as of :meth:`instashap.Explainer.fit`.
+        """
+        table, feature_names, players = read_rows(X, self.base, self.groups, self.categorical)
+        law = make_size_law(self.mask_law, len(feature_names))
+        check_at_least(self.n_masks, 1, "n_masks", "a step needs coalitions to train on")
+        weights = check_weights(sample_weight, table.n_rows)
+        model = self.base.model if self.model is None and self.base is not None else self.model
+        door = Explainer(model, output=self.output, verbose=self.verbose)
+        values, names, self._transform = door._get_outputs(X, outputs, table.n_rows)
+        kept = np.flatnonzero(weights > 0)
+        table, values, weights = table.take(kept), values[kept], weights[kept]
+        self._base = None if self.base is None else _check_conditional(self.base, values.shape[1])
+        self._output_names = name_outputs(names, values.shape[1])
+        self._reader = learn_reader(table, weights, feature_names, players)
+        self._learn(table, values, weights, law)
+        return self
+
+    def _learn(
+        self, table: Table, values: NDArray[np.float64], weights: NDArray[np.float64], law: NDArray[np.float64]
+    ) -> None:
+        mean = np.average(values, axis=0, weights=weights)
+        self._base_value = mean if self._base is None else self._base.model.base_value
+        deviations = values - self._base_value
+        self._scale = float(np.sqrt(np.average(((values - mean) ** 2).mean(axis=1), weights=weights))) or 1.0
+        plan = choose_plan(self.plan, table.n_rows, self.device, self.random_state)
+        device = choose_device(plan.device)
+        with seed_weights(plan.seed):
+            net = MaskedNet(self._reader.owners, len(self.feature_names_), values.shape[1], self.hidden).to(device)
+        rows = _Rows(
+            self._reader.evaluate(table).to(device),
+            torch.as_tensor(deviations / self._scale, dtype=torch.float32),
+            torch.as_tensor(weights, dtype=torch.float32, device=device),
+            None if self._base is None else BaseRows(self._base, table),
+            self._scale,
+        )
+        trained, held_out = split_rows(table.n_rows, self.held_out, plan.seed)
+
+        def compute_loss(numbers: Tensor, generator: torch.Generator) -> Tensor:
+            chosen = trained[numbers].repeat_interleave(self.n_masks)
+            masks = draw_masks(law, len(chosen), generator, torch.device("cpu"))
+            return rows.compute_loss(net, chosen, masks)
+
+        tested = held_out.repeat_interleave(_HELD_OUT_MASKS)
+        masks = draw_masks(law, len(tested), torch.Generator().manual_seed(plan.seed + 1), torch.device("cpu"))
+
+        def compute_held_out_loss() -> float:
+            return float(rows.compute_loss(net, tested, masks))
+
+        with _show_progress(self.verbose) as progress:
+            told = plan if progress is None else plan.change(progress=progress)
+            self.training_ = train(net, compute_loss, len(trained), compute_held_out_loss, told)
+        self._net, self.kept_share_ = net, 1.0
+        if self._base is not None:
+            said = apply_in_blocks(lambda part: net(rows.inputs[tested[part].to(device)], masks[part].to(device)), len(tested))
+            shape = len(held_out), _HELD_OUT_MASKS, -1
+            asked = rows.get_targets(tested, masks).numpy().astype(np.float64).reshape(shape)
+            self.kept_share_ = compute_kept_share(said.reshape(shape), asked, weights[held_out.numpy()])
+            scale_last(net.layers, self.kept_share_)
+
+    def __call__(self, X: Any, masks: Any) -> NDArray[np.float64]:
+        """``F(x; S)``, shape (n_rows,) or (n_rows, n_outputs).
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        masks : bool array of shape (n_rows, n_features) or (n_features,)
+            True = present; one mask serves every row.
+        """
+        game = self.play(X)
+        return _squeeze(game.evaluate(np.arange(game.n_rows), check_masks(masks, game.n_rows, len(self.feature_names_))))
+
+    def play(self, X: Any) -> SurrogateGame:
+        """The game of some rows, read once for any number of coalitions."""
+        return SurrogateGame(self, X)
+
+    def to(self, device: str) -> MaskedSurrogate:
+        """Move the net to a device; returns the surrogate itself."""
+        self._check_fitted().to(choose_device(device))
+        return self
+
+    @property
+    def reader_(self) -> RowReader:
+        """How rows become the net's inputs."""
+        self._check_fitted()
+        return self._reader
+
+    @property
+    def feature_names_(self) -> tuple[str, ...]:
+        return self._get("_reader").feature_names  # type: ignore[no-any-return]
+
+    @property
+    def output_names_(self) -> tuple[str, ...]:
+        return self._get("_output_names")  # type: ignore[no-any-return]
+
+    @property
+    def output_transform_(self) -> str:
+        return self._get("_transform")  # type: ignore[no-any-return]
+
+    @property
+    def expected_value(self) -> Any:
+        value = self._get("_base_value")
+        return float(value[0]) if len(value) == 1 else value
+
+    def _check_fitted(self) -> MaskedNet:
+        return self._get("_net")  # type: ignore[no-any-return]
+
+    def _get(self, name: str) -> Any:
+        if not hasattr(self, name):
+            raise NotFittedError("this MaskedSurrogate is not fitted yet; call fit(X) first")
+        return getattr(self, name)
+
+
+class SurrogateGame:
+    """A surrogate on the rows of a table; a :class:`instashap.blackbox.value_functions.Game`."""
+
+    n_references = 1
+
+    def __init__(self, surrogate: MaskedSurrogate, X: Any) -> None:
+        self.net = surrogate._check_fitted()
+        self.scale = surrogate._scale
+        self.reference_outputs = np.array(surrogate._base_value)[None]
+        self.output_names, self.output_transform = surrogate.output_names_, surrogate.output_transform_
+        table = surrogate.reader_.read(X)
+        self.n_rows = table.n_rows
+        self.device = next(self.net.parameters()).device
+        self.inputs = surrogate.reader_.evaluate(table).to(self.device)
+        base = surrogate._base
+        self.base_rows = None if base is None else BaseRows(base, base.read(X))
+        self.base_outputs = None if base is None else base.predict(base.read(X))
+
+    def get_references(self) -> None:
+        """There are no reference rows."""
+
+    def evaluate_full(self) -> NDArray[np.float64]:
+        """``F(x; all)`` of every row, shape (n_rows, n_outputs)."""
+        said = self.evaluate_net(np.arange(self.n_rows), np.ones((self.n_rows, self._n_players), dtype=bool))
+        return said + (self.reference_outputs if self.base_outputs is None else self.base_outputs)
+
+    def evaluate(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """``F(x_rows[k]; masks[k])``, shape (n_coalitions, n_outputs)."""
+        values = self.evaluate_net(rows, masks) + self.reference_outputs
+        if self.base_rows is None:
+            return values
+        places, present = torch.as_tensor(rows), torch.as_tensor(np.ascontiguousarray(masks))
+        base_rows = self.base_rows
+        return values + apply_in_blocks(lambda part: base_rows.evaluate(places[part], present[part]), len(rows))
+
+    def evaluate_net(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """What the net itself says: with a base, the residual game ``F - g``."""
+        places = torch.as_tensor(rows, device=self.device)
+        present = torch.as_tensor(np.ascontiguousarray(masks), device=self.device)
+        return self.scale * apply_in_blocks(lambda part: self.net(self.inputs[places[part]], present[part]), len(rows))
+
+    def evaluate_one(
+        self, rows: NDArray[np.int64], references: NDArray[np.int64], masks: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """The same as :meth:`evaluate`: there is one reference, nothing at all."""
+        return self.evaluate(rows, masks)
+
+    @property
+    def _n_players(self) -> int:
+        return int(self.net.layers[0].in_features) - self.inputs.shape[1]  # type: ignore[union-attr, arg-type]
+
+
+class _Rows:
+    """Rows to train on: inputs and weights on the device, targets and the base's parts on the CPU."""
+
+    def __init__(
+        self, inputs: Tensor, deviations: Tensor, weights: Tensor, base_rows: BaseRows | None, scale: float
+    ) -> None:
+        self.inputs, self.deviations, self.weights = inputs, deviations, weights
+        self.base_rows, self.scale = base_rows, scale
+
+    def get_targets(self, rows: Tensor, masks: Tensor) -> Tensor:
+        """What the net should say at masks, in expectation: the output, less what the base says."""
+        targets = self.deviations[rows]
+        return targets if self.base_rows is None else targets - self.base_rows.evaluate(rows, masks) / self.scale
+
+    def compute_loss(self, net: MaskedNet, rows: Tensor, masks: Tensor) -> Tensor:
+        device = self.inputs.device
+        places = rows.to(device)
+        said = net(self.inputs[places], masks.to(device))
+        return compute_sampled_loss(said, self.get_targets(rows, masks).to(device), self.weights[places])
+
+
+def apply_in_blocks(compute: Any, n: int) -> NDArray[np.float64]:
+    """Results of slices of up to 16 384 coalitions, without gradients, one below the other as float64."""
+    with torch.no_grad():
+        parts = [compute(slice(start, min(start + BLOCK, n))).cpu().numpy() for start in range(0, n, BLOCK)]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def make_size_law(name: str, n_players: int) -> NDArray[np.float64]:
+    """A law of coalition sizes by name: "uniform", or "kernel" with the full coalition at the weight of all smaller ones."""
+    check_choice(name, ("uniform", "kernel"), "mask_law")
+    return np.ones(n_players + 1) if name == "uniform" else compute_shapley_size_law(n_players)
+
+
+def choose_plan(
+    plan: TrainingPlan | None, n_rows: int, device: str, random_state: int | None, n_steps: int = N_STEPS
+) -> TrainingPlan:
+    """A given plan, or one of about so many steps; device and seed replace the plan's where they say something."""
+    if plan is None:
+        plan = TrainingPlan(batch_rows=min(512, max(n_rows // 4, 1)))
+        n_epochs = round(n_steps * plan.batch_rows / n_rows)
+        n_epochs = int(np.clip(n_epochs, *_EPOCHS))
+        plan = plan.change(n_epochs=n_epochs, patience=n_epochs)  # the rate falls to the end: the last epochs are the best
+    elif not isinstance(plan, TrainingPlan):
+        raise TypeError(f"plan must be an instashap.neural.TrainingPlan, got {type(plan).__name__}")
+    seed = plan.seed if random_state is None else random_state
+    return replace(plan, device=plan.device if device == "auto" else device, seed=seed)
+
+
+def _check_conditional(base: Explainer, n_outputs: int) -> FittedGame:
+    fitted = check_base(base)
+    if fitted.game != "conditional":
+        raise ValueError(f"the base explains the {fitted.game} game; a surrogate of the conditional game needs a base of that")
+    if fitted.model.n_outputs != n_outputs:
+        raise ValueError(f"the model gives {n_outputs} outputs, the base was fitted on {fitted.model.n_outputs}")
+    return fitted
