@@ -16,7 +16,6 @@ from .._validation import check_at_least, check_weights
 from ..blackbox.value_functions import Game
 from ..explain.explainer import Explainer, _collect_data, _show_progress, _squeeze
 from ..explain.explanation import Explanation
-from ..explain.fitted import FittedGame
 from ..explain.fitting import name_outputs
 from ..explain.games import bind_game, describe_game
 from ..game.coalitions import compute_shapley_size_law
@@ -38,8 +37,8 @@ class FastSHAPExplainer:
     """Shapley values by one net, trained on a value function's coalitions (FastSHAP, Jethani et al. 2022).
 
     ``min_φ E_x E_S (F(x; S) - F(x; ∅) - sum_{i in S} φ_i(x))²`` over the Shapley kernel, every coalition beside its complement,
-    with ``φ_i`` made efficient: what they lack of ``F(x; all) - F(x; ∅)`` is shared out equally. Each ``φ_i`` reads all of x, so
-    F must be a masked value function; trained on unmasked outputs the net would give every player a share of ``f(x)``.
+    with ``φ_i`` made efficient: what they lack of ``F(x; all) - F(x; ∅)`` is shared out equally. Each ``φ_i`` reads all of x,
+    so F must be a masked value function; trained on unmasked outputs the net would give every player a share of ``f(x)``.
 
     With a ``base`` the values are the base's own and a net for the residual game ``F - g``, whose coalitions are a small
     part of F's; the net says nothing where it does not help held-out rows.
@@ -149,11 +148,11 @@ class FastSHAPExplainer:
             self.surrogate_: Any = surrogate.fit(X, outputs=outputs, sample_weight=sample_weight)
             return
         if outputs is not None:
-            raise ValueError("outputs= serve the training of a surrogate, and one is given: leave them out, or surrogate='auto'")
+            raise ValueError("outputs= serve the training of a surrogate, and one is given: leave them out")
         self.surrogate_ = self.surrogate
 
     def _settle_reader(self, X: Any, sample_weight: Any) -> tuple[Table, NDArray[np.float64]]:
-        """How to read rows: as the surrogate does, else as the base, else learnt; and the rows of ``fit`` with their weights."""
+        """Settle how to read rows: as the surrogate does, else learnt; returns the rows of ``fit`` and their weights."""
         if isinstance(self.surrogate_, MaskedSurrogate):
             self._reader = self.surrogate_.reader_
             table = self._reader.read(X)
@@ -227,11 +226,7 @@ class FastSHAPExplainer:
             told = plan if progress is None else plan.change(progress=progress)
             self.training_ = train(net, compute_loss, len(trained), lambda: float(rows.compute_loss(net, held_out)), told)
         if self._base is not None:
-            with torch.no_grad():
-                found = rows.sum_present(share_out(net(rows.inputs[held_out]), rows.totals[held_out]), held_out)
-                nothing = rows.sum_present(share_out(torch.zeros_like(net(rows.inputs[held_out])), rows.totals[held_out]), held_out)
-            moved, lacking = (each.cpu().numpy().astype(np.float64) for each in (found - nothing, rows.targets[held_out] - nothing))
-            self.kept_share_ = compute_kept_share(moved, lacking, rows.weights[held_out].cpu().numpy().astype(np.float64))
+            self.kept_share_ = compute_kept_share(*rows.judge(net, held_out))
             scale_last(net.layers, self.kept_share_)
 
     def __call__(self, X: Any) -> Explanation:
@@ -325,5 +320,13 @@ class _Sample:
 
     def compute_loss(self, net: ValueNet, rows: Tensor) -> Tensor:
         values = share_out(net(self.inputs[rows]), self.totals[rows])
-        missed = self.sum_present(values, rows) - self.targets[rows]
-        return compute_sampled_loss(missed.flatten(1), torch.zeros_like(missed.flatten(1)), self.weights[rows]) / missed.shape[1]
+        said, asked = (each.flatten(1) for each in (self.sum_present(values, rows), self.targets[rows]))
+        return compute_sampled_loss(said, asked, self.weights[rows]) / self.masks.shape[1]
+
+    def judge(self, net: ValueNet, rows: Tensor) -> tuple[NDArray[np.float64], ...]:
+        """What a net changes on rows' coalitions, what equal shares of the totals lack there, and the rows' weights."""
+        with torch.no_grad():
+            values, totals = net(self.inputs[rows]), self.totals[rows]
+            changed = self.sum_present(share_out(values, torch.zeros_like(totals)), rows)
+            lacking = self.targets[rows] - self.sum_present(share_out(torch.zeros_like(values), totals), rows)
+        return tuple(each.cpu().numpy().astype(np.float64) for each in (changed, lacking, self.weights[rows]))

@@ -21,9 +21,7 @@ def split_rows(n_rows: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return order[n_held_out:] if n_rows > 1 else order, order[:n_held_out]
 
 
-def compute_kept_share(
-    corrections: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
-) -> float:
+def compute_kept_share(corrections: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     """The multiple of a correction, 0 to 1, that serves held-out rows best; 0 unless it surely lowers their squared error.
 
     Parameters

@@ -120,8 +120,8 @@ class BaseRows:
         n_bytes = 4 * table.n_rows * max(len(presence_sets), 1) * fitted.model.n_outputs
         if n_bytes > _MAX_BYTES:
             raise TooLargeError(
-                f"{len(presence_sets)} presence sets of the base on {table.n_rows} rows take {n_bytes / 2**30:.1f} GiB: fit the "
-                "base with presence_order=2, or learn from fewer rows"
+                f"{len(presence_sets)} presence sets of the base on {table.n_rows} rows take {n_bytes / 2**30:.1f} GiB: "
+                "fit the base with presence_order=2, or learn from fewer rows"
             )
         parts = fitted.look_up(lookup, table)[:, : len(presence_sets)]
         members = make_presence_masks(presence_sets, fitted.model.n_players)

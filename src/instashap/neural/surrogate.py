@@ -24,7 +24,7 @@ from .losses import compute_sampled_loss
 from .masks import draw_masks
 from .mlp import MaskedNet, scale_last
 from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows
-from .training import Training, TrainingPlan, seed_weights, train
+from .training import TrainingPlan, seed_weights, train
 
 # Steps of the default plan, and the fewest and most epochs they may make: 3 000 took the surrogates of 18 000 rows of eight to
 # ten columns to where more steps no longer lower the held-out loss.
@@ -144,9 +144,7 @@ class MaskedSurrogate:
         self._learn(table, values, weights, law)
         return self
 
-    def _learn(
-        self, table: Table, values: NDArray[np.float64], weights: NDArray[np.float64], law: NDArray[np.float64]
-    ) -> None:
+    def _learn(self, table: Table, values: NDArray[np.float64], weights: NDArray[np.float64], law: NDArray[np.float64]) -> None:
         mean = np.average(values, axis=0, weights=weights)
         self._base_value = mean if self._base is None else self._base.model.base_value
         deviations = values - self._base_value
@@ -294,9 +292,7 @@ class SurrogateGame:
 class _Rows:
     """Rows to train on: inputs and weights on the device, targets and the base's parts on the CPU."""
 
-    def __init__(
-        self, inputs: Tensor, deviations: Tensor, weights: Tensor, base_rows: BaseRows | None, scale: float
-    ) -> None:
+    def __init__(self, inputs: Tensor, deviations: Tensor, weights: Tensor, base_rows: BaseRows | None, scale: float) -> None:
         self.inputs, self.deviations, self.weights = inputs, deviations, weights
         self.base_rows, self.scale = base_rows, scale
 
