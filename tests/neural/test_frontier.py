@@ -36,7 +36,8 @@ def test_the_best_come_first_but_after_their_parts() -> None:
 
 
 def test_scores_add_over_outputs_and_stop_where_told() -> None:
-    def both(X: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    def both(frame: pd.DataFrame, masks: np.ndarray) -> np.ndarray:
+        X = frame.to_numpy()
         return np.column_stack([value(X, masks), 10 * X[:, 0] * masks[:, 0]])
 
     frontier = search_frontier(both, pd.DataFrame(X, columns=["a", "b", "c"]), n_terms=2)
@@ -48,7 +49,7 @@ def test_scores_add_over_outputs_and_stop_where_told() -> None:
 def test_the_list_serves_as_interactions_and_rows_may_be_drawn() -> None:
     rows = np.random.default_rng(0).normal(size=(1000, 3))
     outputs = rows[:, 0] + 3 * rows[:, 1] * rows[:, 2]
-    plan = TrainingPlan(n_epochs=20, batch_rows=100, device="cpu")
+    plan = TrainingPlan(n_epochs=15, batch_rows=100, device="cpu")
     surrogate = MaskedSurrogate(hidden=(32, 32), plan=plan, random_state=0).fit(rows, outputs=outputs)
     frontier = search_frontier(surrogate, rows, n_rows=300)
     pairs = [each for each in frontier["columns"] if len(each) > 1]

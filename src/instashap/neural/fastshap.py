@@ -30,7 +30,7 @@ from .surrogate import MaskedSurrogate, apply_in_blocks, choose_plan
 from .training import Training, TrainingPlan, seed_weights, train
 
 # Below this share of the outputs' spread a residual game is rounding of single precision.
-_NOTHING = 1e-6
+_NOTHING = 1e-5
 
 
 class FastSHAPExplainer:

@@ -51,7 +51,8 @@ class MaskedNet(nn.Module):
         present = masks.to(inputs.dtype)
         seen = torch.cat([inputs * present[:, self.owners], present], dim=1)
         values: Tensor = self.layers(seen)
-        return values - self.layers(seen.new_zeros(1, seen.shape[1]))
+        nothing: Tensor = self.layers(seen.new_zeros(1, seen.shape[1]))
+        return values - nothing
 
 
 class ValueNet(nn.Module):
@@ -65,7 +66,7 @@ class ValueNet(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs (n_rows, n_inputs) to (n_rows, n_players, n_outputs)."""
         values: Tensor = self.layers(inputs)
-        return values.unflatten(1, self.shape)
+        return values.reshape(-1, *self.shape)
 
 
 def share_out(values: Tensor, totals: Tensor) -> Tensor:

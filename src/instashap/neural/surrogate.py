@@ -268,14 +268,14 @@ class SurrogateGame:
         values = self.evaluate_net(rows, masks) + self.reference_outputs
         if self.base_rows is None:
             return values
-        places, present = torch.as_tensor(rows), torch.as_tensor(np.ascontiguousarray(masks))
+        places, present = torch.tensor(rows), torch.tensor(masks)
         base_rows = self.base_rows
         return values + apply_in_blocks(lambda part: base_rows.evaluate(places[part], present[part]), len(rows))
 
     def evaluate_net(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """What the net itself says: with a base, the residual game ``F - g``."""
-        places = torch.as_tensor(rows, device=self.device)
-        present = torch.as_tensor(np.ascontiguousarray(masks), device=self.device)
+        places = torch.tensor(rows, device=self.device)
+        present = torch.tensor(masks, device=self.device)  # a copy: masks may be read-only
         return self.scale * apply_in_blocks(lambda part: self.net(self.inputs[places[part]], present[part]), len(rows))
 
     def evaluate_one(
