@@ -14,9 +14,9 @@ from ..data import find_truth, load_truth
 from ..runner import Bench, Figure, Skipped, judge
 
 # Training steps of the surrogate, and again of the explainer.
-N_STEPS = (500, 1500, 4000)
+N_STEPS = (750, 3000)
 # What the nets over a base may take; they have little to learn.
-N_RESIDUAL_STEPS = (1500, 4000)
+N_RESIDUAL_STEPS = (1500,)
 BATCH_ROWS = 512
 
 # Of a truth set, a number of steps and the run's options: something fitted that has ``shap_values(X)``.

@@ -74,18 +74,22 @@ def test_every_row_may_have_a_mask_of_its_own() -> None:
 
 def test_a_row_of_weight_w_counts_as_w_rows() -> None:
     rows, weights = np.repeat(KINDS, 100, axis=0), np.repeat(COUNTS, 100)
-    weighted = MaskedSurrogate(hidden=(32, 32), plan=PLAN.change(batch_rows=40), random_state=1)
+    weighted = MaskedSurrogate(hidden=(32, 32), plan=PLAN, random_state=1)
     weighted.fit(rows, outputs=evaluate(rows), sample_weight=weights)
     assert weighted.expected_value == pytest.approx(evaluate(X).mean())
     check_means(ask_all(weighted), count_means(evaluate(X)))
 
 
-def test_several_outputs_are_learnt_side_by_side() -> None:
+def test_several_outputs_are_learnt_side_by_side_and_a_group_is_one_player() -> None:
+    frame, kinds = (pd.DataFrame(each, columns=["a", "b", "c"]) for each in (X, KINDS))
     outputs = np.column_stack([evaluate(X), X[:, 2]])
-    both = MaskedSurrogate(hidden=(32, 32), plan=PLAN).fit(X, outputs=pd.DataFrame(outputs, columns=["a", "b"]))
-    assert both.output_names_ == ("a", "b")
-    assert both(KINDS, MASKS).shape == (8, 2)
-    check_means(ask_all(both), count_means(outputs))
+    both = MaskedSurrogate(groups={"ab": ["a", "b"]}, hidden=(32, 32), plan=PLAN)
+    both.fit(frame, outputs=pd.DataFrame(outputs, columns=["f", "g"]))
+    assert (both.feature_names_, both.output_names_) == (("ab", "c"), ("f", "g"))
+    assert both.expected_value == pytest.approx(outputs.mean(axis=0))
+    alone = both(kinds, np.array([True, False]))
+    assert alone.shape == (8, 2)
+    np.testing.assert_allclose(alone, count_means(outputs)[3], atol=0.3)  # mask 3: the first two columns
 
 
 def test_a_classifier_is_learnt_on_the_stated_scale() -> None:
@@ -97,15 +101,6 @@ def test_a_classifier_is_learnt_on_the_stated_scale() -> None:
     log_odds = np.clip(model.decision_function(KINDS), -6.907, 6.907)  # probabilities are clipped to [.001, .999]
     np.testing.assert_allclose(surrogate(KINDS, np.ones(3, dtype=bool)), log_odds, atol=1.5)
     assert surrogate.expected_value == pytest.approx(np.clip(model.decision_function(X), -6.907, 6.907).mean(), abs=1e-3)
-
-
-def test_a_group_is_one_player() -> None:
-    frame = pd.DataFrame(X, columns=["a", "b", "c"])
-    surrogate = MaskedSurrogate(groups={"ab": ["a", "b"]}, hidden=(32, 32), plan=PLAN)
-    surrogate.fit(frame, outputs=evaluate(X))
-    assert surrogate.feature_names_ == ("ab", "c")
-    alone = surrogate(pd.DataFrame(KINDS, columns=["a", "b", "c"]), np.array([True, False]))
-    np.testing.assert_allclose(alone, count_means(evaluate(X))[3], atol=0.3)  # mask 3: the first two columns
 
 
 def test_a_surrogate_serves_as_value_function_of_an_explainer_and_of_refinement() -> None:
