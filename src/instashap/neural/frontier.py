@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import check_at_least, check_order
-from ..blackbox.value_functions import CalledGame, Game, take_rows
+from ..blackbox.hybrid import take_rows
+from ..blackbox.value_functions import CalledGame, Game
 from ..game.terms import close_downwards
 from ..table.columns import read_table
 from .surrogate import MaskedSurrogate
@@ -119,8 +120,9 @@ def score_terms(game: Game, n_rows: int, terms: list[Term], n_players: int) -> d
 
 def _combine(term: Term, added: dict[Term, float], removed: dict[Term, float]) -> float:
     parts = [part for size in range(len(term) + 1) for part in combinations(term, size)]
-    included = sum((-1) ** (len(term) - len(part)) * added[part] for part in parts)
-    return (included + sum((-1) ** len(part) * removed[part] for part in parts)) / 2
+    included: float = sum((-1) ** (len(term) - len(part)) * added[part] for part in parts)
+    taken: float = sum((-1) ** len(part) * removed[part] for part in parts)
+    return (included + taken) / 2
 
 
 def rank_with_heredity(scores: dict[Term, float]) -> list[Term]:

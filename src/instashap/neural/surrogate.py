@@ -248,7 +248,7 @@ class SurrogateGame:
         self.reference_outputs = np.array(surrogate._base_value)[None]
         self.output_names, self.output_transform = surrogate.output_names_, surrogate.output_transform_
         table = surrogate.reader_.read(X)
-        self.n_rows = table.n_rows
+        self.n_rows, self.n_players = table.n_rows, len(surrogate.feature_names_)
         self.device = next(self.net.parameters()).device
         self.inputs = surrogate.reader_.evaluate(table).to(self.device)
         base = surrogate._base
@@ -260,7 +260,7 @@ class SurrogateGame:
 
     def evaluate_full(self) -> NDArray[np.float64]:
         """``F(x; all)`` of every row, shape (n_rows, n_outputs)."""
-        said = self.evaluate_net(np.arange(self.n_rows), np.ones((self.n_rows, self._n_players), dtype=bool))
+        said = self.evaluate_net(np.arange(self.n_rows), np.ones((self.n_rows, self.n_players), dtype=bool))
         return said + (self.reference_outputs if self.base_outputs is None else self.base_outputs)
 
     def evaluate(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -283,10 +283,6 @@ class SurrogateGame:
     ) -> NDArray[np.float64]:
         """The same as :meth:`evaluate`: there is one reference, nothing at all."""
         return self.evaluate(rows, masks)
-
-    @property
-    def _n_players(self) -> int:
-        return int(self.net.layers[0].in_features) - self.inputs.shape[1]  # type: ignore[union-attr, arg-type]
 
 
 class _Rows:
@@ -322,13 +318,12 @@ def make_size_law(name: str, n_players: int) -> NDArray[np.float64]:
 
 
 def choose_plan(
-    plan: TrainingPlan | None, n_rows: int, device: str, random_state: int | None, n_steps: int = N_STEPS
+    plan: TrainingPlan | None, n_rows: int, device: str, random_state: int | None, learning_rate: float = 5e-3
 ) -> TrainingPlan:
     """A given plan, or one of about so many steps; device and seed replace the plan's where they say something."""
     if plan is None:
-        plan = TrainingPlan(batch_rows=min(512, max(n_rows // 4, 1)))
-        n_epochs = round(n_steps * plan.batch_rows / n_rows)
-        n_epochs = int(np.clip(n_epochs, *_EPOCHS))
+        plan = TrainingPlan(batch_rows=min(512, max(n_rows // 4, 1)), learning_rate=learning_rate)
+        n_epochs = int(np.clip(round(N_STEPS * plan.batch_rows / n_rows), *_EPOCHS))
         plan = plan.change(n_epochs=n_epochs, patience=n_epochs)  # the rate falls to the end: the last epochs are the best
     elif not isinstance(plan, TrainingPlan):
         raise TypeError(f"plan must be an instashap.neural.TrainingPlan, got {type(plan).__name__}")
