@@ -44,7 +44,7 @@ def fit_residual_fastshap(truth: dict[str, Any], n_steps: int, bench: Bench) -> 
 def _fit_nets(truth: dict[str, Any], n_steps: int, bench: Bench, options: dict[str, Any]) -> Any:
     from instashap.neural import FastSHAPExplainer, TrainingPlan
 
-    n_epochs = max(round(n_steps * BATCH_ROWS / len(truth["X_train"])), 1)
+    n_epochs = bench.choose(max(round(n_steps * BATCH_ROWS / len(truth["X_train"])), 1), 2)
     plan = TrainingPlan(n_epochs=n_epochs, patience=n_epochs, batch_rows=BATCH_ROWS, device=bench.device)
     slow = plan.change(learning_rate=2e-3)  # the defaults' own rates
     explainer = FastSHAPExplainer(plan=slow, surrogate_plan=plan, random_state=0, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._errors import TooLargeError
+from .._errors import FitWarning, TooLargeError
 from .._validation import check_groups
 from ..explain.explainer import Explainer
 from ..explain.fitted import FittedGame
@@ -98,6 +99,34 @@ def check_base(base: Any) -> FittedGame:
     if not isinstance(base, Explainer):
         raise TypeError(f"base must be a fitted instashap.Explainer, got {type(base).__name__}")
     return base._check_fitted()
+
+
+def refit_base(base: Explainer, X: Any, outputs: NDArray[np.float64], weights: NDArray[np.float64]) -> FittedGame:
+    """The base's game fitted on other rows, of the same kind, groups and orders; itself where it was not fitted on rows.
+
+    An additive game is flattered by the rows it was fitted on: whoever compares it with something else asks one that has not
+    seen them.
+    """
+    fitted = check_base(base)
+    if fitted.record is None:
+        return fitted
+    names, players = fitted.schema.names, fitted.players
+    if len(getattr(X, "columns", names)) > len(names):
+        X = X[list(names)]
+    options = {
+        "groups": {
+            label: [name for name, owner in zip(names, players, strict=True) if owner == player]
+            for player, label in enumerate(fitted.feature_names)
+            if players.count(player) > 1
+        },
+        "categorical": [name for name, flag in zip(names, fitted.schema.is_category, strict=True) if flag] or "auto",
+        "presence_order": max(fitted.facts["chosen"]["presence_order"], min(base.order, len(fitted.feature_names))),
+        "model": None,
+        "verbose": 0,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # the base's own fit has told
+        return check_base(Explainer(**{**base.get_params(), **options}).fit(X, outputs=outputs, sample_weight=weights))
 
 
 class BaseRows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .._errors import NotFittedError
 from .._validation import check_at_least, check_choice, check_masks, check_weights
+from ..blackbox.hybrid import take_rows
 from ..explain.explainer import Explainer, _show_progress, _squeeze
 from ..explain.fitted import FittedGame
 from ..explain.fitting import name_outputs
@@ -22,8 +23,8 @@ from .devices import choose_device
 from .held_out import compute_kept_share, split_rows
 from .losses import compute_sampled_loss
 from .masks import draw_masks
-from .mlp import MaskedNet, scale_last
-from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows
+from .mlp import MaskedNet
+from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows, refit_base
 from .training import TrainingPlan, seed_weights, train
 
 # Steps of the default plan, and the fewest and most epochs they may make: 3 000 took the surrogates of 18 000 rows of eight to
@@ -50,9 +51,9 @@ class MaskedSurrogate:
     output, groups, categorical
         As in :class:`instashap.Explainer`.
     base : Explainer, optional
-        A fitted explainer of the conditional game on the same scale. The net then learns only what its additive game
-        ``g(x; S)`` leaves, ``F = g + net``, and says nothing where that does not surely help held-out rows. Columns, groups and
-        categories are the base's.
+        A fitted explainer of the conditional game on the same scale. Its additive game ``g(x; S)`` and the net are then
+        combined, ``F = g + share (net - g)``, with the share that serves held-out rows best, and 0 unless it surely helps
+        them. (For the judgement the base is fitted again without those rows.) Columns, groups and categories are the base's.
     hidden : sequence of int
         Widths of the layers.
     mask_law : {"uniform", "kernel"}
@@ -81,7 +82,7 @@ class MaskedSurrogate:
     training_ : Training
         Losses by epoch, in squared standard deviations of the outputs.
     kept_share_ : float
-        With a base: what multiple of the trained net is added to it, 0 to 1; else 1.
+        With a base: the net's share, 0 to 1; else 1.
 
     Examples
     --------
@@ -141,24 +142,29 @@ class MaskedSurrogate:
         self._base = None if self.base is None else _check_conditional(self.base, values.shape[1])
         self._output_names = name_outputs(names, values.shape[1])
         self._reader = learn_reader(table, weights, feature_names, players)
-        self._learn(table, values, weights, law)
+        held_out = self._learn(table, values, weights, law)
+        self.kept_share_ = 1.0
+        if self._base is not None:
+            self.kept_share_ = self._judge(take_rows(X, kept), values, weights, held_out.numpy(), law)
         return self
 
-    def _learn(self, table: Table, values: NDArray[np.float64], weights: NDArray[np.float64], law: NDArray[np.float64]) -> None:
+    def _learn(
+        self, table: Table, values: NDArray[np.float64], weights: NDArray[np.float64], law: NDArray[np.float64]
+    ) -> Tensor:
+        """Train the net; returns the rows held out."""
         mean = np.average(values, axis=0, weights=weights)
         self._base_value = mean if self._base is None else self._base.model.base_value
         deviations = values - self._base_value
         self._scale = float(np.sqrt(np.average(((values - mean) ** 2).mean(axis=1), weights=weights))) or 1.0
         plan = choose_plan(self.plan, table.n_rows, self.device, self.random_state)
+        self._seed = plan.seed
         device = choose_device(plan.device)
         with seed_weights(plan.seed):
             net = MaskedNet(self._reader.owners, len(self.feature_names_), values.shape[1], self.hidden).to(device)
         rows = _Rows(
             self._reader.evaluate(table).to(device),
-            torch.as_tensor(deviations / self._scale, dtype=torch.float32),
+            torch.as_tensor(deviations / self._scale, dtype=torch.float32, device=device),
             torch.as_tensor(weights, dtype=torch.float32, device=device),
-            None if self._base is None else BaseRows(self._base, table),
-            self._scale,
         )
         trained, held_out = split_rows(table.n_rows, self.held_out, plan.seed)
 
@@ -176,13 +182,31 @@ class MaskedSurrogate:
         with _show_progress(self.verbose) as progress:
             told = plan if progress is None else plan.change(progress=progress)
             self.training_ = train(net, compute_loss, len(trained), compute_held_out_loss, told)
-        self._net, self.kept_share_ = net, 1.0
-        if self._base is not None:
-            said = apply_in_blocks(lambda part: net(rows.inputs[tested[part].to(device)], masks[part].to(device)), len(tested))
-            shape = len(held_out), _HELD_OUT_MASKS, -1
-            asked = rows.get_targets(tested, masks).numpy().astype(np.float64).reshape(shape)
-            self.kept_share_ = compute_kept_share(said.reshape(shape), asked, weights[held_out.numpy()])
-            scale_last(net.layers, self.kept_share_)
+        self._net = net
+        return held_out
+
+    def _judge(
+        self,
+        X: Any,
+        values: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        held_out: NDArray[np.int64],
+        law: NDArray[np.float64],
+    ) -> float:
+        """The share of the net, on rows neither it nor the base it is compared with has seen."""
+        assert self.base is not None
+        seen = np.setdiff1d(np.arange(len(values)), held_out)
+        judged = refit_base(self.base, take_rows(X, seen), values[seen], weights[seen])
+        rows = take_rows(X, held_out)
+        game = SurrogateGame(self, rows, share=1.0)
+        places = np.repeat(np.arange(len(held_out)), _HELD_OUT_MASKS)
+        generator = torch.Generator().manual_seed(self._seed + 2)
+        masks = draw_masks(law, len(places), generator, torch.device("cpu"))
+        base_rows, told = BaseRows(judged, judged.read(rows)), torch.as_tensor(places)
+        said = judged.model.base_value + apply_in_blocks(lambda part: base_rows.evaluate(told[part], masks[part]), len(places))
+        shape = len(held_out), _HELD_OUT_MASKS, -1
+        changed, lacking = game.evaluate(places, masks.numpy()) - said, values[held_out][places] - said
+        return compute_kept_share(changed.reshape(shape), lacking.reshape(shape), weights[held_out])
 
     def __call__(self, X: Any, masks: Any) -> NDArray[np.float64]:
         """``F(x; S)``, shape (n_rows,) or (n_rows, n_outputs).
@@ -238,12 +262,22 @@ class MaskedSurrogate:
 
 
 class SurrogateGame:
-    """A surrogate on the rows of a table; a :class:`instashap.blackbox.value_functions.Game`."""
+    """A surrogate on the rows of a table; a :class:`instashap.blackbox.value_functions.Game`.
+
+    Parameters
+    ----------
+    surrogate : MaskedSurrogate
+        Trained.
+    X : table
+    share : float, optional
+        Of the net, beside the base; default what the surrogate kept.
+    """
 
     n_references = 1
 
-    def __init__(self, surrogate: MaskedSurrogate, X: Any) -> None:
+    def __init__(self, surrogate: MaskedSurrogate, X: Any, share: float | None = None) -> None:
         self.net = surrogate._check_fitted()
+        self.share = surrogate.kept_share_ if share is None else share
         self.scale = surrogate._scale
         self.reference_outputs = np.array(surrogate._base_value)[None]
         self.output_names, self.output_transform = surrogate.output_names_, surrogate.output_transform_
@@ -251,7 +285,7 @@ class SurrogateGame:
         self.n_rows, self.n_players = table.n_rows, len(surrogate.feature_names_)
         self.device = next(self.net.parameters()).device
         self.inputs = surrogate.reader_.evaluate(table).to(self.device)
-        base = surrogate._base
+        base = surrogate._base if self.share < 1 else None
         self.base_rows = None if base is None else BaseRows(base, base.read(X))
         self.base_outputs = None if base is None else base.predict(base.read(X))
 
@@ -260,20 +294,26 @@ class SurrogateGame:
 
     def evaluate_full(self) -> NDArray[np.float64]:
         """``F(x; all)`` of every row, shape (n_rows, n_outputs)."""
-        said = self.evaluate_net(np.arange(self.n_rows), np.ones((self.n_rows, self.n_players), dtype=bool))
-        return said + (self.reference_outputs if self.base_outputs is None else self.base_outputs)
+        rows, masks = np.arange(self.n_rows), np.ones((self.n_rows, self.n_players), dtype=bool)
+        if self.base_outputs is None:
+            return self.reference_outputs + self._evaluate_net(rows, masks)
+        return (
+            self.reference_outputs
+            + (1 - self.share) * (self.base_outputs - self.reference_outputs)
+            + self.share * self._evaluate_net(rows, masks)
+        )
 
     def evaluate(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """``F(x_rows[k]; masks[k])``, shape (n_coalitions, n_outputs)."""
-        values = self.evaluate_net(rows, masks) + self.reference_outputs
         if self.base_rows is None:
-            return values
-        places, present = torch.tensor(rows), torch.tensor(masks)
-        base_rows = self.base_rows
-        return values + apply_in_blocks(lambda part: base_rows.evaluate(places[part], present[part]), len(rows))
+            return self.reference_outputs + self._evaluate_net(rows, masks)
+        base_rows, places, present = self.base_rows, torch.tensor(rows), torch.tensor(masks)
+        said = apply_in_blocks(lambda part: base_rows.evaluate(places[part], present[part]), len(rows))
+        return self.reference_outputs + (1 - self.share) * said + self.share * self._evaluate_net(rows, masks)
 
-    def evaluate_net(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """What the net itself says: with a base, the residual game ``F - g``."""
+    def _evaluate_net(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        if self.share == 0:
+            return np.zeros((len(rows), self.reference_outputs.shape[1]))
         places = torch.tensor(rows, device=self.device)
         present = torch.tensor(masks, device=self.device)  # a copy: masks may be read-only
         return self.scale * apply_in_blocks(lambda part: self.net(self.inputs[places[part]], present[part]), len(rows))
@@ -285,23 +325,19 @@ class SurrogateGame:
         return self.evaluate(rows, masks)
 
 
+@dataclass(frozen=True)
 class _Rows:
-    """Rows to train on: inputs and weights on the device, targets and the base's parts on the CPU."""
+    """Rows to train on, on the device: inputs (n_rows, n_inputs), deviations (n_rows, n_outputs), weights (n_rows,)."""
 
-    def __init__(self, inputs: Tensor, deviations: Tensor, weights: Tensor, base_rows: BaseRows | None, scale: float) -> None:
-        self.inputs, self.deviations, self.weights = inputs, deviations, weights
-        self.base_rows, self.scale = base_rows, scale
-
-    def get_targets(self, rows: Tensor, masks: Tensor) -> Tensor:
-        """What the net should say at masks, in expectation: the output, less what the base says."""
-        targets = self.deviations[rows]
-        return targets if self.base_rows is None else targets - self.base_rows.evaluate(rows, masks) / self.scale
+    inputs: Tensor
+    deviations: Tensor
+    weights: Tensor
 
     def compute_loss(self, net: MaskedNet, rows: Tensor, masks: Tensor) -> Tensor:
-        device = self.inputs.device
-        places = rows.to(device)
-        said = net(self.inputs[places], masks.to(device))
-        return compute_sampled_loss(said, self.get_targets(rows, masks).to(device), self.weights[places])
+        """Mean squared distance of what the net says at masks and the whole rows' outputs; rows and masks on the CPU."""
+        places = rows.to(self.inputs.device)
+        said = net(self.inputs[places], masks.to(self.inputs.device))
+        return compute_sampled_loss(said, self.deviations[places], self.weights[places])
 
 
 def apply_in_blocks(compute: Any, n: int) -> NDArray[np.float64]:
