@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,12 @@ from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from .devices import choose_device
 from .held_out import compute_kept_share, split_rows
-from .losses import compute_sampled_loss
 from .masks import draw_paired_masks
 from .mlp import ValueNet, scale_last, share_out
+from .play import apply_in_blocks
 from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows
-from .surrogate import MaskedSurrogate, apply_in_blocks, choose_plan
+from .sample import CoalitionSample
+from .surrogate import MaskedSurrogate, choose_plan
 from .training import Training, TrainingPlan, seed_weights, train
 
 # Of the default plan: targets have no noise, and a slower net ends nearer to them (equicorrelated_0.6: 5e-3 and 32 coalitions
@@ -179,7 +179,7 @@ class FastSHAPExplainer:
         make_box = Explainer(self.model, output=self.output)._wrap_model
         return bind_game(self.surrogate_, make_box, X, n_rows, self._reader.schema, self._reader.players)
 
-    def _draw_sample(self, X: Any, table: Table, game: Game, weights: NDArray[np.float64]) -> _Sample:
+    def _draw_sample(self, X: Any, table: Table, game: Game, weights: NDArray[np.float64]) -> CoalitionSample:
         """Coalitions of every row by the Shapley kernel, and what the game, less the base, says of them."""
         kept = np.flatnonzero(weights > 0)
         n_players, n_pairs = len(self.feature_names_), self.n_masks // 2
@@ -198,7 +198,7 @@ class FastSHAPExplainer:
             told = torch.as_tensor(rows)
             targets -= apply_in_blocks(lambda part: base_rows.evaluate(told[part], asked[part]), len(rows))
             totals -= self._base.predict(base_table) - self._base.model.base_value
-        return _Sample(
+        return CoalitionSample(
             self._reader.evaluate(table.take(kept)),
             masks,
             torch.as_tensor(targets.reshape(len(kept), masks.shape[1], -1) / scale, dtype=torch.float32),
@@ -207,7 +207,7 @@ class FastSHAPExplainer:
             scale,
         )
 
-    def _learn(self, sample: _Sample) -> None:
+    def _learn(self, sample: CoalitionSample) -> None:
         n_rows = len(sample.inputs)
         plan = choose_plan(self.plan, n_rows, self.device, self.random_state, _LEARNING_RATE)
         device = choose_device(plan.device)
@@ -289,47 +289,3 @@ class FastSHAPExplainer:
         if not hasattr(self, name):
             raise NotFittedError("this FastSHAPExplainer is not fitted yet; call fit(X) first")
         return getattr(self, name)
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """Coalitions of rows and what the game says of them, in units of ``scale``, less the base value (and the base).
-
-    Attributes
-    ----------
-    inputs : Tensor of shape (n_rows, n_inputs)
-    masks : Tensor of shape (n_rows, n_masks, n_players), bool
-    targets : Tensor of shape (n_rows, n_masks, n_outputs)
-    totals : Tensor of shape (n_rows, n_outputs)
-        At the full coalition.
-    weights : Tensor of shape (n_rows,)
-    scale : float
-    """
-
-    inputs: Tensor
-    masks: Tensor
-    targets: Tensor
-    totals: Tensor
-    weights: Tensor
-    scale: float
-
-    def to(self, device: torch.device) -> _Sample:
-        names = ("inputs", "masks", "targets", "totals", "weights")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
-
-    def sum_present(self, values: Tensor, rows: Tensor) -> Tensor:
-        """What values of rows say of their coalitions, shape (n_rows, n_masks, n_outputs)."""
-        return torch.einsum("nkp,npc->nkc", self.masks[rows].to(values.dtype), values)
-
-    def compute_loss(self, net: ValueNet, rows: Tensor) -> Tensor:
-        values = share_out(net(self.inputs[rows]), self.totals[rows])
-        said, asked = (each.flatten(1) for each in (self.sum_present(values, rows), self.targets[rows]))
-        return compute_sampled_loss(said, asked, self.weights[rows]) / self.masks.shape[1]
-
-    def judge(self, net: ValueNet, rows: Tensor) -> tuple[NDArray[np.float64], ...]:
-        """What a net changes on rows' coalitions, what equal shares of the totals lack there, and the rows' weights."""
-        with torch.no_grad():
-            values, totals = net(self.inputs[rows]), self.totals[rows]
-            changed = self.sum_present(share_out(values, torch.zeros_like(totals)), rows)
-            lacking = self.targets[rows] - self.sum_present(share_out(torch.zeros_like(values), totals), rows)
-        return tuple(each.cpu().numpy().astype(np.float64) for each in (changed, lacking, self.weights[rows]))

@@ -24,6 +24,7 @@ from .held_out import compute_kept_share, split_rows
 from .losses import compute_sampled_loss
 from .masks import draw_masks
 from .mlp import MaskedNet
+from .play import SurrogateGame, apply_in_blocks
 from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows, refit_base
 from .training import TrainingPlan, seed_weights, train
 
@@ -31,9 +32,8 @@ from .training import TrainingPlan, seed_weights, train
 # ten columns to where more steps no longer lower the held-out loss.
 N_STEPS = 3000
 _EPOCHS = 10, 400
-# Masks of each held-out row, and coalitions evaluated at once.
+# Masks of each held-out row.
 _HELD_OUT_MASKS = 8
-BLOCK = 16_384
 
 
 class MaskedSurrogate:
@@ -261,70 +261,6 @@ class MaskedSurrogate:
         return getattr(self, name)
 
 
-class SurrogateGame:
-    """A surrogate on the rows of a table; a :class:`instashap.blackbox.value_functions.Game`.
-
-    Parameters
-    ----------
-    surrogate : MaskedSurrogate
-        Trained.
-    X : table
-    share : float, optional
-        Of the net, beside the base; default what the surrogate kept.
-    """
-
-    n_references = 1
-
-    def __init__(self, surrogate: MaskedSurrogate, X: Any, share: float | None = None) -> None:
-        self.net = surrogate._check_fitted()
-        self.share = surrogate.kept_share_ if share is None else share
-        self.scale = surrogate._scale
-        self.reference_outputs = np.array(surrogate._base_value)[None]
-        self.output_names, self.output_transform = surrogate.output_names_, surrogate.output_transform_
-        table = surrogate.reader_.read(X)
-        self.n_rows, self.n_players = table.n_rows, len(surrogate.feature_names_)
-        self.device = next(self.net.parameters()).device
-        self.inputs = surrogate.reader_.evaluate(table).to(self.device)
-        base = surrogate._base if self.share < 1 else None
-        self.base_rows = None if base is None else BaseRows(base, base.read(X))
-        self.base_outputs = None if base is None else base.predict(base.read(X))
-
-    def get_references(self) -> None:
-        """There are no reference rows."""
-
-    def evaluate_full(self) -> NDArray[np.float64]:
-        """``F(x; all)`` of every row, shape (n_rows, n_outputs)."""
-        rows, masks = np.arange(self.n_rows), np.ones((self.n_rows, self.n_players), dtype=bool)
-        if self.base_outputs is None:
-            return self.reference_outputs + self._evaluate_net(rows, masks)
-        return (
-            self.reference_outputs
-            + (1 - self.share) * (self.base_outputs - self.reference_outputs)
-            + self.share * self._evaluate_net(rows, masks)
-        )
-
-    def evaluate(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """``F(x_rows[k]; masks[k])``, shape (n_coalitions, n_outputs)."""
-        if self.base_rows is None:
-            return self.reference_outputs + self._evaluate_net(rows, masks)
-        base_rows, places, present = self.base_rows, torch.tensor(rows), torch.tensor(masks)
-        said = apply_in_blocks(lambda part: base_rows.evaluate(places[part], present[part]), len(rows))
-        return self.reference_outputs + (1 - self.share) * said + self.share * self._evaluate_net(rows, masks)
-
-    def _evaluate_net(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-        if self.share == 0:
-            return np.zeros((len(rows), self.reference_outputs.shape[1]))
-        places = torch.tensor(rows, device=self.device)
-        present = torch.tensor(masks, device=self.device)  # a copy: masks may be read-only
-        return self.scale * apply_in_blocks(lambda part: self.net(self.inputs[places[part]], present[part]), len(rows))
-
-    def evaluate_one(
-        self, rows: NDArray[np.int64], references: NDArray[np.int64], masks: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        """The same as :meth:`evaluate`: there is one reference, nothing at all."""
-        return self.evaluate(rows, masks)
-
-
 @dataclass(frozen=True)
 class _Rows:
     """Rows to train on, on the device: inputs (n_rows, n_inputs), deviations (n_rows, n_outputs), weights (n_rows,)."""
@@ -338,13 +274,6 @@ class _Rows:
         places = rows.to(self.inputs.device)
         said = net(self.inputs[places], masks.to(self.inputs.device))
         return compute_sampled_loss(said, self.deviations[places], self.weights[places])
-
-
-def apply_in_blocks(compute: Any, n: int) -> NDArray[np.float64]:
-    """Results of slices of up to 16 384 coalitions, without gradients, one below the other as float64."""
-    with torch.no_grad():
-        parts = [compute(slice(start, min(start + BLOCK, n))).cpu().numpy() for start in range(0, n, BLOCK)]
-    return np.concatenate(parts).astype(np.float64)
 
 
 def make_size_law(name: str, n_players: int) -> NDArray[np.float64]:
