@@ -21,7 +21,7 @@ SIMULATOR = datasets.make_factor(6, 3, random_state=0)
 X, F = SIMULATOR.sample(1200, random_state=0)
 FRESH, _ = SIMULATOR.sample(200, random_state=1)
 EXACT = SIMULATOR.shap_values(FRESH)
-PLAN = TrainingPlan(n_epochs=40, batch_rows=128, learning_rate=5e-3, patience=40, device="cpu")
+PLAN = TrainingPlan(n_epochs=30, batch_rows=128, learning_rate=5e-3, patience=30, device="cpu")
 SHORT = PLAN.change(n_epochs=4)
 
 
@@ -29,7 +29,7 @@ def score(estimate: np.ndarray, exact: np.ndarray = EXACT) -> float:
     return float(1 - np.sum((estimate - exact) ** 2) / np.sum(exact**2))
 
 
-PLAIN = FastSHAPExplainer(surrogate=SIMULATOR.value, hidden=(64, 64), plan=PLAN, random_state=0).fit(X)
+PLAIN = FastSHAPExplainer(surrogate=SIMULATOR.value, hidden=(48, 48), n_masks=32, plan=PLAN, random_state=0).fit(X)
 
 
 def test_values_of_a_small_game_are_those_of_enumeration() -> None:
@@ -69,7 +69,7 @@ def test_a_trained_surrogate_is_explained_as_enumeration_explains_it() -> None:
     surrogate = MaskedSurrogate(hidden=(32,), plan=PLAN.change(n_epochs=10), random_state=0).fit(X, outputs=F)
     masks = enumerate_coalitions(6)
     exact = compute_shapley_values(np.stack([surrogate(FRESH, mask) for mask in masks])).T
-    explainer = FastSHAPExplainer(surrogate=surrogate, hidden=(64, 64), plan=PLAN).fit(X)
+    explainer = FastSHAPExplainer(surrogate=surrogate, hidden=(48, 48), n_masks=32, plan=PLAN).fit(X)
     explanation = explainer(FRESH)
     assert score(explanation.values, exact) > 0.97
     np.testing.assert_allclose(explanation.predictions, surrogate(FRESH, np.ones(6, dtype=bool)), atol=1e-6)
@@ -86,7 +86,9 @@ def test_a_surrogate_is_trained_where_none_is_given() -> None:
 
 def test_a_base_that_says_all_is_repeated_exactly() -> None:
     base = Explainer(order=2).fit(X, outputs=F)
-    explainer = FastSHAPExplainer(surrogate=lambda X, masks: evaluate_base(base, X, masks), base=base, plan=SHORT).fit(X)
+    explainer = FastSHAPExplainer(
+        surrogate=lambda X, masks: evaluate_base(base, X, masks), base=base, n_masks=4, plan=SHORT
+    ).fit(X[:400])
     assert explainer.kept_share_ == 0.0
     assert explainer.training_ is None
     np.testing.assert_allclose(explainer.shap_values(FRESH), base.shap_values(FRESH), atol=1e-12)
@@ -100,7 +102,9 @@ def evaluate_base(base: Explainer, X: np.ndarray, masks: np.ndarray) -> np.ndarr
 
 def test_a_net_over_a_base_says_what_the_base_cannot() -> None:
     poor = Explainer(order=1, presence_order=1).fit(X, outputs=F)
-    explainer = FastSHAPExplainer(surrogate=SIMULATOR.value, base=poor, hidden=(64, 64), plan=PLAN, random_state=0).fit(X)
+    explainer = FastSHAPExplainer(
+        surrogate=SIMULATOR.value, base=poor, hidden=(48, 48), n_masks=32, plan=PLAN, random_state=0
+    ).fit(X)
     assert explainer.kept_share_ > 0.9
     assert score(poor.shap_values(FRESH)) < 0.9
     assert score(explainer.shap_values(FRESH)) > 0.97
@@ -132,7 +136,7 @@ def test_groups_and_several_outputs_are_explained() -> None:
 def test_a_marginal_game_is_explained_as_well() -> None:
     model = SIMULATOR.predict
     game = instashap.Marginal(X[:10])
-    explainer = FastSHAPExplainer(model, surrogate=game, hidden=(64, 64), n_masks=32, plan=PLAN, random_state=0).fit(X[:600])
+    explainer = FastSHAPExplainer(model, surrogate=game, hidden=(48, 48), n_masks=32, plan=PLAN, random_state=0).fit(X[:600])
     exact = Explainer(model, value_function=game).fit(X[:600]).refine(FRESH[:50], n_coalitions=64)
     explanation = explainer(FRESH[:50])
     assert explanation.game == "marginal, 10 background rows"
