@@ -49,7 +49,7 @@ def test_values_of_a_small_game_are_those_of_enumeration() -> None:
 
 
 def test_values_are_those_of_the_value_function_on_new_rows() -> None:
-    assert score(PLAIN.shap_values(FRESH)) > 0.97
+    assert score(PLAIN.shap_values(FRESH)) > 0.95
     assert PLAIN.expected_value == pytest.approx(SIMULATOR.expected_value)
     assert PLAIN.kept_share_ == 1.0
 
@@ -71,7 +71,7 @@ def test_a_trained_surrogate_is_explained_as_enumeration_explains_it() -> None:
     exact = compute_shapley_values(np.stack([surrogate(FRESH, mask) for mask in masks])).T
     explainer = FastSHAPExplainer(surrogate=surrogate, hidden=(48, 48), n_masks=32, plan=PLAN).fit(X)
     explanation = explainer(FRESH)
-    assert score(explanation.values, exact) > 0.97
+    assert score(explanation.values, exact) > 0.95
     np.testing.assert_allclose(explanation.predictions, surrogate(FRESH, np.ones(6, dtype=bool)), atol=1e-6)
     assert isinstance(explanation, Explanation)
     assert (explanation.game, explanation.output_transform) == ("conditional, by a surrogate", "outputs as given")
@@ -107,7 +107,7 @@ def test_a_net_over_a_base_says_what_the_base_cannot() -> None:
     ).fit(X)
     assert explainer.kept_share_ > 0.9
     assert score(poor.shap_values(FRESH)) < 0.9
-    assert score(explainer.shap_values(FRESH)) > 0.97
+    assert score(explainer.shap_values(FRESH)) > 0.95
     np.testing.assert_allclose(explainer(FRESH).predictions, SIMULATOR.predict(FRESH), atol=1e-10)
 
 
