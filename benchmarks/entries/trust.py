@@ -214,7 +214,9 @@ def _cover_ladder(bench: Bench) -> dict[str, Figure]:
             figure = explainer._fitted.get_audit().rungs[-1].carried
             exact = 1 - np.mean((truth - explainer.predict(fresh)) ** 2) / truth.var()
             covered[order] += figure.low <= exact <= figure.high
-    return {f"ladder, order {order}: intervals that hold": judge(count / n_redraws) for order, count in covered.items()}
+    return {
+        f"ladder, order {order}: intervals that hold": judge(count / n_redraws) for order, count in covered.items()
+    }
 
 
 def _steady_shapes(bench: Bench) -> dict[str, Figure]:
