@@ -5,6 +5,8 @@ ENTRIES = {
     "fidelity": "held-out R² of an Explainer to gradient boosting of bike sharing",
     "cover": "agreement of an Explainer's class with that of a LightGBM model of tree cover, seven classes",
     "truth": "SHAP R² on games whose Shapley values are known exactly",
+    "fastshap": "SHAP R² against seconds: FastSHAP, the closed form, and FastSHAP of what the closed form leaves",
+    "frontier": "which pairs to offer: Archipelago scores of a masked net beside the closed form's ranking",
     "speed": "rows a second and latency of one row, beside TreeExplainer and the black box",
     "first_hour": "import, fit and first Shapley values in a fresh process, cold and warm cache",
     "report": "the live page in a browser: size, first paint, a slider's step",

@@ -7,15 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions  # noqa: E402
-from instashap.neural.losses import (  # noqa: E402
+from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
+from instashap.neural.losses import (
     compute_cross_entropy,
     compute_exact_loss,
     compute_sampled_loss,
     make_mask_masses,
     sum_live_parts,
 )
-from instashap.neural.nets import AdditiveNet, NetShape  # noqa: E402
+from instashap.neural.nets import AdditiveNet, NetShape
 
 
 def make_net(d, order, presence_order, n_outputs=2):

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from instashap.neural.nets import AdditiveNet, NetShape  # noqa: E402
+from instashap.neural.nets import AdditiveNet, NetShape
 
 # Inputs 0 and 1 are of column 0, input 2 of column 1, inputs 3 and 4 of column 2.
 COLUMNS = np.array([0, 0, 1, 2, 2])

@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from instashap.neural.devices import choose_device  # noqa: E402
-from instashap.neural.training import TrainingPlan, seed_weights, train  # noqa: E402
+from instashap.neural.devices import choose_device
+from instashap.neural.training import TrainingPlan, seed_weights, train
 
 PLAN = TrainingPlan(n_epochs=6, batch_rows=8, learning_rate=0.05, device="cpu")
 

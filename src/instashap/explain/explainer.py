@@ -698,7 +698,7 @@ def _make_explanation(
     return Explanation(
         values=_squeeze(values),
         base_values=_squeeze(base_values),
-        data=_collect_data(table, fitted),
+        data=_collect_data(table, fitted.feature_names, fitted.players),
         feature_names=fitted.feature_names,
         output_names=fitted.output_names,
         output_transform=fitted.output_transform,
@@ -722,15 +722,15 @@ def _squeeze(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[..., 0] if values.shape[-1] == 1 else values
 
 
-def _collect_data(table: Table, fitted: FittedGame) -> NDArray[Any]:
+def _collect_data(table: Table, feature_names: tuple[str, ...], players: tuple[int, ...]) -> NDArray[Any]:
     """The rows as shown beside the values, one entry a player; a group's columns are joined by commas."""
-    is_plain = not table.categories and len(fitted.feature_names) == len(fitted.players)
+    is_plain = not table.categories and len(feature_names) == len(players)
     if is_plain:
         return np.asarray(table.numbers, dtype=np.float64)
     columns = list(_iterate_columns(table))
-    data = np.empty((table.n_rows, len(fitted.feature_names)), dtype=object)
-    for player in range(len(fitted.feature_names)):
-        own = [columns[column] for column, owner in enumerate(fitted.players) if owner == player]
+    data = np.empty((table.n_rows, len(feature_names)), dtype=object)
+    for player in range(len(feature_names)):
+        own = [columns[column] for column, owner in enumerate(players) if owner == player]
         data[:, player] = own[0] if len(own) == 1 else [", ".join(map(format_value, each)) for each in zip(*own, strict=True)]
     return data
 

@@ -9,12 +9,15 @@ from typing import Any
 from .._optional import require
 
 # Public names and the modules they live in; torch is asked for when the first of them is used.
-_HOMES = {
+_HOMES: dict[str, str] = {
+    "FastSHAPExplainer": "fastshap",
+    "MaskedSurrogate": "surrogate",
     "NetShape": "nets",
     "NeuralAdditiveClassifier": "estimators",
     "NeuralAdditiveRegressor": "estimators",
     "NeuralFitter": "fitter",
     "TrainingPlan": "training",
+    "search_frontier": "frontier",
 }
 
 __all__ = sorted(_HOMES)

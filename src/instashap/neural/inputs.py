@@ -44,13 +44,18 @@ class TableInputs:
         return values
 
 
-def learn_inputs(columns: Sequence[LearntColumn], encoded: Encoded, weights: NDArray[np.float64]) -> TableInputs:
-    """Inputs of a table: the smoothest functions of curves (spikes and missing values beside them), those of levels."""
+def learn_inputs(
+    columns: Sequence[LearntColumn], encoded: Encoded, weights: NDArray[np.float64], n_curve_functions: int = CURVE_FUNCTIONS
+) -> TableInputs:
+    """Inputs of a table: the smoothest functions of curves (spikes and missing values beside them), those of levels.
+
+    One function of a curve is its standardised values.
+    """
     axes = []
     for position, column in enumerate(columns):
         axis = column.axes[0]
         moments = compute_local_moments(axis.basis, encoded.cells[:, position], encoded.offsets[:, position], weights)
         is_levels = bool(column.encoder.values) or column.encoder.is_category
-        limit = LEVEL_FUNCTIONS if is_levels else CURVE_FUNCTIONS + len(axis.spikes)
+        limit = LEVEL_FUNCTIONS if is_levels else n_curve_functions + len(axis.spikes)
         axes.append(compute_axis_functions(axis, *moments, 2, limit))
     return TableInputs(tuple(axes))
