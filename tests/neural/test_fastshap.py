@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,7 @@ X, F = SIMULATOR.sample(1200, random_state=0)
 FRESH, _ = SIMULATOR.sample(200, random_state=1)
 EXACT = SIMULATOR.shap_values(FRESH)
 PLAN = TrainingPlan(n_epochs=30, batch_rows=128, learning_rate=5e-3, patience=30, device="cpu")
-SHORT = PLAN.change(n_epochs=4)
+SHORT = replace(PLAN, n_epochs=4)
 
 
 def score(estimate: np.ndarray, exact: np.ndarray = EXACT) -> float:
@@ -41,7 +42,7 @@ def test_values_of_a_small_game_are_those_of_enumeration() -> None:
     def value(X: np.ndarray, masks: np.ndarray) -> np.ndarray:
         return 1 + table[masks @ [1, 2, 4], (X > 0) @ [1, 2, 4]]
 
-    plan = PLAN.change(n_epochs=60, patience=60, learning_rate=1e-2)
+    plan = replace(PLAN, n_epochs=60, patience=60, learning_rate=1e-2)
     rows = np.repeat(kinds, 100, axis=0)
     explainer = FastSHAPExplainer(surrogate=value, hidden=(32, 32), n_masks=64, plan=plan, random_state=0).fit(rows)
     np.testing.assert_allclose(explainer.shap_values(kinds), compute_shapley_values(table).T, atol=0.05)
@@ -66,7 +67,7 @@ def test_what_is_missing_of_the_total_is_shared_out_equally() -> None:
 
 
 def test_a_trained_surrogate_is_explained_as_enumeration_explains_it() -> None:
-    surrogate = MaskedSurrogate(hidden=(32,), plan=PLAN.change(n_epochs=10), random_state=0).fit(X, outputs=F)
+    surrogate = MaskedSurrogate(hidden=(32,), plan=replace(PLAN, n_epochs=10), random_state=0).fit(X, outputs=F)
     masks = enumerate_coalitions(6)
     exact = compute_shapley_values(np.stack([surrogate(FRESH, mask) for mask in masks])).T
     explainer = FastSHAPExplainer(surrogate=surrogate, hidden=(48, 48), n_masks=32, plan=PLAN).fit(X)
@@ -113,7 +114,7 @@ def test_a_net_over_a_base_says_what_the_base_cannot() -> None:
 
 def test_an_untrained_net_over_a_base_gives_the_bases_values_and_the_games_total() -> None:
     base = Explainer(order=1, presence_order=1).fit(X, outputs=F)
-    plan = SHORT.change(n_epochs=1, learning_rate=1e-12)
+    plan = replace(SHORT, n_epochs=1, learning_rate=1e-12)
     explainer = FastSHAPExplainer(surrogate=SIMULATOR.value, base=base, hidden=(8,), plan=plan).fit(X)
     missing = SIMULATOR.predict(FRESH) - SIMULATOR.expected_value - base.shap_values(FRESH).sum(axis=1)
     np.testing.assert_allclose(explainer.shap_values(FRESH), base.shap_values(FRESH) + missing[:, None] / 6, atol=1e-6)
@@ -172,7 +173,7 @@ def test_what_cannot_be_is_said(make, error, message) -> None:
 
 def test_a_base_of_other_features_or_outputs_is_refused() -> None:
     base = Explainer(order=1).fit(X[:, :3], outputs=F)
-    surrogate = MaskedSurrogate(hidden=(8,), plan=SHORT.change(n_epochs=1)).fit(X, outputs=F)
+    surrogate = MaskedSurrogate(hidden=(8,), plan=replace(SHORT, n_epochs=1)).fit(X, outputs=F)
     with pytest.raises(ValueError, match=r"the base explains the features \('x0', 'x1', 'x2'\)"):
         FastSHAPExplainer(surrogate=surrogate, base=base).fit(X)
     two = Explainer(order=1).fit(X, outputs=np.column_stack([F, F]))

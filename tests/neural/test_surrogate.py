@@ -1,5 +1,7 @@
 """The masked surrogate against conditional means counted by hand, and as a value function of everything else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -96,7 +98,7 @@ def test_a_classifier_is_learnt_on_the_stated_scale() -> None:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression().fit(X, X[:, 0] * X[:, 1])
-    surrogate = MaskedSurrogate(model, hidden=(32,), plan=PLAN.change(n_epochs=15)).fit(X)
+    surrogate = MaskedSurrogate(model, hidden=(32,), plan=replace(PLAN, n_epochs=15)).fit(X)
     assert surrogate.output_transform_.startswith("log-odds of class '1.0'")
     log_odds = np.clip(model.decision_function(KINDS), -6.907, 6.907)  # probabilities are clipped to [.001, .999]
     np.testing.assert_allclose(surrogate(KINDS, np.ones(3, dtype=bool)), log_odds, atol=1.5)
@@ -138,7 +140,7 @@ def test_a_base_that_is_too_poor_is_corrected() -> None:
 def test_one_seed_gives_one_surrogate_and_leaves_the_callers_random_state() -> None:
     import torch
 
-    plan = PLAN.change(n_epochs=3)
+    plan = replace(PLAN, n_epochs=3)
     torch.manual_seed(5)
     made = [MaskedSurrogate(evaluate, hidden=(8,), plan=plan, random_state=seed).fit(X) for seed in (0, 0, 1)]
     after = torch.rand(1)

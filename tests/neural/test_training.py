@@ -85,7 +85,7 @@ def test_a_loss_that_is_no_number_is_an_error():
 
 def test_open_lengths_are_settled_by_the_rows():
     settled = TrainingPlan(batch_rows=100).settle(10_000)
-    assert (settled.n_epochs, settled.patience, settled.n_batches) == (20, 5, 100)
+    assert (settled.n_epochs, settled.patience, settled.n_batches) == (20, 10, 100)
     assert TrainingPlan(batch_rows=100).settle(10).n_epochs == 400
 
 

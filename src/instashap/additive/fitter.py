@@ -14,7 +14,7 @@ from ..table.encoding import Encoded
 from .expand import expand_solution
 from .model import AdditiveModel
 from .moments import Moments
-from .search import PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
+from .search import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
 from .select import Judgement, Solved, Strengths
 
 # Residual of the normal equations, relative to their right-hand side, from which a user should know. Below, what is left lies
@@ -45,6 +45,8 @@ class FitResult:
         The chosen candidate's unknowns, value functions and coefficients.
     total : Moments
         Of the value functions, over all rows.
+    n_folds : int
+        Into how many folds the rows fell that the candidates were judged by.
     """
 
     model: AdditiveModel
@@ -52,6 +54,7 @@ class FitResult:
     chosen: Judgement
     solved: Solved = field(repr=False)
     total: Moments = field(repr=False)
+    n_folds: int = N_FOLDS
 
     @property
     def gradient(self) -> float:
@@ -155,4 +158,4 @@ def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResul
         )
     model = expand_solution(solved.problem, solved.functions, solved.solution, total, columns, search.n_players)
     search.report(1.0, "done")
-    return FitResult(model, tuple(search.judgements), chosen, solved, total)
+    return FitResult(model, tuple(search.judgements), chosen, solved, total, search.n_folds)

@@ -19,7 +19,6 @@ from .residuals import (
     evaluate_curves,
     scale_residuals,
 )
-from .search import N_FOLDS
 
 # Held-out rows, in whole folds, from which more would not sharpen a test of some hundred rows.
 N_HELD_OUT = 4096
@@ -66,13 +65,13 @@ def hold_out(record: FitRecord) -> Iterator[tuple[NDArray[np.int64], NDArray[np.
     A table of few distinct rows, each many times, has nothing to hold out: its own residuals are those of new rows.
     """
     n_rows = len(record.outputs)
-    folds = assign_folds(record.encoded, record.outputs, record.weights, N_FOLDS)
+    folds = assign_folds(record.encoded, record.outputs, record.weights, record.result.n_folds)
     coefficients = record.result.solved.fold_coefficients
-    if len(folds) < 2 or len(folds) != len(coefficients) or sum(len(rows) for rows, _ in folds) > n_rows:
+    if len(folds) < 2 or not coefficients or sum(len(rows) for rows, _ in folds) > n_rows:
         yield np.arange(n_rows), record.outputs - record.result.model.predict(record.encoded)
         return
     n_held_out = 0
-    for fold, own in zip(folds, coefficients, strict=True):
+    for fold, own in zip(folds, coefficients, strict=False):  # the folds that judged come first
         yield fold[0], _predict_without(record, fold, own)
         n_held_out += len(fold[0])
         if n_held_out >= N_HELD_OUT:
@@ -109,7 +108,7 @@ def _correct_for_fewer_rows(
     """
     own = record.outputs[rows] - record.result.model.predict(_take(record.encoded, rows))
     ratio = np.exp(2 * float(np.mean(compute_log_sizes(scale_residuals(own, spread)) - log_sizes)))
-    return float(0.5 * np.log1p(-max(1 - ratio, 0.0) / (2 * N_FOLDS - 1)))
+    return float(0.5 * np.log1p(-max(1 - ratio, 0.0) / (2 * record.result.n_folds - 1)))
 
 
 def _learn_sizes(record: FitRecord, rows: NDArray[np.int64], log_sizes: NDArray[np.float64]) -> FitRecord:

@@ -91,11 +91,13 @@ class Search:
         outputs: NDArray[np.float64],
         weights: NDArray[np.float64],
         size_law: NDArray[np.float64],
+        n_folds: int = N_FOLDS,
     ) -> None:
         self.fitter = fitter
+        self.n_folds = n_folds
         self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
         self.n_players = len(size_law) - 1
-        self.folds = assign_folds(encoded, outputs, weights, N_FOLDS)
+        self.folds = assign_folds(encoded, outputs, weights, n_folds)
         most = int(np.clip(MAX_UNKNOWNS_ALL_OUTPUTS / outputs.shape[1], MAX_DENSE, MAX_UNKNOWNS))
         self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, most))
         self.derivative = 3

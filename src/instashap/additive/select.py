@@ -98,11 +98,11 @@ class FoldMoments:
 
     @cached_property
     def splits(self) -> "list[_Split]":
-        """Training and held-out moments of each fold; none if there is a single fold."""
+        """Training and held-out moments of each fold that judges; none if there is a single fold."""
         if len(self.folds) < 2:
             return []
         splits = []
-        for fold in self.folds:
+        for fold in self.folds[: self.n_judged]:
             train = self.total - fold
             held_out = fold.around(train)
             gram = np.divide(train.scatter, train.weight, out=train.scatter)  # in place: these matrices are large
@@ -158,7 +158,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Solved:
-    """A candidate's unknowns and their values: on all rows, and on the rows outside each fold.
+    """A candidate's unknowns and their values: on all rows, and on the rows outside each fold that judges.
 
     Solutions of large problems are good enough to judge by; the one kept is :meth:`Judge.polish`-ed.
     """
@@ -331,9 +331,8 @@ def _cross_validate(
             else _solve_folds_apart(problem, splits, penalty)
         )
     risks = np.zeros((2, len(moments.total.output_means)))
-    judged = splits[: moments.n_judged]
-    share = sum(split.share for split in judged) if moments.n_judged else 1.0
-    for split, coefficients in zip(judged, solutions, strict=False):
+    share = sum(split.share for split in splits) if moments.n_judged else 1.0
+    for split, coefficients in zip(splits, solutions, strict=True):
         risks += split.share / share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
     variances = moments.total.output_scatter / moments.total.weight
     relative = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)

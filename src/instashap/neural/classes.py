@@ -16,7 +16,7 @@ from ..additive.search import Search
 from ..game.terms import ValueSet, extend_presence, make_presence_masks, players_of
 from ..table.encoding import Encoded
 from .fitter import NeuralFitter
-from .learning import NetOnRows, train_on_rows
+from .learning import N_FOLDS, NetOnRows, train_on_rows
 from .losses import compute_cross_entropy, sum_live_parts
 from .masks import draw_paired_masks
 from .training import TrainingPlan
@@ -47,7 +47,7 @@ def fit_class_nets(
     base_value : ndarray of shape (n_outputs,), float64
         Scores of the empty coalition, which are not trained.
     """
-    search = Search(fitter, encoded, shares, weights, size_law)
+    search = Search(fitter, encoded, shares, weights, size_law, N_FOLDS)
     search.fit_main_effects()
     value_sets = fitter.choose_value_sets(search)
     made = fitter.make_net(search, value_sets)

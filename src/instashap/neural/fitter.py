@@ -24,7 +24,7 @@ from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .canonical import canonicalise
 from .inputs import learn_inputs
-from .learning import NetOnRows, train_exactly
+from .learning import N_FOLDS, NetOnRows, train_exactly
 from .nets import AdditiveNet, NetShape
 from .training import TrainingPlan, seed_weights
 
@@ -67,7 +67,7 @@ class NeuralFitter:
         self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
     ) -> FitResult:
         """See :class:`instashap.additive.fitter.Fitter`."""
-        search = Search(self, encoded, outputs, weights, size_law)
+        search = Search(self, encoded, outputs, weights, size_law, N_FOLDS)
         if self.smoothness is not None:
             functions = self.functions or self._learn(search, search.list_value_sets())
             search.fit_as_told(self.smoothness, functions, {})

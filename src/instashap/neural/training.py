@@ -42,7 +42,8 @@ class TrainingPlan:
         Peak of the cycle.
     weight_decay : float
     patience : int, optional
-        Epochs without a lower held-out loss after which training stops. Default: a quarter of all, at least 5.
+        Epochs without a lower held-out loss after which training stops. Default: half of all: losses fall most while
+        the rate does, at the end.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
     precision : {"auto", "float32", "bfloat16"}
@@ -73,7 +74,7 @@ class TrainingPlan:
         """The plan for so many rows, with what was left open decided."""
         wanted = _N_STEPS * self.batch_rows / max(n_rows, 1)
         n_epochs = int(np.clip(np.ceil(wanted), *_EPOCHS)) if self.n_epochs is None else self.n_epochs
-        patience = max(n_epochs // 4, 5) if self.patience is None else self.patience
+        patience = max(n_epochs // 2, 5) if self.patience is None else self.patience
         return _SettledPlan(self, n_epochs, patience, max(n_rows // self.batch_rows, 1))
 
 

@@ -11,7 +11,6 @@ from ..additive.expand import expand_solution
 from ..additive.fitter import FitRecord
 from ..additive.model import AdditiveModel
 from ..additive.moments import BLOCK_ROWS, Moments, assign_folds, hash_outputs, hash_rows, mix
-from ..additive.search import N_FOLDS
 from ..game.terms import count_live
 from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
@@ -157,7 +156,7 @@ def hold_out(order: int, record: FitRecord) -> Held:
     """A fit's own cross-validation: its models without each fold, of the terms and strengths it chose."""
     result, solved = record.result, record.result.solved
     orders = order, result.chosen.candidate.presence_order
-    folds = assign_folds(record.encoded, record.outputs, record.weights, N_FOLDS)
+    folds = assign_folds(record.encoded, record.outputs, record.weights, result.n_folds)
     is_split = len(folds) == len(solved.fold_coefficients) > 1 and sum(len(rows) for rows, _ in folds) == len(record.outputs)
     if not is_split:
         return Held(*orders, ((np.arange(len(record.outputs)), result.model),), False, record)
