@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import Any
 
 from .._optional import require
@@ -33,6 +34,11 @@ class Metrics:
         text: bytes = self._prometheus.generate_latest(self._registry)
         return text
 
+    @cache  # noqa: B019 - one object a service, and few paths and answers
+    def _find_counters(self, path: str, status: int) -> tuple[Any, Any]:
+        """The counter and the histogram of a path and an answer: looking labels up takes longer than counting."""
+        return self._requests.labels(path, status), self._seconds.labels(path)
+
     def count_rows(self, path: str, n_rows: int) -> None:
         self._rows.labels(path).inc(n_rows)
 
@@ -53,8 +59,9 @@ class Metrics:
 
                 async def watch(message: Any) -> None:
                     if message["type"] == "http.response.start":
-                        metrics._requests.labels(path, message["status"]).inc()
-                        metrics._seconds.labels(path).observe(time.perf_counter() - start)
+                        requests, seconds = metrics._find_counters(path, message["status"])
+                        requests.inc()
+                        seconds.observe(time.perf_counter() - start)
                     await send(message)
 
                 await self.app(scope, receive, watch)
