@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run.add_argument("name", metavar="NAME", choices=[*ENTRIES, "all"], help="a name that `list` shows, or all")
     run.add_argument("--quick", action="store_true", help="fewer rows and repeats: does it run, not how good is it")
     run.add_argument("--data", type=Path, metavar="FOLDER", help="holds truth/*.npz and data/*.parquet, or the .parquet files")
+    run.add_argument("--device", default="auto", metavar="NAME", help="where nets are trained: auto, cpu, cuda, mps")
     options = parser.parse_args(arguments)
     if options.command == "list":
         for name, what in ENTRIES.items():
@@ -34,14 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.data is not None and not options.data.is_dir():
         parser.error(f"--data: there is no folder {options.data}")
     for name in ENTRIES if options.name == "all" else [options.name]:
-        _run_one(name, options.quick, options.data)
+        _run_one(name, options)
     return 0
 
 
-def _run_one(name: str, quick: bool, folder: Path | None) -> None:
-    print(f"\n{name}: {ENTRIES[name]}{' (quick)' if quick else ''}", flush=True)
+def _run_one(name: str, options: argparse.Namespace) -> None:
+    print(f"\n{name}: {ENTRIES[name]}{' (quick)' if options.quick else ''}", flush=True)
     try:
-        result = measure(name, load_entry(name), Bench(quick, folder))
+        result = measure(name, load_entry(name), Bench(options.quick, options.data, device=options.device))
     except Skipped as reason:
         print(f"  skipped: {reason}")
         return

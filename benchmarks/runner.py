@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGES = (
     *("numpy", "scipy", "numba", "llvmlite", "scikit-learn", "pandas", "threadpoolctl"),
-    *("shap", "xgboost", "interpret-core"),
+    *("shap", "xgboost", "interpret-core", "torch"),
 )
 # A file's place on this machine: two or more parts after a root, at the start of a word ("rows/s" is not one).
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:\\|~?/)[\w.+-]+(?:[\\/][\w.+-]+)+")
@@ -47,11 +47,14 @@ class Bench:
         Folder of data the user named.
     notes : list of str
         What the reader of the result should know, for example a missing peer.
+    device : str
+        Where nets are trained.
     """
 
     quick: bool = False
     folder: Path | None = None
     notes: list[str] = field(default_factory=list)
+    device: str = "auto"
 
     @property
     def repeats(self) -> int:

@@ -18,14 +18,14 @@ LAYERS = {
     "datasets": 2,
     "additive": 3,
     "likelihood": 4,
+    "neural": 6,
     "trust": 4,
-    "neural": 5,  # above trust: explainers of images audit themselves
-    "explain": 6,
-    "plots": 7,
-    "report": 8,
-    "server": 9,
-    "workflow": 9,
-    "cli": 10,
+    "explain": 5,
+    "plots": 6,
+    "report": 7,
+    "server": 8,
+    "workflow": 8,
+    "cli": 9,
 }
 
 

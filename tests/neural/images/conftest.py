@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from instashap.neural import ImageExplainer, TrainingPlan
 
 PLAN = TrainingPlan(n_epochs=3, batch_rows=128)

@@ -7,6 +7,7 @@ import pytest
 
 from instashap import FileFormatError, NotFittedError
 from instashap.neural import ImageExplainer, TrainingPlan
+from instashap.store import write_archive
 
 KINDS = [
     {"order": 1},
@@ -85,7 +86,8 @@ def test_additive_outputs_of_patches_are_learnt(digits):
     images = digits[0]
     outputs = 3 * images[:, :4, :4].mean(axis=(1, 2)) - images[:, 4:, 4:].mean(axis=(1, 2))
     plan = TrainingPlan(n_epochs=25, batch_rows=64)
-    explainer = ImageExplainer(patches=(2, 2), order=1, width=16, plan=plan, device="cpu").fit(images[:1400], outputs=outputs[:1400])
+    explainer = ImageExplainer(patches=(2, 2), order=1, width=16, plan=plan, device="cpu")
+    explainer.fit(images[:1400], outputs=outputs[:1400])
     residual = explainer.predict(images[1400:]) - outputs[1400:]
     assert residual.var() < 0.02 * outputs[1400:].var()
 
@@ -94,14 +96,17 @@ def test_distant_pairs_are_chosen_where_they_matter(digits):
     images = digits[0]
     patches = np.arange(64).reshape(8, 8) // 32 * 2 + np.arange(8) // 4  # two rows and columns
     outputs = (images[:, 2, 2] - 0.5) * (images[:, 5, 5] - 0.5)  # first and last patch, which share a corner only
-    explainer = ImageExplainer(patches=patches, interactions=1, width=16, rank=4, size_modes=1, plan=TrainingPlan(n_epochs=15, batch_rows=64), device="cpu")
+    plan = TrainingPlan(n_epochs=8, batch_rows=64)
+    options = {"interactions": 1, "width": 8, "rank": 4, "size_modes": 1, "plan": plan, "device": "cpu"}
+    explainer = ImageExplainer(patches=patches, **options)
     explainer.fit(images, outputs=outputs)
     assert explainer.terms_[4:] == ((0, 1), (0, 2), (1, 3), (2, 3), (0, 3))
 
 
 def test_single_outputs_and_colours_have_the_shapes_of_the_house(digits):
     colour = np.stack([digits[0][:64]] * 3, axis=-1)
-    explainer = ImageExplainer(patches=(2, 4), width=8, plan=TrainingPlan(n_epochs=1), device="cpu").fit(colour, outputs=colour.mean(axis=(1, 2, 3)))
+    explainer = ImageExplainer(patches=(2, 4), width=8, plan=TrainingPlan(n_epochs=1), device="cpu")
+    explainer.fit(colour, outputs=colour.mean(axis=(1, 2, 3)))
     explanation = explainer(colour[:5])
     assert explanation.values.shape == (5, 8)
     assert explanation.heat_maps.shape == (5, 8, 8)
@@ -116,10 +121,7 @@ def test_before_fit_it_says_so():
 
 
 def test_files_of_tables_are_refused(tmp_path):
-    import instashap
-
-    X = np.random.default_rng(0).normal(size=(60, 2))
-    instashap.Explainer(order=1).fit(X, outputs=X[:, 0]).save(tmp_path / "table.insta")
+    write_archive(tmp_path / "table.insta", {"kind": "explainer"}, {})
     with pytest.raises(FileFormatError, match="does not hold an image explainer"):
         ImageExplainer.load(tmp_path / "table.insta")
 

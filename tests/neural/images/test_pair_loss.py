@@ -4,8 +4,7 @@ from math import comb
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
+import torch
 
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.neural.images.pair_loss import (

@@ -65,7 +65,8 @@ def audit_images(
         outputs=measure_outputs(rows, fitted, base, explainer.output_names_, classes),
     )
     black_box = score(outputs, True) if labels else {}
-    return TrustReport((ground, rung), n, "new rows", explainer.output_transform_, black_box, thresholds=thresholds or Thresholds())
+    facts = n, "new rows", explainer.output_transform_, black_box
+    return TrustReport((ground, rung), *facts, thresholds=thresholds or Thresholds())
 
 
 def _find_classes(model: ImageModel, images: NDArray[Any]) -> Classes | None:

@@ -37,7 +37,9 @@ class MaskedResNet(nn.Module):
         self.register_buffer("mean", torch.zeros(n_channels, 1, 1))
         self.register_buffer("scale", torch.ones(n_channels, 1, 1))
         self.stem = nn.Sequential(
-            nn.Conv2d(n_channels + 1, widths[0], 2 * stride + 1, stride, stride, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
+            nn.Conv2d(n_channels + 1, widths[0], 2 * stride + 1, stride, stride, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(),
         )
         stages: list[nn.Module] = []
         for before, width in zip((widths[0], *widths), widths, strict=False):
@@ -59,8 +61,9 @@ class _Block(nn.Module):
         self.first = nn.Conv2d(before, width, 3, stride, 1, bias=False)
         self.second = nn.Conv2d(width, width, 3, 1, 1, bias=False)
         self.norms = nn.ModuleList([nn.BatchNorm2d(width), nn.BatchNorm2d(width)])
-        is_same = before == width and stride == 1
-        self.skip = nn.Identity() if is_same else nn.Sequential(nn.Conv2d(before, width, 1, stride, bias=False), nn.BatchNorm2d(width))
+        self.skip: nn.Module = nn.Identity()
+        if before != width or stride != 1:
+            self.skip = nn.Sequential(nn.Conv2d(before, width, 1, stride, bias=False), nn.BatchNorm2d(width))
 
     def forward(self, features: Tensor) -> Tensor:
         inner = torch.relu(self.norms[0](self.first(features)))
@@ -140,7 +143,9 @@ def train_masked_classifier(
     array, plan = check_images(images), plan or TrainingPlan(n_epochs=12, batch_rows=256)
     classes, numbers = np.unique(np.asarray(labels).ravel(), return_inverse=True)
     if len(numbers) != len(array) or len(classes) < 2:
-        raise ValueError(f"got {len(numbers)} labels of {len(classes)} classes for {len(array)} images; give one a image, of two or more classes")
+        raise ValueError(
+            f"got {len(numbers)} labels of {len(classes)} classes for {len(array)} images; give each image one, of two or more"
+        )
     device = choose_device(plan.device)
     data, target = torch.as_tensor(array), torch.as_tensor(numbers, dtype=torch.int64)
     games = [make_patches(each, (array.shape[1], array.shape[2])) for each in patches]

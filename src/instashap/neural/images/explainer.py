@@ -18,10 +18,11 @@ from ..devices import choose_device
 from ..training import Training, TrainingPlan
 from .audit import audit_images
 from .explanation import ImageExplanation
-from .fitting import BATCH, Size, TermChoice, choose_terms, fit_game, rank_pairs
+from .fitting import BATCH, Size, Task, fit_game
 from .game import ImageGame
 from .patches import Patches, check_images, make_patches, to_tensor
 from .reading import ImageModel, MaskedModel, read_model
+from .terms import TermChoice, choose_terms, rank_pairs
 
 _KIND = "image explainer"
 
@@ -147,17 +148,19 @@ class ImageExplainer:
         array = check_images(images)
         patches = make_patches(self.patches, (array.shape[1], array.shape[2]))
         terms = choose_terms(patches, self.order, self.interactions)
-        size = Size(*(check_at_least(getattr(self, name), 1, name, "nets need some") for name in ("size_modes", "width", "rank")))
+        sizes = (check_at_least(getattr(self, name), 1, name, "nets need some") for name in ("size_modes", "width", "rank"))
+        size = Size(*sizes)
         full_weight = check_positive(self.full_weight, "full_weight")
         plan = (self.plan or TrainingPlan(n_epochs=10, batch_rows=256)).change(device=self.device, seed=self.random_state)
         model = None if self.model is None else read_model(self.model, array, self.output)
         values = self._find_outputs(model, array, outputs)
-        targets = self._make_targets(model, array, patches)
-        if terms.order == 2 and isinstance(self.interactions, int) and self.interactions > 0:
-            scout, _ = fit_game(array, values, patches, TermChoice(terms.presence_sets[: patches.n_players], True), size, full_weight, plan.change(checkpoint=None))
+        task = Task(array, values, patches, full_weight, self._make_targets(model, array, patches))
+        if isinstance(self.interactions, int) and self.interactions > 0:
+            everything = TermChoice(terms.presence_sets[: patches.n_players], True)
+            scout, _ = fit_game(task, everything, size, plan.change(checkpoint=None))
             distant = rank_pairs(scout, array[: 8 * BATCH], self.interactions, terms.presence_sets)
             terms = replace(terms, presence_sets=(*terms.presence_sets, *distant))
-        game, training = fit_game(array, values, patches, terms, size, full_weight, plan, targets)
+        game, training = fit_game(task, terms, size, plan)
         names, transform = _name_outputs(model if outputs is None else None, values.shape[1])
         which = self.value_function if isinstance(self.value_function, str) else "masked"
         self._fitted = _Fitted(game, patches, terms, size, array.shape[1:], names, transform, which, model, training)
@@ -332,17 +335,10 @@ class ImageExplainer:
         content, arrays = read_archive(path)
         if content.get("kind") != _KIND:
             raise FileFormatError(f"{os.fspath(path)} does not hold an image explainer; see instashap.load")
-        terms = TermChoice(tuple(tuple(each) for each in content["terms"]), content["has_all_pairs"])
-        size, shape, names = Size(*content["size"]), tuple(content["image_shape"]), tuple(content["output_names"])
-        patches = Patches(arrays["segments"])
-        rank = size.rank if terms.has_all_pairs else 0
-        n_channels = 1 if len(shape) == 2 else shape[2]
-        game = ImageGame(patches, terms.presence_sets, n_channels, size.n_modes, len(arrays["net.base"]), size.width, rank)
-        state = {name.removeprefix("net."): torch.from_numpy(values) for name, values in arrays.items() if name != "segments"}
-        game.load_state_dict(state)
-        game.to(choose_device(device)).eval()
-        loaded = cls(patches=patches.segments, device=device)
-        loaded._fitted = _Fitted(game, patches, terms, size, shape, names, content["output_transform"], content["value_function"])
+        fitted = _restore(content, arrays)
+        fitted.game.to(choose_device(device)).eval()
+        loaded = cls(patches=fitted.patches.segments, device=device)
+        loaded._fitted = fitted
         return loaded
 
     def _get(self) -> _Fitted:
@@ -359,9 +355,22 @@ def _ask_masked(
     return model.predict_masked(masked, images, pixels)
 
 
+def _restore(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> _Fitted:
+    """What was fitted, from a file."""
+    patches = Patches(arrays.pop("segments"))
+    terms = TermChoice(tuple(tuple(each) for each in content["terms"]), content["has_all_pairs"])
+    size, shape = Size(*content["size"]), tuple(content["image_shape"])
+    n_channels, n_outputs = 1 if len(shape) == 2 else shape[2], len(arrays["net.base"])
+    rank = size.rank if terms.has_all_pairs else 0
+    game = ImageGame(patches, terms.presence_sets, n_channels, size.n_modes, n_outputs, size.width, rank)
+    game.load_state_dict({name.removeprefix("net."): torch.from_numpy(values) for name, values in arrays.items()})
+    names = tuple(content["output_names"])
+    return _Fitted(game, patches, terms, size, shape, names, content["output_transform"], content["value_function"])
+
+
 def _name_outputs(model: ImageModel | None, n_outputs: int) -> tuple[tuple[str, ...], str]:
+    numbered = tuple(f"output {k}" for k in range(n_outputs))
     if model is None:
-        names = ("output",) if n_outputs == 1 else tuple(f"output {k}" for k in range(n_outputs))
-        return names, "outputs as given to fit"
+        return ("output",) if n_outputs == 1 else numbered, "outputs as given to fit"
     box = model.box
-    return (box.output_names if len(box.output_names) == n_outputs else tuple(f"output {k}" for k in range(n_outputs))), box.description
+    return box.output_names if len(box.output_names) == n_outputs else numbered, box.description

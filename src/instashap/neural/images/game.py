@@ -1,6 +1,6 @@
 """The additive game of an image: parts and pairs of a net, their constants, and what they give each patch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import factorial
 
 import numpy as np
@@ -109,19 +109,13 @@ class ImageGame(nn.Module):
         return rows - self.pair_means.sum(dim=1)
 
     def predict(self, images: Tensor, masks: Tensor) -> Tensor:
-        """The game at masks of players, (n_images, n_players) or (n_images, n_masks, n_players), bool: outputs of that shape."""
+        """The game at masks of players, (n_images, n_players), bool; outputs (n_images, n_outputs)."""
         parts, embeddings = self(images)
-        if masks.ndim == 3:  # the net reads each image once
-            n_masks = masks.shape[1]
-            parts = parts.repeat_interleave(n_masks, dim=0)
-            embeddings = None if embeddings is None else embeddings.repeat_interleave(n_masks, dim=0)
-        flat = masks.reshape(-1, self.n_players)
-        live = sum_live_parts(parts.flatten(2), flat, self.members).unflatten(1, self.net.shape)
+        live = sum_live_parts(parts.flatten(2), masks, self.members).unflatten(1, self.net.shape)
         if embeddings is not None:
-            live = live + self._sum_live_pairs(embeddings, flat.to(parts.dtype))
-        factors = self.modes.T[flat.sum(dim=1)]  # (n, n_modes)
-        outputs = self.base + self.spread * torch.einsum("nmc,nm->nc", live, factors)
-        return outputs.reshape(*masks.shape[:-1], -1)
+            live = live + self._sum_live_pairs(embeddings, masks.to(parts.dtype))
+        factors = self.modes.T[masks.sum(dim=1)]  # (n_images, n_modes)
+        return self.base + self.spread * torch.einsum("nmc,nm->nc", live, factors)
 
     def _sum_live_pairs(self, embeddings: Tensor, present: Tensor) -> Tensor:
         """Sum of the pairs both of whose players are present, shape (n_images, n_modes, n_outputs)."""
@@ -130,7 +124,7 @@ class ImageGame(nn.Module):
         means = torch.einsum("np,nq,pqmc->nmc", present, present, self.pair_means)
         return (products - means) / 2
 
-    def centre(self, batches: Sequence[Tensor]) -> None:
+    def centre(self, batches: Iterable[Tensor]) -> None:
         """Give every part and pair its best constant: mean zero over all images of some batches."""
         with torch.no_grad():
             self.part_means.zero_()

@@ -195,7 +195,9 @@ def average_pairs(embeddings: Tensor, signs: Tensor) -> Tensor:
     return torch.einsum("pqk,mck->pqmc", products, signs)
 
 
-def compute_centred_loss(parts: Tensor, embeddings: Tensor | None, signs: Tensor, deviations: Tensor, masses: PairMasses) -> Tensor:
+def compute_centred_loss(
+    parts: Tensor, embeddings: Tensor | None, signs: Tensor, deviations: Tensor, masses: PairMasses
+) -> Tensor:
     """The loss with every part and pair less its mean over the images of the batch: their best constants.
 
     A pair of embeddings cannot free itself of its mean, and would bend its shape to do so. Subtracting means ``h̄`` from
