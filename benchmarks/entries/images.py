@@ -13,9 +13,9 @@ from ..runner import Bench, Figure, judge, measure_seconds
 # Additive models by name: which sets of patches have a part, and epochs of the fit.
 KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "GAM-1": (3, {"order": 1}),
-    "GAM-2, neighbours": (2, {"interactions": "neighbours"}),
-    "GAM-2, all pairs": (2, {"interactions": "all"}),
     "hybrid": (2, {"interactions": "hybrid"}),
+    "GAM-2, all pairs": (2, {"interactions": "all"}),
+    "GAM-2, neighbours": (2, {"interactions": "neighbours"}),
 }
 
 

@@ -31,7 +31,7 @@ def run(bench: Bench) -> dict[str, Figure]:
     model, _ = train_black_box(bench, split)
     fitted_on = split.X_train[:: max(len(split.X_train) // bench.choose(_N_FITTED, 500), 1)]
     game = _make_game(model)
-    images = split.X_test[np.linspace(0, len(split.X_test) - 1, bench.choose(10, 1)).astype(int)]
+    images = split.X_test[np.linspace(0, len(split.X_test) - 1, bench.choose(6, 1)).astype(int)]
     start = time.perf_counter()
     exact = np.stack([_enumerate(game, image) for image in images])
     figures = {"exact: seconds an image": judge((time.perf_counter() - start) / len(images), "s")}
@@ -52,7 +52,7 @@ def run(bench: Bench) -> dict[str, Figure]:
 def _make_plan(bench: Bench) -> Any:
     from instashap.neural import TrainingPlan
 
-    return TrainingPlan(n_epochs=bench.choose(8, 1), batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
+    return TrainingPlan(n_epochs=bench.choose(5, 1), batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
 
 
 def _list_fits(model: Any) -> dict[str, dict[str, Any]]:

@@ -9,9 +9,8 @@ from ..runner import Bench, Figure, judge
 from .images import measure_kinds
 
 _KINDS: dict[str, tuple[int, dict[str, Any]]] = {
-    "GAM-1": (12, {"order": 1, "patches": (8, 8)}),
-    "GAM-2, all pairs": (10, {"patches": (8, 8)}),
-    "hybrid": (8, {"interactions": "hybrid", "patches": (8, 8)}),
+    "GAM-1": (10, {"order": 1, "patches": (8, 8)}),
+    "hybrid": (6, {"interactions": "hybrid", "patches": (8, 8)}),
 }
 
 
@@ -20,7 +19,7 @@ def run(bench: Bench) -> dict[str, Figure]:
     from instashap.neural import TrainingPlan
 
     split = load_images(bench, "cifar10_sample", bench.choose(None, 1000), bench.choose(None, 200))
-    plan = TrainingPlan(bench.choose(14, 1), batch_rows=128, learning_rate=1e-2, weight_decay=1e-2, device=bench.device)
+    plan = TrainingPlan(bench.choose(10, 1), batch_rows=128, learning_rate=1e-2, weight_decay=1e-2, device=bench.device)
     options = {"patches": ((8, 8), (4, 4)), "widths": (24, 48, 96), "stride": 2, "flip": True, "plan": plan}
     model, seconds = keep_classifier(bench, "cifar-black-box", split, **options)
     accuracy = float((model.predict(split.X_test) == split.y_test).mean())

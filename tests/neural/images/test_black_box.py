@@ -10,14 +10,14 @@ from instashap.neural import ImageExplainer, TrainingPlan, compute_curves, train
 @pytest.fixture(scope="module")
 def model(digits):
     images, labels = digits
-    plan = TrainingPlan(n_epochs=12, batch_rows=64, learning_rate=1e-2, device="cpu")
+    plan = TrainingPlan(n_epochs=8, batch_rows=64, learning_rate=1e-2, device="cpu")
     options = {"patches": [(4, 4)], "widths": (16, 32), "stride": 1, "plan": plan}
     return train_masked_classifier(images[:1400], labels[:1400], **options)
 
 
 @pytest.fixture(scope="module")
 def explainer(model, digits):
-    plan = TrainingPlan(n_epochs=15, batch_rows=64)
+    plan = TrainingPlan(n_epochs=10, batch_rows=64)
     return ImageExplainer(model, patches=(4, 4), order=1, width=32, plan=plan, device="cpu").fit(digits[0][:1400])
 
 
@@ -55,7 +55,7 @@ def test_report_speaks_of_the_black_box_and_of_the_labels(explainer, model, digi
 
 def test_targets_under_masks_teach_the_masked_game(model, explainer, digits):
     images = digits[0]
-    plan = TrainingPlan(n_epochs=15, batch_rows=64)
+    plan = TrainingPlan(n_epochs=10, batch_rows=64)
     options = {"patches": (4, 4), "width": 32, "plan": plan, "device": "cpu", "value_function": model.predict_masked}
     masked = ImageExplainer(model, **options).fit(images[:1400])
     told = [

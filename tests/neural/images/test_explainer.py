@@ -85,7 +85,7 @@ def test_one_seed_gives_one_answer(make_explainer, digits):
 def test_additive_outputs_of_patches_are_learnt(digits):
     images = digits[0]
     outputs = 3 * images[:, :4, :4].mean(axis=(1, 2)) - images[:, 4:, 4:].mean(axis=(1, 2))
-    plan = TrainingPlan(n_epochs=25, batch_rows=64)
+    plan = TrainingPlan(n_epochs=12, batch_rows=64)
     explainer = ImageExplainer(patches=(2, 2), order=1, width=16, plan=plan, device="cpu")
     explainer.fit(images[:1400], outputs=outputs[:1400])
     residual = explainer.predict(images[1400:]) - outputs[1400:]

@@ -12,10 +12,8 @@ from ..devices import choose_device
 from ..losses import compute_cross_entropy
 from ..masks import draw_masks
 from ..training import Training, TrainingPlan, seed_weights, train
-from .patches import Patches, check_images, make_patches, to_tensor
+from .patches import Patches, check_images, make_patches, split_rows, to_tensor
 
-# Images of one forward pass outside of training.
-_BATCH = 512
 # Share of the training images that are seen whole: the accuracy of whole images is what a classifier is judged by.
 _WHOLE = 0.5
 
@@ -31,6 +29,9 @@ class MaskedResNet(nn.Module):
     stride : int
         Of the first convolution.
     """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, n_channels: int, n_classes: int, widths: Sequence[int] = (32, 64), stride: int = 2) -> None:
         super().__init__()
@@ -99,8 +100,7 @@ class MaskedClassifier:
         device = next(self.net.parameters()).device
         found = []
         with torch.no_grad():
-            for start in range(0, len(array), _BATCH):
-                some = slice(start, start + _BATCH)
+            for some in split_rows(len(array)):
                 present = torch.as_tensor(masks[some]).unsqueeze(1).to(device, torch.float32)
                 found.append(self.net(to_tensor(array[some]).to(device), present).double().softmax(dim=1).cpu())
         return torch.cat(found).numpy()
@@ -169,9 +169,8 @@ def train_masked_classifier(
 
     def compute_held_out_loss() -> float:
         whole = torch.ones(1, 1, *array.shape[1:3], device=device)
-        batches = held_out.split(_BATCH)
-        losses = [float(score(rows, whole.expand(len(rows), -1, -1, -1))) * len(rows) for rows in batches]
-        return sum(losses) / len(held_out)
+        batches = (held_out[rows] for rows in split_rows(len(held_out)))
+        return sum(float(score(rows, whole.expand(len(rows), -1, -1, -1))) * len(rows) for rows in batches) / len(held_out)
 
     training = train(net, compute_loss, len(kept), compute_held_out_loss, plan)
     return MaskedClassifier(net, classes, training)

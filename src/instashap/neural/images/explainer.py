@@ -18,13 +18,15 @@ from ..devices import choose_device
 from ..training import Training, TrainingPlan
 from .audit import audit_images
 from .explanation import ImageExplanation
-from .fitting import BATCH, Size, Task, fit_game
+from .fitting import Size, Task, fit_game
 from .game import ImageGame
-from .patches import Patches, check_images, make_patches, to_tensor
+from .patches import Patches, check_images, make_patches, split_rows, to_tensor
 from .reading import ImageModel, MaskedModel, read_model
 from .terms import TermChoice, choose_terms, rank_pairs
 
 _KIND = "image explainer"
+# Images by which distant pairs are ranked.
+_RANKED = 2048
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class ImageExplainer:
         if isinstance(self.interactions, int) and self.interactions > 0:
             everything = TermChoice(terms.presence_sets[: patches.n_players], True)
             scout, _ = fit_game(task, everything, size, plan.change(checkpoint=None))
-            distant = rank_pairs(scout, array[: 8 * BATCH], self.interactions, terms.presence_sets)
+            distant = rank_pairs(scout, array[:_RANKED], self.interactions, terms.presence_sets)
             terms = replace(terms, presence_sets=(*terms.presence_sets, *distant))
         game, training = fit_game(task, terms, size, plan)
         names, transform = _name_outputs(model if outputs is None else None, values.shape[1])
@@ -224,8 +226,7 @@ class ImageExplainer:
         device = self._get().game.base.device
         found = []
         with torch.no_grad():
-            for start in range(0, len(images), BATCH):
-                some = slice(start, start + BATCH)
+            for some in split_rows(len(images)):
                 rest = (torch.tensor(each[some], device=device) for each in others)
                 found.append(compute(to_tensor(images[some]).to(device), *rest).double().cpu())
         return np.asarray(torch.cat(found).numpy())

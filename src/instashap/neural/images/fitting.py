@@ -15,11 +15,9 @@ from ..masks import draw_masks
 from ..training import BatchLoss, Training, TrainingPlan, seed_weights, train
 from .game import ImageGame
 from .pair_loss import compute_centred_loss, make_pair_masses
-from .patches import Patches, to_tensor
+from .patches import Patches, split_rows, to_tensor
 from .terms import TermChoice
 
-# Images of one pass outside of training.
-BATCH = 256
 # A share of the images, but no more than so many, is held out to stop early.
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 4000
 # Images whose pixels set the scale.
@@ -88,10 +86,11 @@ def fit_game(task: Task, terms: TermChoice, size: Size, plan: TrainingPlan) -> t
 
     def measure_held_out() -> float:
         generator = torch.Generator().manual_seed(plan.seed)
-        return sum(float(measure(rows, generator)) * len(rows) for rows in held_out.split(BATCH)) / n_held
+        batches = (held_out[rows] for rows in split_rows(n_held))
+        return sum(float(measure(rows, generator)) * len(rows) for rows in batches) / n_held
 
     training = train(game, lambda rows, generator: measure(kept[rows], generator), len(kept), measure_held_out, plan)
-    game.centre(read(rows) for rows in torch.arange(len(images)).split(BATCH))
+    game.centre(read(torch.as_tensor(rows)) for rows in split_rows(len(images)))
     return game, training
 
 

@@ -54,6 +54,16 @@ class ImageGame(nn.Module):
         As of :class:`PatchNet`.
     """
 
+    base: Tensor
+    spread: Tensor
+    part_means: Tensor
+    pair_means: Tensor
+    members: Tensor
+    own: Tensor
+    others: Tensor
+    pair_shares: Tensor
+    modes: Tensor
+
     def __init__(
         self,
         patches: Patches,
@@ -97,7 +107,7 @@ class ImageGame(nn.Module):
         shared = torch.einsum("nrmc,rm->nc", parts, self.others)
         if embeddings is not None:
             rows = self._sum_rows(embeddings)
-            member, other = self.pair_shares
+            member, other = self.pair_shares.unbind()
             values = values + torch.einsum("npmc,m->npc", rows, member - other)
             shared = shared + torch.einsum("npmc,m->nc", rows, other) / 2
         return (values + shared.unsqueeze(1)) * self.spread
@@ -111,7 +121,7 @@ class ImageGame(nn.Module):
     def predict(self, images: Tensor, masks: Tensor) -> Tensor:
         """The game at masks of players, (n_images, n_players), bool; outputs (n_images, n_outputs)."""
         parts, embeddings = self(images)
-        live = sum_live_parts(parts.flatten(2), masks, self.members).unflatten(1, self.net.shape)
+        live = sum_live_parts(parts.flatten(2), masks, self.members).reshape(len(masks), *self.net.shape)
         if embeddings is not None:
             live = live + self._sum_live_pairs(embeddings, masks.to(parts.dtype))
         factors = self.modes.T[masks.sum(dim=1)]  # (n_images, n_modes)

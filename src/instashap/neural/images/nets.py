@@ -34,6 +34,10 @@ class PatchNet(nn.Module):
         Numbers of an embedding; 0 for none.
     """
 
+    pixels: Tensor
+    mean: Tensor
+    scale: Tensor
+
     def __init__(
         self,
         patches: Patches,
@@ -77,7 +81,7 @@ class PatchNet(nn.Module):
         features = self.trunk(nn.functional.gelu(self.stem(cut) + self.place))
         parts = torch.cat([head(features) for head in self.heads], dim=1)[:, self.order]
         embeddings = None if self.embed is None else self.embed(features) * self.embed_place
-        return parts.unflatten(2, self.shape), embeddings
+        return parts.reshape(*parts.shape[:2], *self.shape), embeddings
 
 
 class _Residual(nn.Module):
@@ -91,11 +95,14 @@ class _Residual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         inner = nn.functional.gelu(self.inner(self.norm(features)) + self.place)
-        return features + self.outer(inner)
+        changed: Tensor = features + self.outer(inner)
+        return changed
 
 
 class _Head(nn.Module):
     """Parts of presence sets of one size: features of their players, mixed by shared weights, read out set by set."""
+
+    members: Tensor
 
     def __init__(self, presence_sets: Sequence[PresenceSet], width: int, n_numbers: int) -> None:
         super().__init__()

@@ -138,7 +138,7 @@ def sum_matrix(pairs: Tensor, masses: PairMasses) -> PairSums:
 
 
 def _weigh_squares(masses: PairMasses) -> Tensor:
-    equal, one, none = masses.shared  # by how many players two pairs share
+    equal, one, none = masses.shared.unbind()  # by how many players two pairs share
     return equal - 2 * one + none
 
 

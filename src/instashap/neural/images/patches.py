@@ -10,6 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+# Images of one pass outside of training.
+BATCH = 256
+
 
 @dataclass(frozen=True)
 class Patches:
@@ -53,8 +56,8 @@ class Patches:
         sides = [(s[1:], s[:-1]), (s[:, 1:], s[:, :-1])]
         if corners:
             sides += [(s[1:, 1:], s[:-1, :-1]), (s[1:, :-1], s[:-1, 1:])]
-        pairs = {tuple(sorted(pair)) for a, b in sides for pair in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)}
-        return sorted(pair for pair in pairs if pair[0] != pair[1])
+        lows, highs = (np.concatenate([pick(a, b).ravel() for a, b in sides]).tolist() for pick in (np.minimum, np.maximum))
+        return sorted({(low, high) for low, high in zip(lows, highs, strict=True) if low != high})
 
     def find_blocks(self) -> list[tuple[int, ...]]:
         """Players that meet around a point: 2 × 2 blocks of a grid, overlapping."""
@@ -150,6 +153,17 @@ def check_images(images: Any, shape: tuple[int, ...] | None = None) -> NDArray[A
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError("images hold numbers that are not finite; replace them")
     return array
+
+
+def split_rows(n_images: int) -> list[NDArray[np.int64]]:
+    """Numbers of images in batches for passes outside of training.
+
+    Examples
+    --------
+    >>> [len(batch) for batch in split_rows(300)]
+    [256, 44]
+    """
+    return [np.arange(start, min(start + BATCH, n_images)) for start in range(0, n_images, BATCH)]
 
 
 def to_tensor(images: NDArray[Any]) -> Tensor:

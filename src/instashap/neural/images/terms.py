@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from ...game.terms import PresenceSet
 from .game import ImageGame
-from .patches import Patches, to_tensor
-
-# Images of one pass.
-_BATCH = 256
+from .patches import Patches, split_rows, to_tensor
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def choose_terms(patches: Patches, order: Any, interactions: Any) -> TermChoice:
             )
         sets, has_pairs = by_name[interactions]
         return TermChoice((*mains, *sets), has_pairs)
-    if isinstance(interactions, Integral) and not isinstance(interactions, bool):
+    if isinstance(interactions, Integral):
         if interactions < 0:
             raise ValueError(f"interactions={interactions} must not be negative")
         return TermChoice((*mains, *patches.find_neighbours()), False)
@@ -79,12 +76,12 @@ def rank_pairs(game: ImageGame, images: NDArray[Any], n_pairs: int, known: Seque
     device = game.base.device
     with torch.no_grad():
         second = torch.zeros(game.n_players, game.n_players)
-        for rows in torch.arange(len(images)).split(_BATCH):
-            _, embeddings = game(to_tensor(images[rows.numpy()]).to(device))
+        for rows in split_rows(len(images)):
+            _, embeddings = game(to_tensor(images[rows]).to(device))
             pairs = torch.einsum("npk,nqk,ck->npqc", embeddings, embeddings, game.net.signs[0])
             second += (pairs - game.pair_means[:, :, 0]).square().sum(dim=(0, 3)).cpu()
     taken = set(known)
     first, other = np.triu_indices(game.n_players, 1)
     ranked = np.argsort(-second.numpy()[first, other], kind="stable")
-    pairs_by_strength = [(int(first[place]), int(other[place])) for place in ranked]
+    pairs_by_strength: list[PresenceSet] = [(int(first[place]), int(other[place])) for place in ranked]
     return [pair for pair in pairs_by_strength if pair not in taken][:n_pairs]
