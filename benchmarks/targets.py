@@ -50,6 +50,12 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         **{f"{name}: accuracy above HistGB": (">=", -0.01) for name in ("breast cancer", "wine", "digits")},
         **{f"{name}: log-loss above HistGB": ("<=", 0.01) for name in ("breast cancer", "wine", "digits")},
     },
+    "malformed": {
+        "requests": (">=", 10_000.0),
+        "server errors, 5xx": ("<=", 0.0),
+        "lives": (">=", 1.0),
+        "memory after the last round less after the first": ("<=", 5.0),
+    },
     "marginal": {"refined, 256 coalitions: relative error": ("<=", 0.02)},
     "report": {
         "page": ("<=", 4.0),

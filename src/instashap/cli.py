@@ -41,7 +41,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "explain a model of your data",
         "instashap explain house_prices.csv --target price --out explained",
     )
-    explain.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet")
+    explain.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet; dates are read as such")
     explain.add_argument("--target", required=True, metavar="COL", help="column the model predicts")
     explain.add_argument(
         "--model",
@@ -130,6 +130,7 @@ def _run_report(options: argparse.Namespace) -> None:
 
     data = read_file(options.data)
     model = _load_model(options.model) if options.model else None
+    print(f"Fitting explanations of {len(data):,} rows, and judging them: seconds to minutes", file=sys.stderr, flush=True)
     path = report_table(data, options.target, options.out, model, options.order)
     print(f"Written to {path}: open it in a browser" if path.suffix.startswith(".htm") else f"Written to {path}")
 

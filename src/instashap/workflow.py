@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from .explain.auditing import audit
 from .explain.explainer import Explainer
 from .explain.explanation import Explanation
 from .report import writing
+from .table.dates import split_dates
 from .trust.report import TrustReport
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Explained:
     score : float or None
         The model's own score on held-out labels.
     seconds : dict of str to float
+    dates : collection of str
+        Columns of dates that were replaced by their parts; the parts are one feature.
     """
 
     model: Any
@@ -48,6 +51,7 @@ class Explained:
     fidelity: float | None
     score: float | None
     seconds: dict[str, float]
+    dates: Collection[str] = ()
 
 
 def read_file(path: Path) -> pd.DataFrame:
@@ -72,11 +76,13 @@ def read_file(path: Path) -> pd.DataFrame:
 def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int | None = None) -> Explained:
     """Train gradient boosting (unless a model is given), fit an explainer, and explain the held-out fifth of the rows.
 
-    ``order`` is 2 by default, or 1 if the table has but one column beside the target.
+    ``order`` is 2 by default, or 1 if the table has but one column beside the target. Unless a model is given, which takes the
+    columns as they are, each column of dates becomes one feature of several parts (:func:`.table.dates.split_dates`).
     """
     from sklearn.model_selection import train_test_split
 
     X, y = _split_target(data, target)
+    X, groups = (X, {}) if model is not None else split_dates(X)  # a model given takes its own columns
     order = min(2, X.shape[1]) if order is None else check_order(order, X.shape[1])
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
     seconds = {}
@@ -85,12 +91,13 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
         model = _train(X_train, y_train)
         seconds["training the model"] = time.perf_counter() - start
     start = time.perf_counter()
-    explainer = Explainer(model, order=order, verbose=1).fit(X_train)
+    explainer = Explainer(model, order=order, groups=groups or None, verbose=1).fit(X_train)
     seconds["fitting the explainer"] = time.perf_counter() - start
     start = time.perf_counter()
     explanation = explainer(X_test)
     seconds["explaining the held-out rows"] = time.perf_counter() - start
-    return Explained(model, explainer, explanation, X_test, _compare(explainer, X_test), _score(model, X_test, y_test), seconds)
+    fidelity, score = _compare(explainer, X_test), _score(model, X_test, y_test)
+    return Explained(model, explainer, explanation, X_test, fidelity, score, seconds, groups)
 
 
 def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
@@ -110,7 +117,7 @@ def audit_table(data: pd.DataFrame, target: str, model: Any = None, orders: Iter
 
     X, y = _split_target(data, target)
     if model is None:
-        X_train, X, y_train, y = train_test_split(X, y, test_size=0.5, random_state=0)
+        X_train, X, y_train, y = train_test_split(split_dates(X)[0], y, test_size=0.5, random_state=0)
         model = _train(X_train, y_train)
     return audit(model, X, y, orders=orders)
 
@@ -142,7 +149,13 @@ def _train(X: pd.DataFrame, y: pd.Series) -> Any:
     learner = HistGradientBoostingClassifier(random_state=0) if is_class else HistGradientBoostingRegressor(random_state=0)
     text = make_column_selector(dtype_exclude=["number", "bool"])
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
-    return make_pipeline(make_column_transformer((encoder, text), remainder="passthrough"), learner).fit(X, y)
+    columns = make_column_transformer(("drop", _find_empty), (encoder, text), remainder="passthrough")
+    return make_pipeline(columns, learner).fit(X, y)
+
+
+def _find_empty(X: pd.DataFrame) -> list[Any]:
+    """Columns without a value, which gradient boosting refuses."""
+    return list(X.columns[X.isna().all()])
 
 
 def _compare(explainer: Explainer, X: pd.DataFrame) -> float | None:
@@ -188,12 +201,13 @@ def summarise(explained: Explained, folder: Path) -> str:
         else f"carries {100 * explained.fidelity:.1f} % of the model's variance on held-out rows"
     )
     score = "" if explained.score is None else f"- the model's own score on held-out rows: {explained.score:.3f}\n"
+    dates = f"- read as dates, by year, month, weekday and hour: {', '.join(explained.dates)}\n" if explained.dates else ""
     timings = "".join(f"- {what}: {seconds:.2f} s\n" for what, seconds in explained.seconds.items())
     importances = "".join(f"    {explanation.feature_names[j]:<{width}}  {magnitudes[j]:.4g}\n" for j in ranked)
     return (
         f"# Explained: {explanation.output_transform}\n\n"
         f"- {len(explanation):,} held-out rows, {len(explanation.feature_names)} features, {explanation.game} game\n"
-        f"- the additive model of order {chosen['order']} {fidelity}\n{score}{timings}\n"
+        f"- the additive model of order {chosen['order']} {fidelity}\n{score}{dates}{timings}\n"
         f"Mean absolute Shapley value, the largest first:\n\n{importances}\n"
         f"Written to {folder}: explanations.parquet, explainer.insta, summary.md, importance.png, waterfall.png, shape.png\n"
     )
@@ -204,16 +218,26 @@ def _draw(explained: Explained, folder: Path) -> None:
     from . import plots
 
     first = explained.explanation[..., 0] if explained.explanation.has_outputs else explained.explanation
-    strongest = int(np.argmax(np.abs(first.values).mean(axis=0)))
+    strongest = _find_strongest(explained, int(np.argmax(np.abs(first.values).mean(axis=0))))
     drawings: dict[str, Callable[[], Any]] = {
         "importance.png": lambda: plots.plot_importance(explained.explanation),
         "waterfall.png": lambda: plots.plot_waterfall(first[0]),
-        "shape.png": lambda: plots.plot_shape(explained.explainer, first.feature_names[strongest], X=explained.held_out),
+        "shape.png": lambda: plots.plot_shape(explained.explainer, strongest, X=explained.held_out),
     }
     for name, draw in drawings.items():
         axes = draw()
         axes.figure.savefig(folder / name, dpi=120, bbox_inches="tight")
         pyplot.close(axes.figure)
+
+
+def _find_strongest(explained: Explained, feature: int) -> int:
+    """The column of a feature whose own effect moves the output most."""
+    explainer = explained.explainer
+    effects = np.abs(explainer.interaction_values(explained.held_out))
+    sizes = effects.mean(axis=0).reshape(len(explainer.terms_), -1).sum(axis=1)
+    alone = {term[0]: size for term, size in zip(explainer.terms_, sizes, strict=True) if len(term) == 1}
+    own = [column for column, player in enumerate(explainer._check_fitted().players) if player == feature]
+    return max(own, key=lambda column: alone.get(column, 0.0))
 
 
 def run_demo(folder: Path) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from instashap._errors import TooLargeError
-from instashap.additive.fitter import FITTERS, ClosedFormFitter
+from instashap.additive.fitter import ClosedFormFitter
 from instashap.additive.select import Strengths
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
@@ -163,7 +163,3 @@ def test_a_fit_that_would_not_fit_in_memory_is_refused_with_the_knobs(encode, mo
     X = np.random.default_rng(0).normal(size=(300, 6))
     with pytest.raises(TooLargeError, match=r"interactions=50.*order=1"):
         _fit(encode, X, X.sum(axis=1))
-
-
-def test_the_registry_holds_the_closed_form():
-    assert FITTERS["closed-form"] is ClosedFormFitter

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from instashap.additive.model import AdditiveModel
 from instashap.additive.nested import LocalRows, NestedBases, express
 from instashap.table.bases import LocalBasis
 from instashap.table.encoding import Encoded
@@ -19,11 +18,9 @@ BINS = LocalBasis(np.array([0, 1], dtype=np.int32), np.ones((2, 1, 1)), 2)
 ONE_BIN = LocalBasis(np.array([0, 0], dtype=np.int32), np.ones((2, 1, 1)), 1)
 
 
-def make_model(main: LocalBasis, pair: LocalBasis) -> AdditiveModel:
-    tables = np.zeros((main.n_functions, 1)), np.zeros((pair.n_functions, pair.n_functions, 1))
-    own = np.ones((1, 1, 1))
-    sets = (0,), (0, 1)
-    return AdditiveModel(((main, pair, pair),) * 2, sets, (((0,),), ((0, 1),)), tables, (own, own), np.zeros(1), 2)
+def nest(main: LocalBasis, pair: LocalBasis) -> NestedBases:
+    """Two columns, each with a main effect in one basis and a pair of them in another."""
+    return NestedBases(((main, pair, pair),) * 2, [(0,), (0, 1)])
 
 
 def test_wide_hats_are_combinations_of_fine_ones() -> None:
@@ -33,13 +30,13 @@ def test_wide_hats_are_combinations_of_fine_ones() -> None:
 
 
 def test_nested_bases_stay_as_they_are() -> None:
-    bases = NestedBases(make_model(HATS, WIDE))
+    bases = nest(HATS, WIDE)
     assert bases.columns[0][0] is HATS
     assert bases.columns[0][1] is WIDE
 
 
 def test_a_basis_gets_the_functions_it_lacks() -> None:
-    merged = NestedBases(make_model(BINS, WIDE)).columns[0][0]
+    merged = nest(BINS, WIDE).columns[0][0]
     cells, offsets = np.array([0, 0, 1], dtype=np.int32), np.array([0.0, 0.5, 1.0])
     every = np.hstack([each.combine(cells, offsets, np.eye(each.n_functions)) for each in (BINS, WIDE)])
     found = merged.combine(cells, offsets, np.eye(merged.n_functions))
@@ -47,7 +44,7 @@ def test_a_basis_gets_the_functions_it_lacks() -> None:
 
 
 def test_a_table_is_lifted_as_a_constant_and_lowered_as_itself() -> None:
-    bases = NestedBases(make_model(HATS, WIDE))
+    bases = nest(HATS, WIDE)
     table = np.array([[2.0], [4.0]])
     assert bases.lift(table, (0,), (0, 1), 2)[..., 0] == pytest.approx(np.array([[2.0, 2.0], [4.0, 4.0]]))
     assert bases.lift(table, (1,), (0, 1), 2)[..., 0] == pytest.approx(np.array([[2.0, 4.0], [2.0, 4.0]]))
@@ -55,7 +52,7 @@ def test_a_table_is_lifted_as_a_constant_and_lowered_as_itself() -> None:
 
 
 def test_a_merged_basis_says_the_constant_in_some_way() -> None:
-    bases = NestedBases(make_model(BINS, WIDE))
+    bases = nest(BINS, WIDE)
     merged = bases.columns[0][0]
     constant = bases.lift(np.array([5.0]), (), (0,), 1)
     cells, offsets = np.array([0, 0, 1, 1], dtype=np.int32), np.array([0.0, 0.3, 0.6, 1.0])
@@ -69,7 +66,7 @@ def test_functions_no_cell_has_are_left_at_zero() -> None:
 
 def test_rows_are_products_of_active_functions() -> None:
     rows = Encoded(np.array([[0, 1], [1, 0]], dtype=np.int32), np.array([[0.25, 1.0], [0.0, 0.5]]))
-    seen = LocalRows(NestedBases(make_model(HATS, WIDE)), rows, np.array([3.0, 1.0]))
+    seen = LocalRows(nest(HATS, WIDE).columns, rows, np.array([3.0, 1.0]))
     # Row 1: x = .25 and 2, row 2: x = 1 and .5; wide hats are 1 - x / 2 and x / 2.
     expected = np.array([[0.875 * 0, 0.875 * 1, 0.125 * 0, 0.125 * 1], [0.5 * 0.75, 0.5 * 0.25, 0.5 * 0.75, 0.5 * 0.25]])
     assert seen.make_matrix(2, (0, 1)).toarray() == pytest.approx(expected)

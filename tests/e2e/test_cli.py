@@ -394,3 +394,24 @@ def test_an_audit_prints_the_report_and_writes_it(tmp_path: Path) -> None:
     missing = run("audit", tmp_path / "areas.csv", "--target", "volume")
     assert missing.returncode == 2
     assert "--target names the unknown column 'volume'" in missing.stderr
+
+
+# --- A file as people have them: dates as text, empty columns ---------------------------------------------------------------
+
+
+def test_dates_of_a_csv_are_features_of_their_parts_and_empty_columns_do_no_harm(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    days = pd.Series(pd.date_range("2023-01-01", "2024-12-31")).sample(400, replace=True, random_state=0).reset_index(drop=True)
+    frame = pd.DataFrame({"sold on": days.dt.strftime("%d/%m/%Y"), "size": rng.normal(size=400), "notes": np.nan})
+    frame["price"] = 10.0 * (days.dt.month <= 6) + frame["size"]
+    frame.loc[3, "sold on"] = None
+    frame.to_csv(tmp_path / "sales.csv", index=False)
+    done = run("explain", tmp_path / "sales.csv", "--target", "price", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "read as dates, by year, month, weekday and hour: sold on" in done.stdout
+    importances = read_importances(done.stdout)
+    assert set(importances) == {"sold on", "size", "notes"}
+    assert importances["sold on"] == pytest.approx(5.0, rel=0.15)  # mean |10 · 1[month ≤ 6] - 5|
+    assert importances["notes"] == 0.0
+    explainer = instashap.load(tmp_path / "out" / "explainer.insta")
+    assert list(explainer.feature_names_in_) == ["sold on (year)", "sold on (month)", "sold on (weekday)", "size", "notes"]

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ["classify.md", "ebm.md", "from-shap.md", "gam.md", "games.md", "purify.md", "refine.md", "rows.md", "vision.md"]
+GUIDES = [
+    *("big-data.md", "classify.md", "ebm.md", "from-shap.md", "gam.md", "games.md", "neural.md", "purify.md", "refine.md"),
+    *("rows.md", "vision.md"),
+]
 
 
 def find_blocks(name: str) -> list[str]:

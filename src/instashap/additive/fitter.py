@@ -14,7 +14,7 @@ from ..table.encoding import Encoded
 from .expand import expand_solution
 from .model import AdditiveModel
 from .moments import Moments
-from .search import PAIR_RESOLUTIONS, Search
+from .search import PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
 from .select import Judgement, Solved, Strengths
 
 # Residual of the normal equations, relative to their right-hand side, from which a user should know. Below, what is left lies
@@ -23,7 +23,7 @@ _POOR_GRADIENT = 1e-4
 
 
 class Fitter(Protocol):
-    """What every fitter does; the laws of the tests run over all of :data:`FITTERS`."""
+    """What every fitter does; the laws of the tests run over all that :mod:`instashap.explain.registry` names."""
 
     def fit(
         self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
@@ -132,25 +132,26 @@ class ClosedFormFitter:
         """
         search = Search(self, encoded, outputs, weights, size_law)
         if self.smoothness is not None:
-            search.fit_as_told(self.smoothness)
+            functions = search.make_functions(search.list_value_sets(), self.resolution)
+            search.fit_as_told(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})
         else:
             search.fit_main_effects()
             if self.order > 1:
                 search.fit_interactions()
             search.enrich_presence()
-        chosen, solved, total = search.finish()
-        gradient = solved.solution.gradient
-        if gradient > _POOR_GRADIENT:
-            warnings.warn(
-                f"the normal equations hold to {gradient:.1e} only; ask for fewer interactions or a lower order",
-                FitWarning,
-                stacklevel=4,
-            )
-        model = expand_solution(
-            solved.problem, solved.functions, solved.solution, total, self.columns, len(size_law) - 1
+        return finish_search(search, self.columns)
+
+
+def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResult:
+    """The model of a search's best candidate, solved to full accuracy; warns if its normal equations do not hold well."""
+    chosen, solved, total = search.finish()
+    gradient = solved.solution.gradient
+    if gradient > _POOR_GRADIENT:
+        warnings.warn(
+            f"the normal equations hold to {gradient:.1e} only; ask for fewer interactions or a lower order",
+            FitWarning,
+            stacklevel=5,
         )
-        search.report(1.0, "done")
-        return FitResult(model, tuple(search.judgements), chosen, solved, total)
-
-
-FITTERS: dict[str, type] = {"closed-form": ClosedFormFitter}
+    model = expand_solution(solved.problem, solved.functions, solved.solution, total, columns, search.n_players)
+    search.report(1.0, "done")
+    return FitResult(model, tuple(search.judgements), chosen, solved, total)

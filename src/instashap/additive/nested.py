@@ -1,5 +1,7 @@
 """Local bases of a model's columns made nested, and rows seen through them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lstsq
@@ -8,7 +10,6 @@ from scipy.sparse import csr_array
 from ..game.terms import ValueSet
 from ..table.bases import LocalBasis, pack_basis
 from ..table.encoding import Encoded
-from .model import AdditiveModel
 
 # Largest miss of a basis function by another basis that counts as rounding.
 _SAME = 1e-9
@@ -24,18 +25,18 @@ class NestedBases:
     Where it is not (a hat has kinks that a cubic spline has not), the smaller term's basis gets the larger ones' functions too.
     """
 
-    def __init__(self, model: AdditiveModel) -> None:
-        reach = [1] * len(model.bases)
-        for values in model.value_sets:
+    def __init__(self, columns: Bases, value_sets: Iterable[ValueSet]) -> None:
+        reach = [1] * len(columns)
+        for values in value_sets:
             for column in values:
                 reach[column] = max(reach[column], len(values))
-        self.columns: Bases = tuple(_nest(bases, size) for bases, size in zip(model.bases, reach, strict=True))
+        self.columns: Bases = tuple(_nest(bases, size) for bases, size in zip(columns, reach, strict=True))
         self._inclusions: dict[tuple[int, int, int], NDArray[np.float64]] = {}
         self._constants: dict[tuple[int, int], NDArray[np.float64]] = {}
 
     def shape(self, size: int, columns: ValueSet) -> tuple[int, ...]:
         """Numbers of functions of some columns, for terms of a size."""
-        return tuple(self.columns[column][size - 1].n_functions for column in columns)
+        return count_functions(self.columns, size, columns)
 
     def lift(self, table: NDArray[np.float64], subset: ValueSet, values: ValueSet, size: int) -> NDArray[np.float64]:
         """A table of some columns as one of more, constant along the others; both at the resolution of terms of a size."""
@@ -70,31 +71,44 @@ class NestedBases:
 class LocalRows:
     """Rows as sparse matrices of local functions, and their weighted means."""
 
-    def __init__(self, bases: NestedBases, encoded: Encoded, weights: NDArray[np.float64]) -> None:
-        self.bases, self.encoded = bases, encoded
+    def __init__(self, columns: Bases, encoded: Encoded, weights: NDArray[np.float64]) -> None:
+        self.columns, self.encoded = columns, encoded
         self.shares = weights / weights.sum()
+        self._axes: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
 
     def make_matrix(self, size: int, columns: ValueSet) -> csr_array:
         """Products of the columns' functions for terms of a size, on every row; shape (n_rows, n_nodes)."""
         n_rows = len(self.shares)
         nodes, factors, n_nodes = np.zeros((n_rows, 1), dtype=np.int64), np.ones((n_rows, 1)), 1
         for column in columns:
-            basis, cells = self.bases.columns[column][size - 1], self.encoded.cells[:, column]
-            places = basis.first[cells].astype(np.int64)[:, None] + np.arange(basis.width)
-            values = basis.weigh(cells, self.encoded.offsets[:, column])
-            nodes = (nodes[:, :, None] * basis.n_functions + places[:, None, :]).reshape(n_rows, -1)
+            places, values = self._weigh(size, column)
+            n_functions = self.columns[column][size - 1].n_functions
+            nodes = (nodes[:, :, None] * n_functions + places[:, None, :]).reshape(n_rows, -1)
             factors = (factors[:, :, None] * values[:, None, :]).reshape(n_rows, -1)
-            n_nodes *= basis.n_functions
+            n_nodes *= n_functions
         starts = np.arange(n_rows + 1) * nodes.shape[1]
         return csr_array((factors.ravel(), nodes.ravel(), starts), shape=(n_rows, n_nodes))
 
     def compute_means(self, size: int, columns: ValueSet) -> NDArray[np.float64]:
         """Mean of each product of functions, shape (n_nodes_1, …)."""
-        return np.asarray(self.make_matrix(size, columns).T @ self.shares).reshape(self.bases.shape(size, columns))
+        return np.asarray(self.make_matrix(size, columns).T @ self.shares).reshape(count_functions(self.columns, size, columns))
 
     def average(self, size: int, columns: ValueSet, table: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean of a table at the resolution of terms of a size, shape (n_outputs,)."""
         return np.asarray(self.compute_means(size, columns).ravel() @ table.reshape(-1, table.shape[-1]))
+
+    def _weigh(self, size: int, column: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Places and values of a column's active functions, each of shape (n_rows, width)."""
+        if (size, column) not in self._axes:
+            basis, cells = self.columns[column][size - 1], self.encoded.cells[:, column]
+            places = basis.first[cells].astype(np.int64)[:, None] + np.arange(basis.width)
+            self._axes[size, column] = places, basis.weigh(cells, self.encoded.offsets[:, column])
+        return self._axes[size, column]
+
+
+def count_functions(columns: Bases, size: int, chosen: ValueSet) -> tuple[int, ...]:
+    """Numbers of functions of some columns, for terms of a size."""
+    return tuple(columns[column][size - 1].n_functions for column in chosen)
 
 
 def transform(table: NDArray[np.float64], axis: int, matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -70,15 +70,15 @@ def purify_model(
     weights : ndarray of shape (n_rows,), float64
     kind : {"stone-hooker", "product", "marginal"}
     """
-    bases = NestedBases(model)
+    bases = NestedBases(model.bases, model.value_sets)
     tables = _collect_tables(model, bases)
-    rows = LocalRows(bases, encoded, weights)
+    rows = LocalRows(bases.columns, encoded, weights)
     base = model.base_value.copy()
     confounded: list[ValueSet] = []
     if kind == "stone-hooker":
-        _, confounded = make_orthogonal(tables, base, rows)
+        _, confounded = make_orthogonal(tables, base, rows, bases)
     else:
-        tables = _integrate_out(tables, base, rows, is_joint=kind == "marginal")
+        tables = _integrate_out(tables, base, rows, bases, is_joint=kind == "marginal")
     return Purified(make_plain_model(bases.columns, tables, base, players, model.n_players), confounded)
 
 
@@ -121,7 +121,7 @@ class Move(NamedTuple):
 
 
 def make_orthogonal(
-    tables: Tables, base_value: NDArray[np.float64], rows: LocalRows
+    tables: Tables, base_value: NDArray[np.float64], rows: LocalRows, bases: NestedBases
 ) -> tuple[list[Move], list[ValueSet]]:
     """The Stone–Hooker sweep, in place, over tables closed under subsets; its moves, and pairs whose split is not unique."""
     moves: list[Move] = []
@@ -129,14 +129,16 @@ def make_orthogonal(
     for values in sorted(tables, key=lambda each: (-len(each), each)):
         parts: Tables = {}
         if len(values) > 1:
-            parts, is_unique = _project(values, tables[values], rows)
+            parts, is_unique = _project(values, tables[values], rows, bases)
             confounded += [] if is_unique else [values]
         parts[()] = rows.average(len(values), values, tables[values])
-        moves += _move(values, parts, tables, base_value, rows.bases)
+        moves += _move(values, parts, tables, base_value, bases)
     return moves, confounded
 
 
-def _project(values: ValueSet, table: NDArray[np.float64], rows: LocalRows) -> tuple[Tables, bool]:
+def _project(
+    values: ValueSet, table: NDArray[np.float64], rows: LocalRows, bases: NestedBases
+) -> tuple[Tables, bool]:
     """Best approximation of a term by a sum of functions of all but one of its columns; whether a pair's is unique."""
     size = len(values)
     subsets = list(combinations(values, size - 1))
@@ -148,11 +150,11 @@ def _project(values: ValueSet, table: NDArray[np.float64], rows: LocalRows) -> t
     solution = _solve_smallest(gram, target)
     parts, start = {}, 0
     for subset in subsets:
-        shape = rows.bases.shape(size, subset)
+        shape = bases.shape(size, subset)
         stop = start + int(np.prod(shape))
         part = solution[start:stop].reshape(*shape, -1)
         mean = rows.average(size, subset, part)
-        parts[subset] = part - rows.bases.lift(mean, (), subset, size)  # the means together are the term's
+        parts[subset] = part - bases.lift(mean, (), subset, size)  # the means together are the term's
         start = stop
     if size > 2:
         return parts, True
@@ -192,7 +194,9 @@ def _scale_to_unit(gram: csr_array) -> NDArray[np.float64]:
     return np.asarray(np.where(sizes > 0, 1.0 / np.where(sizes > 0, sizes, 1.0), 0.0))
 
 
-def _integrate_out(tables: Tables, base_value: NDArray[np.float64], rows: LocalRows, *, is_joint: bool) -> Tables:
+def _integrate_out(
+    tables: Tables, base_value: NDArray[np.float64], rows: LocalRows, bases: NestedBases, *, is_joint: bool
+) -> Tables:
     """Tables of the components by inclusion and exclusion of expectations over the absent columns; the base in place.
 
     ``h_R = sum_{A ⊆ R} (-1)^{|R| - |A|} E_{T - A} phi_T``, over the joint distribution of the absent columns or their product.
@@ -205,9 +209,9 @@ def _integrate_out(tables: Tables, base_value: NDArray[np.float64], rows: LocalR
                 expected = _expect(values, subset, table, rows, is_joint=is_joint)
                 for smaller, part in parts.items():
                     if set(smaller) < set(subset):
-                        expected = expected - rows.bases.lift(part, smaller, subset, len(values))
+                        expected = expected - bases.lift(part, smaller, subset, len(values))
                 parts[subset] = expected
-        _move(values, parts, pure, base_value, rows.bases)
+        _move(values, parts, pure, base_value, bases)
     return pure
 
 

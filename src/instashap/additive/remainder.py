@@ -67,10 +67,10 @@ def fit_keeping(
     order = min(max(2, *map(len, fixed.value_sets)), len(columns))
     fitter = ClosedFormFitter(columns, players, order=order)
     result = fitter.fit(encoded, outputs, weights, size_law)
-    bases = NestedBases(fixed)
+    bases = NestedBases(fixed.bases, fixed.value_sets)
     tables, base = _subtract(fixed, result.model, bases)
     own = tables.copy()
-    moves, _ = make_orthogonal(tables, base, LocalRows(bases, encoded, weights))
+    moves, _ = make_orthogonal(tables, base, LocalRows(bases.columns, encoded, weights), bases)
     model = _add_remainder(result.model, own, moves, players)
     missed = outputs - result.model.predict(encoded)
     spreads = [np.cov(values.T, aweights=weights, ddof=0).reshape(fixed.n_outputs, -1) for values in (missed, outputs)]

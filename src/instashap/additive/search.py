@@ -1,27 +1,25 @@
 """The search for a fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 from math import comb
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import TooLargeError
 from ..game.terms import PresenceSet, ValueSet, close_downwards, players_of
+from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
-from .design import ValueFunctions, make_value_functions
+from .design import Axes, ValueFunctions, make_value_functions
 from .moments import Moments, accumulate_moments, assign_folds
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
 from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
 from .solve import MAX_DENSE
-
-if TYPE_CHECKING:
-    from .fitter import ClosedFormFitter
 
 N_FOLDS = 5
 # Functions of one column's main effect, and of its side of a pair or a triple.
@@ -61,12 +59,34 @@ N_BEST_PRESENCE_SETS = 600
 MAX_PLAYERS_QUADRUPLES = 10
 
 
+class Wishes(Protocol):
+    """What a search reads of a fitter; see :class:`instashap.additive.fitter.ClosedFormFitter`."""
+
+    @property
+    def columns(self) -> tuple[LearntColumn, ...]: ...
+
+    @property
+    def players(self) -> tuple[int, ...]: ...
+
+    @property
+    def order(self) -> int: ...
+
+    @property
+    def presence_order(self) -> int | str: ...
+
+    @property
+    def interactions(self) -> Any: ...
+
+    @property
+    def progress(self) -> Callable[[float, str], None] | None: ...
+
+
 class Search:
     """One fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
 
     def __init__(
         self,
-        fitter: "ClosedFormFitter",
+        fitter: Wishes,
         encoded: Encoded,
         outputs: NDArray[np.float64],
         weights: NDArray[np.float64],
@@ -101,7 +121,7 @@ class Search:
         trials = {}
         for derivative in (3, 2):
             self.derivative = derivative
-            judge = self._make_judge(self._make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
+            judge = self._make_judge(self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
             trials[derivative] = judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
         self.derivative = min(trials, key=lambda derivative: trials[derivative][1].risk)
         self.best = self.main_effects = trials[self.derivative]
@@ -111,30 +131,31 @@ class Search:
         if self.max_presence > 1:
             self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
 
-    def fit_as_told(self, strengths: Strengths) -> None:
-        """One candidate, with nothing chosen."""
-        asked = self.fitter.interactions
-        columns = range(len(self.fitter.columns))
-        every = [each for size in range(1, self.fitter.order + 1) for each in combinations(columns, size)]
-        value_sets = close_downwards([*every[: len(columns)], *asked]) if isinstance(asked, list) else every
+    def fit_as_told(self, strengths: Strengths, functions: ValueFunctions, resolution: Mapping[int, int]) -> None:
+        """One candidate, with nothing chosen: its functions up to a resolution, under every presence set of the order asked."""
         presence = self.fitter.order if isinstance(self.fitter.presence_order, str) else self.fitter.presence_order
         for size in range(2, min(presence, self.n_players) + 1):
             self.presence_sets[size] = list(combinations(range(self.n_players), size))
-        judge = self._make_judge(self._make_functions(value_sets, self.fitter.resolution))
-        resolution = {2: self.fitter.resolution, 3: TRIPLE_RESOLUTION}
         candidate = Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0])
+        judge = self._make_judge(functions)
         self.best = judge, *self._judge(judge, candidate, strengths, ())
+
+    def list_value_sets(self) -> list[ValueSet]:
+        """Value sets where nothing is chosen: all up to the order, or those asked for with all parts of theirs."""
+        asked, columns = self.fitter.interactions, range(len(self.fitter.columns))
+        every = [each for size in range(1, self.fitter.order + 1) for each in combinations(columns, size)]
+        return close_downwards([*every[: len(columns)], *asked]) if isinstance(asked, list) else every
 
     def fit_interactions(self) -> None:
         """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
-        value_sets = self._choose_value_sets()
+        value_sets = self.choose_value_sets()
         order = max(map(len, value_sets))
         if order == 1:
             return
         presence = max(2, min(self.max_presence, order))
         is_asked = self.fitter.interactions != "auto"
         for step, resolution in enumerate(PAIR_RESOLUTIONS):
-            functions = self._make_functions(value_sets, resolution)
+            functions = self.make_functions(value_sets, resolution)
             candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
             if step and (len(functions) > MAX_FUNCTIONS or self._count_unknowns(functions, candidate) > self.budget):
                 break
@@ -161,12 +182,23 @@ class Search:
         candidate = Candidate(3, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, current.extra_ranks)
         n_spare = self.budget - self.best[1].n_unknowns
         while triples := choose_triples(pairs, lambda: self._pair_scores, self.fitter.interactions, n_spare):
-            functions = self._make_functions([*pairs, *triples], resolution)
+            functions = self.make_functions([*pairs, *triples], resolution)
             if self.fitter.interactions != "auto" or self._count_unknowns(functions, candidate) <= self.budget:
                 self._try(self._make_judge(functions), candidate, ("interaction",))
                 break
             n_spare //= 2
         self.report(0.8, "triples")
+
+    def fit_functions(self, functions: ValueFunctions) -> None:
+        """Value functions learnt elsewhere in place of splines: main effects, then interactions if these lower the risk."""
+        judge = self._make_judge(functions)
+        every = ("roughness", "ridge", "roughness")
+        self._insist(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
+        order = max(map(len, functions.value_sets))
+        if order == 1:
+            return
+        attempt = self._try if self.fitter.interactions == "auto" else self._insist
+        attempt(judge, Candidate(order, min(self.max_presence, order), {}, EXTRA_RANKS[0]), every)
 
     def enrich_presence(self) -> None:
         """Larger presence sets, and more functions under them, for the best model so far."""
@@ -230,10 +262,14 @@ class Search:
         self.judgements.append(judgement)
         return judgement, solved
 
-    def _make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
+    def make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
+        """Products of axis functions, those of pairs up to a resolution."""
+        return make_value_functions(value_sets, self.learn_axes(value_sets), {2: resolution, 3: TRIPLE_RESOLUTION})
+
+    def learn_axes(self, value_sets: Sequence[ValueSet]) -> Axes:
+        """Axis functions of every column of some value sets."""
         keys = sorted({(len(values), column) for values in value_sets for column in values})
-        axes = {(size, column): self._learn_axis(size, column) for size, column in keys}
-        return make_value_functions(value_sets, axes, {2: resolution, 3: TRIPLE_RESOLUTION})
+        return {(size, column): self._learn_axis(size, column) for size, column in keys}
 
     def _make_judge(self, functions: ValueFunctions) -> Judge:
         """Fold moments of the functions; refuses, before allocating, what would not fit."""
@@ -287,7 +323,7 @@ class Search:
         merged = solved.problem.merge(solved.solution.coefficients)
         return score_pairs(judge.moments, merged, (self.encoded, self.outputs, self.weights))
 
-    def _choose_value_sets(self) -> list[ValueSet]:
+    def choose_value_sets(self) -> list[ValueSet]:
         """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
         functions = self.main_effects[0].moments.functions
         live = [values[0] for values in functions.value_sets]
@@ -296,10 +332,19 @@ class Search:
         n_spare = min(self.budget, MAX_FUNCTIONS) - len(functions)
         while True:
             value_sets = choose_value_sets(n_columns, live, lambda: self._pair_scores, asked, n_spare)
-            count = self._count_unknowns(self._make_functions(value_sets, PAIR_RESOLUTIONS[0]), candidate)
+            count = self._count_unknowns(self.make_functions(value_sets, PAIR_RESOLUTIONS[0]), candidate)
             if asked != "auto" or count <= self.budget or len(value_sets) <= n_columns + 1:
                 return value_sets
             n_spare = int(0.8 * n_spare)  # pairs bring presence sets of their own: fewer of them
+
+    def choose_triples(self, pairs: list[ValueSet], n_most: int) -> list[ValueSet]:
+        """Triples on top of pairs: those asked for, or the best where nobody says how many."""
+        if self.fitter.order < 3 or isinstance(self.fitter.interactions, list):
+            return []
+        asked = self.fitter.interactions
+        if asked == "auto":
+            asked = n_most + sum(len(values) == 2 for values in pairs)
+        return choose_triples(pairs, lambda: self._pair_scores, asked, 0)
 
     def report(self, share: float, what: str) -> None:
         if self.fitter.progress is not None:

@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..additive.model import AdditiveModel
+from ..additive.nested import transform
+from ..additive.orthogonal import Tables
+from ..additive.places import Places, sample_places
 from ..game.terms import ValueSet
 from ..likelihood.presence import settle_presence
-from ..likelihood.purify import Tables, centre_tables
-from ..table.bases import ColumnEncoder, LearntColumn, LocalBasis
+from ..likelihood.purify import centre_tables
+from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
 from .fitted import FittedGame, GameRows
 
@@ -72,9 +75,8 @@ def _settle(
     weights: NDArray[np.float64],
 ) -> AdditiveModel:
     """The model whose predictions are the sum of tables and whose game is their conditional mean on rows."""
-    columns: tuple[LearntColumn, ...] = rows.columns
-    centred = centre_tables(tables, base_value, columns, encoded, weights)
-    return settle_presence(columns, centred, encoded, weights, fitted.players, rows.size_law).model
+    centred = centre_tables(tables, base_value, fitted.encoder.bases, encoded, weights)
+    return settle_presence(rows.columns, centred, encoded, weights, fitted.players, rows.size_law).model
 
 
 def _add(model: AdditiveModel, other: AdditiveModel) -> AdditiveModel:
@@ -106,13 +108,16 @@ def _tabulate(fitted: FittedGame, term: ValueSet, shape: Any) -> NDArray[np.floa
     present = fitted.model.shapes[fitted.model.value_sets.index(term)]
     if isinstance(shape, Real):
         return np.full_like(present, float(shape))
-    sides = [_Side.sample(fitted.encoder.columns[column], len(term)) for column in term]
-    grid = np.meshgrid(*(np.arange(len(side.values)) for side in sides), indexing="ij")
-    given = [side.values[places.ravel()] for side, places in zip(sides, grid, strict=True)]
-    now = reduce(lambda table, axis: _apply(sides[axis].matrix, table, axis), range(len(sides)), present)
+    columns = [fitted.encoder.columns[column] for column in term]
+    sides = [sample_places(column, len(term)) for column in columns]
+    grid = np.meshgrid(*(np.arange(len(side)) for side in sides), indexing="ij")
+    values = [_find_values(column, side) for column, side in zip(columns, sides, strict=True)]
+    given = [each[places.ravel()] for each, places in zip(values, grid, strict=True)]
+    now = reduce(lambda table, axis: transform(table, axis, sides[axis].matrix), range(len(sides)), present)
     asked = _ask(shape, given, fitted.term_names[fitted.model.value_sets.index(term)], present.shape[-1])
     asked = np.where(np.isnan(asked), now.reshape(asked.shape), asked).reshape(now.shape)
-    return reduce(lambda table, axis: _apply(np.linalg.pinv(sides[axis].matrix), table, axis), range(len(sides)), asked)
+    inverses = [np.asarray(np.linalg.pinv(side.matrix)) for side in sides]
+    return reduce(lambda table, axis: transform(table, axis, inverses[axis]), range(len(sides)), asked)
 
 
 def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> NDArray[np.float64]:
@@ -134,36 +139,17 @@ def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> ND
     return np.broadcast_to(values.reshape(len(values), -1), (len(values), n_outputs))
 
 
-class _Side:
-    """Places along a column that determine every function of its basis: their values, and the functions there."""
-
-    def __init__(self, values: NDArray[Any], matrix: NDArray[np.float64]) -> None:
-        self.values, self.matrix = values, matrix
-
-    @classmethod
-    def sample(cls, column: ColumnEncoder, size: int) -> _Side:
-        basis: LocalBasis = column.bases[size - 1]
-        n_points = basis.polynomials.shape[2]
-        if column.levels is not None:
-            cells, offsets = np.arange(column.n_cells), np.zeros(column.n_cells)
-            values = np.array([*column.levels, _OTHER, None], dtype=object)
-        else:
-            inner = np.linspace(0.0, 1.0, max(n_points, 2))
-            pieces = [inner if scale > 0 else np.zeros(1) for scale in column.scales] + [np.zeros(1)]
-            cells = np.repeat(np.arange(column.n_cells), [len(piece) for piece in pieces])
-            offsets = np.concatenate(pieces)
-            spans = np.divide(1.0, column.scales, out=np.zeros_like(column.scales), where=column.scales > 0)
-            lows, spans = np.append(column.lows, np.nan), np.append(spans, 0.0)
-            values = lows[cells] + offsets * spans[cells]
-        return cls(values, basis.combine(cells.astype(np.int32), offsets, np.eye(basis.n_functions)))
+def _find_values(column: ColumnEncoder, places: Places) -> NDArray[Any]:
+    """A column's own values at encoded places."""
+    if column.levels is not None:
+        return np.array([*column.levels, _OTHER, None], dtype=object)
+    spans = np.divide(1.0, column.scales, out=np.zeros_like(column.scales), where=column.scales > 0)
+    lows, spans = np.append(column.lows, np.nan), np.append(spans, 0.0)
+    return np.asarray(lows[places.cells] + places.offsets * spans[places.cells])
 
 
 # Stands for all levels without a coefficient of their own; missing is None, or NaN in a number column.
 _OTHER = "(other)"
-
-
-def _apply(matrix: NDArray[Any], table: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-    return np.asarray(np.moveaxis(np.tensordot(matrix, table, axes=(1, axis)), 0, axis))
 
 
 def find_term(columns: list[int], value_sets: tuple[ValueSet, ...], names: tuple[str, ...]) -> ValueSet:

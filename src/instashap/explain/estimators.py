@@ -129,12 +129,16 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
     ) -> None:
         n_columns = len(table.schema.names)
         orders = cap_order(self.order, n_columns), cap_order(self.presence_order, n_columns)
-        options = FitOptions(*orders, self.interactions, "closed-form", self.groups, self.full_weight)
+        options = FitOptions(*orders, self.interactions, self._get_fitter(), self.groups, self.full_weight)
         self._family: Family | None = None
         with self._show_progress() as progress:
             self._fitted = fit_game(
                 table, target, weights, options, output_names=names, output_transform="target units", progress=progress
             )
+
+    def _get_fitter(self) -> Any:
+        """Of the squared error."""
+        return "closed-form"
 
     def _choose_family(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Family, str]:
         """The likelihood of a loss, and the scale its scores are explained on."""

@@ -15,7 +15,7 @@ from .._validation import check_choice, check_outputs, check_weights, find_colum
 from ..table.columns import Table, read_table
 from ..trust.rows import compute_row_trust
 from .drift import DriftReport, check_drift
-from .explanation import Explanation
+from .explanation import Explanation, format_value
 from .fitted import FittedGame, load_fitted
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ class Explainer:
         (:class:`instashap.Marginal`); one row (:class:`instashap.Baseline`); or your own ``F(X, masks)``, given rows in
         their own container and masks of shape (n_rows, n_features), True = present. The last three call the model on rows
         that are not in X.
-    fitter : str
-        Name of the fitter.
+    fitter : "closed-form", "neural", or callable
+        How value functions come about: splines and levels, chosen and weighed in closed form; or nets (extra ``neural``). What
+        makes a fitter, for example ``partial(instashap.neural.NeuralFitter, plan=...)``, sets a fitter's own options.
     groups : dict of str to list of columns, or "auto"
         Columns that act as one feature (one player), for example the parts of a one-hot block. "auto" finds such blocks.
     categorical : "auto" or list of columns
@@ -108,7 +109,7 @@ class Explainer:
         interactions: Any = "auto",
         output: str = "auto",
         value_function: Any = "conditional",
-        fitter: str = "closed-form",
+        fitter: Any = "closed-form",
         groups: Any = None,
         categorical: Any = "auto",
         full_weight: float = 1.0,
@@ -727,7 +728,7 @@ def _collect_data(table: Table, fitted: FittedGame) -> NDArray[Any]:
     data = np.empty((table.n_rows, len(fitted.feature_names)), dtype=object)
     for player in range(len(fitted.feature_names)):
         own = [columns[column] for column, owner in enumerate(fitted.players) if owner == player]
-        data[:, player] = own[0] if len(own) == 1 else [", ".join(map(str, each)) for each in zip(*own, strict=True)]
+        data[:, player] = own[0] if len(own) == 1 else [", ".join(map(format_value, each)) for each in zip(*own, strict=True)]
     return data
 
 

@@ -193,9 +193,9 @@ class Explanation:
 
 
 def format_value(value: Any) -> str:
-    """A feature's value for a person: numbers to four digits, missing as "missing"."""
+    """A feature's value for a person: numbers to four digits, large ones to the unit, missing as "missing"."""
     if value is None or value != value:
         return "missing"
     if isinstance(value, (float, np.floating)):
-        return f"{value:.4g}"
+        return f"{value:.0f}" if 1e4 <= abs(float(value)) < 1e7 else f"{value:.4g}"
     return str(value)

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from .._errors import FitWarning
 from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
 from ..additive.differences import ComponentFit
-from ..additive.fitter import FITTERS, FitRecord, FitResult
+from ..additive.fitter import FitRecord, FitResult
 from ..additive.model import AdditiveModel
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
+from .registry import find_fitter
 
 # Columns have local bases for terms of one, two and three.
 MAX_ORDER = 3
@@ -33,7 +34,7 @@ class FitOptions:
     order: Any = 2
     presence_order: Any = "auto"
     interactions: Any = "auto"
-    fitter: str = "closed-form"
+    fitter: Any = "closed-form"
     groups: Any = None
     full_weight: float = 1.0
 
@@ -59,7 +60,7 @@ def fit_game(
     options : FitOptions
     """
     plan = judge_options(options, table.schema.names)
-    make_fitter = FITTERS[check_choice(options.fitter, sorted(FITTERS), "fitter")]
+    make_fitter = find_fitter(options.fitter)
     kept = np.flatnonzero(weights > 0)
     if len(kept) < table.n_rows:
         table, outputs, weights = table.take(kept), outputs[kept], weights[kept]

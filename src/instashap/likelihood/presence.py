@@ -13,6 +13,7 @@ from scipy.linalg import cho_factor, cho_solve
 from ..additive.design import ValueFunctions, make_value_functions
 from ..additive.model import AdditiveModel
 from ..additive.moments import assign_folds
+from ..additive.orthogonal import make_plain_model
 from ..additive.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from ..game.coalitions import compute_containment_masses
 from ..game.terms import PresenceSet, count_unions, extend_presence, make_presence_masks, players_of
@@ -231,7 +232,8 @@ def settle_presence(
     presence_order : int or "auto"
         The most players in a presence set; "auto" is 3, or no move at all if that does not lower the held-out masked risk.
     """
-    plain = _make_plain_model(columns, pure, players, len(size_law) - 1)
+    bases = tuple(column.encoder.bases for column in columns)
+    plain = make_plain_model(bases, pure.tables, pure.base_value, players, len(size_law) - 1)
     settler = _Settler(plain, columns, encoded, weights, players, size_law)
     smallest = max((len(each) for sets in plain.presence_sets for each in sets), default=1)
     best = Settled(plain, smallest, None, 0.0)
@@ -329,24 +331,6 @@ class _Settler:
             gains[rows] = (problem.weigh_target(cross) ** 2 / self.variances).sum(axis=1) / np.maximum(own, 1e-300)
         order = np.lexsort((np.arange(len(moves)), -gains))
         return moves.take(np.sort(order[: self.budget]))
-
-
-def _make_plain_model(
-    columns: tuple[LearntColumn, ...], pure: PureTables, players: Sequence[int], n_players: int
-) -> AdditiveModel:
-    """Every term counted once its own players are present."""
-    value_sets = tuple(sorted(pure.tables, key=lambda values: (len(values), values)))
-    n_outputs = len(pure.base_value)
-    own = np.eye(n_outputs)[:, None, :]
-    return AdditiveModel(
-        tuple(column.encoder.bases for column in columns),
-        value_sets,
-        tuple((players_of(values, players),) for values in value_sets),
-        tuple(pure.tables[values] for values in value_sets),
-        (own,) * len(value_sets),
-        pure.base_value,
-        n_players,
-    )
 
 
 def _apply_moves(

@@ -9,10 +9,14 @@ from typing import Any
 from .._optional import require
 
 # Public names and the modules they live in; torch is asked for when the first of them is used.
-_HOMES: dict[str, str] = {
+_HOMES = {
     "ImageExplainer": "images.explainer",
     "ImageExplanation": "images.explanation",
     "MaskedClassifier": "images.black_box",
+    "NetShape": "nets",
+    "NeuralAdditiveClassifier": "estimators",
+    "NeuralAdditiveRegressor": "estimators",
+    "NeuralFitter": "fitter",
     "TrainingPlan": "training",
     "compute_curves": "images.curves",
     "train_masked_classifier": "images.black_box",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..game.coalitions import compute_containment_masses
 from ..game.terms import PresenceSet, count_unions, make_presence_masks
@@ -36,12 +36,15 @@ class MaskMasses:
     own: Tensor
     unions: Tensor
 
-    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "MaskMasses":
-        return MaskMasses(self.total, self.own.to(device, dtype), self.unions.to(device, dtype))
+    def to(self, device: torch.device) -> "MaskMasses":
+        """The same on a device."""
+        return MaskMasses(self.total, self.own.to(device), self.unions.to(device))
 
 
-def make_mask_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64]) -> MaskMasses:
-    """Masses of the parts' presence sets under a size law of shape (n_players + 1,), as float32 tensors.
+def make_mask_masses(
+    presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64], dtype: torch.dtype = torch.float32
+) -> MaskMasses:
+    """Masses of the parts' presence sets under a size law of shape (n_players + 1,).
 
     Examples
     --------
@@ -51,7 +54,7 @@ def make_mask_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.
     """
     masses = compute_containment_masses(size_law)
     unions = masses[count_unions(make_presence_masks(presence_sets, len(size_law) - 1))]
-    as_tensor = torch.as_tensor(unions, dtype=torch.float32)
+    as_tensor = torch.as_tensor(unions, dtype=dtype)
     return MaskMasses(float(masses[0]), as_tensor.diagonal().clone(), as_tensor)
 
 
@@ -98,18 +101,19 @@ def compute_sampled_loss(predictions: Tensor, targets: Tensor, weights: Tensor) 
     return (weights * (predictions - targets).square().sum(dim=1)).sum() / weights.sum()
 
 
-def compute_cross_entropy(scores: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
+def compute_cross_entropy(scores: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
     """Weighted mean cross-entropy at sampled masks: another game, "log-odds of ``E[y | x_S]``".
 
     Parameters
     ----------
     scores : Tensor of shape (n_rows, 1) or (n_rows, n_classes)
-        Log-odds of the second class, or unnormalised log-probabilities.
-    classes : Tensor of shape (n_rows,), int64
+        Log-odds of the second class, or log-probabilities up to a constant.
+    shares : Tensor of the same shape
+        Share of the second class among labels of the row, or of every class.
     weights : Tensor of shape (n_rows,)
     """
     if scores.shape[1] == 1:
-        rows = torch.nn.functional.binary_cross_entropy_with_logits(scores[:, 0], classes.to(scores.dtype), reduction="none")
+        rows = nn.functional.binary_cross_entropy_with_logits(scores, shares, reduction="none")[:, 0]
     else:
-        rows = torch.nn.functional.cross_entropy(scores, classes, reduction="none")
+        rows = nn.functional.cross_entropy(scores, shares, reduction="none")
     return (weights * rows).sum() / weights.sum()

@@ -1,13 +1,15 @@
 """One training loop for every net: AdamW, one cycle, early stopping on held-out rows, checkpoints that resume bit by bit."""
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,11 @@ from .devices import choose_device
 _CLIP = 1.0
 # Share of the steps in which the one-cycle rate rises.
 _WARM_UP = 0.2
+# … from so much of its peak.
+_FIRST_RATE = 0.04
+# Steps, and fewest and most epochs, where nobody says how long to train.
+_N_STEPS = 2000
+_EPOCHS = 8, 400
 
 Progress = Callable[[float, str], None]
 
@@ -27,14 +34,15 @@ class TrainingPlan:
 
     Attributes
     ----------
-    n_epochs : int
-        Passes over the rows; the learning rate rises over a fifth of them and falls to zero (one cycle).
+    n_epochs : int, optional
+        Passes over the rows; the learning rate rises over a fifth of them and falls to zero (one cycle). Default: as many as
+        make some two thousand steps, at least 8 and at most 400.
     batch_rows : int
     learning_rate : float
         Peak of the cycle.
     weight_decay : float
-    patience : int
-        Epochs without a lower held-out loss after which training stops.
+    patience : int, optional
+        Epochs without a lower held-out loss after which training stops. Default: a quarter of all, at least 5.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
     precision : {"auto", "float32", "bfloat16"}
@@ -49,11 +57,11 @@ class TrainingPlan:
         Told the share done (0 to 1) and the held-out loss.
     """
 
-    n_epochs: int = 60
+    n_epochs: int | None = None
     batch_rows: int = 512
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
-    patience: int = 15
+    patience: int | None = None
     device: str = "auto"
     precision: str = "auto"
     compile: bool = False
@@ -61,9 +69,22 @@ class TrainingPlan:
     checkpoint: str | os.PathLike[str] | None = None
     progress: Progress | None = field(default=None, repr=False, compare=False)
 
-    def change(self, **options: Any) -> "TrainingPlan":
-        """The plan with other options."""
-        return replace(self, **options)
+    def settle(self, n_rows: int) -> "_SettledPlan":
+        """The plan for so many rows, with what was left open decided."""
+        wanted = _N_STEPS * self.batch_rows / max(n_rows, 1)
+        n_epochs = int(np.clip(np.ceil(wanted), *_EPOCHS)) if self.n_epochs is None else self.n_epochs
+        patience = max(n_epochs // 4, 5) if self.patience is None else self.patience
+        return _SettledPlan(self, n_epochs, patience, max(n_rows // self.batch_rows, 1))
+
+
+@dataclass(frozen=True)
+class _SettledPlan:
+    """A plan with its number of epochs, its patience, and the batches of an epoch."""
+
+    plan: TrainingPlan
+    n_epochs: int
+    patience: int
+    n_batches: int
 
 
 @dataclass(frozen=True)
@@ -120,21 +141,20 @@ def train(
     FloatingPointError
         If the loss is not a number.
     """
+    settled = plan.settle(n_rows)
     optimiser = torch.optim.AdamW(net.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay)
-    n_batches = max(n_rows // plan.batch_rows, 1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, plan.learning_rate, total_steps=plan.n_epochs * n_batches + 1, pct_start=_WARM_UP, cycle_momentum=False
-    )
+    n_steps = settled.n_epochs * settled.n_batches
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _follow_cycle(step / n_steps))
     if plan.compile:
         net.compile()
-    state = _resume(net, optimiser, schedule, plan)
+    state = _resume(net, optimiser, schedule, settled)
     use_precision = _choose_precision(plan)
-    while state.epoch < plan.n_epochs and not _is_done(state, plan):
+    while state.epoch < settled.n_epochs and not _is_done(state, settled):
         generator = torch.Generator().manual_seed(_mix(plan.seed, state.epoch))
         net.train()
         order = torch.randperm(n_rows, generator=generator)
         total = 0.0
-        for batch in order.tensor_split(n_batches):
+        for batch in order.tensor_split(settled.n_batches):
             optimiser.zero_grad(set_to_none=True)
             with use_precision():
                 loss = compute_loss(batch, generator)
@@ -146,10 +166,10 @@ def train(
         net.eval()
         with torch.no_grad(), use_precision():
             held_out = float(compute_held_out_loss())
-        _record(state, net, total / n_batches, held_out)
-        _save(state, net, optimiser, schedule, plan)
+        _record(state, net, total / settled.n_batches, held_out)
+        _save(state, net, optimiser, schedule, settled)
         if plan.progress is not None:
-            plan.progress(state.epoch / plan.n_epochs, f"held-out loss {min(state.held_out):.4g}")
+            plan.progress(state.epoch / settled.n_epochs, f"held-out loss {min(state.held_out):.4g}")
     net.load_state_dict(state.best)
     net.eval()
     return Training(tuple(state.losses), tuple(state.held_out), state.best_epoch)
@@ -173,13 +193,20 @@ class _Seeded(AbstractContextManager[None]):
         self.fork.__exit__(*error)
 
 
+def _follow_cycle(share: float) -> float:
+    """Learning rate relative to its peak, when a share of the steps is done: a line up, half a cosine down to nothing."""
+    if share < _WARM_UP:
+        return _FIRST_RATE + (1.0 - _FIRST_RATE) * share / _WARM_UP
+    return 0.5 * (1.0 + math.cos(math.pi * min((share - _WARM_UP) / (1.0 - _WARM_UP), 1.0)))
+
+
 def _mix(seed: int, epoch: int) -> int:
     """A seed of an epoch's own: epochs of neighbouring seeds must not share their draws."""
     return (seed * 1_000_003 + epoch * 7_919 + 17) % 2**63
 
 
-def _is_done(state: _State, plan: TrainingPlan) -> bool:
-    return bool(state.held_out) and state.epoch - 1 - state.best_epoch >= plan.patience
+def _is_done(state: _State, settled: _SettledPlan) -> bool:
+    return bool(state.held_out) and state.epoch - 1 - state.best_epoch >= settled.patience
 
 
 def _choose_precision(plan: TrainingPlan) -> Callable[[], AbstractContextManager[Any]]:
@@ -204,21 +231,21 @@ def _record(state: _State, net: nn.Module, loss: float, held_out: float) -> None
     state.epoch += 1
 
 
-def _describe(net: nn.Module, plan: TrainingPlan) -> dict[str, Any]:
+def _describe(net: nn.Module, settled: _SettledPlan) -> dict[str, Any]:
     """What must agree for a checkpoint to be this run's."""
     shapes = {name: list(value.shape) for name, value in net.state_dict().items()}
-    schedule = {name: getattr(plan, name) for name in ("n_epochs", "batch_rows", "learning_rate", "weight_decay", "seed")}
-    return {"shapes": shapes, **schedule}
+    schedule = {name: getattr(settled.plan, name) for name in ("batch_rows", "learning_rate", "weight_decay", "seed")}
+    return {"shapes": shapes, "n_epochs": settled.n_epochs, "n_batches": settled.n_batches, **schedule}
 
 
-def _save(state: _State, net: nn.Module, optimiser: Any, schedule: Any, plan: TrainingPlan) -> None:
+def _save(state: _State, net: nn.Module, optimiser: Any, schedule: Any, settled: _SettledPlan) -> None:
     """Write beside the file and move over it: a run cut off while writing leaves the former epoch's file whole."""
-    if plan.checkpoint is None:
+    if settled.plan.checkpoint is None:
         return
-    path = Path(plan.checkpoint)
+    path = Path(settled.plan.checkpoint)
     beside = path.with_name(f"{path.name}.part")
     content = {
-        "run": _describe(net, plan),
+        "run": _describe(net, settled),
         "epoch": state.epoch,
         "losses": state.losses,
         "held_out": state.held_out,
@@ -231,14 +258,13 @@ def _save(state: _State, net: nn.Module, optimiser: Any, schedule: Any, plan: Tr
     os.replace(beside, path)
 
 
-def _resume(net: nn.Module, optimiser: Any, schedule: Any, plan: TrainingPlan) -> _State:
-    if plan.checkpoint is None or not Path(plan.checkpoint).exists():
+def _resume(net: nn.Module, optimiser: Any, schedule: Any, settled: _SettledPlan) -> _State:
+    checkpoint = settled.plan.checkpoint
+    if checkpoint is None or not Path(checkpoint).exists():
         return _State()
-    content = torch.load(plan.checkpoint, map_location=next(net.parameters()).device, weights_only=True)
-    if content["run"] != _describe(net, plan):
-        raise ValueError(
-            f"the checkpoint {os.fspath(plan.checkpoint)!r} is of another net, seed or schedule: name another file"
-        )
+    content = torch.load(checkpoint, map_location=next(net.parameters()).device, weights_only=True)
+    if content["run"] != _describe(net, settled):
+        raise ValueError(f"the checkpoint {os.fspath(checkpoint)!r} is of another net, seed or schedule: name another file")
     net.load_state_dict(content["net"])
     optimiser.load_state_dict(content["optimiser"])
     schedule.load_state_dict(content["schedule"])

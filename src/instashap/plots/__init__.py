@@ -1,7 +1,7 @@
 """Pictures of explanations and explainers; each function draws into ``ax``, or a figure of its own, and returns the axes.
 
-Of explanations: :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence`; of one row of them
-:func:`plot_waterfall`, :func:`plot_strip`. Of explainers and estimators: :func:`plot_shape` (columns and pairs),
+Of explanations: :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence`, :func:`plot_trust`; of one row of
+them :func:`plot_waterfall`, :func:`plot_strip`. Of explainers and estimators: :func:`plot_shape` (columns and pairs),
 :func:`plot_interactions`. Of a ranking of terms: :func:`plot_frontier`. Of an audit: :func:`plot_ladder`,
 :func:`plot_masked_fidelity`. Of an image: :func:`plot_heat_map`. Colours can be told apart with any colour vision; text
 takes the colours of the matplotlib style in use, so ``dark_background`` works as well as print.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .heat_map import plot_heat_map
     from .importance import plot_importance
     from .network import plot_interactions
+    from .row_trust import plot_trust
     from .shapes import plot_shape
     from .strip import plot_strip
     from .trust import plot_ladder, plot_masked_fidelity
@@ -35,6 +36,7 @@ _HOMES = {
     "plot_masked_fidelity": "trust",
     "plot_shape": "shapes",
     "plot_strip": "strip",
+    "plot_trust": "row_trust",
     "plot_waterfall": "waterfall",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "plot_masked_fidelity",
     "plot_shape",
     "plot_strip",
+    "plot_trust",
     "plot_waterfall",
 ]
 

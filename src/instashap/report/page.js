@@ -45,7 +45,8 @@
     const size = Math.abs(value);
     if (size >= 1e7 || size < 1e-4) return value.toExponential(2).replace("-", "−");
     const decimals = Math.max(digits - 1 - Math.floor(Math.log10(size)), 0);
-    return value.toLocaleString("en", { maximumFractionDigits: Math.min(decimals, 8) }).replace("-", "−");
+    // Four digits stay together, as in a year.
+    return value.toLocaleString("en", { maximumFractionDigits: Math.min(decimals, 8), useGrouping: size >= 1e4 }).replace("-", "−");
   }
 
   /** Changes beside each other with the same decimals, so that they visibly add up. */
@@ -60,9 +61,13 @@
     return typeof value === "number" ? format(value, 5) : String(value);
   }
 
+  function formatTick(value) {
+    return format(value, 8);
+  }
+
   function percent(share) {
     const digits = share > 0.97 || Math.abs(share) < 0.1 ? 1 : 0;
-    return `${Number((100 * share).toFixed(digits))} %`;
+    return `${Number((100 * share).toFixed(digits))} %`.replace("-", "−");
   }
 
   function shorten(text, length) {
@@ -112,7 +117,7 @@
       make("tr", {},
         make("th", { scope: "row", class: "name" }, name),
         make("td", {}, track([{ from: 0, to: size / (ranked[0].size || 1) }])),
-        make("td", { class: "number", "data-value": size }, `${format(size, 3)} · ${percent(size / total)}`)));
+        make("td", { class: "number", "data-value": size }, `${format(size, 3)} · ${percent(size / total)}`.replace(" %", "\u00a0%"))));
     byId("importance-bars").replaceChildren(barTable(["Feature", "", "Average move"], body, "Importance of features"));
     const all = byId("importance-all");
     all.hidden = ranked.length <= 20;
@@ -216,7 +221,7 @@
     if (!(largest > 0)) return "No effect of its own.";
     const missing = !column.is_category && column.has_missing
       ? ` Missing: ${formatChange(scorer.evaluateTerm(term.number, [null])[output], largest)}.` : "";
-    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x)), 30);
+    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column)), 30);
     return `Highest at ${place(high)} (${formatChange(high.y, largest)}), lowest at ${place(low)} ` +
       `(${formatChange(low.y, largest)}).${missing}`;
   }
@@ -250,7 +255,7 @@
     return Plot.plot({
       width, height, marginLeft: 48, marginRight: 22, marginBottom: 28,
       style: { background: "transparent", fontSize: "12px" },
-      x: { label: null, ticks: Math.max(Math.floor(width / 110), 2) }, y: { label: null, domain: [floor, high], grid: true, ticks: 5 },
+      x: { label: null, ticks: Math.max(Math.floor(width / 110), 2), tickFormat: formatTick }, y: { label: null, domain: [floor, high], grid: true, ticks: 5 },
       marks: [
         density,
         Plot.areaY(curve, { x: "x", y1: (d) => d.y - 1.645 * d.error, y2: (d) => d.y + 1.645 * d.error, fill: colour("accent"),
@@ -349,14 +354,17 @@
     const largest = Math.max(Math.abs(high.effect), Math.abs(low.effect));
     if (!(largest > 0)) return "Nothing beyond the two single effects.";
     const [first, second] = term.columns.map((column) => columns[column].name);
-    const place = (cell) =>
-      `${shorten(first, 24)} ${shorten(formatValue(round(cell.x.value)), 20)}, ${shorten(second, 24)} ${shorten(formatValue(round(cell.y.value)), 20)}`;
+    const [x, y] = term.columns.map((column) => (value) => formatValue(round(value, columns[column])));
+    const place = (cell) => `${shorten(first, 24)} ${shorten(x(cell.x.value), 20)}, ${shorten(second, 24)} ${shorten(y(cell.y.value), 20)}`;
     return `Raises most at ${place(high)} (${formatChange(high.effect, largest)}); lowers most at ${place(low)} ` +
       `(${formatChange(low.effect, largest)}).`;
   }
 
-  function round(value) {
-    return typeof value === "number" ? Number(value.toPrecision(3)) : value;
+  /** A place in a column, to about a hundredth of its range. */
+  function round(value, column) {
+    if (typeof value !== "number") return value;
+    const unit = 10 ** Math.floor(Math.log10((column.high - column.low) / 100 || Math.abs(value) / 100 || 1));
+    return Number((Math.round(value / unit) * unit).toPrecision(12));
   }
 
   function sideScale(side, name, width) {
@@ -365,12 +373,13 @@
     return {
       label: shorten(name, 40), domain: [side[0].low, side[side.length - 1].high],
       ticks: named ? side.map((_, at) => at).filter((at) => at % every === 0) : Math.max(Math.floor(width / 70), 3),
-      tickFormat: named ? (at) => shorten(side[at] ? side[at].name : "", 9) : undefined,
+      tickFormat: named ? (at) => shorten(side[at] ? side[at].name : "", 9) : formatTick,
     };
   }
 
   function drawPair(term, { across, up, cells }, largest, width) {
     const [first, second] = term.columns.map((column) => columns[column].name);
+    const [x, y] = term.columns.map((column) => (value) => formatValue(round(value, columns[column])));
     const longest = up[0].name === null ? 5 : Math.max(...up.map((each) => Math.min(each.name.length, 9)));
     const colours = d3.piecewise(d3.interpolateLab, ["#0072b2", "#f3f3f3", "#c04a00"]);
     const chart = Plot.plot({
@@ -382,7 +391,7 @@
         Plot.rect(cells, {
           x1: (d) => d.x.low, x2: (d) => d.x.high, y1: (d) => d.y.low, y2: (d) => d.y.high, fill: "effect", inset: 0,
           shapeRendering: "crispEdges",
-          title: (d) => `${first}: ${formatValue(round(d.x.value))}\n${second}: ${formatValue(round(d.y.value))}\n${format(d.effect, 3)}`,
+          title: (d) => `${first}: ${x(d.x.value)}\n${second}: ${y(d.y.value)}\n${format(d.effect, 3)}`,
         }),
       ],
     });

@@ -136,7 +136,8 @@ class _Service:
 
     async def _read(self, request: Any) -> dict[str, Any]:
         try:
-            body = await asyncio.wait_for(self._read_body(request), self.limits.timeout)
+            async with asyncio.timeout(self.limits.timeout):  # wait_for would start a task
+                body = await self._read_body(request)
         except TimeoutError as error:
             raise _Refused(408, f"the body did not arrive within {self.limits.timeout:g} s") from error
         try:
@@ -161,7 +162,8 @@ class _Service:
 
     def explain(self, table: Table, content: dict[str, Any]) -> dict[str, Any]:
         fitted = self.fitted
-        values = fitted.compute_shapley_values(table, 1)
+        encoded = fitted.encoder.encode(table)  # once, for values and trust
+        values = fitted.model.credits.apply(encoded)
         base = fitted.model.base_value
         answer = {
             "values": self._squeeze(values),
@@ -173,7 +175,7 @@ class _Service:
         }
         if self.scales is not None:
             reference = fitted.get_residuals()
-            logs = reference.level + fitted.look_up(self.scales, table, 1)[:, 0, 0]
+            logs = reference.level + self.scales.apply(encoded)[:, 0, 0]
             answer["trust"], answer["trust_interval"] = compare_with_residuals(reference, logs, values)
         if content.get("errors") is True:
             answer["standard_errors"] = self._squeeze(self._look_up_errors(table))

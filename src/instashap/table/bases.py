@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import DataWarning
+from .dates import reads_as_dates
 
 # A continuous column of a small table must stay smooth: a level, or an interval, has so many rows on average.
 ROWS_PER_LEVEL = 10
@@ -213,14 +214,20 @@ def learn_categories(
     if len(levels) > grain.axis_levels[1] and told < 0.5 * totals.sum():
         warnings.warn(
             f"column {name!r} has {len(levels):,} levels, {len(levels) - len(kept):,} of them too rare (fewer than "
-            f"{ROWS_PER_CATEGORY} rows) or too many to tell apart; they hold most rows and count as one: drop the column if it "
-            "is an identifier, or group its levels",
+            f"{ROWS_PER_CATEGORY} rows) or too many to tell apart; they hold most rows and count as one: "
+            + _advise(name, levels),
             DataWarning,
             stacklevel=2,
         )
     axes = tuple(_make_category_axis(len(kept), limit) for limit in grain.axis_levels)
     empty = np.empty(0)
     return LearntColumn(ColumnEncoder(name, empty, empty, empty, kept, tuple(axis.basis for axis in axes)), axes)
+
+
+def _advise(name: str, levels: Sequence[Any]) -> str:
+    if reads_as_dates(levels):
+        return f"it reads as dates, so pass the parts that matter, such as pd.to_datetime(X[{name!r}]).dt.month"
+    return "drop the column if it is an identifier, or group its levels"
 
 
 def _make_category_axis(n_levels: int, limit: int) -> Axis:

@@ -1,5 +1,6 @@
 """Trust of single rows: the part of a row's output that its explanation carries, without asking the black box."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,5 +53,5 @@ def compare_with_residuals(
 
 def pick_typical_sizes(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of sorted sizes the middle one between the ends of a 90 % interval; shape (3,), rising."""
-    ranks = np.ceil(np.array(_LEVELS) * (len(sizes) + 1)).astype(np.int64) - 1
-    return np.asarray(sizes[np.clip(ranks, 0, len(sizes) - 1)])
+    last = len(sizes) - 1
+    return np.asarray(sizes[[min(max(math.ceil(level * (last + 2)) - 1, 0), last) for level in _LEVELS]])

@@ -54,7 +54,7 @@ def test_loss_and_gradient_are_those_of_all_masks(n_players, n_modes):
     law = compute_shapley_size_law(n_players, 0.7)
     *inputs, weights = draw(n_players=n_players, n_modes=n_modes, sets=sets)
     parts, embeddings, signs, deviations = inputs
-    masses = make_pair_masses(sets, law, n_modes)
+    masses = make_pair_masses(sets, law, n_modes, torch.float64)
     loss = compute_exact_pair_loss(parts, sum_products(embeddings, signs, masses), deviations, weights, masses)
     expected = enumerate_loss(parts, embeddings, signs, deviations, weights, law, sets)
     assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-10)
@@ -64,7 +64,7 @@ def test_loss_and_gradient_are_those_of_all_masks(n_players, n_modes):
 
 def test_sums_of_embeddings_are_those_of_the_matrix_of_pairs():
     _, embeddings, signs, _, _ = draw()
-    masses = make_pair_masses(SETS, compute_shapley_size_law(6), 3)
+    masses = make_pair_masses(SETS, compute_shapley_size_law(6), 3, torch.float64)
     matrix = torch.einsum("npk,nqk,mck->npqmc", embeddings, embeddings, signs)
     matrix = matrix * (1 - torch.eye(6, dtype=torch.float64))[None, :, :, None, None]
     own, other = sum_products(embeddings, signs, masses), sum_matrix(matrix, masses)
@@ -74,7 +74,7 @@ def test_sums_of_embeddings_are_those_of_the_matrix_of_pairs():
 
 def test_loss_of_centred_terms_is_that_of_terms_less_their_means():
     parts, embeddings, signs, deviations, weights = draw()
-    masses = make_pair_masses(SETS, compute_shapley_size_law(6, 2.0), 3)
+    masses = make_pair_masses(SETS, compute_shapley_size_law(6, 2.0), 3, torch.float64)
     pairs = torch.einsum("npk,nqk,mck->npqmc", embeddings, embeddings, signs)
     pairs = pairs * (1 - torch.eye(6, dtype=torch.float64))[None, :, :, None, None]
     centred = sum_matrix(pairs - pairs.mean(dim=0), masses)

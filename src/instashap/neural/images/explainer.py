@@ -25,6 +25,7 @@ from .reading import ImageModel, MaskedModel, read_model
 from .terms import TermChoice, choose_terms, rank_pairs
 
 _KIND = "image explainer"
+_PLAN = TrainingPlan(batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
 # Images by which distant pairs are ranked.
 _RANKED = 2048
 
@@ -153,13 +154,13 @@ class ImageExplainer:
         sizes = (check_at_least(getattr(self, name), 1, name, "nets need some") for name in ("size_modes", "width", "rank"))
         size = Size(*sizes)
         full_weight = check_positive(self.full_weight, "full_weight")
-        plan = (self.plan or TrainingPlan(n_epochs=10, batch_rows=256)).change(device=self.device, seed=self.random_state)
+        plan = replace(self.plan or _PLAN, device=self.device, seed=self.random_state)
         model = None if self.model is None else read_model(self.model, array, self.output)
         values = self._find_outputs(model, array, outputs)
         task = Task(array, values, patches, full_weight, self._make_targets(model, array, patches))
         if isinstance(self.interactions, int) and self.interactions > 0:
             everything = TermChoice(terms.presence_sets[: patches.n_players], True)
-            scout, _ = fit_game(task, everything, size, plan.change(checkpoint=None))
+            scout, _ = fit_game(task, everything, size, replace(plan, checkpoint=None))
             distant = rank_pairs(scout, array[:_RANKED], self.interactions, terms.presence_sets)
             terms = replace(terms, presence_sets=(*terms.presence_sets, *distant))
         game, training = fit_game(task, terms, size, plan)

@@ -111,7 +111,7 @@ def _make_exact_loss(
     task: Task, terms: TermChoice, size: Size, game: ImageGame, read: Callable[[Tensor], Tensor]
 ) -> BatchLoss:
     device = game.base.device
-    masses = make_pair_masses(terms.presence_sets, task.size_law, size.n_modes).to(device, torch.float32)
+    masses = make_pair_masses(terms.presence_sets, task.size_law, size.n_modes).to(device)
     outputs = torch.as_tensor(task.outputs, dtype=torch.float32)
 
     def measure(rows: Tensor, generator: torch.Generator) -> Tensor:

@@ -65,12 +65,15 @@ class PairMasses:
         """Positions of the sets of several players: a set of one holds no pair."""
         return torch.nonzero(self.members.sum(dim=1) > 1.5)[:, 0]
 
-    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "PairMasses":
-        return PairMasses(*(getattr(self, each.name).to(device, dtype) for each in fields(self)))
+    def to(self, device: torch.device) -> "PairMasses":
+        """The same on a device."""
+        return PairMasses(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
-def make_pair_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64], n_modes: int) -> PairMasses:
-    """Masses of parts and pairs under a size law of shape (n_players + 1,), as float64 tensors."""
+def make_pair_masses(
+    presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64], n_modes: int, dtype: torch.dtype = torch.float32
+) -> PairMasses:
+    """Masses of parts and pairs under a size law of shape (n_players + 1,)."""
     d = len(size_law) - 1
     modes = compute_size_modes(d, n_modes)
     # Sizes beyond d occur only where no such sets exist: their sums are zero, whatever their mass.
@@ -79,10 +82,11 @@ def make_pair_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.
     members = make_presence_masks(presence_sets, d)
     sizes, n_parts = members.sum(axis=1), len(presence_sets) * n_modes
     unions = double[:, :, count_unions(members)].transpose(2, 0, 3, 1).reshape(n_parts, n_parts)
-    parts = MaskMasses(float(size_law.sum()), torch.tensor(single[:, sizes].T.reshape(-1)), torch.tensor(unions))
+    own = torch.tensor(single[:, sizes].T.reshape(-1), dtype=dtype)
+    parts = MaskMasses(float(size_law.sum()), own, torch.tensor(unions, dtype=dtype))
     beside = np.stack([double[:, :, sizes + more].transpose(2, 0, 1) for more in range(3)])
     shared = np.stack([double[:, :, size] for size in (2, 3, 4)])
-    return PairMasses(parts, *(torch.tensor(each) for each in (single[:, 2], shared, beside, members.astype(np.float64))))
+    return PairMasses(parts, *(torch.tensor(each, dtype=dtype) for each in (single[:, 2], shared, beside, members)))
 
 
 @dataclass(frozen=True)

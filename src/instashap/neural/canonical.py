@@ -1,0 +1,66 @@
+"""One order of rows and columns for one table: nets trained on it come out the same however it was given."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..additive.moments import hash_rows, mix
+from ..game.terms import ValueSet
+from ..table.encoding import Encoded
+
+
+@dataclass(frozen=True)
+class CanonicalRows:
+    """Distinct rows in an order of their own, their columns in an order of their own.
+
+    Attributes
+    ----------
+    encoded : Encoded
+        Columns in canonical order.
+    outputs : ndarray of shape (n_distinct, n_outputs), float64
+        Weighted mean of the rows alike.
+    weights : ndarray of shape (n_distinct,), float64
+        Their total.
+    order : ndarray of shape (n_columns,), int64
+        The table's column at each canonical place.
+    """
+
+    encoded: Encoded
+    outputs: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    order: NDArray[np.int64]
+
+    def rename(self, values: ValueSet) -> ValueSet:
+        """Canonical places of some columns of the table."""
+        places = np.argsort(self.order)
+        return tuple(sorted(places[list(values)].tolist()))
+
+    def permute(self, encoded: Encoded) -> Encoded:
+        """Other rows of the table with columns in canonical order."""
+        return Encoded(encoded.cells[:, self.order], encoded.offsets[:, self.order])
+
+
+def canonicalise(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64]) -> CanonicalRows:
+    """Sort columns by what is in them and rows by a hash of theirs, and put equal rows together.
+
+    Nothing of the order in which rows and columns were given is left, nor whether a row of weight two came once or twice.
+    """
+    order = np.argsort(_sum_up(encoded, outputs, weights), kind="stable")
+    sorted_columns = Encoded(encoded.cells[:, order], encoded.offsets[:, order])
+    _, places = hash_rows(sorted_columns)
+    _, first, group = np.unique(places, return_index=True, return_inverse=True)
+    total: NDArray[np.float64] = np.bincount(group, weights).astype(np.float64)
+    sums = [np.bincount(group, weights * column) for column in outputs.T]
+    means: NDArray[np.float64] = np.stack(sums, axis=1) / total[:, None]
+    alike = Encoded(np.ascontiguousarray(sorted_columns.cells[first]), np.ascontiguousarray(sorted_columns.offsets[first]))
+    return CanonicalRows(alike, means, total, order)
+
+
+def _sum_up(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One number a column, of its values beside the outputs; only columns that are alike in every row are sure to share it."""
+    bits = (encoded.offsets + 0.0).view(np.uint64) ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    uniform = mix(bits) / 2.0**64  # (n_rows, n_columns), a number in [0, 1) for every value
+    level = outputs.sum(axis=1)
+    spread = np.ptp(level)
+    return np.asarray((weights * (1.0 + (level - level.min()) / (spread or 1.0))) @ uniform)

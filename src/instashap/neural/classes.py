@@ -1,0 +1,102 @@
+"""Nets of class log-odds, trained by cross-entropy at sampled masks.
+
+The game is not that of the squared error: ``g(x; S)`` is the log-odds of ``E[y | x_S]``, and ``g(x; ∅)`` those of the classes'
+shares. The nets' values are the tables as they are: there is no closed form to weigh them by.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..additive.model import AdditiveModel
+from ..additive.search import Search
+from ..game.terms import ValueSet, extend_presence, make_presence_masks, players_of
+from ..table.encoding import Encoded
+from .fitter import NeuralFitter
+from .learning import NetOnRows, train_on_rows
+from .losses import compute_cross_entropy, sum_live_parts
+from .masks import draw_paired_masks
+from .training import TrainingPlan
+
+# Pairs of complementary coalitions drawn for every row of a batch.
+_N_PAIRS = 2
+
+
+def fit_class_nets(
+    fitter: NeuralFitter,
+    encoded: Encoded,
+    shares: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    size_law: NDArray[np.float64],
+    base_value: NDArray[np.float64],
+) -> AdditiveModel:
+    """Train nets of log-odds and tabulate them.
+
+    Parameters
+    ----------
+    fitter : NeuralFitter
+        Which nets, and how they are trained; terms are screened by squared error on the labels.
+    encoded : Encoded
+    shares : ndarray of shape (n_rows, 1) or (n_rows, n_classes), float64
+        1 where a row is of the second class, or of each class.
+    weights : ndarray of shape (n_rows,), float64
+    size_law : ndarray of shape (n_players + 1,), float64
+    base_value : ndarray of shape (n_outputs,), float64
+        Scores of the empty coalition, which are not trained.
+    """
+    search = Search(fitter, encoded, shares, weights, size_law)
+    search.fit_main_effects()
+    value_sets = fitter.choose_value_sets(search)
+    made = fitter.make_net(search, value_sets)
+    _train_by_likelihood(made, size_law, base_value, fitter.watch())
+    return _make_model(fitter, made.finish(), value_sets, base_value, search.n_players)
+
+
+def _train_by_likelihood(
+    made: NetOnRows, size_law: NDArray[np.float64], base_value: NDArray[np.float64], plan: TrainingPlan
+) -> None:
+    """Cross-entropy at the full coalition and at sampled ones, weighed as the size law weighs them."""
+    base = torch.as_tensor(base_value, dtype=torch.float32)
+    members = torch.as_tensor(make_presence_masks(made.net.presence_sets, len(size_law) - 1))
+    inside, full_weight = float(size_law[1:-1].sum()), float(size_law[-1])
+    interior = np.concatenate([[0.0], size_law[1:-1], [0.0]])
+
+    def compute_loss(parts: Tensor, target: Tensor, weight: Tensor, generator: torch.Generator) -> Tensor:
+        start = base.to(parts.device)
+        loss = full_weight * compute_cross_entropy(start + parts.sum(dim=1), target, weight)
+        if not inside:
+            return loss
+        for _ in range(_N_PAIRS):
+            for masks in draw_paired_masks(interior, len(parts), generator, parts.device).chunk(2):
+                scores = start + sum_live_parts(parts, masks, members.to(parts.device))
+                loss = loss + inside / (2 * _N_PAIRS) * compute_cross_entropy(scores, target, weight)
+        return loss
+
+    train_on_rows(made, made.rows.outputs, compute_loss, plan)
+
+
+def _make_model(
+    fitter: NeuralFitter, made: NetOnRows, value_sets: Sequence[ValueSet], base_value: NDArray[np.float64], n_players: int
+) -> AdditiveModel:
+    """The nets' functions as tables, mixed by the nets' own coefficients."""
+    presence_sets, tables, mixings = [], [], []
+    numbers = {presence: number for number, presence in enumerate(made.presence_sets)}
+    n_outputs = len(base_value)
+    for values in value_sets:
+        raw = made.tabulate(fitter.columns, values)
+        own, *shared = np.split(raw.uses, 1 + len(numbers), axis=1)
+        base = players_of(values, fitter.players)
+        used = np.flatnonzero(raw.uses[:, n_outputs:].any(axis=1))
+        larger = extend_presence(base, numbers if len(used) else ())[1:]
+        mixing = np.zeros((n_outputs + len(used), 1 + len(larger), n_outputs))
+        mixing[np.arange(n_outputs), 0, np.arange(n_outputs)] = 1.0
+        for place, presence in enumerate(larger, start=1):
+            mixing[n_outputs:, place] = shared[numbers[presence]][used]
+        presence_sets.append((base, *larger))
+        tables.append(np.concatenate([raw.table @ own, raw.table[..., used]], axis=-1))
+        mixings.append(mixing)
+    bases = tuple(column.encoder.bases for column in fitter.columns)
+    return AdditiveModel(bases, tuple(value_sets), tuple(presence_sets), tuple(tables), tuple(mixings), base_value, n_players)

@@ -1,0 +1,130 @@
+"""The neural fit: small nets learn the value functions, and the closed form weighs them.
+
+Nets are trained under the exact masked loss, with presence sets; what they have learnt is then tabulated in the columns' local
+bases, and the masked problem in these functions is solved exactly, like any other. The result is a model of tables: explaining
+it needs no torch.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..additive.design import ValueFunctions
+from ..additive.fitter import FitResult, finish_search
+from ..additive.search import Search
+from ..additive.select import Strengths
+from ..additive.tabulated import TabulatedFunctions, make_tabulated_functions
+from ..game.terms import PresenceSet, ValueSet
+from ..table.bases import LearntColumn
+from ..table.encoding import Encoded
+from .canonical import canonicalise
+from .inputs import learn_inputs
+from .learning import NetOnRows, train_exactly
+from .nets import AdditiveNet, NetShape
+from .training import TrainingPlan, seed_weights
+
+# Presence sets up to which all of a size take part in the training of the nets; their matrix is formed for every row.
+_MAX_PRESENCE_SETS = 400
+# Triples with a net where nobody says how many.
+_MAX_TRIPLES = 40
+# How additive nets are trained unless asked otherwise: many small steps.
+PLAN = TrainingPlan(batch_rows=256, learning_rate=1e-2)
+
+
+@dataclass(frozen=True)
+class NeuralFitter:
+    """The masked additive model with value functions learnt by nets; see :class:`instashap.additive.fitter.Fitter`.
+
+    Parameters
+    ----------
+    columns, players, order, presence_order, interactions, progress
+        As in :class:`instashap.additive.fitter.ClosedFormFitter`.
+    smoothness : Strengths or None
+        Fixed penalty strengths: nothing is chosen then.
+    shape : NetShape
+    plan : TrainingPlan
+    functions : ValueFunctions or None
+        Functions of an earlier fit: nothing is trained then, and the fit is linear in the outputs.
+    """
+
+    columns: tuple[LearntColumn, ...]
+    players: tuple[int, ...]
+    order: int = 2
+    presence_order: int | str = "auto"
+    interactions: Any = "auto"
+    smoothness: Strengths | None = None
+    shape: NetShape = field(default_factory=NetShape)
+    plan: TrainingPlan = PLAN
+    functions: ValueFunctions | None = None
+    progress: Callable[[float, str], None] | None = None
+
+    def fit(
+        self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
+    ) -> FitResult:
+        """See :class:`instashap.additive.fitter.Fitter`."""
+        search = Search(self, encoded, outputs, weights, size_law)
+        if self.smoothness is not None:
+            functions = self.functions or self._learn(search, search.list_value_sets())
+            search.fit_as_told(self.smoothness, functions, {})
+        else:
+            search.fit_main_effects()
+            search.fit_functions(self.functions or self._learn(search, self.choose_value_sets(search)))
+            search.enrich_presence()
+        return finish_search(search, self.columns)
+
+    def _learn(self, search: Search, value_sets: Sequence[ValueSet]) -> TabulatedFunctions:
+        """Train the nets, and tabulate what they have learnt."""
+        made = self.make_net(search, value_sets)
+        train_exactly(made, search.size_law, self.watch())
+        learnt = made.finish()
+        raw = {values: learnt.tabulate(self.columns, values) for values in value_sets}
+        bases = tuple(each.encoder.bases for each in self.columns)
+        return make_tabulated_functions(bases, search.learn_axes(value_sets), raw, search.encoded, search.weights)
+
+    def choose_value_sets(self, search: Search) -> list[ValueSet]:
+        """Value sets that get a net, screened on the residuals of main effects where they are many."""
+        pairs = search.choose_value_sets() if self.order > 1 else search.list_value_sets()
+        return [*pairs, *search.choose_triples(pairs, _MAX_TRIPLES)]
+
+    def make_net(self, search: Search, value_sets: Sequence[ValueSet]) -> NetOnRows:
+        """Nets of some value sets with weights as they are drawn, and the rows they are to learn from."""
+        rows = canonicalise(search.encoded, search.outputs, search.weights)
+        columns = [self.columns[column] for column in rows.order]
+        inputs = learn_inputs(columns, rows.encoded, rows.weights)
+        owners = [self.players[column] for column in rows.order]
+        players = tuple(dict.fromkeys(owners))  # by first appearance
+        named = sorted((rows.rename(values) for values in value_sets), key=lambda values: (len(values), values))
+        with seed_weights(self.plan.seed):
+            net = AdditiveNet(
+                inputs.columns,
+                named,
+                [players.index(owner) for owner in owners],
+                self._choose_presence(search.n_players),
+                rows.outputs.shape[1],
+                self.shape,
+            )
+        return NetOnRows(net, inputs, rows, players)
+
+    def watch(self) -> TrainingPlan:
+        """The plan, with training told as the middle part of a fit."""
+        return replace(self.plan, progress=self._report)
+
+    def _choose_presence(self, n_players: int) -> list[PresenceSet]:
+        """All presence sets of two players and more, size by size while they are few."""
+        asked = self.presence_order if isinstance(self.presence_order, int) else 3
+        chosen: list[PresenceSet] = []
+        for size in range(2, min(asked, n_players) + 1):
+            if len(chosen) + comb(n_players, size) > _MAX_PRESENCE_SETS:
+                break
+            chosen += combinations(range(n_players), size)
+        return chosen
+
+    def _report(self, share: float, what: str) -> None:
+        """Training is most of a fit: from a fifth to seven tenths of it."""
+        if self.progress is not None:
+            self.progress(0.2 + 0.5 * share, f"nets, {what}")

@@ -1,0 +1,104 @@
+"""Dates as parts: against the calendar, and Python's own datetime."""
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+from instashap.table.dates import reads_as_dates, split_dates
+
+
+def read_parts(column, name="day"):
+    parts, _ = split_dates(pd.DataFrame({name: column}))
+    return {part.removeprefix(f"{name} (").removesuffix(")"): parts[part].tolist() for part in parts.columns}
+
+
+def test_a_date_is_its_year_with_fraction_month_and_weekday():
+    parts = read_parts(["2024-01-01", "2024-07-02", "2023-12-31", None])  # a leap year's middle is the start of July 2nd
+    np.testing.assert_allclose(parts["year"], [2024.0, 2024.5, 2023 + 364 / 365, np.nan])
+    np.testing.assert_array_equal(parts["month"], [1, 7, 12, np.nan])
+    assert parts["weekday"][:3] == ["Monday", "Tuesday", "Sunday"]
+    assert pd.isna(parts["weekday"][3])
+    assert "hour" not in parts
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["2024-03-05 17:30:00", "1969-07-20 20:17:40"],
+        ["2024-03-05T17:30:00Z", "1969-07-20T21:17:40+01:00"],
+        [dt.datetime(2024, 3, 5, 17, 30), dt.datetime(1969, 7, 20, 20, 17, 40)],
+        pd.to_datetime(["2024-03-05 17:30:00", "1969-07-20 20:17:40"]),
+        pd.to_datetime(["2024-03-05 18:30:00+01:00", "1969-07-20 21:17:40+01:00"]).tz_convert("Europe/Berlin"),
+    ],
+    ids=["text", "text with zones", "datetime objects", "datetime64", "with a zone"],
+)
+def test_times_have_hours_and_are_in_utc(column):
+    parts = read_parts(column)
+    assert parts["hour"] == [17, 20]
+    assert parts["weekday"] == ["Tuesday", "Sunday"]
+    np.testing.assert_allclose(parts["year"][0], 2024 + (31 + 29 + 4 + 17.5 / 24) / 366)
+
+
+@pytest.mark.parametrize(
+    ("column", "month"),
+    [(["13/04/2024", "01/02/2024"], [4, 2]), (["04/13/2024", "01/02/2024"], [4, 1]), (["13.4.2024", "1.2.2024"], [4, 2])],
+)
+def test_day_and_month_are_told_apart_by_what_is_above_twelve(column, month):
+    assert read_parts(column)["month"] == month
+
+
+def test_day_and_month_that_cannot_be_told_apart_stay_text_with_a_warning():
+    with pytest.warns(instashap.DataWarning, match=r"'day' holds dates.*\(01/02/2024\).*write them as 2024-12-31"):
+        assert split_dates(pd.DataFrame({"day": ["01/02/2024", "03/04/2024"]}))[1] == {}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["2024-01-01", "soon"],
+        ["2024-02-31", "2024-02-01"],
+        ["12-2024", "11-2024"],
+        [2024, 2025],
+        [None, None],
+        [1.5, np.nan],
+        ["a", None],
+        ["1.2.3.2024"],
+    ],
+)
+def test_what_is_no_date_is_left_as_it_is(column):
+    frame = pd.DataFrame({"day": column})
+    parts, groups = split_dates(frame)
+    assert parts is frame
+    assert groups == {}
+
+
+def test_dates_of_a_day_without_time_have_no_hour():
+    assert "hour" not in read_parts([dt.date(2024, 1, 1), None])
+
+
+def test_other_columns_keep_place_and_type_and_columns_can_be_kept():
+    frame = pd.DataFrame({"a": [1, 2], "day": ["2024-01-01", "2024-01-02"], "b": ["x", "y"]}, index=[7, 9])
+    parts, groups = split_dates(frame)
+    assert list(parts.columns) == ["a", "day (year)", "day (month)", "day (weekday)", "b"]
+    assert parts["a"].dtype == frame["a"].dtype
+    assert parts.index.tolist() == [7, 9]
+    assert groups == {"day": ["day (year)", "day (month)", "day (weekday)"]}
+    assert split_dates(frame, keep=["day"])[0] is frame
+
+
+def test_text_of_one_form_reads_as_dates():
+    assert reads_as_dates(["2024-12-31", "2024-12-31 10:00"])
+    assert not reads_as_dates(["2024-12-31", "31/12/2024"])
+    assert not reads_as_dates([])
+    assert not reads_as_dates([20241231])
+
+
+def test_a_fit_on_text_that_reads_as_dates_says_what_to_pass():
+    days = pd.date_range("2024-01-01", periods=300).strftime("%Y-%m-%d")
+    rows = pd.DataFrame({"day": days, "x": np.arange(300.0)})
+    advice = r"reads as dates, so pass the parts that matter, such as pd.to_datetime\(X\['day'\]\)"
+    with pytest.warns(instashap.DataWarning, match=advice):
+        instashap.Explainer(order=1).fit(rows, outputs=np.arange(300.0))
