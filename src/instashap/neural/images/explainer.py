@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..._errors import FileFormatError, NotFittedError
 from ..._validation import check_at_least, check_choice, check_masks, check_outputs, check_positive
+from ...explain.explainer import _show_progress
 from ...store import read_archive, write_archive
 from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds
@@ -84,6 +85,8 @@ class ImageExplainer:
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
     random_state : int
+    verbose : int
+        1 shows a progress bar (extra ``progress``).
 
     Attributes
     ----------
@@ -116,6 +119,7 @@ class ImageExplainer:
         plan: TrainingPlan | None = None,
         device: str = "auto",
         random_state: int = 0,
+        verbose: int = 0,
     ) -> None:
         self.model = model
         self.patches = patches
@@ -130,6 +134,7 @@ class ImageExplainer:
         self.plan = plan
         self.device = device
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, images: Any, *, outputs: Any = None) -> Self:
         """Learn the game of images like those the model was trained on; no labels.
@@ -154,20 +159,26 @@ class ImageExplainer:
         sizes = (check_at_least(getattr(self, name), 1, name, "nets need some") for name in ("size_modes", "width", "rank"))
         size = Size(*sizes)
         full_weight = check_positive(self.full_weight, "full_weight")
-        plan = replace(self.plan or _PLAN, device=self.device, seed=self.random_state)
         model = None if self.model is None else read_model(self.model, array, self.output)
         values = self._find_outputs(model, array, outputs)
         task = Task(array, values, patches, full_weight, self._make_targets(model, array, patches))
-        if isinstance(self.interactions, int) and self.interactions > 0:
-            everything = TermChoice(terms.presence_sets[: patches.n_players], True)
-            scout, _ = fit_game(task, everything, size, replace(plan, checkpoint=None))
-            distant = rank_pairs(scout, array[:_RANKED], self.interactions, terms.presence_sets)
-            terms = replace(terms, presence_sets=(*terms.presence_sets, *distant))
-        game, training = fit_game(task, terms, size, plan)
+        terms, game, training = self._train(task, terms, size)
         names, transform = _name_outputs(model if outputs is None else None, values.shape[1])
         which = self.value_function if isinstance(self.value_function, str) else "masked"
         self._fitted = _Fitted(game, patches, terms, size, array.shape[1:], names, transform, which, model, training)
         return self
+
+    def _train(self, task: Task, terms: TermChoice, size: Size) -> tuple[TermChoice, ImageGame, Training]:
+        """The game, with distant pairs if a number of them is asked for."""
+        with _show_progress(self.verbose) as progress:
+            plan = self.plan or _PLAN
+            plan = replace(plan, device=self.device, seed=self.random_state, progress=plan.progress or progress)
+            if isinstance(self.interactions, int) and self.interactions > 0:
+                everything = TermChoice(terms.presence_sets[: task.patches.n_players], True)
+                scout, _ = fit_game(task, everything, size, replace(plan, checkpoint=None))
+                distant = rank_pairs(scout, task.images[:_RANKED], self.interactions, terms.presence_sets)
+                terms = replace(terms, presence_sets=(*terms.presence_sets, *distant))
+            return terms, *fit_game(task, terms, size, plan)
 
     def _find_outputs(self, model: ImageModel | None, images: NDArray[Any], outputs: Any) -> NDArray[np.float64]:
         if outputs is not None:
@@ -321,6 +332,7 @@ class ImageExplainer:
             "output_names": list(fitted.output_names),
             "output_transform": fitted.output_transform,
             "value_function": fitted.value_function,
+            "output": self.output,
         }
         state = {f"net.{name}": value.cpu().numpy() for name, value in fitted.game.state_dict().items()}
         write_archive(path, content, {"segments": fitted.patches.segments, **state})
@@ -339,7 +351,7 @@ class ImageExplainer:
             raise FileFormatError(f"{os.fspath(path)} does not hold an image explainer; see instashap.load")
         fitted = _restore(content, arrays)
         fitted.game.to(choose_device(device)).eval()
-        loaded = cls(patches=fitted.patches.segments, device=device)
+        loaded = cls(patches=fitted.patches.segments, output=content["output"], device=device)
         loaded._fitted = fitted
         return loaded
 

@@ -25,8 +25,8 @@ def compute_shares(n_players: int, size: int, n_modes: int) -> NDArray[np.float6
     Examples
     --------
     >>> compute_shares(3, 1, 2).round(3)
-    array([[ 1.   ,  0.5  ],
-           [ 0.   , -0.25 ]])
+    array([[ 1.  ,  0.5 ],
+           [ 0.  , -0.25]])
     """
     d, t = n_players, size
     modes = compute_size_modes(d, n_modes)
