@@ -41,6 +41,11 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         "cold: whole process without training": ("<=", 12.0),
         "warm cache: whole process without training": ("<=", 4.0),
     },
+    "images": {
+        "black box: accuracy": (">=", 0.91),
+        "best additive: accuracy": (">=", 0.88),
+        **{f"{kind}: heat map of one image, CPU": ("<=", 5.0) for kind in ("GAM-1", "GAM-2, all pairs", "hybrid")},
+    },
     "labels": {
         **{f"{name}: accuracy above HistGB": (">=", -0.01) for name in ("breast cancer", "wine", "digits")},
         **{f"{name}: log-loss above HistGB": ("<=", 0.01) for name in ("breast cancer", "wine", "digits")},

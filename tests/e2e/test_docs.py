@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = [
     *("big-data.md", "classify.md", "ebm.md", "fastshap.md", "from-shap.md", "gam.md", "games.md", "neural.md", "purify.md"),
-    *("refine.md", "rows.md"),
+    *("refine.md", "rows.md", "vision.md"),
 ]
 
 

@@ -11,13 +11,18 @@ from .._optional import require
 # Public names and the modules they live in; torch is asked for when the first of them is used.
 _HOMES: dict[str, str] = {
     "FastSHAPExplainer": "fastshap",
+    "ImageExplainer": "images.explainer",
+    "ImageExplanation": "images.explanation",
+    "MaskedClassifier": "images.black_box",
     "MaskedSurrogate": "surrogate",
     "NetShape": "nets",
     "NeuralAdditiveClassifier": "estimators",
     "NeuralAdditiveRegressor": "estimators",
     "NeuralFitter": "fitter",
     "TrainingPlan": "training",
+    "compute_curves": "images.curves",
     "search_frontier": "frontier",
+    "train_masked_classifier": "images.black_box",
 }
 
 __all__ = sorted(_HOMES)

@@ -3,8 +3,8 @@
 Of explanations: :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence`, :func:`plot_trust`; of one row of
 them :func:`plot_waterfall`, :func:`plot_strip`. Of explainers and estimators: :func:`plot_shape` (columns and pairs),
 :func:`plot_interactions`. Of a ranking of terms: :func:`plot_frontier`. Of an audit: :func:`plot_ladder`,
-:func:`plot_masked_fidelity`. Colours can be told apart with any colour vision; text takes the colours of the matplotlib style
-in use, so ``dark_background`` works as well as print.
+:func:`plot_masked_fidelity`. Of an image: :func:`plot_heat_map`. Colours can be told apart with any colour vision; text
+takes the colours of the matplotlib style in use, so ``dark_background`` works as well as print.
 
 Importing this folder imports neither matplotlib nor the explainers; the first plot does.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .beeswarm import plot_beeswarm
     from .dependence import plot_dependence
     from .frontier import plot_frontier
+    from .heat_map import plot_heat_map
     from .importance import plot_importance
     from .network import plot_interactions
     from .row_trust import plot_trust
@@ -28,6 +29,7 @@ _HOMES = {
     "plot_beeswarm": "beeswarm",
     "plot_dependence": "dependence",
     "plot_frontier": "frontier",
+    "plot_heat_map": "heat_map",
     "plot_importance": "importance",
     "plot_interactions": "network",
     "plot_ladder": "trust",
@@ -42,6 +44,7 @@ __all__ = [
     "plot_beeswarm",
     "plot_dependence",
     "plot_frontier",
+    "plot_heat_map",
     "plot_importance",
     "plot_interactions",
     "plot_ladder",

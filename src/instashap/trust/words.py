@@ -129,7 +129,7 @@ def _say_masked(report: TrustReport, lower: list[Rung], top: Rung) -> list[str]:
     if report.redundancy:
         names = join([pair.name for pair in report.redundancy[:3]])
         lines.append(f"Features that tell some of the same: {names}.")
-    if top.masked is not None:
+    if top.masked is not None and top.masked.sizes:
         worst = max(top.masked.sizes, key=lambda each: each.gap.value)
         if worst.gap.value > _SMALL_GAP:
             lines.append(

@@ -1,0 +1,1 @@
+"""Images: patches are the players."""

@@ -1,0 +1,390 @@
+"""The door for images: an additive model of patches, fitted once, then a heat map for every class in one pass."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..._errors import FileFormatError, NotFittedError
+from ..._validation import check_at_least, check_choice, check_masks, check_outputs, check_positive
+from ...explain.explainer import _show_progress
+from ...store import read_archive, write_archive
+from ...trust.report import TrustReport
+from ...trust.thresholds import Thresholds
+from ..devices import choose_device
+from ..training import Training, TrainingPlan
+from .audit import audit_images
+from .explanation import ImageExplanation
+from .fitting import Size, Task, fit_game
+from .game import ImageGame
+from .patches import Patches, check_images, make_patches, split_rows, to_tensor
+from .reading import ImageModel, MaskedModel, read_model
+from .terms import TermChoice, choose_terms, rank_pairs
+
+_KIND = "image explainer"
+_PLAN = TrainingPlan(batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
+# Images by which distant pairs are ranked.
+_RANKED = 2048
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What ``fit`` learns; all of it but ``model`` and ``training`` is saved."""
+
+    game: ImageGame
+    patches: Patches
+    terms: TermChoice
+    size: Size
+    image_shape: tuple[int, ...]
+    output_names: tuple[str, ...]
+    output_transform: str
+    value_function: str
+    model: ImageModel | None = None
+    training: Training | None = None
+
+
+class ImageExplainer:
+    """Instant Shapley values of the patches of images: one shared net a patch, summed, fitted once for all images.
+
+    The model of the paper for images (InstaSHAP, section on vision) with an exact loss: no mask is drawn, and the black box
+    is asked about each image once, whole. A part reads its own patches only, and counts only where all of them are present.
+
+    Parameters
+    ----------
+    model : estimator, torch module or callable
+        Takes images as they are given to ``fit`` and gives outputs or, with ``predict_proba``, probabilities. Torch modules
+        (torchvision, timm) are given float32 tensors (n, n_channels, height, width) from 0 to 1 and give scores of classes.
+        None if ``fit`` is given outputs.
+    patches : (int, int) or array of shape (height, width), int
+        The players: rows and columns of a grid, or the player of each pixel, numbered from 0.
+    order : {1, 2}
+        1: patches by themselves. 2: with ``interactions``.
+    interactions : str, list of tuples, or int
+        ``"auto"`` and ``"all"``: every pair of patches, by a low-rank form that costs no more than the patches themselves;
+        ``"neighbours"``: pairs that share a border; ``"blocks"``: overlapping 2 × 2 blocks; ``"hybrid"``: blocks and all
+        pairs; an int: neighbours and so many distant pairs, the strongest of a low-rank fit; or the sets of patches
+        themselves.
+    output : {"auto", "raw", "probability"}
+        As of :class:`instashap.Explainer`: a classifier's centred log-probabilities, or probabilities.
+    value_function : "conditional" or callable
+        ``"conditional"``: ``E[f(X) | x_S]``, learnt from whole images alone. A callable of images and masks of pixels (bool,
+        (n_images, height, width), True = known) that gives what the model gives: then masks are drawn, and its game is learnt.
+    full_weight : float
+        Mass of the whole image in the fit, relative to all coalitions.
+    size_modes : int
+        1: a part counts the same whatever else is known. More: also multiplied by powers of the unknown share, which
+        redundant patches need; the prediction stays additive.
+    width, rank : int
+        Features of a patch, and numbers of the embedding that makes pairs.
+    plan : TrainingPlan, optional
+        Epochs, batches, rates, checkpoint and progress; its device and seed are the explainer's.
+    device : str
+        "auto", "cpu", "cuda", "cuda:1", "mps".
+    random_state : int
+    verbose : int
+        1 shows a progress bar (extra ``progress``).
+
+    Attributes
+    ----------
+    n_players_, segments_, terms_, output_names_, output_transform_, training_
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> digits = load_digits()
+    >>> images = digits.images / 16
+    >>> explainer = ImageExplainer(patches=(2, 2), order=1, width=8, plan=TrainingPlan(n_epochs=2))
+    >>> explainer = explainer.fit(images, outputs=images[:, :4, :4].sum(axis=(1, 2)))
+    >>> explainer(images[:3]).heat_maps.shape
+    (3, 8, 8)
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        patches: Any = (7, 7),
+        order: int = 2,
+        interactions: Any = "auto",
+        output: str = "auto",
+        value_function: str | MaskedModel = "conditional",
+        full_weight: float = 1.0,
+        size_modes: int = 3,
+        width: int = 64,
+        rank: int = 16,
+        plan: TrainingPlan | None = None,
+        device: str = "auto",
+        random_state: int = 0,
+        verbose: int = 0,
+    ) -> None:
+        self.model = model
+        self.patches = patches
+        self.order = order
+        self.interactions = interactions
+        self.output = output
+        self.value_function = value_function
+        self.full_weight = full_weight
+        self.size_modes = size_modes
+        self.width = width
+        self.rank = rank
+        self.plan = plan
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, images: Any, *, outputs: Any = None) -> Self:
+        """Learn the game of images like those the model was trained on; no labels.
+
+        Parameters
+        ----------
+        images : array of shape (n_images, height, width) or (n_images, height, width, n_channels)
+            uint8, or float from 0 to 1; channels last.
+        outputs : array of shape (n_images,) or (n_images, n_outputs), optional
+            What is explained, as it is: then the model is not asked.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For images, patches or options that cannot be used.
+        ModelOutputError
+            If the model fails, or gives what cannot be explained.
+        """
+        array = check_images(images)
+        patches = make_patches(self.patches, (array.shape[1], array.shape[2]))
+        terms = choose_terms(patches, self.order, self.interactions)
+        sizes = (check_at_least(getattr(self, name), 1, name, "nets need some") for name in ("size_modes", "width", "rank"))
+        size = Size(*sizes)
+        full_weight = check_positive(self.full_weight, "full_weight")
+        model = None if self.model is None else read_model(self.model, array, self.output)
+        values = self._find_outputs(model, array, outputs)
+        task = Task(array, values, patches, full_weight, self._make_targets(model, array, patches))
+        terms, game, training = self._train(task, terms, size)
+        names, transform = _name_outputs(model if outputs is None else None, values.shape[1])
+        which = self.value_function if isinstance(self.value_function, str) else "masked"
+        self._fitted = _Fitted(game, patches, terms, size, array.shape[1:], names, transform, which, model, training)
+        return self
+
+    def _train(self, task: Task, terms: TermChoice, size: Size) -> tuple[TermChoice, ImageGame, Training]:
+        """The game, with distant pairs if a number of them is asked for."""
+        with _show_progress(self.verbose) as progress:
+            plan = self.plan or _PLAN
+            plan = replace(plan, device=self.device, seed=self.random_state, progress=plan.progress or progress)
+            if isinstance(self.interactions, int) and self.interactions > 0:
+                everything = TermChoice(terms.presence_sets[: task.patches.n_players], True)
+                scout, _ = fit_game(task, everything, size, replace(plan, checkpoint=None))
+                distant = rank_pairs(scout, task.images[:_RANKED], self.interactions, terms.presence_sets)
+                terms = replace(terms, presence_sets=(*terms.presence_sets, *distant))
+            return terms, *fit_game(task, terms, size, plan)
+
+    def _find_outputs(self, model: ImageModel | None, images: NDArray[Any], outputs: Any) -> NDArray[np.float64]:
+        if outputs is not None:
+            return check_outputs(outputs, len(images), "outputs")
+        if model is None:
+            raise ValueError("there is no model to ask: pass one to ImageExplainer, or outputs= to fit")
+        return model.predict(images)
+
+    def _make_targets(
+        self, model: ImageModel | None, images: NDArray[Any], patches: Patches
+    ) -> Callable[[torch.Tensor, NDArray[np.bool_]], NDArray[np.float64]] | None:
+        masked = self.value_function
+        if isinstance(masked, str):
+            check_choice(masked, ("conditional",), "value_function")
+            return None
+        if not callable(masked):
+            raise TypeError(f"value_function must be 'conditional' or a function of images and masks, got {masked!r}")
+
+        def find(rows: torch.Tensor, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+            return _ask_masked(model, masked, images[rows.numpy()], patches.spread(masks))
+
+        return find
+
+    def __call__(self, images: Any) -> ImageExplanation:
+        """Shapley values of every patch for every output."""
+        fitted = self._get()
+        array = check_images(images, fitted.image_shape)
+        base = np.tile(fitted.game.base.double().cpu().numpy(), (len(array), 1))
+        values = self._apply(fitted.game.explain, array)
+        if values.shape[2] == 1:
+            values, base = values[:, :, 0], base[:, 0]
+        facts = fitted.output_names, fitted.output_transform, fitted.value_function
+        return ImageExplanation(values, base, array, fitted.patches.segments, *facts)
+
+    def shap_values(self, images: Any) -> NDArray[np.float64]:
+        """Values alone, shape (n_images, n_players) or (n_images, n_players, n_outputs)."""
+        return self(images).values
+
+    def predict(self, images: Any, masks: Any = None) -> NDArray[np.float64]:
+        """Output of the additive model, shape (n_images,) or (n_images, n_outputs).
+
+        Parameters
+        ----------
+        images : array as in ``fit``
+        masks : array of shape (n_images, n_players) or (n_players,), bool, optional
+            Which patches are present; all if not given.
+        """
+        fitted = self._get()
+        array = check_images(images, fitted.image_shape)
+        d = fitted.patches.n_players
+        present = check_masks(np.ones(d, dtype=bool) if masks is None else masks, len(array), d)
+        found = self._apply(lambda some, part: fitted.game.predict(some, part), array, present)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def _apply(self, compute: Any, images: NDArray[Any], *others: NDArray[Any]) -> NDArray[np.float64]:
+        """A function of tensors, batch by batch."""
+        device = self._get().game.base.device
+        found = []
+        with torch.no_grad():
+            for some in split_rows(len(images)):
+                rest = (torch.tensor(each[some], device=device) for each in others)
+                found.append(compute(to_tensor(images[some]).to(device), *rest).double().cpu())
+        return np.asarray(torch.cat(found).numpy())
+
+    def audit(
+        self,
+        images: Any,
+        y: Any = None,
+        *,
+        model: Any = None,
+        value_function: MaskedModel | None = None,
+        thresholds: Thresholds | None = None,
+    ) -> TrustReport:
+        """How far these explanations may be believed, from images that the explainer was not fitted on.
+
+        Parameters
+        ----------
+        images : array as in ``fit``
+        y : array of shape (n_images,), optional
+            Labels: the report then also says what the model and the explained model are worth against them.
+        model : optional
+            The black box, if the explainer was loaded or fitted on outputs.
+        value_function : callable, optional
+            A masked black box; the report then also says how well its masked games are told. That of ``fit`` if it was one.
+        thresholds : Thresholds, optional
+        """
+        fitted = self._get()
+        array = check_images(images, fitted.image_shape)
+        box = fitted.model if model is None else read_model(model, array, self.output)
+        if box is None:
+            raise ValueError("an audit compares with the model, and this explainer holds none: pass model=")
+        masked = self.value_function if value_function is None and callable(self.value_function) else value_function
+
+        def ask(some: NDArray[Any], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+            assert callable(masked)
+            return _ask_masked(box, masked, some, fitted.patches.spread(masks))
+
+        return audit_images(self, box, array, y, ask if masked is not None else None, thresholds)
+
+    @property
+    def expected_value(self) -> Any:
+        """Base value: a float, or an array of shape (n_outputs,)."""
+        base = self._get().game.base.double().cpu().numpy()
+        return float(base[0]) if len(base) == 1 else base
+
+    @property
+    def n_players_(self) -> int:
+        return self._get().patches.n_players
+
+    @property
+    def segments_(self) -> NDArray[np.int64]:
+        """Player of each pixel."""
+        return self._get().patches.segments
+
+    @property
+    def terms_(self) -> tuple[tuple[int, ...], ...]:
+        """Sets of patches with a part of their own; with ``has_all_pairs_`` every pair has one beside them."""
+        return self._get().terms.presence_sets
+
+    @property
+    def has_all_pairs_(self) -> bool:
+        return self._get().terms.has_all_pairs
+
+    @property
+    def order_(self) -> int:
+        """Patches that the largest term reads: 4 with blocks."""
+        return self._get().terms.order
+
+    @property
+    def output_names_(self) -> tuple[str, ...]:
+        return self._get().output_names
+
+    @property
+    def output_transform_(self) -> str:
+        return self._get().output_transform
+
+    @property
+    def training_(self) -> Training | None:
+        """Losses of the fit by epoch; None of a loaded explainer."""
+        return self._get().training
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the explainer to one file of numbers, without code and without the black box."""
+        fitted = self._get()
+        content = {
+            "kind": _KIND,
+            "terms": [list(each) for each in fitted.terms.presence_sets],
+            "has_all_pairs": fitted.terms.has_all_pairs,
+            "size": [fitted.size.n_modes, fitted.size.width, fitted.size.rank],
+            "image_shape": list(fitted.image_shape),
+            "output_names": list(fitted.output_names),
+            "output_transform": fitted.output_transform,
+            "value_function": fitted.value_function,
+            "output": self.output,
+        }
+        state = {f"net.{name}": value.cpu().numpy() for name, value in fitted.game.state_dict().items()}
+        write_archive(path, content, {"segments": fitted.patches.segments, **state})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Self:
+        """An explainer from a file; it holds no black box.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged or of another kind.
+        """
+        content, arrays = read_archive(path)
+        if content.get("kind") != _KIND:
+            raise FileFormatError(f"{os.fspath(path)} does not hold an image explainer; see instashap.load")
+        fitted = _restore(content, arrays)
+        fitted.game.to(choose_device(device)).eval()
+        loaded = cls(patches=fitted.patches.segments, output=content["output"], device=device)
+        loaded._fitted = fitted
+        return loaded
+
+    def _get(self) -> _Fitted:
+        if not hasattr(self, "_fitted"):
+            raise NotFittedError("this ImageExplainer is not fitted yet; call fit(images) first")
+        return self._fitted
+
+
+def _ask_masked(
+    model: ImageModel | None, masked: MaskedModel, images: NDArray[Any], pixels: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    if model is None:
+        return check_outputs(masked(images, pixels), len(images), "value_function")
+    return model.predict_masked(masked, images, pixels)
+
+
+def _restore(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> _Fitted:
+    """What was fitted, from a file."""
+    patches = Patches(arrays.pop("segments"))
+    terms = TermChoice(tuple(tuple(each) for each in content["terms"]), content["has_all_pairs"])
+    size, shape = Size(*content["size"]), tuple(content["image_shape"])
+    n_channels, n_outputs = 1 if len(shape) == 2 else shape[2], len(arrays["net.base"])
+    rank = size.rank if terms.has_all_pairs else 0
+    game = ImageGame(patches, terms.presence_sets, n_channels, size.n_modes, n_outputs, size.width, rank)
+    game.load_state_dict({name.removeprefix("net."): torch.from_numpy(values) for name, values in arrays.items()})
+    names = tuple(content["output_names"])
+    return _Fitted(game, patches, terms, size, shape, names, content["output_transform"], content["value_function"])
+
+
+def _name_outputs(model: ImageModel | None, n_outputs: int) -> tuple[tuple[str, ...], str]:
+    numbered = tuple(f"output {k}" for k in range(n_outputs))
+    if model is None:
+        return ("output",) if n_outputs == 1 else numbered, "outputs as given to fit"
+    box = model.box
+    return box.output_names if len(box.output_names) == n_outputs else numbered, box.description

@@ -1,0 +1,78 @@
+"""Shapley values of the patches of some images."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, repr=False)
+class ImageExplanation:
+    """Shapley values of images; slices like an array by image, and by class with :meth:`take_output`.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_images, n_players) or (n_images, n_players, n_outputs), float64
+        On the scale of ``output_transform``; an image's values and its base value sum to the additive model's output.
+    base_values : ndarray of shape (n_images,) or (n_images, n_outputs), float64
+        Value of the game without any patch: the mean output of the fitted images.
+    images : ndarray of shape (n_images, height, width) or (n_images, height, width, n_channels)
+        As they were given.
+    segments : ndarray of shape (height, width), int64
+        Player of each pixel.
+    output_names : tuple of str
+    output_transform : str
+        What is explained, on which scale.
+    game : str
+        What "absent" means.
+    """
+
+    values: NDArray[np.float64]
+    base_values: NDArray[np.float64]
+    images: NDArray[Any]
+    segments: NDArray[np.int64]
+    output_names: tuple[str, ...]
+    output_transform: str
+    game: str = "conditional"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of ``values``."""
+        return self.values.shape
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def predictions(self) -> NDArray[np.float64]:
+        """Output of the additive model on each image: base value plus the image's values."""
+        return np.asarray(self.base_values + self.values.sum(axis=1))
+
+    @property
+    def heat_maps(self) -> NDArray[np.float64]:
+        """The Shapley value of its patch at each pixel, shape (n_images, height, width) or (…, n_outputs)."""
+        return np.asarray(self.values[:, self.segments])
+
+    def __getitem__(self, rows: Any) -> "ImageExplanation":
+        """Some images; a single one keeps its axis."""
+        kept = np.atleast_1d(np.arange(len(self))[rows])
+        return replace(self, values=self.values[kept], base_values=self.base_values[kept], images=self.images[kept])
+
+    def take_output(self, output: int | str) -> "ImageExplanation":
+        """The values of one output, by position or name, without the axis of outputs.
+
+        Raises ``KeyError`` for an unknown name.
+        """
+        if self.values.ndim == 2:
+            return self
+        if isinstance(output, str):
+            if output not in self.output_names:
+                raise KeyError(f"unknown output {output!r}; there are {', '.join(map(repr, self.output_names))}")
+            output = self.output_names.index(output)
+        name = self.output_names[output]
+        return replace(self, values=self.values[:, :, output], base_values=self.base_values[:, output], output_names=(name,))
+
+    def __repr__(self) -> str:
+        axes = "images, patches" + (", outputs" if self.values.ndim == 3 else "")
+        return f"ImageExplanation of {' × '.join(map(str, self.shape))} ({axes}); {self.game} game; {self.output_transform}"
