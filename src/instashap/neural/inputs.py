@@ -10,8 +10,8 @@ from ..additive.penalties import AxisFunctions, compute_axis_functions, compute_
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 
-# Smoothest functions of a curve that a net is given, and what it bends further: the line, and the parabola, with which quadratic
-# games are learnt three times as fast as with six functions (Shapley values of equicorrelated columns, R² .994 in 500 steps).
+# Smoothest functions of a curve that a net is given and bends further: the line, and the parabola. Quadratic games are learnt
+# three times as fast as with six functions (Shapley values of equicorrelated columns: R² .993 in 400 steps against 1600).
 CURVE_FUNCTIONS = 2
 # Functions of a column of levels: all of a day's hours or a year's months, the leading ones of many categories.
 LEVEL_FUNCTIONS = 32
