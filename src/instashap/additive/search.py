@@ -194,16 +194,16 @@ class Search:
     def fit_functions(self, functions: ValueFunctions) -> None:
         """Value functions learnt outside the first fold in place of splines, judged by that fold.
 
-        Main effects come first, then interactions if these lower the risk.
+        Main effects come first, then terms of two and of three columns while these lower the risk.
         """
         judge = self._make_judge(functions, n_judged=1)
         every = ("roughness", "ridge", "interaction", "roughness")
         self._insist(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
-        order = max(map(len, functions.value_sets))
-        if order == 1:
-            return
-        attempt = self._try if self.fitter.interactions == "auto" else self._insist
-        attempt(judge, Candidate(order, min(self.max_presence, order), {}, EXTRA_RANKS[0]), every)
+        is_asked = self.fitter.interactions != "auto"
+        for order in range(2, max(map(len, functions.value_sets)) + 1):
+            candidate = Candidate(order, min(self.max_presence, order), {}, EXTRA_RANKS[0])
+            if not (self._insist if is_asked else self._try)(judge, candidate, every) and not is_asked:
+                break
 
     def enrich_presence(self) -> None:
         """Larger presence sets, and more functions under them, for the best model so far."""
