@@ -64,10 +64,9 @@ class ImageExplainer:
     order : {1, 2}
         1: patches by themselves. 2: with ``interactions``.
     interactions : str, list of tuples, or int
-        ``"auto"`` and ``"all"``: every pair of patches, by a low-rank form that costs no more than the patches themselves;
-        ``"neighbours"``: pairs that share a border; ``"blocks"``: overlapping 2 × 2 blocks; ``"hybrid"``: blocks and all
-        pairs; an int: neighbours and so many distant pairs, the strongest of a low-rank fit; or the sets of patches
-        themselves.
+        ``"auto"`` and ``"neighbours"``: pairs that share a border; ``"all"``: every pair of patches, by a low-rank form
+        whose cost is linear in their number; ``"blocks"``: overlapping 2 × 2 blocks; ``"hybrid"``: blocks and all pairs;
+        an int: neighbours and so many distant pairs, the strongest of a low-rank fit; or the sets of patches themselves.
     output : {"auto", "raw", "probability"}
         As of :class:`instashap.Explainer`: a classifier's centred log-probabilities, or probabilities.
     value_function : "conditional" or callable

@@ -38,7 +38,7 @@ def choose_terms(patches: Patches, order: Any, interactions: Any) -> TermChoice:
         return TermChoice(tuple(mains), False)
     if isinstance(interactions, str):
         by_name: dict[str, tuple[list[Any], bool]] = {
-            "auto": ([], True),
+            "auto": (patches.find_neighbours(), False),
             "all": ([], True),
             "neighbours": (patches.find_neighbours(), False),
             "blocks": (patches.find_blocks(), False),
