@@ -31,7 +31,7 @@ test: lint
 
 # The site, in site/: pictures of the gallery are drawn on the way, and any warning is an error.
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	$(BIN)/python -m pip install --quiet -e '.[docs]' --group docs
 	touch $@
 
 docs: $(VENV)/.docs

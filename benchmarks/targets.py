@@ -63,6 +63,12 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         "slider step, median": ("<=", 30.0),
         "slider step, 99 %": ("<=", 30.0),
     },
+    "neural": {
+        "variance of the gradient, exact loss": ("<=", 0.0),
+        "bike, order 1: error": ("<=", 17.4),
+        "bike, order 2: error": ("<=", 5.0),
+        "bike, order 3: error": ("<=", 4.8),
+    },
     "serve": {
         "single rows": (">=", 1500.0),
         "single rows, 99 %": ("<=", 20.0),

@@ -96,3 +96,15 @@ def test_write_report_takes_an_explainer_rows_labels_and_a_path() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Explaner'"):
         _ = instashap.Explaner
+
+
+def test_neural_names_are_the_contracted_ones() -> None:
+    contracted = {
+        *("FastSHAPExplainer", "ImageExplainer", "ImageExplanation", "MaskedClassifier", "MaskedSurrogate", "NetShape"),
+        *("NeuralAdditiveClassifier", "NeuralAdditiveRegressor", "NeuralFitter", "TrainingPlan"),
+        *("compute_curves", "search_frontier", "train_masked_classifier"),
+    }
+    assert set(instashap.neural.__all__) == contracted
+    pytest.importorskip("torch")
+    for name in contracted:
+        assert getattr(instashap.neural, name).__name__ == name

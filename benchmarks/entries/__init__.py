@@ -7,6 +7,7 @@ ENTRIES = {
     "truth": "SHAP R² on games whose Shapley values are known exactly",
     "fastshap": "SHAP R² against seconds: FastSHAP, the closed form, and FastSHAP of what the closed form leaves",
     "frontier": "which pairs to offer: Archipelago scores of a masked net beside the closed form's ranking",
+    "neural": "noise of sampled masks that the exact loss has not, and additive nets of bike sharing at orders 1 to 3",
     "speed": "rows a second and latency of one row, beside TreeExplainer and the black box",
     "first_hour": "import, fit and first Shapley values in a fresh process, cold and warm cache",
     "report": "the live page in a browser: size, first paint, a slider's step",

@@ -34,7 +34,7 @@ _HOMES = {
     "warm_up": "explain.explainer",
     "write_report": "report.writing",
 }
-_MODULES = ("datasets", "plots")
+_MODULES = ("datasets", "neural", "plots")
 
 __all__ = [
     "AdditiveClassifier",
@@ -57,13 +57,14 @@ __all__ = [
     "datasets",
     "from_ebm",
     "load",
+    "neural",
     "plots",
     "warm_up",
     "write_report",
 ]
 
 if TYPE_CHECKING:
-    from . import datasets, plots
+    from . import datasets, neural, plots
     from ._errors import (
         DataWarning,
         FileFormatError,
