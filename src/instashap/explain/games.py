@@ -18,6 +18,7 @@ from ..table.columns import Schema, Table, read_table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
 from .fitting import FitOptions, FitPlan, FitSummary, Progress, describe_fit, judge_options, name_outputs, tell_about_order
+from .registry import find_fitter
 
 
 def describe_game(value_function: Any) -> str:
@@ -104,6 +105,15 @@ def fit_value_function(
     size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
     if progress is not None:
         progress(0.05, "asking the model")
+    named = name_outputs(game.output_names, full.shape[1]), game.output_transform, describe_game(value_function)
+    if options.fitter != "closed-form":
+        make_fitter = find_fitter(options.fitter)
+        asked = {"order": plan.order, "presence_order": plan.order, "interactions": plan.interactions, "progress": progress}
+        fitter = make_fitter(columns, plan.players, **asked)
+        if not hasattr(fitter, "fit_game"):
+            raise ValueError(f"the fitter {type(fitter).__name__} fits the conditional game only: leave fitter= out")
+        model, facts = fitter.fit_game(game, kept, encoded, full, weights, size_law)
+        return FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts)
     rng = np.random.default_rng(seed or 0)
     references = game.get_references()
     stand_ins = encoded if references is None else encoder.encode(read_table(references, table.schema))
@@ -115,22 +125,12 @@ def fit_value_function(
             progress(1.0, "done")
     else:
         sample = sample_game(game, kept, full, weights, size_law, rng)
-        fitter = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
-        result = fitter.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
+        sampled = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
+        result = sampled.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
         n_coalitions = {"n_coalitions": len(sample.rows)}
     tell_about_order(result.model, (judged.candidate.order for judged in result.judgements), plan.order, plan.interactions)
-    names = name_outputs(game.output_names, full.shape[1])
     facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), **n_coalitions}
-    return FittedGame(
-        encoder,
-        result.model,
-        plan.feature_names,
-        plan.players,
-        names,
-        game.output_transform,
-        describe_game(value_function),
-        facts,
-    )
+    return FittedGame(encoder, result.model, plan.feature_names, plan.players, *named, facts)
 
 
 def _has_many_pairs(plan: FitPlan, game: Game) -> bool:

@@ -24,12 +24,15 @@ class CanonicalRows:
         Their total.
     order : ndarray of shape (n_columns,), int64
         The table's column at each canonical place.
+    first : ndarray of shape (n_distinct,), int64
+        Row of the table that stands for each.
     """
 
     encoded: Encoded
     outputs: NDArray[np.float64]
     weights: NDArray[np.float64]
     order: NDArray[np.int64]
+    first: NDArray[np.int64]
 
     def rename(self, values: ValueSet) -> ValueSet:
         """Canonical places of some columns of the table."""
@@ -54,7 +57,7 @@ def canonicalise(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArra
     sums = [np.bincount(group, weights * column) for column in outputs.T]
     means: NDArray[np.float64] = np.stack(sums, axis=1) / total[:, None]
     alike = Encoded(np.ascontiguousarray(sorted_columns.cells[first]), np.ascontiguousarray(sorted_columns.offsets[first]))
-    return CanonicalRows(alike, means, total, order)
+    return CanonicalRows(alike, means, total, order, first)
 
 
 def _sum_up(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,8 +4,6 @@ The game is not that of the squared error: ``g(x; S)`` is the log-odds of ``E[y 
 shares. The nets' values are the tables as they are: there is no closed form to weigh them by.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,12 +11,13 @@ from torch import Tensor
 
 from ..additive.model import AdditiveModel
 from ..additive.search import Search
-from ..game.terms import ValueSet, extend_presence, make_presence_masks, players_of
+from ..game.terms import make_presence_masks
 from ..table.encoding import Encoded
 from .fitter import NeuralFitter
 from .learning import N_FOLDS, NetOnRows, train_on_rows
 from .losses import compute_cross_entropy, sum_live_parts
 from .masks import draw_paired_masks
+from .readout import read_tables
 from .training import TrainingPlan
 
 # Pairs of complementary coalitions drawn for every row of a batch.
@@ -52,7 +51,7 @@ def fit_class_nets(
     value_sets = fitter.choose_value_sets(search)
     made = fitter.make_net(search, value_sets)
     _train_by_likelihood(made, size_law, base_value, fitter.watch())
-    return _make_model(fitter, made.finish(), value_sets, base_value, search.n_players)
+    return read_tables(fitter.columns, fitter.players, made.finish(), value_sets, base_value)
 
 
 def _train_by_likelihood(
@@ -76,27 +75,3 @@ def _train_by_likelihood(
         return loss
 
     train_on_rows(made, made.rows.outputs, compute_loss, plan)
-
-
-def _make_model(
-    fitter: NeuralFitter, made: NetOnRows, value_sets: Sequence[ValueSet], base_value: NDArray[np.float64], n_players: int
-) -> AdditiveModel:
-    """The nets' functions as tables, mixed by the nets' own coefficients."""
-    presence_sets, tables, mixings = [], [], []
-    numbers = {presence: number for number, presence in enumerate(made.presence_sets)}
-    n_outputs = len(base_value)
-    for values in value_sets:
-        raw = made.tabulate(fitter.columns, values)
-        own, *shared = np.split(raw.uses, 1 + len(numbers), axis=1)
-        base = players_of(values, fitter.players)
-        used = np.flatnonzero(raw.uses[:, n_outputs:].any(axis=1))
-        larger = extend_presence(base, numbers if len(used) else ())[1:]
-        mixing = np.zeros((n_outputs + len(used), 1 + len(larger), n_outputs))
-        mixing[np.arange(n_outputs), 0, np.arange(n_outputs)] = 1.0
-        for place, presence in enumerate(larger, start=1):
-            mixing[n_outputs:, place] = shared[numbers[presence]][used]
-        presence_sets.append((base, *larger))
-        tables.append(np.concatenate([raw.table @ own, raw.table[..., used]], axis=-1))
-        mixings.append(mixing)
-    bases = tuple(column.encoder.bases for column in fitter.columns)
-    return AdditiveModel(bases, tuple(value_sets), tuple(presence_sets), tuple(tables), tuple(mixings), base_value, n_players)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.model import AdditiveModel
 from ..explain.additive_estimator import cap_order
 from ..explain.estimators import AdditiveClassifier, AdditiveRegressor
 from ..explain.fitted import FittedGame, GameRows
@@ -21,6 +20,7 @@ from ..table.encoding import learn_table
 from .classes import fit_class_nets
 from .fitter import PLAN, NeuralFitter
 from .nets import NetShape
+from .readout import describe_nets
 from .training import TrainingPlan
 
 
@@ -189,7 +189,7 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
             output_names,
             output_transform,
             f"conditional, {'log-odds' if family.n_outputs == 1 else 'log-probabilities'} of E[y | x_S]",
-            _describe(model, len(kept), float(weights.sum())),
+            describe_nets(model, len(kept), float(weights.sum()), "cross-entropy"),
             rows=GameRows(encoded, weights, columns, size_law),
         )
         self._family = family
@@ -201,14 +201,3 @@ def _compute_base(shares: NDArray[np.float64], weights: NDArray[np.float64]) -> 
     if len(mean) == 1:
         return np.asarray(np.log(mean) - np.log1p(-mean))
     return np.asarray(np.log(mean) - np.log(mean).mean())
-
-
-def _describe(model: AdditiveModel, n_rows: int, total_weight: float) -> dict[str, Any]:
-    """Figures of the fit as JSON."""
-    chosen = {
-        "order": max(map(len, model.value_sets)),
-        "presence_order": max(len(each) for sets in model.presence_sets for each in sets),
-        "n_unknowns": sum(table.size for table in model.tables),
-        "fidelity": None,
-    }
-    return {"n_rows": n_rows, "total_weight": total_weight, "has_equations": False, "loss": "cross-entropy", "chosen": chosen}

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from ..additive.design import ValueFunctions
 from ..additive.fitter import FitResult, finish_search
+from ..additive.model import AdditiveModel
 from ..additive.search import Search
 from ..additive.select import Strengths
 from ..additive.tabulated import TabulatedFunctions, make_tabulated_functions
+from ..blackbox.value_functions import Game
 from ..game.terms import PresenceSet, ValueSet
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
@@ -77,6 +79,22 @@ class NeuralFitter:
             search.enrich_presence()
             search.tie_presence()
         return finish_search(search, self.columns)
+
+    def fit_game(
+        self,
+        game: Game,
+        places: NDArray[np.int64],
+        encoded: Encoded,
+        full: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        size_law: NDArray[np.float64],
+    ) -> tuple[AdditiveModel, dict[str, Any]]:
+        """Nets trained against a game that can be asked about its rows at ``places``, and figures of the fit as JSON."""
+        from .games import AskedRows, fit_game_nets
+        from .readout import describe_nets
+
+        model = fit_game_nets(self, game, AskedRows(encoded, places, full, weights), size_law)
+        return model, describe_nets(model, len(places), float(weights.sum()), "squared error at sampled coalitions")
 
     def _learn(self, search: Search, value_sets: Sequence[ValueSet]) -> TabulatedFunctions:
         """Train the nets, and tabulate what they have learnt."""

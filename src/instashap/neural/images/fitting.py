@@ -107,9 +107,7 @@ def _start_game(task: Task, terms: TermChoice, size: Size, seed: int) -> ImageGa
     return game
 
 
-def _make_exact_loss(
-    task: Task, terms: TermChoice, size: Size, game: ImageGame, read: Callable[[Tensor], Tensor]
-) -> BatchLoss:
+def _make_exact_loss(task: Task, terms: TermChoice, size: Size, game: ImageGame, read: Callable[[Tensor], Tensor]) -> BatchLoss:
     device = game.base.device
     masses = make_pair_masses(terms.presence_sets, task.size_law, size.n_modes).to(device)
     outputs = torch.as_tensor(task.outputs, dtype=torch.float32)
