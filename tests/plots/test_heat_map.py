@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="nets of images need torch")
+
+
 from instashap import plots
 from instashap.neural import ImageExplanation
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
+
+torch = pytest.importorskip("torch", reason="nets of images need torch")
 
 from instashap.neural import ImageExplainer, TrainingPlan, compute_curves, train_masked_classifier
 

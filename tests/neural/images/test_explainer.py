@@ -5,6 +5,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+pytest.importorskip("torch", reason="nets of images need torch")
+
+
 from instashap import FileFormatError, NotFittedError
 from instashap.neural import ImageExplainer, TrainingPlan
 from instashap.store import write_archive

@@ -4,7 +4,8 @@ from math import comb
 
 import numpy as np
 import pytest
-import torch
+
+torch = pytest.importorskip("torch", reason="nets of images need torch")
 
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.neural.images.pair_loss import (

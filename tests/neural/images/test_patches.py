@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
+
+torch = pytest.importorskip("torch", reason="nets of images need torch")
 
 from instashap.neural.images.patches import make_patches, to_tensor
 
