@@ -88,7 +88,7 @@ def learn_reader(
 ) -> RowReader:
     """Learn the columns of a table; rows of weight 0 should have been dropped."""
     encoder, columns = learn_table(table, weights)
-    inputs = learn_inputs(columns, encoder.encode(table), weights, _CURVE_FUNCTIONS)
+    inputs = learn_inputs(columns, encoder.encode(table), weights, _CURVE_FUNCTIONS, is_graded=False)
     if not len(inputs.columns):
         raise ValueError("no column of the table varies: there is nothing a net could learn from")
     return RowReader(encoder, inputs, feature_names, players)
