@@ -151,7 +151,7 @@ def law_7_the_gradient_is_zero_at_the_solution(make_fitter: Any) -> None:
         pooled = mass[kept] @ residuals[kept]
         for level in range(3):
             indicator = (X[:, column] == level) - (X[:, column] == level).mean()
-            assert abs(np.mean(indicator * pooled)) < 1e-9 * f.std()
+            assert abs(np.mean(indicator * pooled)) < 1e-9 * fit.scale
 
 
 def law_8_fitting_parts_summed_is_fitting_the_whole(make_fitter: Any) -> None:

@@ -57,6 +57,8 @@ MAX_PRESENCE_SETS = 1200
 N_BEST_PRESENCE_SETS = 600
 # Players up to which quadruples are on offer where nobody asks for them.
 MAX_PLAYERS_QUADRUPLES = 10
+# … and, where triples are tied, tied to any two others; a fit of more players has enough to do.
+MAX_PLAYERS_TIED_QUADRUPLES = 50
 
 
 class Wishes(Protocol):
@@ -109,7 +111,8 @@ class Search:
     @property
     def max_presence(self) -> int:
         asked = self.fitter.presence_order
-        default = 4 if self.n_players <= MAX_PLAYERS_QUADRUPLES or not self._has_all_triples else 3
+        has_tied_quadruples = not self._has_all_triples and self.n_players <= MAX_PLAYERS_TIED_QUADRUPLES
+        default = 4 if self.n_players <= MAX_PLAYERS_QUADRUPLES or has_tied_quadruples else 3
         return min(self.n_players, max(default, self.fitter.order) if isinstance(asked, str) else asked)
 
     @property
