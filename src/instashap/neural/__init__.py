@@ -4,7 +4,7 @@
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._optional import require
 
@@ -25,7 +25,34 @@ _HOMES: dict[str, str] = {
     "train_masked_classifier": "images.black_box",
 }
 
-__all__ = sorted(_HOMES)
+__all__ = [
+    "FastSHAPExplainer",
+    "ImageExplainer",
+    "ImageExplanation",
+    "MaskedClassifier",
+    "MaskedSurrogate",
+    "NetShape",
+    "NeuralAdditiveClassifier",
+    "NeuralAdditiveRegressor",
+    "NeuralFitter",
+    "TrainingPlan",
+    "compute_curves",
+    "search_frontier",
+    "train_masked_classifier",
+]
+
+if TYPE_CHECKING:
+    from .estimators import NeuralAdditiveClassifier, NeuralAdditiveRegressor
+    from .fastshap import FastSHAPExplainer
+    from .fitter import NeuralFitter
+    from .frontier import search_frontier
+    from .images.black_box import MaskedClassifier, train_masked_classifier
+    from .images.curves import compute_curves
+    from .images.explainer import ImageExplainer
+    from .images.explanation import ImageExplanation
+    from .nets import NetShape
+    from .surrogate import MaskedSurrogate
+    from .training import TrainingPlan
 
 
 def __getattr__(name: str) -> Any:
