@@ -27,11 +27,11 @@ BATCH_ROWS = 512
 Method = Callable[[dict[str, Any], int, Bench], Any]
 
 
-def fit_closed_form(truth: dict[str, Any], n_steps: int, bench: Bench) -> Any:
+def fit_closed_form(truth: dict[str, Any], n_steps: int, bench: Bench, presence_order: int | str = "auto") -> Any:
     """The default explainer; it takes no steps."""
     import instashap
 
-    explainer = instashap.Explainer(None, categorical=truth["categorical"] or "auto")
+    explainer = instashap.Explainer(None, presence_order=presence_order, categorical=truth["categorical"] or "auto")
     return explainer.fit(truth["X_train"], outputs=truth["f_train"])
 
 
@@ -40,9 +40,9 @@ def fit_fastshap(truth: dict[str, Any], n_steps: int, bench: Bench) -> Any:
     return _fit_nets(truth, n_steps, bench, {"categorical": truth["categorical"] or "auto"})
 
 
-def fit_residual_fastshap(truth: dict[str, Any], n_steps: int, bench: Bench) -> Any:
+def fit_residual_fastshap(truth: dict[str, Any], n_steps: int, bench: Bench, presence_order: int | str = "auto") -> Any:
     """The same over the closed form: both nets learn what it leaves."""
-    return _fit_nets(truth, n_steps, bench, {"base": fit_closed_form(truth, 0, bench)})
+    return _fit_nets(truth, n_steps, bench, {"base": fit_closed_form(truth, 0, bench, presence_order)})
 
 
 def fit_neural_gam(truth: dict[str, Any], n_steps: int, bench: Bench) -> Any:
@@ -73,6 +73,9 @@ METHODS: dict[str, tuple[Method, tuple[int, ...]]] = {
     "neural GAM": (fit_neural_gam, N_GAM_STEPS),
     "FastSHAP": (fit_fastshap, N_STEPS),
     "closed form + FastSHAP": (fit_residual_fastshap, N_RESIDUAL_STEPS),
+    # A base of pairs that leaves something to learn where columns are correlated.
+    "pairs alone": (partial(fit_closed_form, presence_order=2), (0,)),
+    "pairs alone + FastSHAP": (partial(fit_residual_fastshap, presence_order=2), N_RESIDUAL_STEPS),
 }
 
 
