@@ -112,14 +112,18 @@ def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Ser
 
 
 def audit_table(data: pd.DataFrame, target: str, model: Any = None, orders: Iterable[int] = (1, 2)) -> TrustReport:
-    """Audit a model on all rows; without one gradient boosting is trained on half of them and audited on the other half."""
+    """Audit a model on all rows; without one gradient boosting is trained on half of them and audited on the other half.
+
+    Dates are features as in :func:`explain_table`.
+    """
     from sklearn.model_selection import train_test_split
 
     X, y = _split_target(data, target)
-    if model is None:
-        X_train, X, y_train, y = train_test_split(split_dates(X)[0], y, test_size=0.5, random_state=0)
-        model = _train(X_train, y_train)
-    return audit(model, X, y, orders=orders)
+    if model is not None:
+        return audit(model, X, y, orders=orders)
+    X, groups = split_dates(X)
+    X_train, X, y_train, y = train_test_split(X, y, test_size=0.5, random_state=0)
+    return audit(_train(X_train, y_train), X, y, orders=orders, groups=groups or None)
 
 
 def report_table(data: pd.DataFrame, target: str, path: Path, model: Any = None, order: int | None = None) -> Path:

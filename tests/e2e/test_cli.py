@@ -415,3 +415,9 @@ def test_dates_of_a_csv_are_features_of_their_parts_and_empty_columns_do_no_harm
     assert importances["notes"] == 0.0
     explainer = instashap.load(tmp_path / "out" / "explainer.insta")
     assert list(explainer.feature_names_in_) == ["sold on (year)", "sold on (month)", "sold on (weekday)", "size", "notes"]
+    frame["price"] = 10.0 * (days.dt.month <= 6) * frame["size"]
+    frame.to_csv(tmp_path / "sales.csv", index=False)
+    audited = run("audit", tmp_path / "sales.csv", "--target", "price", "--out", tmp_path / "trust")
+    assert "Order 1 lacks the pair sold on (month) × size" in audited.stdout, audited.stdout + audited.stderr
+    report = json.loads((tmp_path / "trust" / "trust.json").read_text(encoding="utf-8"))
+    assert [each["size"] for each in report["rungs"][1]["masked"]["sizes"]] == [1, 2]  # of three features
