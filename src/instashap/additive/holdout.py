@@ -135,16 +135,15 @@ def _estimate_wander(
     curves: tuple[NDArray[np.float64], ...],
     parts: list[tuple[NDArray[np.int64], NDArray[np.float64]]],
 ) -> NDArray[np.float64]:
-    """Variance of the model's own error along a direction: mean over the folds and a standard error, on the safe side."""
+    """Variance of the model's own error along a direction, mean over the folds."""
     bases = [column.encoder.bases[0] for column in record.columns]
     found = [
         _measure_wander(evaluate_curves(curves, _take(record.encoded, rows), bases)[1], residuals) for rows, residuals in parts
     ]
-    error = np.std(found, axis=0) / np.sqrt(max(len(found) - 1, 1))
     # Also where none was seen: coefficients learnt from n rows err by a variance of e² / n.
     n_effective = record.weights.sum() ** 2 / (record.weights**2).sum()
     least = np.mean(np.concatenate([residuals for _, residuals in parts]) ** 2, axis=0) / n_effective
-    return np.asarray(np.maximum(np.mean(found, axis=0) + error, least))
+    return np.asarray(np.maximum(np.mean(found, axis=0), least))
 
 
 def _measure_wander(directions: NDArray[np.float64], residuals: NDArray[np.float64]) -> NDArray[np.float64]:
