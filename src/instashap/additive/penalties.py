@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, qr, svd
+from scipy.linalg import eigh, qr
 
 from ..table.bases import Axis, LocalBasis
+from .singular import svd
 
 # Share of the penalty added to the Gram matrix before whitening by it: the smooth functions, which matter, then come out
 # as the large, well separated eigenvalues 1 / (1 + share · roughness).

@@ -15,6 +15,7 @@ from .design import Axes, ValueFunctions
 from .lookup import Lookup, LookupTerm, make_lookup
 from .nested import Bases, transform
 from .places import sample_places
+from .singular import svd
 
 # Share of the largest use that a function has at least.
 _LITTLE = 1e-2
@@ -179,7 +180,7 @@ class _Rows:
         roots = np.sqrt(variances[kept])
         # Directions nothing was made of have no order of their own: every function counts a little, the first the most.
         little = np.diag(_LITTLE * max(np.abs(uses).max(initial=0.0), 1e-300) / np.arange(1, len(uses) + 1))
-        order, sizes, _ = np.linalg.svd((directions[:, kept] * roots).T @ np.hstack([uses, little]), full_matrices=False)
+        order, sizes, _ = svd((directions[:, kept] * roots).T @ np.hstack([uses, little]), full_matrices=False)
         centred = np.where(table.any(axis=-1, keepdims=True), table - means, 0.0)
         return np.asarray(centred @ ((directions[:, kept] / roots) @ order)), sizes
 
