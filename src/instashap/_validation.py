@@ -1,6 +1,7 @@
 """The one place that judges user input; everything behind it trusts what it gets."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
@@ -210,7 +211,13 @@ def find_column(column: Any, names: Sequence[str], what: str) -> int:
         raise ValueError(f"{what} names column {column}, the table has columns 0 to {len(names) - 1}")
     if column in names:
         return list(names).index(column)
-    raise ValueError(f"{what} names the unknown column {column!r}; the columns are {_shorten(names)}")
+    raise ValueError(f"{what} names the unknown column {column!r}; {_suggest(column, names)}the columns are {_shorten(names)}")
+
+
+def _suggest(column: Any, names: Sequence[str]) -> str:
+    """What may have been meant."""
+    close = get_close_matches(str(column), [str(name) for name in names], n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def check_interactions(interactions: Any, names: Sequence[str], order: int) -> Any:

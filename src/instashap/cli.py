@@ -51,7 +51,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    explain.add_argument("--row", type=int, metavar="N", help="also show the explanation of this held-out row in the terminal")
+    explain.add_argument("--row", type=int, metavar="N", help="also show this held-out row in the terminal (needs rich)")
     audit = _add(
         commands,
         "audit",
@@ -113,15 +113,17 @@ def _run_demo(options: argparse.Namespace) -> None:
 
 
 def _run_explain(options: argparse.Namespace) -> None:
-    from .workflow import explain_table, read_file, write_results
+    from .report.terminal import check_terminal, print_explanation
+    from .workflow import check_row, explain_table, read_file, write_results
 
     data = read_file(options.data)
+    if options.row is not None:
+        check_row(options.row, len(data))
+        check_terminal()
     model = _load_model(options.model) if options.model else None
     explained = explain_table(data, options.target, model, options.order)
     print(write_results(explained, options.out))
     if options.row is not None:
-        from .report.terminal import print_explanation
-
         print_explanation(explained.explanation, options.row)
 
 

@@ -6,22 +6,27 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._optional import require
-from ._validation import check_order
+from ._validation import find_column
 from .explain.auditing import audit
 from .explain.explainer import Explainer
 from .explain.explanation import Explanation
+from .explain.fitting import FitOptions, judge_options
 from .report import writing
 from .table.dates import split_dates
 from .trust.report import TrustReport
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Share of the rows that a model is not trained on.
+HELD_OUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,9 @@ def read_file(path: Path) -> pd.DataFrame:
         require("pyarrow", "cli", "parquet files")
     try:
         table: pd.DataFrame = reader(path)
+        if reader is pd.read_csv and table.shape[1] == 1:  # no comma: a table of a country that writes 1,5
+            separator = next((each for each in ";\t|" if each in str(table.columns[0])), None)
+            table = table if separator is None else pd.read_csv(path, sep=separator)
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as {path.suffix}: {error}") from error
     return table
@@ -83,8 +91,8 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
 
     X, y = _split_target(data, target)
     X, groups = (X, {}) if model is not None else split_dates(X)  # a model given takes its own columns
-    order = min(2, X.shape[1]) if order is None else check_order(order, X.shape[1])
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
+    order = judge_options(FitOptions(min(2, X.shape[1]) if order is None else order), tuple(X.columns)).order
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=HELD_OUT, random_state=0)
     seconds = {}
     start = time.perf_counter()
     if model is None:
@@ -101,13 +109,18 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
 
 
 def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    if target not in data.columns:
-        raise ValueError(f"--target names the unknown column {target!r}; the columns are {', '.join(map(repr, data.columns))}")
+    find_column(target, list(data.columns), "--target")
     if data[target].isna().any():
         raise ValueError(f"the target column {target!r} holds {int(data[target].isna().sum())} missing values; drop those rows")
     X, y = data.drop(columns=target), data[target]
     if X.shape[1] == 0:
         raise ValueError(f"the table has no column beside the target {target!r}")
+    n_levels = y.nunique()
+    if y.dtype.kind not in "fiub" and 2 * n_levels > max(len(y), 40):
+        raise ValueError(
+            f"the target column {target!r} holds {n_levels:,} different texts in {len(y):,} rows, more like names than labels; "
+            "name another --target"
+        )
     return X, y
 
 
@@ -126,8 +139,16 @@ def audit_table(data: pd.DataFrame, target: str, model: Any = None, orders: Iter
     return audit(_train(X_train, y_train), X, y, orders=orders, groups=groups or None)
 
 
+def check_row(row: int, n_rows: int) -> None:
+    """Raise ``ValueError`` unless so many rows hold out this one."""
+    n_held_out = ceil(HELD_OUT * n_rows)
+    if not 0 <= row < n_held_out:
+        raise ValueError(f"--row {row} is not among the held-out rows, which are numbered 0 to {n_held_out - 1}")
+
+
 def report_table(data: pd.DataFrame, target: str, path: Path, model: Any = None, order: int | None = None) -> Path:
     """Fit an explainer as :func:`explain_table` does and write a report on its held-out rows, with their labels."""
+    writing.check_path(path)
     explained = explain_table(data, target, model, order)
     labels = data[target].loc[explained.held_out.index]
     return writing.write_report(explained.explainer, explained.held_out, labels, path, title=f"What drives {target}")

@@ -251,6 +251,8 @@ def mistakes(houses: Path) -> Path:
     (folder / "broken.parquet").write_text("not parquet", encoding="utf-8")
     data[["price"]].to_csv(folder / "lonely.csv", index=False)
     data.assign(price=data["price"].where(data.index > 6)).to_csv(folder / "gaps.csv", index=False)
+    data.assign(name=[f"house {number}" for number in range(len(data))]).to_csv(folder / "names.csv", index=False)
+    data.assign(doors=data["rooms"] + 1).to_csv(folder / "wide.csv", index=False)
     (folder / "text.joblib").write_text("this is not a model\n", encoding="utf-8")
     (folder / "empty.joblib").write_bytes(b"")
     joblib.dump(np.arange(10_000.0), folder / "whole.joblib")
@@ -264,7 +266,10 @@ def mistakes(houses: Path) -> Path:
 TRAINED = "houses.csv --target price"
 NO_MODEL = "is not a model that pickle or joblib can load"
 MISTAKES = {
-    "houses.csv --target prize": "--target names the unknown column 'prize'; the columns are 'size', 'town', 'rooms', 'price'",
+    "houses.csv --target prize": "--target names the unknown column 'prize'; did you mean 'price'? the columns are 'size', ",
+    "names.csv --target name": "the target column 'name' holds 250 different texts in 250 rows, more like names than labels",
+    "wide.csv --target price --order 4": "order=4 is not available: a shape function reads at most 3 columns",
+    f"{TRAINED} --row 50": "--row 50 is not among the held-out rows, which are numbered 0 to 49",
     "nowhere.csv --target price": "there is no file nowhere.csv",
     "houses.txt --target price": "houses.txt is neither .csv nor .parquet",
     "empty.csv --target price": "empty.csv cannot be read as .csv",
@@ -394,6 +399,20 @@ def test_an_audit_prints_the_report_and_writes_it(tmp_path: Path) -> None:
     missing = run("audit", tmp_path / "areas.csv", "--target", "volume")
     assert missing.returncode == 2
     assert "--target names the unknown column 'volume'" in missing.stderr
+
+
+def test_a_report_of_an_unknown_kind_is_refused_before_anything_is_trained(houses: Path) -> None:
+    done = run("report", houses, "--target", "price", "--out", houses.parent / "report.pdf")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("instashap: a report is written as .html, .md or .json, got path=")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_csv_without_commas_is_read_by_what_separates_its_names(tmp_path: Path, separator: str) -> None:
+    from instashap.workflow import read_file
+
+    (tmp_path / "rows.csv").write_text(f"size{separator}town\n1.5{separator}north, by the sea\n", encoding="utf-8")
+    assert read_file(tmp_path / "rows.csv").to_dict("list") == {"size": [1.5], "town": ["north, by the sea"]}
 
 
 # --- A file as people have them: dates as text, empty columns ---------------------------------------------------------------

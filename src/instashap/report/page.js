@@ -275,7 +275,7 @@
     const names = new Map(shown.map((point) => [point.x, shorten(point.x, 18)]));
     const longest = Math.max(...[...names.values()].map((name) => name.length));
     const chart = Plot.plot({
-      width, height: 34 + Math.max(shown.length, 4) * 20, marginLeft: 14 + 6.6 * longest, marginRight: 14, marginTop: 6, marginBottom: 28,
+      width, height: 34 + Math.max(shown.length, 4) * 20, marginLeft: 18 + 7 * longest, marginRight: 14, marginTop: 6, marginBottom: 28,
       style: { background: "transparent", fontSize: "12px" },
       x: { label: null, domain: [low, high], grid: true, ticks: Math.max(Math.floor(width / 90), 3) },
       y: { label: null, domain: shown.map((point) => point.x), tickFormat: (x) => names.get(x) },

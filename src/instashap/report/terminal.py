@@ -64,6 +64,11 @@ def _say_trust(one: Explanation) -> str | None:
     return f"trust {percent(float(one.trust[0]))} ({percent(float(low))} to {percent(float(high))})"
 
 
+def check_terminal() -> None:
+    """Raise ``OptionalDependencyError`` if rich is not installed."""
+    require("rich", "terminal", "terminal views")
+
+
 def print_explanation(explanation: Explanation, row: int = 0) -> None:
     """Print what :func:`render_terminal` makes."""
     require("rich.console", "terminal", "terminal views").Console().print(render_terminal(explanation, row))

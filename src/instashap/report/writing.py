@@ -75,9 +75,15 @@ def write_report(
     ...     write_report(explainer, X, path=f"{folder}/report.md").name
     'report.md'
     """
-    target = Path(path)
-    render = _FORMS.get(target.suffix.lower())
-    if render is None:
-        raise ValueError(f"a report is written as .html, .md or .json, got path={str(path)!r}")
+    target = check_path(path)
+    render = _FORMS[target.suffix.lower()]
     target.write_text(render(summarise(explainer_or_estimator, X, y), title), encoding="utf-8")
+    return target
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """A path whose ending names a form that reports are written in."""
+    target = Path(path)
+    if target.suffix.lower() not in _FORMS:
+        raise ValueError(f"a report is written as .html, .md or .json, got path={str(path)!r}")
     return target
