@@ -1,12 +1,11 @@
 """Compilation of kernels, cached on disk where a folder can be written."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numba as nb
 
-from ._errors import InstashapWarning
+from ._errors import InstashapWarning, warn_caller
 
 
 def compile_kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -21,11 +20,10 @@ def compile_kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..
         try:
             compiled = nb.njit(nogil=True, cache=True, **options)(function)
         except RuntimeError as error:  # numba found no folder to write to
-            warnings.warn(
+            warn_caller(
                 f"compiled kernels cannot be cached ({error}); set NUMBA_CACHE_DIR to a folder that can be written, "
                 "or every process spends seconds on compiling",
                 InstashapWarning,
-                stacklevel=2,
             )
             compiled = nb.njit(nogil=True, **options)(function)
         return compiled

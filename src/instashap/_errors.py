@@ -18,6 +18,20 @@
 Plain ``ValueError`` and ``TypeError`` are raised for bad values and wrong kinds.
 """
 
+import sys
+import warnings
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside the package that led here: the caller's own."""
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
 
 class InstashapError(Exception):
     """Base class of the library's own exceptions."""

@@ -112,7 +112,8 @@ def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:
     try:
         values = values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"y must be numeric, got dtype {values.dtype} ({error})") from error
+        hint = "; class labels are for AdditiveClassifier" if values.dtype.kind in "OU" and values.ndim else ""
+        raise ValueError(f"y must be numeric, got dtype {values.dtype} ({error}){hint}") from error
     if values.ndim not in (1, 2):
         raise ValueError(f"y should be a 1d array, got an array of shape {values.shape} instead")
     if len(values) != n_rows:

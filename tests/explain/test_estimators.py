@@ -228,7 +228,7 @@ def test_a_weight_counts_as_so_many_rows() -> None:
         (np.where(np.arange(324) < 2, np.nan, LINEAR), "Input y contains 2 NaN or infinity values; drop those rows"),
         (np.where(np.arange(324) < 1, np.inf, LINEAR), "Input y contains 1 NaN or infinity"),
         (LINEAR[:7], "inconsistent numbers of samples: X has 324 rows, y has 7"),
-        (np.full(324, "dear"), "y must be numeric, got dtype"),
+        (np.full(324, "dear"), "y must be numeric, got dtype .*; class labels are for AdditiveClassifier"),
         (LINEAR + 1j, "Complex data not supported"),
         (LINEAR.reshape(-1, 1, 1), r"got an array of shape \(324, 1, 1\)"),
         (None, "requires y to be passed"),

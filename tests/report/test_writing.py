@@ -92,6 +92,11 @@ def test_another_ending_is_refused(explainer: instashap.Explainer, table: pd.Dat
         instashap.write_report(explainer, table, path=tmp_path / "report.pdf")
 
 
+def test_a_path_in_the_place_of_labels_is_told_of(explainer: instashap.Explainer, table: pd.DataFrame) -> None:
+    with pytest.raises(TypeError, match=r"y holds the labels of X, got 'here.html'; a file to write is named by path="):
+        instashap.write_report(explainer, table, "here.html")
+
+
 def test_a_model_that_is_no_explainer_is_refused(table: pd.DataFrame) -> None:
     with pytest.raises(TypeError, match="made of an Explainer, AdditiveRegressor or AdditiveClassifier, got dict"):
         instashap.write_report({}, table)

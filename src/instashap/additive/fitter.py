@@ -1,6 +1,5 @@
 """Fitters: encoded rows and outputs to an additive model."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -8,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import FitWarning
+from .._errors import FitWarning, warn_caller
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .expand import expand_solution
@@ -151,10 +150,9 @@ def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResul
     chosen, solved, total = search.finish()
     gradient = solved.solution.gradient
     if gradient > _POOR_GRADIENT:
-        warnings.warn(
+        warn_caller(
             f"the normal equations hold to {gradient:.1e} only; ask for fewer interactions or a lower order",
             FitWarning,
-            stacklevel=5,
         )
     model = expand_solution(solved.problem, solved.functions, solved.solution, total, columns, search.n_players)
     search.report(1.0, "done")

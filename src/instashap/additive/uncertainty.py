@@ -4,7 +4,6 @@ Functions, presence sets and penalty strengths stay as they were chosen: what is
 depends on which rows happened to be drawn.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from .._errors import FitWarning, TooLargeError
+from .._errors import FitWarning, TooLargeError, warn_caller
 from ..table.encoding import Encoded
 from .design import ValueFunctions
 from .deviations import Deviations
@@ -216,10 +215,9 @@ def _solve_changes(
     changes = conjugate_gradients(multiply, whole.precondition, target, tolerance=tolerance)
     residual = float(np.linalg.norm(target - multiply(changes))) / max(float(np.linalg.norm(target)), 1e-300)
     if residual > _POOR_RESIDUAL:
-        warnings.warn(
+        warn_caller(
             f"the refits behind the standard errors hold to {residual:.1e} only; ask for fewer interactions or a lower order",
             FitWarning,
-            stacklevel=2,
         )
     return np.split(changes, len(grams), axis=1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
 
+from .._errors import warn_caller
 from .._validation import check_choice, check_labels, check_target
 from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
 from ..table.columns import Table
@@ -164,10 +164,9 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
 
     @staticmethod
     def _warn_column(target: NDArray[np.float64]) -> None:
-        warnings.warn(
+        warn_caller(
             f"A column-vector y was passed when a 1d array was expected (shape {target.shape}); use y.ravel()",
             DataConversionWarning,
-            stacklevel=3,
         )
 
     def predict(self, X: Any) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import FileFormatError, InstashapWarning, NotFittedError, TooLargeError
+from .._errors import FileFormatError, InstashapWarning, NotFittedError, TooLargeError, warn_caller
 from ..additive.deviations import Deviations, ErrorLookup
 from ..additive.lookup import Lookup
 from ..additive.model import AdditiveModel
@@ -273,7 +272,7 @@ class FittedGame:
         try:
             errors = self.get_errors()
         except (TooLargeError, ValueError) as error:
-            warnings.warn(f"saved without standard errors: {error}", InstashapWarning, stacklevel=4)
+            warn_caller(f"saved without standard errors: {error}", InstashapWarning)
             return {}
         arrays: dict[str, NDArray[Any]] = {"error_base": errors.base}
         for name in _ERROR_PARTS:

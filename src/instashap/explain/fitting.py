@@ -1,6 +1,5 @@
 """From a user's table and outputs to a fitted game: the stages in order."""
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import FitWarning
+from .._errors import FitWarning, warn_caller
 from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
 from ..additive.differences import ComponentFit
 from ..additive.fitter import FitRecord, FitResult
@@ -141,17 +140,16 @@ def tell_about_order(model: AdditiveModel, orders_tried: Iterable[int], order: i
     was_tried = max(orders_tried) > used
     reason = "did not lower the held-out risk on these rows" if was_tried else "were not tried: these rows are too few for them"
     what = "main effects only" if used == 1 else f"terms of order {used} at most"
-    warnings.warn(f"richer interactions {reason}; the model has {what}, not order={order}", FitWarning, stacklevel=5)
+    warn_caller(f"richer interactions {reason}; the model has {what}, not order={order}", FitWarning)
 
 
 def _tell_about_presence(result: FitResult, presence_order: int | str) -> None:
     """Say so if the presence order asked for has more unknowns than the fit can take."""
     used = result.chosen.candidate.presence_order
     if isinstance(presence_order, int) and used < presence_order:
-        warnings.warn(
+        warn_caller(
             f"presence_order={presence_order} has too many unknowns for these rows and features; the model has {used}",
             FitWarning,
-            stacklevel=5,
         )
 
 

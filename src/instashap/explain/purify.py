@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
-from .._errors import DataWarning
+from .._errors import DataWarning, warn_caller
 from .._validation import check_choice, check_weights
 from ..additive.orthogonal import KINDS, purify_model
 from ..table.columns import Table
@@ -34,11 +33,10 @@ def purify_game(fitted: FittedGame, table: Table, kind: str, sample_weight: Any 
     model, confounded = purify_model(fitted.model, fitted.players, encoded, weights, kind)
     if confounded:
         pairs = ", ".join(" × ".join(fitted.schema.names[column] for column in pair) for pair in confounded[:5])
-        warnings.warn(
+        warn_caller(
             f"columns of {len(confounded)} pairs say the same on these rows, in part ({pairs}): how their main effects share "
             "what they both say is not unique, and the smallest change was taken; drop one of each",
             DataWarning,
-            stacklevel=3,
         )
     columns = tuple(replace(column, bases=own) for column, own in zip(fitted.encoder.columns, model.bases, strict=True))
     game = kind if kind != "marginal" else f"marginal, {table.n_rows} background rows"

@@ -63,7 +63,7 @@ def write_report(
     ValueError
         For another ending, or a table that does not fit the explainer.
     TypeError
-        If the first argument cannot explain.
+        If the first argument cannot explain, or y is a path.
 
     Examples
     --------
@@ -75,6 +75,8 @@ def write_report(
     ...     write_report(explainer, X, path=f"{folder}/report.md").name
     'report.md'
     """
+    if isinstance(y, (str, os.PathLike)):
+        raise TypeError(f"y holds the labels of X, got {y!r}; a file to write is named by path=")
     target = check_path(path)
     render = _FORMS[target.suffix.lower()]
     target.write_text(render(summarise(explainer_or_estimator, X, y), title), encoding="utf-8")

@@ -5,7 +5,6 @@ polynomial in the position t in [0, 1]. A column has three nested bases, for ter
 splines (or one function a level) for its main effect, hats on a subset of the knots (or levels) for interactions.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import DataWarning
+from .._errors import DataWarning, warn_caller
 from .dates import reads_as_dates
 
 # A continuous column of a small table must stay smooth: a level, or an interval, has so many rows on average.
@@ -212,12 +211,11 @@ def learn_categories(
     kept = tuple(levels[i] for i in ranked[: grain.axis_levels[0]])
     told = float(totals[ranked[: grain.axis_levels[0]]].sum())
     if len(levels) > grain.axis_levels[1] and told < 0.5 * totals.sum():
-        warnings.warn(
+        warn_caller(
             f"column {name!r} has {len(levels):,} levels, {len(levels) - len(kept):,} of them too rare (fewer than "
             f"{ROWS_PER_CATEGORY} rows) or too many to tell apart; they hold most rows and count as one: "
             + _advise(name, levels),
             DataWarning,
-            stacklevel=2,
         )
     axes = tuple(_make_category_axis(len(kept), limit) for limit in grain.axis_levels)
     empty = np.empty(0)

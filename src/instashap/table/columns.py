@@ -4,7 +4,6 @@ A number column becomes float64 with NaN for missing. A category column keeps it
 ``None`` for missing. Dates, nested objects, complex and sparse data are refused with advice.
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import DataWarning
+from .._errors import DataWarning, warn_caller
 from .._validation import check_features_present, check_integer, check_integers, fill_masked, find_column, holds_large
 from .containers import open_container
 
@@ -175,7 +174,7 @@ def _match(names: list[str], schema: Schema) -> list[int]:
     extra = len(names) - len(schema.names)
     if extra:
         unused = [name for name in names if name not in schema.names]
-        warnings.warn(f"{extra} columns the fit did not see are ignored: {unused[:8]}", DataWarning, stacklevel=5)
+        warn_caller(f"{extra} columns the fit did not see are ignored: {unused[:8]}", DataWarning)
     return [where[name] for name in schema.names]
 
 

@@ -6,13 +6,12 @@ A file of text has no dates, only text that reads as dates; as categories they w
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._errors import DataWarning
+from .._errors import DataWarning, warn_caller
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,10 +119,9 @@ def _find_form(name: Any, texts: Any) -> str | None:
         return f"%d{mark}%m{mark}%Y"
     if seconds > 12:
         return f"%m{mark}%d{mark}%Y"
-    warnings.warn(
+    warn_caller(
         f"column {name!r} holds dates in which day and month cannot be told apart ({texts.iloc[0]}), and is taken as text: "
         "write them as 2024-12-31",
         DataWarning,
-        stacklevel=4,
     )
     return None
