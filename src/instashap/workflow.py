@@ -65,7 +65,7 @@ def read_file(path: Path) -> pd.DataFrame:
 
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
-    readers: dict[str, Callable[[Path], Any]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet, ".pq": pd.read_parquet}
+    readers: dict[str, Callable[[Path], Any]] = {".csv": _read_csv, ".parquet": pd.read_parquet, ".pq": pd.read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"{path} is neither .csv nor .parquet")
@@ -73,12 +73,18 @@ def read_file(path: Path) -> pd.DataFrame:
         require("pyarrow", "cli", "parquet files")
     try:
         table: pd.DataFrame = reader(path)
-        if reader is pd.read_csv and table.shape[1] == 1:  # no comma: a table of a country that writes 1,5
-            separator = next((each for each in ";\t|" if each in str(table.columns[0])), None)
-            table = table if separator is None else pd.read_csv(path, sep=separator)
     except ValueError as error:
         raise ValueError(f"{path} cannot be read as {path.suffix}: {error}") from error
     return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A table whose columns are separated by commas, or by what separates the names in its first line."""
+    import pandas as pd
+
+    table = pd.read_csv(path)
+    separators = [each for each in ";\t|" if table.shape[1] == 1 and each in str(table.columns[0])]
+    return pd.read_csv(path, sep=separators[0]) if separators else table
 
 
 def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int | None = None) -> Explained:
