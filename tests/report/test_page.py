@@ -196,6 +196,21 @@ def test_text_of_the_data_stays_text(report: Path) -> None:
     assert "east </script>" in data["columns"][3]["levels"]
 
 
+def test_rows_are_called_what_the_tables_index_calls_them(
+    open_page: Any, explainer: Any, table: pd.DataFrame, tmp_path: Path
+) -> None:
+    own = table.set_axis([f"house {number}" for number in range(5, len(table) + 5)])
+    page = open_page(instashap.write_report(explainer, own, path=tmp_path / "own.html"))
+    page.wait_for_timeout(600)  # what is said, and the link, follow when the hand rests
+    assert page.inner_text("#story").startswith("Row house 5: ")
+    assert page.query_selector_all("#start option")[99].inner_text() == f"row house {len(table) + 4}"
+    page.select_option("#start", "1")
+    other = open_page()
+    other.wait_for_timeout(600)
+    assert page.get_attribute("#permalink", "href") == "#row=4"  # links count rows
+    assert other.inner_text("#story").startswith("Row 0 of the table: ")
+
+
 def test_a_page_without_rows_still_scores(open_page: Any, explainer: Any, table: pd.DataFrame, tmp_path: Path) -> None:
     path = tmp_path / "bare.html"
     path.write_text(page_module.render_page(summarise(explainer)), encoding="utf-8")

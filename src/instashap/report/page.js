@@ -592,8 +592,14 @@
   }
 
   function nameRow() {
-    const name = data.rowNumbers.length ? `Row ${data.rowNumbers[start]} of the table` : "A middle row";
-    return isChanged() ? `${name}, changed` : name;
+    const name = nameStart(start);
+    return `${name[0].toUpperCase()}${name.slice(1)}${isChanged() ? ", changed" : ""}`;
+  }
+
+  /** A row to start from, as the table's own index calls it if it has one. */
+  function nameStart(place) {
+    if (data.rowLabels.length) return `row ${shorten(data.rowLabels[place], 30)}`;
+    return data.rowNumbers.length ? `row ${data.rowNumbers[place]} of the table` : "a middle row";
   }
 
   // ── Links to a row: #row=17, or #row=17&values=[…] for a changed one ────────────────────────────────────────────────────
@@ -641,8 +647,7 @@
   // ── All of it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   function fillChoices() {
-    byId("start").replaceChildren(...data.rows.map((_, place) => make("option", { value: place },
-      data.rowNumbers.length ? `row ${data.rowNumbers[place]} of the table` : "a middle row")));
+    byId("start").replaceChildren(...data.rows.map((_, place) => make("option", { value: place }, nameStart(place))));
     byId("output").replaceChildren(...fitted.output_names.map((name, place) => make("option", { value: place }, name)));
     byId("output-choice").hidden = nOutputs < 2;
   }

@@ -69,6 +69,7 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
         "importance": summary.importance,
         "rows": summary.shown_rows,
         "rowNumbers": summary.shown_numbers,
+        "rowLabels": summary.shown_labels,
         "nRows": summary.n_rows,
     }
 

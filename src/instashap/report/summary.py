@@ -65,6 +65,8 @@ class Summary:
     shown_rows : list of list
         Rows to start from, and their numbers in the table.
     shown_numbers : list of int
+    shown_labels : list of str
+        What a DataFrame's own index calls them; empty where it only counts.
     n_rows : int
         Rows that importances speak of.
     """
@@ -77,6 +79,7 @@ class Summary:
     importance: list[list[float]]
     shown_rows: list[list[Any]]
     shown_numbers: list[int]
+    shown_labels: list[str]
     n_rows: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,7 +132,8 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summ
     numbers = [] if table is None else _space(table.n_rows, MAX_SHOWN_ROWS).tolist()
     shown = [_middle_row(columns)] if table is None else _list_rows(table.take(np.array(numbers)))
     n_rows = 0 if some is None else some.n_rows
-    return Summary(fitted, audit, note, columns, terms, importance, shown, numbers, n_rows)
+    labels = [] if table is None else _name_rows(table, numbers)
+    return Summary(fitted, audit, note, columns, terms, importance, shown, numbers, labels, n_rows)
 
 
 def find_explainer(explainer_or_estimator: Any) -> Explainer:
@@ -169,6 +173,12 @@ def _are_own_rows(explainer: Explainer, X: Any) -> bool:
         return False
     encoded = fitted.encoder.encode(table)
     return bool((encoded.cells == own.cells).all() and (encoded.offsets == own.offsets).all())
+
+
+def _name_rows(table: Table, numbers: list[int]) -> list[str]:
+    """Labels of some rows by the table's index, none if these are their numbers."""
+    labels = [] if table.index is None else [str(table.index[number]) for number in numbers]
+    return [] if labels == [str(number) for number in numbers] else labels
 
 
 def _space(n_rows: int, n_kept: int) -> NDArray[np.int64]:
