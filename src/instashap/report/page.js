@@ -380,7 +380,9 @@
   function drawPair(term, { across, up, cells }, largest, width) {
     const [first, second] = term.columns.map((column) => columns[column].name);
     const [x, y] = term.columns.map((column) => (value) => formatValue(round(value, columns[column])));
-    const longest = up[0].name === null ? 5 : Math.max(...up.map((each) => Math.min(each.name.length, 9)));
+    const names = up[0].name === null ? d3.ticks(up[0].low, up[up.length - 1].high, 5).map(formatTick)
+      : up.map((each) => shorten(each.name, 9));
+    const longest = Math.max(...names.map((name) => name.length));
     const colours = d3.piecewise(d3.interpolateLab, ["#0072b2", "#f3f3f3", "#c04a00"]);
     const chart = Plot.plot({
       width, height: 250, marginLeft: 18 + 7 * longest, marginRight: 14, marginBottom: 38, marginTop: 24,
