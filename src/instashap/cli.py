@@ -51,7 +51,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    explain.add_argument("--row", type=int, metavar="N", help="also show this held-out row in the terminal (needs rich)")
+    explain.add_argument("--row", type=int, metavar="N", help="also show this held-out row in the terminal")
     audit = _add(
         commands,
         "audit",
