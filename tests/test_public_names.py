@@ -16,7 +16,7 @@ CONTRACT = {
         "interaction_values": ["X", "errors"],
         "mobius_values": ["X", "players", "errors"],
         "predict": ["X", "errors"],
-        "rank_terms": ["n_terms"],
+        "rank_terms": ["n_terms", "presence"],
         "purify": ["kind", "X", "sample_weight"],
         "compile": [],
         "save": ["path", "errors"],

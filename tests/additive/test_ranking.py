@@ -267,3 +267,24 @@ def test_of_too_many_unknowns_the_finest_are_left_out(record, monkeypatch):
     _, cross, variance = record.result.total.around(record.result.total)
     drop, _ = explain_criterion(record, kept, record.result.total.scatter / record.result.total.weight, cross)
     assert found.gains.sum() == pytest.approx((drop / variance).mean() / solved.problem.total_mass, rel=1e-9)
+
+
+def test_parts_under_presence_sets_are_ranked_one_by_one_after_a_terms_own(encode):
+    # f = b, and a tells ρ b where b is unknown: a part of a's own, and one under {a, b} that takes it back. c tells nothing.
+    rho = 0.6
+    signs = np.array(list(product([-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0])))
+    X = np.repeat(signs, np.where(signs[:, 0] == signs[:, 1], 40, 10), axis=0)  # a = b in eight of ten rows
+    record = make_record(encode, X, X[:, 1], smoothness=Strengths(1e-10, 1e-10), order=1, presence_order=2)
+    found = rank_terms(record, presence=True)
+    parts = list(zip(name_terms(record, found), found.presence, strict=True))
+    assert parts[:3] == [((1,), (1,)), ((0,), (0,)), ((0,), (0, 1))]
+    assert len(parts) == len(set(parts)) == 9  # three columns, each by itself and beside each other one
+    for values, presence in parts:
+        assert len(presence) == 1 or parts.index((values, values)) < parts.index((values, presence))
+    # Masses of the coalitions that hold one and two given players: 3/2 and 7/6 of 2 (three players)
+    np.testing.assert_allclose(found.gains[0], 3 / 4, rtol=1e-6)
+    np.testing.assert_allclose(found.gains[1:3].sum(), rho**2 * (3 / 4 - 7 / 12), rtol=1e-5)
+    np.testing.assert_allclose(found.gains[3:], 0, atol=1e-7)
+    whole = rank_terms(record)
+    assert whole.presence == ()
+    np.testing.assert_allclose(whole.gains.sum(), found.gains.sum(), rtol=1e-9)

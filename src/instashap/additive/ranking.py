@@ -1,7 +1,7 @@
 """Which terms matter, and how many are needed: greedy forward ranking by the exact drop of the masked risk.
 
-The gain of a term (all its unknowns, under every presence set) given what is already in is a Schur complement of the normal
-equations: a Sobol-like index that stays right under correlation. All of it comes from moments.
+The gain of a term (all its unknowns, or those under one presence set) given what is already in is a Schur complement of the
+normal equations: a Sobol-like index that stays right under correlation. All of it comes from moments.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dsyrk
 
 from .._errors import TooLargeError
-from ..game.terms import ValueSet, close_downwards
+from ..game.terms import PresenceSet, ValueSet, close_downwards
 from ..table.encoding import Encoded
 from .design import ValueFunctions
 from .moments import accumulate_moments, assign_folds
@@ -45,6 +45,8 @@ class Ranking:
     ----------
     order : ndarray of shape (n_ranked,), int64
         Positions of the terms among the model's value sets.
+    presence : tuple of tuple of int
+        Presence set of each ranked part; empty where terms are ranked whole.
     gains : ndarray of shape (n_ranked,), float64
         Drop of the penalised masked risk, the criterion of the fit, as a share of the masked risk of the base value alone.
     variance_shares : ndarray of shape (n_ranked,), float64
@@ -57,17 +59,21 @@ class Ranking:
     """
 
     order: NDArray[np.int64]
+    presence: tuple[PresenceSet, ...]
     gains: NDArray[np.float64]
     variance_shares: NDArray[np.float64]
     masked_risks: NDArray[np.float64]
     r2: NDArray[np.float64]
 
 
-def rank_terms(record: "FitRecord", n_terms: int | None = None) -> Ranking:
+def rank_terms(record: "FitRecord", n_terms: int | None = None, presence: bool = False) -> Ranking:
     """Rank the terms of a fit at its penalty strengths.
 
     A term comes after all terms of fewer columns that it contains. Where some of these are missing, the whole bundle competes
     with its joint gain a term: a product of two columns without effects of their own is found.
+
+    With ``presence`` the part of a term under each presence set is ranked by itself, after what the term tells once its own
+    players are present.
 
     Of a fit with more than 6 500 unknowns the finest parts under larger presence sets are left out of all this.
 
@@ -76,6 +82,7 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None) -> Ranking:
     record : FitRecord
     n_terms : int, optional
         Stop after so many (and the bundle that is being added).
+    presence : bool
 
     Raises
     ------
@@ -91,7 +98,7 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None) -> Ranking:
             "fit with fewer interactions (interactions=50)"
         )
     if not len(problem):
-        return Ranking(np.empty(0, dtype=np.int64), *np.empty((4, 0)))
+        return Ranking(np.empty(0, dtype=np.int64), (), *np.empty((4, 0)))
     penalty = record.result.chosen.strengths.penalise(functions)
     variance = total.output_scatter / total.weight
     is_live = variance > 0
@@ -99,8 +106,8 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None) -> Ranking:
     with _limit_threads(len(problem)):
         whole = total.around(total)
         target = problem.weigh_target(whole[1]) * np.sqrt(scale)
-        terms = _find_terms(problem, functions)
-        order = _order_terms(_Elimination(_assemble(problem, whole[0], penalty), target, terms), functions.value_sets, n_terms)
+        terms = (_find_parts if presence else _find_terms)(problem, functions)
+        order = _order_terms(_Elimination(_assemble(problem, whole[0], penalty), target, terms), n_terms)
         path = _Path(problem, penalty, [terms[term].every for term in order])
         gains, _, full = path.follow(whole[:2], whole, scale)
         held_out = np.zeros((2, len(order)))
@@ -108,20 +115,70 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None) -> Ranking:
             held_out += share * np.stack(path.follow(train, test, scale)[1:])
     if not held_out.any():
         held_out[:] = np.nan  # a single fold
-    return Ranking(order, gains, -np.diff(full, prepend=float(is_live.any())), held_out[0], 1.0 - held_out[1])
+    ranked = [terms[each] for each in order]
+    return Ranking(
+        np.array([each.number for each in ranked], dtype=np.int64),
+        tuple(problem.presence_sets[problem.presence[each.every[0]]] for each in ranked) if presence else (),
+        gains,
+        -np.diff(full, prepend=float(is_live.any())),
+        held_out[0],
+        1.0 - held_out[1],
+    )
 
 
 class _Term(NamedTuple):
-    """Positions of a term's unknowns: those under its own players alone, and every one (a slice)."""
+    """A term, or the part of one under a presence set.
 
+    Attributes
+    ----------
+    number : int
+        Position of its value set.
+    own, every : ndarray, int64
+        Positions of its unknowns: those that are in a bundle with others, and every one (a slice).
+    needs : list of int
+        Positions of what comes before it, and its own.
+    depth : tuple of int
+        What sorts a bundle: columns, and whether the presence set is a larger one.
+    """
+
+    number: int
     own: NDArray[np.int64]
     every: NDArray[np.int64]
+    needs: list[int]
+    depth: tuple[int, int]
 
 
 def _find_terms(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term]:
+    """Terms whole; in a bundle with others they count under their own players alone."""
+    value_sets = functions.value_sets
+    position = {values: term for term, values in enumerate(value_sets)}
+    needs = [[position[part] for part in close_downwards([values]) if part in position] for values in value_sets]
+    return [
+        _Term(number, each[~problem.is_extra[each]], each, needs[number], (len(value_sets[number]), 0))
+        for number, each in enumerate(_find_places(problem, functions))
+    ]
+
+
+def _find_parts(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term]:
+    """The parts of terms, one for each presence set, those under a term's own players first."""
+    found: list[_Term] = []
+    own: dict[ValueSet, int] = {}
+    for number, (values, places) in enumerate(zip(functions.value_sets, _find_places(problem, functions), strict=True)):
+        for part in np.split(places, np.flatnonzero(np.diff(problem.presence[places])) + 1):
+            is_extra = bool(len(part)) and bool(problem.is_extra[part[0]])
+            if not is_extra:
+                own[values] = len(found)
+            found.append(_Term(number, part, part, [], (len(values), int(is_extra))))
+    for place, term in enumerate(found):
+        before = [own[each] for each in close_downwards([functions.value_sets[term.number]]) if each in own]
+        term.needs.extend([*before, place] if term.depth[1] else before)
+    return found
+
+
+def _find_places(problem: MaskedProblem, functions: ValueFunctions) -> list[NDArray[np.int64]]:
+    """Positions of each value set's unknowns."""
     starts = np.searchsorted(functions.owners[problem.functions], np.arange(len(functions.value_sets) + 1))
-    places = [np.arange(*span) for span in pairwise(starts)]
-    return [_Term(each[~problem.is_extra[each]], each) for each in places]
+    return [np.arange(*span) for span in pairwise(starts)]
 
 
 def _assemble(problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float64]:
@@ -190,19 +247,20 @@ class _Elimination:
         self.matrix[stop:, start:stop] = 0.0
 
 
-def _order_terms(elimination: _Elimination, value_sets: Sequence[ValueSet], n_terms: int | None) -> NDArray[np.int64]:
+def _order_terms(elimination: _Elimination, n_terms: int | None) -> NDArray[np.int64]:
     """Greedily the bundle of largest gain a term, its smaller terms first."""
-    position = {values: term for term, values in enumerate(value_sets)}
-    needs = [[position[part] for part in close_downwards([values]) if part in position] for values in value_sets]
+    terms = elimination.terms
     order: list[int] = []
-    n_terms = len(value_sets) if n_terms is None else min(n_terms, len(value_sets))
+    is_in = np.zeros(len(terms), dtype=bool)
+    n_terms = len(terms) if n_terms is None else min(n_terms, len(terms))
     while len(order) < n_terms:
-        bundles = [[part for part in needs[term] if part not in order] for term in range(len(needs)) if term not in order]
+        bundles = [[part for part in terms[term].needs if not is_in[part]] for term in np.flatnonzero(~is_in)]
         best = bundles[int(np.argmax(elimination.compute_gains(bundles) / [len(bundle) for bundle in bundles]))]
         own = dict(zip(best, elimination.compute_gains([[term] for term in best]), strict=True))
-        for term in sorted(best, key=lambda term: (len(value_sets[term]), -own[term])):
+        for term in sorted(best, key=lambda term: (terms[term].depth, -own[term])):
             elimination.eliminate(term)
             order.append(term)
+            is_in[term] = True
     return np.array(order, dtype=np.int64)
 
 

@@ -421,7 +421,7 @@ class Explainer:
             return values
         return values, _squeeze(fitted.look_up(fitted.get_errors().prediction, table, self.n_jobs)[:, 0])
 
-    def rank_terms(self, n_terms: int | None = None) -> pd.DataFrame:
+    def rank_terms(self, n_terms: int | None = None, *, presence: bool = False) -> pd.DataFrame:
         """Terms from the most to the least useful, each given those before it, and what the first so many of them explain.
 
         Greedy: the next term is the one whose addition lowers the masked risk most, exactly, at the chosen smoothness; a pair
@@ -431,11 +431,15 @@ class Explainer:
         ----------
         n_terms : int, optional
             Stop after about so many.
+        presence : bool
+            Rank the parts of terms one by one, a part for each set of features that must be known: which others change what
+            a term tells. A part under a larger set comes after the term's own.
 
         Returns
         -------
         DataFrame
-            Index: number of terms so far. ``term``: name; ``columns``: positions. ``gain``: drop of the fit's criterion, as
+            Index: number of terms so far. ``term``: name; ``columns``: positions; with ``presence``, ``known``: names of the
+            features of the presence set, ``"*"`` for any other. ``gain``: drop of the fit's criterion, as
             a share of the masked risk of the base value alone. ``variance_share``: rise of R² on the fitted rows; with
             independent columns the Sobol index. ``masked_risk`` and ``r2``: cross-validated, of the model of this and all
             earlier terms, the first as a share of that of the base value alone (NaN if nothing can be held out).
@@ -453,11 +457,14 @@ class Explainer:
         from ..additive.ranking import rank_terms
 
         fitted = self._check_fitted()
-        ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms)
+        ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms, presence)
+        names = [*fitted.feature_names, "*"]  # any other is -1
+        known = [tuple(names[player] for player in each) for each in ranking.presence]
         return pd.DataFrame(
             {
                 "term": [fitted.term_names[term] for term in ranking.order],
                 "columns": [fitted.model.value_sets[term] for term in ranking.order],
+                **({"known": known} if presence else {}),
                 "gain": ranking.gains,
                 "variance_share": ranking.variance_shares,
                 "masked_risk": ranking.masked_risks,
