@@ -98,8 +98,8 @@ class ClosedFormFitter:
     order : int
         The most columns a shape function may read, 1 to 3.
     presence_order : int or "auto"
-        The most players a presence set may hold; "auto" tries up to 4 (from 11 to 20 features 3) and keeps what lowers the
-        held-out risk. Above 20 features most of these sets are tied: any others count alike.
+        The most players a presence set may hold; "auto" tries up to 4 and keeps what lowers the held-out risk. Above
+        10 features sets of four, above 20 most sets of three are tied: any others count alike; above 50 sets of three at most.
     interactions : "auto", "all", int, or list of column tuples
     smoothness : Strengths or None
         Fixed penalty strengths: nothing is chosen then, the model has exactly the orders asked for ("auto" presence means

@@ -55,9 +55,8 @@ MAX_TUNED_PRESENCE = 3000
 # Presence sets of one size, if all are taken: the triples of 20 players, the quadruples of 13. Beyond, so many of the best.
 MAX_PRESENCE_SETS = 1200
 N_BEST_PRESENCE_SETS = 600
-# Players up to which quadruples are on offer where nobody asks for them.
+# Players up to which quadruples are on offer where nobody asks for them: written out, or two players tied to any two others.
 MAX_PLAYERS_QUADRUPLES = 10
-# … and, where triples are tied, tied to any two others; a fit of more players has enough to do.
 MAX_PLAYERS_TIED_QUADRUPLES = 50
 
 
@@ -111,8 +110,7 @@ class Search:
     @property
     def max_presence(self) -> int:
         asked = self.fitter.presence_order
-        has_tied_quadruples = not self._has_all_triples and self.n_players <= MAX_PLAYERS_TIED_QUADRUPLES
-        default = 4 if self.n_players <= MAX_PLAYERS_QUADRUPLES or has_tied_quadruples else 3
+        default = 4 if self.n_players <= MAX_PLAYERS_TIED_QUADRUPLES else 3
         return min(self.n_players, max(default, self.fitter.order) if isinstance(asked, str) else asked)
 
     @property
@@ -322,12 +320,16 @@ class Search:
         return compute_axis_functions(axis, *moments, self.derivative, limit)
 
     def _offer_presence(self, size: int) -> None:
-        """Presence sets of a size: all if there are few, else the best pairs and triples, and sets of any others tied."""
+        """Presence sets of a size: all if there are few, else the best pairs and triples, and sets of any others tied.
+
+        Quadruples of more than a few players are written out only where they are asked for.
+        """
         n_most = MAX_PRESENCE_SETS
         if size == 2:
             n_spare = self.budget - len(self.main_effects[0].moments.functions)
             n_most = min(max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1), MAX_PRESENCE_SETS)
-        if comb(self.n_players, size) <= n_most:
+        is_wanted = size < 4 or self.n_players <= MAX_PLAYERS_QUADRUPLES or not isinstance(self.fitter.presence_order, str)
+        if is_wanted and comb(self.n_players, size) <= n_most:
             self.presence_sets[size] = list(combinations(range(self.n_players), size))
             return
         offered: list[PresenceSet] = []
@@ -335,7 +337,7 @@ class Search:
             offered = self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
         elif size == 3:
             offered = find_triangles(self._rank_players(), N_BEST_PRESENCE_SETS)
-        if not self._has_all_triples:
+        if size > 3 or not self._has_all_triples:
             named = [each for each in self.presence_sets[min(size - 1, 2)] if ANY not in each]
             offered += [(*[ANY] * (size - len(each)), *each) for each in named]
         if offered:
@@ -343,7 +345,7 @@ class Search:
 
     @property
     def _has_all_triples(self) -> bool:
-        """Whether every triple of players is on offer as a presence set; where not, tied sets are."""
+        """Whether every triple of players is on offer as a presence set; where not, tied sets are in their place."""
         return comb(self.n_players, 3) <= MAX_PRESENCE_SETS
 
     def _rank_players(self) -> list[PresenceSet]:
