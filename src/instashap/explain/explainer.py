@@ -44,8 +44,8 @@ class Explainer:
     order : int
         The most columns a shape function reads, 1 to 3; 2 means pairs.
     presence_order : int or "auto"
-        The most features whose joint presence may matter. "auto" tries up to 4 (above 50 features 3; above 10 most
-        sets are tied: any others count alike) and keeps what lowers the held-out risk; equal to ``order`` it is the paper's model.
+        The most features whose joint presence may matter. "auto" tries up to 4 (above 50 features 3; above 10 most sets are
+        tied: any others count alike) and keeps what lowers the held-out risk; equal to ``order`` it is the paper's model.
     interactions : "auto", "all", int, or list of column tuples
         Which terms of two and more columns to offer: the screened best, all, so many, or these. 0: main effects only.
     output : {"auto", "raw", "probability"}
