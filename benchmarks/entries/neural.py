@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -14,7 +15,7 @@ from ..runner import Bench, Figure, judge, judge_seconds, measure_seconds
 
 def run(bench: Bench) -> dict[str, Figure]:
     """Variance of the gradient by sampled masks; held-out errors ``100 (1 - R²)`` of bike sharing at orders 1, 2 and 3."""
-    return {**_measure_noise(bench), **_measure_bike(bench)}
+    return {**_measure_noise(bench), **_measure_options(bench), **_measure_bike(bench)}
 
 
 def _measure_noise(bench: Bench) -> dict[str, Figure]:
@@ -60,6 +61,57 @@ def _measure_noise(bench: Bench) -> dict[str, Figure]:
         figures[f"squared distance of the mean gradient, {n_masks} sampled masks a row"] = judge(bias)
     bench.notes.append("variances over draws of masks for the same 512 rows, relative to the squared gradient")
     return figures
+
+
+def _measure_options(bench: Bench) -> dict[str, Figure]:
+    """Seconds of an epoch of the exact loss, and before the first ends, in float32, in bfloat16 and compiled."""
+    options: dict[str, dict[str, Any]] = {
+        "float32": {"precision": "float32"},
+        "bfloat16": {"precision": "bfloat16"},
+        "float32, compiled": {"precision": "float32", "compile": True},
+    }
+    figures = {}
+    for name, option in options.items():
+        seconds, held_out = _time_epochs(bench, option)
+        figures[f"{name}: an epoch of 20 000 rows"] = judge(float(np.median(seconds[1:])), "s")
+        figures[f"{name}: the first epoch"] = judge(seconds[0], "s")
+        figures[f"{name}: held-out loss"] = judge(held_out)
+    return figures
+
+
+def _time_epochs(bench: Bench, option: dict[str, Any]) -> tuple[list[float], float]:
+    """Seconds of every epoch of an additive net with pairs and presence triples, and the last held-out loss."""
+    import torch
+
+    from instashap.datasets import make_equicorrelated
+    from instashap.game.coalitions import compute_shapley_size_law
+    from instashap.neural import NetShape, TrainingPlan
+    from instashap.neural.devices import choose_device
+    from instashap.neural.losses import compute_exact_loss, make_mask_masses
+    from instashap.neural.nets import AdditiveNet
+    from instashap.neural.training import seed_weights, train
+
+    d, n_rows, device = 12, bench.choose(20_000, 1000), choose_device(bench.device)
+    made = make_equicorrelated(d, 0.6, random_state=0).sample(n_rows, random_state=0)
+    rows, target = (torch.as_tensor(each.reshape(n_rows, -1), dtype=torch.float32, device=device) for each in made)
+    weights = torch.ones(n_rows, device=device)
+    value_sets = [each for size in (1, 2) for each in combinations(range(d), size)]
+    with seed_weights(0):
+        net = AdditiveNet(np.arange(d), value_sets, range(d), list(combinations(range(d), 3)), 1, NetShape()).to(device)
+    masses = make_mask_masses(net.presence_sets, compute_shapley_size_law(d, 1.0)).to(device)
+    marks = [time.perf_counter()]
+
+    def compute_loss(batch: Any, _: Any) -> Any:
+        chosen = batch.to(device)
+        return compute_exact_loss(net(rows[chosen]), target[chosen], weights[chosen], masses)
+
+    def note(share: float, what: str) -> None:
+        marks.append(time.perf_counter())
+
+    plan = TrainingPlan(bench.choose(6, 2), batch_rows=512, device=bench.device, progress=note, **option)
+    some = torch.arange(1000)
+    trained = train(net, compute_loss, n_rows, lambda: float(compute_loss(some, None)), plan)
+    return np.diff(marks).tolist(), trained.held_out_losses[-1]
 
 
 def _measure_bike(bench: Bench) -> dict[str, Figure]:

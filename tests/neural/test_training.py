@@ -1,12 +1,17 @@
 """The training loop: what it keeps, what it refuses, and that it goes on where it was cut off."""
 
+import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
+from instashap.game.coalitions import compute_shapley_size_law
 from instashap.neural.devices import choose_device
+from instashap.neural.losses import compute_exact_loss, make_mask_masses
+from instashap.neural.nets import AdditiveNet, NetShape
 from instashap.neural.training import TrainingPlan, seed_weights, train
 
 PLAN = TrainingPlan(n_epochs=6, batch_rows=8, learning_rate=0.05, device="cpu")
@@ -107,6 +112,28 @@ def test_unknown_and_missing_devices_are_said():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="torch finds none here"):
             choose_device("cuda")
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:torch")
+@pytest.mark.filterwarnings("ignore:.*:FutureWarning:torch")
+def test_a_compiled_net_learns_the_same_from_batches_of_two_sizes():
+    law = compute_shapley_size_law(3)
+    generator = torch.Generator().manual_seed(0)
+    rows, target = torch.randn(245, 3, generator=generator), torch.randn(245, 1, generator=generator)
+
+    def learn(plan):
+        with seed_weights(0):
+            net = AdditiveNet(np.arange(3), [(0,), (1,), (2,), (0, 1), (0, 2)], range(3), [(0, 1), (1, 2)], 1, NetShape())
+        masses = make_mask_masses(net.presence_sets, law)
+
+        def compute_loss(batch, generator):
+            return compute_exact_loss(net(rows[batch]), target[batch], torch.ones(len(batch)), masses)
+
+        return train(net, compute_loss, len(rows), lambda: float(compute_loss(torch.arange(245), None)), plan).held_out_losses
+
+    plan = TrainingPlan(n_epochs=2, batch_rows=60, device="cpu")  # four batches: 62, 61, 61, 61
+    np.testing.assert_allclose(learn(replace(plan, compile=True)), learn(plan), rtol=1e-4)
 
 
 def test_an_unknown_precision_is_said():

@@ -147,7 +147,7 @@ def train(
     n_steps = settled.n_epochs * settled.n_batches
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _follow_cycle(step / n_steps))
     if plan.compile:
-        net.compile()
+        net.compile(dynamic=False)  # batches have two sizes, one row apart: code for both, where one for any size fails
     state = _resume(net, optimiser, schedule, settled)
     use_precision = _choose_precision(plan)
     while state.epoch < settled.n_epochs and not _is_done(state, settled):
