@@ -41,7 +41,7 @@ docs: $(VENV)/.docs
 test-min: $(BIN)/python
 	$(PYTHON) -m venv .venv-min
 	.venv-min/bin/python -m pip install --quiet --upgrade pip
-	.venv-min/bin/python -m pip install --quiet -e '.[cli,shap]' pytest 'numpy==2.0.*' 'pandas==2.2.*' 'scikit-learn==1.6.*' 'scipy==1.13.*'
+	.venv-min/bin/python -m pip install --quiet -e '.[cli,shap]' pytest interpret-core 'numpy==2.0.*' 'pandas==2.2.*' 'scikit-learn==1.6.*' 'scipy==1.13.*'
 	.venv-min/bin/python -m pytest -q -rs -W default
 
 clean:

@@ -40,7 +40,7 @@ def test_a_model_of_pairs_is_told_exactly_by_single_references():
 
 
 def test_categories_missing_values_and_several_outputs_are_told_too():
-    frame = pd.DataFrame(X, columns=[f"c{k}" for k in range(18)])
+    frame = pd.DataFrame(X.copy(), columns=[f"c{k}" for k in range(18)])
     frame["c0"] = pd.Categorical(np.where(X[:, 0] > 0.3, "high", np.where(X[:, 0] < -0.5, "low", "middle")))
     frame.loc[frame.index[::9], "c1"] = np.nan
 
