@@ -18,15 +18,16 @@
 Plain ``ValueError`` and ``TypeError`` are raised for bad values and wrong kinds.
 """
 
+import os
 import sys
 import warnings
 from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line outside the package that led here: the caller's own."""
+    """Warn at the line outside the package that led here: the caller's own, or that of a library between."""
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1

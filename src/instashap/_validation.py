@@ -217,8 +217,9 @@ def find_column(column: Any, names: Sequence[str], what: str) -> int:
 
 def _suggest(column: Any, names: Sequence[str]) -> str:
     """What may have been meant."""
-    close = get_close_matches(str(column), [str(name) for name in names], n=1)
-    return f"did you mean {close[0]!r}? " if close else ""
+    named = {str(name): name for name in names}
+    close = get_close_matches(str(column), named, n=1)
+    return f"did you mean {named[close[0]]!r}? " if close else ""
 
 
 def check_interactions(interactions: Any, names: Sequence[str], order: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -25,6 +26,8 @@ from .trust.report import TrustReport
 if TYPE_CHECKING:
     import pandas as pd
 
+# A number as most of Europe writes it.
+_DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 # Share of the rows that a model is not trained on.
 HELD_OUT = 0.2
 
@@ -79,12 +82,19 @@ def read_file(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """A table whose columns are separated by commas, or by what separates the names in its first line."""
+    """A table whose columns are separated by what separates the names in its first line: commas, semicolons or tabs.
+
+    Between semicolons and tabs, numbers may have decimal commas.
+    """
     import pandas as pd
 
-    table = pd.read_csv(path)
-    separators = [each for each in ";\t|" if table.shape[1] == 1 and each in str(table.columns[0])]
-    return pd.read_csv(path, sep=separators[0]) if separators else table
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        first = lines.readline()
+    separator = max(",;\t", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))  # the first of equals
+    table = pd.read_csv(path, sep=separator)
+    texts = table.select_dtypes(exclude=["number", "bool"]).dropna(axis=1, how="all")
+    has_commas = any(texts[name].dropna().map(str).str.fullmatch(_DECIMAL_COMMA).all() for name in texts)
+    return pd.read_csv(path, sep=separator, decimal=",") if separator != "," and has_commas else table
 
 
 def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int | None = None) -> Explained:
@@ -115,7 +125,7 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
 
 
 def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    find_column(target, list(data.columns), "--target")
+    target = data.columns[find_column(target, list(data.columns), "--target")]
     if data[target].isna().any():
         raise ValueError(f"the target column {target!r} holds {int(data[target].isna().sum())} missing values; drop those rows")
     X, y = data.drop(columns=target), data[target]
@@ -124,8 +134,8 @@ def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Ser
     n_levels = y.nunique()
     if y.dtype.kind not in "fiub" and 2 * n_levels > max(len(y), 40):
         raise ValueError(
-            f"the target column {target!r} holds {n_levels:,} different texts in {len(y):,} rows, more like names than labels; "
-            "name another --target"
+            f"the target column {target!r} holds {n_levels:,} different values in {len(y):,} rows that are no numbers "
+            f"({y.dtype}); a class has several rows: name another --target, or make it a number"
         )
     return X, y
 
@@ -148,6 +158,8 @@ def audit_table(data: pd.DataFrame, target: str, model: Any = None, orders: Iter
 def check_row(row: int, n_rows: int) -> None:
     """Raise ``ValueError`` unless so many rows hold out this one."""
     n_held_out = ceil(HELD_OUT * n_rows)
+    if not n_held_out:
+        raise ValueError("the table has no rows")
     if not 0 <= row < n_held_out:
         raise ValueError(f"--row {row} is not among the held-out rows, which are numbered 0 to {n_held_out - 1}")
 

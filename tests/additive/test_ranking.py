@@ -288,3 +288,13 @@ def test_parts_under_presence_sets_are_ranked_one_by_one_after_a_terms_own(encod
     whole = rank_terms(record)
     assert whole.presence == ()
     np.testing.assert_allclose(whole.gains.sum(), found.gains.sum(), rtol=1e-9)
+
+
+def test_parts_of_smooth_columns_are_each_ranked_once(encode):
+    X = make_normals(500, 0.5, n_columns=4)
+    record = make_record(encode, X, np.sin(2 * X[:, 0]) + X[:, 1] * X[:, 2], order=2, presence_order=3)
+    found, whole = rank_terms(record, presence=True), rank_terms(record)
+    parts = list(zip(name_terms(record, found), found.presence, strict=True))
+    assert len(set(parts)) == len(parts) > len(whole.order)
+    np.testing.assert_allclose(found.gains.sum(), whole.gains.sum(), rtol=1e-9)
+    np.testing.assert_allclose(found.masked_risks[-1], whole.masked_risks[-1], rtol=1e-9)

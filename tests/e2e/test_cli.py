@@ -267,7 +267,7 @@ TRAINED = "houses.csv --target price"
 NO_MODEL = "is not a model that pickle or joblib can load"
 MISTAKES = {
     "houses.csv --target prize": "--target names the unknown column 'prize'; did you mean 'price'? the columns are 'size', ",
-    "names.csv --target name": "the target column 'name' holds 250 different texts in 250 rows, more like names than labels",
+    "names.csv --target name": "the target column 'name' holds 250 different values in 250 rows that are no numbers",
     "wide.csv --target price --order 4": "order=4 is not available: a shape function reads at most 3 columns",
     f"{TRAINED} --row 50": "--row 50 is not among the held-out rows, which are numbered 0 to 49",
     "nowhere.csv --target price": "there is no file nowhere.csv",
@@ -407,12 +407,23 @@ def test_a_report_of_an_unknown_kind_is_refused_before_anything_is_trained(house
     assert done.stderr.splitlines()[-1].startswith("instashap: a report is written as .html, .md or .json, got path=")
 
 
-@pytest.mark.parametrize("separator", [";", "\t"])
-def test_a_csv_without_commas_is_read_by_what_separates_its_names(tmp_path: Path, separator: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("size;town\n1.5;north\n2;south, by the sea\n", {"size": [1.5, 2.0], "town": ["north", "south, by the sea"]}),
+        ("size\ttown\n1.5\tnorth\n", {"size": [1.5], "town": ["north"]}),
+        ("size;rooms;price\n1;3;100\n2,5;;-1,5e3\n", {"size": [1.0, 2.5], "rooms": [3.0, None], "price": [100.0, -1500.0]}),
+        ("P(a|b)\n0.5\n", {"P(a|b)": [0.5]}),
+        ('"size; m2",town\n1.5,"north; east"\n', {"size; m2": [1.5], "town": ["north; east"]}),
+        ("\ufeffsize;town\n1;north\n", {"size": [1], "town": ["north"]}),
+    ],
+)
+def test_a_csv_is_read_by_what_separates_its_names(tmp_path: Path, text: str, expected: dict[str, list[Any]]) -> None:
     from instashap.workflow import read_file
 
-    (tmp_path / "rows.csv").write_text(f"size{separator}town\n1.5{separator}north, by the sea\n", encoding="utf-8")
-    assert read_file(tmp_path / "rows.csv").to_dict("list") == {"size": [1.5], "town": ["north, by the sea"]}
+    (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
+    found = read_file(tmp_path / "rows.csv").astype(object)
+    assert found.where(found.notna(), None).to_dict("list") == expected
 
 
 # --- A file as people have them: dates as text, empty columns ---------------------------------------------------------------

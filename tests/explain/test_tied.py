@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import instashap
+from instashap.datasets import make_factor
 from instashap.game.terms import ANY
 from instashap.trust.redundancy import find_redundancy
 from instashap.trust.rung import Held, Rows, iterate_masked
@@ -116,3 +117,23 @@ def test_redundant_pairs_are_those_of_the_components(table: Any) -> None:
     for each in found:
         part = explainer.mobius_values(X, list(each.features))
         np.testing.assert_allclose(each.share, part.var() / f.var(), rtol=1e-9)
+
+
+def test_one_live_column_among_twelve_is_fitted() -> None:
+    X = np.zeros((300, 12))
+    X[:, 0] = np.random.default_rng(0).normal(size=300)
+    explainer = instashap.Explainer().fit(X, outputs=X[:, 0])
+    np.testing.assert_allclose(explainer.shap_values(X)[:, 0], X[:, 0] - X[:, 0].mean(), atol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+def test_asking_for_quadruples_is_no_worse_than_not_asking() -> None:
+    simulator = make_factor(12, rank=3, random_state=0)
+    X, f = simulator.sample(1000, random_state=0)
+    rows, _ = simulator.sample(100, random_state=1)
+    exact = simulator.shap_values(rows)
+    errors = {
+        presence: ((instashap.Explainer(presence_order=presence).fit(X, outputs=f).shap_values(rows) - exact) ** 2).sum()
+        for presence in ("auto", 4)
+    }
+    assert errors[4] <= 1.001 * errors["auto"]

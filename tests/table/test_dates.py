@@ -102,3 +102,11 @@ def test_a_fit_on_text_that_reads_as_dates_says_what_to_pass():
     advice = r"reads as dates, so pass the parts that matter, such as pd.to_datetime\(X\['day'\]\)"
     with pytest.warns(instashap.DataWarning, match=advice):
         instashap.Explainer(order=1).fit(rows, outputs=np.arange(300.0))
+
+
+def test_the_last_minutes_of_a_year_are_of_that_year():
+    parts, _ = split_dates(pd.DataFrame({"at": ["2023-12-31 23:45", "2024-01-01 00:00", "2023-12-31 23:44"]}))
+    year = parts["at (year)"]
+    assert year[2] < year[0] < 2024.0 == year[1]
+    days, _ = split_dates(pd.DataFrame({"day": ["2023-12-31", "2024-01-01", "2023-12-30", "2024-07-02"]}))
+    assert days["day (year)"].tolist() == [2023.9972, 2024.0, 2023.9945, 2024.5]  # 364 and 363 days of 365

@@ -52,7 +52,7 @@ PRESENCE_SHARE = 1 / 3
 MAX_FUNCTIONS = 4000
 # Unknowns up to which the parts under larger presence sets have their strength chosen: it matters where rows are few.
 MAX_TUNED_PRESENCE = 3000
-# Presence sets of one size, if all are taken: the triples of 20 players, the quadruples of 13. Beyond, so many of the best.
+# Presence sets of one size, if all are taken: the triples of 20 players, the quadruples of 14. Beyond, so many of the best.
 MAX_PRESENCE_SETS = 1200
 N_BEST_PRESENCE_SETS = 600
 # Players up to which quadruples are on offer where nobody asks for them: written out, or two players tied to any two others.
@@ -322,23 +322,23 @@ class Search:
     def _offer_presence(self, size: int) -> None:
         """Presence sets of a size: all if there are few, else the best pairs and triples, and sets of any others tied.
 
-        Quadruples of more than a few players are written out only where they are asked for.
+        Quadruples of more than a few players are tied, and written out as well only where they are asked for.
         """
         n_most = MAX_PRESENCE_SETS
         if size == 2:
             n_spare = self.budget - len(self.main_effects[0].moments.functions)
             n_most = min(max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1), MAX_PRESENCE_SETS)
-        is_wanted = size < 4 or self.n_players <= MAX_PLAYERS_QUADRUPLES or not isinstance(self.fitter.presence_order, str)
-        if is_wanted and comb(self.n_players, size) <= n_most:
-            self.presence_sets[size] = list(combinations(range(self.n_players), size))
-            return
+        is_large = size > 3 and self.n_players > MAX_PLAYERS_QUADRUPLES
+        is_written = comb(self.n_players, size) <= n_most and not (is_large and isinstance(self.fitter.presence_order, str))
         offered: list[PresenceSet] = []
-        if size == 2:
+        if is_written:
+            offered = list(combinations(range(self.n_players), size))
+        elif size == 2:
             offered = self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
         elif size == 3:
             offered = find_triangles(self._rank_players(), N_BEST_PRESENCE_SETS)
-        if size > 3 or not self._has_all_triples:
-            named = [each for each in self.presence_sets[min(size - 1, 2)] if ANY not in each]
+        if is_large or not (is_written or self._has_all_triples):
+            named = [each for each in self.presence_sets.get(min(size - 1, 2), ()) if ANY not in each]
             offered += [(*[ANY] * (size - len(each)), *each) for each in named]
         if offered:
             self.presence_sets[size] = offered

@@ -176,9 +176,17 @@ def _are_own_rows(explainer: Explainer, X: Any) -> bool:
 
 
 def _name_rows(table: Table, numbers: list[int]) -> list[str]:
-    """Labels of some rows by the table's index, none if these are their numbers."""
-    labels = [] if table.index is None else [str(table.index[number]) for number in numbers]
-    return [] if labels == [str(number) for number in numbers] else labels
+    """Labels of some rows by the table's index, none if these are their numbers or do not tell rows apart."""
+    labels = [] if table.index is None else [_name_row(table.index[number]) for number in numbers]
+    tells = all(labels) and len(set(labels)) == len(labels) and labels != [str(number) for number in numbers]
+    return labels if tells else []
+
+
+def _name_row(label: Any) -> str:
+    """A label of an index as text; of several levels side by side, of a day without its midnight."""
+    if isinstance(label, tuple):
+        return " · ".join(map(_name_row, label))
+    return str(label).removesuffix(" 00:00:00")
 
 
 def _space(n_rows: int, n_kept: int) -> NDArray[np.int64]:

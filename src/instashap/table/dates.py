@@ -32,9 +32,9 @@ def reads_as_dates(values: Iterable[Any]) -> bool:
 def split_dates(X: pd.DataFrame, keep: Collection[str] = ()) -> tuple[pd.DataFrame, dict[str, list[str]]]:
     """The table with each column of dates replaced by its parts, and the names of the parts by column.
 
-    ``day`` becomes ``day (year)``, a number with the year's elapsed fraction (to four digits, about an hour), ``day (month)``
-    (1 to 12), ``day (weekday)`` (text), and ``day (hour)`` (0 to 23) if it has times of day. Missing dates have missing
-    parts. Times with an offset are taken in UTC.
+    ``day`` becomes ``day (year)``, a number with the year's elapsed fraction (to four digits, with times of day to six),
+    ``day (month)`` (1 to 12), ``day (weekday)`` (text), and ``day (hour)`` (0 to 23) if it has times of day. Missing dates
+    have missing parts. Times with an offset are taken in UTC.
 
     Parameters
     ----------
@@ -78,7 +78,9 @@ def _split(dates: Any, has_hours: bool) -> dict[str, Any]:
     days = (dates - start.astype(dates.dtype)).dt.total_seconds() / 86_400
     weekday = dates.dt.day_of_week
     names = np.where(weekday.isna(), None, _WEEKDAYS[weekday.fillna(0).astype(int)])
-    moment = (year + days / (365 + dates.dt.is_leap_year)).round(4)
+    # Down, so that no day slips into the next year; digits for a day, or for half a minute.
+    digits = 1e6 if has_hours else 1e4
+    moment = np.floor((year + days / (365 + dates.dt.is_leap_year)) * digits + 1e-3) / digits
     parts = {"year": moment, "month": dates.dt.month.astype(float), "weekday": names}
     return {**parts, "hour": dates.dt.hour.astype(float)} if has_hours else parts
 
