@@ -322,14 +322,15 @@ class Search:
     def _offer_presence(self, size: int) -> None:
         """Presence sets of a size: all if there are few, else the best pairs and triples, and sets of any others tied.
 
-        Quadruples of more than a few players are tied, and written out as well only where they are asked for.
+        Triples and quadruples of more than a few players are tied as well; quadruples are written out only where asked for.
         """
         n_most = MAX_PRESENCE_SETS
         if size == 2:
             n_spare = self.budget - len(self.main_effects[0].moments.functions)
             n_most = min(max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1), MAX_PRESENCE_SETS)
-        is_large = size > 3 and self.n_players > MAX_PLAYERS_QUADRUPLES
-        is_written = comb(self.n_players, size) <= n_most and not (is_large and isinstance(self.fitter.presence_order, str))
+        is_many = self.n_players > MAX_PLAYERS_QUADRUPLES
+        is_unasked = size > 3 and is_many and isinstance(self.fitter.presence_order, str)
+        is_written = comb(self.n_players, size) <= n_most and not is_unasked
         offered: list[PresenceSet] = []
         if is_written:
             offered = list(combinations(range(self.n_players), size))
@@ -337,7 +338,7 @@ class Search:
             offered = self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
         elif size == 3:
             offered = find_triangles(self._rank_players(), N_BEST_PRESENCE_SETS)
-        if is_large or not (is_written or self._has_all_triples):
+        if (size > 2 and is_many) or not (is_written or self._has_all_triples):
             named = [each for each in self.presence_sets.get(min(size - 1, 2), ()) if ANY not in each]
             offered += [(*[ANY] * (size - len(each)), *each) for each in named]
         if offered:

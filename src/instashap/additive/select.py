@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -191,8 +192,15 @@ def make_candidate_problem(
     players: Sequence[int],
     size_law: NDArray[np.float64],
 ) -> MaskedProblem:
-    """Unknowns of a candidate, given the presence sets on offer by size."""
-    offered = [each for sets in presence_sets.values() for each in sets if candidate.offers(each)]
+    """Unknowns of a candidate, given the presence sets on offer by size.
+
+    Tied sets say nothing that all sets of their size have not said.
+    """
+    offered: list[PresenceSet] = []
+    for size, sets in presence_sets.items():
+        own = [each for each in sets if candidate.offers(each)]
+        written = [each for each in own if ANY not in each]
+        offered += written if len(written) == comb(len(size_law) - 1, size) else own
     return make_problem(functions, offered, candidate.extra_ranks, players, size_law)
 
 
