@@ -165,7 +165,7 @@ def _find_parts(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term
     own: dict[ValueSet, int] = {}
     for number, (values, places) in enumerate(zip(functions.value_sets, _find_places(problem, functions), strict=True)):
         for part in np.split(places, np.flatnonzero(np.diff(problem.presence[places])) + 1):
-            is_extra = bool(len(part)) and bool(problem.is_extra[part[0]])
+            is_extra = bool(problem.is_extra[part[0]])
             if not is_extra:
                 own[values] = len(found)
             found.append(_Term(number, part, part, [], (len(values), int(is_extra))))
