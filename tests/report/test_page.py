@@ -216,5 +216,7 @@ def test_a_page_without_rows_still_scores(open_page: Any, explainer: Any, table:
     path.write_text(page_module.render_page(summarise(explainer)), encoding="utf-8")
     page = open_page(path)
     assert not page.is_visible("#importance")
+    assert not page.is_visible("nav a[href='#importance']")
+    assert page.is_visible("nav a[href='#pairs']")
     page.press("#feature-0", "End")
     check_numbers(page, explainer, table)

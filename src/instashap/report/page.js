@@ -101,10 +101,14 @@
       .sort((a, b) => b.size - a.size);
   }
 
+  /** A section and the link to it. */
+  function hideWhatNeeds(what) {
+    for (const element of document.querySelectorAll(`[data-needs=${what}]`)) element.hidden = true;
+  }
+
   function drawImportance() {
-    const section = byId("importance");
     if (!data.importance.length) {
-      section.hidden = true;
+      hideWhatNeeds("rows");
       return;
     }
     const ranked = rankPlayers();
@@ -402,7 +406,7 @@
 
   function drawPairs() {
     if (!pairs.length) {
-      for (const element of document.querySelectorAll("[data-needs=pairs]")) element.hidden = true;
+      hideWhatNeeds("pairs");
       return;
     }
     const size = (list) => list.reduce((sum, term) => sum + term.importance[output], 0);
