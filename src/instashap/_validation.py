@@ -82,8 +82,17 @@ def fill_masked(values: Any) -> Any:
     return np.where(np.ma.getmaskarray(values), np.nan, np.asarray(values.data, dtype=np.float64))
 
 
+# Whole numbers up to which weights are counts; in a float64 all numbers are whole from 2**52 on.
+_LARGEST_COUNT = 2.0**40
+
+
 def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
-    """Return row weights as float64 of shape (n_rows,); ``None`` means one each."""
+    """Return row weights as float64 of shape (n_rows,); ``None`` means one each.
+
+    Whole numbers below 2**40 are counts and stay as they are: a row of weight w is w equal rows. Other weights say how much
+    each row matters, not how many rows there are; their unit means nothing, and they are scaled to sum to the effective number
+    of rows ``(sum w)² / sum w²`` (Kish 1965).
+    """
     if sample_weight is None:
         return np.ones(n_rows)
     weights = np.asarray(fill_masked(sample_weight), dtype=np.float64)
@@ -99,7 +108,20 @@ def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
         raise ValueError(f"sample_weight holds {int((weights < 0).sum())} negative values; weights must be 0 or more")
     if not weights.sum() > 0:
         raise ValueError("sample_weight sums to zero: no row is left to fit; give at least one row a positive weight")
-    return weights
+    are_counts = (weights == np.floor(weights)).all() and weights.max() < _LARGEST_COUNT
+    return weights if are_counts else normalise_weights(weights)
+
+
+def normalise_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights scaled to sum to their effective number of rows, ``(sum w)² / sum w²``.
+
+    Examples
+    --------
+    >>> normalise_weights(np.array([0.25, 0.25, 0.5])).sum().round(3)
+    np.float64(2.667)
+    """
+    shares = weights / weights.max()
+    return np.asarray(shares * (shares.sum() / (shares**2).sum()))
 
 
 def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:

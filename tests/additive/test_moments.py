@@ -5,7 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from instashap.additive.moments import BLOCK_ROWS, Moments, _mirror_upper, accumulate_moments, assign_folds, merge_all
+from instashap.additive.moments import (
+    BLOCK_ROWS,
+    Moments,
+    RowCensus,
+    _mirror_upper,
+    accumulate_moments,
+    assign_folds,
+    merge_all,
+    take_census,
+)
 from instashap.table.encoding import Encoded
 
 
@@ -340,3 +349,28 @@ def test_labels_that_repeat_many_times_leave_every_fold_all_rows():
     bits = rng.integers(0, 2, (4000, 3)).astype(np.int32)
     labels = rng.integers(0, 2, (4000, 1)).astype(float)  # 8 rows, 16 pairs of row and label, 250 times each
     _assert_all_rows_in_each(assign_folds(Encoded(bits, np.zeros((4000, 3))), labels, np.ones(4000), 5), np.ones(4000))
+
+
+# --- copied rows
+
+
+@pytest.mark.parametrize("n_copies", [2, 20, 100])
+def test_copies_of_continuous_rows_are_held_out_together(n_copies):
+    encoded = _many_rows(300)
+    copied = np.repeat(np.arange(300), n_copies)
+    folds = _number_folds(_pick(encoded, copied))
+    np.testing.assert_array_equal(folds, _number_folds(encoded)[copied])
+    weighted = assign_folds(encoded, np.zeros((300, 1)), np.full(300, float(n_copies)), 5)
+    assert sum(len(rows) for rows, _ in weighted) == 300
+    assert take_census(_pick(encoded, copied), np.ones(len(copied))) == RowCensus(300, False, True)
+    assert take_census(encoded, np.full(300, float(n_copies))) == RowCensus(300, False, True)
+
+
+def test_rows_of_a_few_discrete_columns_are_no_copies():
+    grid = np.stack(np.meshgrid(np.arange(5), np.arange(2), np.arange(7), indexing="ij"), axis=-1).reshape(-1, 3)
+    cells = np.repeat(grid, 30, axis=0).astype(np.int32)
+    assert take_census(Encoded(cells, np.zeros(cells.shape)), np.ones(len(cells))) == RowCensus(70, True, False)
+
+
+def test_a_table_whose_rows_differ_is_neither_discrete_nor_copied():
+    assert take_census(_many_rows(300), np.full(300, 0.5)) == RowCensus(300, False, False)

@@ -90,8 +90,18 @@ def test_masked_risk_of_a_table_that_repeats_its_rows_is_that_of_new_rows() -> N
 
 def test_repeats_are_all_but_the_rows_seen_once(make_rows: Any) -> None:
     X = np.array([[0.0], [1.0], [1.0], [2.0], [2.0], [3.0]])
-    rows = make_rows(X, np.zeros((6, 1)), np.array([1.0, 1.0, 1.0, 0.5, 0.5, 4.0]))
-    assert rows.repeats == pytest.approx(6 / 8)  # 0 and 2 weigh one row each
+    counts = make_rows(X, np.zeros((6, 1)), np.array([1.0, 1.0, 1.0, 1.0, 1.0, 4.0]))
+    assert counts.repeats == pytest.approx(8 / 9)  # only 0 was seen once; 3 was seen four times
+    importance = make_rows(X, np.zeros((6, 1)), np.array([1.0, 1.0, 1.0, 0.5, 0.5, 4.0]))
+    assert importance.repeats == pytest.approx(4 / 6)  # weights that are no counts: 0 and 3 are one row each
+
+
+def test_copies_of_a_table_are_no_repeats(make_rows: Any) -> None:
+    X = np.repeat(np.random.default_rng(0).normal(size=(100, 2)), 3, axis=0)
+    rows = make_rows(X, X[:, :1], np.ones(300))
+    assert rows.repeats == 0.0
+    for dealt in (rows.halves, rows.groups):  # copies stay together, so none is judged by another
+        assert (dealt.reshape(100, 3) == dealt[::3, None]).all()
 
 
 def test_a_gap_is_what_the_order_leaves_of_the_exact_game(audited: Any) -> None:

@@ -15,8 +15,10 @@ from ..table.encoding import Encoded
 
 # Rows of one dense block of function values: long enough for BLAS, 50 MB at 3 000 functions.
 BLOCK_ROWS = 2048
-# Rows for each distinct one from which a table counts as few rows repeated.
+# Rows for each distinct one from which a table of discrete columns is taken as the whole population of its rows.
 _REPEATS = 20
+# Different rows that are too few to hold any out of, whatever their columns are.
+_FEW_ROWS = 32
 
 # Positions of rows, and their weights.
 Fold = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -192,19 +194,74 @@ def merge_all(parts: Iterable[Moments]) -> Moments:
     return first
 
 
+@dataclass(frozen=True)
+class RowCensus:
+    """How often rows are equal, and whether that is to be expected.
+
+    Attributes
+    ----------
+    n_distinct : int
+        Different rows.
+    is_discrete : bool
+        Whether the different rows fill a fair part of the grid of their columns' values, as rows of a few discrete columns do,
+        or are at most 32: a new row is then taken to be one of them.
+    is_copied : bool
+        Whether every row is there at least twice although the columns are not discrete: rows were copied, or stand for
+        many. A new row is then a different one, and copies hold no information of their own.
+    """
+
+    n_distinct: int
+    is_discrete: bool
+    is_copied: bool
+
+
+def take_census(encoded: Encoded, weights: NDArray[np.float64]) -> RowCensus:
+    """Count different rows; whole-number weights are counts, other weights count as one row each."""
+    _, placed = hash_rows(encoded)
+    _, owner = np.unique(placed, return_inverse=True)
+    copies = np.bincount(owner.reshape(-1), weights=count_copies(weights))
+    if copies.sum() < 2 * len(copies):
+        return RowCensus(len(copies), False, False)
+    is_discrete = len(copies) <= _FEW_ROWS or 1.5 * np.log(len(copies)) >= _measure_log_grid(encoded)
+    return RowCensus(len(copies), bool(is_discrete), not is_discrete and bool((copies >= 2).all()))
+
+
+def count_copies(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows that each weight stands for: itself if all are whole numbers, else one."""
+    return weights if (weights == np.floor(weights)).all() else np.ones_like(weights)
+
+
+def _measure_log_grid(encoded: Encoded) -> float:
+    """Logarithm of the number of rows that discrete columns could make up.
+
+    A column of levels counts its values once. A curve's values count squared: a number that takes many values is rarely all
+    of what it can be.
+    """
+    total = 0.0
+    for cells, values in zip(encoded.cells.T, _hash_values(encoded).T, strict=True):
+        n_values = len(np.unique(values))
+        is_curve = n_values > len(np.unique(cells))
+        total += (1 + is_curve) * float(np.log(n_values))
+    return total
+
+
 def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_folds: int) -> list[Fold]:
     """Rows and weights of each fold, by a hash of the row's values: equal rows fall together, in whatever order they come.
 
-    The hash is symmetric in the columns, so permuting them changes nothing. A table of few distinct rows, each many times,
-    has nothing to hold out by: what is asked of the model is those rows. There every fold is all rows, each with its share of
-    the weight; unless the outputs are noisy measurements, mostly different for one row, which the hash then takes in.
+    The hash is symmetric in the columns, so permuting them changes nothing. A table of discrete columns whose few different
+    rows each occur many times has nothing to hold out by: a new row will be one of them. There every fold is all rows, each
+    with its share of the weight; unless the outputs are noisy measurements, mostly different for one row, which the hash then
+    takes in. Copies of rows of other tables are held out together: how often a row is repeated, or what whole-number weight
+    it has, makes nothing known about other rows.
     """
-    hashed, placed = hash_rows(encoded)
-    n_distinct = len(np.unique(placed))
-    if weights.sum() >= _REPEATS * n_distinct:
+    hashed, _ = hash_rows(encoded)
+    census = take_census(encoded, weights)
+    n_rows = count_copies(weights).sum()
+    if census.is_discrete and n_rows >= _REPEATS * census.n_distinct:
+        _, placed = hash_rows(encoded)
         measured = hash_outputs(outputs)
         n_measured = len(np.unique(placed ^ measured))
-        if n_measured < 2 * n_distinct or weights.sum() >= _REPEATS * n_measured:
+        if n_measured < 2 * census.n_distinct or n_rows >= _REPEATS * n_measured:
             return [(np.arange(len(hashed)), weights / n_folds)] * n_folds
         hashed = mix(hashed ^ measured)
     folds = (hashed % np.uint64(n_folds)).astype(np.int64)
@@ -217,11 +274,16 @@ def hash_rows(encoded: Encoded) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
     The first is symmetric in the columns; the second has the columns' places mixed in: to it (1, 0) and (0, 1) differ.
     """
-    bits: NDArray[np.uint64] = (encoded.offsets + 0.0).view(np.uint64)  # adding 0 turns -0 into 0
-    mixed = mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
+    mixed = _hash_values(encoded)
     places: NDArray[np.uint64] = np.arange(mixed.shape[1], dtype=np.uint64)
     placed = mix(mixed ^ mix(places + np.uint64(1)))
     return mix(mixed.sum(axis=1, dtype=np.uint64)), placed.sum(axis=1, dtype=np.uint64)
+
+
+def _hash_values(encoded: Encoded) -> NDArray[np.uint64]:
+    """Hash of every value by its cell and offset, shape (n_rows, n_columns), uint64."""
+    bits: NDArray[np.uint64] = (encoded.offsets + 0.0).view(np.uint64)  # adding 0 turns -0 into 0
+    return mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
 
 
 def hash_outputs(outputs: NDArray[np.float64]) -> NDArray[np.uint64]:

@@ -15,7 +15,7 @@ from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards, players_of
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .design import Axes, ValueFunctions, make_value_functions
-from .moments import Moments, accumulate_moments, assign_folds
+from .moments import Moments, accumulate_moments, assign_folds, take_census
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
 from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
@@ -35,8 +35,8 @@ TRIPLE_RESOLUTION = 4
 EXTRA_RANKS = ((2, 1, 1), (6, 2, 1), (12, 8, 1), (24, 24, 1))
 # Share of the risk a width must save for the next one to be tried.
 WORTHWHILE = 1e-3
-# Unknowns a row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the minimum,
-# and no more than take a second a solution.
+# Unknowns a distinct row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the
+# minimum, and no more than take a second a solution.
 UNKNOWNS_PER_ROW = 1.5
 MIN_UNKNOWNS = 500
 # … but under larger presence sets never fewer than these: the few leading functions repeated there are smooth, and 500 rows
@@ -100,7 +100,8 @@ class Search:
         self.n_players = len(size_law) - 1
         self.folds = assign_folds(encoded, outputs, weights, n_folds)
         most = int(np.clip(MAX_UNKNOWNS_ALL_OUTPUTS / outputs.shape[1], MAX_DENSE, MAX_UNKNOWNS))
-        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, most))
+        n_known = min(float(weights.sum()), take_census(encoded, weights).n_distinct)
+        self.budget = int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, most))
         self.derivative = 3
         self.judgements: list[Judgement] = []
         self.best: tuple[Judge, Judgement, Solved]

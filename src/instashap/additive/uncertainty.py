@@ -17,7 +17,7 @@ from ..table.encoding import Encoded
 from .design import ValueFunctions
 from .deviations import Deviations
 from .expand import expand_deviations
-from .moments import Fold, Moments, accumulate_moments, hash_outputs, hash_rows, mix
+from .moments import Fold, Moments, accumulate_moments, count_copies, hash_outputs, hash_rows, mix, take_census
 from .restrict import choose_unknowns, restrict
 from .select import _limit_threads
 from .solve import MAX_DENSE, MaskedProblem, Penalty, Solution, conjugate_gradients, solve_problem
@@ -229,8 +229,9 @@ def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArr
     Copies of one row (same values, same outputs) cannot be told apart, and must not stay together either: leaving all of
     them out at once would overstate the variance as many times as there are copies. So their number in each group is drawn
     from the multinomial law, which is how copies fall if each is dealt out by itself; the draw has a fixed seed and goes by the
-    order of the hashes. Weights below 2 stay whole. The order of the rows never matters, that of the columns only where rows
-    with the same values in other columns have the same outputs and as many copies.
+    order of the hashes. Weights that are not all whole numbers are no counts, and where every row of a table was copied
+    (:class:`RowCensus`) the copies are no rows of their own: these stay whole. The order of the rows never matters, that of the
+    columns only where rows with the same values in other columns have the same outputs and as many copies.
 
     Raises
     ------
@@ -247,7 +248,9 @@ def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArr
     first, counts, keys = first[order], counts[order], keys[order]
     numbers = np.arange(len(keys)) - np.searchsorted(keys, keys)
     dealt = (mix(keys + np.uint64(0x9E3779B97F4A7C15) * numbers.astype(np.uint64)) % np.uint64(n_groups)).astype(np.int64)
-    whole = np.floor(counts * (1 + 1e-12)).astype(np.int64)
+    whole = np.bincount(owner.reshape(-1), weights=count_copies(weights)).astype(np.int64)[order]
+    if take_census(encoded, weights).is_copied:
+        whole[:] = 1
     single, several = np.flatnonzero(whole < 2), np.flatnonzero(whole >= 2)
     drawn = np.random.default_rng(0).multinomial(whole[several], np.full(n_groups, 1 / n_groups))
     groups = []

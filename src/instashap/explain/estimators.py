@@ -105,7 +105,8 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         X : table of shape (n_rows, n_columns)
         y : array of shape (n_rows,) or, with the squared error, (n_rows, n_outputs)
         sample_weight : array of shape (n_rows,), optional
-            A weight of w counts as w equal rows.
+            Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
+            means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``.
         """
         check_choice(self.loss, LOSSES, "loss")
         table, weights = self._read(X, sample_weight)
@@ -260,7 +261,8 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         y : array of shape (n_rows,)
             Numbers, strings or booleans; two classes or more among the rows of positive weight.
         sample_weight : array of shape (n_rows,), optional
-            A weight of w counts as w equal rows.
+            Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
+            means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``.
         """
         table, weights = self._read(X, sample_weight)
         self.classes_, codes = check_labels(y, weights)

@@ -155,7 +155,8 @@ class Explainer:
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
             Predictions already made; the model is not called, and may be None.
         sample_weight : array of shape (n_rows,), optional
-            A weight of w counts as w equal rows; rows of weight 0 are dropped.
+            Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
+            means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``. Rows of weight 0 are dropped.
 
         Returns
         -------
@@ -640,10 +641,12 @@ class Explainer:
         fidelity = "" if chosen["fidelity"] is None else f", held-out R² to the model {chosen['fidelity']:.3f}"
         if "remainder_share" in fitted.facts:
             fidelity = f", outputs kept as they are (the masked fit says all but {max(fitted.facts['remainder_share']):.2%})"
+        total, n_rows = fitted.facts.get("total_weight", 0.0), fitted.facts.get("n_rows", 0)
+        weighted = "" if abs(total - n_rows) <= 1e-6 * n_rows else f"; weights worth {total:,.0f} of {n_rows:,} rows"
         return (
             f"Explainer of {len(fitted.feature_names)} features: {len(fitted.model.value_sets)} terms of order "
             f"{chosen['order']}, presence order {chosen['presence_order']}{fidelity}; {fitted.output_transform}"
-            f"{'' if fitted.game == 'conditional' else f'; {fitted.game}'}"
+            f"{'' if fitted.game == 'conditional' else f'; {fitted.game}'}{weighted}"
         )
 
 

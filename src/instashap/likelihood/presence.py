@@ -12,7 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from ..additive.design import ValueFunctions, make_value_functions
 from ..additive.model import AdditiveModel
-from ..additive.moments import assign_folds
+from ..additive.moments import assign_folds, take_census
 from ..additive.orthogonal import make_plain_model
 from ..additive.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from ..game.coalitions import compute_containment_masses
@@ -257,7 +257,8 @@ class _Settler:
     ) -> None:
         self.plain, self.columns, self.encoded, self.weights = plain, columns, encoded, weights
         self.players, self.size_law, self.n_players = players, size_law, len(size_law) - 1
-        self.budget = int(np.clip(UNKNOWNS_PER_ROW * weights.sum(), MIN_UNKNOWNS, MAX_UNKNOWNS))
+        n_known = min(float(weights.sum()), take_census(encoded, weights).n_distinct)
+        self.budget = int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, MAX_UNKNOWNS))
         scores = plain.predict(encoded) - plain.base_value
         self.variances = np.maximum(np.average(scores**2, axis=0, weights=weights), 1e-300)
         self.folds = assign_folds(encoded, scores, weights, N_FOLDS)

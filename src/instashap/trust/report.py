@@ -115,7 +115,12 @@ class TrustReport:
     @property
     def verdicts(self) -> dict[int, Verdict]:
         """Verdict on each order from 1: the worst of its parts."""
-        return {rung.order: take_worst(list(rung.judge(self.thresholds).values())) for rung in self.rungs if rung.order}
+        return {rung.order: take_worst(list(self.judge(rung).values())) for rung in self.rungs if rung.order}
+
+    def judge(self, rung: Rung) -> dict[str, Verdict]:
+        """Verdict on one order by what it rests on; at most "caution" where no row was held out of the fit."""
+        held_out: dict[str, Verdict] = {"held-out rows": "caution"} if self.how == "fitted rows" else {}
+        return rung.judge(self.thresholds) | held_out
 
     @property
     def verdict(self) -> Verdict:

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from ..additive.expand import expand_solution
 from ..additive.fitter import FitRecord
 from ..additive.model import AdditiveModel
-from ..additive.moments import BLOCK_ROWS, Moments, assign_folds, hash_outputs, hash_rows, mix
+from ..additive.moments import (
+    BLOCK_ROWS,
+    Moments,
+    assign_folds,
+    count_copies,
+    hash_outputs,
+    hash_rows,
+    mix,
+    take_census,
+)
 from ..game.terms import count_live
 from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
@@ -55,9 +64,14 @@ class Rows:
 
     @cached_property
     def keys(self) -> NDArray[np.uint64]:
-        """A hash of each row, other than the one that makes the folds of a fit; copies of a row are dealt out one by one."""
+        """A hash of each row, other than the one that makes the folds of a fit.
+
+        Equal rows of a table are dealt out one by one; where every row was copied they stay together.
+        """
         _, placed = hash_rows(self.encoded)
         keys = mix(placed ^ hash_outputs(self.outputs))
+        if take_census(self.encoded, self.weights).is_copied:
+            return keys
         order = np.argsort(keys, kind="stable")
         copies = np.empty(len(keys), dtype=np.int64)
         copies[order] = np.arange(len(keys)) - np.searchsorted(keys[order], keys[order])
@@ -65,10 +79,12 @@ class Rows:
 
     @cached_property
     def repeats(self) -> float:
-        """Chance that a new row is equal to one of these, by weight: less that of the rows seen once (Good 1953)."""
+        """Chance that a new row is equal to one of these: less that of the rows seen once (Good 1953); 0 for copied rows."""
+        if take_census(self.encoded, self.weights).is_copied:
+            return 0.0
         _, placed = hash_rows(self.encoded)
         _, which = np.unique(placed, return_inverse=True)
-        own = np.bincount(which, weights=self.weights)
+        own = np.bincount(which, weights=count_copies(self.weights))
         return float(1.0 - own[own <= 1.0].sum() / own.sum())
 
     @cached_property

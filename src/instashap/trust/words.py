@@ -64,7 +64,7 @@ def _say_verdict(report: TrustReport, lower: list[Rung], top: Rung) -> str:
 
 
 def _advise(report: TrustReport, rung: Rung, verdict: str) -> str:
-    parts = rung.judge(report.thresholds)
+    parts = report.judge(rung)
     weak = [what for what, own in parts.items() if own == verdict]
     if verdict == "safe" or "prediction" in weak:
         return _ADVICE[verdict]
@@ -72,6 +72,7 @@ def _advise(report: TrustReport, rung: Rung, verdict: str) -> str:
         "attribution": "the values of partly known rows, which attributions are made of, are not told well enough",
         "classes": "too many rows land in another class",
         "segments": "some parts of the rows are explained badly",
+        "held-out rows": "no rows were held out of the fit, so nothing shows how it does on new rows",
     }
     return f"{_ADVICE[verdict]}: {join([reasons[what] for what in weak])}"
 

@@ -1,0 +1,82 @@
+"""What a weight means: whole numbers are counts, other weights have no unit, and copies are no evidence."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import instashap
+from instashap import AdditiveClassifier, AdditiveRegressor, Explainer
+from instashap._validation import check_weights, normalise_weights
+
+pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+
+
+def make_table(n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    X = np.random.default_rng(seed).normal(size=(n_rows, 4))
+    return X, X[:, 0] * X[:, 1] + X[:, 2]
+
+
+def measure_r2(truth: np.ndarray, found: np.ndarray) -> float:
+    return float(1 - ((truth - found) ** 2).sum() / ((truth - truth.mean()) ** 2).sum())
+
+
+def test_weights_sum_to_their_effective_number_of_rows() -> None:
+    # (1 + 1 + 2)² / (1 + 1 + 4) = 16 / 6
+    np.testing.assert_allclose(normalise_weights(np.array([0.1, 0.1, 0.2])), np.array([1, 1, 2]) * (16 / 6 / 4))
+    np.testing.assert_allclose(check_weights(np.full(7, 1e-300), 7), np.ones(7))
+    np.testing.assert_allclose(check_weights(np.full(7, 1.5e300), 7), np.ones(7))
+    np.testing.assert_array_equal(check_weights([0, 3, 1000], 3), [0, 3, 1000])
+
+
+@pytest.mark.parametrize("unit", [1 / 2000, 1e-6, 1000.0])
+@pytest.mark.parametrize("kind", ["explainer", "regressor", "classifier", "poisson"])
+def test_the_unit_of_weights_that_are_no_counts_changes_nothing(kind: str, unit: float) -> None:
+    X, f = make_table(600, 0)
+    rng = np.random.default_rng(1)
+    weights = rng.uniform(0.5, 1.5, len(X))
+
+    def fit(weights: np.ndarray) -> Any:
+        if kind == "explainer":
+            return Explainer(order=1).fit(X, outputs=f, sample_weight=weights).shap_values(X)
+        if kind == "regressor":
+            return AdditiveRegressor(order=1).fit(X, f, sample_weight=weights).predict(X)
+        if kind == "classifier":
+            return AdditiveClassifier(order=1).fit(X, X[:, 2] > 0.5, sample_weight=weights).decision_function(X)
+        counts = np.random.default_rng(2).poisson(np.exp(0.5 * X[:, 2]))
+        return AdditiveRegressor(order=1, loss="poisson").fit(X, counts, sample_weight=weights).predict(X)
+
+    plain = fit(weights)
+    assert plain.std() > 0.1  # weights of sum one once shrank every effect to nothing
+    np.testing.assert_allclose(fit(unit * weights), plain, atol=1e-6 * plain.std())
+
+
+@pytest.mark.parametrize("n_copies", [5, 20])
+@pytest.mark.parametrize("is_weighted", [True, False])
+def test_copies_of_rows_do_not_pass_for_new_rows(n_copies: int, is_weighted: bool) -> None:
+    X, f = make_table(200, 0)
+    noisy = f + np.random.default_rng(1).normal(size=len(f))
+    new, truth = make_table(4000, 2)
+    truth = truth + np.random.default_rng(3).normal(size=len(truth))
+    weights = np.full(len(X), float(n_copies)) if is_weighted else None
+    copied = np.arange(len(X)) if is_weighted else np.repeat(np.arange(len(X)), n_copies)
+    explainer = Explainer(presence_order=2).fit(X[copied], outputs=noisy[copied], sample_weight=weights)
+    measured = measure_r2(truth, explainer.predict(new))
+    assert measured > 0.35  # noise has a third of the variance
+    assert explainer.fit_facts_["chosen"]["fidelity"] < measured + 0.1
+    assert explainer.audit().verdict != "safe"
+
+
+def test_few_different_rows_are_never_called_safe() -> None:
+    X = np.repeat(np.random.default_rng(0).normal(size=(30, 2)), 40, axis=0)
+    report = instashap.audit(lambda X: X[:, 0] + X[:, 1], X, orders=(1,))
+    assert report.how == "fitted rows"
+    assert report.verdict == "caution"
+    assert "no rows were held out" in report.summary()
+
+
+def test_a_fit_says_how_many_rows_its_weights_are_worth() -> None:
+    X, f = make_table(400, 0)
+    weights = np.where(np.arange(400) < 200, 0.1, 0.3)  # (20 + 60)² / (2 + 18) = 320
+    assert "weights worth 320 of 400 rows" in repr(Explainer(order=1).fit(X, outputs=f, sample_weight=weights))
+    assert "weights" not in repr(Explainer(order=1).fit(X, outputs=f))
