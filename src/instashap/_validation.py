@@ -1,6 +1,6 @@
 """The one place that judges user input; everything behind it trusts what it gets."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
@@ -226,15 +226,97 @@ def check_masks(masks: Any, n_rows: int, n_features: int) -> NDArray[np.bool_]:
     return np.broadcast_to(values, (n_rows, n_features))
 
 
+class ColumnName(str):
+    """Name of a column whose label in the user's table is no text: the label's text, with the label beside it.
+
+    Attributes
+    ----------
+    label : hashable
+        As the table has it, for example 3, or ("rate", 2020) of a table of several header levels.
+
+    Examples
+    --------
+    >>> ColumnName(3), ColumnName(3).label
+    ('3', 3)
+    """
+
+    label: Any
+
+    def __new__(cls, label: Any) -> "ColumnName":
+        """The text of a label, which keeps the label."""
+        name = super().__new__(cls, label)
+        name.label = label
+        return name
+
+    def __getnewargs__(self) -> tuple[Any]:
+        return (self.label,)
+
+
+def name_columns(labels: Iterable[Any]) -> list[str]:
+    """Names of a table's columns by their labels, of which only text stays as it is."""
+    return [str(label) if isinstance(label, str) else ColumnName(label) for label in labels]
+
+
 def find_column(column: Any, names: Sequence[str], what: str) -> int:
-    """Position of a column given by name or by position."""
-    if not isinstance(column, bool) and isinstance(column, Integral) and column not in names:
-        if 0 <= int(column) < len(names):
-            return int(column)
-        raise ValueError(f"{what} names column {column}, the table has columns 0 to {len(names) - 1}")
-    if column in names:
-        return list(names).index(column)
-    raise ValueError(f"{what} names the unknown column {column!r}; {_suggest(column, names)}the columns are {_shorten(names)}")
+    """Position of a column given by name, by the table's own label, or by position.
+
+    A label wins over a position. Where any label is a number, numbers are labels and never positions; a position is refused
+    where it is the text of another column's name.
+
+    Parameters
+    ----------
+    column : str, int or another label
+    names : sequence of str
+        Those of labels that are no text are a :class:`ColumnName`.
+    what : str
+        Starts the message.
+    """
+    found = names.index(column) if isinstance(column, str) and column in names else _find_label(column, names)
+    if found is not None:
+        return found
+    if isinstance(column, bool) or not isinstance(column, Integral):
+        unknown = f"{what} names the unknown column {column!r}"
+        raise ValueError(f"{unknown}; {_suggest(column, names)}the columns are {_shorten(names)}")
+    return _find_position(int(column), names, what)
+
+
+def _find_position(number: int, names: Sequence[str], what: str) -> int:
+    """Position of a column by a number that is nobody's label."""
+    labels = [getattr(name, "label", name) for name in names]
+    if any(isinstance(label, Real) for label in labels):
+        raise ValueError(f"{what} names column {number}, and no column has this label; the labels are {_shorten(labels)}")
+    namesake = names.index(str(number)) if str(number) in names else number
+    if not 0 <= namesake < len(names):
+        raise ValueError(f"{what} names column {number}, the table has columns 0 to {len(names) - 1}")
+    if namesake != number and 0 <= number < len(names):
+        raise ValueError(
+            f"{what} names column {number}, which is the name of one column and the position of another: "
+            f"write {str(number)!r} for the first, or {names[number]!r} for the second"
+        )
+    return namesake
+
+
+def find_columns(columns: Any, names: Sequence[str], what: str) -> list[int]:
+    """Positions of one column, or of several in a tuple or list; a tuple that is a label itself is one column."""
+    is_one = not isinstance(columns, (tuple, list)) or is_label(columns, names)
+    return [find_column(each, names, what) for each in ([columns] if is_one else columns)]
+
+
+def is_label(column: Any, names: Sequence[str]) -> bool:
+    """Whether a column has this label, which is no text."""
+    return _find_label(column, names) is not None
+
+
+def _find_label(column: Any, names: Sequence[str]) -> int | None:
+    """Position of the label that equals ``column``; a boolean equals no number."""
+    if isinstance(column, str) or not isinstance(column, Hashable):
+        return None
+    is_flag = isinstance(column, (bool, np.bool_))
+    for position, name in enumerate(names):
+        label = getattr(name, "label", name)
+        if isinstance(label, (bool, np.bool_)) == is_flag and label == column:
+            return position
+    return None
 
 
 def _suggest(column: Any, names: Sequence[str]) -> str:
@@ -292,11 +374,13 @@ def check_monotone(constraints: Any, names: Sequence[str], is_category: Sequence
     """Return a direction (1, 0 or -1) a column; none at all if nothing is constrained."""
     if constraints is None:
         return ()
+    if hasattr(constraints, "iloc"):  # a pandas Series names its columns
+        constraints = constraints.to_dict()
     if not isinstance(constraints, Mapping):
         given = list(constraints)
         if len(given) != len(names):
             raise ValueError(f"monotone_constraints has {len(given)} directions for {len(names)} columns; give one each")
-        constraints = dict(enumerate(given))
+        constraints = dict(zip(names, given, strict=True))
     directions = [0] * len(names)
     for column, direction in constraints.items():
         position = find_column(column, names, "monotone_constraints")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._optional import require
-from ._validation import find_column
+from ._validation import find_column, name_columns
 from .explain.auditing import audit
 from .explain.explainer import Explainer
 from .explain.explanation import Explanation
@@ -107,7 +107,7 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
 
     X, y = _split_target(data, target)
     X, groups = (X, {}) if model is not None else split_dates(X)  # a model given takes its own columns
-    order = judge_options(FitOptions(min(2, X.shape[1]) if order is None else order), tuple(X.columns)).order
+    order = judge_options(FitOptions(min(2, X.shape[1]) if order is None else order), tuple(name_columns(X.columns))).order
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=HELD_OUT, random_state=0)
     seconds = {}
     start = time.perf_counter()
@@ -125,7 +125,7 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
 
 
 def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    target = data.columns[find_column(target, list(data.columns), "--target")]
+    target = data.columns[find_column(target, name_columns(data.columns), "--target")]
     if data[target].isna().any():
         raise ValueError(f"the target column {target!r} holds {int(data[target].isna().sum())} missing values; drop those rows")
     X, y = data.drop(columns=target), data[target]

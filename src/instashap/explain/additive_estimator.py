@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._validation import check_monotone, check_weights, find_column
+from .._validation import check_monotone, check_weights, find_columns
 from ..likelihood.families import Family
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
@@ -75,7 +75,7 @@ class AdditiveEstimator(BaseEstimator):
         Parameters
         ----------
         term : str, int, or tuple of them
-            Columns of the shape function, by name or position.
+            Columns of the shape function, by name, label or position.
         shape : float, mapping or callable
             A constant (0 removes the term); for one column a mapping from levels, or values that have a coefficient of their
             own, to values; or a function of arrays of the columns' values (numbers, NaN if missing; levels, ``"(other)"``
@@ -93,8 +93,7 @@ class AdditiveEstimator(BaseEstimator):
         """
         fitted = self._check(None)
         names = fitted.schema.names
-        given = term if isinstance(term, (tuple, list)) else (term,)
-        values = find_term([find_column(each, names, "term") for each in given], fitted.model.value_sets, names)
+        values = find_term(find_columns(term, names, "term"), fitted.model.value_sets, names)
         self._fitted = set_shape(fitted, values, shape)
         self._describe()
         return self

@@ -59,7 +59,9 @@ class Explainer:
         How value functions come about: splines and levels, chosen and weighed in closed form; or nets (extra ``neural``). What
         makes a fitter, for example ``partial(instashap.neural.NeuralFitter, plan=...)``, sets a fitter's own options.
     groups : dict of str to list of columns, or "auto"
-        Columns that act as one feature (one player), for example the parts of a one-hot block. "auto" finds such blocks.
+        Here and below columns are given by name, by the table's own label, or by position; where labels are numbers, a number
+        is a label. These columns act as one feature (one player), for example the parts of a one-hot block. "auto" finds such
+        blocks.
     categorical : "auto" or list of columns
         Columns to treat as categories besides text and categorical dtypes.
     full_weight : float
@@ -389,7 +391,7 @@ class Explainer:
         Parameters
         ----------
         players : iterable of str or int
-            Features by name or position. A set without a part in the model gives zeros; the empty set the base value.
+            Features by name, label or position. A set without a part in the model gives zeros; the empty set the base value.
         errors : bool
             Return a pair: the values, and their standard errors in an array alike.
         """

@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
+from .._validation import ColumnName, find_column, is_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +24,7 @@ _HTML_FEATURES = 10
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """Shapley values of rows; slices like an array, by position, feature name or output name.
+    """Shapley values of rows; slices like an array, by position, by name or label of a feature, or by name of an output.
 
     Attributes
     ----------
@@ -85,10 +87,12 @@ class Explanation:
     def __getitem__(self, key: Any) -> Explanation:
         """Some rows, features and outputs; single rows and features keep their axis, a single output loses it.
 
-        Raises ``KeyError`` for an unknown name and ``IndexError`` for too many axes or a name where rows are meant.
+        Where the table's columns have numbers as labels, a number is a feature's label, as in pandas; slices are positions.
+        Raises ``KeyError`` for an unknown name or label, or a number that can be read as either, and ``IndexError`` for too
+        many axes or a name where rows are meant.
         """
         rows, features, outputs = self._split_key(key)
-        kept_features = np.atleast_1d(np.arange(len(self.feature_names))[self._find(features, self.feature_names, "feature")])
+        kept_features = np.atleast_1d(np.arange(len(self.feature_names))[find_features(features, self.feature_names)])
         kept_rows = np.atleast_1d(np.arange(len(self))[rows])
         names = tuple(self.feature_names[position] for position in kept_features)
         cut = replace(
@@ -190,6 +194,29 @@ class Explanation:
             for j in order
         )
         return f"<tr><td>{self.predictions[row]:.5g}</td><td>{self.base_values[row]:.5g}</td>{cells}</tr>"
+
+
+def find_features(key: Any, names: Sequence[str]) -> Any:
+    """A key of features as numpy takes it: names and labels become positions.
+
+    Where columns have numbers as labels a number is a label (see :func:`.._validation.find_column`), and an array of numbers,
+    which may be either, is refused.
+    """
+    if isinstance(key, str):
+        return Explanation._find(key, names, "feature")
+    if isinstance(key, (list, tuple)) and not is_label(key, names):
+        return [each if isinstance(each, bool) else find_features(each, names) for each in key]
+    numbers_are_positions = not any(isinstance(name, ColumnName) or name.isdecimal() for name in names) or all(
+        name == str(position) for position, name in enumerate(names)
+    )
+    if isinstance(key, np.ndarray) and key.dtype.kind in "iu" and not numbers_are_positions:
+        raise KeyError(f"{key!r} may hold labels or positions of the features {list(names)}: pass a list of their names")
+    if is_label(key, names) or (not isinstance(key, bool) and isinstance(key, Integral) and not numbers_are_positions):
+        try:
+            return find_column(key, names, "the key")
+        except ValueError as error:
+            raise KeyError(str(error)) from error
+    return key
 
 
 def format_value(value: Any) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FileFormatError, InstashapWarning, NotFittedError, TooLargeError, warn_caller
+from .._validation import ColumnName
 from ..additive.deviations import Deviations, ErrorLookup
 from ..additive.lookup import Lookup
 from ..additive.model import AdditiveModel
@@ -251,6 +252,7 @@ class FittedGame:
         arrays["base_value"] = self.model.base_value
         fitted = {
             "names": self.schema.names,
+            "labels": [_pack_label(name) for name in self.schema.names],
             "is_category": self.schema.is_category,
             "has_names": self.schema.has_names,
             "columns": columns,
@@ -297,7 +299,9 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
     content, arrays = read_archive(path)
     try:
         fitted = content.pop("fitted")
-        schema = Schema(tuple(fitted["names"]), tuple(fitted["is_category"]), fitted["has_names"])
+        labels = fitted.get("labels", [None] * len(fitted["names"]))  # files of earlier versions have none
+        named = dict(zip(fitted["names"], map(_unpack_label, fitted["names"], labels), strict=True))
+        schema = Schema(tuple(named.values()), tuple(fitted["is_category"]), fitted["has_names"])
         columns = tuple(_unpack_column(position, each, arrays) for position, each in enumerate(fitted["columns"]))
         encoder = TableEncoder(schema, columns)
         value_sets = tuple(tuple(values) for values in fitted["value_sets"])
@@ -310,7 +314,8 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
             arrays["base_value"],
             len(fitted["feature_names"]),
         )
-        names = tuple(fitted["feature_names"]), tuple(fitted["players"]), tuple(fitted["output_names"])
+        players = tuple(named.get(name, name) for name in fitted["feature_names"])
+        names = players, tuple(fitted["players"]), tuple(fitted["output_names"])
         described = fitted["output_transform"], fitted["game"], fitted["facts"]
         errors = _unpack_errors(model, arrays)
         residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
@@ -318,6 +323,22 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         return FittedGame(encoder, model, *names, *described, **later), content
     except KeyError as error:
         raise FileFormatError(f"{path} is not a saved explainer: it lacks {error}") from error
+
+
+def _pack_label(name: str) -> Any:
+    """A column's label as JSON where it is a number, or a tuple of text and numbers; else None, and the name is all."""
+    label = getattr(name, "label", None)
+    parts = [part.item() if isinstance(part, np.generic) else part for part in (label if isinstance(label, tuple) else [label])]
+    if not all(isinstance(part, (str, int, float)) and part == part for part in parts):
+        return None
+    return parts if isinstance(label, tuple) else parts[0]
+
+
+def _unpack_label(name: str, label: Any) -> str:
+    if label is None:
+        return name
+    restored = ColumnName(tuple(label) if isinstance(label, list) else label)
+    return restored if restored == name else name
 
 
 def _pack_columns(encoder: TableEncoder) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:

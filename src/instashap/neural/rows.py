@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .._errors import FitWarning, TooLargeError
 from .._validation import check_groups
+from ..blackbox.adapters.families import order_columns
 from ..explain.explainer import Explainer
 from ..explain.fitted import FittedGame
 from ..game.terms import make_presence_masks
@@ -112,7 +113,7 @@ def refit_base(base: Explainer, X: Any, outputs: NDArray[np.float64], weights: N
         return fitted
     names, players = fitted.schema.names, fitted.players
     if len(getattr(X, "columns", names)) > len(names):
-        X = X[list(names)]
+        X = order_columns(X, names)
     options = {
         "groups": {
             label: [name for name, owner in zip(names, players, strict=True) if owner == player]

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
-import numpy as np
-
 from ..explain.explanation import Explanation
 from ..explain.fitted import FittedGame
 
@@ -63,10 +61,18 @@ def check_count(count: Any, name: str) -> int:
 
 
 def find_output(output: Any, names: Sequence[str]) -> int:
-    """Position of an output given by name or position."""
-    if isinstance(output, str) and output in names:
-        return list(names).index(output)
-    if isinstance(output, (int, np.integer)) and not isinstance(output, bool) and 0 <= output < len(names):
+    """Position of an output given by name or position; a number that may be the name of another output is refused."""
+    is_number = isinstance(output, Integral) and not isinstance(output, bool)
+    is_place = is_number and 0 <= output < len(names)
+    is_name = (is_number or isinstance(output, str)) and str(output) in names
+    if is_place and is_name and names[output] != str(output):
+        raise ValueError(
+            f"output={output} is the name of one output and the position of another: "
+            f"write {str(output)!r} for the first, or {names[output]!r} for the second"
+        )
+    if is_name:
+        return list(names).index(str(output))
+    if is_place:
         return int(output)
     raise ValueError(f"unknown output {output!r}; there are {list_names(names)}, at positions 0 to {len(names) - 1}")
 

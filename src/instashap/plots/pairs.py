@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import find_column
 from ..explain.fitted import FittedGame
 from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Table
@@ -67,7 +66,7 @@ class _Side:
 
 
 def draw_pair(
-    fitted: FittedGame, feature: Sequence[Any], outputs: Sequence[int], table: Table | None, errors: bool, ax: Any
+    fitted: FittedGame, feature: Sequence[int], outputs: Sequence[int], table: Table | None, errors: bool, ax: Any
 ) -> Any:
     """Heat map of the purified pair; see :func:`instashap.plots.plot_shape`."""
     columns = _find_pair(fitted, feature)
@@ -161,11 +160,10 @@ def _draw_strips(ax: Any, sides: list[_Side], mains: list[NDArray[np.float64]]) 
         strip_frame(strip, "top", "right", "bottom" if is_top else "left")
 
 
-def _find_pair(fitted: FittedGame, feature: Sequence[Any]) -> tuple[int, int]:
+def _find_pair(fitted: FittedGame, columns: Sequence[int]) -> tuple[int, int]:
     names = fitted.schema.names
-    columns = [find_column(each, names, "feature") for each in feature]
     if len(set(columns)) != 2 or len(columns) != 2:
-        raise ValueError(f"feature={feature!r} must be one column, or two different ones")
+        raise ValueError(f"feature={tuple(names[column] for column in columns)} must be one column, or two different ones")
     if (min(columns), max(columns)) not in fitted.model.value_sets:
         pairs = [values for values in fitted.model.value_sets if len(values) == 2]
         shown = ", ".join(str(tuple(names[column] for column in pair)) for pair in pairs[:8])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validation import find_column
+from .._validation import find_columns
 from ..explain.fitted import FittedGame
 from ..table.encoding import Encoded
 from .arguments import find_output, get_fitted
@@ -39,7 +39,7 @@ def plot_shape(
     explainer_or_estimator : Explainer, AdditiveRegressor or AdditiveClassifier
         Fitted.
     feature : str, int, or tuple of two of them
-        A column by name or position. Two columns draw their interaction: the part beyond both of their own curves, the
+        A column by name, label or position. Two columns draw their interaction: the part beyond both of their own curves, the
         first on the horizontal axis; along the sides are these own curves, on one scale. Missing values of number columns are
         left out of a heat map.
     output : str or int, optional
@@ -83,9 +83,10 @@ def plot_shape(
     fitted = get_fitted(explainer_or_estimator, "plot_shape")
     outputs = range(fitted.model.n_outputs) if output is None else [find_output(output, fitted.output_names)]
     table = None if X is None else fitted.read(X)
-    if isinstance(feature, (tuple, list)):
-        return draw_pair(fitted, feature, outputs, table, errors, ax)
-    column = find_column(feature, fitted.schema.names, "feature")
+    columns = find_columns(feature, fitted.schema.names, "feature")
+    if len(columns) != 1:
+        return draw_pair(fitted, columns, outputs, table, errors, ax)
+    column = columns[0]
     values = None if table is None else read_column(table, column, fitted.encoder.columns[column])
     own = evaluate_own(fitted, column, list(outputs), errors)
     names = own.names

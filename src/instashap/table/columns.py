@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import DataWarning, warn_caller
-from .._validation import check_features_present, check_integer, check_integers, fill_masked, find_column, holds_large
+from .._validation import (
+    check_features_present,
+    check_integer,
+    check_integers,
+    fill_masked,
+    find_column,
+    holds_large,
+    name_columns,
+)
 from .containers import open_container
 
 _SCALARS = (str, bool, int, float, np.bool_, np.integer, np.floating)
@@ -98,7 +106,7 @@ def _check_shape(n_rows: int, n_columns: int) -> None:
 
 
 def _read_frame(X: Any, schema: Schema | None, categorical: Any) -> Table:
-    names = [str(name) for name in X.columns]
+    names = name_columns(X.columns)
     _check_shape(len(X), len(names))
     if len(set(names)) < len(names):
         repeated = sorted({name for name in names if names.count(name) > 1})

@@ -64,7 +64,7 @@ def split_dates(X: pd.DataFrame, keep: Collection[str] = ()) -> tuple[pd.DataFra
     for name in X.columns:
         dates, has_hours = (None, False) if name in keep else _read_dates(X[name])
         if dates is None:
-            columns[name] = X[name]
+            columns[str(name)] = X[name]  # as text: a model refuses labels of which some are text
             continue
         parts = {f"{name} ({part})": values for part, values in _split(dates, has_hours).items()}
         groups[str(name)] = list(parts)

@@ -26,20 +26,22 @@ def order_columns(X: Any, names: Sequence[str] | None) -> Any:
     columns = _name_columns(X)
     if not columns or not names or columns == list(names) or not set(names) <= set(columns):
         return X
-    return X.select(list(names)) if hasattr(X, "select") else X[list(names)]
+    return X.iloc[:, [columns.index(name) for name in names]] if hasattr(X, "iloc") else X.select(list(names))
 
 
 def refuse_other_order(X: Any, names: Sequence[str], name: str) -> None:
     """Raise if a model that goes by position is given its own columns in another order."""
     columns = _name_columns(X)
     if columns and columns != list(names) and set(columns) == set(names):
-        raise ValueError(f"columns are in another order than {name} was trained on, and it goes by position: pass X[{names}]")
+        labels = list(X.columns) if hasattr(X, "iloc") else columns
+        wanted = [labels[columns.index(each)] for each in names]
+        raise ValueError(f"columns are in another order than {name} was trained on, and it goes by position: pass X[{wanted}]")
 
 
-def _name_columns(X: Any) -> list[Any]:
-    """Names of the columns of a pandas, polars or Arrow table; empty for others."""
+def _name_columns(X: Any) -> list[str]:
+    """Names of the columns of a pandas, polars or Arrow table, as text; empty for others."""
     columns = getattr(X, "column_names", None)
-    return list(getattr(X, "columns", []) if columns is None else columns)
+    return [str(each) for each in (getattr(X, "columns", []) if columns is None else columns)]
 
 
 def to_numbers(X: Any, source: str, dtype: Any = np.float32) -> NDArray[Any]:

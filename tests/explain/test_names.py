@@ -1,0 +1,183 @@
+"""Columns named by an option: a table's labels win over positions, and what can be read in two ways is refused."""
+
+import copy
+import pickle
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+from instashap import AdditiveRegressor, Explainer, load
+from instashap._validation import ColumnName, check_monotone, find_column, find_columns, name_columns
+from instashap.blackbox.adapters.families import order_columns, refuse_other_order
+from instashap.plots.arguments import find_output
+from instashap.table.dates import split_dates
+from instashap.workflow import _split_target
+
+RNG = np.random.default_rng(0)
+# Labels 0, 2, 3, 4: label 2 is at position 1. The output is the product of the columns 2 and 3.
+GAPS = pd.DataFrame(RNG.normal(size=(600, 5))).drop(columns=1)
+PRODUCT = GAPS[2] * GAPS[3]
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    return Explainer().fit(GAPS, outputs=PRODUCT)
+
+
+@pytest.mark.parametrize(
+    ("labels", "column", "position"),
+    [
+        (["a", "b", "c"], "b", 1),
+        (["a", "b", "c"], 2, 2),
+        (["a", "b", "c"], np.int64(2), 2),
+        ([0, 2, 3, 4], 3, 2),
+        ([0, 2, 3, 4], np.int64(3), 2),
+        ([0, 2, 3, 4], 3.0, 2),
+        ([0, 2, 3, 4], "3", 2),
+        ([1, 0], 0, 1),
+        ([0.0, 2.0, 3.0], 2, 1),
+        (["x", 7, "y"], 7, 1),
+        (["2019", "2020"], 2020, 1),
+        (["0", "1", "2"], 1, 1),
+        ([True, False], False, 1),
+        ([("a", 1), ("b", 0)], ("b", 0), 1),
+        ([("a", 1), ("b", 0)], 1, 1),
+        ([pd.Timestamp("2020-01-01"), pd.Timestamp("2021-01-01")], pd.Timestamp("2021-01-01"), 1),
+    ],
+)
+def test_a_label_wins_over_a_position(labels, column, position):
+    assert find_column(column, name_columns(labels), "groups") == position
+
+
+@pytest.mark.parametrize(
+    ("labels", "column", "message"),
+    [
+        ([0, 2, 3, 4], 1, "groups names column 1, and no column has this label; the labels are 0, 2, 3, 4"),
+        ([0, 2, 3, 4], -1, "no column has this label"),
+        (["x", 7, "y"], 0, "no column has this label"),
+        (["1", "0"], 0, "name of one column and the position of another: write '0' for the first, or '1' for the second"),
+        (["a", "b"], 2, "groups names column 2, the table has columns 0 to 1"),
+        (["a", "b"], -1, "groups names column -1, the table has columns 0 to 1"),
+        ([1, 0], True, "groups names the unknown column True"),
+        ([("a", 1), ("b", 0)], ("b", 2), r"unknown column \('b', 2\)"),
+        (["a", "b"], ["a"], r"unknown column \['a'\]"),
+    ],
+)
+def test_what_is_no_label_or_can_be_read_in_two_ways_is_refused(labels, column, message):
+    with pytest.raises(ValueError, match=message):
+        find_column(column, name_columns(labels), "groups")
+
+
+def test_the_advice_for_a_number_of_two_meanings_is_understood():
+    names = name_columns(["1", "0"])
+    assert [find_column(each, names, "groups") for each in ("0", "1")] == [1, 0]
+
+
+def test_a_tuple_is_one_column_if_it_is_a_label():
+    names = name_columns([("a", 1), ("b", 0)])
+    assert find_columns(("b", 0), names, "term") == [1]
+    assert find_columns((("b", 0), ("a", 1)), names, "term") == [1, 0]
+    assert find_columns(("y", "x"), ["x", "y"], "term") == [1, 0]
+
+
+def test_a_label_survives_copies_and_is_text_everywhere_else():
+    for name in (pickle.loads(pickle.dumps(ColumnName(("a", 1)))), copy.deepcopy(ColumnName(("a", 1)))):
+        assert name == "('a', 1)"
+        assert name.label == ("a", 1)
+
+
+def test_groups_interactions_and_categories_take_labels():
+    assert Explainer(groups={"g": [2, 3]}, order=1).fit(GAPS, outputs=PRODUCT).feature_names_ == ("0", "g", "4")
+    assert "2 × 3" in Explainer(interactions=[(2, 3)]).fit(GAPS, outputs=PRODUCT).term_names_
+    codes = GAPS.assign(**{}).astype({3: float})
+    codes[3] = np.arange(600) % 40
+    fitted = Explainer(categorical=[3], order=1).fit(codes, outputs=codes[3] % 2)
+    assert fitted._fitted.schema.is_category == (False, False, True, False)
+    # With a coefficient for each code, the parity of the code is explained; 0.5 is the mean of parities.
+    np.testing.assert_allclose(fitted.shap_values(codes)[:, 2], codes[3] % 2 - 0.5, atol=0.02)
+
+
+def test_directions_by_label_series_or_position_belong_to_their_columns():
+    names = name_columns([0, 2, 3, 4])
+    flags = [False] * 4
+    assert check_monotone({3: -1}, names, flags) == (0, 0, -1, 0)
+    assert check_monotone([0, 0, 1, -1], names, flags) == (0, 0, 1, -1)
+    assert check_monotone(pd.Series({4: 1, 2: -1}), names, flags) == (0, -1, 0, 1)
+    assert check_monotone(pd.Series({"b": 1, "a": 0}), ["a", "b"], [False, False]) == (0, 1)
+
+
+def test_mobius_values_and_slices_go_by_label_and_so_does_a_loaded_explainer(explainer, tmp_path):
+    explainer.save(tmp_path / "e.insta", errors=False)
+    loaded = load(tmp_path / "e.insta")
+    for each in (explainer, loaded):
+        assert np.corrcoef(each.mobius_values(GAPS, [2, 3]), PRODUCT)[0, 1] > 0.9
+        with pytest.raises(ValueError, match="players names column 1, and no column has this label"):
+            each.mobius_values(GAPS, [1, 2])
+        explanation = each(GAPS[:5])
+        assert explanation[:, 3].feature_names == ("3",)
+        np.testing.assert_array_equal(explanation[:, 3].values[:, 0], explanation.values[:, 2])
+        assert explanation[:, [4, "2"]].feature_names == ("4", "2")
+        assert explanation[:, 1:3].feature_names == ("2", "3")
+        assert explanation[:, np.array([True, False, False, True])].feature_names == ("0", "4")
+
+
+def test_a_slice_by_a_number_that_may_mean_two_features_is_refused(explainer):
+    explanation = explainer(GAPS[:5])
+    for key in (1, -1, [1]):
+        with pytest.raises(KeyError, match="no column has this label"):
+            explanation[:, key]
+    with pytest.raises(KeyError, match="may hold labels or positions"):
+        explanation[:, np.array([2, 3])]
+
+
+def test_where_labels_count_the_columns_numbers_are_both_and_slices_go_on_as_in_numpy():
+    X = pd.DataFrame(RNG.normal(size=(200, 3)))
+    explanation = Explainer(order=1).fit(X, outputs=X[0])(X)
+    assert explanation[:, -1].feature_names == ("2",)
+    assert explanation[:, np.array([2, 0])].feature_names == ("2", "0")
+
+
+def test_tables_of_several_header_levels_are_named_by_tuples():
+    X = GAPS.copy()
+    X.columns = pd.MultiIndex.from_tuples([("a", 0), ("a", 1), ("b", 0), ("b", 1)])
+    explainer = Explainer(interactions=[(("a", 1), ("b", 0))]).fit(X, outputs=PRODUCT)
+    assert explainer.term_names_[-1] == "('a', 1) × ('b', 0)"
+    assert explainer(X)[:, ("b", 0)].feature_names == ("('b', 0)",)
+    ax = instashap.plots.plot_shape(explainer, ("b", 0))
+    titles = [ax.get_title(loc=place) for place in ("left", "center", "right")]
+    plt.close("all")
+    assert "('b', 0)" in "".join(titles)
+
+
+def test_shapes_of_an_estimator_are_set_by_label():
+    model = AdditiveRegressor(order=1).fit(GAPS, 2 * GAPS[2] + GAPS[3])
+    before = model.shap_values(GAPS)
+    after = model.remove_term(2).shap_values(GAPS)
+    assert np.abs(after[:, 1]).max() < 0.01 < np.abs(before[:, 1]).max()
+    np.testing.assert_allclose(after[:, 2], before[:, 2], atol=0.1)
+
+
+def test_outputs_named_by_numbers_are_refused_where_the_position_is_another():
+    assert find_output(1, ("a", "b")) == 1
+    assert find_output(7, ("3", "7")) == 1
+    assert find_output("1", ("1", "2")) == 0
+    with pytest.raises(ValueError, match="output=1 is the name of one output and the position of another: write '1' for"):
+        find_output(1, ("1", "2"))
+
+
+def test_models_that_go_by_position_see_the_order_of_numbered_columns():
+    X = pd.DataFrame({3: [1.0], 0: [2.0]})
+    with pytest.raises(ValueError, match=r"pass X\[\[0, 3\]\]"):
+        refuse_other_order(X, ["0", "3"], "LGBMRegressor")
+    refuse_other_order(X[[0, 3]], ["0", "3"], "LGBMRegressor")
+    assert list(order_columns(X, ["0", "3"]).columns) == [0, 3]
+
+
+def test_the_command_line_finds_a_target_whose_label_is_a_number_and_keeps_dates_beside_such_columns():
+    data = pd.DataFrame({0: [1.0, 2.0], 5: ["2024-01-01", "2024-01-02"], 7: [0, 1]})
+    X, y = _split_target(data, "7")
+    assert (list(X.columns), y.tolist()) == ([0, 5], [0, 1])
+    assert all(isinstance(name, str) for name in split_dates(X)[0].columns)
