@@ -19,6 +19,7 @@ from ..game.terms import ValueSet
 from ..likelihood.presence import settle_presence
 from ..likelihood.purify import centre_tables
 from ..table.bases import ColumnEncoder
+from ..table.columns import write_level
 from ..table.encoding import Encoded
 from .fitted import FittedGame, GameRows
 
@@ -125,7 +126,8 @@ def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> ND
     if isinstance(shape, Mapping):
         if len(given) > 1:
             raise ValueError(f"a mapping from levels to values sets the shape of one column; {name} reads {len(given)}")
-        answers: Any = [shape.get(value, np.nan) for value in given[0].tolist()]
+        written = {write_level(level): value for level, value in shape.items()}
+        answers: Any = [written.get(value, np.nan) for value in given[0].tolist()]
     elif callable(shape):
         answers = shape(*given)
     else:

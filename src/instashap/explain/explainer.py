@@ -716,6 +716,7 @@ def _make_explanation(
         output_transform=fitted.output_transform,
         game=fitted.game,
         index=table.index,
+        level_orders={column.name: column.order for column in fitted.encoder.columns if column.order},
     )
 
 

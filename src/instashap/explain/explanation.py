@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,8 @@ class Explanation:
         What "absent" means: ``"conditional"`` and others.
     index : object
         Row labels of the table, or None.
+    level_orders : dict of str to tuple
+        Of each feature that is an ordered category, its values in their order, as they are in ``data``.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class Explanation:
     trust_interval: NDArray[np.float64] | None = None
     game: str = "conditional"
     index: Any = None
+    level_orders: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:

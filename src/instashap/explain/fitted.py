@@ -108,8 +108,10 @@ class FittedGame:
         return self.encoder.schema
 
     def read(self, X: Any) -> Table:
-        """A user's table as columns of the fitted kinds."""
-        return read_table(X, self.schema)
+        """A user's table as columns of the fitted kinds; raises ``ValueError`` for a category all of whose values are new."""
+        table = read_table(X, self.schema)
+        self.encoder.check_levels(table)
+        return table
 
     def get_errors(self) -> Deviations:
         """What standard errors are looked up from: computed on first use, or read from the file.
@@ -350,6 +352,8 @@ def _pack_columns(encoder: TableEncoder) -> tuple[list[dict[str, Any]], dict[str
                 "name": column.name,
                 "levels": column.levels,
                 "values": column.values,
+                "order": column.order,
+                "has_pooled": column.has_pooled,
                 "n_functions": [basis.n_functions for basis in column.bases],
             }
         )
@@ -368,7 +372,8 @@ def _unpack_column(position: int, described: dict[str, Any], arrays: dict[str, N
     )
     levels = None if described["levels"] is None else tuple(described["levels"])
     edges, lows, scales = (arrays[f"{prefix}_{part}"] for part in ("edges", "lows", "scales"))
-    return ColumnEncoder(described["name"], edges, lows, scales, levels, bases, tuple(described["values"]))
+    order, has_pooled = tuple(described.get("order", ())), described.get("has_pooled", True)  # older files lack them
+    return ColumnEncoder(described["name"], edges, lows, scales, levels, bases, tuple(described["values"]), order, has_pooled)
 
 
 def count_threads(n_jobs: int | None) -> int:

@@ -19,14 +19,14 @@ from .style import (
     strip_frame,
     write_title,
 )
-from .values import paint, rank, spread, to_numbers
+from .values import paint, rank, read_numbers, spread
 
 
 def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int | None = None, ax: Any = None) -> Any:
     """Draw a dot for every row and feature at its Shapley value, coloured by the feature's value.
 
     Features go by falling mean absolute value. Colours are ranks within the feature, blue for the lowest; values that are
-    text or missing are grey. The last line holds, for every row, the sum over the features not shown.
+    text without an order, or missing, are grey. The last line holds, for every row, the sum over the features not shown.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int
 
 
 def _scale(explanation: Explanation, feature: int) -> NDArray[np.float64]:
-    """Ranks of the feature's values from 0 to 1, NaN for text and missing values."""
-    numbers = to_numbers(explanation.data[:, feature])
+    """Ranks of the feature's values from 0 to 1, NaN for text without an order and missing values."""
+    numbers = read_numbers(explanation, feature)
     return np.full(len(explanation), np.nan) if numbers is None else rank(numbers)
 
 

@@ -1,5 +1,6 @@
 """A feature's Shapley values against its own values, coloured by the feature they depend on most besides."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..explain.explanation import Explanation
 from .arguments import check_output, check_rows
 from .curves import BEYOND, mark_missing
 from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, strip_frame, write_title
-from .values import is_absent, paint_column, rank, rank_levels, to_numbers
+from .values import is_absent, paint_column, put_in_order, rank, rank_levels, to_numbers
 
 # Bins of the feature, and of a partner within them, when the strongest partner is looked for.
 _N_BINS, _N_PARTNER_BINS = 8, 4
@@ -74,8 +75,8 @@ def plot_dependence(
 
     ax = make_axes(ax, 7.2, 4.4)
     draw_zero_line(ax, vertical=False)
-    colours = POOLED if partner is None else paint_column(ax, one.feature_names[partner], one.data[:, partner])
-    _draw_dots(ax, one.data[:, position], one.values[:, position], colours)
+    colours = POOLED if partner is None else paint_column(ax, one, partner)
+    _draw_dots(ax, one.data[:, position], one.values[:, position], colours, one.level_orders.get(name, ()))
     strip_frame(ax, "top", "right")
     ax.set_xlabel(shorten(name))
     ax.set_ylabel("Shapley value\n" + describe_scale(one.output_transform, one.output_names[0], 36))
@@ -146,11 +147,11 @@ def _cut(values: NDArray[Any], n_bins: int) -> NDArray[np.int64]:
     return np.array([codes[text] for text in texts], dtype=np.int64)
 
 
-def _draw_dots(ax: Any, data: NDArray[Any], values: NDArray[np.float64], colours: Any) -> None:
+def _draw_dots(ax: Any, data: NDArray[Any], values: NDArray[np.float64], colours: Any, order: Sequence[Any]) -> None:
     numbers = to_numbers(data)
     style = {"s": float(np.clip(8000 / len(values), 4.0, 22.0)), "c": colours, "linewidths": 0, "rasterized": True}
     if numbers is None:
-        places, labels = _place_texts(data)
+        places, labels = _place_texts(data, order)
         ax.scatter(places, values, **style)
         is_long = len(labels) * max(map(len, labels)) > 60
         turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
@@ -166,11 +167,14 @@ def _draw_dots(ax: Any, data: NDArray[Any], values: NDArray[np.float64], colours
         mark_missing(ax, low, high, beyond)
 
 
-def _place_texts(data: NDArray[Any]) -> tuple[NDArray[np.float64], list[str]]:
-    """Places of texts, spread evenly across their level's band, and the levels' labels; rare levels share the last one."""
+def _place_texts(data: NDArray[Any], order: Sequence[Any]) -> tuple[NDArray[np.float64], list[str]]:
+    """Places of texts, spread evenly across their level's band, and the levels' labels; rare levels share the last one.
+
+    Bands are in the order of an ordered category, else by falling number of rows.
+    """
     texts = np.array(["(missing)" if is_absent(each) else str(each) for each in data])
     levels = rank_levels(texts)
-    shown = levels if len(levels) <= _MAX_LEVELS else levels[: _MAX_LEVELS - 1]
+    shown = put_in_order(levels if len(levels) <= _MAX_LEVELS else levels[: _MAX_LEVELS - 1], order)
     codes = {level: code for code, level in enumerate(shown)}
     bands = np.array([codes.get(text, len(shown)) for text in texts])
     places = bands.astype(np.float64)

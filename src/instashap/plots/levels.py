@@ -88,14 +88,15 @@ def _pick_cells(
 ) -> tuple[NDArray[np.int64], int]:
     """Cells of a category in the order drawn, and how many are left out.
 
-    Levels that are numbers keep their order; others go by falling effect. "Other" and "missing" come last.
+    Ordered levels and numbers keep their order; others go by falling effect. "Other" and "missing" come last.
     """
     sizes = np.abs(heights).max(axis=1)
     cells = find_seen(sizes, counts)
-    levels = encoder.levels or ()
+    n_levels = len(encoder.levels or ())
     kept = np.sort(cells[np.argsort(-sizes[cells], kind="stable")][:_MAX_LEVELS])
-    is_level = kept < len(levels)
-    own = kept[is_level]
-    has_order = all(isinstance(level, (int, float)) for level in levels)
-    keys = np.array([float(levels[cell]) for cell in own]) if has_order else -heights[own].mean(axis=1)
-    return np.concatenate([own[np.argsort(keys, kind="stable")], kept[~is_level]]), len(cells) - len(kept)
+    own, rest = kept[kept < n_levels], kept[kept >= n_levels]
+    if encoder.has_order:
+        own = np.array([cell for cell in encoder.shown_cells if cell in own], dtype=np.int64)
+    else:
+        own = own[np.argsort(-heights[own].mean(axis=1), kind="stable")]
+    return np.concatenate([own, rest]), len(cells) - len(kept)

@@ -198,7 +198,9 @@ def _make_category_side(
     owner[-1] = n_levels + 1
     counts = None if values is None else np.bincount(owner[values], minlength=basis.n_functions)
     # A level without rows has the same constant everywhere, left by the centring: it is its variation that counts.
-    seen = find_seen(np.ptp(shape, axis=1), counts)
+    is_seen = set(find_seen(np.ptp(shape, axis=1), counts).tolist())
+    shown = [cell for cell in encoder.shown_cells if cell < n_levels]
+    seen = np.array([each for each in [*shown, n_levels, n_levels + 1] if each in is_seen], dtype=np.int64)
     labels = [[*names[:n_levels], *names[-2:]][function] for function in seen]
     stand_in = np.array([*range(n_levels), encoder.missing_cell - 1, encoder.missing_cell], dtype=np.int32)[seen]
     weights = np.eye(basis.n_functions)[seen]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
+from ..explain.explanation import Explanation
 from .style import POOLED, make_value_map, pick_colours, shorten
 
 # Levels of a text column with a colour of their own.
@@ -24,6 +25,15 @@ def to_numbers(values: NDArray[Any]) -> NDArray[np.float64] | None:
     if is_missing.all() or not all(isinstance(each, (Real, np.bool_)) for each in values[~is_missing]):
         return None
     return np.array([np.nan if absent else float(each) for each, absent in zip(values, is_missing, strict=True)])
+
+
+def read_numbers(explanation: Explanation, feature: int) -> NDArray[np.float64] | None:
+    """A feature's values as float64: numbers, or places of an ordered category's levels; None for other text."""
+    values, order = explanation.data[:, feature], explanation.level_orders.get(explanation.feature_names[feature])
+    if order is None:
+        return to_numbers(values)
+    places = {level: float(place) for place, level in enumerate(order)}
+    return np.array([places.get(each, np.nan) for each in values])
 
 
 def is_absent(value: Any) -> bool:
@@ -52,11 +62,12 @@ def paint(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return painted
 
 
-def paint_column(ax: Any, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+def paint_column(ax: Any, explanation: Explanation, feature: int) -> NDArray[np.float64]:
     """Colours of a column's values, shape (n_rows, 4), with a colour bar (numbers) or a legend (text) that says so."""
+    name, values = explanation.feature_names[feature], explanation.data[:, feature]
     numbers = to_numbers(values)
     if numbers is None:
-        return _paint_levels(ax, name, values)
+        return _paint_levels(ax, name, values, explanation.level_orders.get(name, ()))
     cm = require("matplotlib.cm", extra="plots", purpose="plots")
     colours = require("matplotlib.colors", extra="plots", purpose="plots")
     present = numbers[~np.isnan(numbers)]
@@ -69,12 +80,12 @@ def paint_column(ax: Any, name: str, values: NDArray[Any]) -> NDArray[np.float64
     return paint(np.clip((numbers - low) / (high - low), 0.0, 1.0))
 
 
-def _paint_levels(ax: Any, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+def _paint_levels(ax: Any, name: str, values: NDArray[Any], order: Sequence[Any]) -> NDArray[np.float64]:
     colours = require("matplotlib.colors", extra="plots", purpose="plots")
     lines = require("matplotlib.lines", extra="plots", purpose="plots")
     texts = np.array(["missing" if is_absent(each) else str(each) for each in values])
     levels = rank_levels(texts)
-    shown = levels if len(levels) <= _MAX_LEVELS else levels[: _MAX_LEVELS - 1]
+    shown = put_in_order(levels if len(levels) <= _MAX_LEVELS else levels[: _MAX_LEVELS - 1], order)
     palette = dict(zip(shown, pick_colours(len(shown)), strict=True))
     labels = [*((shorten(level, 20), palette[level]) for level in shown)]
     if len(levels) > len(shown):
@@ -88,6 +99,12 @@ def rank_levels(texts: NDArray[Any]) -> list[str]:
     """Distinct texts, the most frequent first; equally frequent ones in the order of the alphabet."""
     levels, counts = np.unique(texts, return_counts=True)
     return [str(levels[k]) for k in np.argsort(-counts, kind="stable")]
+
+
+def put_in_order(texts: Sequence[str], order: Sequence[Any]) -> list[str]:
+    """Texts of levels in the order of an ordered category; those that are none of its levels come last, as they were."""
+    places = {str(level): place for place, level in enumerate(order)}
+    return sorted(texts, key=lambda text: places.get(text, len(places)))
 
 
 def spread(places: Sequence[NDArray[np.float64]], height: float = 0.42, n_bins: int = 120) -> list[NDArray[np.float64]]:

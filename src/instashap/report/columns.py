@@ -30,6 +30,10 @@ class ColumnView:
     is_category : bool
     levels : list
         Of a category, values that have a coefficient of their own; rows with others are pooled.
+    order : list of int
+        Places of ``levels`` in the order they are listed.
+    has_order : bool
+        Whether a category's levels are drawn in this order too; others are drawn by their effects.
     low, high, step : float
         Of a number column: range of the rows, and a step that suits it.
     places : list of float
@@ -46,6 +50,8 @@ class ColumnView:
     name: str
     is_category: bool
     levels: list[Any]
+    order: list[int]
+    has_order: bool
     low: float
     high: float
     step: float
@@ -86,7 +92,8 @@ def read_values(table: Table) -> list[list[Any]]:
 def _view_category(encoder: ColumnEncoder, cells: NDArray[np.int32] | None) -> ColumnView:
     counts: list[int] = [] if cells is None else np.bincount(cells, minlength=encoder.n_cells).tolist()
     levels = list(encoder.levels or ())
-    return ColumnView(encoder.name, True, levels, 0.0, 0.0, 0.0, [], [], True, bool(counts and counts[-1]), counts)
+    order = encoder.shown_cells, encoder.has_order
+    return ColumnView(encoder.name, True, levels, *order, 0.0, 0.0, 0.0, [], [], True, bool(counts and counts[-1]), counts)
 
 
 def _view_numbers(encoder: ColumnEncoder, values: NDArray[np.float64] | None) -> ColumnView:
@@ -106,6 +113,8 @@ def _view_numbers(encoder: ColumnEncoder, values: NDArray[np.float64] | None) ->
         name=encoder.name,
         is_category=False,
         levels=[],
+        order=[],
+        has_order=True,
         low=low,
         high=high,
         step=_choose_step(inside, low, high),

@@ -205,7 +205,7 @@
     const column = columns[term.columns[0]];
     const at = (value) => scorer.evaluateTerm(term.number, [value])[output];
     if (column.is_category) {
-      const points = column.levels.map((level, cell) => ({ x: String(level), y: at(level), count: column.counts[cell] ?? null }));
+      const points = column.order.map((cell) => ({ x: String(column.levels[cell]), y: at(column.levels[cell]), count: column.counts[cell] ?? null }));
       const other = column.counts[column.levels.length];
       if (other) points.push({ x: "(other)", y: at(Symbol.for("other")), count: other });
       if (column.has_missing) points.push({ x: "(missing)", y: at(null), count: column.counts[column.levels.length + 1] });
@@ -275,7 +275,7 @@
   function drawLevels(column, points, [low, high], width) {
     const shown = points.length <= MAX_LEVELS ? points.slice()
       : points.slice().sort((a, b) => Math.abs(b.y) - Math.abs(a.y)).slice(0, MAX_LEVELS);
-    shown.sort((a, b) => b.y - a.y);
+    shown.sort(column.has_order ? (a, b) => points.indexOf(a) - points.indexOf(b) : (a, b) => b.y - a.y);
     const names = new Map(shown.map((point) => [point.x, shorten(point.x, 18)]));
     const longest = Math.max(...[...names.values()].map((name) => name.length));
     const chart = Plot.plot({
@@ -334,8 +334,8 @@
   /** Cells along one side of a heat map: where they are, their value, their name. */
   function listSide(column) {
     if (column.is_category)
-      return column.levels.slice(0, MAX_LEVELS).map((level, at) =>
-        ({ low: at - 0.5, high: at + 0.5, value: level, name: String(level) }));
+      return column.order.filter((cell) => cell < MAX_LEVELS).map((cell, at) =>
+        ({ low: at - 0.5, high: at + 0.5, value: column.levels[cell], name: String(column.levels[cell]) }));
     if (column.is_discrete && column.places.length <= SIDE)
       return column.places.map((value, at) => ({ low: at - 0.5, high: at + 0.5, value, name: format(value, 5) }));
     const first = column.places[0];
@@ -449,7 +449,7 @@
 
   function makeChoice(column, number) {
     const id = `feature-${number}`;
-    const options = column.levels.map((level, place) => make("option", { value: place }, String(level)));
+    const options = column.order.map((place) => make("option", { value: place }, String(column.levels[place])));
     options.push(make("option", { value: "other" }, "(any other)"), make("option", { value: "missing" }, "(missing)"));
     const select = make("select", { id, "data-column": number, onchange: () => {
       const { value } = select;

@@ -5,8 +5,10 @@ polynomial in the position t in [0, 1]. A column has three nested bases, for ter
 splines (or one function a level) for its main effect, hats on a subset of the knots (or levels) for interactions.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -150,6 +152,10 @@ class ColumnEncoder:
         For terms of one, two and three columns.
     values : tuple of float
         Of a number column that is a set of levels: their values. Else empty.
+    order : tuple
+        Of an ordered category: all its values in their order, those without a cell of their own among them. Else empty.
+    has_pooled : bool
+        Whether rows of the fit may be in the cell "other" of a category.
     """
 
     name: str
@@ -159,6 +165,8 @@ class ColumnEncoder:
     levels: tuple[Any, ...] | None
     bases: tuple[LocalBasis, ...]
     values: tuple[float, ...] = ()
+    order: tuple[Any, ...] = ()
+    has_pooled: bool = True
     codes: dict[Any, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -177,16 +185,67 @@ class ColumnEncoder:
     def n_cells(self) -> int:
         return self.missing_cell + 1
 
+    @property
+    def has_order(self) -> bool:
+        """Whether a category's levels have an order: their own, or that of numbers."""
+        return bool(self.order) or all(isinstance(level, (int, float)) for level in self.levels or ())
+
+    @property
+    def shown_cells(self) -> list[int]:
+        """Cells of a category's levels as they are shown: in their order if they have one, else by falling weight."""
+        levels = self.levels or ()
+        if self.order:
+            return [self.codes[key] for key in map(_key, self.order) if key in self.codes]
+        return sorted(range(len(levels)), key=levels.__getitem__) if self.has_order else list(range(len(levels)))
+
     def find_cells(self, codes: NDArray[np.int64], levels: Sequence[Any]) -> NDArray[np.int32]:
-        """Cells of category values given as codes into ``levels``; unknown values go to "other"."""
+        """Cells of category values given as codes into ``levels``; unknown values go to "other".
+
+        A value of another type than the fitted level, such as "101" or 101.0 for 101, is taken for that level if it can be no
+        other one, and the values hold no such level itself.
+        """
         other = self.missing_cell - 1
-        table = np.array([self.codes.get(_key(level), other) for level in levels] + [self.missing_cell], dtype=np.int32)
-        return table[codes]  # code -1 is missing, the last entry
+        cells = [self.codes.get(_key(level), other) for level in levels]
+        taken = set(cells)
+        for place, level in enumerate(levels):
+            if cells[place] == other:
+                found = self._match_loosely(level)
+                cells[place] = other if found is None or found in taken else found
+        return np.array([*cells, self.missing_cell], dtype=np.int32)[codes]  # code -1 is missing, the last entry
+
+    def _match_loosely(self, level: Any) -> int | None:
+        """The one level that reads like a value of another type."""
+        for form in _write_forms(level):
+            cell = self._forms.get(form)
+            own = None if cell is None else (self.levels or ())[cell]
+            if own is not None and (not (isinstance(own, str) and isinstance(level, str)) or form[0] in "(["):
+                return cell
+        return None
+
+    @cached_property
+    def _forms(self) -> dict[str, int | None]:
+        """Cell of each text that a level may be written as; None where several levels may."""
+        forms: dict[str, int | None] = {}
+        for cell, level in enumerate(self.levels or ()):
+            for form in _write_forms(level):
+                forms[form] = cell if form not in forms else None
+        return forms
 
 
 def _key(level: Any) -> Any:
     """Keep True and 1 apart, which Python calls equal; 1 and 1.0 stay the same value."""
     return (bool, level) if isinstance(level, bool) else level
+
+
+def _write_forms(level: Any) -> list[str]:
+    """Texts that a level may be written as in another table: 101 for 101.0, True or 1, an interval of whole numbers."""
+    if isinstance(level, bool):
+        return [str(level), str(int(level))]
+    return [_TRAILING_ZEROS.sub("", str(level))]
+
+
+# Of a whole number written as a float, at the end of the text or of an end of an interval.
+_TRAILING_ZEROS = re.compile(r"(?<=\d)\.0+(?=$|[,\])])")
 
 
 @dataclass(frozen=True)
@@ -198,9 +257,14 @@ class LearntColumn:
 
 
 def learn_categories(
-    name: str, codes: NDArray[np.int64], levels: Sequence[Any], weights: NDArray[np.float64], grain: Grain = SMOOTH
+    name: str,
+    codes: NDArray[np.int64],
+    levels: Sequence[Any],
+    weights: NDArray[np.float64],
+    grain: Grain = SMOOTH,
+    is_ordered: bool = False,
 ) -> LearntColumn:
-    """Learn a category column: levels by falling weight, rare ones pooled into "other".
+    """Learn a category column: levels by falling weight, rare ones pooled into "other"; ordered levels keep their order.
 
     A level is kept if its rows weigh at least 5 and it is among the 256 heaviest; an axis of a pair (a triple) tells the 24
     (8) heaviest apart. Levels of equal weight are ordered by their text.
@@ -219,7 +283,9 @@ def learn_categories(
         )
     axes = tuple(_make_category_axis(len(kept), limit) for limit in grain.axis_levels)
     empty = np.empty(0)
-    return LearntColumn(ColumnEncoder(name, empty, empty, empty, kept, tuple(axis.basis for axis in axes)), axes)
+    order = tuple(levels) if is_ordered else ()
+    bases, has_pooled = tuple(axis.basis for axis in axes), len(kept) < int(np.count_nonzero(totals))
+    return LearntColumn(ColumnEncoder(name, empty, empty, empty, kept, bases, (), order, has_pooled), axes)
 
 
 def _advise(name: str, levels: Sequence[Any]) -> str:

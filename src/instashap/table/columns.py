@@ -1,12 +1,15 @@
 """Tables of any container as named columns of a kind: numbers, or categories.
 
-A number column becomes float64 with NaN for missing. A category column keeps its values (text, numbers, booleans) with
-``None`` for missing. Dates, nested objects, complex and sparse data are refused with advice.
+A number column becomes float64 with NaN for missing. A category column keeps its values (text, numbers, booleans; intervals,
+dates, tuples, members of an Enum and others as their text) with ``None`` for missing. Columns of dates that are no categories,
+lists, dictionaries, complex and sparse data are refused with advice.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -57,12 +60,15 @@ class Table:
         ``codes`` int64 of shape (n_rows,), -1 for missing; ``levels`` the distinct values as Python scalars.
     index : object or None
         The row index of a pandas table.
+    is_ordered : tuple of bool
+        Of each category column, whether its ``levels`` are in an order of their own; empty if none are.
     """
 
     schema: Schema
     numbers: NDArray[Any]
     categories: tuple[tuple[NDArray[np.int64], list[Any]], ...]
     index: Any = None
+    is_ordered: tuple[bool, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -70,7 +76,8 @@ class Table:
 
     def take(self, rows: NDArray[np.int64]) -> "Table":
         """Some of the rows, without the index."""
-        return Table(self.schema, self.numbers[rows], tuple((codes[rows], levels) for codes, levels in self.categories))
+        categories = tuple((codes[rows], levels) for codes, levels in self.categories)
+        return Table(self.schema, self.numbers[rows], categories, is_ordered=self.is_ordered)
 
 
 def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") -> Table:
@@ -199,23 +206,25 @@ def _collect(
         raise TypeError(f"categorical must be 'auto' or a list of columns, got {categorical!r}")
     else:
         forced = {find_column(column, names, "categorical") for column in categorical}
-    numbers, categories, is_category = [], [], []
+    numbers, categories, is_category, is_ordered = [], [], [], []
     for position, (name, column) in enumerate(zip(names, columns, strict=True)):
         as_category = schema.is_category[position] if schema else position in forced or _holds_text(column, name)
         is_category.append(as_category)
         if as_category:
-            categories.append(_read_categories(column, name))
+            codes, levels, has_order = read_categories(column, name)
+            categories.append((codes, levels))
+            is_ordered.append(has_order)
         else:
             numbers.append(_read_numbers(column, name))
     n_rows = len(columns[0])
     matrix = np.column_stack(numbers) if numbers else np.empty((n_rows, 0))
     known = schema or Schema(tuple(names), tuple(is_category), has_names)
-    return Table(known, matrix, tuple(categories), index)
+    return Table(known, matrix, tuple(categories), index, tuple(is_ordered))
 
 
 _DATE_ADVICE = (
     "column {name!r} holds dates ({dtype}); derive the parts that matter, such as X[{name!r}].dt.month, .dt.dayofweek or "
-    "days since a start, and pass those"
+    "days since a start, and pass those, or name the column in categorical=[{name!r}] if its dates are but a few"
 )
 
 
@@ -227,11 +236,14 @@ def _holds_text(column: Any, name: str) -> bool:
         raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
     if dtype.kind == "c":
         raise ValueError(f"Complex data not supported: column {name!r} is complex")
-    if label in ("category", "str") or dtype.kind in "UST" or label.startswith(("string", "large_string", "dictionary")):
+    if label in ("category", "str") or dtype.kind in "UST" or label.startswith(_TEXT_TYPES):
         return True
     if dtype.kind != "O" or _is_arrow_number(dtype):
         return False
     return _object_holds_text(column, name, dtype)
+
+
+_TEXT_TYPES = ("string", "large_string", "dictionary", "interval")
 
 
 def _is_arrow_number(dtype: Any) -> bool:
@@ -244,14 +256,59 @@ def _object_holds_text(column: Any, name: str, dtype: Any) -> bool:
         if _is_missing(value):
             continue
         if not isinstance(value, _SCALARS):
-            if hasattr(value, "isoformat"):
+            if hasattr(value, "isoformat") or hasattr(value, "strftime"):
                 raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
-            raise TypeError(
-                f"argument must be a string or a number, not {type(value).__name__!r}: column {name!r} holds {value!r}; "
-                "cast it to numbers or text"
-            )
-        has_text = has_text or isinstance(value, str)
+            if isinstance(value, (Number, timedelta)):
+                raise _refuse_object(value, name)
+            write_level(value, name)
+        has_text = has_text or not isinstance(value, _SCALARS[1:])
     return has_text
+
+
+def _refuse_object(value: Any, name: str) -> TypeError:
+    return TypeError(
+        f"argument must be a string or a number, not {type(value).__name__!r}: column {name!r} holds {value!r}; "
+        "cast it to numbers or text"
+    )
+
+
+def write_level(value: Any, name: str = "") -> Any:
+    """A category's value as files and pages hold it: text, numbers and booleans as they are, any other value as its text.
+
+    Raises ``TypeError``, naming the column, for a value that is not hashable, or has no text that every process would write.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> write_level(pd.Interval(0, 30)), write_level(pd.Timestamp("2024-02-01")), write_level((1, "a")), write_level(True)
+    ('(0, 30]', '2024-02-01', "(1, 'a')", True)
+    """
+    if isinstance(value, _Flag):
+        return value.value
+    if isinstance(value, np.datetime64):
+        value = np.datetime_as_string(value).replace("T", " ")
+    elif isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (bool, float)):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    has_text = any(getattr(type(value), name) is not getattr(object, name) for name in ("__str__", "__repr__"))
+    if not has_text or not _is_hashable(value) or isinstance(value, (bytes, frozenset)):
+        raise _refuse_object(value, name)
+    if isinstance(value, tuple):
+        return str(tuple(part.item() if isinstance(part, np.generic) else part for part in value))
+    return str(value).removesuffix(" 00:00:00")  # of a day, its midnight
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _is_missing(value: Any) -> bool:
@@ -277,20 +334,28 @@ def _read_numbers(column: Any, name: str) -> NDArray[np.float64]:
     return values
 
 
-def _read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any]]:
-    """Codes and distinct values of a category column."""
+def read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any], bool]:
+    """Codes and distinct values of a category column, and whether the values are in an order of their own.
+
+    That is the order of an ordered pandas category, else that of intervals and dates, which have one.
+    """
     if str(column.dtype).startswith("dictionary"):  # pandas cannot factorise those of unsigned codes
         column = column.array.__arrow_array__().to_pandas()
+    is_ordered = False
     if str(column.dtype) == "category":
-        codes, levels = column.cat.codes, column.cat.categories
+        codes, values, is_ordered = column.cat.codes, column.cat.categories, bool(column.cat.ordered)
     else:
-        codes, levels = _factorize(column)
-    scalars = [_to_scalar(level) for level in levels]
-    if any(not isinstance(level, (str, bool, int, float)) for level in scalars):
-        raise TypeError(
-            f"column {name!r} must hold text or numbers as categories, got {scalars[:3]}; use X[{name!r}].astype(str)"
-        )
-    return np.asarray(codes, dtype=np.int64), scalars
+        codes, values = _factorize(column)
+    codes, values = np.asarray(codes, dtype=np.int64), list(values)
+    if values and not is_ordered and all(hasattr(value, "closed_left") or hasattr(value, "strftime") for value in values):
+        ranked = sorted(range(len(values)), key=values.__getitem__)
+        codes = np.append(np.argsort(ranked), -1)[codes]
+        values, is_ordered = [values[place] for place in ranked], True
+    levels = [write_level(value, name) for value in values]
+    if len({(isinstance(level, bool), level) for level in levels}) < len(levels):
+        twice = next(level for level in levels if levels.count(level) > 1)
+        raise TypeError(f"column {name!r} holds different values that read alike, as {twice!r}; make them one, or rename one")
+    return codes, levels, is_ordered
 
 
 class _Flag(Enum):
@@ -309,9 +374,3 @@ def _factorize(column: Any) -> tuple[Any, Any]:
         flagged = [_Flag(bool(value)) if isinstance(value, (bool, np.bool_)) else value for value in column]
         column = np.array(flagged, dtype=object)
     return pd.factorize(column, use_na_sentinel=True)
-
-
-def _to_scalar(value: Any) -> Any:
-    if isinstance(value, _Flag):
-        return value.value
-    return value.item() if isinstance(value, np.generic) else value

@@ -1,6 +1,6 @@
 """Tables as ``(cell, t)``, block by block."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -73,6 +73,23 @@ class TableEncoder:
             encoded.offsets[:, position] = 0.0
         return encoded
 
+    def check_levels(self, table: Table) -> None:
+        """Raise ``ValueError`` for a category column of which every value is new, naming it.
+
+        A single new value, and new values where rows of the fit were pooled, are rows outside the data, which have an answer.
+        """
+        text = (column for column in self.columns if column.is_category)
+        for column, (codes, levels) in zip(text, table.categories, strict=True):
+            places = np.flatnonzero(np.bincount(codes + 1, minlength=len(levels) + 1)[1:])
+            given = [levels[place] for place in places]
+            if given and column.levels and (column.find_cells(places, levels) == column.missing_cell - 1).all():
+                kinds, fitted_kinds = ({_name_kind(level) for level in each} for each in (given, column.levels))
+                if not kinds & fitted_kinds or (len(given) > 1 and not column.has_pooled):
+                    raise ValueError(
+                        f"column {column.name!r} holds no value that the fit saw: it holds {_list_levels(given)}, the fit saw "
+                        f"{_list_levels(column.levels)}; write its values as in the fit, or fit again"
+                    )
+
     def iterate(self, table: Table, block_rows: int = BLOCK_ROWS) -> Iterator[tuple[slice, Encoded]]:
         """Encoded blocks of rows, in order."""
         for start in range(0, table.n_rows, block_rows):
@@ -92,6 +109,14 @@ class TableEncoder:
         return tuple(column.bases for column in self.columns)
 
 
+def _name_kind(level: Any) -> str:
+    return "flag" if isinstance(level, bool) else "text" if isinstance(level, str) else "number"
+
+
+def _list_levels(levels: Sequence[Any], limit: int = 4) -> str:
+    return ", ".join(map(repr, levels[:limit])) + f", … ({len(levels)} values)" * (len(levels) > limit)
+
+
 def _join(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.concatenate(parts)) if parts else np.empty(0)
 
@@ -104,12 +129,12 @@ def learn_table(
     Values of the columns ``without_spikes`` all lie on the curve, however many rows share one.
     """
     numeric = iter(range(table.numbers.shape[1]))
-    categories = iter(table.categories)
+    categories = iter(zip(table.categories, table.is_ordered or [False] * len(table.categories), strict=True))
     learnt = []
     for position, (name, is_category) in enumerate(zip(table.schema.names, table.schema.is_category, strict=True)):
         if is_category:
-            codes, levels = next(categories)
-            learnt.append(learn_categories(name, codes, levels, weights, grain))
+            (codes, levels), is_ordered = next(categories)
+            learnt.append(learn_categories(name, codes, levels, weights, grain, is_ordered))
         else:
             values = np.asarray(table.numbers[:, next(numeric)], dtype=np.float64)
             if np.isinf(values).any():

@@ -1,5 +1,6 @@
 """Where an order fails: parts of the rows, found by a tree on half of them and measured on the other half."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -217,9 +218,16 @@ def _describe_levels(
     kept = [cell for cell in ranking.tolist() if cell in present]
     inside = [cell for cell in ranking[(places > low) & (places <= high)].tolist() if cell in present]
     if len(inside) > _MAX_NAMED and len(kept) - len(inside) < len(inside):
-        outside = sorted(str(labels[cell]) for cell in set(kept) - set(inside))
-        return f"{column.name} is not {_list_names(outside)}"
-    return f"{column.name} is {_list_names(sorted(str(labels[cell]) for cell in inside))}"
+        return f"{column.name} is not {_list_names(_name_levels(column, set(kept) - set(inside), labels))}"
+    return f"{column.name} is {_list_names(_name_levels(column, inside, labels))}"
+
+
+def _name_levels(column: ColumnEncoder, cells: Iterable[int], labels: Sequence[Any]) -> list[str]:
+    """Labels of cells in the order of the levels if they have one, else of the alphabet."""
+    if not column.has_order:
+        return sorted(str(labels[cell]) for cell in cells)
+    places = {cell: place for place, cell in enumerate(column.shown_cells)}
+    return [str(labels[cell]) for cell in sorted(cells, key=lambda cell: places.get(cell, cell))]
 
 
 def _list_names(names: list[str]) -> str:
