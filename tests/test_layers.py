@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "instashap"
 LAYERS = {
+    "_alignment": 0,
     "_compile": 0,
     "_errors": 0,
     "_optional": 0,

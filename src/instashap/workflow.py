@@ -50,6 +50,8 @@ class Explained:
     seconds : dict of str to float
     dates : collection of str
         Columns of dates that were replaced by their parts; the parts are one feature.
+    labels : Series or None
+        Of the held-out rows.
     """
 
     model: Any
@@ -60,6 +62,7 @@ class Explained:
     score: float | None
     seconds: dict[str, float]
     dates: Collection[str] = ()
+    labels: Any = None
 
 
 def read_file(path: Path) -> pd.DataFrame:
@@ -121,7 +124,7 @@ def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int
     explanation = explainer(X_test)
     seconds["explaining the held-out rows"] = time.perf_counter() - start
     fidelity, score = _compare(explainer, X_test), _score(model, X_test, y_test)
-    return Explained(model, explainer, explanation, X_test, fidelity, score, seconds, groups)
+    return Explained(model, explainer, explanation, X_test, fidelity, score, seconds, groups, y_test)
 
 
 def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
@@ -168,8 +171,7 @@ def report_table(data: pd.DataFrame, target: str, path: Path, model: Any = None,
     """Fit an explainer as :func:`explain_table` does and write a report on its held-out rows, with their labels."""
     writing.check_path(path)
     explained = explain_table(data, target, model, order)
-    labels = data[target].loc[explained.held_out.index]
-    return writing.write_report(explained.explainer, explained.held_out, labels, path, title=f"What drives {target}")
+    return writing.write_report(explained.explainer, explained.held_out, explained.labels, path, title=f"What drives {target}")
 
 
 def write_report(report: TrustReport, folder: Path) -> None:
@@ -300,7 +302,7 @@ def run_demo(folder: Path) -> str:
     data = bunch.data.rename(columns=names).assign(progression=bunch.target)
     explained = explain_table(data, "progression")
     summary = write_results(explained, folder)
-    labels = data["progression"].loc[explained.held_out.index]
     path = folder / "report.html"
-    writing.write_report(explained.explainer, explained.held_out, labels, path, title="What drives the progression of diabetes")
+    title = "What drives the progression of diabetes"
+    writing.write_report(explained.explainer, explained.held_out, explained.labels, path, title=title)
     return f"{summary}\nOpen {path} in a browser: move a slider there, and see prediction, Shapley values and trust follow.\n"

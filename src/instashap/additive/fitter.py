@@ -75,6 +75,8 @@ class FitRecord:
         Player of each column.
     size_law : ndarray of shape (n_players + 1,), float64
     result : FitResult
+    index : Index or None
+        Row labels of a pandas table.
     """
 
     encoded: Encoded
@@ -84,6 +86,7 @@ class FitRecord:
     players: tuple[int, ...]
     size_law: NDArray[np.float64]
     result: FitResult
+    index: Any = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._alignment import align_outputs, get_index
 from .._errors import ModelOutputError
 from .._validation import check_outputs
 
@@ -83,7 +84,7 @@ class BlackBox:
             kind = type(batch)
             given = f"given a {kind.__module__.split('.')[0]} {kind.__name__}"
             raise ModelOutputError(f"{source} raised {type(error).__name__}: {error} ({given})") from error
-        return self.transform(check_outputs(raw, stop - start, source, start))
+        return self.transform(check_outputs(align_outputs(raw, get_index(batch), source), stop - start, source, start))
 
 
 def _iterate_batches(X: Any, n_rows: int, batch_rows: int) -> Iterator[tuple[Any, int, int]]:

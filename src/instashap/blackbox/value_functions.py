@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._alignment import align_outputs, get_index
 from .._errors import ModelOutputError
 from .._validation import check_outputs
 from .hybrid import Mixer, Positions, make_mixer, take_rows
@@ -230,11 +231,12 @@ class CalledGame:
 
     def _call(self, rows: Positions, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         source = f"the value function {describe_function(self.function)}"
+        given = take_rows(self.X, rows)
         try:
-            values = self.function(take_rows(self.X, rows), masks)
+            values = self.function(given, masks)
         except Exception as error:
             raise ModelOutputError(f"{source} raised {type(error).__name__}: {error}") from error
-        return check_outputs(values, len(rows), source)
+        return check_outputs(align_outputs(values, get_index(given), source), len(rows), source)
 
 
 def describe_function(function: Any) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._alignment import align_rows, get_index
 from .._validation import check_monotone, check_weights, find_columns
 from ..likelihood.families import Family
 from ..table.columns import Table, read_table
@@ -112,7 +113,7 @@ class AdditiveEstimator(BaseEstimator):
         """
         fitted = self._check(X)
         table = fitted.read(X)
-        weights = check_weights(sample_weight, table.n_rows)
+        weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
         kept = np.flatnonzero(weights > 0)
         self._fitted = recentre(fitted, fitted.encoder.encode(table.take(kept)), weights[kept])
         self._describe()
@@ -121,7 +122,7 @@ class AdditiveEstimator(BaseEstimator):
     def _read(self, X: Any, sample_weight: Any) -> tuple[Table, NDArray[np.float64]]:
         validate_data(self, open_container(X), skip_check_array=True)
         table = read_table(X, categorical=self.categorical)
-        return table, check_weights(sample_weight, table.n_rows)
+        return table, check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
 
     def _fit_labels(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._alignment import align_rows, get_index
 from .._errors import FitWarning, ModelOutputError
 from .._validation import check_target, check_weights
 from ..additive.fitter import ClosedFormFitter, FitRecord
@@ -87,7 +88,8 @@ def audit(
             fitted = fit_game(table, values, weights, options, output_names=names, output_transform=box.description)
             records[order] = fitted.get_record("an audit needs")
     assert fitted is not None
-    return audit_fits(records, _describe(fitted, classes, y, table.n_rows, model), thresholds)
+    labels = align_rows(y, get_index(X), "y")
+    return audit_fits(records, _describe(fitted, classes, labels, table.n_rows, model), thresholds)
 
 
 def _choose_orders(orders: Any, n_columns: int) -> list[int]:
@@ -122,7 +124,7 @@ def audit_fitted(fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds 
     classes = _find_classes(model, fitted.output_transform)
     if classes is not None:
         classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
-    subject = _describe(fitted, classes, y, len(record.outputs), model)
+    subject = _describe(fitted, classes, align_rows(y, record.index, "y"), len(record.outputs), model)
     report = audit_fits(climb(fitted), subject, thresholds)
     if y is None and thresholds is None:
         object.__setattr__(fitted, "audit", report)
@@ -158,7 +160,7 @@ def audit_new_rows(
         else {order: record.result.model for order, record in climb(fitted).items()}
     )
     data = encoder.encode(table), values
-    subject = _describe(fitted, classes, y, table.n_rows, model)
+    subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
     return audit_rows(models, encoder.columns, fitted.players, data, subject, thresholds)
 
 

@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
 
+from .._alignment import align_rows, get_index
 from .._errors import warn_caller
 from .._validation import check_choice, check_labels, check_target
 from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
@@ -110,6 +111,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         """
         check_choice(self.loss, LOSSES, "loss")
         table, weights = self._read(X, sample_weight)
+        y = align_rows(y, get_index(X), "y")
         target = check_target(y, table.n_rows)
         if target.ndim == 2 and target.shape[1] == 1:
             self._warn_column(target)
@@ -176,6 +178,15 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         if self._family is not None:
             return np.asarray(self._family.respond(scores))
         return scores[:, 0] if self._is_vector else scores
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² of predictions, as of any scikit-learn regressor.
+
+        Rows of pandas objects are matched by index, as in ``fit``.
+        """
+        index = get_index(X)
+        weights = align_rows(sample_weight, index, "sample_weight")
+        return float(super().score(X, align_rows(y, index, "y"), weights))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -265,7 +276,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
             means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``.
         """
         table, weights = self._read(X, sample_weight)
-        self.classes_, codes = check_labels(y, weights)
+        self.classes_, codes = check_labels(align_rows(y, get_index(X), "y"), weights)
         weights = weights * compute_sample_weight(self.class_weight, self.classes_[codes])
         n_classes = len(self.classes_)
         names = tuple(map(str, self.classes_[1:] if n_classes == 2 else self.classes_))
@@ -296,3 +307,12 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         scores = self._score(X)
         codes = (scores[:, 0] > 0).astype(np.int64) if scores.shape[1] == 1 else scores.argmax(axis=1)
         return np.asarray(self.classes_[codes])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of rows whose class is predicted, as of any scikit-learn classifier.
+
+        Rows of pandas objects are matched by index, as in ``fit``.
+        """
+        index = get_index(X)
+        weights = align_rows(sample_weight, index, "sample_weight")
+        return float(super().score(X, align_rows(y, index, "y"), weights))

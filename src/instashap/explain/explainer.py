@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._validation import check_choice, check_outputs, check_weights, find_column
 from ..game.terms import spell_out
@@ -155,7 +156,8 @@ class Explainer:
         X : table of shape (n_rows, n_columns)
             Rows like those the model was trained on; no labels.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
-            Predictions already made; the model is not called, and may be None.
+            Predictions already made; the model is not called, and may be None. Of pandas objects, here and in what a model
+            gives, rows are matched by index: another order is put right, another index is refused.
         sample_weight : array of shape (n_rows,), optional
             Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
             means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``. Rows of weight 0 are dropped.
@@ -176,7 +178,7 @@ class Explainer:
         from .games import fit_value_function
 
         table = read_table(X, categorical=self.categorical)
-        weights = check_weights(sample_weight, table.n_rows)
+        weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
         options = FitOptions(
             self.order, self.presence_order, self.interactions, self.fitter, self._get_groups(table), self.full_weight
         )
@@ -203,6 +205,7 @@ class Explainer:
         self, X: Any, outputs: Any, n_rows: int, model: Any = None
     ) -> tuple[NDArray[np.float64], tuple[str, ...], str]:
         if outputs is not None:
+            outputs = align_rows(outputs, get_index(X), "outputs")
             names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
             return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
         box = self._wrap_model(model)
@@ -488,7 +491,8 @@ class Explainer:
         model : estimator or callable, optional
             Default: the explainer's own, which a loaded one does not have.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
-            The model's predictions for X, already made, on the scale of ``output_transform_``.
+            The model's predictions for X, already made, on the scale of ``output_transform_``; columns with names are matched
+            to the fitted outputs.
 
         Returns
         -------
@@ -502,9 +506,11 @@ class Explainer:
         NotFittedError
             If the explainer was pickled, or saved by an earlier version, or explains another game than the conditional one.
         """
+        from ..blackbox.adapters.families import order_columns
+
         fitted = self._check_fitted()
         table = fitted.read(X)
-        values, _, _ = self._get_outputs(X, outputs, table.n_rows, model)
+        values, _, _ = self._get_outputs(X, order_columns(outputs, fitted.output_names), table.n_rows, model)
         return check_drift(fitted, table, values)
 
     def audit(
@@ -568,7 +574,8 @@ class Explainer:
 
         fitted = self._check_fitted()
         purified = Explainer(**self.get_params())
-        purified._fitted = purify_game(fitted, fitted.read(X), kind, sample_weight)
+        weights = align_rows(sample_weight, get_index(X), "sample_weight")
+        purified._fitted = purify_game(fitted, fitted.read(X), kind, weights)
         return purified
 
     def compile(self) -> CompiledExplainer:

@@ -61,6 +61,7 @@ def fit_game(
     plan = judge_options(options, table.schema.names)
     make_fitter = find_fitter(options.fitter)
     kept = np.flatnonzero(weights > 0)
+    index = None if table.index is None else table.index[kept]
     if len(kept) < table.n_rows:
         table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
     encoder, columns = learn_table(table, weights)
@@ -80,7 +81,7 @@ def fit_game(
     _tell_about_presence(result, plan.presence_order)
     names = name_outputs(output_names, outputs.shape[1])
     facts = describe_fit(result, table.n_rows, float(weights.sum()), plan.full_weight)
-    record = FitRecord(encoded, outputs, weights, columns, plan.players, size_law, result)
+    record = FitRecord(encoded, outputs, weights, columns, plan.players, size_law, result, index)
     game = "conditional"
     return FittedGame(
         encoder, result.model, plan.feature_names, plan.players, names, output_transform, game, facts, record

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._validation import check_at_least, check_weights
 from ..blackbox.value_functions import Game
@@ -160,10 +161,10 @@ class FastSHAPExplainer:
         if isinstance(self.surrogate_, MaskedSurrogate):
             self._reader = self.surrogate_.reader_
             table = self._reader.read(X)
-            weights = check_weights(sample_weight, table.n_rows)
+            weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
         else:
             table, feature_names, players = read_rows(X, self.base, self.groups, self.categorical)
-            weights = check_weights(sample_weight, table.n_rows)
+            weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
             kept = np.flatnonzero(weights > 0)
             self._reader = learn_reader(table.take(kept), weights[kept], feature_names, players)
         if self._base is not None and self._base.feature_names != self._reader.feature_names:

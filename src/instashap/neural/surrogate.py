@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._validation import check_at_least, check_choice, check_masks, check_weights
 from ..blackbox.hybrid import take_rows
@@ -133,7 +134,7 @@ class MaskedSurrogate:
         table, feature_names, players = read_rows(X, self.base, self.groups, self.categorical)
         law = make_size_law(self.mask_law, len(feature_names))
         check_at_least(self.n_masks, 1, "n_masks", "a step needs coalitions to train on")
-        weights = check_weights(sample_weight, table.n_rows)
+        weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
         model = self.base.model if self.model is None and self.base is not None else self.model
         door = Explainer(model, output=self.output, verbose=self.verbose)
         values, names, self._transform = door._get_outputs(X, outputs, table.n_rows)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from .._alignment import align_rows, get_index
 from .._errors import NotFittedError, TooLargeError
 from ..explain.explainer import Explainer
 from ..explain.fitted import FittedGame
@@ -115,7 +116,8 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summ
     """
     explainer = find_explainer(explainer_or_estimator)
     fitted = explainer._check_fitted()
-    audit, note = _audit(explainer, X, y)
+    labels = align_rows(y, None if X is None else get_index(X), "y")
+    audit, note = _audit(explainer, X, labels.to_numpy() if hasattr(labels, "iloc") and X is not None else labels)
     table = None if X is None else fitted.read(X)
     some = None if table is None else table.take(_space(table.n_rows, MAX_ROWS))
     columns = view_columns(fitted, some)

@@ -1,0 +1,118 @@
+"""Rows of pandas objects put in the order of the table they belong to: what the index says counts, not the position."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._errors import DataWarning, ModelOutputError, warn_caller
+
+
+def get_index(X: Any) -> Any:
+    """The row index of a pandas table; None for any other container, whose rows have no labels."""
+    return X.index if hasattr(X, "iloc") and hasattr(X, "columns") and hasattr(X, "index") else None
+
+
+def align_rows(given: Any, index: Any, what: str) -> Any:
+    """Outputs, labels or weights in the order of a table's rows.
+
+    Rows are matched by index where both have the same labels, each once. An index that merely counts from 0 says nothing about
+    a table whose index is another one, and then, as for arrays, rows are taken as they stand. A frame whose columns are the
+    table's rows (times × rows, as survival models give) is turned.
+
+    Parameters
+    ----------
+    given : array, Series, DataFrame or None
+        Anything without an index comes back as it is, and so does another number of rows, which is judged later.
+    index : Index or None
+        Of the table, see :func:`get_index`.
+    what : str
+        Name of ``given``, for messages.
+
+    Raises
+    ------
+    ValueError
+        If the labels are others, or repeated in another order.
+
+    Warns
+    -----
+    DataWarning
+        If rows were moved although one of the two indices merely counts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> align_rows(pd.Series([1.0, 2.0], index=["b", "a"]), pd.Index(["a", "b"]), "outputs").tolist()
+    [2.0, 1.0]
+    """
+    if index is None or not hasattr(given, "iloc"):
+        return given
+    own = given.index
+    if own.equals(index):
+        return given
+    if _is_turned(given, index):
+        return given.T
+    places = _match(own, index)
+    if places is not None:
+        if _counts(own) or _counts(index):
+            warn_caller(
+                f"{what} and the table have the same index in different orders: rows of {what} were matched by index; if they "
+                f"are in the table's order as they stand, pass {what}.to_numpy()",
+                DataWarning,
+            )
+        return given.iloc[places]
+    if _counts(own) or _counts(index):
+        return given
+    if len(own) != len(index) and not (own.is_unique and index.isin(own).all()):
+        return given
+    advice = f"pass {what}.loc[X.index]" if len(own) != len(index) else f"give {what} the table's index"
+    raise ValueError(
+        f"{_describe_difference(own, index, what)}: {advice}, or {what}.to_numpy() if its rows are in the table's order"
+    )
+
+
+def align_outputs(outputs: Any, index: Any, source: str) -> Any:
+    """What a model gives for rows of a table, in their order; see :func:`align_rows`.
+
+    An index that merely counts is one the model made anew, and rows stay as they are.
+    """
+    if index is None or not hasattr(outputs, "iloc") or outputs.index.equals(index):
+        return outputs
+    if _is_turned(outputs, index):
+        return outputs.T
+    if _counts(outputs.index) or len(outputs) != len(index):
+        return outputs
+    places = _match(outputs.index, index)
+    if places is None:
+        raise ModelOutputError(
+            f"{_describe_difference(outputs.index, index, source)}: return what belongs to the rows in their order, "
+            "without an index (.to_numpy()) or with theirs"
+        )
+    return outputs.iloc[places]
+
+
+def _match(own: Any, index: Any) -> NDArray[np.int64] | None:
+    """Position of each label of ``index`` among ``own``; None unless both have the same labels, each once."""
+    if len(own) != len(index) or not (own.is_unique and index.is_unique):
+        return None
+    places = np.asarray(own.get_indexer(index), dtype=np.int64)
+    return places if (places >= 0).all() else None
+
+
+def _is_turned(given: Any, index: Any) -> bool:
+    """Whether a frame has the table's rows as its columns."""
+    return hasattr(given, "columns") and bool(given.columns.equals(index))
+
+
+def _counts(index: Any) -> bool:
+    """Whether an index merely counts from 0."""
+    return type(index).__name__ == "RangeIndex" and index.start == 0 and index.step == 1
+
+
+def _describe_difference(own: Any, index: Any, what: str) -> str:
+    if len(own) != len(index):
+        return f"{what} has {len(own)} rows, those of the table ({len(index)}) and others"
+    if not (own.is_unique and index.is_unique):
+        return f"{what} and the table have different orders of rows, and an index that repeats labels, which cannot match them"
+    strange = own[~own.isin(index)]
+    return f"{what} has another index than the table: {len(strange)} of its labels, such as {strange[0]!r}, are no rows there"
