@@ -259,3 +259,14 @@ def test_wrong_arguments_are_told(regressor: Any, conditional: Explainer) -> Non
         from_ebm(regressor, X, value_function="baseline")
     with pytest.raises(NotFittedError, match="keeps an additive model's own outputs"):
         conditional(X, errors=True)
+
+
+def test_labels_that_are_numbers_and_orders_of_intervals_are_kept() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({0: rng.normal(size=300), 5: pd.cut(rng.uniform(0, 40, 300), [0, 10, 20, 40])})
+    y = X[0] + X[5].cat.codes
+    ebm = glassbox.ExplainableBoostingRegressor(interactions=0, outer_bags=1, n_jobs=1, max_rounds=50).fit(X, y)
+    explainer = from_ebm(ebm, X)
+    np.testing.assert_allclose(explainer.predict(X), ebm.predict(X), atol=1e-10)
+    assert explainer(X)[:, 5].feature_names == ("5",)
+    assert explainer(X).level_orders == {"5": ("(0, 10]", "(10, 20]", "(20, 40]")}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import check_choice
+from .._validation import check_choice, name_columns
 from ..additive.model import AdditiveModel
 from ..additive.orthogonal import make_plain_model
 from ..additive.remainder import fit_keeping
@@ -116,18 +116,19 @@ def _check_ebm(ebm: Any) -> None:
 
 def _make_schema(ebm: Any, X: Any) -> Schema:
     """Columns of the EBM, of its kinds; matched by name if the table has the EBM's names, else by position."""
-    names = tuple(map(str, ebm.feature_names_in_))
-    known = {str(name) for name in getattr(X, "columns", ())}
-    return Schema(names, tuple(kind != "continuous" for kind in ebm.feature_types_in_), known.issuperset(names))
+    labelled = {name: name for name in name_columns(getattr(X, "columns", ()))}
+    names = tuple(labelled.get(name, name) for name in map(str, ebm.feature_names_in_))
+    return Schema(names, tuple(kind != "continuous" for kind in ebm.feature_types_in_), labelled.keys() >= set(names))
 
 
 def _translate(ebm: Any, table: Table) -> _Translated:
     numbers = iter(np.asarray(table.numbers, dtype=np.float64).T)
     columns, owners = [], []
-    for name, is_category, found in zip(table.schema.names, table.schema.is_category, ebm.bins_, strict=True):
+    for name, kind, found in zip(table.schema.names, ebm.feature_types_in_, ebm.bins_, strict=True):
+        is_category = kind != "continuous"
         levels = found or [{} if is_category else np.empty(0)]  # none of a column the EBM does not use
         if is_category:
-            encoder, bins = _read_categories(name, levels)
+            encoder, bins = _read_categories(name, levels, is_ordered=kind == "ordinal")
         else:
             values = next(numbers)
             ends = (np.nanmin(values), np.nanmax(values)) if not np.isnan(values).all() else (0.0, 0.0)
@@ -145,7 +146,9 @@ def _fill(levels: Sequence[Any]) -> list[Any]:
     return [levels[min(size, len(levels) - 1)] for size in range(N_SIZES)]
 
 
-def _read_categories(name: str, levels: Sequence[Any]) -> tuple[ColumnEncoder, NDArray[np.int64]]:
+def _read_categories(
+    name: str, levels: Sequence[Any], *, is_ordered: bool
+) -> tuple[ColumnEncoder, NDArray[np.int64]]:
     """An EBM's categories under every value that it reads as them; unseen ones are its last bin, missing its first."""
     dictionaries = _fill(levels)
     # The texts come first: functions are numbered, and drawn, in their order.
@@ -153,7 +156,8 @@ def _read_categories(name: str, levels: Sequence[Any]) -> tuple[ColumnEncoder, N
     values += [(alias, key) for key in dictionaries[0] for alias in _find_aliases(key)]
     known = [[categories.get(key, -1) for categories in dictionaries] for _, key in values]
     bins = np.array([*known, [-1] * N_SIZES, [0] * N_SIZES], dtype=np.int64)
-    return name_categories(name, tuple(value for value, _ in values)), bins
+    encoder = name_categories(name, tuple(value for value, _ in values))
+    return replace(encoder, order=tuple(dictionaries[0]) if is_ordered else ()), bins
 
 
 def _find_aliases(key: str) -> list[Any]:
