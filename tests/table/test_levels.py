@@ -83,6 +83,7 @@ def test_values_whose_text_is_not_the_same_in_every_process_are_refused(value):
         (pd.cut([1, 35, 12], [0, 10, 20, 40]), ["(0, 10]", "(20, 40]", "(10, 20]"]),
         (pd.Categorical(pd.to_datetime(["2020-01-02", "2020-01-01"])), ["2020-01-02", "2020-01-01"]),
         (pd.Categorical([(1, 2), (3, 4)]), ["(1, 2)", "(3, 4)"]),
+        (pd.Series([(1, 2), None, (3, 4)], dtype=object), ["(1, 2)", None, "(3, 4)"]),
         (pd.Series([Colour.BLUE, None, Colour.RED], dtype=object), ["Colour.BLUE", None, "Colour.RED"]),
         (pd.Categorical([True, False]), [True, False]),
     ],
@@ -96,6 +97,21 @@ def test_dates_named_as_categories_are_taken_and_advice_says_so():
     with pytest.raises(TypeError, match=r"name the column in categorical=\['a'\]"):
         _read(days)
     assert _read(days, categorical=["a"]) == (["2020-03-01", "2020-01-01", None], ["2020-01-01", "2020-03-01"], True)
+
+
+def test_arrays_of_dates_named_as_categories_are_taken():
+    days = np.array([["2020-03-01"], ["2020-01-01"], ["2020-03-01"]], dtype="M8[D]")
+    codes, levels = read_table(days, categorical=[0]).categories[0]
+    assert [levels[code] for code in codes] == ["2020-03-01", "2020-01-01", "2020-03-01"]
+    with pytest.raises(TypeError, match="column 'x0' holds dates"):
+        read_table(days)
+
+
+@pytest.mark.parametrize("unit", ["datetime64[ns]", "timedelta64[ns]"])
+def test_dates_in_a_number_column_of_the_fit_are_refused(unit):
+    schema = read_table(pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})).schema
+    with pytest.raises(TypeError, match="column 'a' must hold numbers as in the fit, got dtype"):
+        read_table(pd.DataFrame({"a": pd.Series([1, 2]).astype(unit), "b": ["x", "y"]}), schema)
 
 
 def test_values_that_read_alike_are_refused():

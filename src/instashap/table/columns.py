@@ -153,7 +153,7 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
         known = schema or Schema(tuple(labels), (False,) * len(labels), False)
         check_integers(values, labels, [values.dtype.kind in "iu"] * len(labels))
         return Table(known, values, ())
-    if values.dtype.kind in "Mm":
+    if values.dtype.kind in "Mm" and schema is None and _is_auto(categorical):
         raise TypeError(_DATE_ADVICE.format(name=labels[0], dtype=values.dtype))
     return _collect(list(values.T), labels, schema, categorical, False, None)
 
@@ -324,6 +324,8 @@ def _read_numbers(column: Any, name: str) -> NDArray[np.float64]:
     try:
         if is_object:
             return np.array([np.nan if _is_missing(value) else float(value) for value in column], dtype=np.float64)
+        if column.dtype.kind in "Mm":
+            raise TypeError("dates would become counts of nanoseconds")
         if isinstance(column.dtype, np.dtype):
             values = np.asarray(column, dtype=np.float64)
         else:
@@ -372,5 +374,6 @@ def _factorize(column: Any) -> tuple[Any, Any]:
         column = column.astype(object)
     if column.dtype == object:
         flagged = [_Flag(bool(value)) if isinstance(value, (bool, np.bool_)) else value for value in column]
-        column = np.array(flagged, dtype=object)
+        column = np.empty(len(flagged), dtype=object)  # made first: of tuples numpy would make rows
+        column[:] = flagged
     return pd.factorize(column, use_na_sentinel=True)
