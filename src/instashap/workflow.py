@@ -275,14 +275,14 @@ def _draw(explained: Explained, folder: Path) -> None:
         pyplot.close(axes.figure)
 
 
-def _find_strongest(explained: Explained, feature: int) -> int:
-    """The column of a feature whose own effect moves the output most."""
+def _find_strongest(explained: Explained, feature: int) -> str:
+    """Name of the column of a feature whose own effect moves the output most."""
     explainer = explained.explainer
     effects = np.abs(explainer.interaction_values(explained.held_out))
     sizes = effects.mean(axis=0).reshape(len(explainer.terms_), -1).sum(axis=1)
     alone = {term[0]: size for term, size in zip(explainer.terms_, sizes, strict=True) if len(term) == 1}
     own = [column for column, player in enumerate(explainer._check_fitted().players) if player == feature]
-    return max(own, key=lambda column: alone.get(column, 0.0))
+    return str(explainer.feature_names_in_[max(own, key=lambda column: alone.get(column, 0.0))])
 
 
 def run_demo(folder: Path) -> str:

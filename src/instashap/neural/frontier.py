@@ -56,7 +56,8 @@ def search_frontier(
     -------
     DataFrame
         Index: number of terms so far. ``term``: name; ``columns``: positions of the players (columns, unless they are grouped);
-        ``score``. ``[each for each in frontier["columns"] if len(each) > 1]`` serves as ``interactions=`` of an explainer.
+        ``score``. ``[each for each in frontier["columns"] if len(each) > 1]`` serves as ``interactions=`` of an explainer;
+        of a table whose labels are numbers, which options take for labels, pass names instead.
 
     Examples
     --------

@@ -241,7 +241,8 @@ def _write_forms(level: Any) -> list[str]:
     """Texts that a level may be written as in another table: 101 for 101.0, True or 1, an interval of whole numbers."""
     if isinstance(level, bool):
         return [str(level), str(int(level))]
-    return [_TRAILING_ZEROS.sub("", str(level))]
+    text = str(level)
+    return [_TRAILING_ZEROS.sub("", text) if ".0" in text else text]
 
 
 # Of a whole number written as a float, at the end of the text or of an end of an interval.
