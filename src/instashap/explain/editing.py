@@ -126,7 +126,7 @@ def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> ND
     if isinstance(shape, Mapping):
         if len(given) > 1:
             raise ValueError(f"a mapping from levels to values sets the shape of one column; {name} reads {len(given)}")
-        written = {write_level(level): value for level, value in shape.items()}
+        written = {None if level is None else write_level(level): value for level, value in shape.items()}
         answers: Any = [written.get(value, np.nan) for value in given[0].tolist()]
     elif callable(shape):
         answers = shape(*given)
