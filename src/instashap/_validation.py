@@ -229,10 +229,7 @@ def check_masks(masks: Any, n_rows: int, n_features: int) -> NDArray[np.bool_]:
 class ColumnName(str):
     """Name of a column whose label in the user's table is no text: the label's text, with the label beside it.
 
-    Attributes
-    ----------
-    label : hashable
-        As the table has it, for example 3, or ("rate", 2020) of a table of several header levels.
+    Labels are numbers, for example, or tuples such as ("rate", 2020) of a table of several header levels.
 
     Examples
     --------
@@ -268,8 +265,6 @@ def find_column(column: Any, names: Sequence[str], what: str) -> int:
     column : str, int or another label
     names : sequence of str
         Those of labels that are no text are a :class:`ColumnName`.
-    what : str
-        Starts the message.
     """
     found = names.index(column) if isinstance(column, str) and column in names else _find_label(column, names)
     if found is not None:
