@@ -108,6 +108,11 @@ def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
         raise ValueError(f"sample_weight holds {int((weights < 0).sum())} negative values; weights must be 0 or more")
     if not weights.sum() > 0:
         raise ValueError("sample_weight sums to zero: no row is left to fit; give at least one row a positive weight")
+    return scale_weights(weights)
+
+
+def scale_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Counts as they are; other weights scaled to their effective number of rows."""
     are_counts = (weights == np.floor(weights)).all() and weights.max() < _LARGEST_COUNT
     return weights if are_counts else normalise_weights(weights)
 

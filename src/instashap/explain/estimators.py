@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from .._alignment import align_rows, get_index
 from .._errors import warn_caller
-from .._validation import check_choice, check_labels, check_target
+from .._validation import check_choice, check_labels, check_target, scale_weights
 from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator, cap_order
@@ -277,7 +277,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         """
         table, weights = self._read(X, sample_weight)
         self.classes_, codes = check_labels(align_rows(y, get_index(X), "y"), weights)
-        weights = weights * compute_sample_weight(self.class_weight, self.classes_[codes])
+        weights = scale_weights(weights * compute_sample_weight(self.class_weight, self.classes_[codes]))
         n_classes = len(self.classes_)
         names = tuple(map(str, self.classes_[1:] if n_classes == 2 else self.classes_))
         if self.monotone_constraints is not None and n_classes > 2:
