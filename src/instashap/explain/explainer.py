@@ -18,12 +18,13 @@ from ..table.columns import Table, read_table
 from ..trust.rows import compute_row_trust
 from .drift import DriftReport, check_drift
 from .explanation import Explanation, format_value
-from .fitted import FittedGame, load_fitted
+from .fitted import FittedGame, follow_recipe, load_fitted
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..blackbox import BlackBox
+    from ..table.recipe import Recipe
     from ..trust.report import TrustReport
     from ..trust.thresholds import Thresholds
     from .refine import Refined
@@ -136,6 +137,7 @@ class Explainer:
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self._recipe: Recipe | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The options, by name; ``sklearn.base.clone`` makes an unfitted copy of them."""
@@ -177,7 +179,8 @@ class Explainer:
         from .fitting import FitOptions, fit_game
         from .games import fit_value_function
 
-        table = read_table(X, categorical=self.categorical)
+        recipe = self._recipe
+        table = read_table(follow_recipe(recipe, X), categorical=self.categorical)
         weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
         options = FitOptions(
             self.order, self.presence_order, self.interactions, self.fitter, self._get_groups(table), self.full_weight
@@ -186,9 +189,10 @@ class Explainer:
             check_choice(self.value_function, ("conditional",), "value_function")
             values, names, transform = self._get_outputs(X, outputs, table.n_rows)
             with _show_progress(self.verbose) as progress:
-                self._fitted = fit_game(
+                fitted = fit_game(
                     table, values, weights, options, output_names=names, output_transform=transform, progress=progress
                 )
+            self._fitted = fitted if recipe is None else replace(fitted, recipe=recipe)
             return self
         if outputs is not None:
             raise ValueError(
@@ -352,7 +356,6 @@ class Explainer:
         def make_box() -> BlackBox:
             return _wrap(black_box, self.output, self.batch_rows)
 
-        check_can_ask(chosen, fitted.game)
         game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
         seed = self.random_state if random_state is None else random_state
         return refine_values(fitted, table, game, describe_game(chosen), n_coalitions, np.random.default_rng(seed or 0))
