@@ -169,8 +169,8 @@ def _read_target(column: pd.Series, recipe: Recipe, task: str) -> tuple[pd.Serie
     reading = recipe.readings.get(str(name))
     if isinstance(reading, DateText) or column.dtype.kind in "mM":
         raise ValueError(
-            f"the target column {name!r} holds dates or durations, which are no numbers to predict; add a column of numbers, such "
-            "as the days since the first date, and name that as --target"
+            f"the target column {name!r} holds dates or durations, which are no numbers to predict; add a column of "
+            "numbers, such as the days since the first date, and name that as --target"
         )
     y = column if reading is None else reading.read(str(name), column)[str(name)]
     if y.isna().any():
@@ -183,7 +183,7 @@ def _read_target(column: pd.Series, recipe: Recipe, task: str) -> tuple[pd.Serie
         y = y.astype(int)
     other, manner = ("regression", "classes") if is_class else ("classification", "a number")
     is_open = task == "auto" and is_whole and 1 < n_values <= _FEW
-    note = f"target {name!r} holds {n_values} different whole numbers and is explained as {manner}; to change it: --task {other}"
+    note = f"target {name!r} holds {n_values} different whole numbers and is explained as {manner}; to change: --task {other}"
     return y, is_class, note if is_open else ""
 
 

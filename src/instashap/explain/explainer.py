@@ -19,6 +19,8 @@ from ..trust.rows import compute_row_trust
 from .drift import DriftReport, check_drift
 from .explanation import Explanation, format_value
 from .fitted import FittedGame, follow_recipe, load_fitted
+from .pickling import check_pickle
+from .progress import show_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +78,7 @@ class Explainer:
     random_state : int, optional
         Seeds fitters that draw; the closed form draws nothing.
     verbose : int
-        1 shows progress: of asking the model, batch by batch, and of the fit.
+        1 shows progress and the time left, of asking the model and of the fit: a bar in a terminal, elsewhere a line a stage.
 
     Attributes
     ----------
@@ -104,6 +106,8 @@ class Explainer:
     >>> explainer.shap_values(X).shape
     (500, 2)
     """
+
+    _recipe: Recipe | None = None  # how the command line reads text; saved with the fit
 
     def __init__(
         self,
@@ -137,7 +141,6 @@ class Explainer:
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
-        self._recipe: Recipe | None = None
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The options, by name; ``sklearn.base.clone`` makes an unfitted copy of them."""
@@ -188,7 +191,7 @@ class Explainer:
         if isinstance(self.value_function, str):
             check_choice(self.value_function, ("conditional",), "value_function")
             values, names, transform = self._get_outputs(X, outputs, table.n_rows)
-            with _show_progress(self.verbose) as progress:
+            with show_progress(self.verbose) as progress:
                 fitted = fit_game(
                     table, values, weights, options, output_names=names, output_transform=transform, progress=progress
                 )
@@ -199,7 +202,7 @@ class Explainer:
                 "outputs= serve the conditional game only: other games need values of rows that are not in X; "
                 "pass a model, or a value_function F(X, masks)"
             )
-        with _show_progress(self.verbose) as progress:
+        with show_progress(self.verbose) as progress:
             self._fitted = fit_value_function(
                 X, table, self.value_function, self._wrap_model, weights, options, seed=self.random_state, progress=progress
             )
@@ -213,7 +216,7 @@ class Explainer:
             names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
             return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
         box = self._wrap_model(model)
-        with _show_progress(self.verbose) as progress:
+        with show_progress(self.verbose) as progress:
             values = box.predict(X, n_rows, progress)
         return values, box.output_names if len(box.output_names) == values.shape[1] else (), box.description
 
@@ -639,6 +642,11 @@ class Explainer:
         """Figures of the fit: the chosen order, presence order and strengths, cross-validated fidelity, candidates tried."""
         return self._check_fitted().facts
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Raises ``PicklingError`` if the model, or another option, cannot be pickled; cloudpickle and copies need not care."""
+        check_pickle({"model": self.model, "value_function": self.value_function, "fitter": self.fitter})
+        return self.__dict__.copy()
+
     def _check_fitted(self) -> FittedGame:
         fitted: FittedGame | None = getattr(self, "_fitted", None)
         if fitted is None:
@@ -766,31 +774,3 @@ def _iterate_columns(table: Table) -> Any:
             yield np.array([*levels, None], dtype=object)[codes]
         else:
             yield np.asarray(table.numbers[:, next(numbers)], dtype=np.float64).astype(object)
-
-
-class _show_progress:
-    """A bar on standard error while a fit runs, if asked for."""
-
-    def __init__(self, verbose: int) -> None:
-        self.verbose = verbose
-        self.bar: Any = None
-
-    def __enter__(self) -> Any:
-        """Called with the share done and what is going on; the bar appears with the first call, so errors come before it."""
-        if not self.verbose:
-            return None
-        from .._optional import require
-
-        tqdm = require("tqdm", "progress", "progress bars").tqdm
-
-        def advance(share: float, what: str) -> None:
-            if self.bar is None:
-                self.bar = tqdm(total=100, desc="fit", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}")
-            self.bar.set_description(f"fit: {what}", refresh=False)
-            self.bar.update(round(100 * share) - self.bar.n)
-
-        return advance
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()

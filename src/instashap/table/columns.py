@@ -143,6 +143,11 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
         raise ValueError("Complex data not supported: pass real and imaginary parts as two columns")
     if values.dtype.names:
         raise TypeError("X is an array of records with named fields; pass pd.DataFrame(X)")
+    if values.ndim == 0:
+        raise ValueError(
+            f"Expected 2D array, got a {type(X).__name__}, which holds no rows numpy can read; pass a table in memory: "
+            "a DataFrame, an Arrow table, or an array of shape (n_rows, n_columns)"
+        )
     if values.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape} ({type(X).__name__}). Reshape your "

@@ -93,6 +93,11 @@ def _is_unit(after: str) -> bool:
     return after in _LETTERS if len(after) == 1 else not _ORDINAL.match(after)
 
 
+def is_word(unit: str) -> bool:
+    """Whether a unit is a word that a list of levels may have as well (``12 months``), and no currency."""
+    return unit.isalpha() and not re.fullmatch(_CURRENCY, unit, re.IGNORECASE)
+
+
 def find_forms(numerals: Iterable[Numeral]) -> list[tuple[str, str]]:
     """Pairs of marks (between thousands, decimal) by which all digits can be read; the simplest of each decimal mark first."""
     texts = {numeral.digits for numeral in numerals}
@@ -131,3 +136,20 @@ def list_some(items: Sequence[Any], limit: int = 3) -> str:
     """The first few, quoted."""
     shown = ", ".join(map(repr, items[:limit]))
     return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
+
+
+def advise_on_numbers(name: str, levels: Iterable[Any]) -> str:
+    """How to make numbers of the levels of a category that are numbers written as text; empty if most are something else."""
+    texts = [level for level in levels if isinstance(level, str) and not is_missing(level)]
+    numerals = [numeral for numeral in map(split_numeral, texts) if numeral is not None]
+    if not texts or is_code(texts) or len(numerals) < 0.9 * len(texts):
+        return ""
+    forms = find_forms(numerals)
+    is_signed = any(each.sign for each in numerals) and (numerals[0].unit or any(text.strip()[0] == "(" for text in texts))
+    if len(numerals) < len(texts) or len(forms) != 1 or len({each.unit for each in numerals}) > 1 or is_signed:
+        return "it reads as numbers written as text: make it a column of numbers"
+    (mark, decimal) = forms[0]
+    steps = [r".str.extract(r'(-?[\d., ]*\d)')[0]"] if numerals[0].unit else []
+    steps += [f".str.replace({mark!r}, '')"] if mark else []
+    steps += [".str.replace(',', '.')"] if decimal == "," else []
+    return f"it reads as numbers written as text, so pass pd.to_numeric(X[{name!r}]{''.join(steps)}, errors='coerce')"

@@ -17,6 +17,7 @@ from .numerals import (
     find_proven_decimal,
     is_code,
     is_missing,
+    is_word,
     list_some,
     split_numeral,
     to_number,
@@ -321,7 +322,7 @@ def _learn_numbers(name: str, counts: Mapping[str, int], missing: tuple[str, ...
     if len(units) > 1:
         return None
     (unit,) = units
-    if unit.isalpha() and not is_quantity:
+    if is_word(unit) and not is_quantity:
         return None
     return _choose_form(name, numerals, unit, missing, decimal)
 
