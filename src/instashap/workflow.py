@@ -190,7 +190,7 @@ def _read_target(column: pd.Series, recipe: Recipe, task: str) -> tuple[pd.Serie
 def _check_target(y: pd.Series, is_class: bool, is_number: bool) -> None:
     n_values = y.nunique()
     if is_class and n_values < 2:
-        raise ValueError(f"the target column {y.name!r} holds one class only, {y.iloc[0]!r}: name another --target")
+        raise ValueError(f"the target column {y.name!r} holds one class only, {y.tolist()[0]!r}: name another --target")
     if is_class and 2 * n_values > max(len(y), 40):
         raise ValueError(
             f"the target column {y.name!r} holds {n_values:,} different values in {len(y):,} rows that are no numbers "

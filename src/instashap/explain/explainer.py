@@ -159,7 +159,7 @@ class Explainer:
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
-            Rows like those the model was trained on; no labels.
+            Rows that the model was not trained on, where there are some hundred of them; else its training rows. No labels.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
             Predictions already made; the model is not called, and may be None. Of pandas objects, here and in what a model
             gives, rows are matched by index: another order is put right, another index is refused.
