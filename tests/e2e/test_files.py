@@ -33,7 +33,8 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Path]:
     folder = tmp_path_factory.mktemp("mixed")
     paid = [f"$ {100 * each:,.0f}" for each in SIZE]
     paid[3] = "?"
-    path = write(folder, paid=paid, zip=np.where(SIZE > 120, "00501", "10115"), price=[f"{1000 * each:,.0f} €" for each in SIZE])
+    codes, prices = np.where(SIZE > 120, "00501", "10115"), [f"{1000 * each:,.0f} €" for each in SIZE]
+    path = write(folder, paid=paid, zip=codes, price=prices)
     arguments = ["--target", "price", "--out", str(folder / "out"), "--order", "1", "--row", "17"]
     return cli.main(["explain", str(path), *arguments]), folder
 
