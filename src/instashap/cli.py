@@ -176,12 +176,13 @@ def _run_serve(options: argparse.Namespace) -> None:
 
 
 def _run_audit(options: argparse.Namespace) -> None:
+    from .explain.shortening import show_controls
     from .workflow import audit_table, write_report
 
     data, reading = _read(options)
     model = _load_model(options.model) if options.model else None
     report = audit_table(data, options.target, model, options.orders, **reading)
-    print(report)
+    print("\n".join(map(show_controls, str(report).splitlines())))
     if options.out is not None:
         write_report(report, options.out)
 

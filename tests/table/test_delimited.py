@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import instashap
@@ -22,12 +21,6 @@ def test_plain_columns_have_their_types_and_text_stands_as_in_the_file(tmp_path)
     assert table["text"].tolist() == ["1,234", "a b"]
     assert table["zip"].tolist() == ["00501", "10115"]
     assert read(tmp_path, "n,x\n1,2\n", keep=["n"])["n"].tolist() == ["1"]
-
-
-def test_numbers_are_read_to_the_last_bit(tmp_path):
-    numbers = np.random.default_rng(0).normal(size=500) * 10.0 ** np.random.default_rng(1).integers(-300, 300, 500)
-    table = read(tmp_path, "x\n" + "".join(f"{float(each)!r}\n" for each in numbers))
-    assert table["x"].tolist() == numbers.tolist()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

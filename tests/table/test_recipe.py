@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import instashap
 from instashap.table.recipe import Recipe
 
 # Different numbers, so that a column of them is a quantity and no list of levels.
@@ -170,3 +171,28 @@ def test_parts_may_not_take_the_name_of_a_column():
     frame = pd.DataFrame({"day": ["2024-01-01"], "day (year)": [1.0]})
     with pytest.raises(ValueError, match=r"column names are repeated: 'day \(year\)'; rename them"):
         Recipe.learn(frame).apply(frame)
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (lambda i: f"{1000 * i + 1234:,}.5", lambda i: 1000 * i + 1234.5),
+        (lambda i: f"$ {i},5", lambda i: i + 0.5),
+        (lambda i: f"{i}.25 m2", lambda i: i + 0.25),
+        (lambda i: f"{i}.5" if i else "?", lambda i: i + 0.5 if i else np.nan),
+    ],
+)
+def test_a_fit_on_numbers_written_as_text_says_what_to_pass_and_that_works(cells, numbers):
+    X = pd.DataFrame({"size": [cells(i) for i in range(300)]})
+    with pytest.warns(instashap.DataWarning, match="reads as numbers written as text, so pass") as caught:
+        instashap.Explainer(order=1).fit(X, outputs=np.arange(300.0))
+    (said,) = [str(each.message) for each in caught if "so pass" in str(each.message)]
+    advice = re.search(r"so pass (pd\.to_numeric.*)$", said)
+    np.testing.assert_array_equal(eval(advice[1], {"pd": pd, "X": X}), [numbers(i) for i in range(300)])
+
+
+@pytest.mark.parametrize("cell", [lambda i: f"-$ {i}.5", lambda i: f"({i}.5)", lambda i: f"{i} {'kg' if i % 2 else 'lb'}"])
+def test_numbers_that_one_line_cannot_mend_are_named_without_it(cell):
+    X = pd.DataFrame({"size": [cell(i) for i in range(300)]})
+    with pytest.warns(instashap.DataWarning, match="reads as numbers written as text: make it a column of numbers"):
+        instashap.Explainer(order=1).fit(X, outputs=np.arange(300.0))

@@ -27,7 +27,11 @@ _GAP = "…"
 
 def clean(text: Any) -> str:
     """Text on one line; control characters, which terminals would obey, are shown by their number."""
-    line = " ".join(str(text).split())
+    return show_controls(" ".join(str(text).split()))
+
+
+def show_controls(line: str) -> str:
+    """A line whose control characters are shown by their number."""
     return "".join(f"\\x{ord(each):02x}" if unicodedata.category(each) in ("Cc", "Cf", "Cs") else each for each in line)
 
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import csv
-import re
 import warnings
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._errors import DataWarning, warn_caller
-from .numerals import find_proven_decimal, is_code, is_plain
+from .numerals import find_proven_decimal, is_code
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
-_FLAGS = {"true": True, "false": False}
+_GROUPED = r"[+-]?[1-9]\d{0,2}\.\d{3}"
 
 
 def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
@@ -42,26 +40,34 @@ def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
 
     encoding = _find_encoding(path)
     separator = find_separator(path, encoding)
-    how: dict[str, Any] = {"sep": separator, "dtype": str, "encoding": encoding, "index_col": False}
-    head = pd.read_csv(path, header=None, nrows=1, keep_default_na=False, **how)
+    how: dict[str, Any] = {"sep": separator, "encoding": encoding, "index_col": False}
+    head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **how)
     names = [str(name).strip() for name in head.iloc[0]]
     _check_names(names)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            table = pd.read_csv(path, header=0, **how)
-        except pd.errors.ParserWarning as error:
-            raise ValueError(f"its rows have more cells than there are names ({len(names)}); name every column") from error
+    how |= {"header": 0, "names": range(len(names)), "low_memory": False}
+    table = _read_rows(path, {place: str for place, name in enumerate(names) if name in keep}, how)
     if not len(table):
         raise ValueError("it has names but no rows")
+    _leave_codes(table, path, how)
+    _leave_grouped(table, path, how)
     table.columns = pd.Index(names)
     table = table.dropna(axis=1, how="all") if "" in names[1:] else table  # a separator at the end of every line
     table = _take_labels(table)
-    columns = {name: table[name] if name in keep else _read_plain(table[name]) for name in table.columns}
-    read = pd.DataFrame(columns, index=table.index)
-    _leave_grouped(read, table)
-    read.attrs["decimal"] = "," if separator == ";" else "."
-    return read
+    table.attrs["decimal"] = "," if separator == ";" else "."
+    return table
+
+
+def _read_rows(path: Path, types: dict[int, Any], how: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            table: pd.DataFrame = pd.read_csv(path, dtype=types, **how)
+        except pd.errors.ParserWarning as error:
+            n_names = len(how["names"])
+            raise ValueError(f"its rows have more cells than there are names ({n_names}); name every column") from error
+    return table
 
 
 def find_separator(path: Path, encoding: str) -> str:
@@ -99,43 +105,41 @@ def _take_labels(table: pd.DataFrame) -> pd.DataFrame:
     if table.columns[0] not in ("", "Unnamed: 0") or table.shape[1] < 2:
         return table
     labels = table.iloc[:, 0]
-    if not labels.is_unique or labels.isna().any() or (any(map(is_plain, labels)) and not all(map(_INTEGER.fullmatch, labels))):
+    is_label = labels.dtype.kind in "iuO" or pd.api.types.is_string_dtype(labels.dtype)
+    if not is_label or not labels.is_unique or labels.isna().any():
         return table.rename(columns={"": "Unnamed: 0"})
     warn_caller("the first column has no name and a different value in every row: it is taken as row labels", DataWarning)
-    index = pd.Index(_read_plain(labels))
-    return table.iloc[:, 1:].set_axis(index.rename(None), axis=0)
+    return table.iloc[:, 1:].set_axis(pd.Index(labels).rename(None), axis=0)
 
 
-def _read_plain(column: pd.Series) -> pd.Series:
-    """Plain numbers as int64 or float64, true and false as booleans; all else as it is."""
+def _leave_codes(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:
+    """Columns of whole numbers that the file writes with leading zeros become text again."""
+    whole = [place for place in table if table[place].dtype.kind in "iuf" and _is_whole(table[place].to_numpy())]
+    texts = _read_texts(path, whole, how)
+    for place in whole:
+        if is_code(texts[place].dropna().unique()):
+            table[place] = texts[place]
+
+
+def _is_whole(values: NDArray[Any]) -> bool:
+    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    return bool(len(known)) and (values.dtype.kind != "f" or bool((known == np.floor(known)).all()))
+
+
+def _read_texts(path: Path, places: list[Any], how: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
-    cells = [cell.strip() for cell in column.dropna()]
-    if not cells:
-        return pd.Series(np.nan, column.index)
-    if all(map(_INTEGER.fullmatch, cells)):
-        if is_code(cells):
-            return column
-        values: Any = np.array([int(cell) for cell in cells], dtype=np.int64)
-    elif all(map(is_plain, cells)):
-        values = np.array([float(cell) for cell in cells])
-    elif all(cell.casefold() in _FLAGS for cell in cells):
-        values = np.array([_FLAGS[cell.casefold()] for cell in cells])
-    else:
-        return column
-    if len(cells) == len(column):
-        return pd.Series(values, column.index)
-    filled = np.full(len(column), None, dtype=object) if values.dtype == bool else np.full(len(column), np.nan)
-    filled[column.notna().to_numpy()] = values
-    return pd.Series(filled, column.index)
+    usable = {name: value for name, value in how.items() if name != "index_col"}  # not with a choice of columns
+    return pd.read_csv(path, dtype=str, usecols=places, **usable) if places else pd.DataFrame()
 
 
-def _leave_grouped(read: pd.DataFrame, table: pd.DataFrame) -> None:
+def _leave_grouped(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:
     """Where another column proves decimal commas, ``1.234`` in every row may be thousands: it stays text for the recipe."""
-    texts = [name for name in read if read[name].dtype not in (np.int64, np.float64, bool)]
-    if not any(find_proven_decimal(read[name].dropna().astype(str).unique()) == "," for name in texts):
+    texts = [place for place in table if table[place].dtype.kind not in "iufb"]
+    if not any(find_proven_decimal(table[place].dropna().astype(str).unique()) == "," for place in texts):
         return
-    for name in read.columns.difference(texts):
-        cells = table[name].dropna().str.strip()
-        if len(cells) and cells.str.fullmatch(_GROUPED.pattern).all():
-            read[name] = table[name]
+    places = [place for place in table if table[place].dtype.kind == "f"]
+    for place, column in _read_texts(path, places, how).items():
+        cells = column.dropna().str.strip()
+        if len(cells) and cells.str.fullmatch(_GROUPED).all():
+            table[place] = column

@@ -27,7 +27,6 @@ _CELL = re.compile(
     r"\s*(?P<after>[^\W\d_].{0,15}|[%‰°$€£¥₹₽₩₺₴₦₫₱฿₪¢].{0,8})?"
 )
 _NEGATIVE = re.compile(rf"((?:{_CURRENCY})?)\s*\(([^()]*)\)\s*(%?)")
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _CODE = re.compile(r"\d+")
 _ORDINAL = re.compile(r"(st|nd|rd|th)\b", re.IGNORECASE)
 # Single letters that are units; others are more often parts of a code (seat 12B, house 3a).
@@ -57,11 +56,6 @@ class Numeral(NamedTuple):
 def is_missing(text: str) -> bool:
     """Whether the text of a cell stands for no value in a column of numbers or dates."""
     return text.strip().casefold() in MISSING
-
-
-def is_plain(text: str) -> bool:
-    """Whether the text is a number as programs write it."""
-    return _PLAIN.fullmatch(text.strip()) is not None
 
 
 def is_code(texts: Iterable[str]) -> bool:
