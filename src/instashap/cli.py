@@ -103,7 +103,7 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
 
 def _read(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """The table, and how the options say it is read."""
-    from .workflow import read_file
+    from .preparing import read_file
 
     data = read_file(options.data, keep=options.text, for_model=options.model is not None)
     return data, {"task": options.task, "text": options.text, "say": _say}
@@ -163,9 +163,9 @@ def _run_report(options: argparse.Namespace) -> None:
 
 def _run_serve(options: argparse.Namespace) -> None:
     from .explain.explainer import load
+    from .preparing import read_file
     from .server.limits import Limits
     from .server.run import serve
-    from .workflow import read_file
 
     recipe = None if options.data is None else load(options.explainer)._check_fitted().recipe
     keep = () if recipe is None else recipe.readings.keys()

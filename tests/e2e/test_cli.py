@@ -19,7 +19,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
 
 import instashap
-from instashap import cli, workflow
+from instashap import cli, preparing
 
 PICTURES = ("importance.png", "shape.png", "waterfall.png")
 FILES = sorted([*PICTURES, "explainer.insta", "explanations.parquet", "summary.md"])
@@ -359,10 +359,10 @@ def test_help_and_version_of_the_whole() -> None:
 def test_ctrl_c_is_exit_code_130_and_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def interrupt(path: Path) -> pd.DataFrame:
+    def interrupt(path: Path, **_: Any) -> pd.DataFrame:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "read_file", interrupt)
+    monkeypatch.setattr(preparing, "read_file", interrupt)
     assert cli.main(["explain", "houses.csv", "--target", "price", "--out", str(tmp_path / "out")]) == 130
     assert capsys.readouterr().err.startswith("instashap: stopped")
     assert not (tmp_path / "out").exists()
@@ -423,7 +423,7 @@ def test_a_csv_is_read_by_what_separates_its_names(
     tmp_path: Path, text: str, expected: dict[str, list[Any]], for_model: bool
 ) -> None:
     (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
-    table = workflow.read_file(tmp_path / "rows.csv", for_model=for_model)
+    table = preparing.read_file(tmp_path / "rows.csv", for_model=for_model)
     found = instashap.table.recipe.Recipe.learn(table).apply(table).astype(object)
     assert found.where(found.notna(), None).to_dict("list") == expected
 

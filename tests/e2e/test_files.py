@@ -11,6 +11,7 @@ import pytest
 
 import instashap
 from instashap import cli, workflow
+from instashap.preparing import Prepared, prepare, read_file
 
 RNG = np.random.default_rng(0)
 N_ROWS = 240
@@ -23,8 +24,8 @@ def write(folder: Path, name: str = "rows.csv", **columns: Any) -> Path:
     return path
 
 
-def prepare(path: Path, target: str, **options: Any) -> workflow.Prepared:
-    return workflow.prepare(workflow.read_file(path), target, **options)
+def read(path: Path, target: str, **options: Any) -> Prepared:
+    return prepare(read_file(path), target, **options)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_numbers_as_text_drive_the_price_and_new_rows_are_read_alike(mixed: Any)
 def test_what_is_assumed_of_the_target_is_said_with_the_way_to_change_it(
     tmp_path: Path, values: Any, task: str, is_class: bool, note: str
 ) -> None:
-    table = prepare(write(tmp_path, size=SIZE, y=values), "y", task=task)
+    table = read(write(tmp_path, size=SIZE, y=values), "y", task=task)
     assert table.is_class is is_class
     assert (note in " ".join(table.notes)) if note else not table.notes
     assert (table.y.dtype.kind in "fiu") or is_class
@@ -95,20 +96,20 @@ def test_what_is_assumed_of_the_target_is_said_with_the_way_to_change_it(
 )
 def test_a_target_that_cannot_be_predicted_is_refused(tmp_path: Path, values: Any, options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        prepare(write(tmp_path, size=SIZE, y=values), "y", **options)
+        read(write(tmp_path, size=SIZE, y=values), "y", **options)
 
 
 def test_a_target_of_dates_is_refused_with_advice_that_works(tmp_path: Path) -> None:
     days = pd.date_range("2024-01-01", periods=N_ROWS)
     for values in (days.strftime("%Y-%m-%d"), days.strftime("%d/%m/%Y")):
         with pytest.raises(ValueError, match=r"'day' holds dates or durations.*such as the days since the first date"):
-            prepare(write(tmp_path, size=SIZE, day=values), "day")
+            read(write(tmp_path, size=SIZE, day=values), "day")
     frame = pd.DataFrame({"size": SIZE, "day": days, "lasted": days - days[0]})
     for target in ("day", "lasted"):
         with pytest.raises(ValueError, match=f"'{target}' holds dates or durations"):
-            workflow.prepare(frame, target)
+            prepare(frame, target)
     followed = frame.assign(days=(frame["day"] - frame["day"].min()).dt.days)[["size", "days"]]
-    assert workflow.prepare(followed, "days").y.tolist() == list(range(N_ROWS))
+    assert prepare(followed, "days").y.tolist() == list(range(N_ROWS))
 
 
 def test_the_option_that_a_refusal_names_keeps_the_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +122,7 @@ def test_the_option_that_a_refusal_names_keeps_the_text(tmp_path: Path, capsys: 
     option = re.search(r"--text '.*'$", refusal)
     assert option is not None
     options = cli._make_parser().parse_args([*arguments, *shlex.split(option[0])])
-    assert workflow.prepare(workflow.read_file(path), "price", text=options.text).recipe.readings == {}
+    assert prepare(read_file(path), "price", text=options.text).recipe.readings == {}
 
 
 def test_the_row_in_the_terminal_is_the_one_in_the_waterfall(mixed: Any, monkeypatch: pytest.MonkeyPatch) -> None:

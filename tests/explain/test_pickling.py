@@ -41,7 +41,7 @@ def test_a_value_function_that_cannot_be_pickled_is_named():
         pickle.dumps(explainer)
 
 
-def test_copies_and_cloudpickle_carry_functions_as_ever():
+def test_copies_and_cloudpickle_keep_functions_as_ever():
     explainer = instashap.Explainer(lambda X: X[:, 0], order=1).fit(X)
     assert copy.deepcopy(explainer).model(X[:3]).tolist() == X[:3, 0].tolist()
     cloudpickle = pytest.importorskip("joblib.externals.loky.cloudpickle_wrapper").dumps

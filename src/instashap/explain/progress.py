@@ -70,7 +70,7 @@ class show_progress:
             sys.stderr.flush()
 
     def _say_times(self) -> str:
-        """Time so far and, once it can be told, the time left at the pace so far."""
+        """Time so far and, once it is known, the time left at the pace so far."""
         elapsed = time.perf_counter() - self.start
         is_known = 0.05 <= self.share < 1.0 and elapsed > 2.0
         left = f", about {_say_seconds(elapsed * (1 - self.share) / self.share)} left" if is_known else ""

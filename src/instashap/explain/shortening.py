@@ -67,7 +67,7 @@ def _strip(word: str) -> str:
 
 
 def _drop_words(line: str, length: int, counts: Counter[str]) -> str:
-    """The text without its least telling words, each run of them an ellipsis; one long word is cut in its middle."""
+    """The text without the words that say least, each run of them an ellipsis; one long word is cut in its middle."""
     words = _WORD.findall(line)
     kept = set(range(len(words)))
     ranked = sorted(kept, key=lambda place: _rate(words, place, counts))

@@ -84,7 +84,7 @@ def learn_dates(name: str, column: pd.Series) -> DateText | None:
     Warns
     -----
     DataWarning
-        For text in which day and month could be told either way (``03/04/2024``) in every row; it stays text.
+        For text in which day and month could be read either way (``03/04/2024``) in every row; it stays text.
     """
     import pandas as pd
 
