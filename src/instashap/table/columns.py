@@ -6,7 +6,7 @@ lists, dictionaries, complex and sparse data are refused with advice.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from numbers import Number
@@ -47,7 +47,7 @@ class Schema:
     names: tuple[str, ...]
     is_category: tuple[bool, ...]
     has_names: bool
-    is_boolean: tuple[bool, ...] = ()
+    is_boolean: tuple[bool, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,8 @@ class Recipe:
         for place, name in enumerate(X.columns):
             column = X.iloc[:, place]
             reading = self.readings.get(str(name))
-            read = {name: column} if reading is None else reading.read(name, column)
+            # Names as text: parts are, and a model refuses labels of which some are text.
+            read = {str(name): column} if reading is None else reading.read(str(name), column)
             repeated = sorted(map(str, read.keys() & columns.keys()))
             if repeated:
                 raise ValueError(f"column names are repeated: {list_some(repeated)}; rename them")
