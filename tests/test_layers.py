@@ -24,6 +24,7 @@ LAYERS = {
     "neural": 6,
     "plots": 6,
     "report": 7,
+    "preparing": 7,
     "server": 8,
     "workflow": 8,
     "cli": 9,

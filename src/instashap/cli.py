@@ -51,7 +51,8 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    explain.add_argument("--row", type=int, metavar="N", help="also show this held-out row in the terminal")
+    explain.add_argument("--row", type=int, metavar="N", help="held-out row, from 0, to draw and to show in the terminal")
+    _add_reading(explain)
     audit = _add(
         commands,
         "audit",
@@ -69,6 +70,7 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     audit.add_argument("--orders", type=int, nargs="+", metavar="K", default=[1, 2], help="orders to judge (default: 1 2)")
     audit.add_argument("--out", type=Path, metavar="DIR", help="folder for trust.json, trust.html and trust.csv")
+    _add_reading(audit)
     _add_report(commands)
     _add_serve(commands)
     return parser
@@ -87,6 +89,28 @@ def _add_report(commands: Any) -> None:
     )
     report.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help=".html, .md or .json")
+    _add_reading(report)
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    """Options on what the table means, where that was guessed wrong."""
+    kinds = ("auto", "regression", "classification")
+    command.add_argument("--task", choices=kinds, default="auto", help="whether the target is a number or names classes")
+    command.add_argument(
+        "--text", nargs="+", default=[], metavar="COL", help="columns to take as categories, though they look like numbers"
+    )
+
+
+def _read(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
+    """The table, and how the options say it is read."""
+    from .preparing import read_file
+
+    data = read_file(options.data, keep=options.text, for_model=options.model is not None)
+    return data, {"task": options.task, "text": options.text, "say": _say}
+
+
+def _say(note: str) -> None:
+    print(f"instashap: {note}", file=sys.stderr, flush=True)
 
 
 def _add_serve(commands: Any) -> None:
@@ -114,47 +138,51 @@ def _run_demo(options: argparse.Namespace) -> None:
 
 def _run_explain(options: argparse.Namespace) -> None:
     from .report.terminal import check_terminal, print_explanation
-    from .workflow import check_row, explain_table, read_file, write_results
+    from .workflow import check_row, explain_table, write_results
 
-    data = read_file(options.data)
+    data, reading = _read(options)
     if options.row is not None:
         check_row(options.row, len(data))
         check_terminal()
     model = _load_model(options.model) if options.model else None
-    explained = explain_table(data, options.target, model, options.order)
-    print(write_results(explained, options.out))
+    explained = explain_table(data, options.target, model, options.order, **reading)
+    print(write_results(explained, options.out, options.row or 0))
     if options.row is not None:
         print_explanation(explained.explanation, options.row)
 
 
 def _run_report(options: argparse.Namespace) -> None:
-    from .workflow import read_file, report_table
+    from .workflow import report_table
 
-    data = read_file(options.data)
+    data, reading = _read(options)
     model = _load_model(options.model) if options.model else None
     print(f"Fitting explanations of {len(data):,} rows, and judging them: seconds to minutes", file=sys.stderr, flush=True)
-    path = report_table(data, options.target, options.out, model, options.order)
+    path = report_table(data, options.target, options.out, model, options.order, **reading)
     print(f"Written to {path}: open it in a browser" if path.suffix.startswith(".htm") else f"Written to {path}")
 
 
 def _run_serve(options: argparse.Namespace) -> None:
+    from .explain.explainer import load
+    from .preparing import read_file
     from .server.limits import Limits
     from .server.run import serve
-    from .workflow import read_file
 
-    rows = None if options.data is None else read_file(options.data)
+    recipe = None if options.data is None else load(options.explainer)._check_fitted().recipe
+    keep = () if recipe is None else recipe.readings.keys()
+    rows = None if options.data is None else read_file(options.data, keep=keep, for_model=recipe is None)
     print(f"Serving {options.explainer} on http://{options.host}:{options.port}/ (stop with Ctrl+C)", flush=True)
     limits = Limits(max_rows=options.max_rows, timeout=options.timeout)
     serve(options.explainer, rows, host=options.host, port=options.port, limits=limits)
 
 
 def _run_audit(options: argparse.Namespace) -> None:
-    from .workflow import audit_table, read_file, write_report
+    from .explain.shortening import show_controls
+    from .workflow import audit_table, write_report
 
-    data = read_file(options.data)
+    data, reading = _read(options)
     model = _load_model(options.model) if options.model else None
-    report = audit_table(data, options.target, model, options.orders)
-    print(report)
+    report = audit_table(data, options.target, model, options.orders, **reading)
+    print("\n".join(map(show_controls, str(report).splitlines())))
     if options.out is not None:
         write_report(report, options.out)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -14,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._optional import require
-from ._validation import find_column, name_columns
+from ._validation import name_columns
 from .explain.auditing import audit
 from .explain.explainer import Explainer
 from .explain.explanation import Explanation
 from .explain.fitting import FitOptions, judge_options
+from .explain.shortening import clean
+from .preparing import Prepared, prepare
 from .report import writing
-from .table.dates import split_dates
+from .report.markdown import escape_markdown
 from .trust.report import TrustReport
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# A number as most of Europe writes it.
-_DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 # Share of the rows that a model is not trained on.
 HELD_OUT = 0.2
 
@@ -43,119 +42,99 @@ class Explained:
     explanation : Explanation
         Of the held-out rows.
     held_out : DataFrame
+    labels : Series
+        Of the held-out rows.
     fidelity : float or None
         R² of the additive model to the model on held-out rows, over all outputs; None if the model gives every row the same.
     score : float or None
         The model's own score on held-out labels.
     seconds : dict of str to float
-    dates : collection of str
-        Columns of dates that were replaced by their parts; the parts are one feature.
-    labels : Series or None
-        Of the held-out rows.
+    notes : tuple of str
+        What was assumed of the columns and the target, a sentence each.
     """
 
     model: Any
     explainer: Explainer
     explanation: Explanation
     held_out: pd.DataFrame
+    labels: pd.Series
     fidelity: float | None
     score: float | None
     seconds: dict[str, float]
-    dates: Collection[str] = ()
-    labels: Any = None
+    notes: tuple[str, ...] = ()
 
 
-def read_file(path: Path) -> pd.DataFrame:
-    """A table from a ``.csv`` or ``.parquet`` file."""
-    import pandas as pd
-
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
-    readers: dict[str, Callable[[Path], Any]] = {".csv": _read_csv, ".parquet": pd.read_parquet, ".pq": pd.read_parquet}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise ValueError(f"{path} is neither .csv nor .parquet")
-    if reader is pd.read_parquet:
-        require("pyarrow", "cli", "parquet files")
-    try:
-        table: pd.DataFrame = reader(path)
-    except ValueError as error:
-        raise ValueError(f"{path} cannot be read as {path.suffix}: {error}") from error
-    return table
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """A table whose columns are separated by what separates the names in its first line: commas, semicolons or tabs.
-
-    Between semicolons and tabs, numbers may have decimal commas.
-    """
-    import pandas as pd
-
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        first = lines.readline()
-    separator = max(",;\t", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))  # the first of equals
-    table = pd.read_csv(path, sep=separator)
-    texts = table.select_dtypes(exclude=["number", "bool"]).dropna(axis=1, how="all")
-    has_commas = any(texts[name].dropna().map(str).str.fullmatch(_DECIMAL_COMMA).all() for name in texts)
-    return pd.read_csv(path, sep=separator, decimal=",") if separator != "," and has_commas else table
-
-
-def explain_table(data: pd.DataFrame, target: str, model: Any = None, order: int | None = None) -> Explained:
+def explain_table(
+    data: pd.DataFrame,
+    target: str,
+    model: Any = None,
+    order: int | None = None,
+    *,
+    task: str = "auto",
+    text: Collection[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> Explained:
     """Train gradient boosting (unless a model is given), fit an explainer, and explain the held-out fifth of the rows.
 
-    ``order`` is 2 by default, or 1 if the table has but one column beside the target. Unless a model is given, which takes the
-    columns as they are, each column of dates becomes one feature of several parts (:func:`.table.dates.split_dates`).
+    ``order`` is 2 by default, or 1 if the table has but one column beside the target. A model that is given takes the columns
+    as they are. The explainer reads their text by the recipe of :func:`prepare`, which it keeps: each column of dates becomes
+    one feature of several parts. ``say`` is called with each sentence on what was assumed.
     """
     from sklearn.model_selection import train_test_split
 
-    X, y = _split_target(data, target)
-    X, groups = (X, {}) if model is not None else split_dates(X)  # a model given takes its own columns
-    order = judge_options(FitOptions(min(2, X.shape[1]) if order is None else order), tuple(name_columns(X.columns))).order
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=HELD_OUT, random_state=0)
+    table = _prepare(data, target, task, text, say)
+    names = tuple(name_columns(table.recipe.apply(table.X.iloc[:1]).columns))
+    order = judge_options(FitOptions(min(2, len(names)) if order is None else order), names).order
+    X_train, X_test, y_train, y_test = train_test_split(table.X, table.y, test_size=HELD_OUT, random_state=0)
     seconds = {}
     start = time.perf_counter()
     if model is None:
-        model = _train(X_train, y_train)
+        model = _train(X_train, y_train, table)
         seconds["training the model"] = time.perf_counter() - start
     start = time.perf_counter()
-    explainer = Explainer(model, order=order, groups=groups or None, verbose=1).fit(X_train)
+    explainer = Explainer(model, order=order, groups=table.recipe.groups or None, verbose=1)
+    explainer._recipe = table.recipe
+    explainer.fit(X_train)
     seconds["fitting the explainer"] = time.perf_counter() - start
     start = time.perf_counter()
     explanation = explainer(X_test)
     seconds["explaining the held-out rows"] = time.perf_counter() - start
     fidelity, score = _compare(explainer, X_test), _score(model, X_test, y_test)
-    return Explained(model, explainer, explanation, X_test, fidelity, score, seconds, groups, y_test)
+    return Explained(model, explainer, explanation, X_test, y_test, fidelity, score, seconds, table.notes)
 
 
-def _split_target(data: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Series]:
-    target = data.columns[find_column(target, name_columns(data.columns), "--target")]
-    if data[target].isna().any():
-        raise ValueError(f"the target column {target!r} holds {int(data[target].isna().sum())} missing values; drop those rows")
-    X, y = data.drop(columns=target), data[target]
-    if X.shape[1] == 0:
-        raise ValueError(f"the table has no column beside the target {target!r}")
-    n_levels = y.nunique()
-    if y.dtype.kind not in "fiub" and 2 * n_levels > max(len(y), 40):
-        raise ValueError(
-            f"the target column {target!r} holds {n_levels:,} different values in {len(y):,} rows that are no numbers "
-            f"({y.dtype}); a class has several rows: name another --target, or make it a number"
-        )
-    return X, y
+def _prepare(
+    data: pd.DataFrame, target: str, task: str, text: Collection[str], say: Callable[[str], None] | None
+) -> Prepared:
+    table = prepare(data, target, task, text)
+    for note in table.notes if say is not None else ():
+        say(note)  # type: ignore[misc]
+    return table
 
 
-def audit_table(data: pd.DataFrame, target: str, model: Any = None, orders: Iterable[int] = (1, 2)) -> TrustReport:
+def audit_table(
+    data: pd.DataFrame,
+    target: str,
+    model: Any = None,
+    orders: Iterable[int] = (1, 2),
+    *,
+    task: str = "auto",
+    text: Collection[str] = (),
+    say: Callable[[str], None] | None = None,
+) -> TrustReport:
     """Audit a model on all rows; without one gradient boosting is trained on half of them and audited on the other half.
 
-    Dates are features as in :func:`explain_table`.
+    Text is read as in :func:`explain_table`, but for a model that is given, which takes the columns as they are.
     """
     from sklearn.model_selection import train_test_split
 
-    X, y = _split_target(data, target)
     if model is not None:
-        return audit(model, X, y, orders=orders)
-    X, groups = split_dates(X)
-    X_train, X, y_train, y = train_test_split(X, y, test_size=0.5, random_state=0)
-    return audit(_train(X_train, y_train), X, y, orders=orders, groups=groups or None)
+        table = prepare(data, target, task, [name for name in data.columns if name != target])
+        return audit(model, table.X, table.y, orders=orders)
+    table = _prepare(data, target, task, text, say)
+    X = table.recipe.apply(table.X)
+    X_train, X, y_train, y = train_test_split(X, table.y, test_size=0.5, random_state=0)
+    return audit(_train(X_train, y_train, table), X, y, orders=orders, groups=table.recipe.groups or None)
 
 
 def check_row(row: int, n_rows: int) -> None:
@@ -167,10 +146,12 @@ def check_row(row: int, n_rows: int) -> None:
         raise ValueError(f"--row {row} is not among the held-out rows, which are numbered 0 to {n_held_out - 1}")
 
 
-def report_table(data: pd.DataFrame, target: str, path: Path, model: Any = None, order: int | None = None) -> Path:
+def report_table(
+    data: pd.DataFrame, target: str, path: Path, model: Any = None, order: int | None = None, **options: Any
+) -> Path:
     """Fit an explainer as :func:`explain_table` does and write a report on its held-out rows, with their labels."""
     writing.check_path(path)
-    explained = explain_table(data, target, model, order)
+    explained = explain_table(data, target, model, order, **options)
     return writing.write_report(explained.explainer, explained.held_out, explained.labels, path, title=f"What drives {target}")
 
 
@@ -183,19 +164,19 @@ def write_report(report: TrustReport, folder: Path) -> None:
     report.table.to_csv(folder / "trust.csv")
 
 
-def _train(X: pd.DataFrame, y: pd.Series) -> Any:
-    """Gradient boosting of the kind the target asks for; text columns become categories of their own."""
+def _train(X: pd.DataFrame, y: pd.Series, table: Prepared) -> Any:
+    """Gradient boosting of the kind the target asks for, on rows as the file has them; text becomes categories of its own."""
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OrdinalEncoder
+    from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
-    is_class = y.dtype.kind not in "fiu" or (y.nunique() <= 20 and y.dtype.kind in "iub")
-    learner = HistGradientBoostingClassifier(random_state=0) if is_class else HistGradientBoostingRegressor(random_state=0)
+    boosting = HistGradientBoostingClassifier if table.is_class else HistGradientBoostingRegressor
+    learner = boosting(random_state=0)
     text = make_column_selector(dtype_exclude=["number", "bool"])
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
     columns = make_column_transformer(("drop", _find_empty), (encoder, text), remainder="passthrough")
-    return make_pipeline(columns, learner).fit(X, y)
+    return make_pipeline(FunctionTransformer(table.recipe.apply), columns, learner).fit(X, y)
 
 
 def _find_empty(X: pd.DataFrame) -> list[Any]:
@@ -217,8 +198,8 @@ def _score(model: Any, X: pd.DataFrame, y: pd.Series) -> float | None:
     return float(model.score(X, y)) if hasattr(model, "score") else None
 
 
-def write_results(explained: Explained, folder: Path) -> str:
-    """Write explanations as parquet, the explainer, a summary, and pictures; returns the summary."""
+def write_results(explained: Explained, folder: Path, row: int = 0) -> str:
+    """Write explanations as parquet, the explainer, a summary, and pictures (one of a ``row``); returns the summary."""
     require("pyarrow", "cli", "parquet files")
     folder.mkdir(parents=True, exist_ok=True)
     frame = explained.explanation.to_frame()
@@ -226,39 +207,43 @@ def write_results(explained: Explained, folder: Path) -> str:
         frame.columns = [" · ".join(map(str, names)) for names in frame.columns]
     frame.to_parquet(folder / "explanations.parquet")
     explained.explainer.save(folder / "explainer.insta")
-    summary = summarise(explained, folder)
-    (folder / "summary.md").write_text(summary, encoding="utf-8")
-    _draw(explained, folder)
-    return summary
+    (folder / "summary.md").write_text(summarise(explained, folder, escape_markdown), encoding="utf-8")
+    _draw(explained, folder, row)
+    return summarise(explained, folder)
 
 
-def summarise(explained: Explained, folder: Path) -> str:
-    """A page of Markdown: what was explained, how well, and what matters most."""
+def summarise(explained: Explained, folder: Path, escape: Callable[[str], str] = clean) -> str:
+    """A page of Markdown: what was explained, how well, and what matters most.
+
+    ``escape`` makes text of the data harmless where it is read: in a terminal by default.
+    """
     explainer, explanation = explained.explainer, explained.explanation
     chosen = explainer.fit_facts_["chosen"]
     magnitudes = np.abs(explanation.values).mean(axis=0)
     magnitudes = magnitudes if magnitudes.ndim == 1 else magnitudes.sum(axis=1)
     ranked = np.argsort(-magnitudes, kind="stable")[:10]
-    width = max(len(explanation.feature_names[j]) for j in ranked)
+    names = [clean(name) for name in explanation.feature_names]
+    width = max(len(names[j]) for j in ranked)
     fidelity = (
         "has nothing to carry: the model gives every held-out row the same output"
         if explained.fidelity is None
         else f"carries {100 * explained.fidelity:.1f} % of the model's variance on held-out rows"
     )
     score = "" if explained.score is None else f"- the model's own score on held-out rows: {explained.score:.3f}\n"
-    dates = f"- read as dates, by year, month, weekday and hour: {', '.join(explained.dates)}\n" if explained.dates else ""
+    notes = "".join(f"- {escape(note)}\n" for note in explained.notes)
     timings = "".join(f"- {what}: {seconds:.2f} s\n" for what, seconds in explained.seconds.items())
-    importances = "".join(f"    {explanation.feature_names[j]:<{width}}  {magnitudes[j]:.4g}\n" for j in ranked)
+    importances = "".join(f"    {names[j]:<{width}}  {magnitudes[j]:.4g}\n" for j in ranked)
     return (
-        f"# Explained: {explanation.output_transform}\n\n"
+        f"# Explained: {escape(explanation.output_transform)}\n\n"
         f"- {len(explanation):,} held-out rows, {len(explanation.feature_names)} features, {explanation.game} game\n"
-        f"- the additive model of order {chosen['order']} {fidelity}\n{score}{dates}{timings}\n"
+        f"- the additive model of order {chosen['order']} {fidelity}\n{score}{notes}{timings}\n"
         f"Mean absolute Shapley value, the largest first:\n\n{importances}\n"
-        f"Written to {folder}: explanations.parquet, explainer.insta, summary.md, importance.png, waterfall.png, shape.png\n"
+        f"Written to {escape(str(folder))}: "
+        "explanations.parquet, explainer.insta, summary.md, importance.png, waterfall.png, shape.png\n"
     )
 
 
-def _draw(explained: Explained, folder: Path) -> None:
+def _draw(explained: Explained, folder: Path, row: int) -> None:
     pyplot = require("matplotlib.pyplot", "plots", "plots")
     from . import plots
 
@@ -266,7 +251,7 @@ def _draw(explained: Explained, folder: Path) -> None:
     strongest = _find_strongest(explained, int(np.argmax(np.abs(first.values).mean(axis=0))))
     drawings: dict[str, Callable[[], Any]] = {
         "importance.png": lambda: plots.plot_importance(explained.explanation),
-        "waterfall.png": lambda: plots.plot_waterfall(first[0]),
+        "waterfall.png": lambda: plots.plot_waterfall(first[row]),
         "shape.png": lambda: plots.plot_shape(explained.explainer, strongest, X=explained.held_out),
     }
     for name, draw in drawings.items():

@@ -19,7 +19,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
 
 import instashap
-from instashap import cli, workflow
+from instashap import cli, preparing
 
 PICTURES = ("importance.png", "shape.png", "waterfall.png")
 FILES = sorted([*PICTURES, "explainer.insta", "explanations.parquet", "summary.md"])
@@ -359,10 +359,10 @@ def test_help_and_version_of_the_whole() -> None:
 def test_ctrl_c_is_exit_code_130_and_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def interrupt(path: Path) -> pd.DataFrame:
+    def interrupt(path: Path, **_: Any) -> pd.DataFrame:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workflow, "read_file", interrupt)
+    monkeypatch.setattr(preparing, "read_file", interrupt)
     assert cli.main(["explain", "houses.csv", "--target", "price", "--out", str(tmp_path / "out")]) == 130
     assert capsys.readouterr().err.startswith("instashap: stopped")
     assert not (tmp_path / "out").exists()
@@ -418,11 +418,13 @@ def test_a_report_of_an_unknown_kind_is_refused_before_anything_is_trained(house
         ("\ufeffsize;town\n1;north\n", {"size": [1], "town": ["north"]}),
     ],
 )
-def test_a_csv_is_read_by_what_separates_its_names(tmp_path: Path, text: str, expected: dict[str, list[Any]]) -> None:
-    from instashap.workflow import read_file
-
+@pytest.mark.parametrize("for_model", [False, True])
+def test_a_csv_is_read_by_what_separates_its_names(
+    tmp_path: Path, text: str, expected: dict[str, list[Any]], for_model: bool
+) -> None:
     (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
-    found = read_file(tmp_path / "rows.csv").astype(object)
+    table = preparing.read_file(tmp_path / "rows.csv", for_model=for_model)
+    found = instashap.table.recipe.Recipe.learn(table).apply(table).astype(object)
     assert found.where(found.notna(), None).to_dict("list") == expected
 
 
@@ -438,13 +440,22 @@ def test_dates_of_a_csv_are_features_of_their_parts_and_empty_columns_do_no_harm
     frame.to_csv(tmp_path / "sales.csv", index=False)
     done = run("explain", tmp_path / "sales.csv", "--target", "price", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "read as dates, by year, month, weekday and hour: sold on" in done.stdout
+    assert "column 'sold on' is read as dates (%d/%m/%Y), by year, month, weekday" in done.stdout
     importances = read_importances(done.stdout)
     assert set(importances) == {"sold on", "size", "notes"}
     assert importances["sold on"] == pytest.approx(5.0, rel=0.15)  # mean |10 · 1[month ≤ 6] - 5|
     assert importances["notes"] == 0.0
     explainer = instashap.load(tmp_path / "out" / "explainer.insta")
     assert list(explainer.feature_names_in_) == ["sold on (year)", "sold on (month)", "sold on (weekday)", "size", "notes"]
+    raw = pd.read_csv(tmp_path / "sales.csv").drop(columns="price").loc[find_held_out(400)]
+    explained = pd.read_parquet(tmp_path / "out" / "explanations.parquet")
+    np.testing.assert_array_equal(explainer.shap_values(raw), explained)
+    day = raw["sold on"].fillna("01/01/2023")  # the same rows with the parts of their dates by the calendar
+    when = pd.to_datetime(day, format="%d/%m/%Y")
+    part = {"month": when.dt.month, "weekday": when.dt.day_name(), "year": when.dt.year + (when.dt.day_of_year - 1) / 365}
+    parts = raw.assign(**{f"sold on ({name})": values for name, values in part.items()}).drop(columns="sold on")
+    in_2023 = (when.dt.year == 2023) & raw["sold on"].notna()
+    np.testing.assert_allclose(explainer.shap_values(parts[in_2023]), explained[in_2023], atol=1e-3)
     frame["price"] = 10.0 * (days.dt.month <= 6) * frame["size"]
     frame.to_csv(tmp_path / "sales.csv", index=False)
     audited = run("audit", tmp_path / "sales.csv", "--target", "price", "--out", tmp_path / "trust")

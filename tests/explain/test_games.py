@@ -1,5 +1,6 @@
 """Marginal, baseline and your own games, as a user meets them."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -136,27 +137,11 @@ def test_an_explainer_with_a_value_function_is_cloned() -> None:
     assert str(clone(explainer).value_function) == "marginal, 30 background rows"
 
 
-def test_progress_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[float] = []
-
-    class Bar:
-        n = 0
-
-        def set_description(self, text: str, refresh: bool) -> None:
-            pass
-
-        def update(self, more: int) -> None:
-            self.n += more
-            told.append(self.n)
-
-        def close(self) -> None:
-            pass
-
-    tqdm = pytest.importorskip("tqdm")
-    monkeypatch.setattr(tqdm, "tqdm", lambda **options: Bar())
+def test_progress_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     Explainer(price, value_function=Baseline(FRAME.iloc[0]), verbose=1).fit(FRAME)
-    assert told == sorted(told)
-    assert told[-1] == 100
+    shares = [int(share) for share in re.findall(r", (\d+)% \(", capsys.readouterr().err)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Reports as files: the same figures in every form, and clear refusals."""
 
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -105,3 +106,32 @@ def test_a_model_that_is_no_explainer_is_refused(table: pd.DataFrame) -> None:
 def test_the_same_report_has_the_same_bytes(explainer: instashap.Explainer, table: pd.DataFrame, tmp_path: Path) -> None:
     first, second = (instashap.write_report(explainer, table, path=tmp_path / f"{name}.html") for name in "ab")
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_names_in_markdown_are_text_and_nothing_else(tmp_path: Path) -> None:
+    """As an independent reader of Markdown sees it: the names, no HTML, no emphasis, no link, no further cell."""
+    markdown = pytest.importorskip("markdown_it").MarkdownIt("commonmark").enable("table")
+    names = ["<img src=x onerror=alert(1)> a_b_*c*", "[link](javascript:alert(1)) | out", "`code` _x_ R&amp;D"]
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(300, len(names))), columns=names)
+    explainer = instashap.Explainer(order=1).fit(X, outputs=pd.DataFrame({"<b>1</b>": X.sum(axis=1), "2 | 3": X.iloc[:, 0]}))
+    title = "<script>alert(1)</script> # *new*"
+    path = instashap.write_report(explainer, X, path=tmp_path / "report.md", title=title)
+    parsed = markdown.parse(path.read_text(encoding="utf-8"))
+    kinds = {token.type for token in parsed} | {child.type for token in parsed for child in token.children or ()}
+    assert not kinds & {"html_block", "html_inline", "link_open", "em_open", "code_inline", "image"}
+    cells = ["".join(child.content for child in token.children) for token in parsed if token.type == "inline"]
+    assert cells[0] == title
+    assert set(names) <= set(cells)
+    assert {"<b>1</b>", "2 | 3"} <= set(cells)
+
+
+def test_a_page_holds_short_forms_of_levels_that_stay_different(tmp_path: Path) -> None:
+    levels = [f"arrest case was closed by the court, {what}" for what in ("no charge", "charge")]
+    X = pd.DataFrame({"a": np.random.default_rng(0).choice(levels, 300), "b": np.random.default_rng(1).normal(size=300)})
+    explainer = instashap.Explainer(order=1).fit(X, outputs=1.0 * (X["a"] == levels[0]) + X["b"])
+    page = instashap.write_report(explainer, X, path=tmp_path / "report.html").read_text(encoding="utf-8")
+    data = json.loads(re.search(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1])  # type: ignore[index]
+    for length, known in data["short"].items():
+        assert len({known[level] for level in levels}) == 2
+        assert max(map(len, known.values())) <= int(length)
+    assert "no charge" in data["short"]["18"][levels[0]]

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -174,3 +175,100 @@ def wait_for(address: str) -> bytes:
         else:
             return answer
     raise AssertionError(f"nothing answers at {address}")
+
+
+def test_booleans_are_read_where_the_fit_had_booleans() -> None:
+    from instashap.server.rows import read_rows
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"size": rng.uniform(1, 9, 400), "smoker": rng.random(400) < 0.3})
+    gaps = X.assign(smoker=X["smoker"].astype("boolean").mask(rng.random(400) < 0.1))
+    for table in (X, gaps):
+        explainer = instashap.Explainer(order=1).fit(table, outputs=X["size"] + 3.0 * X["smoker"])
+        fitted = explainer._check_fitted()
+        rows = json.loads(table.to_json(orient="records", double_precision=15))
+        values = fitted.compute_shapley_values(read_rows(fitted.schema, rows, 1000))[..., 0]
+        np.testing.assert_allclose(values, explainer.shap_values(table), rtol=0, atol=1e-12)
+        with pytest.raises(ValueError, match="row 0: 'size' must be a number or null, got true or false"):
+            read_rows(fitted.schema, [[True, True]], 10)
+        with pytest.raises(ValueError, match="row 0: 'smoker' must be true, false, a number or null, got text"):
+            read_rows(fitted.schema, [[1.0, "yes"]], 10)
+
+
+def test_booleans_of_a_file_are_booleans_again(tmp_path: Path) -> None:
+    from instashap.server.rows import read_rows
+
+    X = np.random.default_rng(0).random((200, 2)) < 0.5
+    instashap.Explainer(order=1).fit(X, outputs=X[:, 0] * 2.0).save(tmp_path / "flags.insta")
+    schema = instashap.load(tmp_path / "flags.insta")._check_fitted().schema
+    assert read_rows(schema, [[True, False]], 10).numbers.tolist() == [[1.0, 0.0]]
+
+
+@pytest.fixture(scope="module")
+def sales(tmp_path_factory: pytest.TempPathFactory) -> tuple[instashap.Explainer, pd.DataFrame]:
+    """An explainer with a recipe, loaded from its file, and rows of text."""
+    from instashap.table.recipe import Recipe
+
+    rng = np.random.default_rng(0)
+    days = pd.Series(pd.date_range("2023-01-01", periods=300))
+    amount = rng.uniform(1000, 9000, 300).round()
+    codes = rng.choice(["00501", "10115"], 300)
+    raw = pd.DataFrame({"day": days.dt.strftime("%d/%m/%Y"), "paid": [f"$ {each:,.0f}" for each in amount], "zip": codes})
+    explainer = instashap.Explainer(order=1)
+    explainer._recipe = Recipe.learn(raw)
+    path = tmp_path_factory.mktemp("sales") / "sales.insta"
+    explainer.fit(raw, outputs=amount + 100.0 * (codes == "00501") + days.dt.month).save(path)
+    return instashap.load(path), raw
+
+
+def test_raw_columns_are_read_by_a_loaded_explainer_and_over_http(sales: Any) -> None:
+    from fastapi.testclient import TestClient
+
+    explainer, raw = sales
+    when = pd.to_datetime(raw["day"], format="%d/%m/%Y")
+    numbers = raw["paid"].str.replace("[$ ,]", "", regex=True).astype(float)
+    year = np.floor((2023 + (when.dt.day_of_year - 1) / 365) * 1e4 + 1e-3) / 1e4
+    parts = pd.DataFrame({"day (year)": year, "day (month)": when.dt.month, "day (weekday)": when.dt.day_name()})
+    parts = parts.assign(paid=numbers, zip=raw["zip"])
+    expected = explainer.shap_values(parts)
+    np.testing.assert_array_equal(explainer.shap_values(raw), expected)
+    lost = raw.assign(zip=raw["zip"].astype(int), paid=numbers)  # as another reader may have them
+    np.testing.assert_array_equal(explainer.shap_values(lost), expected)
+    client = TestClient(make_app(explainer), raise_server_exceptions=False)
+    records = to_json(raw[:20])
+    in_order = raw[:20].to_numpy().tolist()
+    for rows in (records, in_order, to_json(parts[:20]), parts[:20].astype(object).to_numpy().tolist()):
+        np.testing.assert_allclose(client.post("/explain", json={"rows": rows}).json()["values"], expected[:20], atol=1e-9)
+    described = client.get("/openapi.json").json()["paths"]["/explain"]["post"]["requestBody"]["content"]["application/json"]
+    by_name = described["schema"]["properties"]["rows"]["items"]["anyOf"][0]
+    assert by_name["required"] == ["day", "paid", "zip"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"day": "soon"}, "row 1: column 'day' holds 'soon', which is no date of the form %d/%m/%Y"),
+        ({"day": 20240101}, "row 1: column 'day' holds '20240101', which is no date"),
+        ({"paid": "€ 5"}, "row 1: column 'paid' holds '€ 5'; the fit read numbers there, such as '$ "),
+        ({"paid": True}, "row 1: 'paid' must be text, a number or null, got true or false"),
+        ({"zip": ["00501"]}, "row 1: 'zip' must be text, a number or null, got a list"),
+    ],
+)
+def test_raw_cells_that_cannot_be_read_are_refused_by_row_and_column(sales: Any, change: Any, message: str) -> None:
+    from instashap.server.rows import read_rows
+
+    fitted = sales[0]._check_fitted()
+    rows = to_json(sales[1][:2])
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_rows(fitted.schema, [rows[0], {**rows[1], **change}], 10, fitted.recipe)
+
+
+def test_a_file_with_a_recipe_of_another_make_is_refused(sales: Any, tmp_path: Path) -> None:
+    from instashap.store import read_archive, write_archive
+
+    sales[0].save(tmp_path / "good.insta", errors=False)
+    content, arrays = read_archive(tmp_path / "good.insta")
+    content["fitted"]["recipe"]["paid"]["decimal"] = 3
+    write_archive(tmp_path / "bad.insta", content, arrays)
+    with pytest.raises(instashap.FileFormatError, match="a recipe holds 3 where a str is expected"):
+        instashap.load(tmp_path / "bad.insta")

@@ -2,11 +2,13 @@
 
 import datetime
 import decimal
+import re
 import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset
 import pytest
 
 from instashap.table.columns import read_table
@@ -88,7 +90,10 @@ class Lazy:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: pl.DataFrame({"a": [1]}).lazy(), r"a LazyFrame is not computed yet; pass X\.collect\(\)"),
+        (lambda: pl.DataFrame({"a": [1]}).lazy(), r"a LazyFrame of polars is not computed yet; pass X\.collect\(\)"),
+        (lambda: pa.dataset.dataset(pa.table({"a": [1]})), r"an? InMemoryDataset of pyarrow .*; pass X\.to_table\(\)"),
+        (lambda: pa.dataset.dataset(pa.table({"a": [1]})).scanner(), r"a Scanner of pyarrow .*; pass X\.to_table\(\)"),
+        (lambda: iter([[1.0]]), r"a list_iterator gives its rows one after another; pass .* np\.vstack\(list\(X\)\)"),
         (Lazy, r"a Lazy is not computed yet; pass X\.collect\(\)"),
         (lambda: pa.table({"a": [1]}).to_reader(), r"a RecordBatchReader can be read once only.*X\.read_all\(\)"),
     ],
@@ -96,6 +101,36 @@ class Lazy:
 def test_lazy_and_read_once_tables_are_refused_with_the_way_out(make, message):
     with pytest.raises(TypeError, match=message):
         read_table(make())
+
+
+@pytest.mark.parametrize(
+    ("package", "method", "engine"),
+    [
+        ("ray.data.dataset", "to_pandas", "Ray"),
+        ("pyspark.sql.dataframe", "toPandas", "Spark"),
+        ("dask.dataframe", "compute", "Dask"),
+        ("datasets.arrow_dataset", "to_pandas", "Hugging Face"),
+    ],
+)
+def test_tables_of_engines_name_the_engine_and_what_brings_the_rows(package, method, engine):
+    """Stand-ins with the place and the methods of the real classes, whose packages are too large for a test."""
+    frame = pd.DataFrame({"a": [1.0, 2.0]})
+    dataset = type("Dataset", (), {"__module__": package, method: lambda _: frame, "columns": lambda _: ["a"]})()
+    with pytest.raises(TypeError, match=rf"a Dataset of {engine} is not computed yet; pass X\.{method}\(\)") as refusal:
+        read_table(dataset)
+    advice = re.search(r"pass (X\.\w+\(\))", str(refusal.value))[1]
+    assert read_table(eval(advice, {"X": dataset})).numbers.tolist() == [[1.0], [2.0]]
+
+
+def test_the_advice_for_pyarrow_and_polars_gives_the_rows():
+    assert read_table(pa.dataset.dataset(pa.table({"a": [1.0, 2.0]})).to_table()).numbers.tolist() == [[1.0], [2.0]]
+    assert read_table(pl.LazyFrame({"a": [1.0, 2.0]}).collect()).numbers.tolist() == [[1.0], [2.0]]
+    assert read_table(np.vstack(list(iter([[1.0], [2.0]])))).numbers.tolist() == [[1.0], [2.0]]
+
+
+def test_what_numpy_reads_as_one_object_is_not_told_to_reshape():
+    with pytest.raises(ValueError, match="got a object, which holds no rows numpy can read; pass a table in memory"):
+        read_table(object())
 
 
 def test_data_sets_of_boosting_libraries_are_refused_with_the_way_out():

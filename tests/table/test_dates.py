@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 import instashap
-from instashap.table.dates import reads_as_dates, split_dates
+from instashap.table.dates import reads_as_dates
+from instashap.table.recipe import Recipe
+
+
+def split_dates(frame, keep=()):
+    recipe = Recipe.learn(frame, keep)
+    return recipe.apply(frame), recipe.groups
 
 
 def read_parts(column, name="day"):

@@ -17,11 +17,12 @@ from ..likelihood.families import Family
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
 from .editing import find_term, recentre, set_shape
-from .explainer import Explainer, _show_progress, _squeeze
+from .explainer import Explainer, _squeeze
 from .explanation import Explanation
 from .fitted import FittedGame, count_threads
 from .fitting import FitOptions
 from .labels import LabelFit, Labelled, fit_labels
+from .progress import show_progress
 
 
 class AdditiveEstimator(BaseEstimator):
@@ -163,8 +164,8 @@ class AdditiveEstimator(BaseEstimator):
         """Copies carry the model; what a warm start needs holds rows, which stay in this process."""
         return {name: value for name, value in super().__getstate__().items() if name != "_label_fit"}
 
-    def _show_progress(self) -> _show_progress:
-        return _show_progress(self.verbose)
+    def _show_progress(self) -> show_progress:
+        return show_progress(self.verbose)
 
     def _describe(self) -> None:
         base = self._fitted.model.base_value

@@ -47,7 +47,7 @@ def audit(
     ----------
     model : estimator or callable
     X : table of shape (n_rows, n_columns)
-        Rows like those to be explained, best ones the model was not trained on.
+        Rows that the model was not trained on, like those to be explained.
     y : array of shape (n_rows,) or (n_rows, n_outputs), optional
         Labels: the report then also says what each order is worth against them.
     orders : iterable of int

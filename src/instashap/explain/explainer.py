@@ -18,12 +18,15 @@ from ..table.columns import Table, read_table
 from ..trust.rows import compute_row_trust
 from .drift import DriftReport, check_drift
 from .explanation import Explanation, format_value
-from .fitted import FittedGame, load_fitted
+from .fitted import FittedGame, follow_recipe, load_fitted
+from .pickling import check_pickle
+from .progress import show_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..blackbox import BlackBox
+    from ..table.recipe import Recipe
     from ..trust.report import TrustReport
     from ..trust.thresholds import Thresholds
     from .refine import Refined
@@ -75,7 +78,7 @@ class Explainer:
     random_state : int, optional
         Seeds fitters that draw; the closed form draws nothing.
     verbose : int
-        1 shows progress: of asking the model, batch by batch, and of the fit.
+        1 shows progress and the time left, of asking the model and of the fit: a bar in a terminal, elsewhere a line a stage.
 
     Attributes
     ----------
@@ -103,6 +106,8 @@ class Explainer:
     >>> explainer.shap_values(X).shape
     (500, 2)
     """
+
+    _recipe: Recipe | None = None  # how the command line reads text; saved with the fit
 
     def __init__(
         self,
@@ -154,7 +159,7 @@ class Explainer:
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
-            Rows like those the model was trained on; no labels.
+            Rows that the model was not trained on, where there are some hundred of them; else its training rows. No labels.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
             Predictions already made; the model is not called, and may be None. Of pandas objects, here and in what a model
             gives, rows are matched by index: another order is put right, another index is refused.
@@ -177,7 +182,8 @@ class Explainer:
         from .fitting import FitOptions, fit_game
         from .games import fit_value_function
 
-        table = read_table(X, categorical=self.categorical)
+        recipe = self._recipe
+        table = read_table(follow_recipe(recipe, X), categorical=self.categorical)
         weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
         options = FitOptions(
             self.order, self.presence_order, self.interactions, self.fitter, self._get_groups(table), self.full_weight
@@ -185,17 +191,18 @@ class Explainer:
         if isinstance(self.value_function, str):
             check_choice(self.value_function, ("conditional",), "value_function")
             values, names, transform = self._get_outputs(X, outputs, table.n_rows)
-            with _show_progress(self.verbose) as progress:
-                self._fitted = fit_game(
+            with show_progress(self.verbose) as progress:
+                fitted = fit_game(
                     table, values, weights, options, output_names=names, output_transform=transform, progress=progress
                 )
+            self._fitted = fitted if recipe is None else replace(fitted, recipe=recipe)
             return self
         if outputs is not None:
             raise ValueError(
                 "outputs= serve the conditional game only: other games need values of rows that are not in X; "
                 "pass a model, or a value_function F(X, masks)"
             )
-        with _show_progress(self.verbose) as progress:
+        with show_progress(self.verbose) as progress:
             self._fitted = fit_value_function(
                 X, table, self.value_function, self._wrap_model, weights, options, seed=self.random_state, progress=progress
             )
@@ -209,7 +216,7 @@ class Explainer:
             names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
             return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
         box = self._wrap_model(model)
-        with _show_progress(self.verbose) as progress:
+        with show_progress(self.verbose) as progress:
             values = box.predict(X, n_rows, progress)
         return values, box.output_names if len(box.output_names) == values.shape[1] else (), box.description
 
@@ -352,7 +359,6 @@ class Explainer:
         def make_box() -> BlackBox:
             return _wrap(black_box, self.output, self.batch_rows)
 
-        check_can_ask(chosen, fitted.game)
         game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
         seed = self.random_state if random_state is None else random_state
         return refine_values(fitted, table, game, describe_game(chosen), n_coalitions, np.random.default_rng(seed or 0))
@@ -636,6 +642,11 @@ class Explainer:
         """Figures of the fit: the chosen order, presence order and strengths, cross-validated fidelity, candidates tried."""
         return self._check_fitted().facts
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Raises ``PicklingError`` if the model, or another option, cannot be pickled; cloudpickle and copies need not care."""
+        check_pickle({"model": self.model, "value_function": self.value_function, "fitter": self.fitter})
+        return self.__dict__.copy()
+
     def _check_fitted(self) -> FittedGame:
         fitted: FittedGame | None = getattr(self, "_fitted", None)
         if fitted is None:
@@ -763,31 +774,3 @@ def _iterate_columns(table: Table) -> Any:
             yield np.array([*levels, None], dtype=object)[codes]
         else:
             yield np.asarray(table.numbers[:, next(numbers)], dtype=np.float64).astype(object)
-
-
-class _show_progress:
-    """A bar on standard error while a fit runs, if asked for."""
-
-    def __init__(self, verbose: int) -> None:
-        self.verbose = verbose
-        self.bar: Any = None
-
-    def __enter__(self) -> Any:
-        """Called with the share done and what is going on; the bar appears with the first call, so errors come before it."""
-        if not self.verbose:
-            return None
-        from .._optional import require
-
-        tqdm = require("tqdm", "progress", "progress bars").tqdm
-
-        def advance(share: float, what: str) -> None:
-            if self.bar is None:
-                self.bar = tqdm(total=100, desc="fit", bar_format="{desc}{percentage:3.0f}%|{bar}| {elapsed}")
-            self.bar.set_description(f"fit: {what}", refresh=False)
-            self.bar.update(round(100 * share) - self.bar.n)
-
-        return advance
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()

@@ -19,7 +19,9 @@ from ..additive.residuals import ResidualReference
 from ..store import read_archive, write_archive
 from ..table.bases import ColumnEncoder, LearntColumn, LocalBasis
 from ..table.columns import Schema, Table, read_table
+from ..table.containers import open_container
 from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
+from ..table.recipe import Recipe
 
 if TYPE_CHECKING:
     from ..additive.fitter import FitRecord
@@ -80,6 +82,8 @@ class FittedGame:
         How far the model usually lies from this one; see :meth:`get_residuals`.
     audit : TrustReport, dict or None
         How far to believe explanations, as JSON after loading; see :meth:`get_audit`.
+    recipe : Recipe or None
+        How text of the rows is read before the encoder sees it: dates, numbers with units.
     """
 
     encoder: TableEncoder
@@ -95,6 +99,7 @@ class FittedGame:
     errors: Deviations | None = field(repr=False, default=None, compare=False)
     residuals: ResidualReference | None = field(repr=False, default=None, compare=False)
     audit: TrustReport | dict[str, Any] | None = field(repr=False, default=None, compare=False)
+    recipe: Recipe | None = field(repr=False, default=None)
 
     def __getstate__(self) -> dict[str, Any]:
         """Rows of the fit stay in this process: neither files nor pickles carry them."""
@@ -109,7 +114,7 @@ class FittedGame:
 
     def read(self, X: Any) -> Table:
         """A user's table as columns of the fitted kinds; raises ``ValueError`` for a category all of whose values are new."""
-        table = read_table(X, self.schema)
+        table = read_table(follow_recipe(self.recipe, X), self.schema)
         self.encoder.check_levels(table)
         return table
 
@@ -243,6 +248,8 @@ class FittedGame:
             arrays |= residuals
         if self.audit is not None or self.record is not None:
             fitted["audit"] = self.get_audit().to_dict()
+        if self.recipe is not None:
+            fitted["recipe"] = self.recipe.to_json()
         write_archive(path, {"fitted": fitted, **content}, arrays)
 
     def pack_tables(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -257,6 +264,7 @@ class FittedGame:
             "labels": [_pack_label(name) for name in self.schema.names],
             "is_category": self.schema.is_category,
             "has_names": self.schema.has_names,
+            "is_boolean": self.schema.is_boolean,
             "columns": columns,
             "value_sets": self.model.value_sets,
             "presence_sets": self.model.presence_sets,
@@ -296,6 +304,14 @@ def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]]) -> Dev
     return Deviations(model, base=arrays["error_base"], **parts)
 
 
+def follow_recipe(recipe: Recipe | None, X: Any) -> Any:
+    """The rows as the recipe of the fit reads their text; as they are where there is none, or columns have no names."""
+    if recipe is None:
+        return X
+    opened = open_container(X)
+    return recipe.apply(opened) if hasattr(opened, "columns") else X
+
+
 def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
     """Read what :meth:`FittedGame.save` wrote; also returns the rest of the manifest."""
     content, arrays = read_archive(path)
@@ -303,7 +319,8 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         fitted = content.pop("fitted")
         labels = fitted.get("labels", [None] * len(fitted["names"]))  # files of earlier versions have none
         named = dict(zip(fitted["names"], map(_unpack_label, fitted["names"], labels), strict=True))
-        schema = Schema(tuple(named.values()), tuple(fitted["is_category"]), fitted["has_names"])
+        booleans = tuple(fitted.get("is_boolean", ()))
+        schema = Schema(tuple(named.values()), tuple(fitted["is_category"]), fitted["has_names"], booleans)
         columns = tuple(_unpack_column(position, each, arrays) for position, each in enumerate(fitted["columns"]))
         encoder = TableEncoder(schema, columns)
         value_sets = tuple(tuple(values) for values in fitted["value_sets"])
@@ -321,10 +338,13 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         described = fitted["output_transform"], fitted["game"], fitted["facts"]
         errors = _unpack_errors(model, arrays)
         residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
-        later = {"errors": errors, "residuals": residuals, "audit": fitted.get("audit")}
+        recipe = Recipe.from_json(fitted["recipe"]) if "recipe" in fitted else None
+        later = {"errors": errors, "residuals": residuals, "audit": fitted.get("audit"), "recipe": recipe}
         return FittedGame(encoder, model, *names, *described, **later), content
     except KeyError as error:
         raise FileFormatError(f"{path} is not a saved explainer: it lacks {error}") from error
+    except ValueError as error:
+        raise FileFormatError(f"{path} is not a saved explainer: {error}") from error
 
 
 def _pack_label(name: str) -> Any:

@@ -64,6 +64,8 @@ def fit_game(
     index = None if table.index is None else table.index[kept]
     if len(kept) < table.n_rows:
         table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
+    if progress is not None:
+        progress(0.0, "columns")
     encoder, columns = learn_table(table, weights)
     fitter = make_fitter(
         columns,

@@ -15,10 +15,11 @@ from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._validation import check_at_least, check_weights
 from ..blackbox.value_functions import Game
-from ..explain.explainer import Explainer, _collect_data, _show_progress, _squeeze
+from ..explain.explainer import Explainer, _collect_data, _squeeze
 from ..explain.explanation import Explanation
 from ..explain.fitting import name_outputs
 from ..explain.games import bind_game, describe_game
+from ..explain.progress import show_progress
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from .devices import choose_device
@@ -227,7 +228,7 @@ class FastSHAPExplainer:
         def compute_loss(numbers: Tensor, _: torch.Generator) -> Tensor:
             return rows.compute_loss(net, trained[numbers.to(device)])
 
-        with _show_progress(self.verbose) as progress:
+        with show_progress(self.verbose) as progress:
             told = plan if progress is None else replace(plan, progress=progress)
             self.training_ = train(net, compute_loss, len(trained), lambda: float(rows.compute_loss(net, held_out)), told)
         if self._base is not None:

@@ -15,9 +15,10 @@ from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._validation import check_at_least, check_choice, check_masks, check_weights
 from ..blackbox.hybrid import take_rows
-from ..explain.explainer import Explainer, _show_progress, _squeeze
+from ..explain.explainer import Explainer, _squeeze
 from ..explain.fitted import FittedGame
 from ..explain.fitting import name_outputs
+from ..explain.progress import show_progress
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from .devices import choose_device
@@ -180,7 +181,7 @@ class MaskedSurrogate:
         def compute_held_out_loss() -> float:
             return float(rows.compute_loss(net, tested, masks))
 
-        with _show_progress(self.verbose) as progress:
+        with show_progress(self.verbose) as progress:
             told = plan if progress is None else replace(plan, progress=progress)
             self.training_ = train(net, compute_loss, len(trained), compute_held_out_loss, told)
         self._net = net

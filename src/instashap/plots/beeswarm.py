@@ -14,7 +14,7 @@ from .style import (
     make_axes,
     make_value_map,
     name_pooled,
-    shorten,
+    shorten_all,
     split_largest,
     strip_frame,
     write_title,
@@ -65,7 +65,7 @@ def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int
     """
     one = check_rows(check_output(explanation, output, "plot_beeswarm"), "plot_beeswarm")
     shown, pooled = split_largest(np.abs(one.values).mean(axis=0), check_count(max_features, "max_features"))
-    labels = [shorten(one.feature_names[feature]) for feature in shown]
+    labels = shorten_all([one.feature_names[feature] for feature in shown])
     swarms = [one.values[:, feature] for feature in shown]
     scales = [_scale(one, feature) for feature in shown]
     if len(pooled):

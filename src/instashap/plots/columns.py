@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..table.bases import ColumnEncoder
 from ..table.columns import Table
-from .style import shorten
+from .style import shorten_all
 
 # Cells without rows keep a small effect, left by the centring of pairs; below this share of the largest it is not drawn.
 NOTABLE = 0.01
@@ -46,7 +46,7 @@ def read_column(table: Table, column: int, encoder: ColumnEncoder) -> NDArray[An
 
 def name_cells(encoder: ColumnEncoder, length: int) -> list[str]:
     """Labels of a category's cells; those that are no level are in brackets."""
-    return [*(shorten(level, length) for level in encoder.levels or ()), "(other)", "(missing)"]
+    return [*shorten_all(encoder.levels or (), length), "(other)", "(missing)"]
 
 
 def find_seen(sizes: NDArray[np.float64], counts: NDArray[np.int64] | None) -> NDArray[np.int64]:

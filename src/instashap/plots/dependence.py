@@ -10,7 +10,7 @@ from .._validation import find_column
 from ..explain.explanation import Explanation
 from .arguments import check_output, check_rows
 from .curves import BEYOND, mark_missing
-from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, strip_frame, write_title
+from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, shorten_all, strip_frame, write_title
 from .values import is_absent, paint_column, put_in_order, rank, rank_levels, to_numbers
 
 # Bins of the feature, and of a partner within them, when the strongest partner is looked for.
@@ -182,5 +182,5 @@ def _place_texts(data: NDArray[Any], order: Sequence[Any]) -> tuple[NDArray[np.f
         inside = np.flatnonzero(bands == band)
         # Equidistributed without a random draw: multiples of the golden ratio.
         places[inside] += 0.6 * ((np.arange(len(inside)) * 0.618034) % 1.0 - 0.5)
-    labels = [shorten(level, 18) for level in shown]
+    labels = shorten_all(shown, 18)
     return places, labels if len(shown) == len(levels) else [*labels, f"{len(levels) - len(shown)} others"]

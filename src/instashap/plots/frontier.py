@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import check_count
-from .style import LOWERS, POOLED, RAISES, make_axes, shorten, strip_frame, write_title
+from .style import LOWERS, POOLED, RAISES, make_axes, shorten_all, strip_frame, write_title
 
 # A model this much below the best R² is as good for most purposes; the smallest such one is marked.
 _SLACK = 0.01
@@ -70,7 +70,7 @@ def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
     if best in numbers:
         ring = {"markersize": 13, "fillstyle": "none", "markeredgewidth": 2, "color": RAISES}
         ax.plot(places[numbers == best], [r2[best - 1]], "o", **ring)
-    labels = [shorten(name, 24) for name in names[:n_shown]] + [f"all {n_terms} terms"] * (n_shown < n_terms)
+    labels = shorten_all(names[:n_shown], 24) + [f"all {n_terms} terms"] * (n_shown < n_terms)
     ax.set_xticks(places, labels, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_ylim(min(0.0, 1.05 * float(r2.min())), 1.03)
     strip_frame(ax, "top", "right")

@@ -20,7 +20,7 @@ from .style import (
     make_room,
     name_pooled,
     pick_colours,
-    shorten,
+    shorten_all,
     split_largest,
     strip_frame,
     write_title,
@@ -80,7 +80,7 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
     names = tuple(names[position] for position in picked)
     sizes, errors = _average(explanation, list(picked))  # (n_features, n_outputs)
     shown, pooled = split_largest(sizes.sum(axis=1), limit)
-    labels = [shorten(explanation.feature_names[feature]) for feature in shown]
+    labels = shorten_all([explanation.feature_names[feature] for feature in shown])
     bars = sizes[shown]
     if len(pooled):
         labels.append(name_pooled(len(pooled)))

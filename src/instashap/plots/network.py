@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .._optional import require
 from ..explain.fitted import FittedGame
 from .arguments import check_count, find_output, get_fitted, list_names
-from .style import LOWERS, POOLED, describe_scale, format_numbers, make_axes, shorten, write_title
+from .style import LOWERS, POOLED, describe_scale, format_numbers, make_axes, shorten_all, write_title
 
 # Points: the thickest line; square points: the largest disc.
 _THICKEST, _LARGEST = 9.0, 900.0
@@ -82,8 +82,9 @@ def plot_interactions(
     places = dict(zip(columns, np.column_stack([np.cos(angles), np.sin(angles)]), strict=True))
     _draw_lines(ax, places, drawn)
     _draw_discs(ax, places, mains)
-    for column, angle in zip(columns, angles, strict=True):
-        _write_name(ax, shorten(fitted.schema.names[column], 24), angle)
+    labels = shorten_all([fitted.schema.names[column] for column in columns], 24)
+    for label, angle in zip(labels, angles, strict=True):
+        _write_name(ax, label, angle)
     ax.set(xlim=(-2.3, 2.3), ylim=(-1.25, 1.25), aspect="equal")  # names take the sides
     ax.set_axis_off()
     write_title(ax, "Interactions: lines are pairs, discs are features alone")

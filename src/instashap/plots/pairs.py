@@ -21,6 +21,7 @@ from .style import (
     make_axes,
     make_diverging_map,
     shorten,
+    shorten_all,
     strip_frame,
 )
 
@@ -90,7 +91,7 @@ def draw_pair(
     scale = describe_scale(fitted.output_transform, fitted.output_names[output], 42)
     _draw_strips(ax, sides, [_evaluate_main(fitted, columns[k], sides[k], output) for k in (0, 1)])
     ax.figure.colorbar(mesh, label=f"added to the output\n{scale}", **_place_bar(ax))
-    names = [shorten(side.name, 20) for side in sides]
+    names = shorten_all([side.name for side in sides], 20)
     note = f"\ngrey: {INTERVAL_NOTE} hold zero" * errors
     title = f"Effect of {names[0]} and {names[1]} together,\nbeyond each alone (along the sides){note}"
     ax.set_title(title, y=1 + _GAP + _STRIP, pad=8)

@@ -20,7 +20,7 @@ from .style import (
     strip_frame,
     write_title,
 )
-from .waterfall import name_value
+from .waterfall import name_values
 
 # Inches of a small character, of a line of small text, and of the strip itself (half); heights of the axes are in inches.
 _CHARACTER, _LINE, _HALF = 0.075, 0.2, 0.16
@@ -121,7 +121,7 @@ def _cut_pieces(row: Explanation, limit: int, prediction: float, sign: int) -> l
     shown, pooled = split_largest(np.abs(values), limit)
     picked = [int(feature) for feature in shown if sign * values[feature] > 0]
     sizes = [float(values[feature]) for feature in picked]
-    names = [name_value(row, feature) for feature in picked]
+    names = name_values(row, picked)
     rest = pooled[sign * values[pooled] > 0]
     if len(rest):
         sizes.append(float(values[rest].sum()))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
+from ..explain import shortening
 
 # Okabe and Ito's palette, told apart with any colour vision and visible on white and on black; yellow is too pale for white.
 RAISES, LOWERS = "#D55E00", "#0072B2"
@@ -87,20 +88,18 @@ def add_legend(ax: Any, handles: Sequence[Any], names: Sequence[str], *, outside
     """A frameless legend, beside the axes where the figure is ours to arrange."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)} if outside else {"loc": "best"}
     legend = ax.legend(list(handles), [str(k) for k in range(len(names))], frameon=False, **place)
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        text.set_text(shorten(name))  # afterwards: a label that starts with "_" would be left out
+    for text, name in zip(legend.get_texts(), shorten_all(names), strict=True):
+        text.set_text(name)  # afterwards: a label that starts with "_" would be left out
 
 
 def shorten(text: Any, length: int = _NAME_LENGTH) -> str:
-    """Text of at most ``length`` characters on one line, its middle left out where it is longer: names often differ at the end.
+    """Text of at most ``length`` characters, see :mod:`.explain.shortening`; a dollar sign starts no formula."""
+    return shorten_all([text], length)[0]
 
-    A dollar sign stays one and starts no formula.
-    """
-    line = " ".join(str(text).split())
-    if len(line) > length:
-        n_end = length // 3
-        line = line[: length - n_end - 1].rstrip() + "…" + line[-n_end:].lstrip()
-    return line.replace("$", r"\$")
+
+def shorten_all(texts: Sequence[Any], length: int = _NAME_LENGTH) -> list[str]:
+    """Texts that stand beside each other, of at most ``length`` characters; different ones stay different."""
+    return [text.replace("$", r"\$") for text in shortening.shorten_all(texts, length)]
 
 
 def format_numbers(values: NDArray[np.float64], like: NDArray[np.float64] | None = None, sign: str = "") -> list[str]:

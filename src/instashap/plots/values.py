@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._optional import require
 from ..explain.explanation import Explanation
-from .style import POOLED, make_value_map, pick_colours, shorten
+from .style import POOLED, make_value_map, pick_colours, shorten, shorten_all
 
 # Levels of a text column with a colour of their own.
 _MAX_LEVELS = 6
@@ -87,7 +87,7 @@ def _paint_levels(ax: Any, name: str, values: NDArray[Any], order: Sequence[Any]
     levels = rank_levels(texts)
     shown = put_in_order(levels if len(levels) <= _MAX_LEVELS else levels[: _MAX_LEVELS - 1], order)
     palette = dict(zip(shown, pick_colours(len(shown)), strict=True))
-    labels = [*((shorten(level, 20), palette[level]) for level in shown)]
+    labels = [*((label, palette[level]) for label, level in zip(shorten_all(shown, 20), shown, strict=True))]
     if len(levels) > len(shown):
         labels.append((f"{len(levels) - len(shown)} others", POOLED))
     handles = [lines.Line2D([], [], marker="o", linestyle="", color=colour, label=label) for label, colour in labels]

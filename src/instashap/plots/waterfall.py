@@ -1,5 +1,6 @@
 """How one prediction comes about: from the base value, feature by feature."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .style import (
     make_room,
     name_pooled,
     shorten,
+    shorten_all,
     split_largest,
     strip_frame,
     write_title,
@@ -103,16 +105,18 @@ def plot_waterfall(
     return ax
 
 
-def name_value(row: Explanation, feature: int) -> str:
-    """``name = value`` of a row's feature, both cut to fit beside a plot."""
-    return f"{shorten(row.feature_names[feature], 28)} = {shorten(format_value(row.data[0, feature]), 18)}"
+def name_values(row: Explanation, features: Sequence[int]) -> list[str]:
+    """``name = value`` of a row's features, both cut to fit beside a plot."""
+    names = shorten_all([row.feature_names[feature] for feature in features], 28)
+    values = [shorten(format_value(row.data[0, feature]), 18) for feature in features]
+    return [f"{name} = {value}" for name, value in zip(names, values, strict=True)]
 
 
 def _collect_steps(row: Explanation, limit: int) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64] | None]:
     """Labels and lengths of the bars, in the order drawn, and standard errors of those that are one feature's."""
     values = row.values[0]
     shown, pooled = split_largest(np.abs(values), limit)
-    labels = [name_value(row, feature) for feature in shown]
+    labels = name_values(row, shown.tolist())
     errors = None if row.standard_errors is None else row.standard_errors[0, shown]
     if not len(pooled):
         return labels, values[shown], errors

@@ -71,6 +71,8 @@
   }
 
   function shorten(text, length) {
+    const known = data.short[length];
+    if (known && Object.hasOwn(known, text)) return known[text];
     return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
   }
 

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..explain.shortening import shorten_all
 from ..trust.words import percent
 from .summary import Summary, keep_terms
 from .words import VERDICTS, describe_verdict, list_ladder, list_segments
 
 # Bytes of tables in a page: what a mail takes, with libraries and rows beside them. The weakest pairs beyond are left out.
 MAX_TABLE_BYTES = 2_200_000
+# Characters the page has for a name somewhere, as page.js asks for them.
+_LENGTHS = (9, 18, 20, 24, 30, 40)
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "scorer.js", "page.js")
 
 
@@ -70,8 +73,20 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
         "rows": summary.shown_rows,
         "rowNumbers": summary.shown_numbers,
         "rowLabels": summary.shown_labels,
+        "short": _shorten_names(summary),
         "nRows": summary.n_rows,
     }
+
+
+def _shorten_names(summary: Summary) -> dict[int, dict[str, str]]:
+    """Short forms of long names and levels, by their length; those of one column stay different."""
+    texts = [[column.name for column in summary.columns], list(summary.fitted.feature_names), summary.shown_labels]
+    texts += [list(map(str, column.levels)) for column in summary.columns]
+    found: dict[int, dict[str, str]] = {length: {} for length in _LENGTHS}
+    for length, known in found.items():
+        for group in texts:
+            known |= {text: short for text, short in zip(group, shorten_all(group, length), strict=True) if len(text) > length}
+    return found
 
 
 def _fit_tables(summary: Summary) -> tuple[list[int], float | None]:

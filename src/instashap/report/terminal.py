@@ -8,9 +8,12 @@ import numpy as np
 
 from .._optional import require
 from ..explain.explanation import Explanation, format_value
+from ..explain.shortening import clean, shorten, shorten_all
 from ..trust.words import percent
 
 _BAR_WIDTH = 24
+# Characters of a name and of a value.
+_NAME_LENGTH, _VALUE_LENGTH = 40, 24
 
 
 def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15) -> Any:
@@ -33,28 +36,45 @@ def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15
         If rich is not installed.
     """
     table_of = require("rich.table", "terminal", "terminal views").Table
-    text_of = require("rich.text", "terminal", "terminal views").Text
+    write = require("rich.text", "terminal", "terminal views").Text  # text as it is: a plain string would be read as markup
     if not 0 <= row < len(explanation):
         raise IndexError(f"there is no row {row}: the explanation has rows 0 to {len(explanation) - 1}")
     one = (explanation[..., 0] if explanation.has_outputs else explanation)[row]
     values, base = one.values[0], float(one.base_values[0])
-    table = table_of(title=f"{one.output_transform}: row {row}", caption=_say_trust(one))
+    title = write(f"{_say_output(one)}: {_name_row(explanation, row)}", style="table.title")
+    table = table_of(title=title, caption=_say_trust(one))
     for name, side in (("feature", "left"), ("value", "left"), ("", "left"), ("adds", "right")):
         table.add_column(name, justify=side)
     table.add_row("average row", "", "", f"{base:.5g}")
     order = np.argsort(-np.abs(values), kind="stable")
     largest = float(np.abs(values).max()) or 1.0
-    for player in order[:n_features]:
+    names = shorten_all([one.feature_names[player] for player in order[:n_features]], _NAME_LENGTH)
+    for name, player in zip(names, order, strict=False):
         value = float(values[player])
         length = max(round(_BAR_WIDTH * abs(value) / largest), 1 if value else 0)
-        bar = text_of(("+" if value > 0 else "-") * length, style="red" if value > 0 else "blue")
-        table.add_row(text_of(one.feature_names[player]), text_of(format_value(one.data[0, player])), bar, f"{value:+.4g}")
+        bar = write(("+" if value > 0 else "-") * length, style="red" if value > 0 else "blue")
+        given = shorten(format_value(one.data[0, player]), _VALUE_LENGTH)
+        table.add_row(write(name), write(given), bar, f"{value:+.4g}")
     rest = order[n_features:]
     if len(rest):
         table.add_row(f"{len(rest)} weaker features", "", "", f"{values[rest].sum():+.4g}")
     table.add_section()
     table.add_row("prediction", "", "", f"{float(one.predictions[0]):.5g}")
     return table
+
+
+def _say_output(one: Explanation) -> str:
+    """What is explained: the scale, and the output's name where the scale lacks it."""
+    name = one.output_names[0]
+    scale = clean(one.output_transform)
+    return scale if name == "output" or repr(name) in one.output_transform else f"{clean(name)}: {scale}"
+
+
+def _name_row(explanation: Explanation, row: int) -> str:
+    """The row by its label in the table, as plots call it, and by its place among the rows where that differs."""
+    if explanation.index is None or str(explanation.index[row]) == str(row):
+        return f"row {row}"
+    return f"row {clean(explanation.index[row])} (number {row} of the rows explained, from 0)"
 
 
 def _say_trust(one: Explanation) -> str | None:

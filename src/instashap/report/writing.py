@@ -44,8 +44,8 @@ def write_report(
     explainer_or_estimator : Explainer or estimator
         Fitted.
     X : table of shape (n_rows, n_columns)
-        Rows that importances and densities speak of; of more than 20 000 some, evenly spaced. Rows the model was not trained
-        on say most.
+        Rows that importances and densities are averages over; of more than 20 000 some, evenly spaced. Best are rows that the
+        model was not trained on.
     y : array, optional
         Labels of X: the verdict then also says what the model and its explanations are worth against them. X must be the rows
         of the fit, or new ones.

@@ -126,7 +126,7 @@ class _Service:
         """Read, judge, compute, answer; each step within its limit."""
         content = await self._read(request)
         try:
-            table = read_rows(self.fitted.schema, content.get("rows"), self.limits.max_rows)
+            table = read_rows(self.fitted.schema, content.get("rows"), self.limits.max_rows, self.fitted.recipe)
         except (ValueError, OverflowError) as error:
             raise _Refused(422, str(error)) from error
         metrics.count_rows(request.url.path, table.n_rows)

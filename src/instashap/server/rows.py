@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.columns import Schema, Table
+from ..table.recipe import Reading, Recipe
 
 
-def read_rows(schema: Schema, rows: Any, max_rows: int) -> Table:
+def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = None) -> Table:
     """A table of rows given as JSON: objects by column name, or lists in the fitted order; null is missing.
+
+    With a ``recipe`` rows may also hold columns as they were before the fit read them: a date where the fit has its parts.
 
     Raises
     ------
@@ -24,15 +27,54 @@ def read_rows(schema: Schema, rows: Any, max_rows: int) -> Table:
         raise ValueError('"rows" must be a list of one or more rows, each an object {column: value} or a list of values')
     if len(rows) > max_rows:
         raise ValueError(f"{len(rows):,} rows were sent, at most {max_rows:,} are taken at once; send them in parts")
+    if recipe is not None:
+        rows = _follow(recipe, schema, rows)
     listed = [_list_values(schema, number, row) for number, row in enumerate(rows)]
     kinds = np.array(schema.is_category)
     numbers = listed if not kinds.any() else [[row[place] for place in np.flatnonzero(~kinds)] for row in listed]
-    names = [name for name, is_category in zip(schema.names, kinds, strict=True) if not is_category]
-    matrix = _read_numbers(numbers, names)
+    places = np.flatnonzero(~kinds)
+    flags = [bool(schema.is_boolean and schema.is_boolean[place]) for place in places]
+    matrix = _read_numbers(numbers, [schema.names[place] for place in places], flags)
     categories = tuple(
         _read_categories([row[place] for row in listed], schema.names[place]) for place in np.flatnonzero(kinds)
     )
     return Table(schema, matrix, categories)
+
+
+def _follow(recipe: Recipe, schema: Schema, rows: list[Any]) -> list[Any]:
+    """Rows whose raw columns are read as the fit read them; a list may be in the order of the raw columns."""
+    raw_names = recipe.find_raw_names(schema.names)
+    named = [
+        dict(zip(raw_names, row, strict=True)) if isinstance(row, list) and len(row) == len(raw_names) else row for row in rows
+    ]
+    followed = [dict(row) if isinstance(row, dict) else row for row in named]
+    for name, reading in recipe.readings.items():
+        holders = [number for number, row in enumerate(named) if isinstance(row, dict) and name in row]
+        parts = _read_cells(reading, name, {number: named[number][name] for number in holders})
+        for part, cells in parts.items():
+            for number, cell in zip(holders, cells, strict=True):
+                followed[number][part] = cell
+    return followed
+
+
+def _read_cells(reading: Reading, name: str, cells: dict[int, Any]) -> dict[str, list[Any]]:
+    """Parts of raw cells by name; errors name the row."""
+    import pandas as pd
+
+    for number, cell in cells.items():
+        if isinstance(cell, (dict, list, bool)):
+            raise ValueError(f"row {number}: {name!r} must be text, a number or null, got {_name_type(cell)}")
+    if not cells:
+        return {}
+    try:
+        read = reading.read(name, pd.Series(list(cells.values()), dtype=object))
+    except ValueError as error:
+        if len(cells) > 1:
+            for number, cell in cells.items():
+                _read_cells(reading, name, {number: cell})
+        raise ValueError(f"row {next(iter(cells))}: {error}") from error
+    listed = {part: np.asarray(column, dtype=object).tolist() for part, column in read.items()}
+    return {part: [None if cell != cell else cell for cell in column] for part, column in listed.items()}
 
 
 def _list_values(schema: Schema, number: int, row: Any) -> list[Any]:
@@ -49,11 +91,12 @@ def _list_values(schema: Schema, number: int, row: Any) -> list[Any]:
     return row
 
 
-def _read_numbers(rows: list[list[Any]], names: Sequence[str]) -> NDArray[np.float64]:
+def _read_numbers(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool]) -> NDArray[np.float64]:
+    """Numbers of some columns; those of the ``flags`` held true and false in the fit, and may here."""
     if not names:
         return np.empty((len(rows), 0))
     if not set(map(type, chain.from_iterable(rows))) <= {int, float, type(None)}:
-        _refuse_kinds(rows, names)
+        _refuse_kinds(rows, names, flags)
     matrix = np.array(rows, dtype=np.float64)
     if np.isinf(matrix).any():
         row, column = np.argwhere(np.isinf(matrix))[0]
@@ -61,11 +104,12 @@ def _read_numbers(rows: list[list[Any]], names: Sequence[str]) -> NDArray[np.flo
     return matrix
 
 
-def _refuse_kinds(rows: list[list[Any]], names: Sequence[str]) -> None:
+def _refuse_kinds(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool]) -> None:
     for number, row in enumerate(rows):
-        for name, value in zip(names, row, strict=True):
-            if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
-                raise ValueError(f"row {number}: {name!r} must be a number or null, got {_name_type(value)}")
+        for name, value, is_flag in zip(names, row, flags, strict=True):
+            if isinstance(value, bool) > is_flag or not isinstance(value, (int, float, type(None))):
+                expected = "true, false, a number or null" if is_flag else "a number or null"
+                raise ValueError(f"row {number}: {name!r} must be {expected}, got {_name_type(value)}")
 
 
 def _read_categories(values: list[Any], name: str) -> tuple[NDArray[np.int64], list[Any]]:

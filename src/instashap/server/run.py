@@ -7,7 +7,6 @@ from typing import Any
 
 from .._optional import require
 from ..explain.explainer import load
-from ..table.dates import split_dates
 from .app import make_app
 from .limits import Limits
 
@@ -20,15 +19,13 @@ def serve(path: Path, X: Any = None, *, host: str = "127.0.0.1", port: int = 800
     path : Path
         As :meth:`Explainer.save` wrote it: tables and names, no code.
     X : table, optional
-        Rows for the page at ``/``; columns of dates that the explainer does not know are replaced by their parts.
+        Rows for the page at ``/``.
     host, port
         The default can be reached from this machine alone.
     limits : Limits, optional
     """
     uvicorn = require("uvicorn", "server", "services")
     explainer = load(path)
-    if hasattr(X, "columns"):  # of a file: its dates as `instashap explain` took them
-        X, _ = split_dates(X, keep=explainer.feature_names_in_)
     explainer.predict(_make_first_row(explainer))  # compiles before the first request
     app = make_app(explainer, X, limits=limits, title=f"Report on {path.stem}")
     uvicorn.run(app, host=host, port=port, log_level="warning", limit_concurrency=512, timeout_keep_alive=15)

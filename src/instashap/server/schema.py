@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..explain.fitted import FittedGame
+from ..table.bases import ColumnEncoder
 from .limits import Limits
+
+
+def _list_flags(fitted: FittedGame) -> Sequence[bool]:
+    return fitted.schema.is_boolean or (False,) * len(fitted.schema.names)
+
+
+def _describe_column(encoder: ColumnEncoder, is_flag: bool) -> dict[str, Any]:
+    if encoder.is_category:
+        return {"type": ["string", "number", "boolean", "null"]}
+    return {"type": ["number", "boolean", "null"] if is_flag else ["number", "null"]}
 
 
 def describe_body(fitted: FittedGame, limits: Limits) -> dict[str, Any]:
     """Request body, and the refusals a client may meet."""
-    columns = {
-        encoder.name: {"type": ["string", "number", "boolean", "null"] if encoder.is_category else ["number", "null"]}
-        for encoder in fitted.encoder.columns
-    }
+    columns = dict(zip(fitted.schema.names, map(_describe_column, fitted.encoder.columns, _list_flags(fitted)), strict=True))
+    if fitted.recipe is not None:  # rows as they are before they are read
+        text = {"type": ["string", "number", "null"]}
+        raw = fitted.recipe.find_raw_names(columns)
+        columns = {name: text if name in fitted.recipe.readings else columns[name] for name in raw}
     by_name = {"type": "object", "properties": columns, "required": list(columns)}
     in_order = {"type": "array", "minItems": len(columns), "maxItems": len(columns), "prefixItems": list(columns.values())}
     body = {

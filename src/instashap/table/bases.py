@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .._errors import DataWarning, warn_caller
 from .dates import reads_as_dates
+from .numerals import advise_on_numbers
 
 # A continuous column of a small table must stay smooth: a level, or an interval, has so many rows on average.
 ROWS_PER_LEVEL = 10
@@ -292,6 +293,9 @@ def learn_categories(
 def _advise(name: str, levels: Sequence[Any]) -> str:
     if reads_as_dates(levels):
         return f"it reads as dates, so pass the parts that matter, such as pd.to_datetime(X[{name!r}]).dt.month"
+    advice = advise_on_numbers(name, levels)
+    if advice:
+        return advice
     return "drop the column if it is an identifier, or group its levels"
 
 

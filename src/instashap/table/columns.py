@@ -6,7 +6,7 @@ lists, dictionaries, complex and sparse data are refused with advice.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from numbers import Number
@@ -40,11 +40,14 @@ class Schema:
     is_category : tuple of bool
     has_names : bool
         Whether the names came with the table; generated names (``x0`` …) are matched by position.
+    is_boolean : tuple of bool
+        Number columns that held nothing but true and false; empty if none did.
     """
 
     names: tuple[str, ...]
     is_category: tuple[bool, ...]
     has_names: bool
+    is_boolean: tuple[bool, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,11 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
         raise ValueError("Complex data not supported: pass real and imaginary parts as two columns")
     if values.dtype.names:
         raise TypeError("X is an array of records with named fields; pass pd.DataFrame(X)")
+    if values.ndim == 0:
+        raise ValueError(
+            f"Expected 2D array, got a {type(X).__name__}, which holds no rows numpy can read; pass a table in memory: "
+            "a DataFrame, an Arrow table, or an array of shape (n_rows, n_columns)"
+        )
     if values.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape} ({type(X).__name__}). Reshape your "
@@ -150,7 +158,8 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
         raise ValueError(f"X has {values.shape[1]} features, but the fit was on {len(schema.names)} features as input")
     labels = list(schema.names) if schema else [f"x{column}" for column in range(values.shape[1])]
     if values.dtype.kind in "fiub" and not (schema and any(schema.is_category)) and _is_auto(categorical):
-        known = schema or Schema(tuple(labels), (False,) * len(labels), False)
+        booleans = (True,) * len(labels) if values.dtype.kind == "b" else ()
+        known = schema or Schema(tuple(labels), (False,) * len(labels), False, booleans)
         check_integers(values, labels, [values.dtype.kind in "iu"] * len(labels))
         return Table(known, values, ())
     if values.dtype.kind in "Mm" and schema is None and _is_auto(categorical):
@@ -218,8 +227,10 @@ def _collect(
             numbers.append(_read_numbers(column, name))
     n_rows = len(columns[0])
     matrix = np.column_stack(numbers) if numbers else np.empty((n_rows, 0))
-    known = schema or Schema(tuple(names), tuple(is_category), has_names)
-    return Table(known, matrix, tuple(categories), index, tuple(is_ordered))
+    if schema is None:
+        flags = tuple(not is_text and _holds_flags(each) for each, is_text in zip(columns, is_category, strict=True))
+        schema = Schema(tuple(names), tuple(is_category), has_names, flags if any(flags) else ())
+    return Table(schema, matrix, tuple(categories), index, tuple(is_ordered))
 
 
 _DATE_ADVICE = (
@@ -244,6 +255,14 @@ def _holds_text(column: Any, name: str) -> bool:
 
 
 _TEXT_TYPES = ("string", "large_string", "dictionary", "interval")
+
+
+def _holds_flags(column: Any) -> bool:
+    """Whether a column holds true and false and nothing else, but for missing values."""
+    if str(column.dtype) in ("bool", "boolean", "bool[pyarrow]"):
+        return True
+    known = [value for value in column if not _is_missing(value)] if column.dtype == object else []
+    return bool(known) and all(isinstance(value, (bool, np.bool_)) for value in known)
 
 
 def _is_arrow_number(dtype: Any) -> bool:

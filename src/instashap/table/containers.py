@@ -11,6 +11,21 @@ import numpy as np
 
 from .._optional import require
 
+# Engines whose tables are not in memory, by their package: name, and what brings the rows there.
+_ENGINES = {
+    "pyarrow": ("pyarrow", ("to_table",)),
+    "polars": ("polars", ("collect",)),
+    "pyspark": ("Spark", ("toPandas",)),
+    "dask": ("Dask", ("compute",)),
+    "dask_expr": ("Dask", ("compute",)),
+    "ray": ("Ray", ("to_pandas",)),
+    "datasets": ("Hugging Face", ("to_pandas",)),
+    "ibis": ("Ibis", ("to_pandas",)),
+    "snowflake": ("Snowflake", ("to_pandas", "toPandas")),
+    "vaex": ("Vaex", ("to_pandas_df",)),
+    "bigframes": ("BigQuery", ("to_pandas",)),
+}
+
 
 def open_container(X: Any) -> Any:
     """The rows as a pandas DataFrame if the columns have names, else as numpy reads them.
@@ -49,11 +64,15 @@ def _refuse(X: Any, name: str) -> None:
     """Containers that would be read wrongly, or not at all."""
     if hasattr(X, "nnz") and (hasattr(X, "toarray") or hasattr(X, "todense")):
         raise TypeError("Sparse data was passed, but dense data is required; use X.toarray() if it fits in memory")
-    for method in ("toPandas", "collect", "compute"):  # of Spark, polars, Dask
+    engine, methods = _ENGINES.get(type(X).__module__.partition(".")[0], ("", ("toPandas", "collect", "compute")))
+    for method in methods:
         if hasattr(X, method):
-            raise TypeError(f"a {name} is not computed yet; pass X.{method}()")
+            whose = f" of {engine}" if engine else ""
+            raise TypeError(f"a {name}{whose} is not computed yet; pass X.{method}(), which brings its rows into memory")
     if hasattr(X, "read_next_batch"):
         raise TypeError(f"a {name} can be read once only, and the model needs the rows too; pass X.read_all()")
+    if hasattr(X, "__next__") or name in ("DataLoader", "TensorDataset"):
+        raise TypeError(f"a {name} gives its rows one after another; pass all of them as one table, such as np.vstack(list(X))")
     if name in ("Pool", "DMatrix", "QuantileDMatrix", "Dataset"):
         raise TypeError(f"a {name} does not give its rows back; pass the table it was made of, which the model takes as well")
 

@@ -6,12 +6,14 @@ A file of text has no dates, only text that reads as dates; as categories they w
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._errors import DataWarning, warn_caller
+from .numerals import is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,50 +31,89 @@ def reads_as_dates(values: Iterable[Any]) -> bool:
     return all(map(_ISO.fullmatch, texts)) or all(map(_NUMERIC.fullmatch, texts))
 
 
-def split_dates(X: pd.DataFrame, keep: Collection[str] = ()) -> tuple[pd.DataFrame, dict[str, list[str]]]:
-    """The table with each column of dates replaced by its parts, and the names of the parts by column.
+@dataclass(frozen=True)
+class DateText:
+    """A column of dates, which becomes its parts.
 
-    ``day`` becomes ``day (year)``, a number with the year's elapsed fraction (to four digits, with times of day to six),
-    ``day (month)`` (1 to 12), ``day (weekday)`` (text), and ``day (hour)`` (0 to 23) if it has times of day. Missing dates
-    have missing parts. Times with an offset are taken in UTC.
-
-    Parameters
+    Attributes
     ----------
-    X : DataFrame
-        Dates are columns of pandas' own kind, of ``datetime`` objects, or of text (see :func:`reads_as_dates`).
-    keep : collection of str
-        Columns to leave as they are.
+    form : str
+        How text writes them: "ISO8601", or as for ``datetime.strptime``.
+    has_hours : bool
+        Whether there are times of day.
+    """
+
+    form: str
+    has_hours: bool
+
+    def list_parts(self, name: str) -> list[str]:
+        """Names of the parts."""
+        return [f"{name} ({part})" for part in ("year", "month", "weekday", *(["hour"] if self.has_hours else []))]
+
+    def read(self, name: str, column: pd.Series) -> dict[str, Any]:
+        """The parts by name.
+
+        ``day`` becomes ``day (year)``, a number with the year's elapsed fraction (to four digits, with times of day to six),
+        ``day (month)`` (1 to 12), ``day (weekday)`` (text), and ``day (hour)`` (0 to 23) if there are times of day. Missing
+        dates have missing parts. Times with an offset are taken in UTC. Raises ``ValueError`` for text that is no date of the
+        form.
+        """
+        import pandas as pd
+
+        if not pd.api.types.is_datetime64_any_dtype(column.dtype):
+            given = [_clean(cell) for cell in column.astype(object)]
+            known: Any = [cell if isinstance(cell, str) or hasattr(cell, "isoformat") else None for cell in given]
+            dates = pd.Series(pd.to_datetime(known, format=self.form, errors="coerce", utc=True), column.index)
+            bad = [cell for cell, date in zip(given, dates, strict=True) if cell is not None and pd.isna(date)]
+            if bad:
+                raise ValueError(f"column {name!r} holds {str(bad[0])!r}, which is no date of the form {self.form}")
+            column = dates
+        return dict(zip(self.list_parts(name), _split(_drop_zone(column), self.has_hours), strict=True))
+
+    def describe(self, name: str) -> str:
+        """What was assumed, in a sentence."""
+        parts = [part.removeprefix(f"{name} (").removesuffix(")") for part in self.list_parts(name)]
+        return f"column {name!r} is read as dates ({self.form}), by {', '.join(parts)}"
+
+
+def learn_dates(name: str, column: pd.Series) -> DateText | None:
+    """How a column writes dates, None if it holds none.
+
+    Dates are of pandas' own kind, ``datetime`` objects, or text (see :func:`reads_as_dates`).
 
     Warns
     -----
     DataWarning
-        For text in which day and month could be told either way (``03/04/2024``) in every row; it stays text.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> parts, groups = split_dates(pd.DataFrame({"day": ["2024-07-02", None]}))
-    >>> parts.iloc[0].to_dict()
-    {'day (year)': 2024.5, 'day (month)': 7.0, 'day (weekday)': 'Tuesday'}
-    >>> groups
-    {'day': ['day (year)', 'day (month)', 'day (weekday)']}
+        For text in which day and month could be read either way (``03/04/2024``) in every row; it stays text.
     """
     import pandas as pd
 
-    columns: dict[Any, Any] = {}
-    groups: dict[str, list[str]] = {}
-    for name in X.columns:
-        dates, has_hours = (None, False) if name in keep else _read_dates(X[name])
-        if dates is None:
-            columns[str(name)] = X[name]  # as text: a model refuses labels of which some are text
-            continue
-        parts = {f"{name} ({part})": values for part, values in _split(dates, has_hours).items()}
-        groups[str(name)] = list(parts)
-        columns |= parts
-    return (pd.DataFrame(columns, index=X.index), groups) if groups else (X, groups)
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return DateText("ISO8601", True)
+    present = [cell for cell in map(_clean, column.astype(object)) if cell is not None]
+    if present and all(hasattr(cell, "isoformat") and hasattr(cell, "year") for cell in present):
+        form: str | None = "ISO8601"
+        has_hours = any(hasattr(cell, "hour") for cell in present)
+    elif reads_as_dates(present):
+        form = _find_form(name, present)
+        has_hours = max(map(len, present)) > len("2024-12-31")
+    else:
+        return None
+    # 9999-12-31 and the 31st of February are no dates to pandas: the column then stays what it is.
+    if form is None or pd.isna(pd.to_datetime(present, format=form, errors="coerce", utc=True)).any():
+        return None
+    return DateText(form, has_hours)
 
 
-def _split(dates: Any, has_hours: bool) -> dict[str, Any]:
+def _clean(cell: Any) -> Any:
+    """A cell, text without blanks around it; None if it is missing."""
+    if isinstance(cell, str):
+        return None if is_missing(cell) else cell.strip()
+    return None if cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType") else cell
+
+
+def _split(dates: Any, has_hours: bool) -> list[Any]:
+    """Year, month, weekday and, if asked for, hour."""
     year = dates.dt.year
     start = year.map({each: np.datetime64(f"{each:.0f}-01-01") for each in year.dropna().unique()})
     days = (dates - start.astype(dates.dtype)).dt.total_seconds() / 86_400
@@ -81,30 +122,8 @@ def _split(dates: Any, has_hours: bool) -> dict[str, Any]:
     # Down, so that no day slips into the next year; digits for a day, or for half a minute.
     digits = 1e6 if has_hours else 1e4
     moment = np.floor((year + days / (365 + dates.dt.is_leap_year)) * digits + 1e-3) / digits
-    parts = {"year": moment, "month": dates.dt.month.astype(float), "weekday": names}
-    return {**parts, "hour": dates.dt.hour.astype(float)} if has_hours else parts
-
-
-def _read_dates(column: Any) -> tuple[Any, bool]:
-    """A column as dates without time zone, and whether it has times of day; None if it holds no dates."""
-    import pandas as pd
-
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return _drop_zone(column), True
-    present = column.dropna()
-    if not len(present) or not (column.dtype == object or pd.api.types.is_string_dtype(column.dtype)):
-        return None, False
-    if all(hasattr(value, "isoformat") and hasattr(value, "year") for value in present):
-        dates = pd.to_datetime(column, errors="coerce", utc=True)
-        has_hours = any(hasattr(value, "hour") for value in present)
-    elif reads_as_dates(present):
-        form = _find_form(column.name, present)
-        dates = None if form is None else pd.to_datetime(column, format=form, errors="coerce", utc=True)
-        has_hours = max(map(len, present)) > len("2024-12-31")
-    else:
-        return None, False
-    # 9999-12-31 and the 31st of February are no dates to pandas: the column then stays what it is.
-    return (None, False) if dates is None or dates.isna().sum() > column.isna().sum() else (_drop_zone(dates), has_hours)
+    parts = [moment, dates.dt.month.astype(float), names]
+    return [*parts, dates.dt.hour.astype(float)] if has_hours else parts
 
 
 def _drop_zone(dates: Any) -> Any:
@@ -113,7 +132,7 @@ def _drop_zone(dates: Any) -> Any:
 
 def _find_form(name: Any, texts: Any) -> str | None:
     """How the text writes dates; None, with a warning, if day and month cannot be told apart."""
-    if _ISO.fullmatch(texts.iloc[0]):
+    if _ISO.fullmatch(texts[0]):
         return "ISO8601"
     found = [match for match in map(_NUMERIC.fullmatch, texts) if match]
     mark = found[0][2]
@@ -123,7 +142,7 @@ def _find_form(name: Any, texts: Any) -> str | None:
     if seconds > 12:
         return f"%m{mark}%d{mark}%Y"
     warn_caller(
-        f"column {name!r} holds dates in which day and month cannot be told apart ({texts.iloc[0]}), and is taken as text: "
+        f"column {name!r} holds dates in which day and month cannot be told apart ({texts[0]}), and is taken as text: "
         "write them as 2024-12-31",
         DataWarning,
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..._errors import FileFormatError, NotFittedError
 from ..._validation import check_at_least, check_choice, check_masks, check_outputs, check_positive
-from ...explain.explainer import _show_progress
+from ...explain.progress import show_progress
 from ...store import read_archive, write_archive
 from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds
@@ -169,7 +169,7 @@ class ImageExplainer:
 
     def _train(self, task: Task, terms: TermChoice, size: Size) -> tuple[TermChoice, ImageGame, Training]:
         """The game, with distant pairs if a number of them is asked for."""
-        with _show_progress(self.verbose) as progress:
+        with show_progress(self.verbose) as progress:
             plan = self.plan or _PLAN
             plan = replace(plan, device=self.device, seed=self.random_state, progress=plan.progress or progress)
             if isinstance(self.interactions, int) and self.interactions > 0:

@@ -1,0 +1,154 @@
+"""A table as a file holds it, and how its columns and its target are to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ._optional import require
+from ._validation import check_choice, find_column, name_columns
+from .table.dates import DateText
+from .table.delimited import find_separator, read_delimited
+from .table.recipe import Recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A number as most of Europe writes it.
+_DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
+TASKS = ("auto", "regression", "classification")
+# Whole numbers of so few values may as well name classes.
+_FEW = 20
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A table as it is in its file, and how it is to be read.
+
+    Attributes
+    ----------
+    X : DataFrame
+        Columns as the file has them; ``recipe`` reads their text.
+    y : Series
+        The target, read.
+    recipe : Recipe
+    is_class : bool
+        Whether the target is explained by classes.
+    notes : tuple of str
+        What was assumed, a sentence a column.
+    """
+
+    X: pd.DataFrame
+    y: pd.Series
+    recipe: Recipe
+    is_class: bool
+    notes: tuple[str, ...]
+
+
+def read_file(path: Path, *, keep: Collection[str] = (), for_model: bool = False) -> pd.DataFrame:
+    """A table from a ``.csv`` or ``.parquet`` file.
+
+    Text is left as the file has it, in the columns to ``keep`` also numbers; ``for_model`` it is read as pandas does, as the
+    code that trained the model most likely did.
+    """
+    import pandas as pd
+
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+
+    def read_csv(path: Path) -> Any:
+        return _read_csv(path) if for_model else read_delimited(path, keep)
+
+    readers: dict[str, Callable[[Path], Any]] = {".csv": read_csv, ".parquet": pd.read_parquet, ".pq": pd.read_parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"{path} is neither .csv nor .parquet")
+    if reader is pd.read_parquet:
+        require("pyarrow", "cli", "parquet files")
+    try:
+        table: pd.DataFrame = reader(path)
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be read as {path.suffix}: {error}") from error
+    return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A table as pandas reads it; between semicolons and tabs, numbers may have decimal commas."""
+    import pandas as pd
+
+    separator = find_separator(path, "utf-8-sig")
+    table = pd.read_csv(path, sep=separator)
+    texts = table.select_dtypes(exclude=["number", "bool"]).dropna(axis=1, how="all")
+    has_commas = any(texts[name].dropna().map(str).str.fullmatch(_DECIMAL_COMMA).all() for name in texts)
+    return pd.read_csv(path, sep=separator, decimal=",") if separator != "," and has_commas else table
+
+
+def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collection[str] = ()) -> Prepared:
+    """A table as features and target, with the recipe by which its text is read.
+
+    Parameters
+    ----------
+    data : DataFrame
+    target : str
+    task : {"auto", "regression", "classification"}
+        Whether the target is a number or names classes. "auto": numbers of more than two values are numbers.
+    text : collection of str
+        Columns whose text is taken as categories, whatever it looks like.
+
+    Raises
+    ------
+    ValueError
+        If the target cannot be predicted: dates, missing values, one class only, a class a row; or if the table has no other
+        column, or a column cannot be read.
+    """
+    check_choice(task, TASKS, "task")
+    names = list(data.columns)
+    known = name_columns(names)
+    target = names[find_column(target, known, "--target")]
+    kept = {str(names[find_column(each, known, "--text")]) for each in text}
+    if data.shape[1] == 1:
+        raise ValueError(f"the table has no column beside the target {target!r}")
+    recipe = Recipe.learn(data, kept, data.attrs.get("decimal"))
+    y, is_class, note = _read_target(data[target], recipe, task)
+    features = recipe.without(str(target))
+    notes = [*recipe.describe(), *([note] if note else [])]
+    return Prepared(data.drop(columns=target), y, features, is_class, tuple(notes))
+
+
+def _read_target(column: pd.Series, recipe: Recipe, task: str) -> tuple[pd.Series, bool, str]:
+    """The target as numbers or classes, which of them, and what was assumed."""
+    name = column.name
+    reading = recipe.readings.get(str(name))
+    if isinstance(reading, DateText) or column.dtype.kind in "mM":
+        raise ValueError(
+            f"the target column {name!r} holds dates or durations, which are no numbers to predict; add a column of "
+            "numbers, such as the days since the first date, and name that as --target"
+        )
+    y = column if reading is None else reading.read(str(name), column)[str(name)]
+    if y.isna().any():
+        raise ValueError(f"the target column {name!r} holds {int(y.isna().sum())} missing values; drop those rows")
+    n_values, is_number = y.nunique(), y.dtype.kind in "fiu"
+    is_whole = is_number and bool((y % 1 == 0).all())
+    is_class = task == "classification" or (task == "auto" and (not is_number or (is_whole and n_values == 2)))
+    _check_target(y, is_class, is_number)
+    if is_class and is_whole:
+        y = y.astype(int)
+    other, manner = ("regression", "classes") if is_class else ("classification", "a number")
+    is_open = task == "auto" and is_whole and 1 < n_values <= _FEW
+    note = f"target {name!r} holds {n_values} different whole numbers and is explained as {manner}; to change: --task {other}"
+    return y, is_class, note if is_open else ""
+
+
+def _check_target(y: pd.Series, is_class: bool, is_number: bool) -> None:
+    n_values = y.nunique()
+    if is_class and n_values < 2:
+        raise ValueError(f"the target column {y.name!r} holds one class only, {y.tolist()[0]!r}: name another --target")
+    if is_class and 2 * n_values > max(len(y), 40):
+        raise ValueError(
+            f"the target column {y.name!r} holds {n_values:,} different values in {len(y):,} rows that are no numbers "
+            f"({y.dtype}); a class has several rows: name another --target, or make it a number"
+        )
+    if not is_class and not is_number and y.dtype != bool:
+        raise ValueError(f"the target column {y.name!r} is no number ({y.dtype}): leave out --task regression")

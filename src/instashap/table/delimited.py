@@ -1,0 +1,145 @@
+"""Tables in files of separated text (``.csv``): separator, encoding, row labels, and which columns are plain numbers."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import DataWarning, warn_caller
+from .numerals import find_proven_decimal, is_code
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_GROUPED = r"[+-]?[1-9]\d{0,2}\.\d{3}"
+
+
+def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
+    """A table whose columns are separated by what separates the names in its first line: commas, semicolons or tabs.
+
+    Columns of plain numbers, or of true and false, are of that type. All others, and those to ``keep``, are text as it stands
+    in the file; :class:`.recipe.Recipe` reads them. ``attrs["decimal"]`` is a comma where semicolons separate the columns.
+
+    Raises
+    ------
+    ValueError
+        For repeated names, no rows, or rows longer than the first line.
+
+    Warns
+    -----
+    DataWarning
+        If the text is not UTF-8, or a first column without a name is taken for row labels.
+    """
+    import pandas as pd
+
+    encoding = _find_encoding(path)
+    separator = find_separator(path, encoding)
+    how: dict[str, Any] = {"sep": separator, "encoding": encoding, "index_col": False}
+    head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **how)
+    names = [str(name).strip() for name in head.iloc[0]]
+    _check_names(names)
+    how |= {"header": 0, "names": range(len(names)), "low_memory": False}
+    table = _read_rows(path, {place: str for place, name in enumerate(names) if name in keep}, how)
+    if not len(table):
+        raise ValueError("it has names but no rows")
+    _leave_codes(table, path, how)
+    _leave_grouped(table, path, how)
+    table.columns = pd.Index(names)
+    table = table.dropna(axis=1, how="all") if "" in names[1:] else table  # a separator at the end of every line
+    table = _take_labels(table)
+    table.attrs["decimal"] = "," if separator == ";" else "."
+    return table
+
+
+def _read_rows(path: Path, types: dict[int, Any], how: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            table: pd.DataFrame = pd.read_csv(path, dtype=types, **how)
+        except pd.errors.ParserWarning as error:
+            n_names = len(how["names"])
+            raise ValueError(f"its rows have more cells than there are names ({n_names}); name every column") from error
+    return table
+
+
+def find_separator(path: Path, encoding: str) -> str:
+    """What splits the first line into most names; of equals a comma, then a semicolon."""
+    with path.open(encoding=encoding, errors="replace", newline="") as lines:
+        first = lines.readline()
+    return max(",;\t", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+
+
+def _find_encoding(path: Path) -> str:
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        warn_caller(f"{path} is not UTF-8 and is read as Western European text; check letters with accents", DataWarning)
+        return "latin-1"
+    return "utf-8-sig"
+
+
+def _check_names(names: list[str]) -> None:
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"column names are repeated: {', '.join(map(repr, repeated))}; rename them")
+
+
+def _take_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """A first column without a name, or with the one pandas gives it, holds row labels if no two are alike."""
+    import pandas as pd
+
+    nameless = [place for place, name in enumerate(table.columns) if not name]
+    if len(nameless) > 1 or (nameless and nameless[0] > 0):
+        raise ValueError(f"{len(nameless)} columns have no name (the first is column {nameless[0] + 1}); name every column")
+    if table.columns[0] not in ("", "Unnamed: 0") or table.shape[1] < 2:
+        return table
+    labels = table.iloc[:, 0]
+    is_label = labels.dtype.kind in "iuO" or pd.api.types.is_string_dtype(labels.dtype)
+    if not is_label or not labels.is_unique or labels.isna().any():
+        return table.rename(columns={"": "Unnamed: 0"})
+    warn_caller("the first column has no name and a different value in every row: it is taken as row labels", DataWarning)
+    return table.iloc[:, 1:].set_axis(pd.Index(labels).rename(None), axis=0)
+
+
+def _leave_codes(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:
+    """Columns of whole numbers that the file writes with leading zeros become text again."""
+    whole = [place for place in table if table[place].dtype.kind in "iuf" and _is_whole(table[place].to_numpy())]
+    texts = _read_texts(path, whole, how)
+    for place in whole:
+        if is_code(texts[place].dropna().unique()):
+            table[place] = texts[place]
+
+
+def _is_whole(values: NDArray[Any]) -> bool:
+    known = values[~np.isnan(values)] if values.dtype.kind == "f" else values
+    return bool(len(known)) and (values.dtype.kind != "f" or bool((known == np.floor(known)).all()))
+
+
+def _read_texts(path: Path, places: list[Any], how: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    usable = {name: value for name, value in how.items() if name != "index_col"}  # not with a choice of columns
+    return pd.read_csv(path, dtype=str, usecols=places, **usable) if places else pd.DataFrame()
+
+
+def _leave_grouped(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:
+    """Where another column proves decimal commas, ``1.234`` in every row may be thousands: it stays text for the recipe."""
+    texts = [place for place in table if table[place].dtype.kind not in "iufb"]
+    if not any(find_proven_decimal(table[place].dropna().astype(str).unique()) == "," for place in texts):
+        return
+    places = [place for place in table if table[place].dtype.kind == "f"]
+    for place, column in _read_texts(path, places, how).items():
+        cells = column.dropna().str.strip()
+        if len(cells) and cells.str.fullmatch(_GROUPED).all():
+            table[place] = column

@@ -1,0 +1,351 @@
+"""How the text of a file's columns is read: as numbers, codes, dates or words. Learnt once, and saved for new rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .dates import DateText, learn_dates
+from .numerals import (
+    Numeral,
+    count_units,
+    find_forms,
+    find_proven_decimal,
+    is_code,
+    is_missing,
+    is_word,
+    list_some,
+    split_numeral,
+    to_number,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A column of text with more different numbers than this is a quantity; with fewer, levels serve as well.
+_MAX_LEVELS = 10
+# Share of the rows that must read as numbers for the others to be mistakes in a column of numbers.
+_MOSTLY = 0.9
+# More different words behind numbers are no units: streets, departments.
+_MAX_UNITS = 5
+_BOOLEANS = ({"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "off"})
+
+
+@dataclass(frozen=True)
+class NumberText:
+    """Text that is read as numbers.
+
+    Attributes
+    ----------
+    mark : str
+        Between thousands; may be empty.
+    decimal : str
+    unit : str
+        What stands before or behind each number.
+    example : str
+    missing : tuple of str
+        Texts met that stand for no value; others are known (:data:`.numerals.MISSING`).
+    """
+
+    mark: str
+    decimal: str
+    unit: str
+    example: str
+    missing: tuple[str, ...] = ()
+
+    def read(self, name: str, column: pd.Series) -> dict[str, Any]:
+        """The column as float64; cells that are numbers already are taken as they are. Raises ``ValueError`` for other text."""
+        import pandas as pd
+
+        if not _is_text(column):
+            return {name: column}
+        known: dict[Any, float] = {}
+        numbers = [self._read_cell(name, cell, known) for cell in column.astype(object)]
+        return {name: pd.Series(np.array(numbers, dtype=np.float64), column.index)}
+
+    def _read_cell(self, name: str, cell: Any, known: dict[Any, float]) -> float:
+        if not isinstance(cell, str):
+            return np.nan if _is_gap(cell) else float(cell)
+        if cell not in known:
+            known[cell] = self._parse(name, cell)
+        return known[cell]
+
+    def _parse(self, name: str, text: str) -> float:
+        if is_missing(text):
+            return np.nan
+        numeral = split_numeral(text)
+        try:
+            if numeral is not None and numeral.unit in ("", self.unit):
+                return to_number(numeral, self.mark, self.decimal)
+        except ValueError:
+            pass
+        raise ValueError(f"column {name!r} holds {text!r}; the fit read numbers there, such as {self.example!r}")
+
+    def describe(self, name: str) -> str:
+        """What was assumed, in a sentence."""
+        value = self._parse(name, self.example)
+        unit = " percent" if self.unit == "%" else ""
+        gaps = f"; {list_some(self.missing)} is missing" if self.missing else ""
+        return f"column {name!r} is read as numbers: {self.example!r} is {value:.15g}{unit}{gaps}"
+
+
+@dataclass(frozen=True)
+class CodeText:
+    """Digits with leading zeros, which are categories; ``width`` is their number of digits, or 0 if it differs."""
+
+    width: int
+
+    def read(self, name: str, column: pd.Series) -> dict[str, Any]:
+        """The column as text; numbers get their zeros back."""
+        import pandas as pd
+
+        cells = [self._read_cell(cell) for cell in column.astype(object)]
+        return {name: pd.Series(cells, column.index, dtype=object)}
+
+    def _read_cell(self, cell: Any) -> str | None:
+        if _is_gap(cell):
+            return None
+        text = str(int(cell)) if isinstance(cell, (float, np.floating)) and float(cell).is_integer() else str(cell).strip()
+        return text.zfill(self.width)
+
+    def describe(self, name: str) -> str:
+        """What was assumed, in a sentence."""
+        return f"column {name!r} is read as codes, for it has leading zeros: each code is a category"
+
+
+@dataclass(frozen=True)
+class WordText:
+    """Yes and no in more than one spelling, which become one."""
+
+    spellings: tuple[str, ...]
+
+    def read(self, name: str, column: pd.Series) -> dict[str, Any]:
+        """The column in small letters."""
+        import pandas as pd
+
+        cells = [cell.strip().casefold() if isinstance(cell, str) else None if _is_gap(cell) else cell for cell in column]
+        return {name: pd.Series(cells, column.index, dtype=object)}
+
+    def describe(self, name: str) -> str:
+        """What was assumed, in a sentence."""
+        return f"column {name!r}: different spellings are one category ({list_some(self.spellings, 6)})"
+
+
+Reading = NumberText | CodeText | WordText | DateText
+_KINDS: dict[str, type[Any]] = {"number": NumberText, "code": CodeText, "word": WordText, "date": DateText}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How each column of text is read; columns that it does not name are taken as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"price": ["$ 1,200", "$ 950"], "day": ["2024-07-02", None]})
+    >>> recipe = Recipe.learn(table)
+    >>> recipe.apply(table).iloc[0].to_dict()
+    {'price': 1200.0, 'day (year)': 2024.5, 'day (month)': 7.0, 'day (weekday)': 'Tuesday'}
+    >>> recipe.groups
+    {'day': ['day (year)', 'day (month)', 'day (weekday)']}
+    """
+
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+
+    @classmethod
+    def learn(cls, X: pd.DataFrame, keep: Collection[str] = (), decimal: str | None = None) -> Recipe:
+        """The recipe of a table.
+
+        Parameters
+        ----------
+        X : DataFrame
+        keep : collection of str
+            Columns to leave as they are.
+        decimal : str, optional
+            The decimal mark where a column alone does not decide (``1,234``); default that of the table's other columns, else a
+            point.
+
+        Raises
+        ------
+        ValueError
+            If a column is one of numbers but for a few cells, or has several units: the message names them.
+
+        Warns
+        -----
+        DataWarning
+            For dates of which every row leaves open what is day and what month; they stay text.
+        """
+        texts = {str(name): X[name] for name in X.columns if str(name) not in keep and _is_readable(X[name])}
+        counts = {name: _count(column) for name, column in texts.items() if _is_text(column)}
+        proven = {find_proven_decimal(each) for each in counts.values()} - {None}
+        likely = proven.pop() if len(proven) == 1 else decimal
+        found = {name: _learn_column(name, column, counts.get(name), likely) for name, column in texts.items()}
+        return cls({name: reading for name, reading in found.items() if reading is not None})
+
+    def apply(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The table with each column read; dates become their parts. What was read before stays as it is.
+
+        Raises ``ValueError`` for text that cannot be read in this way; the message names column and text.
+        """
+        import pandas as pd
+
+        if not any(str(name) in self.readings for name in X.columns):
+            return X
+        columns: dict[Any, Any] = {}
+        for place, name in enumerate(X.columns):
+            column = X.iloc[:, place]
+            reading = self.readings.get(str(name))
+            # Names as text: parts are, and a model refuses labels of which some are text.
+            read = {str(name): column} if reading is None else reading.read(str(name), column)
+            repeated = sorted(map(str, read.keys() & columns.keys()))
+            if repeated:
+                raise ValueError(f"column names are repeated: {list_some(repeated)}; rename them")
+            columns |= read
+        return pd.DataFrame(columns, index=X.index)
+
+    def without(self, name: str) -> Recipe:
+        """The recipe of the other columns."""
+        return Recipe({each: reading for each, reading in self.readings.items() if each != name})
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """Names of the parts by column of dates."""
+        return {name: reading.list_parts(name) for name, reading in self.readings.items() if isinstance(reading, DateText)}
+
+    def find_raw_names(self, names: Collection[str]) -> list[str]:
+        """Columns before they are read, of the given ones after it."""
+        whole = {part: name for name, parts in self.groups.items() for part in parts}
+        return list(dict.fromkeys(whole.get(name, name) for name in names))
+
+    def describe(self) -> list[str]:
+        """What was assumed, a sentence a column."""
+        return [reading.describe(name) for name, reading in self.readings.items()]
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """The recipe as JSON: by column its kind and attributes."""
+        kinds = {kind: name for name, kind in _KINDS.items()}
+        return {name: {"kind": kinds[type(reading)], **_list_fields(reading)} for name, reading in self.readings.items()}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Recipe:
+        """What :meth:`to_json` gave; raises ``ValueError`` for anything else."""
+        return cls({_check(name, str): _read_json(name, each) for name, each in _check(content, dict).items()})
+
+
+def _list_fields(reading: Reading) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(reading).items()}
+
+
+def _read_json(name: str, content: Any) -> Reading:
+    """One reading, judged field by field: a file may come from a stranger."""
+    given = dict(_check(content, dict))
+    kind = _KINDS.get(_check(given.pop("kind", None), str))
+    if kind is None or set(given) != set(kind.__dataclass_fields__):
+        raise ValueError(f"the recipe of column {name!r} has another kind or other fields than this version knows")
+    for key, value in given.items():
+        expected = kind.__dataclass_fields__[key].type
+        if expected == "tuple[str, ...]":
+            given[key] = tuple(_check(each, str) for each in _check(value, list))
+        else:
+            _check(value, {"str": str, "int": int, "bool": bool}[expected])
+    reading: Reading = kind(**given)
+    try:
+        reading.describe(name)  # an example that cannot be read, a form that is no form
+    except (KeyError, StopIteration) as error:
+        raise ValueError(f"the recipe of column {name!r} cannot be followed") from error
+    return reading
+
+
+def _check(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise ValueError(f"a recipe holds {value!r} where a {kind.__name__} is expected")
+    return value
+
+
+def _is_gap(cell: Any) -> bool:
+    is_nan = isinstance(cell, (float, np.floating)) and cell != cell
+    return cell is None or is_nan or type(cell).__name__ in ("NAType", "NaTType")
+
+
+def _is_text(column: pd.Series) -> bool:
+    import pandas as pd
+
+    return column.dtype == object or (pd.api.types.is_string_dtype(column.dtype) and str(column.dtype) != "category")
+
+
+def _is_readable(column: Any) -> bool:
+    import pandas as pd
+
+    is_column = isinstance(column, pd.Series)  # a name that two columns share gives a frame, refused later
+    return is_column and (_is_text(column) or pd.api.types.is_datetime64_any_dtype(column.dtype))
+
+
+def _count(column: pd.Series) -> Counter[str]:
+    """Rows by text; empty if any cell is something else."""
+    cells = [cell for cell in column.astype(object) if not _is_gap(cell)]
+    return Counter(cells) if all(isinstance(cell, str) for cell in cells) else Counter()
+
+
+def _learn_column(name: str, column: pd.Series, counts: Counter[str] | None, decimal: str | None) -> Reading | None:
+    dates = learn_dates(name, column)
+    if dates is not None or not counts:
+        return dates
+    present = {text: count for text, count in counts.items() if not is_missing(text)}
+    if not present:
+        return None
+    if is_code(present):
+        widths = {len(text.strip()) for text in present}
+        return CodeText(widths.pop() if len(widths) == 1 else 0)
+    words = {text.strip().casefold() for text in present}
+    if words in _BOOLEANS:
+        return WordText(tuple(present)) if len(present) > 2 else None
+    return _learn_numbers(name, present, tuple(text for text in counts if text not in present), decimal)
+
+
+def _learn_numbers(name: str, counts: Mapping[str, int], missing: tuple[str, ...], decimal: str | None) -> NumberText | None:
+    split = {text: split_numeral(text) for text in counts}
+    numerals = {text: numeral for text, numeral in split.items() if numeral is not None}
+    others = [text for text in counts if text not in numerals]
+    is_quantity = len(numerals) > _MAX_LEVELS
+    share = sum(counts[text] for text in numerals) / sum(counts.values())
+    units = count_units(numerals, counts)
+    if share < (_MOSTLY if is_quantity else 1.0) or len(units) > _MAX_UNITS:
+        return None
+    if others:
+        _refuse(name, f"holds numbers but for {_say_cells(others, counts)}", "write numbers there or leave the cells empty")
+    if len(units) > 1 and is_quantity:
+        listed = ", ".join(f"{unit or 'none'!r} in {count:,}" for unit, count in units.most_common())
+        _refuse(name, f"holds numbers in different units (rows: {listed})", "convert them to one unit")
+    if len(units) > 1:
+        return None
+    (unit,) = units
+    if is_word(unit) and not is_quantity:
+        return None
+    return _choose_form(name, numerals, unit, missing, decimal)
+
+
+def _choose_form(
+    name: str, numerals: Mapping[str, Numeral], unit: str, missing: tuple[str, ...], decimal: str | None
+) -> NumberText | None:
+    forms = find_forms(numerals.values())
+    if not forms:
+        if len(numerals) > _MAX_LEVELS and any(mark in each.digits for each in numerals.values() for mark in ".,"):
+            _refuse(name, f"writes numbers in several ways ({list_some(list(numerals))})", "write all of them in one way")
+        return None
+    mark, point = next((form for form in forms if form[1] == decimal), forms[0])
+    marked = [text for text, each in numerals.items() if {mark, point} & set(each.digits)]
+    example = max(marked or list(numerals), key=len)
+    return NumberText(mark, point, unit, example, missing)
+
+
+def _say_cells(texts: list[str], counts: Mapping[str, int]) -> str:
+    n_rows = sum(counts[text] for text in texts)
+    return f"{n_rows:,} cell{'s' * (n_rows != 1)} ({list_some(texts)})"
+
+
+def _refuse(name: str, what: str, advice: str) -> None:
+    raise ValueError(f"column {name!r} {what}; {advice}, or take the text as categories: --text {name!r}")

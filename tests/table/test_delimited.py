@@ -1,0 +1,67 @@
+"""Files of separated text as people have them."""
+
+from pathlib import Path
+
+import pytest
+
+import instashap
+from instashap.table.delimited import read_delimited
+
+
+def read(folder: Path, text: str, encoding: str = "utf-8", **options):
+    path = folder / "rows.csv"
+    path.write_bytes(text.encode(encoding))
+    return read_delimited(path, **options)
+
+
+def test_plain_columns_have_their_types_and_text_stands_as_in_the_file(tmp_path):
+    table = read(tmp_path, 'n,x,flag,gaps,text,zip\n1, 0.1,True,1,"1,234",00501\n-2,1e-3,false,,a b,10115\n')
+    assert [str(dtype) for dtype in table.dtypes[:4]] == ["int64", "float64", "bool", "float64"]
+    assert table["x"].tolist() == [0.1, 0.001]
+    assert table["text"].tolist() == ["1,234", "a b"]
+    assert table["zip"].tolist() == ["00501", "10115"]
+    assert read(tmp_path, "n,x\n1,2\n", keep=["n"])["n"].tolist() == ["1"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_encodings_that_say_what_they_are_are_read(tmp_path, encoding):
+    assert read(tmp_path, "größe;ort\n1;Köln\n", encoding).to_dict("list") == {"größe": [1], "ort": ["Köln"]}
+
+
+def test_latin_1_is_read_with_a_warning(tmp_path):
+    with pytest.warns(instashap.DataWarning, match="is not UTF-8 and is read as Western European text"):
+        assert read(tmp_path, "größe;ort\n1;Köln\n", "latin-1").to_dict("list") == {"größe": [1], "ort": ["Köln"]}
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+@pytest.mark.parametrize(("labels", "index"), [("01", [0, 1]), ("73", [7, 3]), ("ab", ["a", "b"])])
+def test_a_first_column_without_a_name_is_row_labels(tmp_path, name, labels, index):
+    with pytest.warns(instashap.DataWarning, match="it is taken as row labels"):
+        table = read(tmp_path, f"{name},x\n{labels[0]},1.5\n{labels[1]},2.5\n")
+    assert table.to_dict("list") == {"x": [1.5, 2.5]}
+    assert table.index.tolist() == index
+
+
+def test_a_first_column_without_a_name_that_repeats_or_measures_is_a_column(tmp_path):
+    assert list(read(tmp_path, ",x\n1,1\n1,2\n")) == ["Unnamed: 0", "x"]
+    assert list(read(tmp_path, ",x\n0.5,1\n0.7,2\n")) == ["Unnamed: 0", "x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b,a\n1,2,3\n", "column names are repeated: 'a'; rename them"),
+        ("a,b\n", "it has names but no rows"),
+        ("a,b\n1,2,3\n4,5,6\n", r"its rows have more cells than there are names \(2\); name every column"),
+        ("a,b\n1,2\n4,5,6\n", "Expected 2 fields in line 3, saw 3"),
+        ("a,,b\n1,2,3\n", r"1 columns have no name \(the first is column 2\); name every column"),
+        ("", "No columns to parse"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path, text)
+
+
+def test_a_separator_at_the_end_of_every_line_is_no_column(tmp_path):
+    assert read(tmp_path, "a,b,\n1,2,\n3,4,\n").to_dict("list") == {"a": [1, 3], "b": [2, 4]}
