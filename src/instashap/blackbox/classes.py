@@ -18,7 +18,7 @@ from .model import Answer, BlackBox, Call, Place, Progress, ask_batch, iterate_b
 _SUM_TOLERANCE = 1e-3
 # A margin's probabilities agree with the model's own relatively (log-odds within .001), or as far as single precision goes.
 _RELATIVE, _ABSOLUTE = 1e-3, 2e-7
-# Floor of a class whose probability is 0 or 1 on every row, which says nothing about how small it may get: log-odds ±6.9.
+# The floor if every probability is 0 or 1, which says nothing about how small one may get: log-odds of ±6.9.
 _NO_SCALE = 1e-3
 # Where no probability is 0 among the rows of the fit, later ones may go this far below the smallest.
 _ROOM = 1e-3
@@ -185,7 +185,7 @@ class ClassBox(BlackBox):
             return origin
         least, most = floors[floors > 0].min(), floors.max()
         where = f"below {least:.2g}" if most == least else f"below {least:.2g} to {most:.2g} by class"
-        return f"{origin}, those {where} cut ({100 * share:.2g} % of rows)"
+        return f"{origin}, those {where} cut ({100 * share:.1f} % of rows)"
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def warn_of_cut(box: BlackBox) -> None:
     share = 0.0 if box.scale is None else box.scale["share_cut"]
     if share > _MANY:
         warn_caller(
-            f"{box.source} gives probabilities of 0 or 1, or next to them, on {100 * share:.2g} % of the rows; "
+            f"{box.source} gives probabilities of 0 or 1, or next to them, on {100 * share:.1f} % of the rows; "
             "their log-odds are infinite and were cut, so that the explanation understates these rows: "
             "output='probability' explains the probabilities themselves",
             FitWarning,
@@ -304,14 +304,15 @@ def learn_floors(logs: NDArray[np.float64], are_margins: bool) -> NDArray[np.flo
     """
     if are_margins:
         return np.zeros(logs.shape[1])
-    floors = np.full(logs.shape[1], _NO_SCALE)
+    floors = np.full(logs.shape[1], np.nan)
     for number, own in enumerate(np.exp(logs).T):
         inside = own[(own > 0) & (own < 1)]
         if inside.size == len(own):
             floors[number] = _ROOM * inside.min()
         elif inside.size:
             floors[number] = np.quantile(inside, 0.01, method="lower") / 2
-    return floors
+    known = floors[np.isfinite(floors)]
+    return np.where(np.isnan(floors), known.min() if known.size else _NO_SCALE, floors)
 
 
 def cut_logs(logs: NDArray[np.float64], floors: NDArray[np.float64]) -> NDArray[np.float64]:
