@@ -183,8 +183,8 @@ class ClassBox(BlackBox):
             origin = "from probabilities"
         if not share:
             return origin
-        least, most = floors[floors > 0].min(), floors.max()
-        where = f"below {least:.2g}" if most == least else f"below {least:.2g} to {most:.2g} by class"
+        least, most = f"{floors[floors > 0].min():.2g}", f"{floors.max():.2g}"
+        where = f"below {least}" if most == least else f"below {least} to {most} by class"
         return f"{origin}, those {where} cut ({100 * share:.1f} % of rows)"
 
 
