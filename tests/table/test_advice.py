@@ -37,7 +37,7 @@ TABLES = {
 
 def follow(X: Any) -> list[float]:
     """The numbers that the message about a table of one column derives from it."""
-    with pytest.raises(TypeError, match="holds (dates|lengths of time|times of day|periods)") as caught:
+    with pytest.raises(TypeError, match=r"holds (dates|lengths of time|times of day|periods)") as caught:
         read_table(X)
     found = re.search(r"such as (.*?)(, \.dt|, and pass)", str(caught.value))
     assert found is not None

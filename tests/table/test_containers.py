@@ -64,7 +64,7 @@ def test_arrow_types_without_meaning_here_are_refused_by_name(values, kind, mess
 
 def test_polars_dates_nested_and_foreign_columns_are_refused_by_name():
     for values in ([datetime.datetime(2020, 1, 1)], [datetime.timedelta(1)], [datetime.time(2)]):
-        with pytest.raises(TypeError, match="column 'a' holds (dates|lengths of time|times of day)"):
+        with pytest.raises(TypeError, match=r"column 'a' holds (dates|lengths of time|times of day)"):
             read_table(pl.DataFrame({"a": values}))
     with pytest.raises(TypeError, match="column 'a' holds"):
         read_table(pl.DataFrame({"a": [object()]}))

@@ -42,7 +42,7 @@ def open_container(X: Any) -> Any:
 
 
 def _refuse_inputs(X: Any) -> None:
-    """Several inputs of one model, as a list or dict of arrays: one table of all their columns, which a function takes apart."""
+    """Raise for several inputs of one model: they become one table of all columns, which a function takes apart."""
     parts = list(X.values()) if isinstance(X, dict) else X
     if not isinstance(parts, (list, tuple)) or not parts or not all(hasattr(part, "shape") for part in parts):
         return
@@ -52,14 +52,15 @@ def _refuse_inputs(X: Any) -> None:
             raise TypeError("X is a dict of columns; pass pd.DataFrame(X)")
         return  # rows, each an array
     ends = np.cumsum([int(np.prod(shape[1:])) for shape in shapes]).tolist()
-    slices = [f"rows[:, {start}:{end}]{_write_fold(shape)}" for start, end, shape in zip([0, *ends], ends, shapes, strict=False)]
+    bounds = zip([0, *ends[:-1]], ends, shapes, strict=True)
+    slices = [f"rows[:, {start}:{end}]{_write_fold(shape)}" for start, end, shape in bounds]
     if isinstance(X, dict):
         apart = f"{{{', '.join(f'{name!r}: {each}' for name, each in zip(X, slices, strict=True))}}}"
     else:
         apart = f"[{', '.join(slices)}]"
     raise TypeError(
-        f"X is a {type(X).__name__} of {len(parts)} arrays of shapes {', '.join(map(str, shapes))}, and one table is needed: pass "
-        f"np.column_stack([part.reshape(len(part), -1) for part in {'X.values()' if isinstance(X, dict) else 'X'}]), and a "
+        f"X is a {type(X).__name__} of {len(parts)} arrays of shapes {', '.join(map(str, shapes))}, and one table is needed: "
+        f"pass np.column_stack([part.reshape(len(part), -1) for part in {'X.values()' if isinstance(X, dict) else 'X'}]), and a "
         f"function that takes its columns apart: lambda rows: predict({apart})"
     )
 
