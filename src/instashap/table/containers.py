@@ -60,8 +60,8 @@ def _refuse_inputs(X: Any) -> None:
         apart = f"[{', '.join(slices)}]"
     raise TypeError(
         f"X is a {type(X).__name__} of {len(parts)} arrays of shapes {', '.join(map(str, shapes))}, and one table is needed: "
-        f"pass np.column_stack([part.reshape(len(part), -1) for part in {'X.values()' if isinstance(X, dict) else 'X'}]), and a "
-        f"function that takes its columns apart: lambda rows: predict({apart})"
+        f"pass np.column_stack([part.reshape(len(part), -1) for part in {'X.values()' if isinstance(X, dict) else 'X'}]), and "
+        f"a function that takes its columns apart: lambda rows: predict({apart})"
     )
 
 
