@@ -203,3 +203,18 @@ def test_a_model_of_zeros_and_ones_is_cut_at_a_thousandth() -> None:
     model = KNeighborsClassifier(1).fit(IRIS, SPECIES > 0)
     values = wrap_model(model).predict(IRIS, 150)[:, 0]
     np.testing.assert_allclose(np.unique(values), [-np.log(1000), np.log(1000)])
+
+
+def test_a_class_without_zeros_is_not_cut_beside_one_with_zeros() -> None:
+    shares = np.tile([0.0, 0.02, 0.1, 0.6], 50)[:, None]
+
+    class Forest:
+        classes_ = np.array([0, 1])
+
+        def predict_proba(self, X: np.ndarray) -> np.ndarray:
+            return np.column_stack([1 - X[:, 0], X[:, 0]])
+
+    answer = wrap_model(Forest()).ask(shares, 200)
+    np.testing.assert_allclose(answer.values[:4, 0], np.log([0.01, 0.02 / 0.98, 0.1 / 0.9, 0.6 / 0.4]), atol=1e-12)
+    assert answer.box.description.endswith("those below 0.01 cut (25.0 % of rows)")
+    np.testing.assert_allclose(answer.box.predict(np.array([[0.99]]), 1), [[np.log(99)]])  # rarer than any fitted row

@@ -116,7 +116,7 @@ class ClassBox(BlackBox):
         cut = cut_logs(logs, floors)
         share = float(np.mean((cut != logs).any(axis=1))) if len(logs) else 0.0
         if self.floors is None:
-            text = f"{self.description}, {box._describe(floors, share)}{self.note}"
+            text = f"{self.description}, {box._describe(floors[(cut != logs).any(axis=0)], share)}{self.note}"
             box = replace(box, floors=tuple(floors.tolist()), share_cut=share, description=text)
         return Answer(to_log_odds(cut), box, np.exp(logs))
 
@@ -176,6 +176,7 @@ class ClassBox(BlackBox):
         return _LINKS[self.link](ask_batch(self.margin.call, batch, place))
 
     def _describe(self, floors: NDArray[np.float64], share: float) -> str:
+        """Where log-odds come from, and the floors at which classes were cut."""
         if self.link:
             assert self.margin is not None
             origin = f"the model's own margin ({self.margin.name})"
@@ -183,7 +184,7 @@ class ClassBox(BlackBox):
             origin = "from probabilities"
         if not share:
             return origin
-        least, most = f"{floors[floors > 0].min():.2g}", f"{floors.max():.2g}"
+        least, most = f"{floors.min():.2g}", f"{floors.max():.2g}"
         where = f"below {least}" if most == least else f"below {least} to {most} by class"
         return f"{origin}, those {where} cut ({100 * share:.1f} % of rows)"
 
@@ -307,8 +308,8 @@ def learn_floors(logs: NDArray[np.float64], are_margins: bool) -> NDArray[np.flo
     floors = np.full(logs.shape[1], np.nan)
     for number, own in enumerate(np.exp(logs).T):
         inside = own[(own > 0) & (own < 1)]
-        if inside.size == len(own):
-            floors[number] = _ROOM * inside.min()
+        if own.min() > 0:
+            floors[number] = _ROOM * own.min()
         elif inside.size:
             floors[number] = np.quantile(inside, 0.01, method="lower") / 2
     known = floors[np.isfinite(floors)]
