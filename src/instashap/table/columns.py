@@ -7,7 +7,6 @@ lists, dictionaries, complex and sparse data are refused with advice.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import Enum
 from numbers import Number
 from typing import Any
