@@ -64,11 +64,16 @@ def _list_fits(model: Any) -> dict[str, tuple[int, dict[str, Any]]]:
 
 def _make_game(model: Any) -> Game:
     """Centred log-probabilities of the masked black box, of images and masks of players."""
-    from instashap.blackbox.model import compute_log_odds
+    from instashap.blackbox.classes import to_log_odds
     from instashap.neural.images.patches import make_patches
+    from instashap.neural.images.reading import FLOOR
 
     segments = make_patches(_GRID, (28, 28)).segments
-    return lambda images, masks: compute_log_odds(model.predict_masked(images, masks[:, segments]))
+
+    def play(images: NDArray[Any], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return to_log_odds(np.log(np.maximum(model.predict_masked(images, masks[:, segments]), FLOOR)))
+
+    return play
 
 
 def _enumerate(game: Game, image: NDArray[Any]) -> NDArray[np.float64]:

@@ -217,7 +217,8 @@ def _read_outputs(outputs: Any, source: str) -> NDArray[np.float64]:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor that still tracks gradients gives the last
         raise ModelOutputError(
-            f"{source} must give numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does"
+            f"{source} must give numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does; "
+            "for class labels pass the classifier itself, or a function that gives the probability of one class"
         ) from error
 
 

@@ -185,9 +185,8 @@ def _find_empty(X: pd.DataFrame) -> list[Any]:
 
 
 def _compare(explainer: Explainer, X: pd.DataFrame) -> float | None:
-    from .blackbox import wrap_model
-
-    outputs = wrap_model(explainer.model, explainer.output).predict(X, len(X))
+    box = explainer._wrap_model().restore(explainer._check_fitted().scale)
+    outputs = box.predict(X, len(X))
     if not np.ptp(outputs, axis=0).any():
         return None
     fitted = np.asarray(explainer.predict(X)).reshape(outputs.shape)

@@ -28,12 +28,11 @@ IRIS, IRIS_CLASS = load_iris(return_X_y=True)
 
 
 def to_log_odds(probability: np.ndarray) -> np.ndarray:
-    cut = np.clip(probability, 1e-3, 1 - 1e-3)
-    return np.asarray(np.log(cut / (1 - cut)))
+    return np.asarray(np.log(probability / (1 - probability)))
 
 
 def to_centred_logs(probabilities: np.ndarray) -> np.ndarray:
-    logs = np.log(np.clip(probabilities, 1e-3, 1 - 1e-3))
+    logs = np.log(probabilities)
     return np.asarray(logs - logs.mean(axis=1, keepdims=True))
 
 
@@ -58,7 +57,8 @@ def test_a_binary_booster_is_log_odds_of_its_probability(boost: Any) -> None:
     box = wrap_model(model)
     np.testing.assert_allclose(box.predict(FRAME, 120)[:, 0], to_log_odds(probability), atol=1e-5)
     assert box.output_names == ("1",)
-    assert box.description == "log-odds of class '1', from probabilities clipped to [0.001, 0.999]"
+    origin = "the model's own margin (output_margin), with missing=NaN and without base_margin"
+    assert box.ask(FRAME, 120).box.description == f"log-odds of class '1', {origin}"
     np.testing.assert_allclose(wrap_model(model, "probability").predict(FRAME, 120)[:, 0], probability, atol=1e-6)
     raw = boost("binary:logitraw", BINARY)
     margin = raw.predict(xgboost.DMatrix(FRAME, enable_categorical=True))
@@ -81,7 +81,7 @@ def test_other_boosters_give_what_predict_gives_whatever_the_columns_order(boost
     model = boost("count:poisson", THREE)
     expected = model.predict(xgboost.DMatrix(FRAME, enable_categorical=True))
     box = wrap_model(model)
-    assert box.description == "output of predict, objective count:poisson"
+    assert box.description == "output of predict, objective count:poisson, with missing=NaN and without base_margin"
     assert np.array_equal(box.predict(FRAME, 120)[:, 0], expected)
     assert np.array_equal(box.predict(FRAME[["c", "b", "a"]].assign(extra=0), 120)[:, 0], expected)
     with pytest.raises(TypeError, match="Booster has the objective count:poisson"):
@@ -141,7 +141,7 @@ def test_other_lightgbms_give_what_predict_gives_whatever_the_columns_order(ligh
     model = light("poisson", BINARY)
     box = wrap_model(model)
     assert np.array_equal(box.predict(FRAME[["c", "b", "a"]], 120)[:, 0], model.predict(FRAME))
-    assert box.description == "output of predict, objective poisson"
+    assert box.description == "output of predict, objective poisson, without init_score"
     with pytest.raises(TypeError, match="Booster has the objective poisson"):
         wrap_model(model, "probability")
 

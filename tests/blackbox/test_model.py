@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 
 from instashap import ModelOutputError
 from instashap.blackbox import wrap_model
-from instashap.blackbox.model import compute_log_odds
+from instashap.blackbox.classes import to_log_odds
 
 IRIS, IRIS_CLASS = load_iris(return_X_y=True)
 CANCER, CANCER_CLASS = load_breast_cancer(return_X_y=True)
@@ -29,10 +29,10 @@ def test_a_regressor_is_explained_on_predict() -> None:
 def test_a_binary_classifier_is_one_output_of_log_odds() -> None:
     model = LogisticRegression(max_iter=10_000).fit(CANCER, np.where(CANCER_CLASS == 1, "benign", "malignant"))
     box = wrap_model(model)
-    expected = np.clip(model.decision_function(CANCER), -np.log(999), np.log(999))
-    np.testing.assert_allclose(box.predict(CANCER, len(CANCER))[:, 0], expected, atol=1e-9)
-    assert box.output_names == ("malignant",)
-    assert box.description == "log-odds of class 'malignant', from probabilities clipped to [0.001, 0.999]"
+    answer = box.ask(CANCER, len(CANCER))
+    np.testing.assert_allclose(answer.values[:, 0], model.decision_function(CANCER), atol=1e-9)
+    assert answer.output_names == ("malignant",)
+    assert answer.box.description == "log-odds of class 'malignant', the model's own margin (decision_function)"
 
 
 def test_probability_output_is_not_transformed() -> None:
@@ -44,14 +44,14 @@ def test_probability_output_is_not_transformed() -> None:
 def test_three_classes_are_centred_log_probabilities() -> None:
     model = LogisticRegression(max_iter=10_000).fit(IRIS, IRIS_CLASS)
     values = wrap_model(model).predict(IRIS, 150)
-    logs = np.log(np.clip(model.predict_proba(IRIS), 1e-3, 1 - 1e-3))
+    logs = np.log(model.predict_proba(IRIS))
     np.testing.assert_allclose(values, logs - logs.mean(axis=1, keepdims=True), atol=1e-12)
     np.testing.assert_allclose(values.sum(axis=1), 0, atol=1e-12)
 
 
 def test_log_odds_by_hand() -> None:
-    np.testing.assert_allclose(compute_log_odds(np.array([[0.2, 0.8]])), [[np.log(4)]])
-    np.testing.assert_allclose(compute_log_odds(np.array([[1.0, 0.0]]), clip=0.01), [[-np.log(99)]])
+    np.testing.assert_allclose(to_log_odds(np.log([[0.2, 0.8]])), [[np.log(4)]])
+    np.testing.assert_allclose(to_log_odds(np.log([[0.2, 0.4, 0.4]])), np.log([[2 ** (-2 / 3), 2 ** (1 / 3), 2 ** (1 / 3)]]))
 
 
 def test_without_probabilities_the_decision_function_is_used() -> None:
@@ -93,9 +93,17 @@ def test_many_rows_come_in_batches() -> None:
     assert sizes == [40, 40, 40, 30] * 2
 
 
-def test_a_forest_certain_of_itself_is_clipped() -> None:
+def test_a_forest_certain_of_itself_is_cut_at_half_of_its_smallest_probability() -> None:
     model = RandomForestClassifier(n_estimators=5, random_state=0).fit(CANCER, CANCER_CLASS)
-    assert np.abs(wrap_model(model).predict(CANCER, len(CANCER))).max() == pytest.approx(np.log(999))
+    answer = wrap_model(model).ask(CANCER, len(CANCER))
+    probability = model.predict_proba(CANCER)[:, 1]
+    certain = np.mean((probability == 0) | (probability == 1))
+    assert set(np.unique(probability.round(9))) == {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}  # five pure trees
+    # 0 is explained as .1 beside 1 for the other class, and so on; in between as it is.
+    expected = np.log(np.maximum(probability, 0.1)) - np.log(np.maximum(1 - probability, 0.1))
+    np.testing.assert_allclose(answer.values[:, 0], expected, atol=1e-9)
+    cut = f"from probabilities, those below 0.1 cut ({100 * certain:.1f} % of rows)"
+    assert answer.box.description == f"log-odds of class '1', {cut}"
 
 
 @pytest.mark.parametrize(

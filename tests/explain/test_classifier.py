@@ -364,6 +364,25 @@ def test_mean_of_fitted_counts_is_the_mean_count() -> None:
     assert np.average(found, weights=weights) == pytest.approx(np.average(y, weights=weights), rel=1e-6)
 
 
+def test_the_unit_of_an_exposure_changes_nothing_but_the_unit_of_rates():
+    rng = np.random.default_rng(3)
+    X, years = rng.normal(size=(400, 2)), rng.integers(1, 5, 400) / 4
+    counts = rng.poisson(years * np.exp(0.6 * X[:, 0] - 0.3 * X[:, 1]))
+
+    def fit(unit):
+        exposure = unit * years  # quarters are whole numbers, years are not
+        return AdditiveRegressor(order=1, loss="poisson").fit(X, counts / exposure, sample_weight=exposure)
+
+    by_year = fit(1.0)
+    for unit in (4.0, 365.25, 1e-3):
+        model = fit(unit)
+        np.testing.assert_allclose(model.shap_values(X), by_year.shap_values(X), atol=1e-9)
+        np.testing.assert_allclose(unit * model.predict(X), by_year.predict(X), rtol=1e-9)
+    # The score equation of the intercept: as many events expected as there were.
+    assert years @ by_year.predict(X) == pytest.approx(counts.sum(), rel=1e-6)
+    assert np.corrcoef(by_year.shap_values(X)[:, 0], X[:, 0])[0, 1] > 0.95
+
+
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])
 def test_a_share_of_fresh_labels_lies_below_the_quantile(quantile: float) -> None:
     def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:

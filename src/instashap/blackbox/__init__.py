@@ -1,6 +1,6 @@
 """Black box in: any predictor as numbers on a stated scale."""
 
 from .adapters import wrap_model
-from .model import BlackBox
+from .model import Answer, BlackBox
 
-__all__ = ["BlackBox", "wrap_model"]
+__all__ = ["Answer", "BlackBox", "wrap_model"]

@@ -15,8 +15,7 @@ from .._alignment import align_rows, get_index
 from .._errors import FitWarning, ModelOutputError
 from .._validation import check_target, check_weights
 from ..additive.fitter import ClosedFormFitter, FitRecord
-from ..blackbox import wrap_model
-from ..blackbox.model import BlackBox, compute_log_odds
+from ..blackbox import Answer, wrap_model
 from ..table.columns import read_table
 from ..trust.audit import Subject, audit_fits, audit_rows
 from ..trust.ladder import Classes
@@ -75,9 +74,8 @@ def audit(
     table = read_table(X, categorical=categorical)
     n_columns = len(table.schema.names)
     kept = _choose_orders(orders, n_columns)
-    box = wrap_model(model, output)
-    values, classes = _ask(model, box, X, table.n_rows, output)
-    names = box.output_names if len(box.output_names) == values.shape[1] else ()
+    answer = wrap_model(model, output).ask(X, table.n_rows)
+    named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
     records: dict[int, FitRecord] = {}
     fitted: FittedGame | None = None
     with warnings.catch_warnings():
@@ -85,11 +83,11 @@ def audit(
         for order in kept:
             options = FitOptions(order, groups=_find_groups(groups, table))
             weights = check_weights(None, table.n_rows)
-            fitted = fit_game(table, values, weights, options, output_names=names, output_transform=box.description)
+            fitted = fit_game(table, answer.values, weights, options, **named)
             records[order] = fitted.get_record("an audit needs")
     assert fitted is not None
     labels = align_rows(y, get_index(X), "y")
-    return audit_fits(records, _describe(fitted, classes, labels, table.n_rows, model), thresholds)
+    return audit_fits(records, _describe(fitted, _find_classes(model, answer), labels, table.n_rows, model), thresholds)
 
 
 def _choose_orders(orders: Any, n_columns: int) -> list[int]:
@@ -121,7 +119,7 @@ def audit_fitted(fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds 
         if fitted.record is None or known.is_thorough:
             return known if thresholds is None else replace(known, thresholds=thresholds)
     record = fitted.get_record("an audit of the fit's own rows needs")
-    classes = _find_classes(model, fitted.output_transform)
+    classes = _name_classes(model, fitted.output_transform)
     if classes is not None:
         classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
     subject = _describe(fitted, classes, align_rows(y, record.index, "y"), len(record.outputs), model)
@@ -146,8 +144,8 @@ def audit_new_rows(
     if fitted.game != "conditional":
         fitted.get_record("an audit needs")  # says what there is for other games
     table = fitted.read(X)
-    box = wrap_model(model, output)
-    values, classes = _ask(model, box, X, table.n_rows, output)
+    answer = wrap_model(model, output).restore(fitted.scale).ask(X, table.n_rows)
+    values, classes = answer.values, _find_classes(model, answer)
     if values.shape[1] != fitted.model.n_outputs:
         raise ModelOutputError(
             f"the model gives {values.shape[1]} outputs, the explainer was fitted on {fitted.model.n_outputs}: pass a model of "
@@ -175,21 +173,16 @@ def climb(fitted: FittedGame) -> dict[int, FitRecord]:
     return {1: replace(record, result=result), order: record}
 
 
-def _ask(
-    model: Any, box: BlackBox, X: Any, n_rows: int, output: str
-) -> tuple[NDArray[np.float64], Classes | None]:
-    """Outputs on the scale that is explained, and the classes behind them; the model is called once."""
-    classes = _find_classes(model, box.description)
-    if classes is None or classes.scale == "score":
-        return box.predict(X, n_rows), classes
-    given = wrap_model(model, "probability").predict(X, n_rows)
-    both = np.hstack([1 - given, given]) if given.shape[1] == 1 else given
-    return given if output == "probability" else compute_log_odds(both), replace(classes, probabilities=both)
+def _find_classes(model: Any, answer: Answer) -> Classes | None:
+    """The classes behind a model's outputs, with their probabilities where it gives any."""
+    classes = _name_classes(model, answer.box.description)
+    return None if classes is None else replace(classes, probabilities=answer.probabilities)
 
 
-def _find_classes(model: Any, description: str) -> Classes | None:
+def _name_classes(model: Any, description: str) -> Classes | None:
+    """The classes behind outputs that are described so; None if an output is not that of a class."""
     found = getattr(model, "classes_", None)
-    if found is None:
+    if found is None or "pair of classes" in description:
         return None
     names = tuple(str(each) for each in np.asarray(found).ravel().tolist())
     if not hasattr(model, "predict_proba"):

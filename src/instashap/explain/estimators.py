@@ -107,7 +107,8 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         y : array of shape (n_rows,) or, with the squared error, (n_rows, n_outputs)
         sample_weight : array of shape (n_rows,), optional
             Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
-            means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``.
+            means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``. With ``loss="poisson"`` and rates
+            (not all whole numbers) all weights are exposures, in any unit.
         """
         check_choice(self.loss, LOSSES, "loss")
         table, weights = self._read(X, sample_weight)
@@ -118,6 +119,8 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             target = target[:, 0]
         if self.loss != "squared_error" or self.monotone_constraints is not None:
             self._is_vector = True
+            if self.loss == "poisson" and target.ndim == 1:
+                weights = _scale_exposures(target, weights)
             family, transform = self._choose_family(target, weights)
             self._fit_labels(table, target, weights, family, ("output",), transform)
         else:
@@ -160,7 +163,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         if self.loss == "poisson":
             if lowest < 0 or not target @ weights > 0:
                 raise ValueError(f"loss='poisson' needs y of 0 or more, not all 0; the smallest is {lowest:g}")
-            return Poisson(), "log of the mean"
+            return Poisson.choose(target, weights), "log of the mean"
         if lowest <= 0:
             raise ValueError(f"loss='gamma' needs positive y; the smallest is {lowest:g}")
         return Gamma(), "log of the mean"
@@ -194,6 +197,13 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         tags.target_tags.single_output = True
         tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
         return tags
+
+
+def _scale_exposures(target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of counts as they are; of rates they are exposures, whose unit means nothing, and get the mean 1."""
+    if (target == np.floor(target)).all():
+        return weights
+    return np.asarray(weights / weights[weights > 0].mean())
 
 
 class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):

@@ -25,7 +25,7 @@ from .progress import show_progress
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..blackbox import BlackBox
+    from ..blackbox import Answer, BlackBox
     from ..table.recipe import Recipe
     from ..trust.report import TrustReport
     from ..trust.thresholds import Thresholds
@@ -190,35 +190,43 @@ class Explainer:
         )
         if isinstance(self.value_function, str):
             check_choice(self.value_function, ("conditional",), "value_function")
-            values, names, transform = self._get_outputs(X, outputs, table.n_rows)
+            answer = self._get_outputs(X, outputs, table.n_rows)
+            named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
             with show_progress(self.verbose) as progress:
-                fitted = fit_game(
-                    table, values, weights, options, output_names=names, output_transform=transform, progress=progress
-                )
+                fitted = fit_game(table, answer.values, weights, options, **named, progress=progress)
             self._fitted = fitted if recipe is None else replace(fitted, recipe=recipe)
-            return self
+            return self._keep_scale(answer.box)
         if outputs is not None:
             raise ValueError(
                 "outputs= serve the conditional game only: other games need values of rows that are not in X; "
                 "pass a model, or a value_function F(X, masks)"
             )
+        asked: list[BlackBox] = []
+
+        def make_box() -> BlackBox:
+            asked.append(self._wrap_model().prepare(X, table.n_rows))
+            return asked[0]
+
         with show_progress(self.verbose) as progress:
             self._fitted = fit_value_function(
-                X, table, self.value_function, self._wrap_model, weights, options, seed=self.random_state, progress=progress
+                X, table, self.value_function, make_box, weights, options, seed=self.random_state, progress=progress
             )
+        return self._keep_scale(*asked)
+
+    def _keep_scale(self, box: BlackBox | None = None) -> Explainer:
+        """Remember what the log-odds of the fitted rows were cut at, for later rows."""
+        from ..blackbox.classes import warn_of_cut
+
+        if box is not None and box.scale is not None:
+            self._check_fitted().facts["scale"] = box.scale
+            warn_of_cut(box)
         return self
 
-    def _get_outputs(
-        self, X: Any, outputs: Any, n_rows: int, model: Any = None
-    ) -> tuple[NDArray[np.float64], tuple[str, ...], str]:
+    def _get_outputs(self, X: Any, outputs: Any, n_rows: int, box: BlackBox | None = None) -> Answer:
         if outputs is not None:
-            outputs = align_rows(outputs, get_index(X), "outputs")
-            names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
-            return check_outputs(outputs, n_rows, "outputs"), names, "outputs as given"
-        box = self._wrap_model(model)
+            return _take_outputs(align_rows(outputs, get_index(X), "outputs"), n_rows)
         with show_progress(self.verbose) as progress:
-            values = box.predict(X, n_rows, progress)
-        return values, box.output_names if len(box.output_names) == values.shape[1] else (), box.description
+            return (self._wrap_model() if box is None else box).ask(X, n_rows, progress)
 
     def _wrap_model(self, model: Any = None) -> BlackBox:
         model = self.model if model is None else model
@@ -357,7 +365,8 @@ class Explainer:
         check_can_ask(chosen, fitted.game)
 
         def make_box() -> BlackBox:
-            return _wrap(black_box, self.output, self.batch_rows)
+            box = _wrap(black_box, self.output, self.batch_rows)
+            return box.restore(fitted.scale).prepare(X, table.n_rows)
 
         game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
         seed = self.random_state if random_state is None else random_state
@@ -516,8 +525,9 @@ class Explainer:
 
         fitted = self._check_fitted()
         table = fitted.read(X)
-        values, _, _ = self._get_outputs(X, order_columns(outputs, fitted.output_names), table.n_rows, model)
-        return check_drift(fitted, table, values)
+        outputs = order_columns(outputs, fitted.output_names)
+        box = self._wrap_model(model).restore(fitted.scale) if outputs is None else None
+        return check_drift(fitted, table, self._get_outputs(X, outputs, table.n_rows, box).values)
 
     def audit(
         self, X: Any = None, y: Any = None, *, model: Any = None, thresholds: Thresholds | None = None
@@ -712,6 +722,15 @@ def warm_up() -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 2))
     Explainer(order=1).fit(X, outputs=X[:, 0]).shap_values(X)
+
+
+def _take_outputs(outputs: Any, n_rows: int) -> Answer:
+    """Predictions already made, under the names of their columns."""
+    from ..blackbox.model import Answer, BlackBox, keep_values
+
+    names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
+    box = BlackBox(lambda X: outputs, keep_values, names, "outputs as given", "outputs")
+    return Answer(check_outputs(outputs, n_rows, "outputs"), box)
 
 
 def _wrap(model: Any, output: str, batch_rows: int) -> BlackBox:

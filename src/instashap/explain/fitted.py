@@ -35,6 +35,10 @@ _GONE = (
 _NO_ERRORS = "there are no standard errors in here (save(path) right after the fit would have kept them), and new ones need"
 
 
+# In files of earlier versions: the same cut for every model.
+_FORMER_CUT = "from probabilities clipped to [0.001, 0.999]"
+
+
 @dataclass(frozen=True)
 class GameRows:
     """Rows a game was settled on.
@@ -111,6 +115,13 @@ class FittedGame:
     @property
     def schema(self) -> Schema:
         return self.encoder.schema
+
+    @property
+    def scale(self) -> dict[str, Any] | None:
+        """How log-odds of the fitted rows came about, for :meth:`BlackBox.restore`; None of outputs that are none."""
+        if _FORMER_CUT in self.output_transform:
+            return {"floors": [0.001], "share_cut": 0.0, "description": self.output_transform}
+        return self.facts.get("scale")
 
     def read(self, X: Any) -> Table:
         """A user's table as columns of the fitted kinds; raises ``ValueError`` for a category all of whose values are new."""

@@ -134,9 +134,21 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Poisson:
-    """Counts, logarithm of their mean; targets 0 or more."""
+    """Counts or rates, logarithm of their mean; targets 0 or more.
+
+    Attributes
+    ----------
+    unit : float
+        Losses are measured in it: with the mean target, rates a day and rates a year have the same losses.
+    """
 
     n_outputs: int = 1
+    unit: float = 1.0
+
+    @classmethod
+    def choose(cls, target: NDArray[np.float64], weights: NDArray[np.float64]) -> "Poisson":
+        """Losses in units of the mean target."""
+        return cls(unit=float(np.average(target, weights=weights)))
 
     def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.log(np.atleast_1d(np.average(target, weights=weights)))
@@ -144,19 +156,19 @@ class Poisson:
     def differentiate(
         self, scores: NDArray[np.float64], target: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        score = np.minimum(scores[:, 0], _MAX_SCORE)
+        score, ratio = np.minimum(scores[:, 0] - np.log(self.unit), _MAX_SCORE), target / self.unit
         mean = np.exp(score)
-        return mean - target * score, (mean - target)[:, None], mean[:, None]
+        return mean - ratio * score, (mean - ratio)[:, None], mean[:, None]
 
     def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.exp(np.minimum(scores[:, 0], _MAX_SCORE)))
+        return np.asarray(self.unit * np.exp(np.minimum(scores[:, 0] - np.log(self.unit), _MAX_SCORE)))
 
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> float:
         """Pearson's statistic a row: counts vary more than Poisson's law wherever something was not measured."""
         mean = self.respond(scores)
-        return float(np.average((target - mean) ** 2 / mean, weights=weights))
+        return float(np.average((target - mean) ** 2 / mean, weights=weights)) / self.unit
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._validation import check_at_least, check_weights
+from ..blackbox import BlackBox
 from ..blackbox.value_functions import Game
 from ..explain.explainer import Explainer, _collect_data, _squeeze
 from ..explain.explanation import Explanation
@@ -133,6 +134,7 @@ class FastSHAPExplainer:
         self._base = None if self.base is None else check_base(self.base)
         self._settle_surrogate(X, outputs, sample_weight)
         table, weights = self._settle_reader(X, sample_weight)
+        self._box: BlackBox | None = None
         game = self._bind(X, table.n_rows)
         self._base_value = np.array(game.reference_outputs.mean(axis=0))
         self._output_names = name_outputs(game.output_names, len(self._base_value))
@@ -179,7 +181,12 @@ class FastSHAPExplainer:
         """The value function on rows."""
         if isinstance(self.surrogate_, MaskedSurrogate):
             return self.surrogate_.play(X)
-        make_box = Explainer(self.model, output=self.output)._wrap_model
+
+        def make_box() -> BlackBox:
+            if self._box is None:  # in fit: later rows are explained on the scale of these
+                self._box = Explainer(self.model, output=self.output)._wrap_model().prepare(X, n_rows)
+            return self._box
+
         return bind_game(self.surrogate_, make_box, X, n_rows, self._reader.schema, self._reader.players)
 
     def _draw_sample(self, X: Any, table: Table, game: Game, weights: NDArray[np.float64]) -> CoalitionSample:

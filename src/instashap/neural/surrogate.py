@@ -138,11 +138,12 @@ class MaskedSurrogate:
         weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
         model = self.base.model if self.model is None and self.base is not None else self.model
         door = Explainer(model, output=self.output, verbose=self.verbose)
-        values, names, self._transform = door._get_outputs(X, outputs, table.n_rows)
+        answer = door._get_outputs(X, outputs, table.n_rows)
+        values, self._transform = answer.values, answer.box.description
         kept = np.flatnonzero(weights > 0)
         table, values, weights = table.take(kept), values[kept], weights[kept]
         self._base = None if self.base is None else _check_conditional(self.base, values.shape[1])
-        self._output_names = name_outputs(names, values.shape[1])
+        self._output_names = name_outputs(answer.output_names, values.shape[1])
         self._reader = learn_reader(table, weights, feature_names, players)
         held_out = self._learn(table, values, weights, law)
         self.kept_share_ = 1.0

@@ -7,7 +7,6 @@ lists, dictionaries, complex and sparse data are refused with advice.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import Enum
 from numbers import Number
 from typing import Any
@@ -148,6 +147,8 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
             f"Expected 2D array, got a {type(X).__name__}, which holds no rows numpy can read; pass a table in memory: "
             "a DataFrame, an Arrow table, or an array of shape (n_rows, n_columns)"
         )
+    if values.ndim > 2:
+        _refuse_blocks(values)
     if values.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape} ({type(X).__name__}). Reshape your "
@@ -163,8 +164,19 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
         check_integers(values, labels, [values.dtype.kind in "iu"] * len(labels))
         return Table(known, values, ())
     if values.dtype.kind in "Mm" and schema is None and _is_auto(categorical):
-        raise TypeError(_DATE_ADVICE.format(name=labels[0], dtype=values.dtype))
+        _refuse_dates(values, labels[0], "X[:, 0]")
     return _collect(list(values.T), labels, schema, categorical, False, None)
+
+
+def _refuse_blocks(values: NDArray[Any]) -> None:
+    """Rows that are sequences or images: flat columns, which a function folds again."""
+    n_rows, *inner = values.shape
+    sizes = ", ".join(map(str, inner))
+    raise ValueError(
+        f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape}: pass the rows flat, "
+        f"np.reshape(X, ({n_rows}, -1)), and a function that folds them: lambda rows: predict(rows.reshape(-1, {sizes})); "
+        "groups= joins the columns of one step into one feature"
+    )
 
 
 def _as_array(X: Any, schema: Schema | None, categorical: Any) -> NDArray[Any]:
@@ -217,7 +229,8 @@ def _collect(
         forced = {find_column(column, names, "categorical") for column in categorical}
     numbers, categories, is_category, is_ordered = [], [], [], []
     for position, (name, column) in enumerate(zip(names, columns, strict=True)):
-        as_category = schema.is_category[position] if schema else position in forced or _holds_text(column, name)
+        place = f"X[{name!r}]" if has_names else f"X[:, {position}]"
+        as_category = schema.is_category[position] if schema else position in forced or _holds_text(column, name, place)
         is_category.append(as_category)
         if as_category:
             codes, levels, has_order = read_categories(column, name)
@@ -233,25 +246,45 @@ def _collect(
     return Table(schema, matrix, tuple(categories), index, tuple(is_ordered))
 
 
-_DATE_ADVICE = (
-    "column {name!r} holds dates ({dtype}); derive the parts that matter, such as X[{name!r}].dt.month, .dt.dayofweek or "
-    "days since a start, and pass those, or name the column in categorical=[{name!r}] if its dates are but a few"
-)
+def _refuse_dates(values: Any, name: str, place: str) -> None:
+    """Raise with the way to numbers that suits the kind: dates, lengths of time, periods or times of day.
+
+    Parameters
+    ----------
+    values : a column, or one of its values
+    name : str
+    place : str
+        How the user writes the column.
+    """
+    label = str(getattr(values, "dtype", type(values).__name__))
+    if label.startswith(("timedelta", "duration", "m8", "Timedelta")):
+        what, way = "lengths of time", f"pd.to_timedelta(pd.Series({place})).dt.total_seconds()"
+    elif label.startswith("period"):
+        what, way = "periods", f"{place}.dt.month"
+    elif label.startswith("time") and not label.startswith("timestamp"):
+        hours = f"pd.to_timedelta(pd.Series({place}).astype(str), errors='coerce').dt.total_seconds() / 3600"
+        what, way = "times of day", hours
+    else:
+        what, way = "dates", f"pd.to_datetime(pd.Series({place})).dt.month, .dt.dayofweek or .dt.year"
+    raise TypeError(
+        f"column {name!r} holds {what} ({label}); derive the numbers that matter, such as {way}, and pass those, or name the "
+        f"column in categorical=[{name!r}] if its values are but a few"
+    )
 
 
-def _holds_text(column: Any, name: str) -> bool:
+def _holds_text(column: Any, name: str, place: str) -> bool:
     """Whether a column is a category by its type; refuses types that have no meaning here."""
     dtype = column.dtype
     label = str(dtype)
     if dtype.kind in "Mm" or label.startswith(("datetime", "timestamp", "date", "time", "duration", "period")):
-        raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
+        _refuse_dates(column, name, place)
     if dtype.kind == "c":
         raise ValueError(f"Complex data not supported: column {name!r} is complex")
     if label in ("category", "str") or dtype.kind in "UST" or label.startswith(_TEXT_TYPES):
         return True
     if dtype.kind != "O" or _is_arrow_number(dtype):
         return False
-    return _object_holds_text(column, name, dtype)
+    return _object_holds_text(column, name, place)
 
 
 _TEXT_TYPES = ("string", "large_string", "dictionary", "interval")
@@ -269,15 +302,15 @@ def _is_arrow_number(dtype: Any) -> bool:
     return hasattr(dtype, "numpy_dtype") and np.dtype(dtype.numpy_dtype).kind in "fiub"
 
 
-def _object_holds_text(column: Any, name: str, dtype: Any) -> bool:
+def _object_holds_text(column: Any, name: str, place: str) -> bool:
     has_text = False
     for value in np.asarray(column, dtype=object):
         if _is_missing(value):
             continue
         if not isinstance(value, _SCALARS):
-            if hasattr(value, "isoformat") or hasattr(value, "strftime"):
-                raise TypeError(_DATE_ADVICE.format(name=name, dtype=dtype))
-            if isinstance(value, (Number, timedelta)):
+            if any(hasattr(value, part) for part in ("isoformat", "strftime", "total_seconds")):
+                _refuse_dates(value, name, place)
+            if isinstance(value, Number):
                 raise _refuse_object(value, name)
             write_level(value, name)
         has_text = has_text or not isinstance(value, _SCALARS[1:])

@@ -41,6 +41,7 @@ def open_container(X: Any) -> Any:
     """
     if isinstance(X, np.ndarray) or _is_pandas(X):
         return X
+    _refuse_inputs(X)
     name = type(X).__name__
     _refuse(X, name)
     if hasattr(X, "iloc") and not hasattr(X, "columns"):
@@ -53,6 +54,35 @@ def open_container(X: Any) -> Any:
         interchange = require("pyarrow.interchange", "tables", "tables of other libraries")
         return _to_pandas(interchange.from_dataframe(X))
     return X.to_pandas() if hasattr(X, "to_pandas") and hasattr(X, "columns") else X
+
+
+def _refuse_inputs(X: Any) -> None:
+    """Raise for several inputs of one model: they become one table of all columns, which a function takes apart."""
+    parts = list(X.values()) if isinstance(X, dict) else X
+    if not isinstance(parts, (list, tuple)) or not parts or not all(hasattr(part, "shape") for part in parts):
+        return
+    shapes = [tuple(part.shape) for part in parts]
+    if all(len(shape) < 2 for shape in shapes):
+        if isinstance(X, dict):
+            raise TypeError("X is a dict of columns; pass pd.DataFrame(X)")
+        return  # rows, each an array
+    ends = np.cumsum([int(np.prod(shape[1:])) for shape in shapes]).tolist()
+    bounds = zip([0, *ends[:-1]], ends, shapes, strict=True)
+    slices = [f"rows[:, {start}:{end}]{_write_fold(shape)}" for start, end, shape in bounds]
+    if isinstance(X, dict):
+        apart = f"{{{', '.join(f'{name!r}: {each}' for name, each in zip(X, slices, strict=True))}}}"
+    else:
+        apart = f"[{', '.join(slices)}]"
+    raise TypeError(
+        f"X is a {type(X).__name__} of {len(parts)} arrays of shapes {', '.join(map(str, shapes))}, and one table is needed: "
+        f"pass np.column_stack([part.reshape(len(part), -1) for part in {'X.values()' if isinstance(X, dict) else 'X'}]), and "
+        f"a function that takes its columns apart: lambda rows: predict({apart})"
+    )
+
+
+def _write_fold(shape: tuple[int, ...]) -> str:
+    """What gives flat columns their axes back."""
+    return f".reshape(-1, {', '.join(map(str, shape[1:]))})" if len(shape) > 2 else ""
 
 
 def _is_pandas(X: Any) -> bool:

@@ -41,6 +41,7 @@ def wrap_model(model: Any, output: str = "auto", batch_rows: int = BATCH_ROWS) -
         A classifier is explained on log-odds (``output="raw"``; binary: of ``classes_[1]``; more classes: log-probabilities
         minus their mean over the classes) or on probabilities (``output="probability"``). Without ``predict_proba`` its
         ``decision_function`` is used. Anything else with ``predict`` is explained on that, and a callable on what it gives.
+        With ``output="raw"`` models of boosting libraries are explained on their score before the link.
         Native boosters of XGBoost, LightGBM and CatBoost are classifiers if their objective says so; modules of torch and
         models of Keras are explained on what they give.
     output : {"auto", "raw", "probability"}

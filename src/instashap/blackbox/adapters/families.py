@@ -1,12 +1,16 @@
 """Telling a model's family without importing its library, and bringing rows to what it takes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._errors import DataWarning, warn_caller
 from ..._validation import fill_masked
+
+# So many different whole numbers in a row may be classes: two are a yes and a no, which an amount says as well.
+_LABELS = 3, 20
 
 
 def comes_from(model: Any, package: str, name: str) -> bool:
@@ -53,3 +57,22 @@ def to_numbers(X: Any, source: str, dtype: Any = np.float32) -> NDArray[Any]:
         raise TypeError(
             f"{source} takes numbers only, and the rows hold others ({error}); pass a function of the rows that encodes them"
         ) from error
+
+
+def watch_labels(call: Callable[[Any], Any], source: str) -> Callable[[Any], Any]:
+    """The same function, with a warning where what it gives looks like numbers of classes."""
+
+    def ask(X: Any) -> Any:
+        values = call(X)
+        if getattr(getattr(values, "dtype", None), "kind", "") in "iu" and getattr(values, "ndim", 0) == 1:
+            found = np.unique(np.asarray(values))
+            if _LABELS[0] <= len(found) <= _LABELS[1] and np.array_equal(found, np.arange(len(found)) + found[0]):
+                warn_caller(
+                    f"{source} gives the whole numbers {found[0]} to {found[-1]}, which are explained as amounts. If they are "
+                    "numbers of classes, pass the classifier itself, or a function that gives the probability of one class; "
+                    "if they are amounts, give them as floats",
+                    DataWarning,
+                )
+        return values
+
+    return ask

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..model import BlackBox, keep_values
+from .families import watch_labels
 
 
 def wrap_function(model: Any, output: str) -> BlackBox | None:
@@ -12,4 +13,17 @@ def wrap_function(model: Any, output: str) -> BlackBox | None:
     label = getattr(model, "__name__", type(model).__name__)
     if output == "probability":
         raise TypeError(f"output='probability' needs predict_proba, which {label} does not have; use output='auto'")
-    return BlackBox(model, keep_values, (), f"output of {label}", label)
+    _refuse_labels(model, label)
+    return BlackBox(watch_labels(model, label), keep_values, (), f"output of {label}", label)
+
+
+def _refuse_labels(function: Any, label: str) -> None:
+    """Raise for the ``predict`` of a classifier or a clustering: its labels are no amounts, also where they are numbers."""
+    owner = getattr(function, "__self__", None)
+    if label != "predict" or owner is None:
+        return
+    classes = getattr(owner, "classes_", None)
+    if hasattr(owner, "labels_") or (classes is not None and len(classes)):
+        raise TypeError(
+            f"{type(owner).__name__}.predict gives labels, which are no amounts; pass the model itself instead of its predict"
+        )

@@ -1,31 +1,39 @@
 """LightGBM's native Booster: the objective says whether ``predict`` gives probabilities."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model import BlackBox, describe_classes, keep_values
+from ..classes import Margin, describe_classes
+from ..model import BlackBox, keep_values
 from .families import comes_from, order_columns, refuse_probability
+
+# A booster does not keep the start scores of the user's Dataset.
+_NOTE = ", without init_score"
 
 
 def wrap_lightgbm(model: Any, output: str) -> BlackBox | None:
-    """Binary, multiclass and cross-entropy objectives are classifiers; anything else is explained on ``predict``."""
+    """Binary, multiclass and cross-entropy objectives are classifiers; others are explained on ``predict`` or the raw score."""
     if not comes_from(model, "lightgbm", "Booster"):
         return None
     objective = _read_objective(model)
     source = f"Booster.predict ({objective})"
-
-    def predict(X: Any) -> Any:
-        return model.predict(order_columns(X, model.feature_name()))
-
+    predict, margin = _predict(model), Margin(_predict(model, raw_score=True), "raw_score")
     if objective in ("binary", "cross_entropy"):
-        return describe_classes(predict, ("1",), output, source)
+        return describe_classes(predict, ("1",), output, source, margin=margin, note=_NOTE)
     if objective in ("multiclass", "multiclassova"):
         names = tuple(map(str, range(model.num_model_per_iteration())))
-        return describe_classes(predict, names, output, source, to_probabilities=_normalise)
+        return describe_classes(predict, names, output, source, margin=margin, to_probabilities=_normalise, note=_NOTE)
     refuse_probability(model, output, f"has the objective {objective}")
-    return BlackBox(predict, keep_values, (), f"output of predict, objective {objective}", source)
+    if output == "raw":
+        return BlackBox(margin.call, keep_values, (), f"raw score, objective {objective}{_NOTE}", source)
+    return BlackBox(predict, keep_values, (), f"output of predict, objective {objective}{_NOTE}", source)
+
+
+def _predict(model: Any, **options: Any) -> Callable[[Any], Any]:
+    return lambda X: model.predict(order_columns(X, model.feature_name()), **options)
 
 
 def _normalise(values: NDArray[np.float64]) -> NDArray[np.float64]:

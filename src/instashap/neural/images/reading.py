@@ -1,7 +1,7 @@
 """A black box of images as outputs on a stated scale, seen whole or in part."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,14 @@ from torch import nn
 
 from ..._validation import check_outputs
 from ...blackbox import BlackBox, wrap_model
-from ...blackbox.model import keep_values
 from .patches import to_tensor
 
 # Images a black box is asked about at once: their inner features take far more room than rows of a table.
 BATCH_IMAGES = 512
+
+# Smaller probabilities are cut before taking logarithms: nets are as certain as they like of images they have seen, and a net
+# that explains them would spend itself on the size of that certainty. Log-odds of ±6.9.
+FLOOR = 1e-3
 
 # Images and masks of their pixels, bool of shape (n_images, height, width), to what the model gives.
 MaskedModel = Callable[[NDArray[Any], NDArray[np.bool_]], Any]
@@ -66,13 +69,14 @@ class ImageModel:
 
     def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """Probabilities of all classes as the model gives them, shape (n_images, n_classes); of classifiers only."""
-        given = replace(self.box, transform=keep_values).predict(images, len(images))
-        return np.hstack([1 - given, given]) if given.shape[1] == 1 else given
+        given = self.box.ask(images, len(images)).probabilities
+        assert given is not None
+        return given
 
     def predict_masked(self, masked: MaskedModel, images: NDArray[Any], pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Outputs of images in part by another function, on the same scale."""
         source = "value_function"
-        return self.box.transform(check_outputs(masked(images, pixels), len(images), source))
+        return self.box.convert(check_outputs(masked(images, pixels), len(images), source))
 
 
 def read_model(model: Any, images: NDArray[Any], output: str) -> ImageModel:
@@ -89,6 +93,8 @@ def read_model(model: Any, images: NDArray[Any], output: str) -> ImageModel:
             module = model
             model = lambda some: apply_module(module, some)  # noqa: E731 - a function of arrays is explained as it comes
     box = wrap_model(model, output, BATCH_IMAGES)
+    text = f"{box.description}, from probabilities, those below {FLOOR:g} cut"
+    box = box.restore({"floors": [FLOOR], "share_cut": 0.0, "description": text})
     found = getattr(model, "classes_", None)
     if found is None or not hasattr(model, "predict_proba"):
         return ImageModel(box, None if found is None else tuple(map(str, found)), "score")

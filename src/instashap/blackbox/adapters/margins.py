@@ -1,0 +1,57 @@
+"""Where a model's own scores are, before a link makes probabilities or amounts of them."""
+
+from functools import partial
+from typing import Any
+
+from ..classes import Margin
+from .families import comes_from
+
+# Options of ``predict`` that ask boosting libraries' estimators for their sum of trees.
+_OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("xgboost", "XGBModel", {"output_margin": True}),
+    ("lightgbm", "LGBMModel", {"raw_score": True}),
+    ("catboost", "CatBoost", {"prediction_type": "RawFormulaVal"}),
+)
+# Wrappers that add nothing to the probabilities of what they hold.
+_THRESHOLDS = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
+
+
+def find_inner(model: Any) -> Any:
+    """What predicts inside searches of options and choices of a threshold: a pipeline or a single estimator."""
+    while True:
+        if hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        elif type(model).__name__ in _THRESHOLDS and hasattr(model, "estimator_"):
+            model = model.estimator_
+        else:
+            return model
+
+
+def find_last(model: Any) -> Any:
+    """The estimator at the end of searches and pipelines, whose attributes say what comes out."""
+    inner = find_inner(model)
+    while getattr(inner, "steps", None):
+        inner = find_inner(inner.steps[-1][1])
+    return inner
+
+
+def find_margin(model: Any) -> Margin | None:
+    """Scores that may be log-odds, or None: whether they are is for the box to find out."""
+    booster = find_booster_margin(model)
+    if booster is not None:
+        return booster
+    if hasattr(model, "decision_function"):
+        return Margin(model.decision_function, "decision_function")
+    if hasattr(model, "predict_log_proba"):
+        return Margin(model.predict_log_proba, "predict_log_proba", is_exact=False)
+    return None
+
+
+def find_booster_margin(model: Any) -> Margin | None:
+    """The sum of trees of an estimator of a boosting library, through pipelines; None for other models."""
+    inner, last = find_inner(model), find_last(model)
+    for package, name, options in _OPTIONS:
+        if comes_from(last, package, name):
+            label = "RawFormulaVal" if package == "catboost" else next(iter(options))
+            return Margin(partial(inner.predict, **options), label)
+    return None

@@ -1,0 +1,347 @@
+"""A classifier's outputs as log-odds: from its own margins where these are the log-odds, else from its probabilities.
+
+Log-odds of probabilities of exactly 0 or 1 are infinite: such probabilities are cut at a floor, which is learnt once, from the
+rows of the fit, and kept for all later rows. What is finite is explained as it is.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import FitWarning, ModelOutputError, warn_caller
+from .model import Answer, BlackBox, Call, Place, Progress, ask_batch, iterate_batches, keep_values
+
+# Probabilities in single precision add up to one within this.
+_SUM_TOLERANCE = 1e-3
+# A margin's probabilities agree with the model's own relatively (log-odds within .001), or as far as single precision goes.
+_RELATIVE, _ABSOLUTE = 1e-3, 2e-7
+# The floor if every probability is 0 or 1, which says nothing about how small one may get: log-odds of ±6.9.
+_NO_SCALE = 1e-3
+# Where no probability is 0 among the rows of the fit, later ones may go this far below the smallest.
+_ROOM = 1e-3
+# Log-probabilities from probabilities this near to 0 or 1 have lost their digits, and the model's own are asked for.
+_EXTREME = 1e-12
+# Share of the rows above which a warning says that probabilities were cut.
+_MANY = 0.01
+
+
+class Margin(NamedTuple):
+    """Scores that may be log-odds.
+
+    Attributes
+    ----------
+    call : callable
+        User's rows to scores: (n_rows,) of the second of two classes, or (n_rows, n_classes).
+    name : str
+        The method or option they come from, for example ``"decision_function"``.
+    is_known : bool
+        Whether the model's objective says that they are log-odds; else they are compared with the probabilities.
+    is_exact : bool
+        False if they are worth asking for only where probabilities have lost their digits.
+    """
+
+    call: Call
+    name: str
+    is_known: bool = False
+    is_exact: bool = True
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-probabilities of scores: of the second of two classes if there is one column, else of every class."""
+    if scores.shape[1] == 1:
+        return -np.logaddexp(0.0, np.hstack([scores, -scores]))
+    return np.asarray(scores - np.logaddexp.reduce(scores, axis=1)[:, None])
+
+
+def compute_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of all classes from log-odds of the second of two, (n_rows, 1), or from scores of a softmax."""
+    return np.exp(_softmax(scores))
+
+
+def _one_against_rest(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-probabilities of scores of each class against all others: logistic shares, divided by their sum."""
+    logs = -np.logaddexp(0.0, -scores)
+    return np.asarray(logs - np.logaddexp.reduce(logs, axis=1)[:, None])
+
+
+_LINKS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "softmax": _softmax,
+    "one against rest": _one_against_rest,
+}
+
+
+@dataclass(frozen=True)
+class ClassBox(BlackBox):
+    """A classifier, explained on log-odds.
+
+    ``call`` gives class probabilities and ``transform`` makes them ones of all classes; ``description`` is that of the rows
+    asked about by :meth:`ask`, in the box that comes back.
+
+    Attributes
+    ----------
+    margin : Margin or None
+        Where log-odds may come from, without the way through probabilities.
+    link : str or None
+        What makes log-probabilities of margins; empty if probabilities are used; None until it is found out.
+    floors : tuple of float, or None
+        Probability of each class that smaller ones are replaced by; None until they are learnt.
+    share_cut : float
+        Share of the rows with such a probability, among those the floors were learnt from.
+    note : str
+        Ends the description.
+    """
+
+    margin: Margin | None = None
+    link: str | None = None
+    floors: tuple[float, ...] | None = None
+    share_cut: float = 0.0
+    note: str = ""
+
+    def ask(self, X: Any, n_rows: int, progress: Progress | None = None) -> Answer:
+        """See :meth:`BlackBox.ask`; the first batch finds out whether the margins are log-odds."""
+        box = self
+
+        def read(batch: Any, place: Place) -> NDArray[np.float64]:
+            nonlocal box
+            if box.link is None:
+                box, logs = box._find_link(batch, place)
+                return logs
+            return box._read_logs(batch, place)
+
+        logs = self._collect(X, n_rows, progress, read)
+        floors = learn_floors(logs, bool(box.link)) if box.floors is None else np.array(box.floors)
+        cut = cut_logs(logs, floors)
+        share = float(np.mean((cut != logs).any(axis=1))) if len(logs) else 0.0
+        if self.floors is None:
+            text = f"{self.description}, {box._describe(floors[(cut != logs).any(axis=0)], share)}{self.note}"
+            box = replace(box, floors=tuple(floors.tolist()), share_cut=share, description=text)
+        return Answer(to_log_odds(cut), box, np.exp(logs))
+
+    def convert(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See :meth:`BlackBox.convert`."""
+        logs = _take_logs(self.transform(raw))
+        return to_log_odds(cut_logs(logs, learn_floors(logs, False) if self.floors is None else np.array(self.floors)))
+
+    def prepare(self, X: Any, n_rows: int) -> "ClassBox":
+        """See :meth:`BlackBox.prepare`."""
+        if self.floors is not None:
+            batch, start, stop = next(iterate_batches(X, n_rows, self.batch_rows))
+            return self._find_link(batch, Place(start, stop, self.source))[0]
+        box = self.ask(X, n_rows).box
+        assert isinstance(box, ClassBox)
+        return box
+
+    @property
+    def scale(self) -> dict[str, Any] | None:
+        """See :attr:`BlackBox.scale`."""
+        if self.floors is None:
+            return None
+        return {"floors": list(self.floors), "share_cut": self.share_cut, "description": self.description}
+
+    def restore(self, scale: Mapping[str, Any] | None) -> Self:
+        """See :meth:`BlackBox.restore`."""
+        if scale is None:
+            return self
+        floors, share = tuple(scale["floors"]), float(scale["share_cut"])
+        return replace(self, floors=floors, share_cut=share, description=scale["description"])
+
+    def _find_link(self, batch: Any, place: Place) -> tuple["ClassBox", NDArray[np.float64]]:
+        """The box with its link, and the log-probabilities of a batch."""
+        if self.margin is not None and self.margin.is_known:
+            box = replace(self, link="softmax")
+            return box, box._read_logs(batch, place)
+        probabilities = self.transform(ask_batch(self.call, batch, place))
+        if self.margin is not None and (self.margin.is_exact or _has_extremes(probabilities)):
+            for link, logs in self._try_links(batch, place):
+                if _agrees(logs, probabilities):
+                    return replace(self, link=link), logs
+        return replace(self, link=""), _take_logs(probabilities)
+
+    def _try_links(self, batch: Any, place: Place) -> list[tuple[str, NDArray[np.float64]]]:
+        assert self.margin is not None
+        try:
+            with np.errstate(divide="ignore"):
+                scores = ask_batch(self.margin.call, batch, place)
+        except ModelOutputError:  # an option the model does not have, or an infinite logarithm: probabilities serve
+            return []
+        return [(link, convert(scores)) for link, convert in _LINKS.items()]
+
+    def _read_logs(self, batch: Any, place: Place) -> NDArray[np.float64]:
+        if not self.link:
+            return _take_logs(self.transform(ask_batch(self.call, batch, place)))
+        assert self.margin is not None
+        return _LINKS[self.link](ask_batch(self.margin.call, batch, place))
+
+    def _describe(self, floors: NDArray[np.float64], share: float) -> str:
+        """Where log-odds come from, and the floors at which classes were cut."""
+        if self.link:
+            assert self.margin is not None
+            origin = f"the model's own margin ({self.margin.name})"
+        else:
+            origin = "from probabilities"
+        if not share:
+            return origin
+        least, most = f"{floors.min():.2g}", f"{floors.max():.2g}"
+        where = f"below {least}" if most == least else f"below {least} to {most} by class"
+        return f"{origin}, those {where} cut ({100 * share:.1f} % of rows)"
+
+
+@dataclass(frozen=True)
+class ProbabilityBox(BlackBox):
+    """A classifier, explained on probabilities: ``transform`` makes them ones of all classes."""
+
+    def ask(self, X: Any, n_rows: int, progress: Progress | None = None) -> Answer:
+        """See :meth:`BlackBox.ask`."""
+        both = self._collect(X, n_rows, progress, lambda batch, place: self.transform(ask_batch(self.call, batch, place)))
+        return Answer(_drop_first_of_two(both), self, both)
+
+    def convert(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See :meth:`BlackBox.convert`."""
+        return _drop_first_of_two(self.transform(raw))
+
+
+def _drop_first_of_two(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    return probabilities[:, 1:] if probabilities.shape[1] == 2 else probabilities
+
+
+def describe_classes(
+    call: Call,
+    names: tuple[str, ...],
+    output: str,
+    source: str,
+    *,
+    margin: Margin | None = None,
+    to_probabilities: Callable[[NDArray[np.float64]], NDArray[np.float64]] = keep_values,
+    note: str = "",
+) -> BlackBox:
+    """A classifier's outputs: log-odds, or probabilities for ``output="probability"``.
+
+    Parameters
+    ----------
+    call : callable
+        User's rows to probabilities, shape (n_rows, n_classes) or, of the second of two classes, (n_rows,).
+    names : tuple of str
+        One of two classes, the second; else every class.
+    output : {"auto", "raw", "probability"}
+    source : str
+    margin : Margin, optional
+    to_probabilities : callable
+        Applied to what ``call`` gives, as float64 of shape (n_rows, n_raw).
+    note : str
+        Ends the description.
+    """
+
+    def read(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        given = check_probabilities(to_probabilities(raw), source)
+        return np.hstack([1 - given, given]) if given.shape[1] == 1 else given
+
+    if output == "probability":
+        what = f"probability of class {names[0]!r}" if len(names) == 1 else "probability of each class"
+        return ProbabilityBox(call, read, names, f"{what}{note}", source)
+    what = f"log-odds of class {names[0]!r}" if len(names) == 1 else "log-probability of each class minus the mean over classes"
+    return ClassBox(call, read, names, what, source, margin=margin, note=note)
+
+
+def warn_of_cut(box: BlackBox) -> None:
+    """Warn where the log-odds of more than 1 % of the rows had to be cut."""
+    share = 0.0 if box.scale is None else box.scale["share_cut"]
+    if share > _MANY:
+        warn_caller(
+            f"{box.source} gives probabilities of 0 or 1, or next to them, on {100 * share:.1f} % of the rows; "
+            "their log-odds are infinite and were cut, so that the explanation understates these rows: "
+            "output='probability' explains the probabilities themselves",
+            FitWarning,
+        )
+
+
+def name_classes(classes: Any) -> tuple[str, ...]:
+    """One output for two classes, the second one's."""
+    names = tuple(str(each) for each in np.asarray(classes).ravel().tolist())
+    return names[1:] if len(names) == 2 else names
+
+
+def check_probabilities(values: NDArray[np.float64], source: str) -> NDArray[np.float64]:
+    """Return class probabilities of shape (n_rows, n_classes), or raise ``ModelOutputError``."""
+    if values.min() < -_SUM_TOLERANCE or values.max() > 1 + _SUM_TOLERANCE:
+        raise ModelOutputError(
+            f"{source} gave values from {values.min():.4g} to {values.max():.4g}, which are no probabilities; pass a function "
+            "that gives what is to be explained"
+        )
+    sums = values.sum(axis=1)
+    worst = float(sums[np.argmax(np.abs(sums - 1))])
+    if values.shape[1] > 1 and abs(worst - 1) > _SUM_TOLERANCE:
+        raise ModelOutputError(
+            f"{source} gave probabilities of a row that add up to {worst:.4g}, not 1; if they belong to several labels, "
+            "explain one label at a time by a function, for example lambda X: model.predict_proba(X)[:, 0]"
+        )
+    return np.asarray(np.clip(values, 0.0, 1.0))
+
+
+def _has_extremes(probabilities: NDArray[np.float64]) -> bool:
+    return bool(probabilities.min() < _EXTREME or probabilities.max() > 1 - _EXTREME)
+
+
+def _agrees(logs: NDArray[np.float64], probabilities: NDArray[np.float64]) -> bool:
+    """Whether log-probabilities are those of given probabilities."""
+    if logs.shape != probabilities.shape:
+        return False
+    return bool((np.abs(np.exp(logs) - probabilities) <= _RELATIVE * probabilities + _ABSOLUTE).all())
+
+
+def _take_logs(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore"):
+        return np.log(probabilities)
+
+
+def learn_floors(logs: NDArray[np.float64], are_margins: bool) -> NDArray[np.float64]:
+    """Probability of each class below which it is cut, from log-probabilities of rows, shape (n_classes,); 0 cuts nothing.
+
+    Margins are finite and are not cut. A probability of 0 is taken for half of the smallest positive one of its class, the
+    smallest hundredth left aside: of a forest of 100 trees it is .005. Without zeros among these rows, later ones
+    may go to a thousandth of the smallest.
+    """
+    if are_margins:
+        return np.zeros(logs.shape[1])
+    floors = np.full(logs.shape[1], np.nan)
+    for number, own in enumerate(np.exp(logs).T):
+        inside = own[(own > 0) & (own < 1)]
+        if own.min() > 0:
+            floors[number] = _ROOM * own.min()
+        elif inside.size:
+            floors[number] = np.quantile(inside, 0.01, method="lower") / 2
+    known = floors[np.isfinite(floors)]
+    return np.where(np.isnan(floors), known.min() if known.size else _NO_SCALE, floors)
+
+
+def cut_logs(logs: NDArray[np.float64], floors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-probabilities no smaller than those of the floors; what is still infinite is cut at the floors it asks for itself."""
+    cut = np.maximum(logs, _take_logs(floors))
+    if np.isfinite(cut).all():
+        return cut
+    return np.maximum(cut, np.where(floors > 0, -np.inf, _take_logs(learn_floors(logs, False))))
+
+
+def to_log_odds(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-odds of the second of two classes, or log-probabilities of more minus their mean over the classes.
+
+    Parameters
+    ----------
+    logs : ndarray of shape (n_rows, n_classes), float64
+        Log-probabilities.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, 1) for two classes, else (n_rows, n_classes), float64
+
+    Examples
+    --------
+    >>> to_log_odds(np.log([[0.5, 0.5], [0.001, 0.999]])).round(3)
+    array([[0.   ],
+           [6.907]])
+    """
+    if logs.shape[1] == 2:
+        return np.asarray(logs[:, 1:] - logs[:, :1])
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
