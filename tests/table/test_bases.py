@@ -442,15 +442,15 @@ def _learn_text(values, weights=None):
 
 
 def test_levels_are_kept_by_falling_weight_and_ties_by_their_text():
-    encoder = _learn_text(["b"] * 6 + ["a"] * 6 + ["z"] * 9 + ["rare"] * 4).encoder
+    encoder = _learn_text(["b"] * 6 + ["a"] * 6 + ["z"] * 9 + ["rare"]).encoder
     assert encoder.levels == ("z", "a", "b")
     assert encoder.missing_cell == 4
     assert encoder.n_cells == 5
 
 
 def test_weights_decide_what_is_rare():
-    encoder = _learn_text(["a"] * 3 + ["b"] * 20, [2.0] * 3 + [0.2] * 20).encoder
-    assert encoder.levels == ("a",)  # 6 against 4
+    encoder = _learn_text(["a"] * 3 + ["b"] * 20, [1.0] * 3 + [0.05] * 20).encoder
+    assert encoder.levels == ("a",)  # 3 against 1
 
 
 def test_rare_unseen_and_missing_values_have_the_last_two_cells():
@@ -476,12 +476,12 @@ def test_every_category_has_a_function_and_so_have_other_and_missing():
         assert axis.spikes == (3,)
 
 
-@pytest.mark.parametrize(("size", "limit"), [(1, 256), (2, 24), (3, 8)])
+@pytest.mark.parametrize(("size", "limit"), [(1, 3000), (2, 24), (3, 8)])
 def test_axes_of_many_categories_tell_the_heaviest_apart_and_pool_the_rest(size, limit):
-    n_levels = 400
+    n_levels = 3500
     weights = np.linspace(100, 10, n_levels)
     column = learn_categories("c", np.arange(n_levels), [f"level {i}" for i in range(n_levels)], weights)
-    assert column.encoder.levels == tuple(f"level {i}" for i in range(256))
+    assert column.encoder.levels == tuple(f"level {i}" for i in range(3000))
     basis = column.encoder.bases[size - 1]
     assert basis.n_functions == limit + 2
     cells = np.arange(column.encoder.n_cells, dtype=np.int32)
@@ -515,3 +515,44 @@ def test_a_category_that_is_all_missing_has_only_other_and_missing():
     encoder = learn_categories("c", np.full(9, -1), [], np.ones(9)).encoder
     assert encoder.levels == ()
     assert encoder.find_cells(np.array([-1, 0]), ["new"]).tolist() == [1, 0]
+
+
+def test_pooled_levels_are_said_from_a_tenth_of_the_rows_on():
+    levels = [f"level {i}" for i in range(60)]
+    single = np.concatenate([np.arange(30).repeat(9), np.arange(30, 60)])  # 30 of 300 rows in levels of their own
+    learn_categories("c", single, levels, np.ones(300))
+    several = np.concatenate([np.arange(30).repeat(8), np.arange(30, 60)])  # 30 of 270
+    with pytest.warns(DataWarning, match="30 of them too rare .fewer than 2 rows. .* hold 11% of the rows and count as one"):
+        learn_categories("c", several, levels, np.ones(270))
+
+
+# --- codes
+
+
+def _learn_code(x):
+    return learn_numbers("x", np.asarray(x, dtype=np.float64), np.ones(len(x)), is_code=True)
+
+
+def test_a_code_has_a_free_value_for_each_number_and_what_lies_between_is_on_the_curve():
+    values = np.concatenate([np.arange(40.0), np.arange(50.0, 90.0)])
+    column = _learn_code(values.repeat(10))
+    assert column.encoder.values == tuple(values)
+    axis = column.axes[0]
+    assert axis.is_code
+    assert len(axis.spikes) == 81  # and missing
+    shown = _evaluate(column, 1, values)[:, :80]
+    np.testing.assert_array_equal(shown, np.eye(80))
+    # 45 is none of them, nor are 39.6 and 49.4, more than half a step away; nothing holds there but the curve
+    between = _evaluate(column, 1, [45.0, 39.6, 49.4])
+    np.testing.assert_array_equal(between[:, :81], 0.0)
+    assert _misfit(_curves(column, 1, values), values**3) < 1e-12  # a level stands on the curve
+    for size in (2, 3):  # sides of pairs and triples stay curves
+        assert not column.axes[size - 1].is_code
+        assert len(column.axes[size - 1].spikes) == 1
+        assert _misfit(_curves(column, size, values), values) < 1e-12
+
+
+def test_a_code_seen_once_lies_on_the_curve():
+    column = _learn_code(np.append(np.arange(40.0).repeat(10), 60.0))
+    assert column.encoder.values == tuple(range(40))
+    assert _evaluate(column, 1, [60.0])[0, :41].tolist() == [0.0] * 41

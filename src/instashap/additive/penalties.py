@@ -22,7 +22,9 @@ _RANK_TOLERANCE = 1e-10
 _UNPENALISED = 1.0
 # Levels have no order of smoothness: so many share a rank, the heaviest first.
 LEVELS_PER_RANK = 4
-# A spike of its own (zero, missing) matters about as much as the parabola.
+# Up to so many levels become orthonormal functions, which costs the cube of their number; beyond, each has its indicator.
+MAX_ORTHONORMAL = 256
+# A spike of its own (zero, missing) matters about as much as the parabola; four share a rank, the heaviest first.
 SPIKE_RANK = 2
 
 
@@ -88,10 +90,14 @@ def compute_axis_functions(
     order : int
         Order of the penalised derivative, 2 or 3.
     limit : int
-        The most functions to return.
+        The most functions to return; of a code, beside one for each of its values.
     """
-    curves, roughness, ridge = _compute_curves(axis, means, second, order)
+    if not axis.roughness and axis.expansion.shape[1] > MAX_ORTHONORMAL:
+        curves, roughness, ridge = _compute_indicators(axis, means)
+    else:
+        curves, roughness, ridge = _compute_curves(axis, means, second, order)
     spikes, spike_ridge = _compute_spikes(axis, means)
+    limit += len(spike_ridge) if axis.is_code else 0
     n_curves, n_spikes = curves.shape[1], len(spike_ridge)
     ranks = np.arange(n_curves) + 1 if axis.roughness else np.arange(n_curves) // LEVELS_PER_RANK + 1
     everything = AxisFunctions(
@@ -99,7 +105,7 @@ def compute_axis_functions(
         np.hstack([curves, spikes]),
         np.concatenate([roughness, np.zeros(n_spikes)]),
         np.concatenate([ridge, spike_ridge]),
-        np.concatenate([ranks, np.full(n_spikes, SPIKE_RANK)]),
+        np.concatenate([ranks, np.arange(n_spikes) // LEVELS_PER_RANK + SPIKE_RANK]),
     )
     return everything.pick(np.argsort(everything.ranks, kind="stable")[:limit])
 
@@ -169,19 +175,33 @@ def _order_unpenalised(
     return np.hstack([raw[:, :free] @ rotation[::-1].T, raw[:, free:]])
 
 
+def _compute_indicators(
+    axis: Axis, means: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Indicators of all levels, the heaviest first: the penalty is on squared effects of levels, as for all categories."""
+    levels = np.argsort(-means[:-1], kind="stable")
+    coefficients, ridge = _make_indicators(means, levels, axis.spikes[-1])
+    coefficients[:-1][means[:-1] <= 0] = 0.0  # a level nobody has: no effect known
+    return coefficients, np.zeros(len(ridge)), ridge
+
+
 def _compute_spikes(axis: Axis, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Indicators of spikes and of missing values, centred and of unit variance, with ridge one over their share."""
-    shares = means[list(axis.spikes)]
-    used = [spike for spike, share in zip(axis.spikes, shares, strict=True) if 1e-12 < share < 1 - 1e-12]
-    coefficients = np.zeros((len(means), len(used)))
-    for column, spike in enumerate(used):
-        share = means[spike]
-        coefficients[:, column] = -share
-        coefficients[spike, column] += 1.0
-        coefficients[:, column] /= np.sqrt(share * (1 - share))
-        if spike != axis.spikes[-1] and means[axis.spikes[-1]] <= 0:
-            coefficients[axis.spikes[-1], column] = 0.0  # missing was never seen: no effect known
-    return coefficients, 1.0 / means[used] if used else np.empty(0)
+    spikes = np.array(axis.spikes)
+    return _make_indicators(means, spikes[np.argsort(-means[spikes], kind="stable")], axis.spikes[-1])
+
+
+def _make_indicators(
+    means: NDArray[np.float64], functions: NDArray[np.int64], missing: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    used = functions[(means[functions] > 1e-12) & (means[functions] < 1 - 1e-12)]
+    shares = means[used]
+    coefficients = np.tile(-shares, (len(means), 1))
+    coefficients[used, np.arange(len(used))] += 1.0
+    coefficients /= np.sqrt(shares * (1 - shares))
+    if means[missing] <= 0:
+        coefficients[missing, used != missing] = 0.0  # missing was never seen: no effect known
+    return coefficients, 1.0 / shares
 
 
 def _fix_signs(raw: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._errors import TooLargeError
 from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards, players_of
-from ..table.bases import LearntColumn
+from ..table.bases import LEVELS_PER_TABLE, LearntColumn
 from ..table.encoding import Encoded
 from .design import Axes, ValueFunctions, make_value_functions
 from .moments import Moments, accumulate_moments, assign_folds, take_census
@@ -26,8 +26,8 @@ N_FOLDS = 5
 AXIS_LIMITS = (20, 24, 8)
 # … but of a number column never fewer than these, however many columns share the unknowns.
 MIN_AXIS = 3
-# Levels of a category: a main effect tells all kept ones apart.
-LEVEL_LIMITS = (256, 24, 8)
+# Levels of a category or code: a main effect tells all kept ones apart.
+LEVEL_LIMITS = (LEVELS_PER_TABLE, 24, 8)
 # Largest product of ranks tried for pairs, coarse to fine; triples stay coarse.
 PAIR_RESOLUTIONS = (4, 8, 24, 72)
 TRIPLE_RESOLUTION = 4

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
 from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
+from ..additive.codes import find_codes
 from ..additive.differences import ComponentFit
 from ..additive.fitter import FitRecord, FitResult
 from ..additive.model import AdditiveModel
+from ..additive.search import AXIS_LIMITS
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from ..table.encoding import learn_table
@@ -67,6 +69,9 @@ def fit_game(
     if progress is not None:
         progress(0.0, "columns")
     encoder, columns = learn_table(table, weights)
+    codes = find_codes(table, encoder, columns, outputs, weights, AXIS_LIMITS[0]) if options.fitter == "closed-form" else ()
+    if codes:
+        encoder, columns = learn_table(table, weights, codes=codes)
     fitter = make_fitter(
         columns,
         plan.players,

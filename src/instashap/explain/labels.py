@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..additive.codes import find_codes
 from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.families import Family
 from ..likelihood.fitter import LikelihoodFit, LikelihoodFitter, Rows
@@ -14,7 +15,7 @@ from ..likelihood.presence import Settled, settle_presence
 from ..likelihood.purify import purify_tables
 from ..table.bases import LearntColumn, make_fine_grain
 from ..table.columns import Table
-from ..table.encoding import learn_table
+from ..table.encoding import TableEncoder, learn_table
 from .fitted import FittedGame, GameRows
 from .fitting import FitOptions, judge_options, tell_about_order
 
@@ -74,7 +75,7 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
         table, target, weights = table.take(kept), target[kept], weights[kept]
     if former is None:
         constrained = [column for column, direction in enumerate(rows.directions) if direction]
-        encoder, columns = learn_table(table, weights, make_fine_grain(float(weights.sum())), constrained)
+        encoder, columns = _learn_columns(table, rows.family, target, weights, constrained)
     else:
         encoder, columns = former.game.encoder, former.columns
     encoded = encoder.encode(table)
@@ -90,6 +91,18 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     record = GameRows(encoded, weights, columns, size_law)
     game = FittedGame(encoder, settled.model, plan.feature_names, plan.players, *named, facts, rows=record)
     return LabelFit(game, columns, fit)
+
+
+def _learn_columns(
+    table: Table, family: Family, target: NDArray[np.float64], weights: NDArray[np.float64], constrained: list[int]
+) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
+    """Columns of fine grain; those that are no set of levels yet are codes where the labels say so, unless constrained."""
+    grain = make_fine_grain(float(weights.sum()))
+    encoder, columns = learn_table(table, weights, grain, constrained)
+    curves = [position for position, column in enumerate(encoder.columns) if not column.values and position not in constrained]
+    outputs = np.eye(family.n_outputs)[target.astype(np.int64)] if family.n_outputs > 1 else target[:, None]
+    codes = find_codes(table, encoder, columns, outputs, weights, grain.n_intervals + 1, curves)
+    return learn_table(table, weights, grain, constrained, codes) if codes else (encoder, columns)
 
 
 def _describe(fit: LikelihoodFit, settled: Settled, rows: Labelled, n_rows: int, total_weight: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ splines (or one function a level) for its main effect, hats on a subset of the k
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -25,8 +25,14 @@ ROWS_PER_INTERVAL = 15
 # A value with this share of the rows, and so many times the rows of a typical interval's values, is a spike of its own.
 SPIKE_SHARE = 0.01
 SPIKE_EXCESS = 5.0
-# A category level with fewer rows than this is pooled into "other".
-ROWS_PER_CATEGORY = 5
+# A level with fewer rows than this is pooled into "other": one row shows nothing of a level that its own noise would not hide.
+ROWS_PER_CATEGORY = 2
+# Share of a column's rows in pooled levels from which a user should know.
+POOLED_SHARE = 0.1
+# Levels all columns of a table tell apart together: the fit's matrices have so many rows more.
+LEVELS_PER_TABLE = 3000
+# Values nearer to each other than this share are one in float32.
+_FLOAT32 = 1e-6
 # Beyond this ratio of full range to the middle 90 % the roughness is measured on the scale of ranks (Gaussian: about 2.4).
 HEAVY_TAIL_RATIO = 6.0
 
@@ -55,7 +61,7 @@ class Grain:
     nesting: tuple[int, int, int] = (1, 2, 6)
     degrees: tuple[int, int, int] = (3, 1, 1)
     max_levels: int = 32
-    axis_levels: tuple[int, int, int] = (256, 24, 8)
+    axis_levels: tuple[int, int, int] = (LEVELS_PER_TABLE, 24, 8)
 
 
 SMOOTH = Grain()
@@ -72,7 +78,7 @@ def make_fine_grain(total_weight: float) -> Grain:
     triple = float(np.clip(pair / 2, 2, 8))
     step = max(round(n_intervals / pair), 1)
     nesting = (1, step, step * max(round(n_intervals / triple / step), 1))
-    return Grain(n_intervals, nesting, (1, 1, 1), 256, (256, max(round(pair), 3) + 1, max(round(triple), 2) + 1))
+    return Grain(n_intervals, nesting, (1, 1, 1), 256, (LEVELS_PER_TABLE, max(round(pair), 3) + 1, max(round(triple), 2) + 1))
 
 
 @dataclass(frozen=True)
@@ -130,12 +136,15 @@ class Axis:
         Factor D of the penalty ``cᵀ Dᵀ D c`` by order of the penalised derivative; empty for unordered categories.
     spikes : tuple of int
         Local functions with a free value of their own beside the curve.
+    is_code : bool
+        Whether every value is a spike: none of them is left out for the number of functions.
     """
 
     basis: LocalBasis
     expansion: NDArray[np.float64]
     roughness: dict[int, NDArray[np.float64]]
     spikes: tuple[int, ...]
+    is_code: bool = False
 
 
 @dataclass(frozen=True)
@@ -268,26 +277,31 @@ def learn_categories(
 ) -> LearntColumn:
     """Learn a category column: levels by falling weight, rare ones pooled into "other"; ordered levels keep their order.
 
-    A level is kept if its rows weigh at least 5 and it is among the 256 heaviest; an axis of a pair (a triple) tells the 24
-    (8) heaviest apart. Levels of equal weight are ordered by their text.
+    A level is kept if its rows weigh at least 2 and it is among the heaviest, 3 000 in all columns together; an axis of a pair
+    (a triple) tells the 24 (8) heaviest apart. Levels of equal weight are ordered by their text.
     """
     totals = np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(levels))
     common = (i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY)
     ranked = sorted(common, key=lambda i: (-totals[i], str(levels[i])))
     kept = tuple(levels[i] for i in ranked[: grain.axis_levels[0]])
-    told = float(totals[ranked[: grain.axis_levels[0]]].sum())
-    if len(levels) > grain.axis_levels[1] and told < 0.5 * totals.sum():
-        warn_caller(
-            f"column {name!r} has {len(levels):,} levels, {len(levels) - len(kept):,} of them too rare (fewer than "
-            f"{ROWS_PER_CATEGORY} rows) or too many to tell apart; they hold most rows and count as one: "
-            + _advise(name, levels),
-            DataWarning,
-        )
+    pooled = 1.0 - float(totals[ranked[: grain.axis_levels[0]]].sum()) / max(float(totals.sum()), 1e-300)
+    if len(levels) > grain.axis_levels[1]:
+        _warn_pooled(name, len(levels), len(kept), pooled, _advise(name, levels))
     axes = tuple(_make_category_axis(len(kept), limit) for limit in grain.axis_levels)
     empty = np.empty(0)
     order = tuple(levels) if is_ordered else ()
     bases, has_pooled = tuple(axis.basis for axis in axes), len(kept) < int(np.count_nonzero(totals))
     return LearntColumn(ColumnEncoder(name, empty, empty, empty, kept, bases, (), order, has_pooled), axes)
+
+
+def _warn_pooled(name: str, n_levels: int, n_kept: int, pooled: float, advice: str) -> None:
+    """Say so where levels hold many rows and count as one."""
+    if pooled > POOLED_SHARE:
+        warn_caller(
+            f"column {name!r} has {n_levels:,} levels, {n_levels - n_kept:,} of them too rare (fewer than {ROWS_PER_CATEGORY} "
+            f"rows) or too many to tell apart; they hold {pooled:.0%} of the rows and count as one: {advice}",
+            DataWarning,
+        )
 
 
 def _advise(name: str, levels: Sequence[Any]) -> str:
@@ -302,22 +316,36 @@ def _advise(name: str, levels: Sequence[Any]) -> str:
 def _make_category_axis(n_levels: int, limit: int) -> Axis:
     """One function for each of the ``limit`` heaviest levels, one for all others, one for missing."""
     n_kept = min(n_levels, limit)
-    n_functions = n_kept + 2
     owner = np.minimum(np.arange(n_levels + 2), n_kept)
     owner[-1] = n_kept + 1
-    dense = np.zeros((n_levels + 2, n_functions, 1))
-    dense[np.arange(n_levels + 2), owner, 0] = 1.0
-    expansion = np.eye(n_functions)[:, : n_kept + 1]
-    return Axis(pack_basis(dense), expansion, {}, (n_functions - 1,))
+    return _make_level_axis(owner)
+
+
+def _make_level_axis(owner: NDArray[np.int64]) -> Axis:
+    """One function a level, of which each cell has one; the last two are all others and missing."""
+    n_functions = int(owner[-1]) + 1
+    basis = LocalBasis(owner.astype(np.int32), np.ones((len(owner), 1, 1)), n_functions)
+    return Axis(basis, np.eye(n_functions)[:, :-1], {}, (n_functions - 1,))
 
 
 def learn_numbers(
-    name: str, values: NDArray[np.float64], weights: NDArray[np.float64], grain: Grain = SMOOTH, *, may_spike: bool = True
+    name: str,
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    grain: Grain = SMOOTH,
+    *,
+    may_spike: bool = True,
+    is_code: bool = False,
 ) -> LearntColumn:
-    """Learn a number column: levels if it has few values, else splines with spikes beside them where those may be."""
+    """Learn a number column: levels if it has few values, else splines with spikes beside them where those may be.
+
+    A code (store, week) has an effect of its own for each of its values beside the curve; its side of a pair stays a curve.
+    """
     present = ~np.isnan(values)
     distinct, inverse = np.unique(values[present], return_inverse=True)
     totals = np.asarray(np.bincount(inverse, weights=weights[present], minlength=len(distinct)), dtype=np.float64)
+    if is_code:
+        return _learn_codes(name, distinct, totals, grain)
     if len(distinct) <= min(grain.max_levels, max(2.0, totals.sum() / ROWS_PER_LEVEL)):
         return _learn_levels(name, distinct, grain)
     is_spike = _find_spikes(totals) if may_spike else np.zeros(len(distinct), dtype=bool)
@@ -339,10 +367,36 @@ def _learn_levels(name: str, distinct: NDArray[np.float64], grain: Grain) -> Lea
     return _finish(name, cells, axes, tuple(distinct.tolist()))
 
 
-def _learn_spline(
-    name: str, distinct: NDArray[np.float64], totals: NDArray[np.float64], grain: Grain, is_spike: NDArray[np.bool_]
+def _learn_codes(
+    name: str, distinct: NDArray[np.float64], totals: NDArray[np.float64], grain: Grain
 ) -> LearntColumn:
-    smooth, mass = (distinct[~is_spike], totals[~is_spike]) if (~is_spike).sum() >= 4 else (distinct, totals)
+    """A free value for each number that has rows enough, beside a curve that all others lie on.
+
+    Hats have no curve beside free values: there every number is a level, and the others belong to the nearest.
+    """
+    ranked = np.lexsort((distinct, -totals))
+    kept = np.sort(ranked[: min(grain.axis_levels[0], int((totals >= ROWS_PER_CATEGORY).sum()))])
+    is_level = np.isin(np.arange(len(distinct)), kept)
+    if grain.degrees[0] == 1:
+        levels = replace(grain, axis_levels=(len(kept), *grain.axis_levels[1:]))
+        return _learn_levels(name, distinct[is_level], levels)
+    gap = float(np.diff(distinct).min()) / 2
+    column = _learn_spline(name, distinct, totals, grain, is_level, max(gap, _FLOAT32 * np.abs(distinct).max()))
+    return replace(column, encoder=replace(column.encoder, values=tuple(distinct[is_level].tolist())))
+
+
+def _learn_spline(
+    name: str,
+    distinct: NDArray[np.float64],
+    totals: NDArray[np.float64],
+    grain: Grain,
+    is_spike: NDArray[np.bool_],
+    reach: float = np.inf,
+) -> LearntColumn:
+    """Curves on knots at quantiles, and beside them spikes; those of a code, which have a reach, for the main effect only."""
+    is_code = np.isfinite(reach)
+    is_apart = ~is_spike if not is_code and (~is_spike).sum() >= 4 else np.ones(len(distinct), dtype=bool)
+    smooth, mass = distinct[is_apart], totals[is_apart]
     n_intervals = int(np.clip(totals.sum() / ROWS_PER_INTERVAL, 2, grain.n_intervals)) // 2 * 2
     inner = _weighted_quantiles(smooth, mass, np.linspace(0, 1, n_intervals + 1)[1:-1])
     inner = np.unique([_halfway(smooth, value) for value in inner])
@@ -350,13 +404,17 @@ def _learn_spline(
     middle = np.diff(_weighted_quantiles(distinct, totals, np.array([0.05, 0.95])))[0]
     is_heavy = distinct[-1] - distinct[0] > HEAVY_TAIL_RATIO * max(middle, 0.0)
     scale = np.linspace(0.0, 1.0, len(knots)) if is_heavy else knots
-    cells = _Cells.from_knots(knots, distinct, is_spike)
+    cells = _Cells.from_knots(knots, distinct, is_spike, reach)
+    is_free = is_spike[cells.spike_of]
     data_scale = np.interp(distinct, knots, scale)
     spread = np.sqrt(12 * np.cov(data_scale, aweights=totals, ddof=0))
     axes = []
     for step, degree in zip(grain.nesting, grain.degrees, strict=True):
         kept = np.unique(np.append(scale[::step], scale[-1]))
-        axes.append(_make_number_axis(cells, knots, scale, kept, degree, is_spike[cells.spike_of], data_scale, float(spread)))
+        axes.append(_make_number_axis(cells, knots, scale, kept, degree, is_free, data_scale, float(spread)))
+        if is_code:
+            axes[-1] = replace(axes[-1], is_code=len(axes) == 1)
+            is_free = np.zeros_like(is_free)
     return _finish(name, cells, axes, ())
 
 
@@ -423,15 +481,19 @@ class _Cells:
         return cls(distinct, distinct, np.ones(len(distinct), dtype=bool), np.arange(len(distinct)), edges)
 
     @classmethod
-    def from_knots(cls, knots: NDArray[np.float64], distinct: NDArray[np.float64], is_spike: NDArray[np.bool_]) -> "_Cells":
+    def from_knots(
+        cls, knots: NDArray[np.float64], distinct: NDArray[np.float64], is_spike: NDArray[np.bool_], reach: float = np.inf
+    ) -> "_Cells":
+        """Cells between knots, and one a spike: halfway to the next values, and no further than its reach."""
         spikes = np.flatnonzero(is_spike)
-        below = [cut_between(distinct[s - 1], distinct[s]) if s else -np.inf for s in spikes]
-        above = [cut_between(distinct[s], distinct[s + 1]) if s + 1 < len(distinct) else np.inf for s in spikes]
+        halfway = np.array([-np.inf, *(cut_between(a, b) for a, b in pairwise(distinct)), np.inf])
+        below = np.maximum(halfway[spikes], distinct[spikes] - reach)
+        above = np.minimum(halfway[spikes + 1], distinct[spikes] + reach)
         inside = np.zeros(len(knots), dtype=bool)
-        for low, high in zip(below, above, strict=True):
-            inside |= (knots > low) & (knots < high)
+        begins = np.searchsorted(below, knots) - 1  # the last spike that begins before a knot
+        inside = (begins >= 0) & (knots < above[np.maximum(begins, 0)]) if len(spikes) else inside
         free = knots[1:-1][~inside[1:-1]]
-        edges = np.unique(np.concatenate([free, [e for e in (*below, *above) if np.isfinite(e)]]))
+        edges = np.unique(np.concatenate([free, below[np.isfinite(below)], above[np.isfinite(above)]]))
         bounds = np.concatenate([[-np.inf], edges, [np.inf]])
         owner = np.searchsorted(edges, distinct[spikes])
         is_point = np.zeros(len(edges) + 1, dtype=bool)
@@ -467,28 +529,30 @@ def _make_number_axis(
     point_scale = data_scale[cells.spike_of] if n_points else np.empty(0)
     nodes = np.linspace(0.0, 1.0, degree + 1)
     inverse = np.linalg.inv(np.vander(nodes, increasing=True))
-    dense = np.zeros((len(cells.lows) + 1, n_own + n_raw, degree + 1))
+    dense = np.zeros((len(cells.lows) + 1, n_raw, degree + 1))
+    owner = np.full(len(dense), -1)
     expansion = np.vstack([np.zeros((n_own, n_raw)), np.eye(n_raw)])
     own = point = 0
+    curves = _evaluate(sequence, degree, n_raw, point_scale) if n_points else np.empty((0, n_raw))
     for cell in range(len(cells.lows)):
         if cells.is_point[cell]:
-            curve = _evaluate(sequence, degree, n_raw, point_scale[point : point + 1])[0]
+            curve = curves[point]
             if is_free[point]:
-                dense[cell, own, 0] = 1.0
+                owner[cell] = own
                 expansion[own] = curve
                 own += 1
             else:
-                dense[cell, n_own:, 0] = curve
+                dense[cell, :, 0] = curve
             point += 1
             continue
         x = cells.lows[cell] + nodes * (cells.highs[cell] - cells.lows[cell])
-        dense[cell, n_own:, :] = (inverse @ _evaluate(sequence, degree, n_raw, np.interp(x, knots, scale))).T
-    dense[-1, n_own - 1, 0] = 1.0
+        dense[cell] = (inverse @ _evaluate(sequence, degree, n_raw, np.interp(x, knots, scale))).T
+    owner[-1] = n_own - 1
     # Levels are steps as often as curves: their differences stop at the second order.
     highest = 2 if spread is None else 3
     unit = float(len(kept)) if spread is None else spread
     roughness = {order: _compute_roughness(kept, degree, min(order, highest), unit) for order in (2, 3)}
-    return Axis(pack_basis(dense), expansion, roughness, tuple(range(n_own)))
+    return Axis(pack_basis(dense, owner, n_own), expansion, roughness, tuple(range(n_own)))
 
 
 def _evaluate(sequence: NDArray[np.float64], degree: int, n_raw: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -530,22 +594,32 @@ def _difference_roughness(kept: NDArray[np.float64], order: int, spread: float) 
     return np.asarray(differences * np.sqrt(gaps)[:, None] * spread ** (order - 0.5))
 
 
-def pack_basis(dense: NDArray[np.float64]) -> LocalBasis:
+def pack_basis(
+    dense: NDArray[np.float64], owner: NDArray[np.int64] | None = None, n_own: int = 0
+) -> LocalBasis:
     """Store only the functions active in each cell.
 
     Parameters
     ----------
-    dense : ndarray of shape (n_cells, n_functions, degree + 1), float64
+    dense : ndarray of shape (n_cells, n_shared, degree + 1), float64
+    owner : ndarray of shape (n_cells,), int64, optional
+        Of each cell, which of ``n_own`` functions before the shared ones is 1 there in place of all others; -1 if none.
     """
+    is_owned = np.zeros(len(dense), dtype=bool) if owner is None else owner >= 0
     active = np.abs(dense).max(axis=2) > 1e-14
     begin = np.argmax(active, axis=1)
-    end = active.shape[1] - np.argmax(active[:, ::-1], axis=1)
+    end = np.where(is_owned, begin + 1, active.shape[1] - np.argmax(active[:, ::-1], axis=1))
     width = int((end - begin).max())
-    first = np.minimum(begin, dense.shape[1] - width).astype(np.int32)
+    begin = np.minimum(begin, dense.shape[1] - width)
     used = np.abs(dense).max(axis=(0, 1)) > 1e-14
-    n_powers = int(np.flatnonzero(used).max()) + 1
-    picked = np.take_along_axis(dense, (first[:, None] + np.arange(width))[:, :, None], axis=1)
-    return LocalBasis(first, np.ascontiguousarray(picked[:, :, :n_powers]), dense.shape[1])
+    n_powers = int(np.flatnonzero(used).max(initial=0)) + 1
+    picked = np.take_along_axis(dense, (begin[:, None] + np.arange(width))[:, :, None], axis=1)[:, :, :n_powers]
+    first = begin + n_own
+    if owner is not None:
+        first[is_owned] = np.minimum(owner[is_owned], n_own + dense.shape[1] - width)
+        picked[is_owned] = 0.0
+        picked[is_owned, owner[is_owned] - first[is_owned], 0] = 1.0
+    return LocalBasis(first.astype(np.int32), np.ascontiguousarray(picked), n_own + dense.shape[1])
 
 
 def _finish(name: str, cells: _Cells, axes: list[Axis], values: tuple[float, ...]) -> LearntColumn:

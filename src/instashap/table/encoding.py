@@ -1,7 +1,7 @@
 """Tables as ``(cell, t)``, block by block."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,22 +122,45 @@ def _join(parts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def learn_table(
-    table: Table, weights: NDArray[np.float64], grain: Grain = SMOOTH, without_spikes: Collection[int] = ()
+    table: Table,
+    weights: NDArray[np.float64],
+    grain: Grain = SMOOTH,
+    without_spikes: Collection[int] = (),
+    codes: Collection[int] = (),
 ) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
     """Learn every column of a table; rows of weight 0 should have been dropped.
 
-    Values of the columns ``without_spikes`` all lie on the curve, however many rows share one.
+    Values of the columns ``without_spikes`` all lie on the curve, however many rows share one; those of ``codes`` have a main
+    effect each, in no order.
     """
+    grain = _share_levels(table, grain, codes)
     numeric = iter(range(table.numbers.shape[1]))
     categories = iter(zip(table.categories, table.is_ordered or [False] * len(table.categories), strict=True))
     learnt = []
     for position, (name, is_category) in enumerate(zip(table.schema.names, table.schema.is_category, strict=True)):
         if is_category:
-            (codes, levels), is_ordered = next(categories)
-            learnt.append(learn_categories(name, codes, levels, weights, grain, is_ordered))
+            (found, levels), is_ordered = next(categories)
+            learnt.append(learn_categories(name, found, levels, weights, grain, is_ordered))
         else:
             values = np.asarray(table.numbers[:, next(numeric)], dtype=np.float64)
             if np.isinf(values).any():
                 TableEncoder._refuse_infinite(values, name)
-            learnt.append(learn_numbers(name, values, weights, grain, may_spike=position not in without_spikes))
+            may_spike, is_code = position not in without_spikes, position in codes
+            learnt.append(learn_numbers(name, values, weights, grain, may_spike=may_spike, is_code=is_code))
     return TableEncoder(table.schema, tuple(column.encoder for column in learnt)), tuple(learnt)
+
+
+def _share_levels(table: Table, grain: Grain, codes: Collection[int]) -> Grain:
+    """A grain whose main effects tell no more levels apart than a table may, all columns together."""
+    numbers = [position for position, is_category in enumerate(table.schema.is_category) if not is_category]
+    coded = [place for place, position in enumerate(numbers) if position in codes]
+    of_codes = [len(np.unique(table.numbers[:, place])) for place in coded]
+    counts = sorted([len(levels) for _, levels in table.categories] + of_codes)
+    left = most = grain.axis_levels[0]
+    for place, count in enumerate(counts):
+        most = left // (len(counts) - place)
+        if count > most:
+            break
+        left -= count
+        most = grain.axis_levels[0]
+    return replace(grain, axis_levels=(max(most, grain.axis_levels[1]), *grain.axis_levels[1:]))
