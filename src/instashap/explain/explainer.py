@@ -15,10 +15,12 @@ from .._errors import NotFittedError
 from .._validation import check_choice, check_outputs, check_weights, find_column
 from ..game.terms import spell_out
 from ..table.columns import Table, read_table
-from ..trust.rows import compute_row_trust
+from ..table.reach import Place
+from ..trust.rows import compute_row_trust, find_strangeness
 from .drift import DriftReport, check_drift
 from .explanation import Explanation, format_value
 from .fitted import FittedGame, follow_recipe, load_fitted
+from .outside import name_outside, place_rows, warn_outside
 from .pickling import check_pickle
 from .progress import show_progress
 
@@ -257,6 +259,7 @@ class Explainer:
         Returns
         -------
         Explanation
+            Rows outside the fitted ones are named (``outside``, ``new_pairs``), with one warning if they are many or far.
             Each row has a ``trust``, how much of its output the values carry, and a ``trust_interval``. The first call after
             ``fit`` learns how large residuals are where: a small fit to the rows held out.
 
@@ -272,8 +275,13 @@ class Explainer:
         values = fitted.compute_shapley_values(table, self.n_jobs)
         spread = fitted.look_up(fitted.get_errors().credits, table, self.n_jobs) if errors else None
         base = np.tile(fitted.model.base_value, (table.n_rows, 1))
-        trust, interval = _compute_trust(fitted, table, values)
+        place = place_rows(fitted, table)
+        trust, interval = _compute_trust(fitted, table, values, place)
         explanation = replace(_make_explanation(fitted, table, values, base), trust=trust, trust_interval=interval)
+        if place is not None:
+            warn_outside(place, fitted.schema.names)
+            outside, pairs = name_outside(place, fitted.schema.names)
+            explanation = replace(explanation, outside=outside, new_pairs=pairs)
         return explanation if spread is None else replace(explanation, standard_errors=_squeeze(spread))
 
     def refine(
@@ -758,13 +766,14 @@ def _make_explanation(
 
 
 def _compute_trust(
-    fitted: FittedGame, table: Table, values: NDArray[np.float64]
+    fitted: FittedGame, table: Table, values: NDArray[np.float64], place: Place | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Share of each row's output carried, and its interval, where the fit's held-out residuals are known."""
     if fitted.residuals is None and fitted.record is None:
         return None, None
     bases = [column.bases[0] for column in fitted.encoder.columns]
-    return compute_row_trust(fitted.get_residuals(), fitted.encoder.encode(table), bases, values)
+    strangeness = None if place is None else find_strangeness(place, fitted.players)
+    return compute_row_trust(fitted.get_residuals(), fitted.encoder.encode(table), bases, values, strangeness)
 
 
 def _squeeze(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,6 +44,11 @@ class Explanation:
         length and the size residuals typically have where the row lies. Of a model trained on labels: of the label.
     trust_interval : ndarray of shape (n_rows, 2), or None
         Between which ends that share lies in nine rows of ten.
+    outside : tuple of tuple of str, or None
+        For each row, the columns whose value lies outside the fitted rows: beyond their range, or a level (or missing) that
+        none of them has. Mostly empty.
+    new_pairs : tuple of tuple of (str, str), or None
+        For each row, columns whose values are each among the fitted ones, but combined as in no fitted row ("no such row").
     game : str
         What "absent" means: ``"conditional"`` and others.
     index : object
@@ -65,6 +70,8 @@ class Explanation:
     standard_errors: NDArray[np.float64] | None = None
     trust: NDArray[np.float64] | None = None
     trust_interval: NDArray[np.float64] | None = None
+    outside: tuple[tuple[str, ...], ...] | None = None
+    new_pairs: tuple[tuple[tuple[str, str], ...], ...] | None = None
     game: str = "conditional"
     index: Any = None
     level_orders: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -107,6 +114,8 @@ class Explanation:
             standard_errors=None if self.standard_errors is None else self.standard_errors[kept_rows][:, kept_features],
             trust=None if self.trust is None else self.trust[kept_rows],
             trust_interval=None if self.trust_interval is None else self.trust_interval[kept_rows],
+            outside=None if self.outside is None else tuple(self.outside[row] for row in kept_rows),
+            new_pairs=None if self.new_pairs is None else tuple(self.new_pairs[row] for row in kept_rows),
             index=None if self.index is None else self.index[kept_rows],
         )
         return cut if isinstance(outputs, slice) and outputs == slice(None) else cut._take_outputs(outputs)
@@ -171,7 +180,27 @@ class Explanation:
 
     def __repr__(self) -> str:
         axes = "rows, features, outputs" if self.has_outputs else "rows, features"
-        return f"Explanation of {' × '.join(map(str, self.shape))} ({axes}); {self.game} game; {self.output_transform}"
+        note = self._describe_outside()
+        return (
+            f"Explanation of {' × '.join(map(str, self.shape))} ({axes}); {self.game} game; {self.output_transform}"
+            f"{f'; {note}' if note else ''}"
+        )
+
+    def _describe_outside(self) -> str:
+        """How many rows are not like the fitted ones, or nothing."""
+        n_outside = sum(map(bool, self.outside or ()))
+        n_new = sum(bool(pairs) and not names for pairs, names in zip(self.new_pairs or (), self.outside or (), strict=True))
+        parts = [f"{n_outside:,} rows outside the data"] * bool(n_outside) + [f"{n_new:,} like no fitted row"] * bool(n_new)
+        return ", ".join(parts)
+
+    def describe_place(self, row: int) -> str:
+        """What sets a row apart from the fitted ones, as a phrase; empty for an ordinary row."""
+        names = self.outside[row] if self.outside else ()
+        pairs = self.new_pairs[row] if self.new_pairs else ()
+        phrases = [f"outside the data: {', '.join(names)}"] * bool(names)
+        if pairs:
+            phrases.append(f"no such row: {', '.join(' with '.join(pair) for pair in pairs[:3])}")
+        return "; ".join(phrases)
 
     def _repr_html_(self) -> str:
         """A small table for notebooks: the first rows, features by mean absolute value."""
@@ -184,6 +213,7 @@ class Explanation:
         hidden = [
             f"{len(self) - _HTML_ROWS:,} more rows" if len(self) > _HTML_ROWS else "",
             f"{len(self.feature_names) - _HTML_FEATURES} more features" if len(self.feature_names) > _HTML_FEATURES else "",
+            html.escape(self._describe_outside()),
         ]
         note = ", ".join(part for part in hidden if part)
         title = f"<p><b>Shapley values</b> ({html.escape(self.game)} game): {html.escape(self.output_transform)}</p>"
@@ -196,7 +226,9 @@ class Explanation:
             f"<small>{html.escape(format_value(self.data[row, j]))}</small></td>"
             for j in order
         )
-        return f"<tr><td>{self.predictions[row]:.5g}</td><td>{self.base_values[row]:.5g}</td>{cells}</tr>"
+        place = self.describe_place(row)
+        note = f"<br><small>{html.escape(place)}</small>" if place else ""
+        return f"<tr><td>{self.predictions[row]:.5g}{note}</td><td>{self.base_values[row]:.5g}</td>{cells}</tr>"
 
 
 def find_features(key: Any, names: Sequence[str]) -> Any:

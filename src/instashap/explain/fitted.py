@@ -21,6 +21,7 @@ from ..table.bases import ColumnEncoder, LearntColumn, LocalBasis
 from ..table.columns import Schema, Table, read_table
 from ..table.containers import open_container
 from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
+from ..table.reach import Reach, learn_reach
 from ..table.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class FittedGame:
         From which standard errors are looked up; None until they are asked for, see :meth:`get_errors`.
     residuals : ResidualReference or None
         How far the model usually lies from this one; see :meth:`get_residuals`.
+    reach : Reach or None
+        Where the fitted rows lie; see :meth:`get_reach`.
     audit : TrustReport, dict or None
         How far to believe explanations, as JSON after loading; see :meth:`get_audit`.
     recipe : Recipe or None
@@ -102,6 +105,7 @@ class FittedGame:
     rows: GameRows | None = field(repr=False, default=None, compare=False)
     errors: Deviations | None = field(repr=False, default=None, compare=False)
     residuals: ResidualReference | None = field(repr=False, default=None, compare=False)
+    reach: Reach | None = field(repr=False, default=None, compare=False)
     audit: TrustReport | dict[str, Any] | None = field(repr=False, default=None, compare=False)
     recipe: Recipe | None = field(repr=False, default=None)
 
@@ -152,6 +156,12 @@ class FittedGame:
             object.__setattr__(self, "residuals", describe_residuals(self.get_record("check() needs")))
         assert self.residuals is not None
         return self.residuals
+
+    def get_reach(self) -> Reach | None:
+        """Where the fitted rows lie: computed on first use, or read from the file; None where neither is there."""
+        if self.reach is None and (self.rows or self.record):
+            object.__setattr__(self, "reach", learn_reach(self.encoder, self.get_rows().encoded))
+        return self.reach
 
     def get_audit(self) -> TrustReport:
         """The cross-fitted audit of the fit: in short if none was asked for, or read from the file; raises as above."""
@@ -257,6 +267,9 @@ class FittedGame:
         if self.residuals is not None or self.record is not None:
             fitted["residuals"], residuals = self.get_residuals().pack()
             arrays |= residuals
+        if (reach := self.get_reach()) is not None:
+            fitted["reach"], region = reach.pack()
+            arrays |= region
         if self.audit is not None or self.record is not None:
             fitted["audit"] = self.get_audit().to_dict()
         if self.recipe is not None:
@@ -350,7 +363,14 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         errors = _unpack_errors(model, arrays)
         residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
         recipe = Recipe.from_json(fitted["recipe"]) if "recipe" in fitted else None
-        later = {"errors": errors, "residuals": residuals, "audit": fitted.get("audit"), "recipe": recipe}
+        reach = Reach.unpack(fitted["reach"], arrays) if "reach" in fitted else None
+        later = {
+            "errors": errors,
+            "residuals": residuals,
+            "reach": reach,
+            "audit": fitted.get("audit"),
+            "recipe": recipe,
+        }
         return FittedGame(encoder, model, *names, *described, **later), content
     except KeyError as error:
         raise FileFormatError(f"{path} is not a saved explainer: it lacks {error}") from error

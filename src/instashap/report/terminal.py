@@ -81,7 +81,9 @@ def _say_trust(one: Explanation) -> str | None:
     if one.trust is None or one.trust_interval is None:
         return None
     low, high = one.trust_interval[0]
-    return f"trust {percent(float(one.trust[0]))} ({percent(float(low))} to {percent(float(high))})"
+    place = one.describe_place(0)
+    note = f"; {place}" if place else ""
+    return f"trust {percent(float(one.trust[0]))} ({percent(float(low))} to {percent(float(high))}){note}"
 
 
 def check_terminal() -> None:

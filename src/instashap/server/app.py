@@ -14,10 +14,11 @@ from .._optional import require
 from ..additive.lookup import Lookup, LookupTerm, make_lookup
 from ..explain.explainer import Explainer
 from ..explain.fitted import FittedGame
+from ..explain.outside import name_outside
 from ..report.page import render_page
 from ..report.summary import summarise
 from ..table.columns import Table
-from ..trust.rows import compare_with_residuals
+from ..trust.rows import compare_with_residuals, find_strangeness
 from .limits import Limits
 from .metrics import Metrics
 from .rows import read_rows
@@ -116,6 +117,7 @@ class _Service:
         self.orjson = require("orjson", "server", "services")
         self.response = require("starlette.responses", "server", "services").Response
         has_trust = self.fitted.residuals is not None or self.fitted.record is not None
+        self.reach = self.fitted.get_reach()
         self.scales = _make_scales(self.fitted) if has_trust else None
 
     def answer(self, content: Any, status: int = 200) -> Any:
@@ -176,10 +178,14 @@ class _Service:
             "game": fitted.game,
             **self._describe(),
         }
+        place = None if self.reach is None else self.reach.place(table, encoded)
+        if place is not None:
+            answer["outside"], answer["no_such_row"] = name_outside(place, fitted.schema.names)
         if self.scales is not None:
             reference = fitted.get_residuals()
             logs = reference.level + self.scales.apply(encoded)[:, 0, 0]
-            answer["trust"], answer["trust_interval"] = compare_with_residuals(reference, logs, values)
+            strangeness = None if place is None else find_strangeness(place, fitted.players)
+            answer["trust"], answer["trust_interval"] = compare_with_residuals(reference, logs, values, strangeness)
         if content.get("errors") is True:
             answer["standard_errors"] = self._squeeze(self._look_up_errors(table))
         return answer

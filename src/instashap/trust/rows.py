@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +10,45 @@ from numpy.typing import NDArray
 from ..additive.residuals import ROUNDING, ResidualReference
 from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
+from ..table.reach import Place
+
+
+class Strangeness(NamedTuple):
+    """Where rows lie outside the fitted ones, by feature.
+
+    Attributes
+    ----------
+    is_lone : ndarray of shape (n_rows, n_players), bool
+        Whether a feature's value, or its combination with another's, is one that no fitted row is near.
+    distances : ndarray of shape (n_rows,), float64
+        How far all values together lie beyond the ranges, in lengths of these; 1 for each unseen level.
+    """
+
+    is_lone: NDArray[np.bool_]
+    distances: NDArray[np.float64]
+
+
+def find_strangeness(place: Place, players: Sequence[int]) -> Strangeness | None:
+    """Where rows lie outside, by feature; None if none does."""
+    lone = place.is_lone
+    if not lone.any():
+        return None
+    is_lone = np.zeros((len(lone), max(players) + 1), dtype=bool)
+    for column, player in enumerate(players):
+        is_lone[:, player] |= lone[:, column]
+    return Strangeness(is_lone, place.distances.sum(axis=1))
+
 
 # Held-out residuals lie between these quantiles of their sizes in nine rows of ten.
 _LEVELS = (0.05, 0.5, 0.95)
 
 
 def compute_row_trust(
-    reference: ResidualReference, encoded: Encoded, bases: Sequence[LocalBasis], values: NDArray[np.float64]
+    reference: ResidualReference,
+    encoded: Encoded,
+    bases: Sequence[LocalBasis],
+    values: NDArray[np.float64],
+    strangeness: Strangeness | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Share of each row's output that its values carry, and a 90 % interval: shapes (n_rows,), (n_rows, 2).
 
@@ -32,22 +65,33 @@ def compute_row_trust(
         Of each column, for its main effect.
     values : ndarray of shape (n_rows, n_players, n_outputs), float64
         Shapley values.
+    strangeness : Strangeness, optional
+        Where rows lie outside the fitted ones: bars of such features count as left, not as carried, and so does an output's
+        spread for every length of the range that a value lies beyond it. Nothing is known there about how far the model lies
+        from the bars, so the interval begins at 0.
     """
     logs = np.full(len(encoded.cells), reference.level)
     for column, (basis, curves) in enumerate(zip(bases, reference.curves, strict=True)):
         logs += basis.combine(encoded.cells[:, column], encoded.offsets[:, column], curves[:, :1])[:, 0]
-    return compare_with_residuals(reference, logs, values)
+    return compare_with_residuals(reference, logs, values, strangeness)
 
 
 def compare_with_residuals(
-    reference: ResidualReference, logs: NDArray[np.float64], values: NDArray[np.float64]
+    reference: ResidualReference,
+    logs: NDArray[np.float64],
+    values: NDArray[np.float64],
+    strangeness: Strangeness | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Trust and its interval, as above, from the log scale of each row's residuals, shape (n_rows,)."""
     typical = pick_typical_sizes(reference.sizes)
     sizes = np.maximum(np.exp(logs)[:, None] * typical - ROUNDING, 0.0)  # (n_rows, 3), in spreads
-    bars = np.sqrt(((np.abs(values).sum(axis=1) / reference.spread) ** 2).sum(axis=1))[:, None]
-    whole = bars + sizes
+    sums = np.abs(values).sum(axis=1)
+    known = sums if strangeness is None else np.where(strangeness.is_lone[:, :, None], 0.0, np.abs(values)).sum(axis=1)
+    bars, all_bars = (np.sqrt(((each / reference.spread) ** 2).sum(axis=1))[:, None] for each in (known, sums))
+    whole = all_bars + sizes + (0.0 if strangeness is None else strangeness.distances[:, None])
     shares = np.divide(bars, whole, out=np.ones_like(whole), where=whole > ROUNDING)
+    if strangeness is not None:
+        shares[strangeness.is_lone.any(axis=1), 2] = 0.0
     return shares[:, 1], shares[:, [2, 0]]
 
 
