@@ -21,9 +21,9 @@ const { decodeArrays, makeScorer } = require(process.argv[1]);
 const { fitted, arrays, rows } = JSON.parse(require("fs").readFileSync(0, "utf8"));
 const scorer = makeScorer(fitted, decodeArrays(arrays));
 const scored = rows.map((row) => {
-  const { prediction, effects, values, trust } = scorer.score(row);
+  const { prediction, effects, values, trust, place } = scorer.score(row);
   const alone = fitted.value_sets.map((columns, term) => [...scorer.evaluateTerm(term, columns.map((column) => row[column]))]);
-  return { prediction: [...prediction], effects: effects.map((each) => [...each]), values: [...values], trust, alone };
+  return { prediction: [...prediction], effects: effects.map((each) => [...each]), values: [...values], trust, place, alone };
 });
 console.log(JSON.stringify(scored));
 """
@@ -65,7 +65,8 @@ def test_scores_are_pythons(explainer: instashap.Explainer, table: pd.DataFrame,
     rows = make_edge_rows(explainer, table.astype({"rooms": float}))
     rows.loc[5:9, "town"] = "nowhere in the fit"
     scored = score_in_node(path, rows)
-    explanation = explainer(rows)
+    with pytest.warns(instashap.DataWarning, match="not like the fitted rows"):
+        explanation = explainer(rows)
     effects = explainer.interaction_values(rows)
     np.testing.assert_allclose([each["prediction"] for each in scored], explainer.predict(rows), rtol=0, atol=1e-9)
     np.testing.assert_allclose([each["effects"] for each in scored], effects, rtol=0, atol=1e-9)
@@ -76,6 +77,12 @@ def test_scores_are_pythons(explainer: instashap.Explainer, table: pd.DataFrame,
     assert explanation.trust is not None
     expected = np.column_stack([explanation.trust, explanation.trust_interval])
     np.testing.assert_allclose(trust, expected, rtol=0, atol=1e-9)
+    names = explainer.feature_names_in_
+    assert [tuple(names[column] for column in each["place"]["outside"]) for each in scored] == list(explanation.outside)
+    pairs = [tuple((names[first], names[second]) for first, second in each["place"]["pairs"]) for each in scored]
+    assert pairs == list(explanation.new_pairs)
+    assert any(explanation.outside)
+    assert any(explanation.new_pairs)
 
 
 def test_a_hand_made_game_is_scored_by_hand(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import make_friedman1
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -66,3 +67,57 @@ def test_other_games_have_no_held_out_residuals() -> None:
     X = np.random.default_rng(0).normal(size=(60, 2))
     explainer = Explainer(lambda X: X.sum(axis=1), order=1, value_function=instashap.Baseline(X[0])).fit(X)
     assert explainer(X[:3]).trust is None
+
+
+def _fit_prices() -> tuple[Explainer, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"price": rng.uniform(100, 200, 2000), "town": rng.choice(["a", "b"], 2000)})
+    return Explainer(order=1).fit(X, outputs=(X["price"] + 50.0 * (X["town"] == "a")).to_numpy()), X
+
+
+def test_trust_falls_with_the_distance_and_names_the_column(tmp_path: Path) -> None:
+    explainer, X = _fit_prices()
+    near = explainer(X[:50])
+    assert near.outside == near.new_pairs == ((),) * 50
+    assert near.trust.min() > 0.9
+    spread = np.std(X["price"] + 50.0 * (X["town"] == "a"))
+    previous = near.trust
+    for price in (250.0, 1000.0, 1e6):
+        with pytest.warns(instashap.DataWarning, match="50 of 50 rows are not like the fitted rows .* most often in 'price'"):
+            far = explainer(X[:50].assign(price=price))
+        assert set(far.outside) == {("price",)}
+        assert (far.trust < previous).all()
+        # the town's bar alone is carried; the price's, and a spread for each length of its range, are not
+        length = (price - X["price"].max()) / np.ptp(X["price"])
+        own = np.abs(far.values)
+        most = own[:, 1] / (own.sum(axis=1) + spread * length)  # less what held-out rows leave
+        assert (far.trust <= most).all()
+        assert (far.trust >= 0.95 * most).all()
+        assert (far.trust_interval[:, 0] == 0).all()
+        previous = far.trust
+    assert previous.max() < 1e-3
+    explainer.save(tmp_path / "e.insta")
+    with pytest.warns(instashap.DataWarning, match="not like the fitted rows"):
+        loaded = instashap.load(tmp_path / "e.insta")(X[:50].assign(price=1e6))
+    assert loaded.outside == far.outside
+    np.testing.assert_array_equal(loaded.trust, far.trust)
+    assert loaded[3:5].outside == (("price",),) * 2
+    assert "50 rows outside the data" in repr(loaded)
+    assert "outside the data: price" in loaded._repr_html_()
+
+
+def test_rows_of_unseen_levels_alone_carry_nothing() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({name: rng.choice(list("abc"), 1000) for name in ("one", "two")})
+    explainer = Explainer(order=1).fit(X, outputs=(X == "a").to_numpy() @ np.array([1.0, 2.0]))
+    with pytest.warns(instashap.DataWarning, match="outside a column's range or levels"):
+        explanation = explainer(pd.DataFrame({"one": ["x"], "two": ["y"]}))
+    assert explanation.outside == (("one", "two"),)
+    assert explanation.trust[0] == 0.0
+
+
+def test_one_row_a_little_outside_among_many_is_named_without_a_warning() -> None:
+    explainer, X = _fit_prices()
+    explanation = explainer(pd.concat([X[:99], X[:1].assign(price=220.0)]))
+    assert explanation.outside[-1] == ("price",)
+    assert not any(explanation.outside[:-1])

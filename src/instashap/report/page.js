@@ -515,6 +515,7 @@
     shown.dataset.value = prediction;
     showProbability(scored);
     showTrust(scored.trust);
+    showPlace(scored.place);
     drawWaterfall(scored);
     clearTimeout(said);
     said = setTimeout(() => tell(scored), 400);
@@ -543,6 +544,16 @@
     byId("trust-range").style.left = `${100 * trust.low}%`;
     byId("trust-range").style.width = `${100 * (trust.high - trust.low)}%`;
     byId("trust-point").style.left = `${100 * trust.share}%`;
+  }
+
+  /** Where the row is not like the fitted ones: columns outside, and columns combined as in no row. */
+  function showPlace(place) {
+    const name = (column) => fitted.names[column];
+    const parts = [];
+    if (place !== null && place.outside.length) parts.push(`Outside the data: ${place.outside.map(name).join(", ")}.`);
+    if (place !== null && place.pairs.length)
+      parts.push(`No such row: ${place.pairs.slice(0, 3).map((pair) => pair.map(name).join(" with ")).join(", ")}.`);
+    byId("place").textContent = parts.length ? `${parts.join(" ")} The bars are a guess there.` : "";
   }
 
   /** What the row's features add, the largest first, from the average to the prediction. */

@@ -61,6 +61,9 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
     if summary.fitted.residuals is not None or summary.fitted.record is not None:
         fitted["residuals"], residuals = _pack_residuals(summary)
         arrays |= residuals
+    if (reach := summary.fitted.get_reach()) is not None:
+        fitted["reach"], region = reach.pack()
+        arrays |= region
     return {
         "title": title,
         "fitted": fitted,

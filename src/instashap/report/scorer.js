@@ -166,22 +166,66 @@
     };
   }
 
-  function computeTrust(residuals, main, values, nPlayers, nOutputs) {
+  /** The region of the fitted rows (table/reach.py). */
+  function readReach(fitted, arrays) {
+    if (!fitted.reach) return null;
+    return {
+      margin: fitted.reach.margin,
+      side: fitted.reach.side,
+      lows: arrays.reach_lows.data,
+      highs: arrays.reach_highs.data,
+      bins: fitted.columns.map((_, column) => arrays[`reach_bins_${pad(column)}`].data),
+      isSeen: arrays.reach_pairs.data,
+      hasPairs: arrays.reach_pairs.shape[0] > 0,
+    };
+  }
+
+  /** How far each column's value lies outside the fitted rows, and the pairs of columns combined as in none of them. */
+  function placeRow(reach, columns, places, row) {
+    if (reach === null) return null;
+    const parts = columns.map((_, column) => reach.bins[column][places[column][0]]);
+    const distances = columns.map(({ cells }, column) => {
+      const [low, high, value] = [reach.lows[column], reach.highs[column], row[column]];
+      if (cells === null && value !== null && value !== undefined) {
+        const length = high > low ? high - low : Math.max(Math.abs(low), 1);
+        const beyond = Math.max((low - value) / length, (value - high) / length);
+        if (beyond > reach.margin) return beyond;
+      }
+      return parts[column] < 0 ? 1 : 0;
+    });
+    const pairs = [];
+    const width = reach.side + 1;
+    for (let first = 0, number = 0; first < columns.length && reach.hasPairs; first++)
+      for (let second = first + 1; second < columns.length; second++, number++)
+        if (distances[first] === 0 && distances[second] === 0 &&
+            !reach.isSeen[number * width * width + parts[first] * width + parts[second]]) pairs.push([first, second]);
+    return { distances, outside: distances.flatMap((distance, column) => (distance > 0 ? [column] : [])), pairs };
+  }
+
+  function computeTrust(residuals, main, values, nPlayers, nOutputs, place, players) {
     if (residuals === null) return null;
+    const lone = new Set(place === null ? [] : [...place.outside, ...place.pairs.flat()].map((column) => players[column]));
+    const distance = place === null ? 0 : place.distances.reduce((sum, each) => sum + each, 0);
     let log = residuals.level;
     residuals.curves.forEach(({ shape, data }, column) => {
       main[column].values.forEach((weight, m) => (log += weight * data[(main[column].first + m) * shape[1]]));
     });
     let squares = 0;
+    let known = 0;
     for (let output = 0; output < nOutputs; output++) {
-      let length = 0;
-      for (let player = 0; player < nPlayers; player++) length += Math.abs(values[player * nOutputs + output]);
+      let [length, own] = [0, 0];
+      for (let player = 0; player < nPlayers; player++) {
+        const bar = Math.abs(values[player * nOutputs + output]);
+        length += bar;
+        if (!lone.has(player)) own += bar;
+      }
       squares += (length / residuals.spread[output]) ** 2;
+      known += (own / residuals.spread[output]) ** 2;
     }
-    const bars = Math.sqrt(squares);
-    const [high, share, low] = residuals.typical.map((size) => {
-      const whole = bars + Math.max(Math.exp(log) * size - ROUNDING, 0);
-      return whole > ROUNDING ? bars / whole : 1;
+    const [high, share, low] = residuals.typical.map((size, place) => {
+      const whole = Math.sqrt(squares) + Math.max(Math.exp(log) * size - ROUNDING, 0) + distance;
+      if (place === 2 && lone.size > 0) return 0;
+      return whole > ROUNDING ? Math.sqrt(known) / whole : 1;
     });
     return { share, low, high };
   }
@@ -194,6 +238,7 @@
     const columns = fitted.columns.map((_, column) => readColumn(fitted, arrays, column));
     const terms = fitted.value_sets.map((_, number) => readTerm(fitted, arrays, number, nPlayers, nOutputs));
     const residuals = readResiduals(fitted, arrays);
+    const reach = readReach(fitted, arrays);
 
     function addEffect(term, parts, effect) {
       for (let part = 0; part < term.nParts; part++)
@@ -225,8 +270,10 @@
         });
         for (let output = 0; output < nOutputs; output++) prediction[output] += effects[number][output];
       });
-      const trust = computeTrust(residuals, weights.map((each) => each[0]), values, nPlayers, nOutputs);
-      return { prediction, effects, values, trust };
+      const place = placeRow(reach, columns, places, row);
+      const main = weights.map((each) => each[0]);
+      const trust = computeTrust(residuals, main, values, nPlayers, nOutputs, place, fitted.players);
+      return { prediction, effects, values, trust, place };
     }
 
     return { score, evaluateTerm, base, nPlayers, nOutputs };

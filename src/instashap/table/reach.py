@@ -60,7 +60,7 @@ class Reach:
     ----------
     lows, highs : ndarray of shape (n_columns,), float64
         Of the number columns; NaN for categories.
-    bins : tuple of ndarray of shape (n_cells,), int64
+    bins : tuple of ndarray of shape (n_cells,), int32
         Of each column, the part of the grid a cell belongs to; -1 if no fitted row is in it.
     margin : float
         How far beyond an end is still inside, in lengths of the range.
@@ -72,7 +72,7 @@ class Reach:
 
     lows: NDArray[np.float64]
     highs: NDArray[np.float64]
-    bins: tuple[NDArray[np.int64], ...] = field(repr=False)
+    bins: tuple[NDArray[np.int32], ...] = field(repr=False)
     margin: float
     side: int
     is_seen: NDArray[np.bool_] = field(repr=False)
@@ -132,7 +132,7 @@ def learn_reach(encoder: TableEncoder, encoded: Encoded) -> Reach:
     return none
 
 
-def _count_pairs(bins: tuple[NDArray[np.int64], ...], encoded: Encoded, side: int) -> tuple[NDArray[np.int64], float]:
+def _count_pairs(bins: tuple[NDArray[np.int32], ...], encoded: Encoded, side: int) -> tuple[NDArray[np.int64], float]:
     """Rows by the parts of every two columns, shape (n_pairs, (side + 1)²), and the share of rows alone in any of them."""
     parts = np.stack([own[encoded.cells[:, column]] for column, own in enumerate(bins)], axis=1)
     pairs = _list_pairs(len(bins))
@@ -168,7 +168,7 @@ def _learn_ranges(encoder: TableEncoder, encoded: Encoded) -> tuple[NDArray[np.f
     return lows, highs, fitting[0] if fitting else MARGINS[-1]
 
 
-def _cut(encoder: TableEncoder, encoded: Encoded, position: int, side: int) -> NDArray[np.int64]:
+def _cut(encoder: TableEncoder, encoded: Encoded, position: int, side: int) -> NDArray[np.int32]:
     """Part of each cell: numbers in parts of like rows, categories the heaviest apart; missing values the last, -1 if empty."""
     column = encoder.columns[position]
     counts = np.bincount(encoded.cells[:, position], minlength=column.n_cells)
@@ -179,4 +179,4 @@ def _cut(encoder: TableEncoder, encoded: Encoded, position: int, side: int) -> N
     else:
         middles = (np.cumsum(known) - known / 2) / max(known.sum(), 1)
         parts = np.minimum((middles * side).astype(np.int64), side - 1)
-    return np.where(counts > 0, np.append(parts, side), -1)
+    return np.where(counts > 0, np.append(parts, side), -1).astype(np.int32)

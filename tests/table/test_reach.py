@@ -1,0 +1,77 @@
+"""Where fitted rows lie, on hand-made tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from instashap.table.columns import read_table
+from instashap.table.encoding import learn_table
+from instashap.table.reach import Reach, learn_reach
+
+
+def _learn(X):
+    table = read_table(X)
+    encoder, _ = learn_table(table, np.ones(table.n_rows))
+    reach = learn_reach(encoder, encoder.encode(table))
+
+    def place(Z):
+        rows = read_table(Z, table.schema)
+        return reach.place(rows, encoder.encode(rows))
+
+    return reach, place
+
+
+def _make_rows(n=2000):
+    rng = np.random.default_rng(0)
+    a = np.linspace(100, 200, n)
+    return pd.DataFrame({"a": a, "b": a + rng.normal(size=n), "town": np.where(np.arange(n) % 2, "x", "y")})
+
+
+def test_distances_are_lengths_of_the_range_beyond_the_margin():
+    reach, place = _learn(_make_rows())
+    assert reach.margin == 0.1
+    rows = pd.DataFrame({"a": [150.0, 209.9, 211.0, 300.0, 0.0], "b": 150.0, "town": "x"})
+    np.testing.assert_allclose(place(rows).distances[:, 0], [0, 0, 0.11, 1, 1])
+    np.testing.assert_array_equal(place(rows).distances[:, 1:], 0)
+
+
+def test_levels_and_missing_values_that_no_row_had_are_outside():
+    _, place = _learn(_make_rows())
+    rows = pd.DataFrame({"a": [150.0, np.nan, 150.0], "b": 150.0, "town": ["z", "x", None]})
+    np.testing.assert_array_equal(place(rows).distances, [[0, 0, 1], [1, 0, 0], [0, 0, 1]])
+
+
+def test_two_common_values_that_never_meet_are_a_new_pair_of_these_columns():
+    reach, place = _learn(_make_rows())
+    assert reach.side == 8
+    met = place(pd.DataFrame({"a": [110.0, 110.0], "b": [110.0, 190.0], "town": "x"}))
+    assert met.pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
+    np.testing.assert_array_equal(met.is_new_pair, [[False] * 3, [True, False, False]])
+    np.testing.assert_array_equal(met.is_lone, [[False] * 3, [True, True, False]])
+
+
+@pytest.mark.parametrize("law", ["gaussian", "heavy", "few rows", "correlated"])
+def test_new_rows_of_the_same_kind_are_rarely_flagged(law):
+    rng = np.random.default_rng(1)
+
+    def draw(n):
+        X = rng.normal(size=(n, 10))
+        if law == "heavy":
+            X = np.exp(X)
+        if law == "correlated":
+            X[:, 5:] = X[:, :5] + 0.1 * X[:, 5:]
+        return X
+
+    _, place = _learn(draw(150 if law == "few rows" else 2000))
+    new = place(draw(20_000))
+    assert ((new.distances > 0).any(axis=1) | new.is_new_pair.any(axis=1)).mean() < 0.02
+
+
+def test_a_file_holds_the_region():
+    reach, _ = _learn(_make_rows())
+    facts, arrays = reach.pack()
+    again = Reach.unpack(facts, arrays)
+    assert (again.margin, again.side) == (reach.margin, reach.side)
+    np.testing.assert_array_equal(again.is_seen, reach.is_seen)
+    for one, other in zip(again.bins, reach.bins, strict=True):
+        np.testing.assert_array_equal(one, other)
