@@ -272,3 +272,12 @@ def test_a_file_with_a_recipe_of_another_make_is_refused(sales: Any, tmp_path: P
     write_archive(tmp_path / "bad.insta", content, arrays)
     with pytest.raises(instashap.FileFormatError, match="a recipe holds 3 where a str is expected"):
         instashap.load(tmp_path / "bad.insta")
+
+
+def test_rows_outside_the_data_are_named(client: Any) -> None:
+    rows = [{"a": 0.1, "town": "north", "b": 0.1}, {"a": 1e6, "town": "nowhere", "b": 0.1}]
+    answer = client.post("/explain", json={"rows": rows}).json()
+    assert answer["outside"] == [[], ["a", "town"]]
+    assert answer["no_such_row"] == [[], []]
+    assert answer["trust"][1] < 1e-3 < answer["trust"][0]
+    assert answer["trust_interval"][1][0] == 0

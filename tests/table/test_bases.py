@@ -542,8 +542,9 @@ def test_a_code_has_a_free_value_for_each_number_and_what_lies_between_is_on_the
     assert len(axis.spikes) == 81  # and missing
     shown = _evaluate(column, 1, values)[:, :80]
     np.testing.assert_array_equal(shown, np.eye(80))
-    # 45 is none of them, nor are 39.6 and 49.4, more than half a step away; nothing holds there but the curve
-    between = _evaluate(column, 1, [45.0, 39.6, 49.4])
+    # 45 is none of them, nor are 3.5 and 49.4; nothing holds there but the curve
+    between = _evaluate(column, 1, [45.0, 3.5, 49.4])
+    np.testing.assert_array_equal(_evaluate(column, 1, np.float32([7.0])), _evaluate(column, 1, [7.0]))
     np.testing.assert_array_equal(between[:, :81], 0.0)
     assert _misfit(_curves(column, 1, values), values**3) < 1e-12  # a level stands on the curve
     for size in (2, 3):  # sides of pairs and triples stay curves

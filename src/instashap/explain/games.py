@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..additive.codes import find_codes
 from ..additive.differences import MANY_COLUMNS, MANY_REFERENCES, fit_components
 from ..additive.sample import sample_game
 from ..additive.sampled import SampledFitter
+from ..additive.search import AXIS_LIMITS
 from ..blackbox.model import BlackBox
 from ..blackbox.value_functions import CalledGame, Game, describe_function
 from ..game.coalitions import compute_shapley_size_law
@@ -101,6 +103,9 @@ def fit_value_function(
     weights = weights[kept]
     part = table.take(kept)
     encoder, columns = learn_table(part, weights)
+    codes = find_codes(part, encoder, columns, full, weights, AXIS_LIMITS[0]) if options.fitter == "closed-form" else ()
+    if codes:
+        encoder, columns = learn_table(part, weights, codes=codes)
     encoded = encoder.encode(part)
     size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
     if progress is not None:

@@ -33,6 +33,8 @@ POOLED_SHARE = 0.1
 LEVELS_PER_TABLE = 3000
 # Values nearer to each other than this share are one in float32.
 _FLOAT32 = 1e-6
+# A code holds so far about its value, as a share of the smallest step: any other number is another code.
+_CODE_REACH = 1e-3
 # Beyond this ratio of full range to the middle 90 % the roughness is measured on the scale of ranks (Gaussian: about 2.4).
 HEAVY_TAIL_RATIO = 6.0
 
@@ -380,8 +382,8 @@ def _learn_codes(
     if grain.degrees[0] == 1:
         levels = replace(grain, axis_levels=(len(kept), *grain.axis_levels[1:]))
         return _learn_levels(name, distinct[is_level], levels)
-    gap = float(np.diff(distinct).min()) / 2
-    column = _learn_spline(name, distinct, totals, grain, is_level, max(gap, _FLOAT32 * np.abs(distinct).max()))
+    reach = max(_CODE_REACH * float(np.diff(distinct).min()), _FLOAT32 * float(np.abs(distinct).max()))
+    column = _learn_spline(name, distinct, totals, grain, is_level, reach)
     return replace(column, encoder=replace(column.encoder, values=tuple(distinct[is_level].tolist())))
 
 
