@@ -19,7 +19,7 @@ def _make_table(n_rows: int = 400) -> pd.DataFrame:
     smooth[rng.random(n_rows) < 0.1] = np.nan
     spiked = np.where(rng.random(n_rows) < 0.3, 0.0, rng.gamma(2.0, 10.0, n_rows))
     town = rng.choice(["north", "south", "east </script>"], n_rows).astype(object)
-    town[:3], town[3:8] = "a rare place", None
+    town[:1], town[1:8] = "a rare place", None
     return pd.DataFrame(
         {
             "smooth": smooth,
