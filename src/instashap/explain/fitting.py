@@ -78,8 +78,7 @@ def fit_game(
     size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
     encoded = encoder.encode(table)
     result = fitter.fit(encoded, outputs, weights, size_law)
-    orders_tried = (judged.candidate.order for judged in result.judgements)
-    tell_about_order(result.model, orders_tried, plan.order, plan.interactions)
+    tell_about_fit(result, plan.order, plan.interactions)
     _tell_about_presence(result, plan.presence_order)
     names = name_outputs(output_names, outputs.shape[1])
     facts = describe_fit(result, table.n_rows, float(weights.sum()), plan.full_weight)
@@ -132,6 +131,14 @@ def _check_presence_order(presence_order: Any, order: int, n_players: int) -> An
             f"presence_order={checked} is below order={order}: a term counts only with all its own features present"
         )
     return checked
+
+
+def tell_about_fit(result: FitSummary, order: int, interactions: Any) -> None:
+    """Say so if the fit is not what was asked for: a simpler model predicts better, or a lower order was chosen."""
+    if result.note:
+        warn_caller(result.note, FitWarning)
+        return
+    tell_about_order(result.model, (judged.candidate.order for judged in result.judgements), order, interactions)
 
 
 def tell_about_order(model: AdditiveModel, orders_tried: Iterable[int], order: int, interactions: Any) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._errors import FitWarning, warn_caller
 from ..additive.differences import MANY_COLUMNS, MANY_REFERENCES, fit_components
+from ..additive.fallback import drop_if_worse
 from ..additive.sample import sample_game
 from ..additive.sampled import SampledFitter
 from ..blackbox.model import BlackBox
@@ -17,7 +19,7 @@ from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
-from .fitting import FitOptions, FitPlan, FitSummary, Progress, describe_fit, judge_options, name_outputs, tell_about_order
+from .fitting import FitOptions, FitPlan, FitSummary, Progress, describe_fit, judge_options, name_outputs, tell_about_fit
 from .registry import find_fitter
 
 
@@ -113,6 +115,9 @@ def fit_value_function(
         if not hasattr(fitter, "fit_game"):
             raise ValueError(f"the fitter {type(fitter).__name__} fits the conditional game only: leave fitter= out")
         model, facts = fitter.fit_game(game, kept, encoded, full, weights, size_law)
+        model, note = drop_if_worse(model, encoded, full, weights)
+        if note:
+            warn_caller(note, FitWarning)
         return FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts)
     rng = np.random.default_rng(seed or 0)
     references = game.get_references()
@@ -128,7 +133,7 @@ def fit_value_function(
         sampled = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
         result = sampled.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
         n_coalitions = {"n_coalitions": len(sample.rows)}
-    tell_about_order(result.model, (judged.candidate.order for judged in result.judgements), plan.order, plan.interactions)
+    tell_about_fit(result, plan.order, plan.interactions)
     facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), **n_coalitions}
     return FittedGame(encoder, result.model, plan.feature_names, plan.players, *named, facts)
 

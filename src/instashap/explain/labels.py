@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._errors import FitWarning, warn_caller
 from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.families import Family
 from ..likelihood.fitter import LikelihoodFit, LikelihoodFitter, Rows
@@ -84,7 +85,10 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     pure = purify_tables(fit.design, fit.vector, encoded, weights)
     size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
     settled = settle_presence(columns, pure, encoded, weights, plan.players, size_law, plan.presence_order)
-    tell_about_order(settled.model, (each["order"] for each in fit.tried), plan.order, plan.interactions)
+    if fit.note:
+        warn_caller(fit.note, FitWarning)
+    else:
+        tell_about_order(settled.model, (each["order"] for each in fit.tried), plan.order, plan.interactions)
     facts = _describe(fit, settled, rows, table.n_rows, float(weights.sum()))
     named = rows.output_names, rows.output_transform, "conditional"
     record = GameRows(encoded, weights, columns, size_law)
