@@ -14,13 +14,13 @@ from ._errors import ModelOutputError
 LARGEST_INTEGER = 2**53
 
 
-def check_order(order: Any, n_features: int, name: str = "order") -> int:
-    """Return ``order`` as an int in 1 … n_features."""
+def check_order(order: Any, n_features: int, name: str = "order", largest: int | None = None) -> int:
+    """Return ``order`` as an int of at least 1, capped by the number of features there are; above ``largest`` it is refused."""
     if isinstance(order, bool) or not isinstance(order, Integral):
         raise TypeError(f"{name} must be an integer, got {order!r}")
-    if not 1 <= int(order) <= n_features:
-        raise ValueError(f"{name}={order} is out of range: the table has {n_features} features, so use 1 to {n_features}")
-    return int(order)
+    if int(order) < 1 or (largest is not None and int(order) > largest):
+        raise ValueError(f"{name}={order} is out of range: use 1 {'or more' if largest is None else f'to {largest}'}")
+    return min(int(order), n_features)
 
 
 def check_at_least(value: Any, least: int, name: str, reason: str) -> int:

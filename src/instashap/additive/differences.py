@@ -215,7 +215,7 @@ def fit_components(
     functions = make_anchored_functions([*((column,) for column in range(len(columns))), *kept], axes, RESOLUTION)
     base_value = game.reference_outputs.mean(axis=0)
     models, rivals = [], []
-    for name, size in (("order 2", 2), ("main effects", 1), ("base value", 0)):
+    for name, size in (("chosen terms of order 2", 2), ("main effects", 1), ("base value", 0)):
         part = functions.select(functions.sizes <= size)
         model = _make_model(_Regressions(part, encoded, references, draws), columns, base_value)
         missed = measure_missed(full, model.predict(encoded), weights)

@@ -23,7 +23,7 @@ class Rival(NamedTuple):
     Attributes
     ----------
     name : str
-        What the model has, for messages.
+        What the model has, for messages; the word "the" comes before it.
     risk : float
         What the models were chosen by.
     missed : float
@@ -57,12 +57,12 @@ def choose_rival(rivals: Sequence[Rival]) -> tuple[int, str]:
     richest, chosen = rivals[0], rivals[kept]
     if kept:
         return kept, (
-            f"the held-out R² of the model of {richest.name} is {1 - richest.missed:.3g}, below the {1 - chosen.missed:.3g} of "
-            f"the {chosen.name} alone, which is kept instead; more rows, fewer columns or order=1 may help"
+            f"the held-out R² of the {richest.name} is {1 - richest.missed:.3g}, below the {1 - chosen.missed:.3g} of the "
+            f"{chosen.name} alone: the explainer has no more than that; more rows, fewer columns or order=1 may help"
         )
     if richest.missed > 1 + _CHANCE:
         return kept, (
-            f"the held-out R² of the model of {richest.name} is {1 - richest.missed:.3g}: its values do not describe these "
+            f"the held-out R² of the {richest.name} is {1 - richest.missed:.3g}: its values do not describe these "
             "outputs, and no simpler model is better; more rows or fewer columns may help"
         )
     return kept, ""
@@ -79,7 +79,7 @@ def fall_back(search: Search) -> str:
         return ""
     nothing = judge.judge(Candidate(1, 1, {1: 0}, (0, 0, 0)), Strengths(), ())
     models = [search.best, search.main_effects, (judge, *nothing)]
-    names = [f"order {best.candidate.order}", "main effects", "base value"]
+    names = [f"chosen terms of order {best.candidate.order}", "main effects", "base value"]
     if models[0] is models[1]:
         models, names = models[1:], names[1:]
     rivals = [
@@ -112,7 +112,7 @@ def drop_if_worse(
     nothing = replace(model, value_sets=(), presence_sets=(), tables=(), mixings=())
     models = (model, nothing)
     missed = [measure_missed(outputs, each.predict(encoded), weights) / outputs.shape[1] for each in models]
-    names = ("the fit", "base value")
+    names = ("fit", "base value")
     place, note = choose_rival([Rival(name, each, each) for name, each in zip(names, missed, strict=True)])
     return models[place], note
 

@@ -204,7 +204,7 @@ class SampledSearch:
         judge = self.main_effects[0]
         nothing = judge.judge(Candidate(1, 1, {1: 0}, _PLAIN), Strengths(), ())
         models, rivals = [], []
-        names = (f"order {self.best[1].candidate.order}", "main effects", "base value")
+        names = (f"chosen terms of order {self.best[1].candidate.order}", "main effects", "base value")
         for name, (own, judged, solved) in zip(names, (self.best, self.main_effects, (judge, *nothing)), strict=True):
             rated = replace(judged, full_risk=self._compute_full_risk(solved))
             models.append((own, judged, rated, solved))

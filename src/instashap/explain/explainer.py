@@ -46,7 +46,7 @@ class Explainer:
         torch module, a Keras model, or a function of the rows. It is asked once about the rows of ``fit``, in their own
         container and types. None if ``fit`` is given ``outputs``.
     order : int
-        The most columns a shape function reads, 1 to 3; 2 means pairs.
+        The most columns a shape function reads, 1 to 3; 2 means pairs. A table of fewer columns has terms of all of them.
     presence_order : int or "auto"
         The most features whose joint presence may matter. "auto" tries up to 4 (above 50 features 3; above 10 most sets are
         tied: any others count alike) and keeps what lowers the held-out risk; equal to ``order`` it is the paper's model.

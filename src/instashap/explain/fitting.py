@@ -102,13 +102,9 @@ class FitPlan:
 
 
 def judge_options(options: FitOptions, names: tuple[str, ...]) -> FitPlan:
-    """Options as clean values; raises ``ValueError`` or ``TypeError`` naming the option, what came and what to do."""
+    """Options as clean values, orders capped by the columns and features there are; raises ``ValueError`` or ``TypeError`` naming the option, what came and what to do."""
     feature_names, players = check_groups(options.groups, names)
-    order = check_order(options.order, len(names))
-    if order > MAX_ORDER:
-        raise ValueError(
-            f"order={order} is not available: a shape function reads at most {MAX_ORDER} columns; use 1 to {MAX_ORDER}"
-        )
+    order = check_order(options.order, len(names), largest=MAX_ORDER)
     presence_order = _check_presence_order(options.presence_order, order, len(feature_names))
     interactions = check_interactions(options.interactions, names, order)
     full_weight = check_positive(options.full_weight, "full_weight")

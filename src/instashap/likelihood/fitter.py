@@ -246,8 +246,8 @@ class LikelihoodFitter:
         vector = np.zeros(len(fit.design))
         vector[fit.design.starts[-1] :] = self.family.start(rows.target, rows.weights)
         note = (
-            f"the held-out loss of the fit is {fit.deviance:.4g} a row, above the {deviance:.4g} of the base value alone, which "
-            "is kept instead: every effect is 0; more rows or fewer columns may help"
+            f"the held-out loss of the fit is {fit.deviance:.4g} a row, above the {deviance:.4g} of the base value alone, "
+            "which is kept instead: every effect is 0; more rows or fewer columns may help"
         )
         return replace(fit, vector=vector, freedom=np.zeros_like(fit.freedom), deviance=deviance, note=note)
 

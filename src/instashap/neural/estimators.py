@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..explain.additive_estimator import cap_order
 from ..explain.estimators import AdditiveClassifier, AdditiveRegressor
 from ..explain.fitted import FittedGame, GameRows
 from ..explain.fitting import FitOptions, judge_options
@@ -159,8 +158,7 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
         output_names: tuple[str, ...],
         output_transform: str,
     ) -> None:
-        n_columns = len(table.schema.names)
-        orders = cap_order(self.order, n_columns), cap_order(self.presence_order, n_columns)
+        orders = self.order, self.presence_order
         plan = judge_options(
             FitOptions(*orders, self.interactions, groups=self.groups, full_weight=self.full_weight), table.schema.names
         )
