@@ -15,6 +15,7 @@ On boosted trees of 30 columns this had a relative error of .27 where sampled eq
 it left over by sampled equations made it worse (.28).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -84,7 +85,7 @@ class _Draws:
     places, references : ndarray of shape (n_draws,), int64
         Which of these, and which reference.
     singles : ndarray of shape (n_columns, n_draws, n_outputs), float64
-        ``f(x_i, b) - f(b)``.
+        ``f(x_i, b) - f(b)``; zero for columns that do not vary.
     """
 
     game: Game
@@ -101,10 +102,13 @@ class _Draws:
         places: NDArray[np.int64],
         references: NDArray[np.int64],
         n_columns: int,
+        varying: Sequence[int],
     ) -> "_Draws":
         rows = positions[places]
-        found = [_evaluate_gains(game, rows, references, (column,), n_columns) for column in range(n_columns)]
-        return cls(game, positions, places, references, np.stack(found))
+        singles = np.zeros((n_columns, len(places), game.reference_outputs.shape[1]))
+        for column in varying:
+            singles[column] = _evaluate_gains(game, rows, references, (column,), n_columns)
+        return cls(game, positions, places, references, singles)
 
     def compute_pair(self, pair: ValueSet, n_draws: int | None = None) -> NDArray[np.float64]:
         """``m_ij`` of the first draws, shape (n_draws, n_outputs)."""
@@ -183,6 +187,7 @@ def fit_components(
     weights: NDArray[np.float64],
     references: Encoded,
     columns: tuple[LearntColumn, ...],
+    varying: Sequence[int],
     rng: np.random.Generator,
 ) -> ComponentFit:
     """Main effects and the strongest pairs of a game of hybrid rows, every column a player.
@@ -198,21 +203,23 @@ def fit_components(
         Values at the full coalition: nothing is fitted to them, they judge.
     weights : ndarray of shape (n_rows,), float64
     columns : tuple of LearntColumn
+    varying : sequence of int
+        Columns that have components, rising.
     rng : Generator
     """
-    pairs: list[ValueSet] = list(combinations(range(len(columns)), 2))
-    n_ranking, n_kept, n_draws = _share_out_calls(len(columns), len(pairs))
+    pairs: list[ValueSet] = list(combinations(varying, 2))
+    n_ranking, n_kept, n_draws = _share_out_calls(len(varying), len(pairs))
     places = rng.choice(len(positions), n_draws, p=weights / weights.sum())
-    draws = _Draws.ask(game, positions, places, rng.integers(0, game.n_references, n_draws), len(columns))
+    draws = _Draws.ask(game, positions, places, rng.integers(0, game.n_references, n_draws), len(columns), varying)
     scales = np.maximum(full.var(axis=0), 1e-300)
     strengths = np.array([(draws.compute_pair(pair, n_ranking) ** 2 / scales).sum() for pair in pairs])
     kept = sorted(pairs[place] for place in np.argsort(-strengths, kind="stable")[:n_kept])
     axes = {
         (size, column): _learn_axis(size, column, columns, encoded, weights, references)
-        for column in range(len(columns))
+        for column in varying
         for size in (1, 2)
     }
-    functions = make_anchored_functions([*((column,) for column in range(len(columns))), *kept], axes, RESOLUTION)
+    functions = make_anchored_functions([*((column,) for column in varying), *kept], axes, RESOLUTION)
     base_value = game.reference_outputs.mean(axis=0)
     models, rivals = [], []
     for name, size in (("chosen terms of order 2", 2), ("main effects", 1), ("base value", 0)):

@@ -479,7 +479,7 @@ class Explainer:
 
         fitted = self._check_fitted()
         ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms, presence)
-        names = [*fitted.feature_names, "*"]  # any other is -1
+        names = [*fitted.varying_names, "*"]  # any other is -1
         known = [tuple(names[player] for player in each) for each in ranking.presence]
         return pd.DataFrame(
             {
@@ -625,6 +625,7 @@ class Explainer:
         model = self._check_fitted().model
         tied = {each for sets in model.presence_sets for each in sets}
         found = {players for each in tied for players in spell_out(each, model.n_players)}
+        found = {players for players in found if not set(players) & set(model.null_players)}
         return sorted(found, key=lambda each: (len(each), each))
 
     @property

@@ -16,6 +16,7 @@ from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
+from .null_players import find_constant, make_roster
 from .registry import find_fitter
 
 # Columns have local bases for terms of one, two and three.
@@ -67,25 +68,26 @@ def fit_game(
     if progress is not None:
         progress(0.0, "columns")
     encoder, columns = learn_table(table, weights)
+    encoded = encoder.encode(table)
+    roster = make_roster(plan.players, find_constant(encoded))
     fitter = make_fitter(
         columns,
-        plan.players,
+        roster.players,
         order=plan.order,
         presence_order=plan.presence_order,
         interactions=plan.interactions,
         progress=progress,
     )
-    size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
-    encoded = encoder.encode(table)
+    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
     result = fitter.fit(encoded, outputs, weights, size_law)
     tell_about_fit(result, plan.order, plan.interactions)
     _tell_about_presence(result, plan.presence_order)
     names = name_outputs(output_names, outputs.shape[1])
     facts = describe_fit(result, table.n_rows, float(weights.sum()), plan.full_weight)
-    record = FitRecord(encoded, outputs, weights, columns, plan.players, size_law, result, index)
+    record = FitRecord(encoded, outputs, weights, columns, roster.players, size_law, result, index)
     game = "conditional"
     return FittedGame(
-        encoder, result.model, plan.feature_names, plan.players, names, output_transform, game, facts, record
+        encoder, roster.spread(result.model), plan.feature_names, plan.players, names, output_transform, game, facts, record
     )
 
 
@@ -102,7 +104,10 @@ class FitPlan:
 
 
 def judge_options(options: FitOptions, names: tuple[str, ...]) -> FitPlan:
-    """Options as clean values, orders capped by the columns and features there are; raises ``ValueError`` or ``TypeError`` naming the option, what came and what to do."""
+    """Options as clean values, orders capped by the columns and features there are.
+
+    Raises ``ValueError`` or ``TypeError`` naming the option, what came and what to do.
+    """
     feature_names, players = check_groups(options.groups, names)
     order = check_order(options.order, len(names), largest=MAX_ORDER)
     presence_order = _check_presence_order(options.presence_order, order, len(feature_names))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..explain.estimators import AdditiveClassifier, AdditiveRegressor
 from ..explain.fitted import FittedGame, GameRows
 from ..explain.fitting import FitOptions, judge_options
+from ..explain.null_players import find_constant, make_roster
 from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.families import Family
 from ..table.columns import Table
@@ -165,12 +166,14 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
         kept = np.flatnonzero(weights > 0)
         table, target, weights = table.take(kept), target[kept], weights[kept]
         encoder, columns = learn_table(table, weights)
-        encoded, size_law = encoder.encode(table), compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
+        encoded = encoder.encode(table)
+        roster = make_roster(plan.players, find_constant(encoded))
+        size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
         shares = target[:, None] if family.n_outputs == 1 else np.eye(family.n_outputs)[target.astype(np.int64)]
         with self._show_progress() as progress:
             fitter = NeuralFitter(
                 columns,
-                plan.players,
+                roster.players,
                 plan.order,
                 plan.presence_order,
                 plan.interactions,
@@ -181,7 +184,7 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
             model = fit_class_nets(fitter, encoded, shares, weights, size_law, _compute_base(shares, weights))
         self._fitted = FittedGame(
             encoder,
-            model,
+            roster.spread(model),
             plan.feature_names,
             plan.players,
             output_names,
