@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
+from .._validation import check_magnitude
 from ..blackbox.value_functions import Game
 from ..game.terms import ValueSet
 from ..table.bases import LearntColumn
@@ -108,6 +109,7 @@ class _Draws:
         singles = np.zeros((n_columns, len(places), game.reference_outputs.shape[1]))
         for column in varying:
             singles[column] = _evaluate_gains(game, rows, references, (column,), n_columns)
+        check_magnitude(singles.transpose(1, 0, 2), "the values of coalitions")
         return cls(game, positions, places, references, singles)
 
     def compute_pair(self, pair: ValueSet, n_draws: int | None = None) -> NDArray[np.float64]:

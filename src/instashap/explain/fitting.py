@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
-from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
+from .._validation import check_choice, check_groups, check_interactions, check_magnitude, check_order, check_positive
 from ..additive.differences import ComponentFit
 from ..additive.fitter import FitRecord, FitResult
 from ..additive.model import AdditiveModel
@@ -65,6 +65,7 @@ def fit_game(
     index = None if table.index is None else table.index[kept]
     if len(kept) < table.n_rows:
         table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
+    check_magnitude(outputs, "outputs")
     if progress is not None:
         progress(0.0, "columns")
     encoder, columns = learn_table(table, weights)

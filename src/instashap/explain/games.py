@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
+from .._validation import check_magnitude
 from ..additive.differences import MANY_COLUMNS, MANY_REFERENCES, fit_components
 from ..additive.fallback import drop_if_worse
 from ..additive.sample import sample_game
@@ -101,6 +102,7 @@ def fit_value_function(
     game = bind_game(value_function, make_box, X, table.n_rows, table.schema, plan.players)
     kept = np.flatnonzero(weights > 0)
     full = game.evaluate_full()[kept]
+    check_magnitude(full, "the values of the full coalition")
     weights = weights[kept]
     part = table.take(kept)
     encoder, columns = learn_table(part, weights)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
+from .._validation import check_magnitude
 from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.families import Family
 from ..likelihood.fitter import LikelihoodFit, LikelihoodFitter, Rows
@@ -69,6 +70,7 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     Columns, terms and strengths of a ``former`` fit are kept, and its tables are where the descent starts.
     """
     table, weights = rows.table, rows.weights
+    check_magnitude(rows.target, "the labels")
     plan = judge_options(rows.options, table.schema.names)
     kept = np.flatnonzero(weights > 0)
     target = rows.target

@@ -7,7 +7,7 @@ splines (or one function a level) for its main effect, hats on a subset of the k
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -198,6 +198,11 @@ class ColumnEncoder:
         if self.order:
             return [self.codes[key] for key in map(_key, self.order) if key in self.codes]
         return sorted(range(len(levels)), key=levels.__getitem__) if self.has_order else list(range(len(levels)))
+
+    def scale(self, unit: float) -> "ColumnEncoder":
+        """The encoder of a number column in other units, ``unit`` times as large; exact for a power of two."""
+        edges, lows, values = self.edges * unit, self.lows * unit, tuple(value * unit for value in self.values)
+        return replace(self, edges=edges, lows=lows, scales=self.scales / unit, values=values)
 
     def find_cells(self, codes: NDArray[np.int64], levels: Sequence[Any]) -> NDArray[np.int32]:
         """Cells of category values given as codes into ``levels``; unknown values go to "other".

@@ -1,7 +1,7 @@
 """Tables as ``(cell, t)``, block by block."""
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .bases import SMOOTH, ColumnEncoder, Grain, LearntColumn, LocalBasis, learn_categories, learn_numbers
 from .columns import Schema, Table
 from .kernels import encode_numbers
+from .units import find_column_unit
 
 # Rows of a block: its cells and offsets (13 columns) stay within a core's cache.
 BLOCK_ROWS = 4096
@@ -139,5 +140,7 @@ def learn_table(
             values = np.asarray(table.numbers[:, next(numeric)], dtype=np.float64)
             if np.isinf(values).any():
                 TableEncoder._refuse_infinite(values, name)
-            learnt.append(learn_numbers(name, values, weights, grain, may_spike=position not in without_spikes))
+            unit = find_column_unit(values, name)
+            column = learn_numbers(name, values / unit, weights, grain, may_spike=position not in without_spikes)
+            learnt.append(column if unit == 1.0 else replace(column, encoder=column.encoder.scale(unit)))
     return TableEncoder(table.schema, tuple(column.encoder for column in learnt)), tuple(learnt)
