@@ -151,6 +151,8 @@ def _drop_lost(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def check_magnitude(outputs: NDArray[np.float64], what: str) -> None:
     """Raise ``ValueError`` for numbers of shape (n_rows, …) whose squares no float64 holds, or whose differences vanish so."""
+    if not outputs.size:
+        return
     sizes = np.abs(outputs).reshape(len(outputs), -1).max(axis=1)
     row = int(sizes.argmax())
     if sizes[row] > LARGEST_OUTPUT:
