@@ -201,6 +201,9 @@ class SampledSearch:
 
     def _fall_back(self) -> tuple[Judge, Judgement, Solved, str]:
         """The best candidate, judged at the full coalition; main effects or the base value alone where those predict better."""
+        judge, best, solved = self.best
+        if not solved.fold_coefficients:  # nothing could be held out
+            return judge, best, solved, ""
         judge = self.main_effects[0]
         nothing = judge.judge(Candidate(1, 1, {1: 0}, _PLAIN), Strengths(), ())
         models, rivals = [], []
@@ -358,7 +361,7 @@ def _assign_sample_folds(encoded: Encoded, weights: NDArray[np.float64], sample:
     """Samples of each fold: those of its rows, or every fifth where rows are too few or repeat too much to hold any out."""
     rows_of_folds = assign_folds(encoded, np.zeros((len(weights), 1)), weights, N_FOLDS)
     if any(len(rows) == len(weights) for rows, _ in rows_of_folds):
-        return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(N_FOLDS)]
+        return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(min(N_FOLDS, len(sample.rows)))]
     fold_of_row = np.empty(len(weights), dtype=np.int64)
     for fold, (rows, _) in enumerate(rows_of_folds):
         fold_of_row[rows] = fold

@@ -29,6 +29,9 @@ SPIKE_EXCESS = 5.0
 ROWS_PER_CATEGORY = 5
 # Beyond this ratio of full range to the middle 90 % the roughness is measured on the scale of ranks (Gaussian: about 2.4).
 HEAVY_TAIL_RATIO = 6.0
+# … and so it is where knots lie closer than this share of the range: third differences would not be numbers any more. Of few
+# rows a single wild value widens the middle 90 % itself.
+NARROW_GAP = 1e-8
 
 
 @dataclass(frozen=True)
@@ -353,7 +356,8 @@ def _learn_spline(
     inner = np.unique([_halfway(smooth, value) for value in inner])
     knots = np.concatenate([[smooth[0]], inner[(inner > smooth[0]) & (inner < smooth[-1])], [smooth[-1]]])
     middle = np.diff(_weighted_quantiles(distinct, totals, np.array([0.05, 0.95])))[0]
-    is_heavy = distinct[-1] - distinct[0] > HEAVY_TAIL_RATIO * max(middle, 0.0)
+    span = distinct[-1] - distinct[0]
+    is_heavy = span > HEAVY_TAIL_RATIO * max(middle, 0.0) or np.diff(knots).min() < NARROW_GAP * span
     scale = np.linspace(0.0, 1.0, len(knots)) if is_heavy else knots
     cells = _Cells.from_knots(knots, distinct, is_spike)
     data_scale = np.interp(distinct, knots, scale)
