@@ -179,8 +179,13 @@ def make_case(number: int) -> Case:
         constant = [place for place in constant if frame.iloc[:, place].astype(object).nunique(dropna=False) == 1]
     elif kind == "classifier" and kept.sum() < 4:
         kind = "conditional"
-    refused = [name for name in frame if _must_be_refused(frame.loc[kept, name])]
+    refused = [name for name in frame if _must_be_refused(frame.loc[kept, name]) or _holds_infinity(frame[name])]
     return Case(frame, _make_outputs(frame, rng), weights, options, kind, constant, refused)
+
+
+def _holds_infinity(column: Any) -> bool:
+    """Rows of no weight are explained too."""
+    return column.dtype.kind == "f" and bool(np.isinf(column).any())
 
 
 def _must_be_refused(column: Any) -> bool:

@@ -1,11 +1,16 @@
 """A fit that predicts held-out rows worse than a simpler one is replaced by it, with a warning."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from instashap import AdditiveClassifier, AdditiveRegressor, Baseline, Explainer, FitWarning, Marginal
+from instashap import AdditiveClassifier, Baseline, Explainer, FitWarning, Marginal
 from instashap.additive.differences import _solve
 from instashap.additive.fallback import Rival, choose_rival
+from instashap.additive.search import Search
+from instashap.additive.select import Strengths
+from instashap.likelihood.fitter import LikelihoodFitter
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 4))
@@ -25,30 +30,39 @@ def test_the_richest_model_stays_unless_a_simpler_one_is_better() -> None:
     assert "do not describe" in note
 
 
-def test_noise_is_explained_by_the_base_value_alone() -> None:
-    with pytest.warns(FitWarning, match="base value alone"):
-        explainer = Explainer().fit(X, outputs=NOISE)
+def test_a_fit_below_the_base_value_is_replaced_by_it(monkeypatch) -> None:
+    # Next to no penalty on 80 rows of noise: held-out rows are missed by far.
+    monkeypatch.setattr(Search, "fit_main_effects", fit_noise)
+    with pytest.warns(FitWarning, match="the base value alone"):
+        explainer = Explainer(order=1, presence_order=1).fit(X, outputs=NOISE)
     assert explainer.expected_value == pytest.approx(NOISE.mean(), abs=1e-12)
-    assert not explainer.shap_values(X).any()
-    assert not explainer(X, errors=True).standard_errors.any()
+    explanation = explainer(X, errors=True)
+    assert not explanation.values.any()
+    assert not explanation.standard_errors.any()
     np.testing.assert_allclose(explainer.predict(X), NOISE.mean())
 
 
-@pytest.mark.parametrize(
-    "fit",
-    [
-        lambda: AdditiveRegressor().fit(X, NOISE),
-        lambda: AdditiveRegressor(loss="quantile").fit(X, NOISE),
-        lambda: AdditiveClassifier().fit(X, NOISE > 0),
-    ],
-)
-def test_labels_that_are_noise_leave_every_effect_at_zero(fit) -> None:
+def fit_noise(search: Search) -> None:
+    functions = search.make_functions([(column,) for column in range(4)], 1)
+    search.fit_as_told(Strengths(1e-13, 1e-13), functions, {})
+    search.main_effects = search.best
+
+
+def test_tables_of_labels_below_the_base_value_are_replaced_by_it(monkeypatch) -> None:
+    def ruin(fitter, stage, folds):
+        states = tuple(replace(state, vector=state.vector + 5 * RNG.normal(size=len(state.vector))) for state in stage.states)
+        return fitter._judge(replace(stage, states=states), folds)
+
+    monkeypatch.setattr(LikelihoodFitter, "_tune", ruin)
     with pytest.warns(FitWarning, match="of the base value alone"):
-        model = fit()
-    np.testing.assert_allclose(model.shap_values(X), 0.0, atol=1e-12)
+        model = AdditiveClassifier(order=1).fit(X, NOISE > 0)
+    n_yes = (NOISE > 0).sum()  # half a row of each class is added to what there is
+    np.testing.assert_allclose(model.decision_function(X), np.log((n_yes + 0.5) / (80 - n_yes + 0.5)))
+    assert not model.shap_values(X).any()
 
 
-def test_a_function_no_table_can_follow_is_not_followed() -> None:
+def test_a_function_no_table_can_follow_is_not_followed(monkeypatch) -> None:
+    monkeypatch.setattr("instashap.additive.differences.MAX_DRAWS", 1500)
     rows = RNG.normal(size=(300, 18))
 
     def hash_rows(table: np.ndarray) -> np.ndarray:
@@ -60,8 +74,9 @@ def test_a_function_no_table_can_follow_is_not_followed() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
-def test_heaped_columns_of_a_marginal_game_have_values_of_the_right_size() -> None:
+def test_heaped_columns_of_a_marginal_game_have_values_of_the_right_size(monkeypatch) -> None:
     # Values at round numbers, partly: products of functions that are rounding in every draw were blown up to 1e46.
+    monkeypatch.setattr("instashap.additive.differences.MAX_DRAWS", 3000)
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(1000, 16))
     amounts = np.exp(8 + 1.5 * rng.normal(size=(1000, 2)))

@@ -71,7 +71,7 @@ def test_every_game_and_estimator_gives_it_nothing(make: object) -> None:
 def test_a_constant_that_the_background_does_not_share_has_an_effect() -> None:
     rows = add_constant("number")
     background = rows[:20].assign(c=9.0)
-    explainer = Explainer(lambda table: 2.0 * table["c"].to_numpy() + table["a"].to_numpy(), value_function=Marginal(background))
+    explainer = Explainer(lambda table: (2.0 * table["c"] + table["a"]).to_numpy(), value_function=Marginal(background))
     np.testing.assert_allclose(explainer.fit(rows).shap_values(rows)[:, 2], 2.0 * (7.0 - 9.0), atol=1e-5)
 
 
