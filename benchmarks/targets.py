@@ -52,8 +52,8 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
     },
     "generated": {
         "tables": (">=", 3_000.0),
-        **{name: ("<=", 0.0) for name in ("law broken", "raw error", "refusal without a name")},
-        **{name: ("<=", 0.0) for name in ("unexpected refusal", "foreign warning")},
+        **dict.fromkeys(("law broken", "raw error", "refusal without a name"), ("<=", 0.0)),
+        **dict.fromkeys(("unexpected refusal", "foreign warning"), ("<=", 0.0)),
     },
     "malformed": {
         "requests": (">=", 10_000.0),

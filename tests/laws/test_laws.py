@@ -195,15 +195,13 @@ def law_11_one_seed_gives_one_answer_for_any_number_of_jobs(make_fitter: Any) ->
     assert all(np.array_equal(answer, answers[0]) for answer in answers)
 
 
-def law_12_a_column_of_one_value_gets_exactly_0_and_changes_nothing(make_fitter: Any) -> None:
+def law_12_a_column_of_one_value_gets_exactly_0(make_fitter: Any) -> None:
     X, f, w = make_rows()
-    fit = Fit(make_fitter, X, f, w, **FIXED)
     for value in (7.0, np.nan):
         wide = np.insert(X, 2, value, axis=1)
         values = Fit(make_fitter, wide, f, w, **FIXED).explain(wide)
         assert not values[:, 2].any()
-        if not np.isnan(value):
-            assert_close(np.delete(values, 2, axis=1), fit.explain(X), fit.scale)
+        assert (np.abs(np.delete(values, 2, axis=1)).max(axis=0) > 0).all()
 
 
 # --- labels ------------------------------------------------------------------------------------------------------------
@@ -378,7 +376,7 @@ LAWS: list[tuple[Callable[..., None], dict[str, Any]]] = [
     (law_9_permuting_rows_changes_nothing_and_columns_permute_the_answer, {"before": favour_early_rows}),
     (law_10_saving_and_loading_keeps_the_bits, {"after": use_single_precision_on_save}),
     (law_11_one_seed_gives_one_answer_for_any_number_of_jobs, {"before": add_noise}),
-    (law_12_a_column_of_one_value_gets_exactly_0_and_changes_nothing, {"after": recast(SharedCredits)}),
+    (law_12_a_column_of_one_value_gets_exactly_0, {"after": recast(SharedCredits)}),
 ]
 
 
