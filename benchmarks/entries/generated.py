@@ -104,9 +104,9 @@ def _check_laws(case: Case) -> tuple[str, str]:
     import instashap
 
     explainer = _fit(case)
-    if case.refused:
-        return "law broken", f"columns {case.refused} were fitted"
     explained = explainer.shap_values(case.X)
+    if case.refused:
+        return "law broken", f"columns {case.refused} were fitted and explained"
     values = explained.reshape(len(case.X), len(case.X.columns), -1)
     fitted, base = np.reshape(explainer.predict(case.X), (len(case.X), -1)), np.reshape(explainer.expected_value, (1, -1))
     scale = max(float(np.abs(fitted).max()), float(np.abs(base).max()))
