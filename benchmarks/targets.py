@@ -50,6 +50,11 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         **{f"{name}: accuracy above HistGB": (">=", -0.01) for name in ("breast cancer", "wine", "digits")},
         **{f"{name}: log-loss above HistGB": ("<=", 0.01) for name in ("breast cancer", "wine", "digits")},
     },
+    "generated": {
+        "tables": (">=", 3_000.0),
+        **dict.fromkeys(("law broken", "raw error", "refusal without a name"), ("<=", 0.0)),
+        **dict.fromkeys(("unexpected refusal", "foreign warning"), ("<=", 0.0)),
+    },
     "malformed": {
         "requests": (">=", 10_000.0),
         "server errors, 5xx": ("<=", 0.0),

@@ -13,6 +13,7 @@ ENTRIES = {
     "report": "the live page in a browser: size, first paint, a slider's step",
     "serve": "explanations over HTTP: requests and rows a second, the slowest percent",
     "malformed": "10 000 malformed requests by schemathesis: server errors, crashes, memory",
+    "generated": "3 000 generated tables of every kind of trouble: laws hold, or a refusal names the column",
     "marginal": "marginal game of boosted trees against exact interventional values: tables, refined, residual learnt",
     "budget": "error by coalitions a row: refined values beside KernelExplainer, PermutationExplainer and shapiq",
     "drift": "how often check() alarms about the unchanged model and about retrained ones, on 500 rows",

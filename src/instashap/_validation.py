@@ -8,19 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._errors import ModelOutputError
+from ._errors import DataWarning, ModelOutputError, warn_caller
 
 # Below it every integer is a float64; from it on neighbours become one number.
 LARGEST_INTEGER = 2**53
+# Outputs, and their differences, are squared, and squares are summed and squared again: these sizes leave room.
+LARGEST_OUTPUT, SMALLEST_OUTPUT = 1e60, 1e-60
+# A row of less than this share of the largest weight changes no sum in a digit that could be trusted.
+LEAST_WEIGHT = 1e-12
 
 
-def check_order(order: Any, n_features: int, name: str = "order") -> int:
-    """Return ``order`` as an int in 1 … n_features."""
+def check_order(order: Any, n_features: int, name: str = "order", largest: int | None = None) -> int:
+    """Return ``order`` as an int of at least 1, capped by the number of features there are; above ``largest`` it is refused."""
     if isinstance(order, bool) or not isinstance(order, Integral):
         raise TypeError(f"{name} must be an integer, got {order!r}")
-    if not 1 <= int(order) <= n_features:
-        raise ValueError(f"{name}={order} is out of range: the table has {n_features} features, so use 1 to {n_features}")
-    return int(order)
+    if int(order) < 1 or (largest is not None and int(order) > largest):
+        raise ValueError(f"{name}={order} is out of range: use 1 {'or more' if largest is None else f'to {largest}'}")
+    return min(int(order), n_features)
 
 
 def check_at_least(value: Any, least: int, name: str, reason: str) -> int:
@@ -39,6 +43,8 @@ def check_positive(value: Any, name: str) -> float:
     number = float(value)
     if not (np.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be finite and above 0, got {value!r}")
+    if not 1e-12 <= number <= 1e12:
+        raise ValueError(f"{name} must lie between 1e-12 and 1e12, got {value!r}")
     return number
 
 
@@ -106,9 +112,9 @@ def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
         raise ValueError("sample_weight holds NaN or infinite values")
     if (weights < 0).any():
         raise ValueError(f"sample_weight holds {int((weights < 0).sum())} negative values; weights must be 0 or more")
-    if not weights.sum() > 0:
+    if not weights.any():
         raise ValueError("sample_weight sums to zero: no row is left to fit; give at least one row a positive weight")
-    return scale_weights(weights)
+    return scale_weights(_drop_lost(weights))
 
 
 def scale_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -127,6 +133,39 @@ def normalise_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     shares = weights / weights.max()
     return np.asarray(shares * (shares.sum() / (shares**2).sum()))
+
+
+def _drop_lost(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights of 0 in place of those that are nothing beside the largest; says how many."""
+    largest = weights.max()
+    lost = (weights > 0) & (weights < LEAST_WEIGHT * largest)
+    if not lost.any():
+        return weights
+    warn_caller(
+        f"{int(lost.sum())} rows have less than a {LEAST_WEIGHT:g}th of the largest sample_weight, {largest:.4g} in row "
+        f"{int(weights.argmax())}: they cannot change the fit and are dropped; check that weight",
+        DataWarning,
+    )
+    return np.where(lost, 0.0, weights)
+
+
+def check_magnitude(outputs: NDArray[np.float64], what: str) -> None:
+    """Raise ``ValueError`` for numbers of shape (n_rows, …) whose squares no float64 holds, or whose differences vanish so."""
+    if not outputs.size:
+        return
+    sizes = np.abs(outputs).reshape(len(outputs), -1).max(axis=1)
+    row = int(sizes.argmax())
+    if sizes[row] > LARGEST_OUTPUT:
+        raise ModelOutputError(
+            f"{what} reach {sizes[row]:.4g} in size in row {row}, beyond the {LARGEST_OUTPUT:g} whose squares can be summed: "
+            "repair that row, or divide all by a power of ten (values are then in that unit)"
+        )
+    spreads = np.ptp(outputs, axis=0)
+    if ((spreads > 0) & (spreads < SMALLEST_OUTPUT)).any():
+        raise ModelOutputError(
+            f"{what} differ by {spreads[spreads > 0].min():.4g} at most, below the {SMALLEST_OUTPUT:g} that can be squared: "
+            "multiply them by a power of ten (values are then in that unit), or explain their logarithm"
+        )
 
 
 def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:

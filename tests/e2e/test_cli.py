@@ -276,7 +276,7 @@ MISTAKES = {
     "broken.parquet --target price": "broken.parquet cannot be read as .parquet",
     "lonely.csv --target price": "the table has no column beside the target 'price'",
     "gaps.csv --target price": "the target column 'price' holds 7 missing values; drop those rows",
-    f"{TRAINED} --order 0": "order=0 is out of range: the table has 3 features, so use 1 to 3",
+    f"{TRAINED} --order 0": "order=0 is out of range: use 1 to 3",
     f"{TRAINED} --order 4": "order=4 is out of range",
     f"{TRAINED} --model nowhere.joblib": "there is no model file nowhere.joblib",
     f"{TRAINED} --model text.joblib": f"text.joblib {NO_MODEL}",

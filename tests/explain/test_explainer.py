@@ -386,9 +386,9 @@ def test_overconfident_classifiers_do_not_wreck_the_fit() -> None:
 @pytest.mark.parametrize(
     ("options", "arguments", "message"),
     [
-        ({"order": 0}, {}, "order=0 is out of range: the table has 4 features, so use 1 to 4"),
+        ({"order": 0}, {}, "order=0 is out of range: use 1 to 3"),
         ({"order": 5}, {}, "order=5 is out of range"),
-        ({"order": 4}, {}, "order=4 is not available: a shape function reads at most 3 columns"),
+        ({"order": 4}, {}, "order=4 is out of range: use 1 to 3"),
         ({"presence_order": 1}, {}, "presence_order=1 is below order=2"),
         ({"interactions": [("size", "colour")]}, {}, "interactions names the unknown column 'colour'"),
         ({"groups": {"g": ["size", "colour"]}}, {}, "group 'g' names the unknown column 'colour'"),

@@ -6,11 +6,14 @@ from math import comb
 import numpy as np
 import pytest
 
+from instashap.additive.model import AdditiveModel
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law, enumerate_coalitions
 from instashap.game.credits import compute_shapley_shares, split_shapley_shares
 from instashap.game.exact import compute_shapley_values
 from instashap.game.masses import compute_presence_masses, compute_shared_masses
 from instashap.game.terms import ANY, count_live, extend_presence, make_presence_masks, spell_out
+from instashap.table.bases import LocalBasis
+from instashap.table.encoding import Encoded
 
 # One place and two, around none to three players named; and sets written out.
 SETS = [(0,), (1, 4), (0, 2, 3), (ANY, 0), (ANY, 5), (ANY, ANY, 1), (ANY, 1, 4), (ANY, 2, 3), (ANY, ANY, 0, 4), (ANY, 0, 2, 3)]
@@ -63,3 +66,17 @@ def test_one_other_player_leaves_the_named_ones_the_larger_part():
     named, everyone = split_shapley_shares([(ANY, 1, 4)], N_PLAYERS)
     assert everyone.tolist() == pytest.approx([1 / 3])
     assert named[0].tolist() == pytest.approx([0, 4 / 3 - 1 / 3, 0, 0, 4 / 3 - 1 / 3, 0])
+
+
+def test_a_null_player_is_no_other_player_of_a_tied_set() -> None:
+    # One column, counted with any one other player present; of five players the fourth is null: (0, 1), (0, 2), (0, 4) count.
+    basis = LocalBasis(np.zeros(1, dtype=np.int32), np.ones((1, 1, 1)), 1)
+    table, mixing = np.full((1, 1), 6.0), np.ones((1, 1, 1))
+    model = AdditiveModel(((basis,) * 3,), ((0,),), (((ANY, 0),),), (table,), (mixing,), np.zeros(1), 5, (3,))
+    row = Encoded(np.zeros((1, 1), dtype=np.int32), np.zeros((1, 1)))
+    game = np.array([model.predict(row, mask[None])[0, 0] for mask in enumerate_coalitions(5)])
+    assert game[-1] == 18.0
+    values = model.credits.apply(row)[0, :, 0]
+    np.testing.assert_allclose(values, [9.0, 3.0, 3.0, 0.0, 3.0])
+    np.testing.assert_allclose(values, compute_shapley_values(game), atol=1e-12)
+    assert values[3] == 0.0

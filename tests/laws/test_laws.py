@@ -18,6 +18,7 @@ from instashap.additive.model import AdditiveModel
 from instashap.additive.search import Search
 from instashap.additive.select import Strengths
 from instashap.explain.fitted import FittedGame, load_fitted
+from instashap.explain.null_players import find_constant, make_roster
 from instashap.explain.registry import FITTERS, find_fitter
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
@@ -55,13 +56,13 @@ class Fit:
         table = read_table(X)
         weights = np.ones(len(X)) if weights is None else weights
         self.encoder, columns = learn_table(table, weights, getattr(make_fitter, "grain", SMOOTH))
-        d = X.shape[1]
-        law = compute_shapley_size_law(d, FULL_WEIGHT)
-        outputs = np.asarray(f, dtype=float).reshape(len(X), -1)
-        fitter = make_fitter(columns, tuple(range(d)), **{"order": 2, **options})
         encoded = self.encoder.encode(table)
+        roster = make_roster(range(X.shape[1]), find_constant(encoded))
+        law = compute_shapley_size_law(len(roster.varying), FULL_WEIGHT)
+        outputs = np.asarray(f, dtype=float).reshape(len(X), -1)
+        fitter = make_fitter(columns, roster.players, **{"order": 2, **options})
         self.result = fitter.fit(encoded, outputs, weights, law)
-        self.model: AdditiveModel = self.result.model
+        self.model: AdditiveModel = roster.spread(self.result.model)
         self.scale = getattr(make_fitter, "slack", 1.0) * outputs.std()
         # What is explained: the outputs given, or the scores of a fit of labels.
         self.explained = getattr(self.result, "scores", outputs)[:, 0]
@@ -194,6 +195,15 @@ def law_11_one_seed_gives_one_answer_for_any_number_of_jobs(make_fitter: Any) ->
     assert all(np.array_equal(answer, answers[0]) for answer in answers)
 
 
+def law_12_a_column_of_one_value_gets_exactly_0(make_fitter: Any) -> None:
+    X, f, w = make_rows()
+    for value in (7.0, np.nan):
+        wide = np.insert(X, 2, value, axis=1)
+        values = Fit(make_fitter, wide, f, w, **FIXED).explain(wide)
+        assert not values[:, 2].any()
+        assert (np.abs(np.delete(values, 2, axis=1)).max(axis=0) > 0).all()
+
+
 # --- labels ------------------------------------------------------------------------------------------------------------
 
 
@@ -307,8 +317,17 @@ class UnmaskedModel(AdditiveModel):
 
 
 def recast(kind: type[AdditiveModel]) -> Callable[[AdditiveModel], AdditiveModel]:
-    names = ("bases", "value_sets", "presence_sets", "tables", "mixings", "base_value", "n_players")
+    names = ("bases", "value_sets", "presence_sets", "tables", "mixings", "base_value", "n_players", "null_players")
     return lambda model: kind(*(getattr(model, name) for name in names))
+
+
+class SharedCredits(AdditiveModel):
+    """Every player gets a little of what the first is owed."""
+
+    @cached_property
+    def credits(self) -> Any:
+        lookup = AdditiveModel.credits.func(self)
+        return replace(lookup, everywhere=replace(self.prediction, n_slots=1))
 
 
 def drop_weights(encoded: Any, outputs: Any, weights: Any, law: Any) -> Any:
@@ -357,6 +376,7 @@ LAWS: list[tuple[Callable[..., None], dict[str, Any]]] = [
     (law_9_permuting_rows_changes_nothing_and_columns_permute_the_answer, {"before": favour_early_rows}),
     (law_10_saving_and_loading_keeps_the_bits, {"after": use_single_precision_on_save}),
     (law_11_one_seed_gives_one_answer_for_any_number_of_jobs, {"before": add_noise}),
+    (law_12_a_column_of_one_value_gets_exactly_0, {"after": recast(SharedCredits)}),
 ]
 
 

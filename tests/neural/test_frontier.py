@@ -62,7 +62,7 @@ def test_the_list_serves_as_interactions_and_rows_may_be_drawn() -> None:
     ("make", "error", "message"),
     [
         (lambda: search_frontier("surrogate", X), TypeError, "value_function must be a MaskedSurrogate or a function"),
-        (lambda: search_frontier(value, X, order=4), ValueError, "order=4 is out of range"),
+        (lambda: search_frontier(value, X, order=0), ValueError, "order=0 is out of range"),
         (lambda: search_frontier(value, X, n_rows=1), ValueError, "scores are covariances over rows"),
     ],
 )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..game.credits import split_shapley_shares
 from ..game.terms import PresenceSet, ValueSet, stands_for
 from ..table.encoding import Encoded
 from .lookup import Lookup, LookupTerm, make_lookup
@@ -88,14 +87,16 @@ class Deviations:
     def credits(self) -> ErrorLookup:
         """Errors of Shapley values; slots are players."""
         n_players = self.model.n_players
-        shares = [split_shapley_shares(presence, n_players) for presence in self.model.presence_sets]
+        shares = [self.model.split_shares(presence) for presence in self.model.presence_sets]
         lookup = self._make_lookup(range(len(self.curves)), [named for named, _ in shares], n_players)
         tied = [term for term, (_, everyone) in enumerate(shares) if everyone.any()]
         if not tied:
             return lookup
         rest = self._make_lookup(tied, [shares[term][1][:, None] for term in tied], 1)
-        deviations = replace(lookup.deviations, everywhere=rest.deviations)
-        return ErrorLookup(deviations, lookup.constants + rest.constants, lookup.n_outputs)
+        is_player = self.model.is_player
+        deviations = replace(lookup.deviations, everywhere=rest.deviations, is_everywhere=is_player)
+        shared = np.where(is_player[:, None], rest.constants, 0.0)
+        return ErrorLookup(deviations, lookup.constants + shared, lookup.n_outputs)
 
     @cached_property
     def effects(self) -> ErrorLookup:
@@ -116,7 +117,8 @@ class Deviations:
 
     def make_mobius_lookup(self, players: PresenceSet) -> ErrorLookup:
         """Errors of one component of the game; see :meth:`AdditiveModel.make_mobius_lookup`."""
-        found = [np.array([[stands_for(each, players)] for each in sets]) for sets in self.model.presence_sets]
+        is_null = not self.model.is_player[list(players)].all()
+        found = [np.array([[not is_null and stands_for(each, players)] for each in sets]) for sets in self.model.presence_sets]
         picked = [term for term, share in enumerate(found) if share.any()]
         shares = [found[term] for term in picked]
         return self._make_lookup(picked, shares, 1)

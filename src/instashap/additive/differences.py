@@ -15,6 +15,7 @@ On boosted trees of 30 columns this had a relative error of .27 where sampled eq
 it left over by sampled equations made it worse (.28).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -23,12 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
+from .._validation import check_magnitude
 from ..blackbox.value_functions import Game
 from ..game.terms import ValueSet
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .anchored import compute_anchored_axis, make_anchored_functions
 from .design import ValueFunctions
+from .fallback import Rival, choose_rival, measure_missed
 from .model import AdditiveModel
 from .penalties import AxisFunctions
 from .sample import MAX_CALLS
@@ -49,8 +52,9 @@ _RANKING_DRAWS = 300
 MAX_DRAWS = 10_000
 # Pairs a column: calls go with them, and a model has few that count.
 _PAIRS_PER_COLUMN = 5
-# Ridge, relative to the mean square of each function.
-_RIDGES = (1e-10, 1e-3, 1e-2, 1e-1)
+# Ridge, relative to the variance of one that each function has on the rows, never to what the draws happen to show of it: a
+# product that is rounding in every draw would then be blown up to any size. Infinite: the component is left out.
+_RIDGES = (np.inf, 1e-1, 1e-2, 1e-3, 1e-8)
 # Every so many-th draw is held out to choose it.
 _HELD_OUT = 5
 
@@ -61,6 +65,7 @@ class ComponentFit:
 
     model: AdditiveModel
     chosen: Judgement
+    note: str = ""
     gradient: float = 0.0
 
     @property
@@ -81,7 +86,7 @@ class _Draws:
     places, references : ndarray of shape (n_draws,), int64
         Which of these, and which reference.
     singles : ndarray of shape (n_columns, n_draws, n_outputs), float64
-        ``f(x_i, b) - f(b)``.
+        ``f(x_i, b) - f(b)``; zero for columns that do not vary.
     """
 
     game: Game
@@ -98,10 +103,14 @@ class _Draws:
         places: NDArray[np.int64],
         references: NDArray[np.int64],
         n_columns: int,
+        varying: Sequence[int],
     ) -> "_Draws":
         rows = positions[places]
-        found = [_evaluate_gains(game, rows, references, (column,), n_columns) for column in range(n_columns)]
-        return cls(game, positions, places, references, np.stack(found))
+        singles = np.zeros((n_columns, len(places), game.reference_outputs.shape[1]))
+        for column in varying:
+            singles[column] = _evaluate_gains(game, rows, references, (column,), n_columns)
+        check_magnitude(singles.transpose(1, 0, 2), "the values of coalitions")
+        return cls(game, positions, places, references, singles)
 
     def compute_pair(self, pair: ValueSet, n_draws: int | None = None) -> NDArray[np.float64]:
         """``m_ij`` of the first draws, shape (n_draws, n_outputs)."""
@@ -180,6 +189,7 @@ def fit_components(
     weights: NDArray[np.float64],
     references: Encoded,
     columns: tuple[LearntColumn, ...],
+    varying: Sequence[int],
     rng: np.random.Generator,
 ) -> ComponentFit:
     """Main effects and the strongest pairs of a game of hybrid rows, every column a player.
@@ -195,24 +205,41 @@ def fit_components(
         Values at the full coalition: nothing is fitted to them, they judge.
     weights : ndarray of shape (n_rows,), float64
     columns : tuple of LearntColumn
+    varying : sequence of int
+        Columns that have components, rising.
     rng : Generator
     """
-    pairs: list[ValueSet] = list(combinations(range(len(columns)), 2))
-    n_ranking, n_kept, n_draws = _share_out_calls(len(columns), len(pairs))
+    pairs: list[ValueSet] = list(combinations(varying, 2))
+    n_ranking, n_kept, n_draws = _share_out_calls(len(varying), len(pairs))
     places = rng.choice(len(positions), n_draws, p=weights / weights.sum())
-    draws = _Draws.ask(game, positions, places, rng.integers(0, game.n_references, n_draws), len(columns))
+    draws = _Draws.ask(game, positions, places, rng.integers(0, game.n_references, n_draws), len(columns), varying)
     scales = np.maximum(full.var(axis=0), 1e-300)
     strengths = np.array([(draws.compute_pair(pair, n_ranking) ** 2 / scales).sum() for pair in pairs])
     kept = sorted(pairs[place] for place in np.argsort(-strengths, kind="stable")[:n_kept])
     axes = {
         (size, column): _learn_axis(size, column, columns, encoded, weights, references)
-        for column in range(len(columns))
+        for column in varying
         for size in (1, 2)
     }
-    functions = make_anchored_functions([*((column,) for column in range(len(columns))), *kept], axes, RESOLUTION)
-    coefficients = _Regressions(functions, encoded, references, draws).solve()
+    functions = make_anchored_functions([*((column,) for column in varying), *kept], axes, RESOLUTION)
     base_value = game.reference_outputs.mean(axis=0)
-    model = AdditiveModel(
+    models, rivals = [], []
+    for name, size in (("chosen terms of order 2", 2), ("main effects", 1), ("base value", 0)):
+        part = functions.select(functions.sizes <= size)
+        model = _make_model(_Regressions(part, encoded, references, draws), columns, base_value)
+        missed = measure_missed(full, model.predict(encoded), weights)
+        candidate = Candidate(max(size, 1), max(size, 1), {2: RESOLUTION}, (0, 0, 0))
+        models.append((model, Judgement(candidate, Strengths(), float("inf"), missed, len(part))))
+        rivals.append(Rival(name, missed, missed / full.shape[1]))
+    place, note = choose_rival(rivals)
+    return ComponentFit(*models[place], note)
+
+
+def _make_model(
+    regressions: _Regressions, columns: tuple[LearntColumn, ...], base_value: NDArray[np.float64]
+) -> AdditiveModel:
+    functions, coefficients = regressions.functions, regressions.solve()
+    return AdditiveModel(
         tuple(column.encoder.bases for column in columns),
         functions.value_sets,
         tuple((values,) for values in functions.value_sets),
@@ -220,10 +247,6 @@ def fit_components(
         tuple(np.eye(len(base_value))[:, None, :] for _ in coefficients),
         base_value,
         len(columns),
-    )
-    missed = _measure_missed(full, model.predict(encoded), weights)
-    return ComponentFit(
-        model, Judgement(Candidate(2, 2, {2: RESOLUTION}, (0, 0, 0)), Strengths(), float("inf"), missed, len(functions))
     )
 
 
@@ -263,10 +286,10 @@ def _regress(design: NDArray[np.float64], target: NDArray[np.float64]) -> NDArra
     parts = [_compute_moments(design[each], target[each]) for each in (~held_out, held_out)]
     trials = []
     for ridge in _RIDGES:
-        found = _solve(*parts[0], ridge)
+        found = _solve(*parts[0], ridge, int((~held_out).sum()))
         trials.append(float(((target[held_out] - design[held_out] @ found) ** 2).sum()))
     gram, cross = (one + other for one, other in zip(*parts, strict=True))
-    return _solve(gram, cross, _RIDGES[int(np.argmin(trials))])
+    return _solve(gram, cross, _RIDGES[int(np.argmin(trials))], len(design))
 
 
 def _compute_moments(
@@ -275,22 +298,11 @@ def _compute_moments(
     return design.T @ design, design.T @ target
 
 
-def _solve(gram: NDArray[np.float64], cross: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
-    """Functions that vary nowhere in the draws get none."""
-    scale = np.sqrt(np.diag(gram))
-    scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)[:, None]
-    matrix = gram * scale * scale.T
-    np.fill_diagonal(matrix, 1 + ridge)
-    return np.asarray(scale * solve(matrix, scale * cross, assume_a="pos"))
-
-
-def _measure_missed(
-    full: NDArray[np.float64], predicted: NDArray[np.float64], weights: NDArray[np.float64]
-) -> float:
-    """Mean squared error, summed over outputs, each relative to its variance."""
-    missed = np.average((full - predicted) ** 2, axis=0, weights=weights)
-    spread = np.average((full - np.average(full, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
-    return float(np.divide(missed, spread, out=np.zeros_like(missed), where=spread > 0).sum())
+def _solve(gram: NDArray[np.float64], cross: NDArray[np.float64], ridge: float, n_draws: int) -> NDArray[np.float64]:
+    """Every coefficient is penalised: functions that vary nowhere in the draws, or by rounding alone, get next to none."""
+    if not np.isfinite(ridge):
+        return np.zeros_like(cross)
+    return np.asarray(solve(gram + ridge * n_draws * np.eye(len(gram)), cross, assume_a="pos"))
 
 
 def _pick(encoded: Encoded, column: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:

@@ -13,6 +13,9 @@ from .model import AdditiveModel
 from .moments import Moments
 from .solve import MaskedProblem, Solution
 
+# Sizes of deviations that single precision holds; others are kept in double precision.
+_SINGLE = 1e-25, 1e25
+
 
 class _Unknowns(NamedTuple):
     """Unknowns of one value set, by what they multiply.
@@ -115,15 +118,17 @@ def expand_deviations(
         Deviations of the base value.
     """
     curves, mixings, constants = [], [], []
+    largest = max(float(np.abs(each).max(initial=0.0)) for each in (changes, shifts, base))
+    kind = np.float32 if _SINGLE[0] < largest < _SINGLE[1] or not largest else np.float64
     for owner in range(len(functions.value_sets)):
         members, own, wide, larger, _ = _find_unknowns(owner, problem, functions)
         own_shift = shifts[own].sum(axis=0) - means[members] @ changes[own]
-        curves.append((functions.expand(owner, changes[own]) + own_shift).astype(np.float32))
-        mixing = np.zeros((len(wide), len(larger), base.size), dtype=np.float32)
-        constant = np.zeros((len(larger), base.size), dtype=np.float32)
+        curves.append((functions.expand(owner, changes[own]) + own_shift).astype(kind))
+        mixing = np.zeros((len(wide), len(larger), base.size), dtype=kind)
+        constant = np.zeros((len(larger), base.size), dtype=kind)
         for place, (_, unknowns, rows) in enumerate(larger):
             mixing[rows, place] = changes[unknowns]
             constant[place] = shifts[unknowns].sum(axis=0)
         mixings.append(mixing)
         constants.append(constant)
-    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(np.float32))
+    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(kind))

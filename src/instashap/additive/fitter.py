@@ -1,7 +1,7 @@
 """Fitters: encoded rows and outputs to an additive model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from .._errors import FitWarning, warn_caller
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .expand import expand_solution
+from .fallback import fall_back
 from .model import AdditiveModel
 from .moments import Moments
 from .search import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
@@ -46,6 +47,8 @@ class FitResult:
         Of the value functions, over all rows.
     n_folds : int
         Into how many folds the rows fell that the candidates were judged by.
+    note : str
+        What a user should know about the choice; empty if nothing.
     """
 
     model: AdditiveModel
@@ -54,6 +57,7 @@ class FitResult:
     solved: Solved = field(repr=False)
     total: Moments = field(repr=False)
     n_folds: int = N_FOLDS
+    note: str = ""
 
     @property
     def gradient(self) -> float:
@@ -135,7 +139,7 @@ class ClosedFormFitter:
             Above zero.
         size_law : ndarray of shape (n_players + 1,), float64
         """
-        search = Search(self, encoded, outputs, weights, size_law)
+        search, note = Search(self, encoded, outputs, weights, size_law), ""
         if self.smoothness is not None:
             functions = search.make_functions(search.list_value_sets(), self.resolution)
             search.fit_as_told(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})
@@ -145,7 +149,8 @@ class ClosedFormFitter:
                 search.fit_interactions()
             search.enrich_presence()
             search.tie_presence()
-        return finish_search(search, self.columns)
+            note = fall_back(search)
+        return replace(finish_search(search, self.columns), note=note)
 
 
 def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResult:

@@ -43,13 +43,15 @@ class Lookup:
     plan : tuple
         Arguments of :func:`instashap.additive.kernels.look_up` after cells and offsets.
     everywhere : Lookup of one slot, optional
-        Added to every slot.
+        Added to every slot, or to those that ``is_everywhere`` marks.
+    is_everywhere : ndarray of shape (n_slots,), bool, optional
     """
 
     n_slots: int
     n_outputs: int
     plan: tuple[Any, ...]
     everywhere: "Lookup | None" = None
+    is_everywhere: NDArray[np.bool_] | None = None
 
     def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Sums for encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given (C order)."""
@@ -58,7 +60,8 @@ class Lookup:
             totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
         look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, -1))
         if self.everywhere is not None:
-            totals += self.everywhere.apply(encoded)
+            shared = self.everywhere.apply(encoded)
+            totals += shared if self.is_everywhere is None else np.where(self.is_everywhere[:, None], shared, 0.0)
         return totals
 
 

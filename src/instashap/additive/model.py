@@ -37,6 +37,8 @@ class AdditiveModel:
     base_value : ndarray of shape (n_outputs,), float64
         Weighted mean output; of games other than the conditional one ``F(x; ∅)``.
     n_players : int
+    null_players : tuple of int
+        Players of no term, which are no "other players" of a presence set with places for any either: they never get credit.
     """
 
     bases: tuple[tuple[LocalBasis, ...], ...]
@@ -46,6 +48,7 @@ class AdditiveModel:
     mixings: tuple[NDArray[np.float64], ...] = field(repr=False)
     base_value: NDArray[np.float64]
     n_players: int
+    null_players: tuple[int, ...] = ()
 
     @property
     def n_outputs(self) -> int:
@@ -53,7 +56,20 @@ class AdditiveModel:
 
     def count_full(self, presence_sets: Sequence[PresenceSet]) -> NDArray[np.float64]:
         """How many sets each presence set stands for: how often its part counts at the full coalition."""
-        return count_live(presence_sets, np.ones(self.n_players, dtype=bool))
+        return self.count_live(presence_sets, np.ones(self.n_players, dtype=bool))
+
+    def count_live(self, presence_sets: Sequence[PresenceSet], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """How often each presence set's part counts in some coalitions; see :func:`instashap.game.terms.count_live`."""
+        return count_live(presence_sets, masks & self.is_player)
+
+    @property
+    def is_player(self) -> NDArray[np.bool_]:
+        """Which players may get credit, shape (n_players,)."""
+        return np.isin(np.arange(self.n_players), self.null_players, invert=True)
+
+    def split_shares(self, presence_sets: Sequence[PresenceSet]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Shapley shares; see :func:`instashap.game.credits.split_shapley_shares`."""
+        return split_shapley_shares(presence_sets, self.n_players, len(self.null_players))
 
     @cached_property
     def shapes(self) -> tuple[NDArray[np.float64], ...]:
@@ -74,7 +90,7 @@ class AdditiveModel:
     @cached_property
     def credits(self) -> Lookup:
         """Look-up of Shapley values: ``sum_U sum_{R ∋ i} psi_{U,R} / |R|``; slots are players."""
-        shares = [split_shapley_shares(presence, self.n_players) for presence in self.presence_sets]
+        shares = [self.split_shares(presence) for presence in self.presence_sets]
         pairs = list(zip(self.mixings, shares, strict=True))
         named = [np.einsum("prc,ri->pic", mixing, each) for mixing, (each, _) in pairs]
         lookup = self._make_lookup(range(len(self.value_sets)), named, self.n_players)
@@ -88,7 +104,7 @@ class AdditiveModel:
             LookupTerm(self.value_sets[term], curve, list(outputs), [np.ones(1)] * self.n_outputs)
             for term, curve in zip(tied, everyone, strict=True)
         ]
-        return replace(lookup, everywhere=make_lookup(self.bases, terms, 1, self.n_outputs))
+        return replace(lookup, everywhere=make_lookup(self.bases, terms, 1, self.n_outputs), is_everywhere=self.is_player)
 
     @cached_property
     def components(self) -> tuple[list[PresenceSet], Lookup]:
@@ -104,7 +120,10 @@ class AdditiveModel:
 
     def make_mobius_lookup(self, players: PresenceSet) -> Lookup:
         """Look-up of one component of the game: ``h_R = sum_{U ⊆ R} psi_{U,R}`` for R = players."""
-        found = [np.array([stands_for(each, players) for each in sets], dtype=bool) for sets in self.presence_sets]
+        is_null = not self.is_player[list(players)].all()
+        found = [
+            np.array([not is_null and stands_for(each, players) for each in sets], dtype=bool) for sets in self.presence_sets
+        ]
         picked = [term for term, is_part in enumerate(found) if is_part.any()]
         mixings = [self.mixings[term][:, found[term]].sum(axis=1, keepdims=True) for term in picked]
         return self._make_lookup(picked, mixings, 1)
@@ -122,7 +141,7 @@ class AdditiveModel:
             return self.base_value + self.prediction.apply(encoded)[:, 0]
         total = np.tile(self.base_value, (len(encoded.cells), 1))
         for values, table, mixing, presence in zip(self.value_sets, self.tables, self.mixings, self.presence_sets, strict=True):
-            live = count_live(presence, masks)  # (n_rows, n_presence_sets)
+            live = self.count_live(presence, masks)  # (n_rows, n_presence_sets)
             parts = _look_up_parts(self.bases, values, table, encoded)
             total += np.einsum("np,nr,prc->nc", parts, live, mixing, optimize=True)
         return total

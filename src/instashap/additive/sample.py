@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
+from .._validation import check_magnitude
 from ..blackbox.value_functions import Game
 from ..game.coalitions import enumerate_coalitions, sample_coalitions
 from ..game.terms import PresenceSet, make_presence_masks
@@ -83,6 +84,7 @@ def sample_game(
     drawn = np.repeat(rows, masks.shape[1])
     masks = masks.reshape(-1, n_players)
     gains = game.evaluate(positions[drawn], masks) - empty if len(drawn) else np.zeros((0, len(empty)))
+    check_magnitude(gains, "the values of coalitions")
     sample_weights = np.concatenate([weights[drawn] * np.tile(masses, len(rows)), weights[rows] * size_law[-1]])
     return CoalitionSample(
         np.concatenate([drawn, rows]),

@@ -26,6 +26,7 @@ from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .anchored import compute_anchored_axis, make_anchored_functions
 from .design import ValueFunctions
+from .fallback import Rival, choose_rival
 from .fitter import FitResult
 from .model import AdditiveModel
 from .moments import assign_folds
@@ -182,7 +183,7 @@ class SampledSearch:
 
     def expand_best(self, base_value: NDArray[np.float64]) -> FitResult:
         """The best candidate as tables, and its cross-validated fidelity at the full coalition."""
-        judge, chosen, solved = self.best
+        judge, chosen, solved, note = self._fall_back()
         solution, total = judge.polish(chosen, solved)
         functions, coefficients = solved.functions, solved.problem.merge(solution.coefficients)
         owners = range(len(functions.value_sets))
@@ -195,10 +196,29 @@ class SampledSearch:
             base_value,
             self.n_players,
         )
-        rated = replace(chosen, full_risk=self._compute_full_risk(solved))
-        tried = tuple(rated if judged is chosen else judged for judged in self.judgements)
         self.report(1.0, "done")
-        return FitResult(model, tried, rated, replace(solved, solution=solution), total)
+        return FitResult(model, tuple(self.judgements), chosen, replace(solved, solution=solution), total, note=note)
+
+    def _fall_back(self) -> tuple[Judge, Judgement, Solved, str]:
+        """The best candidate, judged at the full coalition; main effects or the base value alone where those predict better."""
+        judge, best, solved = self.best
+        if not solved.fold_coefficients:  # nothing could be held out
+            return judge, best, solved, ""
+        judge = self.main_effects[0]
+        nothing = judge.judge(Candidate(1, 1, {1: 0}, _PLAIN), Strengths(), ())
+        models, rivals = [], []
+        names = (f"chosen terms of order {self.best[1].candidate.order}", "main effects", "base value")
+        for name, (own, judged, solved) in zip(names, (self.best, self.main_effects, (judge, *nothing)), strict=True):
+            rated = replace(judged, full_risk=self._compute_full_risk(solved))
+            models.append((own, judged, rated, solved))
+            rivals.append(Rival(name, rated.risk, rated.full_risk / self.sample.gains.shape[1]))
+        first = int(self.best is self.main_effects)
+        place, note = choose_rival(rivals[first:])
+        own, judged, rated, solved = models[first + place]
+        self.judgements = [rated if each is judged else each for each in self.judgements]
+        if rated not in self.judgements:
+            self.judgements.append(rated)
+        return own, rated, solved, note
 
     def _compute_full_risk(self, solved: Solved) -> float:
         """Held-out risk at the full coalition, summed over outputs, each relative to its variance."""
@@ -341,7 +361,7 @@ def _assign_sample_folds(encoded: Encoded, weights: NDArray[np.float64], sample:
     """Samples of each fold: those of its rows, or every fifth where rows are too few or repeat too much to hold any out."""
     rows_of_folds = assign_folds(encoded, np.zeros((len(weights), 1)), weights, N_FOLDS)
     if any(len(rows) == len(weights) for rows, _ in rows_of_folds):
-        return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(N_FOLDS)]
+        return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(min(N_FOLDS, len(sample.rows)))]
     fold_of_row = np.empty(len(weights), dtype=np.int64)
     for fold, (rows, _) in enumerate(rows_of_folds):
         fold_of_row[rows] = fold

@@ -146,7 +146,8 @@ def make_tabulated_functions(
         np.minimum((sizes.max(initial=0.0) / np.maximum(sizes, 1e-300)) ** 2, _MOST_CAREFUL),
         np.ones(sum(counts)),
     )
-    return _add_tables(plain, tables, bases)
+    # A column of one value has a set without functions.
+    return _add_tables(plain, tables, bases).select(np.ones(sum(counts), dtype=bool))
 
 
 class _Rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -134,9 +133,7 @@ class AdditiveEstimator(BaseEstimator):
         output_names: tuple[str, ...],
         output_transform: str,
     ) -> None:
-        n_columns = len(table.schema.names)
-        orders = cap_order(self.order, n_columns), cap_order(self.presence_order, n_columns)
-        options = FitOptions(*orders, self.interactions, groups=self.groups)
+        options = FitOptions(self.order, self.presence_order, self.interactions, groups=self.groups)
         directions = check_monotone(self.monotone_constraints, table.schema.names, table.schema.is_category)
         former = self._find_former(table, family, output_names)
         named = output_names, output_transform
@@ -192,8 +189,3 @@ class AdditiveEstimator(BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         return tags
-
-
-def cap_order(order: Any, n_columns: int) -> Any:
-    """An order no larger than the table has columns; what is not an integer is judged later."""
-    return min(order, n_columns) if isinstance(order, Integral) else order

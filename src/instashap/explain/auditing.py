@@ -131,7 +131,7 @@ def audit_fitted(fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds 
 
 def audit_briefly(fitted: FittedGame) -> TrustReport:
     """What a file keeps where nobody asked for an audit: no reference model is trained."""
-    subject = Subject(fitted.feature_names, fitted.output_names, fitted.output_transform)
+    subject = Subject(_name_players(fitted), fitted.output_names, fitted.output_transform)
     return audit_fits(climb(fitted), subject, is_thorough=False)
 
 
@@ -159,7 +159,13 @@ def audit_new_rows(
     )
     data = encoder.encode(table), values
     subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
-    return audit_rows(models, encoder.columns, fitted.players, data, subject, thresholds)
+    players = fitted.players if fitted.record is None else fitted.record.players
+    return audit_rows(models, encoder.columns, players, data, subject, thresholds)
+
+
+def _name_players(fitted: FittedGame) -> tuple[str, ...]:
+    """Names of the players of the fit, where it is there: the features that vary; else of all."""
+    return fitted.feature_names if fitted.record is None else fitted.varying_names
 
 
 def climb(fitted: FittedGame) -> dict[int, FitRecord]:
@@ -191,7 +197,7 @@ def _name_classes(model: Any, description: str) -> Classes | None:
 
 
 def _describe(fitted: FittedGame, classes: Classes | None, y: Any, n_rows: int, model: Any) -> Subject:
-    subject = Subject(fitted.feature_names, fitted.output_names, fitted.output_transform, classes)
+    subject = Subject(_name_players(fitted), fitted.output_names, fitted.output_transform, classes)
     if y is None:
         return subject
     if classes is None:

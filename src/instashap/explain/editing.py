@@ -22,6 +22,7 @@ from ..table.bases import ColumnEncoder
 from ..table.columns import write_level
 from ..table.encoding import Encoded
 from .fitted import FittedGame, GameRows
+from .null_players import make_roster
 
 
 def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
@@ -77,7 +78,8 @@ def _settle(
 ) -> AdditiveModel:
     """The model whose predictions are the sum of tables and whose game is their conditional mean on rows."""
     centred = centre_tables(tables, base_value, fitted.encoder.bases, encoded, weights)
-    return settle_presence(rows.columns, centred, encoded, weights, fitted.players, rows.size_law).model
+    roster = make_roster(fitted.players, [player in fitted.model.null_players for player in fitted.players])
+    return roster.spread(settle_presence(rows.columns, centred, encoded, weights, roster.players, rows.size_law).model)
 
 
 def _add(model: AdditiveModel, other: AdditiveModel) -> AdditiveModel:

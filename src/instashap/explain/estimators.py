@@ -15,7 +15,7 @@ from .._errors import warn_caller
 from .._validation import check_choice, check_labels, check_target, scale_weights
 from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
 from ..table.columns import Table
-from .additive_estimator import AdditiveEstimator, cap_order
+from .additive_estimator import AdditiveEstimator
 from .explainer import _squeeze
 from .fitting import FitOptions, fit_game
 
@@ -133,8 +133,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
     def _fit_squares(
         self, table: Table, target: NDArray[np.float64], weights: NDArray[np.float64], names: tuple[str, ...]
     ) -> None:
-        n_columns = len(table.schema.names)
-        orders = cap_order(self.order, n_columns), cap_order(self.presence_order, n_columns)
+        orders = self.order, self.presence_order
         options = FitOptions(*orders, self.interactions, self._get_fitter(), self.groups, self.full_weight)
         self._family: Family | None = None
         with self._show_progress() as progress:

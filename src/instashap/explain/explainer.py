@@ -48,7 +48,7 @@ class Explainer:
         torch module, a Keras model, or a function of the rows. It is asked once about the rows of ``fit``, in their own
         container and types. None if ``fit`` is given ``outputs``.
     order : int
-        The most columns a shape function reads, 1 to 3; 2 means pairs.
+        The most columns a shape function reads, 1 to 3; 2 means pairs. A table of fewer columns has terms of all of them.
     presence_order : int or "auto"
         The most features whose joint presence may matter. "auto" tries up to 4 (above 50 features 3; above 10 most sets are
         tied: any others count alike) and keeps what lowers the held-out risk; equal to ``order`` it is the paper's model.
@@ -487,7 +487,7 @@ class Explainer:
 
         fitted = self._check_fitted()
         ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms, presence)
-        names = [*fitted.feature_names, "*"]  # any other is -1
+        names = [*fitted.varying_names, "*"]  # any other is -1
         known = [tuple(names[player] for player in each) for each in ranking.presence]
         return pd.DataFrame(
             {
@@ -633,6 +633,7 @@ class Explainer:
         model = self._check_fitted().model
         tied = {each for sets in model.presence_sets for each in sets}
         found = {players for each in tied for players in spell_out(each, model.n_players)}
+        found = {players for players in found if not set(players) & set(model.null_players)}
         return sorted(found, key=lambda each: (len(each), each))
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,7 +49,7 @@ class GameRows:
     encoded : Encoded
     weights : ndarray of shape (n_rows,), float64
     columns : tuple of LearntColumn
-    size_law : ndarray of shape (n_players + 1,), float64
+    size_law : ndarray of shape (n_varying_players + 1,), float64
     """
 
     encoded: Encoded = field(repr=False)
@@ -117,6 +117,12 @@ class FittedGame:
         self.__dict__.update(state)
 
     @property
+    def varying_names(self) -> tuple[str, ...]:
+        """Names of the features that varied among the rows of the fit: its players."""
+        null = self.model.null_players
+        return tuple(name for player, name in enumerate(self.feature_names) if player not in null) or self.feature_names[:1]
+
+    @property
     def schema(self) -> Schema:
         return self.encoder.schema
 
@@ -144,7 +150,9 @@ class FittedGame:
         if self.errors is None:
             from ..additive.uncertainty import compute_deviations
 
-            object.__setattr__(self, "errors", compute_deviations(self.get_record(_NO_ERRORS)))
+            # The fit's players are those that vary; standard errors are read by all features.
+            found = replace(compute_deviations(self.get_record(_NO_ERRORS)), model=self.model)
+            object.__setattr__(self, "errors", found)
         assert self.errors is not None
         return self.errors
 
@@ -294,6 +302,7 @@ class FittedGame:
             "presence_sets": self.model.presence_sets,
             "feature_names": self.feature_names,
             "players": self.players,
+            "null_players": self.model.null_players,
             "output_names": self.output_names,
             "output_transform": self.output_transform,
             "game": self.game,
@@ -356,6 +365,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
             tuple(arrays[f"mixing_{number:05d}"] for number in range(len(value_sets))),
             arrays["base_value"],
             len(fitted["feature_names"]),
+            tuple(fitted.get("null_players", ())),
         )
         players = tuple(named.get(name, name) for name in fitted["feature_names"])
         names = players, tuple(fitted["players"]), tuple(fitted["output_names"])

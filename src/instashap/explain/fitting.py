@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
-from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
+from .._validation import check_choice, check_groups, check_interactions, check_magnitude, check_order, check_positive
 from ..additive.codes import find_codes
 from ..additive.differences import ComponentFit
 from ..additive.fitter import FitRecord, FitResult
@@ -18,6 +18,7 @@ from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
+from .null_players import find_constant, make_roster
 from .registry import find_fitter
 
 # Columns have local bases for terms of one, two and three.
@@ -66,32 +67,33 @@ def fit_game(
     index = None if table.index is None else table.index[kept]
     if len(kept) < table.n_rows:
         table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
+    check_magnitude(outputs, "outputs")
     if progress is not None:
         progress(0.0, "columns")
     encoder, columns = learn_table(table, weights)
     codes = find_codes(table, encoder, columns, outputs, weights, AXIS_LIMITS[0]) if options.fitter == "closed-form" else ()
     if codes:
         encoder, columns = learn_table(table, weights, codes=codes)
+    encoded = encoder.encode(table)
+    roster = make_roster(plan.players, find_constant(encoded))
     fitter = make_fitter(
         columns,
-        plan.players,
+        roster.players,
         order=plan.order,
         presence_order=plan.presence_order,
         interactions=plan.interactions,
         progress=progress,
     )
-    size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
-    encoded = encoder.encode(table)
+    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
     result = fitter.fit(encoded, outputs, weights, size_law)
-    orders_tried = (judged.candidate.order for judged in result.judgements)
-    tell_about_order(result.model, orders_tried, plan.order, plan.interactions)
+    tell_about_fit(result, plan.order, plan.interactions)
     _tell_about_presence(result, plan.presence_order)
     names = name_outputs(output_names, outputs.shape[1])
     facts = describe_fit(result, table.n_rows, float(weights.sum()), plan.full_weight)
-    record = FitRecord(encoded, outputs, weights, columns, plan.players, size_law, result, index)
+    record = FitRecord(encoded, outputs, weights, columns, roster.players, size_law, result, index)
     game = "conditional"
     return FittedGame(
-        encoder, result.model, plan.feature_names, plan.players, names, output_transform, game, facts, record
+        encoder, roster.spread(result.model), plan.feature_names, plan.players, names, output_transform, game, facts, record
     )
 
 
@@ -108,13 +110,12 @@ class FitPlan:
 
 
 def judge_options(options: FitOptions, names: tuple[str, ...]) -> FitPlan:
-    """Options as clean values; raises ``ValueError`` or ``TypeError`` naming the option, what came and what to do."""
+    """Options as clean values, orders capped by the columns and features there are.
+
+    Raises ``ValueError`` or ``TypeError`` naming the option, what came and what to do.
+    """
     feature_names, players = check_groups(options.groups, names)
-    order = check_order(options.order, len(names))
-    if order > MAX_ORDER:
-        raise ValueError(
-            f"order={order} is not available: a shape function reads at most {MAX_ORDER} columns; use 1 to {MAX_ORDER}"
-        )
+    order = check_order(options.order, len(names), largest=MAX_ORDER)
     presence_order = _check_presence_order(options.presence_order, order, len(feature_names))
     interactions = check_interactions(options.interactions, names, order)
     full_weight = check_positive(options.full_weight, "full_weight")
@@ -137,6 +138,14 @@ def _check_presence_order(presence_order: Any, order: int, n_players: int) -> An
             f"presence_order={checked} is below order={order}: a term counts only with all its own features present"
         )
     return checked
+
+
+def tell_about_fit(result: FitSummary, order: int, interactions: Any) -> None:
+    """Say so if the fit is not what was asked for: a simpler model predicts better, or a lower order was chosen."""
+    if result.note:
+        warn_caller(result.note, FitWarning)
+        return
+    tell_about_order(result.model, (judged.candidate.order for judged in result.judgements), order, interactions)
 
 
 def tell_about_order(model: AdditiveModel, orders_tried: Iterable[int], order: int, interactions: Any) -> None:

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._errors import FitWarning, warn_caller
+from .._validation import check_magnitude
 from ..additive.codes import find_codes
 from ..additive.differences import MANY_COLUMNS, MANY_REFERENCES, fit_components
+from ..additive.fallback import drop_if_worse
 from ..additive.sample import sample_game
 from ..additive.sampled import SampledFitter
 from ..additive.search import AXIS_LIMITS
@@ -19,7 +22,8 @@ from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
-from .fitting import FitOptions, FitPlan, FitSummary, Progress, describe_fit, judge_options, name_outputs, tell_about_order
+from .fitting import FitOptions, FitPlan, FitSummary, Progress, describe_fit, judge_options, name_outputs, tell_about_fit
+from .null_players import Roster, RosterGame, find_constant_among, find_unmoved, make_roster
 from .registry import find_fitter
 
 
@@ -100,6 +104,7 @@ def fit_value_function(
     game = bind_game(value_function, make_box, X, table.n_rows, table.schema, plan.players)
     kept = np.flatnonzero(weights > 0)
     full = game.evaluate_full()[kept]
+    check_magnitude(full, "the values of the full coalition")
     weights = weights[kept]
     part = table.take(kept)
     encoder, columns = learn_table(part, weights)
@@ -107,39 +112,52 @@ def fit_value_function(
     if codes:
         encoder, columns = learn_table(part, weights, codes=codes)
     encoded = encoder.encode(part)
-    size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
+    references = game.get_references()
+    reference_table = part if references is None else read_table(references, table.schema)
+    stand_ins = encoder.encode(reference_table)
+    is_constant = (
+        find_unmoved(game, kept, encoded, plan.players)
+        if references is None
+        else find_constant_among(encoded, part, reference_table)
+    )
+    roster = make_roster(plan.players, is_constant)
+    small_game = RosterGame(game, roster)
+    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
     if progress is not None:
         progress(0.05, "asking the model")
     named = name_outputs(game.output_names, full.shape[1]), game.output_transform, describe_game(value_function)
     if options.fitter != "closed-form":
         make_fitter = find_fitter(options.fitter)
         asked = {"order": plan.order, "presence_order": plan.order, "interactions": plan.interactions, "progress": progress}
-        fitter = make_fitter(columns, plan.players, **asked)
+        fitter = make_fitter(columns, roster.players, **asked)
         if not hasattr(fitter, "fit_game"):
             raise ValueError(f"the fitter {type(fitter).__name__} fits the conditional game only: leave fitter= out")
-        model, facts = fitter.fit_game(game, kept, encoded, full, weights, size_law)
-        return FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts)
+        model, facts = fitter.fit_game(small_game, kept, encoded, full, weights, size_law)
+        model, note = drop_if_worse(model, encoded, full, weights)
+        if note:
+            warn_caller(note, FitWarning)
+        return FittedGame(encoder, roster.spread(model), plan.feature_names, plan.players, *named, facts)
     rng = np.random.default_rng(seed or 0)
-    references = game.get_references()
-    stand_ins = encoded if references is None else encoder.encode(read_table(references, table.schema))
     result: FitSummary
     n_coalitions = {}
-    if _has_many_pairs(plan, game):
-        result = fit_components(game, kept, encoded, full, weights, stand_ins, columns, rng)
+    if _has_many_pairs(plan, roster, game):
+        result = fit_components(game, kept, encoded, full, weights, stand_ins, columns, roster.varying, rng)
+        model = result.model
         if progress is not None:
             progress(1.0, "done")
     else:
-        sample = sample_game(game, kept, full, weights, size_law, rng)
-        sampled = SampledFitter(columns, plan.players, plan.order, plan.interactions, progress)
+        sample = sample_game(small_game, kept, full, weights, size_law, rng)
+        sampled = SampledFitter(columns, roster.players, plan.order, plan.interactions, progress)
         result = sampled.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
+        model = roster.spread(result.model)
         n_coalitions = {"n_coalitions": len(sample.rows)}
-    tell_about_order(result.model, (judged.candidate.order for judged in result.judgements), plan.order, plan.interactions)
+    tell_about_fit(result, plan.order, plan.interactions)
     facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), **n_coalitions}
-    return FittedGame(encoder, result.model, plan.feature_names, plan.players, *named, facts)
+    return FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts)
 
 
-def _has_many_pairs(plan: FitPlan, game: Game) -> bool:
+def _has_many_pairs(plan: FitPlan, roster: Roster, game: Game) -> bool:
     """Whether pairs are too many for one system to hold finely, and small coalitions of single references are cheap."""
     n_columns = len(plan.players)
     is_plain = plan.order == 2 and plan.interactions == "auto" and plan.players == tuple(range(n_columns))
-    return is_plain and n_columns in MANY_COLUMNS and game.n_references >= MANY_REFERENCES
+    return is_plain and len(roster.varying) in MANY_COLUMNS and game.n_references >= MANY_REFERENCES

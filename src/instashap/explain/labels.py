@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._errors import FitWarning, warn_caller
+from .._validation import check_magnitude
 from ..additive.codes import find_codes
 from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.families import Family
@@ -18,6 +20,7 @@ from ..table.columns import Table
 from ..table.encoding import TableEncoder, learn_table
 from .fitted import FittedGame, GameRows
 from .fitting import FitOptions, judge_options, tell_about_order
+from .null_players import find_constant, make_roster
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     Columns, terms and strengths of a ``former`` fit are kept, and its tables are where the descent starts.
     """
     table, weights = rows.table, rows.weights
+    check_magnitude(rows.target, "the labels")
     plan = judge_options(rows.options, table.schema.names)
     kept = np.flatnonzero(weights > 0)
     target = rows.target
@@ -83,13 +87,18 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     fitter, given = LikelihoodFitter(columns, rows.family, *asked), Rows(encoded, target, weights)
     fit = fitter.fit(given) if former is None else fitter.refit(given, former.likelihood)
     pure = purify_tables(fit.design, fit.vector, encoded, weights)
-    size_law = compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
-    settled = settle_presence(columns, pure, encoded, weights, plan.players, size_law, plan.presence_order)
-    tell_about_order(settled.model, (each["order"] for each in fit.tried), plan.order, plan.interactions)
+    roster = make_roster(plan.players, find_constant(encoded))
+    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
+    settled = settle_presence(columns, pure, encoded, weights, roster.players, size_law, plan.presence_order)
+    model = roster.spread(settled.model)
+    if fit.note:
+        warn_caller(fit.note, FitWarning)
+    else:
+        tell_about_order(model, (each["order"] for each in fit.tried), plan.order, plan.interactions)
     facts = _describe(fit, settled, rows, table.n_rows, float(weights.sum()))
     named = rows.output_names, rows.output_transform, "conditional"
     record = GameRows(encoded, weights, columns, size_law)
-    game = FittedGame(encoder, settled.model, plan.feature_names, plan.players, *named, facts, rows=record)
+    game = FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts, rows=record)
     return LabelFit(game, columns, fit)
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from .._validation import check_at_least
 from ..additive.model import AdditiveModel
 from ..blackbox.value_functions import Game
-from ..game.credits import compute_shapley_shares
 from ..game.pairs import PairSample, count_pairs, sample_pairs
 from ..game.terms import PresenceSet, count_live
 from ..table.columns import Table, read_table
@@ -57,11 +56,17 @@ class Control(NamedTuple):
     Attributes
     ----------
     presence_sets : list of tuple of int
+    shares : ndarray of shape (n_presence_sets, n_players), float64
+        Shapley share of each player in each.
+    is_player : ndarray of shape (n_players,), bool
+        False for players that are no others of a tied presence set.
     find_components : callable
         Rows and references, each of shape (n_games,), to ``h`` of shape (n_games, n_presence_sets, n_outputs).
     """
 
     presence_sets: list[PresenceSet]
+    shares: NDArray[np.float64]
+    is_player: NDArray[np.bool_]
     find_components: Callable[[Positions, Positions], NDArray[np.float64]]
 
 
@@ -137,8 +142,7 @@ def _estimate_games(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shapley values and variances of each game, shape (n_games, n_players, n_outputs)."""
     components = control.find_components(rows, references)
-    shares = compute_shapley_shares(control.presence_sets, samples[0].n_players)
-    estimates = np.einsum("nrc,ri->nic", components, shares, optimize=True)
+    estimates = np.einsum("nrc,ri->nic", components, control.shares, optimize=True)
     variances = np.zeros_like(estimates)
     left = totals - estimates.sum(axis=1)
     turns = (rows * game.n_references + references) % len(samples)
@@ -147,7 +151,7 @@ def _estimate_games(
         if not chosen.size:
             continue
         odd = _evaluate_odd(game, sample, rows[chosen], references[chosen])
-        odd -= np.tensordot(_mark_odd(control.presence_sets, sample), components[chosen], axes=(1, 1))
+        odd -= np.tensordot(_mark_odd(control, sample), components[chosen], axes=(1, 1))
         totals_left = left[chosen].ravel()
         found = sample.estimate(odd.reshape(len(odd), len(totals_left)), totals_left)
         shape = sample.n_players, len(chosen), totals.shape[1]
@@ -166,9 +170,12 @@ def _evaluate_odd(game: Game, sample: PairSample, rows: Positions, references: P
     return np.asarray((present - absent) / 2)
 
 
-def _mark_odd(presence_sets: list[PresenceSet], sample: PairSample) -> NDArray[np.float64]:
+def _mark_odd(control: Control, sample: PairSample) -> NDArray[np.float64]:
     """Odd part of ``1[R ⊆ S]``, shape (n_pairs, n_presence_sets); of tied sets of the number live."""
-    return np.asarray((count_live(presence_sets, sample.masks) - count_live(presence_sets, ~sample.masks)) / 2)
+    inside, outside = (
+        count_live(control.presence_sets, masks & control.is_player) for masks in (sample.masks, ~sample.masks)
+    )
+    return np.asarray((inside - outside) / 2)
 
 
 def _make_control(fitted: FittedGame, table: Table, game: Game) -> Control:
@@ -178,14 +185,18 @@ def _make_control(fitted: FittedGame, table: Table, game: Game) -> Control:
     if references is None:
         presence_sets, lookup = fitted.model.components
         components = lookup.apply(encoded)[:, : len(presence_sets)]
-        return Control(presence_sets, lambda rows, _: components[rows])
+        named, everyone = fitted.model.split_shares(presence_sets)
+        is_player = fitted.model.is_player
+        return Control(presence_sets, named + everyone[:, None] * is_player, is_player, lambda rows, _: components[rows])
     others = fitted.encoder.encode(read_table(references, fitted.schema))
     players = np.array(fitted.players)
 
     def find_components(rows: Positions, references: Positions) -> NDArray[np.float64]:
         return _difference_predictions(fitted.model, _take(encoded, rows), _take(others, references), players)
 
-    return Control([(player,) for player in range(len(fitted.feature_names))], find_components)
+    n_players = len(fitted.feature_names)
+    singles: list[PresenceSet] = [(player,) for player in range(n_players)]
+    return Control(singles, np.eye(n_players), np.ones(n_players, dtype=bool), find_components)
 
 
 def _take(encoded: Encoded, rows: Positions) -> Encoded:

@@ -9,13 +9,13 @@ from .terms import ANY, PresenceSet, choose, make_presence_masks, name_players
 
 
 def split_shapley_shares(
-    presence_sets: Sequence[PresenceSet], n_players: int
+    presence_sets: Sequence[PresenceSet], n_players: int, n_null: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Shapley shares in two parts: what a set's named players get beyond everyone, and what everyone gets.
 
     A set of b named players and n places for any other stands for ``C(d - b, n)`` sets of ``b + n``. A named player is in all
     of them, another player in ``C(d - b - 1, n - 1)``; each is owed ``1 / (b + n)`` of those it is in. Kept apart, a set with
-    such places costs no more to read than one without.
+    such places costs no more to read than one without. ``n_null`` of the players are no others.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def split_shapley_shares(
     everyone = np.zeros(len(presence_sets))
     for place, presence in enumerate(presence_sets):
         if n_any := presence.count(ANY):
-            n_others = np.array(n_players - len(name_players(presence)))
+            n_others = np.array(n_players - n_null - len(name_players(presence)))
             everyone[place] = choose(n_others - 1, n_any - 1) / len(presence)
             named[place] = masks[place] * (choose(n_others, n_any) / len(presence) - everyone[place])
     return named, everyone

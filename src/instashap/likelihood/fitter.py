@@ -83,6 +83,8 @@ class LikelihoodFit:
         Mean held-out loss of the choice made; infinite if nothing could be held out.
     tried : tuple of dict
         What was tried, with held-out losses, as JSON.
+    note : str
+        What a user should know about the choice; empty if nothing.
     """
 
     design: TableDesign
@@ -91,6 +93,7 @@ class LikelihoodFit:
     freedom: NDArray[np.float64] = field(repr=False)
     deviance: float
     tried: tuple[dict[str, Any], ...] = field(repr=False)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,8 @@ class LikelihoodFitter:
         """Choose on held-out rows, then fit all of them."""
         self._tried = []
         folds = self._split(rows)
-        stage = self._tune(self._start(folds), folds)
+        nothing = self._judge(self._start(folds), folds)
+        stage = self._tune(nothing, folds)
         self._report(0.2, "main effects")
         for size in range(2, self.order + 1):
             richer = self._offer(stage, size, folds[0][0])
@@ -165,6 +169,8 @@ class LikelihoodFitter:
                 break
             stage = richer
         fit = self._finish(self._prune(stage, folds), rows)
+        if stage.weight and nothing.beats(stage, 0.0):
+            fit = self._empty(fit, rows, nothing.deviance)
         self._report(0.9, "likelihood")
         return fit
 
@@ -223,30 +229,45 @@ class LikelihoodFitter:
                     break
         return best
 
-    def _advance(
-        self, stage: _Stage, prior: Roughness, folds: Sequence[Fold], max_steps: int, what: str
-    ) -> _Stage:
-        """Descend on every fold's training rows under the states' strengths, and judge."""
-        states, total, noise, weight = [], 0.0, 0.0, 0.0
-        for state, (rows, held_out) in zip(stage.states, folds, strict=True):
-            state = self._descend(stage.design, prior, state, rows, max_steps, TOLERANCE)
-            states.append(state)
+    def _judge(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
+        """The stage with its mean loss on the held-out rows."""
+        total, noise, weight = 0.0, 0.0, 0.0
+        for state, (_, held_out) in zip(stage.states, folds, strict=True):
             if held_out is not None:
                 scores, own = stage.design.score(state.vector, held_out.encoded), float(held_out.weights.sum())
                 total += float(held_out.weights @ self.family.differentiate(scores, held_out.target)[0])
                 noise += own * self.family.measure_noise(scores, held_out.target, held_out.weights)
                 weight += own
         judged = (total / weight, noise / weight, weight) if weight else (np.inf, 1.0, 0.0)
+        return _Stage(stage.design, stage.states, *judged)
+
+    def _empty(self, fit: LikelihoodFit, rows: Rows, deviance: float) -> LikelihoodFit:
+        """The intercepts alone, where they predict held-out rows better than all tables."""
+        vector = np.zeros(len(fit.design))
+        vector[fit.design.starts[-1] :] = self.family.start(rows.target, rows.weights)
+        note = (
+            f"the held-out loss of the fit is {fit.deviance:.4g} a row, above the {deviance:.4g} of the base value alone, "
+            "which is kept instead: every effect is 0; more rows or fewer columns may help"
+        )
+        return replace(fit, vector=vector, freedom=np.zeros_like(fit.freedom), deviance=deviance, note=note)
+
+    def _advance(
+        self, stage: _Stage, prior: Roughness, folds: Sequence[Fold], max_steps: int, what: str
+    ) -> _Stage:
+        """Descend on every fold's training rows under the states' strengths, and judge."""
+        pairs = zip(stage.states, folds, strict=True)
+        states = tuple(self._descend(stage.design, prior, state, rows, max_steps, TOLERANCE) for state, (rows, _) in pairs)
+        judged = self._judge(replace(stage, states=states), folds)
         order = max(map(len, stage.design.value_sets))
         self._tried.append(
             {
                 "order": order,
                 "strengths": what,
                 "n_terms": len(stage.design.value_sets),
-                "deviance": judged[0] if weight else None,
+                "deviance": judged.deviance if judged.weight else None,
             }
         )
-        return _Stage(stage.design, tuple(states), *judged)
+        return judged
 
     def _descend(
         self,

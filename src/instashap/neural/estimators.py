@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..explain.additive_estimator import cap_order
 from ..explain.estimators import AdditiveClassifier, AdditiveRegressor
 from ..explain.fitted import FittedGame, GameRows
 from ..explain.fitting import FitOptions, judge_options
+from ..explain.null_players import find_constant, make_roster
 from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.families import Family
 from ..table.columns import Table
@@ -159,20 +159,21 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
         output_names: tuple[str, ...],
         output_transform: str,
     ) -> None:
-        n_columns = len(table.schema.names)
-        orders = cap_order(self.order, n_columns), cap_order(self.presence_order, n_columns)
+        orders = self.order, self.presence_order
         plan = judge_options(
             FitOptions(*orders, self.interactions, groups=self.groups, full_weight=self.full_weight), table.schema.names
         )
         kept = np.flatnonzero(weights > 0)
         table, target, weights = table.take(kept), target[kept], weights[kept]
         encoder, columns = learn_table(table, weights)
-        encoded, size_law = encoder.encode(table), compute_shapley_size_law(len(plan.feature_names), plan.full_weight)
+        encoded = encoder.encode(table)
+        roster = make_roster(plan.players, find_constant(encoded))
+        size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
         shares = target[:, None] if family.n_outputs == 1 else np.eye(family.n_outputs)[target.astype(np.int64)]
         with self._show_progress() as progress:
             fitter = NeuralFitter(
                 columns,
-                plan.players,
+                roster.players,
                 plan.order,
                 plan.presence_order,
                 plan.interactions,
@@ -183,7 +184,7 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
             model = fit_class_nets(fitter, encoded, shares, weights, size_law, _compute_base(shares, weights))
         self._fitted = FittedGame(
             encoder,
-            model,
+            roster.spread(model),
             plan.feature_names,
             plan.players,
             output_names,

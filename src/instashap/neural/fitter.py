@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..additive.design import ValueFunctions
+from ..additive.fallback import fall_back
 from ..additive.fitter import FitResult, finish_search
 from ..additive.model import AdditiveModel
 from ..additive.search import Search
@@ -69,7 +70,7 @@ class NeuralFitter:
         self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
     ) -> FitResult:
         """See :class:`instashap.additive.fitter.Fitter`."""
-        search = Search(self, encoded, outputs, weights, size_law, N_FOLDS)
+        search, note = Search(self, encoded, outputs, weights, size_law, N_FOLDS), ""
         if self.smoothness is not None:
             functions = self.functions or self._learn(search, search.list_value_sets())
             search.fit_as_told(self.smoothness, functions, {})
@@ -78,7 +79,8 @@ class NeuralFitter:
             search.fit_functions(self.functions or self._learn(search, self.choose_value_sets(search)))
             search.enrich_presence()
             search.tie_presence()
-        return finish_search(search, self.columns)
+            note = fall_back(search)
+        return replace(finish_search(search, self.columns), note=note)
 
     def fit_game(
         self,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .bases import SMOOTH, ColumnEncoder, Grain, LearntColumn, LocalBasis, learn_categories, learn_numbers
 from .columns import Schema, Table
 from .kernels import encode_numbers
+from .units import find_column_unit
 
 # Rows of a block: its cells and offsets (13 columns) stay within a core's cache.
 BLOCK_ROWS = 4096
@@ -145,8 +146,10 @@ def learn_table(
             values = np.asarray(table.numbers[:, next(numeric)], dtype=np.float64)
             if np.isinf(values).any():
                 TableEncoder._refuse_infinite(values, name)
+            unit = find_column_unit(values, name)
             may_spike, is_code = position not in without_spikes, position in codes
-            learnt.append(learn_numbers(name, values, weights, grain, may_spike=may_spike, is_code=is_code))
+            column = learn_numbers(name, values / unit, weights, grain, may_spike=may_spike, is_code=is_code)
+            learnt.append(column if unit == 1.0 else replace(column, encoder=column.encoder.scale(unit)))
     return TableEncoder(table.schema, tuple(column.encoder for column in learnt)), tuple(learnt)
 
 

@@ -34,7 +34,8 @@ def encode_numbers(numbers, columns, edges, edge_starts, lows, scales, missing_c
                 else:
                     high = middle
             cell = low - start
-            t = (x - lows[low + j]) * scales[low + j]
+            scale = scales[low + j]
+            t = (x - lows[low + j]) * scale if scale > 0.0 else 0.0  # the difference may be infinite
             cells[row, target] = cell
             offsets[row, target] = min(max(t, 0.0), 1.0)
     return -1

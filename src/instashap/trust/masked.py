@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..additive.model import AdditiveModel
 from .figures import Figure, estimate, sum_groups
 from .missing import Missing
-from .rung import Held, Rows, iterate_masked, take_encoded
+from .rung import Held, Rows, iterate_masked, mark_missing, take_encoded
 
 # Rows asked about coalitions, and of them those that teach and test the reference, both divided among the outputs but never
 # fewer than the third; sizes, spread evenly; and coalitions a row.
@@ -207,7 +207,7 @@ def _mark_missing(rows: Rows) -> NDArray[np.float64]:
     for column in values.T:
         is_missing = np.isnan(column)
         if is_missing.any():
-            column[is_missing] = np.nanmin(column) - 1.0 if not is_missing.all() else 0.0
+            column[is_missing] = mark_missing(np.nanmin(column)) if not is_missing.all() else 0.0
     return values
 
 

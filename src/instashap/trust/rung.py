@@ -227,3 +227,8 @@ def iterate_masked(
 
 # Rows of a block: with 1 200 presence sets and 48 masks a row 30 MB.
 _BLOCK = 64
+
+
+def mark_missing(lowest: float) -> float:
+    """A number that stands for missing values below the lowest of a column, however large its numbers are."""
+    return float(lowest - (1.0 + abs(lowest)))

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.bases import ColumnEncoder
+from ..table.units import find_unit
 from .figures import Figure, estimate_share
-from .rung import Rows
+from .rung import Rows, mark_missing
 
 # Questions a segment may need, and the rows it holds at least: this share of all, and this number.
 _MAX_DEPTH = 4
@@ -20,6 +21,8 @@ _WORSE = 1.5
 _CERTAIN = 4.0
 # Values of a column that are named one by one.
 _MAX_NAMED = 6
+# Numbers that float32 holds with all its digits.
+_FLOAT32 = 2.0**100
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def _order_cells(
     for position, column in enumerate(rows.columns):
         if not column.is_category:
             missing = np.isnan(coded[:, position])
-            coded[missing, position] = -np.inf if missing.all() else np.nanmin(coded[:, position]) - 1.0
+            coded[missing, position] = -np.inf if missing.all() else mark_missing(np.nanmin(coded[:, position]))
             if missing.all():
                 coded[:, position] = 0.0
             continue
@@ -123,14 +126,18 @@ def _grow(
     """Every node of a shallow regression tree but its root."""
     from sklearn.tree import DecisionTreeRegressor
 
+    # The tree reads float32: each column at the scale of its middle, cut where that ends.
+    units = np.array([find_unit(float(np.median(np.abs(column)))) for column in coded.T])
+    readable = np.clip(coded / units, -_FLOAT32, _FLOAT32)
     tree = DecisionTreeRegressor(max_depth=_MAX_DEPTH, min_samples_leaf=max(least, 1), random_state=0)
-    nodes = tree.fit(coded, sizes, sample_weight=weights).tree_
+    nodes = tree.fit(readable, sizes, sample_weight=weights).tree_
     n_columns = coded.shape[1]
     regions = {0: _Region(np.full(n_columns, -np.inf), np.full(n_columns, np.inf))}
     for node in range(nodes.node_count):
         if nodes.children_left[node] < 0:
             continue
         column, cut, parent = nodes.feature[node], nodes.threshold[node], regions[node]
+        cut = cut * units[column]
         lows, highs = parent.lows.copy(), parent.highs.copy()
         highs[column], lows[column] = min(highs[column], cut), max(lows[column], cut)
         regions[nodes.children_left[node]] = _Region(parent.lows, highs)
@@ -240,7 +247,7 @@ def _describe_range(name: str, values: NDArray[np.float64], low: float, high: fl
     present = values[~np.isnan(values)]
     distinct = np.unique(present)
     kept = distinct[(distinct > low) & (distinct <= high)]
-    takes_missing = bool(np.isnan(values).any() and low < distinct[0] - 1.0 <= high) if len(distinct) else True
+    takes_missing = bool(np.isnan(values).any() and low < mark_missing(distinct[0]) <= high) if len(distinct) else True
     suffix = " or is missing" if takes_missing else ""
     if not len(kept):
         return f"{name} is missing"

@@ -1,0 +1,59 @@
+"""Powers of two by which numbers are scaled before a fit squares them, and what no scale can save is refused by name."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Sizes between which the squares and cubes of a fit keep all their digits.
+_COMMON = 2.0**64
+# Sizes that a column may reach: differences of any two of its numbers, and one over them, are still float64.
+LARGEST, SMALLEST = 2.0**1000, 2.0**-900
+
+
+def find_unit(size: float) -> float:
+    """The power of two to divide by, so that numbers of a size come near 1; 1.0 for common sizes and for zero.
+
+    Division by a power of two is exact.
+
+    Examples
+    --------
+    >>> find_unit(12.0), find_unit(2.0**200)
+    (1.0, 1.6069380442589903e+60)
+    """
+    if size == 0 or 1 / _COMMON <= size <= _COMMON:
+        return 1.0
+    return float(2.0 ** np.floor(np.log2(size)))
+
+
+def find_column_unit(values: NDArray[np.float64], name: str) -> float:
+    """The unit of a column of numbers, NaN for missing; raises ``ValueError`` where there is none.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,), float64
+    name : str
+    """
+    sizes = np.abs(values[~np.isnan(values)])
+    sizes = sizes[sizes > 0]
+    largest, smallest = float(sizes.max(initial=0.0)), float(sizes.min(initial=np.inf))
+    if largest > LARGEST:
+        raise ValueError(
+            f"column {name!r} holds {_show_largest(values)}, beyond the {LARGEST:.0e} that can be fitted: if it stands for a "
+            "missing value, put NaN in its place; else divide the column by a power of ten"
+        )
+    if 0 < largest < SMALLEST:
+        raise ValueError(
+            f"column {name!r} holds no number larger in size than {largest:.6g}, and numbers below {SMALLEST:.0e} cannot be "
+            "fitted: multiply the column by a power of ten"
+        )
+    unit = find_unit(largest)
+    if unit != 1.0 and smallest / unit < SMALLEST:
+        raise ValueError(
+            f"column {name!r} holds {_show_largest(values)} beside {smallest:.6g}, too far apart to be fitted as numbers: if "
+            "the former stands for a missing value, put NaN in its place; else take logarithms"
+        )
+    return unit
+
+
+def _show_largest(values: NDArray[np.float64]) -> str:
+    row = int(np.nanargmax(np.abs(values)))
+    return f"{values[row]:.6g} in row {row}"

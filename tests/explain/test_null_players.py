@@ -1,0 +1,89 @@
+"""Features that never vary, and functions that never help, get exactly nothing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+from instashap import AdditiveClassifier, AdditiveRegressor, Baseline, Explainer, Marginal
+
+RNG = np.random.default_rng(0)
+ROWS = pd.DataFrame(RNG.normal(size=(300, 3)), columns=["a", "b", "d"])
+ROWS["a"] += ROWS["b"]
+CONSTANTS = {"number": 7.0, "missing": np.nan, "text": "DE", "category": pd.Categorical(["x"] * 300, ["x", "y"])}
+
+pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+
+
+def compute_outputs(table: pd.DataFrame) -> np.ndarray:
+    numbers = table[["a", "b", "d"]].to_numpy(dtype=float)
+    return numbers[:, 0] * numbers[:, 1] + np.abs(numbers[:, 2])
+
+
+def evaluate_zeroed(table: pd.DataFrame, masks: np.ndarray) -> np.ndarray:
+    numbers = np.where(masks[:, [0, 1, 3]], table[["a", "b", "d"]].to_numpy(dtype=float), 0.0)
+    return numbers[:, 0] * numbers[:, 1] + np.abs(numbers[:, 2])
+
+
+def add_constant(name: str) -> pd.DataFrame:
+    rows = ROWS.copy()
+    rows.insert(2, "c", CONSTANTS[name])
+    return rows
+
+
+CASES = [("number", {}), ("missing", {"order": 1, "presence_order": 4}), ("text", {"order": 3}), ("category", {"order": 1})]
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=str)
+def test_a_column_of_one_value_gets_exactly_nothing_with_standard_error_0(name: str, options: dict) -> None:
+    rows = add_constant(name)
+    explanation = Explainer(**options).fit(rows, outputs=compute_outputs(rows))(rows, errors=True)
+    assert not explanation.values[:, 2].any()
+    assert not explanation.standard_errors[:, 2].any()
+    assert explanation.feature_names == ("a", "b", "c", "d")
+    assert (explanation.values[:, [0, 1, 3]] != 0).all()
+
+
+def test_a_column_of_one_value_changes_no_other_value() -> None:
+    plain = Explainer().fit(ROWS, outputs=compute_outputs(ROWS)).shap_values(ROWS)
+    rows = add_constant("number")
+    values = Explainer().fit(rows, outputs=compute_outputs(rows)).shap_values(rows)
+    np.testing.assert_array_equal(values[:, [0, 1, 3]], plain)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rows: Explainer(compute_outputs, value_function=Marginal(rows[:20])).fit(rows),
+        lambda rows: Explainer(compute_outputs, value_function=Baseline(rows[:1])).fit(rows),
+        lambda rows: Explainer(value_function=evaluate_zeroed).fit(rows),
+        lambda rows: AdditiveRegressor().fit(rows, compute_outputs(rows)),
+        lambda rows: AdditiveRegressor(monotone_constraints={"d": 1}).fit(rows, compute_outputs(rows)),
+        lambda rows: AdditiveClassifier().fit(rows, compute_outputs(rows) > 0.5),
+    ],
+    ids=["marginal", "baseline", "function", "squares", "likelihood", "classifier"],
+)
+def test_every_game_and_estimator_gives_it_nothing(make: object) -> None:
+    rows = add_constant("missing")
+    assert not make(rows).shap_values(rows)[:, 2].any()  # type: ignore[operator]
+
+
+def test_a_constant_that_the_background_does_not_share_has_an_effect() -> None:
+    rows = add_constant("number")
+    background = rows[:20].assign(c=9.0)
+    explainer = Explainer(lambda table: (2.0 * table["c"] + table["a"]).to_numpy(), value_function=Marginal(background))
+    np.testing.assert_allclose(explainer.fit(rows).shap_values(rows)[:, 2], 2.0 * (7.0 - 9.0), atol=1e-5)
+
+
+def test_a_table_of_constants_is_its_base_value() -> None:
+    explainer = Explainer().fit(np.ones((40, 3)), outputs=np.arange(40.0))
+    assert explainer.expected_value == 19.5
+    assert not explainer.shap_values(np.ones((5, 3))).any()
+
+
+def test_an_audit_and_a_report_name_the_features_that_vary(tmp_path) -> None:
+    rows = add_constant("text")
+    explainer = Explainer().fit(rows, outputs=compute_outputs(rows))
+    assert explainer.audit().summary()
+    assert set(explainer.rank_terms(presence=True)["known"].sum()) == {"a", "b", "d"}
+    instashap.write_report(explainer, rows, path=tmp_path / "report.html")
