@@ -11,6 +11,7 @@ LAYERS = {
     "_compile": 0,
     "_errors": 0,
     "_optional": 0,
+    "_status": 0,
     "_validation": 0,
     "game": 1,
     "store": 1,

@@ -15,7 +15,8 @@ from instashap.additive.moments import (
     merge_all,
     take_census,
 )
-from instashap.table.encoding import Encoded
+from instashap.table.columns import read_table
+from instashap.table.encoding import Encoded, learn_table
 
 
 def _rows(n, seed=0, n_functions=4, n_outputs=2):
@@ -205,22 +206,68 @@ def _pick(encoded, rows):
     return Encoded(encoded.cells[rows], encoded.offsets[rows])
 
 
-def test_a_row_has_the_same_fold_in_whatever_order_and_company_it_comes():
+def test_a_row_has_the_same_fold_in_whatever_order_it_comes():
     encoded = _many_rows()
-    folds = _number_folds(encoded)
-    rng = np.random.default_rng(1)
-    order = rng.permutation(len(folds))
-    np.testing.assert_array_equal(_number_folds(_pick(encoded, order)), folds[order])
-    for _ in range(20):  # of a hundred rows some are in every fold: their numbers are the same
-        few = rng.choice(len(folds), 100, replace=False)
-        np.testing.assert_array_equal(_number_folds(_pick(encoded, few)), folds[few])
+    weights = np.random.default_rng(2).uniform(0.5, 1.5, 20_000)
+    folds = _number_folds(encoded, weights=weights)
+    order = np.random.default_rng(1).permutation(len(folds))
+    np.testing.assert_array_equal(_number_folds(_pick(encoded, order), weights=weights[order]), folds[order])
 
 
-def test_neither_outputs_nor_weights_move_a_row_of_a_table_of_many():
+def test_a_row_of_weight_three_has_the_fold_of_three_rows():
+    encoded = _many_rows(3000)
+    counts = np.random.default_rng(1).integers(1, 4, 3000)
+    copies = np.repeat(np.arange(3000), counts)
+    weighted = _number_folds(encoded, weights=counts.astype(float))
+    np.testing.assert_array_equal(_number_folds(_pick(encoded, copies), weights=np.ones(len(copies))), weighted[copies])
+
+
+def test_outputs_move_no_row_of_a_table_of_many():
     encoded = _many_rows()
-    folds = _number_folds(encoded)
-    rng = np.random.default_rng(1)
-    np.testing.assert_array_equal(_number_folds(encoded, rng.normal(size=(20_000, 3)), rng.uniform(0.1, 9, 20_000)), folds)
+    outputs = np.random.default_rng(1).normal(size=(20_000, 3))
+    np.testing.assert_array_equal(_number_folds(encoded, outputs), _number_folds(encoded))
+
+
+@pytest.fixture(scope="module")
+def mixed_table():
+    """Columns of every kind: smooth, long-tailed, in steps of a tenth, with a spike at zero, of five values, with gaps."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 6))
+    X[:, 1] = np.exp(2 * X[:, 1])
+    X[:, 2] = np.round(10 * X[:, 2]) / 10
+    X[:1000, 3] = 0.0
+    X[:, 4] = np.clip(np.round(X[:, 4]), -2, 2)
+    X[::7, 5] = np.nan
+    return X
+
+
+def _fold_numbers_of_table(X):
+    table, weights = read_table(X), np.ones(len(X))
+    encoder, _ = learn_table(table, weights)
+    return _number_folds(encoder.encode(table), weights=weights)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda X: 1000 * X,
+        lambda X: X / 2.54,
+        lambda X: X + 273.15,
+        lambda X: 1.8 * X + 32,
+        lambda X: X.astype(np.float32),
+        lambda X: np.column_stack([X, np.full(len(X), 7.0)]),
+        lambda X: np.column_stack([np.full(len(X), np.nan), X]),
+        lambda X: X[:, [3, 0, 4, 2, 5, 1]],
+    ],
+    ids=["thousands", "inches", "kelvin", "fahrenheit", "float32", "constant", "missing", "columns"],
+)
+def test_units_precision_and_empty_columns_move_no_row(mixed_table, change):
+    np.testing.assert_array_equal(_fold_numbers_of_table(change(mixed_table)), _fold_numbers_of_table(mixed_table))
+
+
+def test_values_that_a_float32_joins_move_few_rows(mixed_table):
+    kelvin = (mixed_table + 273.15).astype(np.float32)  # to 3e-5: many values of the smooth columns are joined
+    assert (_fold_numbers_of_table(kelvin) != _fold_numbers_of_table(mixed_table)).mean() < 0.01
 
 
 def test_permuting_columns_changes_no_fold():
@@ -324,18 +371,18 @@ def test_of_few_distinct_rows_with_noisy_outputs_the_folds_are_by_row_and_output
     outputs[2000:] = outputs[:2000]  # and half of the rows come twice, outputs and all
     encoded.cells[2000:] = encoded.cells[:2000]
     number[2000:] = number[:2000]
-    folds = _number_folds(encoded, outputs)
+    folds = _number_folds(encoded, outputs, np.ones(4000))
     np.testing.assert_array_equal(folds[2000:], folds[:2000])
     for row in range(8):  # every fold has a fifth of every distinct row
         counts = np.bincount(folds[:2000][number[:2000] == row], minlength=5)
         assert counts.min() > 0.6 * counts.mean()
     order = rng.permutation(4000)
-    np.testing.assert_array_equal(_number_folds(_pick(encoded, order), outputs[order]), folds[order])
+    np.testing.assert_array_equal(_number_folds(_pick(encoded, order), outputs[order], np.ones(4000)), folds[order])
     permuted = Encoded(encoded.cells[:, [2, 0, 1]], encoded.offsets[:, [2, 0, 1]])
-    np.testing.assert_array_equal(_number_folds(permuted, outputs), folds)
+    np.testing.assert_array_equal(_number_folds(permuted, outputs, np.ones(4000)), folds)
     # Equal outputs of other rows are others.
-    moved = Encoded(encoded.cells + 6, encoded.offsets)
-    assert (_number_folds(moved, outputs) != folds).mean() > 0.5
+    turned = Encoded(encoded.cells.max(axis=0) - encoded.cells, encoded.offsets)
+    assert (_number_folds(turned, outputs, np.ones(4000)) != folds).mean() > 0.5
 
 
 def test_rows_that_are_permutations_of_each_other_are_distinct():

@@ -20,6 +20,10 @@ _REPEATS = 20
 # Different rows that are too few to hold any out of, whatever their columns are.
 _FEW_ROWS = 32
 
+# Steps in which a value's rank enters the fold of its row, and where the first ends: at an irrational place, so that ranks of
+# equal weights, which are rational, do not lie on a boundary.
+_RANK_STEPS, _FIRST_STEP = 256, 0.5 * (np.sqrt(5.0) - 1.0)
+
 # Positions of rows, and their weights.
 Fold = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -246,15 +250,16 @@ def _measure_log_grid(encoded: Encoded) -> float:
 
 
 def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_folds: int) -> list[Fold]:
-    """Rows and weights of each fold, by a hash of the row's values: equal rows fall together, in whatever order they come.
+    """Rows and weights of each fold, by a hash of the row's ranks: equal rows fall together, in whatever order they come.
 
-    The hash is symmetric in the columns, so permuting them changes nothing. A table of discrete columns whose few different
+    Ranks are the same in any unit and precision (:func:`hash_ranks`). The hash is symmetric in the columns, so permuting them
+    changes nothing. A table of discrete columns whose few different
     rows each occur many times has nothing to hold out by: a new row will be one of them. There every fold is all rows, each
     with its share of the weight; unless the outputs are noisy measurements, mostly different for one row, which the hash then
     takes in. Copies of rows of other tables are held out together: how often a row is repeated, or what whole-number weight
     it has, makes nothing known about other rows.
     """
-    hashed, _ = hash_rows(encoded)
+    hashed = hash_ranks(encoded, weights)
     census = take_census(encoded, weights)
     n_rows = count_copies(weights).sum()
     if census.is_discrete and n_rows >= _REPEATS * census.n_distinct:
@@ -297,3 +302,27 @@ def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     values = (values ^ (values >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
     return values ^ (values >> np.uint64(33))
+
+
+def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Hashes of rows by their values' ranks within each column, symmetric in the columns; shape (n_rows,), uint64.
+
+    The rank among up to 256 values is their number in order; among more it is the share of the weight below a value, plus half
+    of the value's own, in 256 steps. It does not change with the unit of a column, is the same in float32 but for values that
+    become equal there, and a row of weight w counts as w rows. Columns of one value do not enter: adding one changes nothing.
+    """
+    hashed = np.zeros(len(encoded.cells), dtype=np.uint64)
+    for cells, offsets in zip(encoded.cells.T, encoded.offsets.T, strict=True):
+        _, owner = np.unique(cells + offsets, return_inverse=True)
+        own = np.bincount(owner, weights=weights)
+        if len(own) > 1:
+            hashed += mix(_rank(own)[owner] + np.uint64(1))
+    return mix(hashed)
+
+
+def _rank(totals: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Ranks of a column's values in order, given the weight of each."""
+    if len(totals) <= _RANK_STEPS:
+        return np.arange(len(totals), dtype=np.uint64)
+    below = (np.cumsum(totals) - 0.5 * totals) / totals.sum()
+    return np.floor(below * _RANK_STEPS + _FIRST_STEP).astype(np.uint64)

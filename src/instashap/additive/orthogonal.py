@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, eigvalsh
 from scipy.sparse import block_array, csr_array
 
+from .._status import warn_unless_converged
 from ..game.terms import ValueSet, close_downwards, players_of
 from ..table.encoding import Encoded
 from .model import AdditiveModel
@@ -34,6 +35,9 @@ KINDS = ("stone-hooker", "product", "marginal")
 _RANK_TOLERANCE = 1e-12
 # Functions up to which equations are solved by eigenvectors; only triples of many bins have more.
 _MAX_DENSE = 1500
+# Residual from which a user should know.
+_POOR_RESIDUAL = 1e-6
+_ADVICE = "ask for a lower order"
 
 Tables = dict[ValueSet, NDArray[np.float64]]
 
@@ -172,7 +176,8 @@ def _solve_smallest(gram: csr_array, target: NDArray[np.float64]) -> NDArray[np.
         def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.asarray(scale * (gram @ (scale * coefficients)))
 
-        found = conjugate_gradients(multiply, lambda residual: residual, scaled, tolerance=1e-13, max_steps=2000)
+        found, status = conjugate_gradients(multiply, lambda residual: residual, scaled, tolerance=1e-13, max_steps=2000)
+        warn_unless_converged(status.accept(_POOR_RESIDUAL).name("the projections on smaller terms", _ADVICE))
         return np.asarray(scale * found)
     lengths, directions = eigh(scale * gram.toarray() * scale.T)
     kept = lengths > _RANK_TOLERANCE * lengths[-1]

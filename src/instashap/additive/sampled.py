@@ -25,6 +25,7 @@ from ..game.terms import PresenceSet, ValueSet, players_of
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .anchored import compute_anchored_axis, make_anchored_functions
+from .choose import prefer_simplest
 from .design import ValueFunctions
 from .fallback import Rival, choose_rival
 from .fitter import FitResult
@@ -34,7 +35,7 @@ from .penalties import AxisFunctions
 from .sample import CoalitionSample, accumulate_masked_moments, iterate_masked
 from .screen import choose_triples, choose_value_sets
 from .search import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS
-from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
+from .select import Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
 
 # Unknowns, each a function here, whose moments take some seconds; more did not tell in the error (boosted trees, 30 columns).
 MAX_UNKNOWNS = 2500
@@ -134,14 +135,15 @@ class SampledSearch:
 
     def fit_main_effects(self) -> None:
         """Choose the penalised derivative and the strengths on main effects."""
-        trials = []
+        trials = {}
         singles: list[ValueSet] = [(column,) for column in range(len(self.fitter.columns))]
         for derivative in (3, 2):
             self.derivative = derivative
             judge = self._make_judge(self._make_functions(singles, 1))
             tried = self._judge_best(judge, Candidate(1, 1, {}, _PLAIN), Strengths(), ("roughness", "ridge", "roughness"))
-            trials.append((derivative, (judge, *tried)))
-        self.derivative, self.best = min(trials, key=lambda trial: trial[1][1].risk)
+            trials[derivative] = judge, *tried
+        self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
+        self.best = trials[self.derivative]
         self.main_effects = self.best
         self.report(0.6, "main effects")
 
@@ -240,7 +242,7 @@ class SampledSearch:
         order = max(map(len, functions.value_sets))
         judge, candidate = self._make_judge(functions), Candidate(order, order, resolution, _PLAIN)
         tried = self._judge_best(judge, candidate, self.best[1].strengths, free)
-        is_kept = must_keep or tried[0].risk < self.best[1].risk * (1 - MIN_GAIN)
+        is_kept = must_keep or tried[0].lowers_risk(self.best[1])
         if is_kept:
             self.best = judge, *tried
         return is_kept
@@ -252,7 +254,8 @@ class SampledSearch:
         light = self._judge(judge, candidate, _LIGHT, ())
         if light[0].risk <= _EXACT:
             return light
-        return min(light, self._judge(judge, candidate, start, free), key=lambda tried: tried[0].risk)
+        chosen = self._judge(judge, candidate, start, free)
+        return light if light[0].lowers_risk(chosen[0]) else chosen
 
     def _judge(
         self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]

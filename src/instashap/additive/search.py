@@ -14,11 +14,12 @@ from .._errors import TooLargeError
 from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards, players_of
 from ..table.bases import LEVELS_PER_TABLE, LearntColumn
 from ..table.encoding import Encoded
+from .choose import prefer_simplest
 from .design import Axes, ValueFunctions, make_value_functions
 from .moments import Moments, accumulate_moments, assign_folds, take_census
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
-from .select import MIN_GAIN, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
+from .select import Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
 from .solve import MAX_DENSE
 
 N_FOLDS = 5
@@ -127,7 +128,8 @@ class Search:
             self.derivative = derivative
             judge = self._make_judge(self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
             trials[derivative] = judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
-        self.derivative = min(trials, key=lambda derivative: trials[derivative][1].risk)
+        # A penalty on the third derivative leaves parabolas alone: the smoother of two curves that are as good.
+        self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
         self.best = self.main_effects = trials[self.derivative]
         self.report(0.2, "main effects")
         for presence in range(2, self.max_presence + 1):
@@ -276,7 +278,7 @@ class Search:
         _, best, solved = self.best
         judgement, found = self._judge(judge, candidate, best.strengths, free, solved)
         self.best = judge, judgement, found
-        return judgement.risk < best.risk * (1 - MIN_GAIN)
+        return judgement.lowers_risk(best)
 
     def _judge(
         self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None

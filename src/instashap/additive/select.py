@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from math import comb
 from typing import Any
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from .._status import Status, merge_worst
 from ..game.terms import ANY, PresenceSet
+from .choose import lowers_risk, walk
 from .design import ValueFunctions
 from .moments import Moments, merge_all
 from .solve import (
@@ -33,8 +35,13 @@ ROUGHNESS_GRID = tuple(10.0**power for power in range(-11, 2))
 RIDGE_GRID = tuple(10.0**power for power in range(-5, 2))
 INTERACTION_GRID = (1.0, 3.0, 10.0, 30.0, 100.0)
 PRESENCE_GRID = (0.0, 1.0, 10.0)
-# A richer model must lower the held-out risk by this share; smaller gains are rounding and chance.
-MIN_GAIN = 1e-5
+# From weak to strong: the stronger the penalty, the simpler the model.
+_GRIDS = {
+    "roughness": ROUGHNESS_GRID,
+    "ridge": RIDGE_GRID,
+    "interaction": INTERACTION_GRID,
+    "presence": PRESENCE_GRID,
+}
 # Fold solutions start from the full-data one; stopped early they would still know their held-out rows, and too little
 # smoothing would win.
 _FOLD_TOLERANCE = 1e-5
@@ -175,7 +182,8 @@ class Judgement:
     """A candidate with its best strengths and its held-out risks.
 
     ``risk`` and ``full_risk`` are summed over outputs, each relative to the output's variance; ``full_risk`` is at the full
-    coalition (one minus the cross-validated R²).
+    coalition (one minus the cross-validated R²). ``fold_risks`` are what the folds add to ``risk``, and ``status`` is that of
+    the solves it was judged by.
     """
 
     candidate: Candidate
@@ -183,6 +191,12 @@ class Judgement:
     risk: float
     full_risk: float
     n_unknowns: int
+    fold_risks: NDArray[np.float64] = field(default_factory=lambda: np.full(1, np.inf), repr=False, compare=False)
+    status: Status = field(default_factory=lambda: Status(True, 0, 0.0), repr=False)
+
+    def lowers_risk(self, simpler: "Judgement") -> bool:
+        """Whether this candidate's risk is below a simpler one's by more than the tolerance of :mod:`.choose`."""
+        return lowers_risk(self.fold_risks, simpler.fold_risks)
 
 
 def make_candidate_problem(
@@ -246,16 +260,17 @@ class Judge:
         starts = _embed(near, problem, moments.functions) if near is not None and _is_large(problem) else None
         seen: dict[Strengths, _Trial] = {}
 
-        def evaluate(strengths: Strengths) -> float:
+        def evaluate(strengths: Strengths) -> NDArray[np.float64]:
             if strengths not in seen:
                 seen[strengths] = _cross_validate(problem, moments, splits, strengths, starts)
-            return seen[strengths].risk
+            return seen[strengths].fold_risks
 
         with _limit_threads(len(problem)):
             best = _descend(evaluate, start, free)
         trial = seen[best]
         solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients))
-        return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem)), solved
+        risk = float(trial.fold_risks.sum())
+        return Judgement(candidate, best, risk, trial.full_risk, len(problem), trial.fold_risks, trial.status), solved
 
     def polish(self, judgement: Judgement, solved: Solved) -> tuple[Solution, Moments]:
         """The solution to full accuracy, and the moments of all rows it belongs to."""
@@ -294,10 +309,11 @@ class _Split:
 class _Trial:
     """Held-out risks under some strengths, and the solutions on all rows and outside each fold."""
 
-    risk: float
+    fold_risks: NDArray[np.float64]  # what each fold adds to the risk
     full_risk: float
     solution: Solution
     fold_coefficients: list[NDArray[np.float64]]
+    status: Status
 
 
 # With fewer rows an unknown the folds differ too much from the whole for its factor to precondition them well.
@@ -329,24 +345,25 @@ def _cross_validate(
     """
     penalty = strengths.penalise(moments.functions)
     if _is_large(problem):
-        whole, solutions = _solve_large(problem, moments, splits, penalty, starts)
+        whole, solutions, status = _solve_large(problem, moments, splits, penalty, starts)
     else:
         whole = solve_problem(problem, *moments.whole, penalty)
         is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
-        solutions = (
+        solutions, status = (
             _solve_folds_together(problem, splits, penalty, whole)
             if is_near
             else _solve_folds_apart(problem, splits, penalty)
         )
-    risks = np.zeros((2, len(moments.total.output_means)))
-    share = sum(split.share for split in splits) if moments.n_judged else 1.0
-    for split, coefficients in zip(splits, solutions, strict=True):
-        risks += split.share / share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
     variances = moments.total.output_scatter / moments.total.weight
-    relative = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)
+    share = sum(split.share for split in splits) if moments.n_judged else 1.0
+    fold_risks = np.zeros((2, len(splits) or 1))
+    for fold, (split, coefficients) in enumerate(zip(splits, solutions, strict=True)):
+        risks = split.share / share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
+        fold_risks[:, fold] = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)
     if not splits:
-        relative[:] = np.inf
-    return _Trial(float(relative[0]), float(relative[1]), replace(whole, precondition=_forget), solutions)
+        fold_risks[:] = np.inf
+    kept = replace(whole, precondition=_forget)
+    return _Trial(fold_risks[0], float(fold_risks[1].sum()), kept, solutions, status)
 
 
 def _is_large(problem: MaskedProblem) -> bool:
@@ -369,34 +386,35 @@ def _solve_large(
     splits: Sequence[_Split],
     penalty: Penalty,
     starts: list[NDArray[np.float64]] | None,
-) -> tuple[Solution, list[NDArray[np.float64]]]:
+) -> tuple[Solution, list[NDArray[np.float64]], Status]:
     """All rows and every fold by conjugate gradients, the matrix never formed; good enough to judge by."""
     everything = [moments.whole, *(split.train for split in splits)]
     precondition = make_block_preconditioner(problem, moments.whole[0], penalty)
     n_outputs = len(moments.total.output_means)
     if starts is None:
         starts = [np.zeros((len(problem), n_outputs))] * len(everything)
-    solved = []
+    solved, statuses = [], []
     for (gram, cross), start in zip(everything, starts, strict=True):
 
         def multiply(coefficients: NDArray[np.float64], gram: NDArray[np.float64] = gram) -> NDArray[np.float64]:
             return problem.multiply(gram, penalty, coefficients)
 
         target = problem.weigh_target(cross)
-        solved.append(
-            conjugate_gradients(
-                multiply, precondition, target, tolerance=_LARGE_TOLERANCE, start=start, max_steps=_LARGE_STEPS
-            )
+        found, status = conjugate_gradients(
+            multiply, precondition, target, tolerance=_LARGE_TOLERANCE, start=start, max_steps=_LARGE_STEPS
         )
-    return Solution(solved[0], np.inf, precondition), solved[1:]
+        solved.append(found)
+        statuses.append(status)
+    whole = Solution(solved[0], statuses[0].residual, precondition, statuses[0])
+    return whole, solved[1:], merge_worst(statuses)
 
 
 def _solve_folds_together(
     problem: MaskedProblem, splits: Sequence[_Split], penalty: Penalty, whole: Solution
-) -> list[NDArray[np.float64]]:
+) -> tuple[list[NDArray[np.float64]], Status]:
     """Every fold by conjugate gradients in step, the factor of all rows as their preconditioner."""
     if not splits:
-        return []
+        return [], whole.status
     n_outputs = whole.coefficients.shape[1]
     parts = [slice(fold * n_outputs, (fold + 1) * n_outputs) for fold in range(len(splits))]
 
@@ -406,17 +424,18 @@ def _solve_folds_together(
 
     target = np.hstack([problem.weigh_target(split.train[1]) for split in splits])
     start = np.tile(whole.coefficients, len(splits))
-    solved = conjugate_gradients(
+    solved, status = conjugate_gradients(
         multiply, whole.precondition, target, tolerance=_FOLD_TOLERANCE, start=start, max_steps=_FOLD_STEPS
     )
-    return [solved[:, part] for part in parts]
+    return [solved[:, part] for part in parts], status
 
 
 def _solve_folds_apart(
     problem: MaskedProblem, splits: Sequence[_Split], penalty: Penalty
-) -> list[NDArray[np.float64]]:
+) -> tuple[list[NDArray[np.float64]], Status]:
     """Every fold by its own factorisation."""
-    return [solve_problem(problem, *split.train, penalty).coefficients for split in splits]
+    solved = [solve_problem(problem, *split.train, penalty) for split in splits]
+    return [each.coefficients for each in solved], merge_worst(each.status for each in solved)
 
 
 def _forget(target: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -424,32 +443,14 @@ def _forget(target: NDArray[np.float64]) -> NDArray[np.float64]:
     raise RuntimeError("the factorisation of a judged candidate was released")
 
 
-def _descend(evaluate: Callable[[Strengths], float], start: Strengths, free: Sequence[str]) -> Strengths:
-    """One coordinate after the other, walking downhill on its grid; ``free`` names the order and any repeats."""
-    grids = {
-        "roughness": ROUGHNESS_GRID,
-        "ridge": RIDGE_GRID,
-        "interaction": INTERACTION_GRID,
-        "presence": PRESENCE_GRID,
-    }
+def _descend(evaluate: Callable[[Strengths], NDArray[np.float64]], start: Strengths, free: Sequence[str]) -> Strengths:
+    """One coordinate after the other, walking on its grid; ``free`` names the order and any repeats."""
     best = start
     for name in free:
-        best = _walk(evaluate, best, name, grids[name])
+        grid = _GRIDS[name]
+        logs, wanted = np.log(np.maximum(grid, 1e-300)), np.log(max(getattr(best, name), 1e-300))
+        trials = [replace(best, **{name: value}) for value in grid]
+        nearest = int(np.argmin(np.abs(logs - wanted)))
+        best = trials[walk(lambda point, trials=trials: evaluate(trials[point]), nearest, len(grid))]  # type: ignore[misc]
     evaluate(best)
-    return best
-
-
-def _walk(evaluate: Callable[[Strengths], float], start: Strengths, name: str, grid: Sequence[float]) -> Strengths:
-    logs, wanted = np.log(np.maximum(grid, 1e-300)), np.log(max(getattr(start, name), 1e-300))
-    position = int(np.argmin(np.abs(logs - wanted)))
-    best = replace(start, **{name: grid[position]})
-    for direction in (1, -1):
-        moved = False
-        while 0 <= position + direction < len(grid):
-            trial = replace(best, **{name: grid[position + direction]})
-            if not evaluate(trial) < evaluate(best):
-                break
-            best, position, moved = trial, position + direction, True
-        if moved:
-            break
     return best

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 from scipy.sparse import csr_array
 
+from .._status import Status
 from ..game.coalitions import compute_containment_masses
 from ..game.masses import compute_presence_masses, compute_shared_masses
 from ..game.terms import ANY, PresenceSet, count_live, extend_presence, players_of
@@ -25,6 +26,10 @@ MAX_DENSE = 6500
 # stand to their fourth digit from a residual of 1e-3 on.
 _TOLERANCE = 1e-6
 _MAX_STEPS = 1000
+# Residual of the normal equations, relative to their right-hand side, from which a user should know. Below, what is left lies
+# in directions the rows hardly tell: at 7e-5 (9 403 unknowns, bike sharing) Shapley values have R² .999996 to converged ones.
+POOR_GRADIENT = 1e-4
+ADVICE = "ask for fewer interactions or a lower order"
 # Added to the diagonal, relative to it, so that exactly collinear columns share instead of failing.
 _JITTER = 1e-11
 # Share of the largest eigenvalue below which a direction is rounding, where even more on the diagonal does not help.
@@ -191,11 +196,14 @@ class Solution:
         Largest residual of the normal equations relative to the right-hand side.
     precondition : callable
         Applies the (approximate) inverse of the matrix; solves of nearby problems start from it.
+    status : Status
+        Of the conjugate gradients; a factorisation takes no steps.
     """
 
     coefficients: NDArray[np.float64]
     gradient: float
     precondition: Callable[[NDArray[np.float64]], NDArray[np.float64]] = field(repr=False)
+    status: Status
 
 
 def solve_problem(
@@ -228,12 +236,16 @@ def solve_problem(
         precondition = _factorise(problem.assemble(gram, penalty))
         coefficients = precondition(target)
         coefficients += precondition(target - multiply(coefficients))  # one step of refinement
+        n_steps = 0
     else:
         precondition = make_block_preconditioner(problem, gram, penalty)
-        coefficients = conjugate_gradients(
+        coefficients, ended = conjugate_gradients(
             multiply, precondition, target, tolerance=_TOLERANCE, start=start, max_steps=_MAX_STEPS
         )
-    return Solution(coefficients, _measure_gradient(target, multiply(coefficients)), precondition)
+        n_steps = ended.n_steps
+    gradient = _measure_gradient(target, multiply(coefficients))
+    status = Status(gradient <= POOR_GRADIENT, n_steps, gradient).name("the normal equations", ADVICE)
+    return Solution(coefficients, gradient, precondition, status)
 
 
 def _measure_gradient(target: NDArray[np.float64], product: NDArray[np.float64]) -> float:
@@ -296,16 +308,18 @@ def conjugate_gradients(
     tolerance: float,
     start: NDArray[np.float64] | None = None,
     max_steps: int = 400,
-) -> NDArray[np.float64]:
-    """Preconditioned conjugate gradients, each output its own sequence; stops at a relative residual of ``tolerance``."""
+) -> tuple[NDArray[np.float64], Status]:
+    """Preconditioned conjugate gradients, each output its own sequence; stops at a relative residual of ``tolerance``.
+
+    The status holds the largest relative residual of an output.
+    """
     solution = np.zeros_like(target) if start is None else start.copy()
     residual = target - (multiply(solution) if start is not None else 0.0)
-    limit = tolerance**2 * np.maximum((target**2).sum(axis=0), 1e-300)
+    size = np.maximum((target**2).sum(axis=0), 1e-300)
     direction = precondition(residual)
     slope = (residual * direction).sum(axis=0)
-    for _ in range(max_steps):
-        if ((residual**2).sum(axis=0) <= limit).all():
-            break
+    n_steps = 0
+    while (left := float(((residual**2).sum(axis=0) / size).max(initial=0.0))) > tolerance**2 and n_steps < max_steps:
         product = multiply(direction)
         curvature = (direction * product).sum(axis=0)
         step = np.divide(slope, curvature, out=np.zeros_like(slope), where=curvature > 0)
@@ -315,7 +329,8 @@ def conjugate_gradients(
         new_slope = (residual * conditioned).sum(axis=0)
         direction = conditioned + np.divide(new_slope, slope, out=np.zeros_like(slope), where=slope > 0) * direction
         slope = new_slope
-    return solution
+        n_steps += 1
+    return solution, Status(left <= tolerance**2, n_steps, left**0.5)
 
 
 def compute_masked_risk(

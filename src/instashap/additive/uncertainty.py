@@ -5,22 +5,33 @@ depends on which rows happened to be drawn.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from .._errors import FitWarning, TooLargeError, warn_caller
+from .._errors import TooLargeError
+from .._status import warn_unless_converged
 from ..table.encoding import Encoded
 from .design import ValueFunctions
 from .deviations import Deviations
 from .expand import expand_deviations
-from .moments import Fold, Moments, accumulate_moments, count_copies, hash_outputs, hash_rows, mix, take_census
+from .moments import (
+    Fold,
+    Moments,
+    accumulate_moments,
+    count_copies,
+    hash_outputs,
+    hash_ranks,
+    hash_rows,
+    mix,
+    take_census,
+)
 from .restrict import choose_unknowns, restrict
 from .select import _limit_threads
-from .solve import MAX_DENSE, MaskedProblem, Penalty, Solution, conjugate_gradients, solve_problem
+from .solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, conjugate_gradients, solve_problem
 
 if TYPE_CHECKING:
     from .fitter import FitRecord
@@ -164,10 +175,10 @@ def _solve_whole(problem: MaskedProblem, total: Moments, penalty: Penalty, start
         return solve_problem(problem, gram, cross, penalty)
     precondition = _factorise_single(problem, gram, penalty)
     target = problem.weigh_target(cross)
-    coefficients = conjugate_gradients(
+    coefficients, status = conjugate_gradients(
         lambda each: problem.multiply(gram, penalty, each), precondition, target, tolerance=_TOLERANCE, start=start
     )
-    return Solution(coefficients, np.inf, precondition)
+    return Solution(coefficients, status.residual, precondition, status)
 
 
 def _factorise_single(
@@ -212,13 +223,10 @@ def _solve_changes(
     target = np.hstack([problem.weigh_target(train.cross / train.weight) for train in trains])
     target -= multiply(np.tile(whole.coefficients, len(grams)))
     tolerance = _TOLERANCE if len(problem) <= MAX_DENSE else _LARGE_TOLERANCE
-    changes = conjugate_gradients(multiply, whole.precondition, target, tolerance=tolerance)
+    changes, status = conjugate_gradients(multiply, whole.precondition, target, tolerance=tolerance)
     residual = float(np.linalg.norm(target - multiply(changes))) / max(float(np.linalg.norm(target)), 1e-300)
-    if residual > _POOR_RESIDUAL:
-        warn_caller(
-            f"the refits behind the standard errors hold to {residual:.1e} only; ask for fewer interactions or a lower order",
-            FitWarning,
-        )
+    ended = replace(status, residual=residual).accept(_POOR_RESIDUAL)
+    warn_unless_converged(ended.name("the refits behind the standard errors", ADVICE))
     return np.split(changes, len(grams), axis=1)
 
 
@@ -238,7 +246,8 @@ def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArr
     ValueError
         If fewer than two groups have rows.
     """
-    symmetric, placed = hash_rows(encoded)
+    symmetric = hash_ranks(encoded, weights)
+    _, placed = hash_rows(encoded)
     measured = hash_outputs(_round_outputs(outputs))
     _, first, owner = np.unique(mix(placed ^ measured), return_index=True, return_inverse=True)
     counts = np.bincount(owner.reshape(-1), weights=weights)
