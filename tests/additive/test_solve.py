@@ -321,12 +321,12 @@ def test_conjugate_gradients_solve_several_targets_at_once_from_any_start():
     expected = np.linalg.solve(matrix, target)
     scale = np.maximum(np.abs(expected).max(axis=0), 1e-300)
     for start in (None, rng.normal(size=(30, 4)), expected):
-        found = conjugate_gradients(
+        found, _ = conjugate_gradients(
             lambda c: matrix @ c, lambda r: r / np.diag(matrix)[:, None], target, tolerance=1e-13, start=start
         )
         assert np.isfinite(found).all()
         assert (np.abs(found - expected)[:, [0, 2]] / scale[[0, 2]]).max() < 1e-9
-    cold = conjugate_gradients(lambda c: matrix @ c, lambda r: r, target, tolerance=1e-13)
+    cold, _ = conjugate_gradients(lambda c: matrix @ c, lambda r: r, target, tolerance=1e-13)
     np.testing.assert_array_equal(cold[:, 3], 0.0)
     assert (np.abs(cold - expected)[:, :3] / scale[:3]).max() < 1e-9
 
@@ -345,7 +345,14 @@ def test_so_many_steps_and_no_more():
 
     def solve_in(steps):
         calls.clear()
-        return conjugate_gradients(multiply, lambda r: r, target, tolerance=1e-12, start=start, max_steps=steps)
+        found, status = conjugate_gradients(
+            multiply, lambda r: r, target, tolerance=1e-12, start=start, max_steps=steps
+        )
+        left = np.linalg.norm(target - matrix @ found, axis=0) / np.linalg.norm(target, axis=0)
+        assert status.residual == pytest.approx(left.max(), rel=1e-6, abs=1e-13)
+        assert status.has_converged == (steps > 2)
+        assert status.n_steps == min(steps, 3) or steps > 3
+        return found
 
     np.testing.assert_array_equal(solve_in(0), start)
     errors = []

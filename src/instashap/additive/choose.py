@@ -1,74 +1,73 @@
 """The one rule by which a fit chooses: the simplest candidate that no other beats by more than a stated tolerance.
 
-Risks are compared fold by fold: what all folds share, such as the part of the output that no model can explain, cancels in the
-differences. A difference counts from :data:`N_ERRORS` standard errors of the folds' differences on, and never if it is so small
-a share of the risk that rounding could make it. Choices then do not depend on the processor, nor on the order of rows.
+Among models (order, resolution, presence sets, penalised derivative) the tolerance is one standard error of the folds'
+differences: what all folds share, such as the part of the output that no model can explain, cancels in them. Among strengths
+of a penalty it is a millionth of the risk, which is what their solutions are good to: a whole standard error would smooth too
+much. Choices then do not depend on the processor, nor on the order of rows and columns.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Standard errors of the folds' differences by which a richer candidate, or a weaker penalty, must lower the risk.
-N_ERRORS = float(os.environ.get("NERR", "0.5"))
-WALK_ERRORS = float(os.environ.get("WERR", "0.5"))
-# A richer model must lower the held-out risk by this share; smaller gains are rounding and chance.
+# Standard errors of the folds' differences by which a richer model must lower the held-out risk.
+N_ERRORS = 1.0
+# … and the least share of the risk; smaller gains are rounding.
 MIN_GAIN = 1e-5
-# … and a weaker penalty by this: solutions are good to more digits than that.
-MIN_STEP_GAIN = float(os.environ.get("WREL", "1e-6"))
+# Share of the risk by which a weaker penalty must lower it.
+MIN_STEP_GAIN = 1e-6
 
 Point = TypeVar("Point")
 
 
-def lowers_risk(
-    richer: NDArray[np.float64], simpler: NDArray[np.float64], min_gain: float = MIN_GAIN, n_errors: float = N_ERRORS
-) -> bool:
-    """Whether a richer candidate's held-out risk is lower than a simpler one's by more than the tolerance.
+def lowers_risk(richer: NDArray[np.float64], simpler: NDArray[np.float64]) -> bool:
+    """Whether a richer model's held-out risk is lower than a simpler one's by more than the tolerance.
 
     Parameters
     ----------
     richer, simpler : ndarray of shape (n_folds,), float64
-        What each fold adds to the candidate's risk.
-    min_gain : float
-        Least gain as a share of the simpler one's risk.
-    n_errors : float
-        Least gain in standard errors of the folds' differences.
+        What each fold adds to the model's risk.
+
+    Examples
+    --------
+    >>> lowers_risk(np.array([0.1, 0.1]), np.array([0.2, 0.2])), lowers_risk(np.array([0.1, 0.3]), np.array([0.2, 0.25]))
+    (True, False)
     """
+    if not np.isfinite(richer).all():  # nothing could be held out: nothing is known to be better
+        return False
     gains = simpler - richer
     gain, n_folds = gains.sum(), len(gains)
-    if not gain > min_gain * abs(simpler.sum()):
+    if not gain > MIN_GAIN * simpler.sum():
         return False
-    error = float(np.sqrt(n_folds / (n_folds - 1) * ((gains - gain / n_folds) ** 2).sum())) if n_folds > 1 else 0.0
-    return bool(gain > n_errors * error)
+    error = np.sqrt(n_folds / (n_folds - 1) * ((gains - gain / n_folds) ** 2).sum()) if n_folds > 1 else 0.0
+    return bool(gain > N_ERRORS * error)
 
 
-def walk(evaluate: Callable[[int], NDArray[np.float64]], start: int, n_points: int) -> int:
-    """Point of a grid, ordered from rich to simple, that the rule chooses: down to the lowest risk, and back while that is no loss.
+def walk(evaluate: Callable[[int], float], start: int, n_points: int) -> int:
+    """Point of a grid, ordered from weak to strong penalties: that of the lowest risk, or a stronger one that is as good.
 
     Parameters
     ----------
     evaluate : callable
-        Number of a point to what each fold adds to its risk.
+        Number of a point to its risk.
     start : int
         Where to begin.
     n_points : int
     """
-    lowest = _descend(evaluate, start, n_points)
-    risks = evaluate(lowest)
-    chosen = lowest
-    while chosen + 1 < n_points and not lowers_risk(risks, evaluate(chosen + 1), MIN_STEP_GAIN, WALK_ERRORS):
-        chosen += 1
-    return chosen
+    point = _descend(evaluate, start, n_points)
+    limit = evaluate(point) * (1 + MIN_STEP_GAIN)
+    while point + 1 < n_points and evaluate(point + 1) <= limit:
+        point += 1
+    return point
 
 
-def _descend(evaluate: Callable[[int], NDArray[np.float64]], start: int, n_points: int) -> int:
-    """Towards the simple end, or else the rich one, as long as the risk falls."""
+def _descend(evaluate: Callable[[int], float], start: int, n_points: int) -> int:
+    """Towards strong penalties, or else weak ones, as long as the risk falls."""
     for direction in (1, -1):
         point = start
-        while 0 <= point + direction < n_points and evaluate(point + direction).sum() < evaluate(point).sum():
+        while 0 <= point + direction < n_points and evaluate(point + direction) < evaluate(point):
             point += direction
         if point != start:
             return point

@@ -26,6 +26,7 @@ from scipy.linalg import solve
 
 from .._validation import check_magnitude
 from ..blackbox.value_functions import Game
+from .._status import Status
 from ..game.terms import ValueSet
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
@@ -72,6 +73,11 @@ class ComponentFit:
     def judgements(self) -> tuple[Judgement, ...]:
         """There is but one."""
         return (self.chosen,)
+
+    @property
+    def status(self) -> Status:
+        """Its equations are solved by factorisation."""
+        return self.chosen.status
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._status import warn_unless_converged
+from .._status import Status, warn_unless_converged
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .expand import expand_solution
@@ -58,6 +58,11 @@ class FitResult:
     def gradient(self) -> float:
         """Largest residual of the normal equations relative to their right-hand side (0 at the optimum)."""
         return self.solved.solution.gradient
+
+    @property
+    def status(self) -> Status:
+        """Of the solve that the model comes from."""
+        return self.solved.solution.status
 
 
 @dataclass(frozen=True)

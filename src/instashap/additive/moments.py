@@ -326,3 +326,9 @@ def _rank(totals: NDArray[np.float64]) -> NDArray[np.uint64]:
         return np.arange(len(totals), dtype=np.uint64)
     below = (np.cumsum(totals) - 0.5 * totals) / totals.sum()
     return np.floor(below * _RANK_STEPS + _FIRST_STEP).astype(np.uint64)
+
+
+def find_varying(encoded: Encoded) -> NDArray[np.bool_]:
+    """Whether each column has more than one value; shape (n_columns,)."""
+    cells, offsets = encoded
+    return np.asarray((cells != cells[:1]).any(axis=0) | (offsets != offsets[:1]).any(axis=0))

@@ -16,7 +16,7 @@ from ..table.bases import LEVELS_PER_TABLE, LearntColumn
 from ..table.encoding import Encoded
 from .choose import prefer_simplest
 from .design import Axes, ValueFunctions, make_value_functions
-from .moments import Moments, accumulate_moments, assign_folds, take_census
+from .moments import Moments, accumulate_moments, assign_folds, find_varying, take_census
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
 from .select import Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
@@ -107,18 +107,23 @@ class Search:
         self.judgements: list[Judgement] = []
         self.best: tuple[Judge, Judgement, Solved]
         self.main_effects: tuple[Judge, Judgement, Solved]
-        self.presence_sets: dict[int, list[PresenceSet]] = {1: [(player,) for player in range(self.n_players)]}
+        # A player of columns that do not vary changes nothing: no presence set holds it, no choice depends on it.
+        varying = np.flatnonzero(find_varying(encoded))
+        self.n_varying = max(len(varying), 1)
+        self.live_players = sorted({fitter.players[column] for column in varying})
+        self.presence_sets: dict[int, list[PresenceSet]] = {1: [(player,) for player in self.live_players]}
 
     @property
     def max_presence(self) -> int:
         asked = self.fitter.presence_order
-        default = 4 if self.n_players <= MAX_PLAYERS_TIED_QUADRUPLES else 3
-        return min(self.n_players, max(default, self.fitter.order) if isinstance(asked, str) else asked)
+        n_live = max(len(self.live_players), 1)
+        default = 4 if n_live <= MAX_PLAYERS_TIED_QUADRUPLES else 3
+        return min(n_live, max(default, self.fitter.order) if isinstance(asked, str) else asked)
 
     @property
     def min_presence(self) -> int:
         asked = self.fitter.presence_order
-        return 1 if isinstance(asked, str) else min(asked, self.n_players)
+        return 1 if isinstance(asked, str) else min(asked, max(len(self.live_players), 1))
 
     def fit_main_effects(self) -> None:
         """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
@@ -140,8 +145,8 @@ class Search:
     def fit_as_told(self, strengths: Strengths, functions: ValueFunctions, resolution: Mapping[int, int]) -> None:
         """One candidate, with nothing chosen: its functions up to a resolution, under every presence set of the order asked."""
         presence = self.fitter.order if isinstance(self.fitter.presence_order, str) else self.fitter.presence_order
-        for size in range(2, min(presence, self.n_players) + 1):
-            self.presence_sets[size] = list(combinations(range(self.n_players), size))
+        for size in range(2, min(presence, len(self.live_players)) + 1):
+            self.presence_sets[size] = list(combinations(self.live_players, size))
         candidate = Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0])
         judge = self._make_judge(functions)
         self.best = judge, *self._judge(judge, candidate, strengths, ())
@@ -318,7 +323,7 @@ class Search:
         moments = compute_local_moments(
             axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
         )
-        share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
+        share = int(MAIN_SHARE * self.budget / self.n_varying)
         limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
         return compute_axis_functions(axis, *moments, self.derivative, limit)
 
@@ -331,12 +336,13 @@ class Search:
         if size == 2:
             n_spare = self.budget - len(self.main_effects[0].moments.functions)
             n_most = min(max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1), MAX_PRESENCE_SETS)
-        is_many = self.n_players > MAX_PLAYERS_QUADRUPLES
+        n_live = len(self.live_players)
+        is_many = n_live > MAX_PLAYERS_QUADRUPLES
         is_unasked = size > 3 and is_many and isinstance(self.fitter.presence_order, str)
-        is_written = comb(self.n_players, size) <= n_most and not is_unasked
+        is_written = comb(n_live, size) <= n_most and not is_unasked
         offered: list[PresenceSet] = []
         if is_written:
-            offered = list(combinations(range(self.n_players), size))
+            offered = list(combinations(self.live_players, size))
         elif size == 2:
             offered = self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
         elif size == 3:
@@ -350,7 +356,7 @@ class Search:
     @property
     def _has_all_triples(self) -> bool:
         """Whether every triple of players is on offer as a presence set; where not, tied sets are in their place."""
-        return comb(self.n_players, 3) <= MAX_PRESENCE_SETS
+        return comb(len(self.live_players), 3) <= MAX_PRESENCE_SETS
 
     def _rank_players(self) -> list[PresenceSet]:
         """Pairs of players, those whose columns interact or foretell each other most first."""

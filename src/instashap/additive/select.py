@@ -260,17 +260,16 @@ class Judge:
         starts = _embed(near, problem, moments.functions) if near is not None and _is_large(problem) else None
         seen: dict[Strengths, _Trial] = {}
 
-        def evaluate(strengths: Strengths) -> NDArray[np.float64]:
+        def evaluate(strengths: Strengths) -> float:
             if strengths not in seen:
                 seen[strengths] = _cross_validate(problem, moments, splits, strengths, starts)
-            return seen[strengths].fold_risks
+            return seen[strengths].risk
 
         with _limit_threads(len(problem)):
             best = _descend(evaluate, start, free)
         trial = seen[best]
         solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients))
-        risk = float(trial.fold_risks.sum())
-        return Judgement(candidate, best, risk, trial.full_risk, len(problem), trial.fold_risks, trial.status), solved
+        return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.fold_risks, trial.status), solved
 
     def polish(self, judgement: Judgement, solved: Solved) -> tuple[Solution, Moments]:
         """The solution to full accuracy, and the moments of all rows it belongs to."""
@@ -314,6 +313,10 @@ class _Trial:
     solution: Solution
     fold_coefficients: list[NDArray[np.float64]]
     status: Status
+
+    @property
+    def risk(self) -> float:
+        return float(self.fold_risks.sum())
 
 
 # With fewer rows an unknown the folds differ too much from the whole for its factor to precondition them well.
@@ -443,14 +446,17 @@ def _forget(target: NDArray[np.float64]) -> NDArray[np.float64]:
     raise RuntimeError("the factorisation of a judged candidate was released")
 
 
-def _descend(evaluate: Callable[[Strengths], NDArray[np.float64]], start: Strengths, free: Sequence[str]) -> Strengths:
+def _descend(evaluate: Callable[[Strengths], float], start: Strengths, free: Sequence[str]) -> Strengths:
     """One coordinate after the other, walking on its grid; ``free`` names the order and any repeats."""
     best = start
     for name in free:
         grid = _GRIDS[name]
         logs, wanted = np.log(np.maximum(grid, 1e-300)), np.log(max(getattr(best, name), 1e-300))
-        trials = [replace(best, **{name: value}) for value in grid]
-        nearest = int(np.argmin(np.abs(logs - wanted)))
-        best = trials[walk(lambda point, trials=trials: evaluate(trials[point]), nearest, len(grid))]  # type: ignore[misc]
+        best = _walk(evaluate, best, name, int(np.argmin(np.abs(logs - wanted))))
     evaluate(best)
     return best
+
+
+def _walk(evaluate: Callable[[Strengths], float], start: Strengths, name: str, nearest: int) -> Strengths:
+    trials = [replace(start, **{name: value}) for value in _GRIDS[name]]
+    return trials[walk(lambda point: evaluate(trials[point]), nearest, len(trials))]

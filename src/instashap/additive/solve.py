@@ -315,7 +315,7 @@ def conjugate_gradients(
     """
     solution = np.zeros_like(target) if start is None else start.copy()
     residual = target - (multiply(solution) if start is not None else 0.0)
-    size = np.maximum((target**2).sum(axis=0), 1e-300)
+    size = np.maximum((target**2).sum(axis=0), 1e-200)
     direction = precondition(residual)
     slope = (residual * direction).sum(axis=0)
     n_steps = 0

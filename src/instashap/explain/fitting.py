@@ -183,6 +183,7 @@ def describe_fit(result: FitSummary, n_rows: int, total_weight: float, full_weig
             "n_unknowns": judged.n_unknowns,
             "masked_risk": _finite(judged.risk / n_outputs),
             "fidelity": _finite(1.0 - judged.full_risk / n_outputs),
+            "residual": judged.status.residual,
         }
         for judged in result.judgements
     ]
@@ -193,6 +194,7 @@ def describe_fit(result: FitSummary, n_rows: int, total_weight: float, full_weig
         "chosen": tried[result.judgements.index(result.chosen)],
         "tried": tried,
         "gradient": result.gradient,
+        "status": result.status.to_dict(),
     }
 
 

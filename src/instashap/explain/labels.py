@@ -132,4 +132,5 @@ def _describe(fit: LikelihoodFit, settled: Settled, rows: Labelled, n_rows: int,
             "fidelity": None,
         },
         "tried": list(fit.tried),
+        "status": fit.status.to_dict(),
     }

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._status import Status
+
 Vector = NDArray[np.float64]
 
 _MEMORY = 40
@@ -26,17 +28,22 @@ class Descent:
     value : float
     n_passes : int
         Evaluations of the objective.
-    has_converged : bool
-        False if it stopped for its number of steps.
     scale : float
         Factor by which the preconditioner came out too long, for the next descent's first step.
+    status : Status
+        Not converged if it stopped for its number of steps. What is left is the length of the last gradient in the
+        preconditioner's metric, relative to the root of the value: about the relative error of the point in that metric.
     """
 
     point: Vector
     value: float
     n_passes: int
-    has_converged: bool
     scale: float
+    status: Status
+
+    @property
+    def has_converged(self) -> bool:
+        return self.status.has_converged
 
 
 def descend(
@@ -69,15 +76,21 @@ def descend(
     history: list[tuple[Vector, Vector, float]] = []
     n_passes = 1
     n_idle = 0
-    for _ in range(max_steps):
+    left = np.inf
+
+    def end(n_steps: int, has_converged: bool = True) -> Descent:
+        return Descent(point, value, n_passes, scale, Status(has_converged, n_steps, left**0.5))
+
+    for n_steps in range(max_steps):
         direction, scale = _find_direction(gradient, history, precondition, scale)
         slope = float(gradient @ direction)
+        left = max(-0.5 * slope, 0.0) / max(abs(value), 1e-300)
         if not slope < 0.0:
-            return Descent(point, value, n_passes, True, scale)
+            return end(n_steps)
         length, new_value, new_gradient, tried = _search_line(objective, point, value, slope, direction)
         n_passes += tried
         if length == 0.0:
-            return Descent(point, value, n_passes, True, scale)
+            return end(n_steps)
         step, bend = length * direction, new_gradient - gradient
         product = float(step @ bend)
         if product > 1e-12 * float(np.sqrt((step @ step) * (bend @ bend))):
@@ -86,8 +99,8 @@ def descend(
         value, gradient = new_value, new_gradient
         n_idle = n_idle + 1 if -0.5 * slope <= tolerance * abs(value) else 0
         if n_idle == 2:
-            return Descent(point, value, n_passes, True, scale)
-    return Descent(point, value, n_passes, False, scale)
+            return end(n_steps + 1)
+    return end(max_steps, has_converged=False)
 
 
 def _find_direction(

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.moments import assign_folds
+from .._status import Status, merge_worst, warn_unless_converged
+from ..additive.moments import assign_folds, find_varying
+from ..additive.solve import ADVICE
 from ..game.terms import ValueSet, close_downwards
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
@@ -31,15 +33,20 @@ HELD_OUT_ROWS = 5000
 TUNING_ROWS = 60_000
 # Times strengths are learnt anew, and multiplied by a factor, at most.
 MAX_ROUNDS = 4
-# Steps of a descent from far, from near, and the last one's on all rows, which also stops at its work.
-FIRST_STEPS, NEXT_STEPS, LAST_STEPS = 20, 10, 500
-LAST_WORK = 1.5e9
+# Steps of a descent from far, from near, and the last one's on all rows: as many as the work allows, between these. Stopped
+# after 10 steps, held-out losses of 450 rows move by half a nat with the unit of a column; after 60 by a hundredth.
+FIRST_STEPS, NEXT_STEPS, LAST_STEPS = (20, 60), (10, 60), (60, 500)
+NEXT_WORK, LAST_WORK = 6e7, 1.5e9
 TOLERANCE, LAST_TOLERANCE = 1e-6, 1e-20
+# Relative residual of the last descent from which a user should know: Shapley values then stand to about a thousandth.
+POOR_RESIDUAL = 1e-3
 FACTOR = 8.0
 MAX_FACTORS = 8
 # What a change must gain on all held-out rows together, in nats: one is chance. A new level has to gain the first, learning
 # anew and more columns the second.
 MIN_GAIN, MIN_STAGE_GAIN = 0.3, 3.0
+# … and more columns so many standard errors of the rows' differences: the same rows chose the strengths of both.
+ORDER_ERRORS = 2.0
 # Interactions "auto" offers: at most one for so many rows, and so many entries and products a pass.
 ROWS_PER_INTERACTION = 4
 MAX_ENTRIES = 1_500_000
@@ -82,9 +89,11 @@ class LikelihoodFit:
     deviance : float
         Mean held-out loss of the choice made; infinite if nothing could be held out.
     tried : tuple of dict
-        What was tried, with held-out losses, as JSON.
+        What was tried, with held-out losses and what was left of the descents, as JSON.
     note : str
         What a user should know about the choice; empty if nothing.
+    status : Status
+        Of the last descent, on all rows.
     """
 
     design: TableDesign
@@ -94,6 +103,7 @@ class LikelihoodFit:
     deviance: float
     tried: tuple[dict[str, Any], ...] = field(repr=False)
     note: str = ""
+    status: Status = field(default_factory=lambda: Status(True, 0, 0.0), repr=False)
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,7 @@ class _State:
     strengths: Strengths
     freedom: NDArray[np.float64]
     scale: float
+    status: Status = field(default_factory=lambda: Status(True, 0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -115,12 +126,18 @@ class _Stage:
     deviance: float = np.inf
     noise: float = 1.0
     weight: float = 0.0
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # of held-out rows, times their weights
 
-    def beats(self, other: "_Stage", nats: float) -> bool:
-        """Whether held-out rows are better told by so much; a design that was not judged never loses."""
+    def beats(self, other: "_Stage", nats: float, n_errors: float = 0.0) -> bool:
+        """Whether held-out rows are predicted better by so many nats, and by so many standard errors of the rows' differences.
+
+        A design that was not judged never loses.
+        """
         if not other.weight:
             return True
-        return (other.deviance - self.deviance) * self.weight > nats * self.noise
+        gains = other.losses - self.losses
+        error = float(np.sqrt(len(gains)) * gains.std())
+        return bool(gains.sum() > max(nats * self.noise, n_errors * error))
 
 
 @dataclass
@@ -165,7 +182,7 @@ class LikelihoodFitter:
                 break
             richer = self._tune(richer, folds)
             self._report(0.2 + 0.3 * (size - 1), f"terms of {size} columns")
-            if self.interactions == "auto" and not richer.beats(stage, MIN_STAGE_GAIN):
+            if self.interactions == "auto" and not richer.beats(stage, MIN_STAGE_GAIN, ORDER_ERRORS):
                 break
             stage = richer
         fit = self._finish(self._prune(stage, folds), rows)
@@ -187,9 +204,13 @@ class LikelihoodFitter:
 
     def _start(self, folds: Sequence[Fold]) -> _Stage:
         """Intercepts alone."""
-        design = TableDesign(
-            self.columns, tuple((column,) for column in range(len(self.columns))), self.family.n_outputs, self.n_threads
-        )
+        rows, held_out = folds[0]
+        varying = find_varying(rows.encoded)
+        if held_out is not None:
+            varying |= find_varying(held_out.encoded)
+        used = np.flatnonzero(varying) if varying.any() else np.arange(len(self.columns))
+        value_sets = tuple((column,) for column in used.tolist())
+        design = TableDesign(self.columns, value_sets, self.family.n_outputs, self.n_threads)
         states = []
         for rows, _ in folds:
             vector = np.zeros(len(design))
@@ -231,14 +252,16 @@ class LikelihoodFitter:
 
     def _judge(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
         """The stage with its mean loss on the held-out rows."""
-        total, noise, weight = 0.0, 0.0, 0.0
+        noise, weight = 0.0, 0.0
+        losses: list[NDArray[np.float64]] = []
         for state, (_, held_out) in zip(stage.states, folds, strict=True):
             if held_out is not None:
                 scores, own = stage.design.score(state.vector, held_out.encoded), float(held_out.weights.sum())
-                total += float(held_out.weights @ self.family.differentiate(scores, held_out.target)[0])
+                losses.append(held_out.weights * self.family.differentiate(scores, held_out.target)[0])
                 noise += own * self.family.measure_noise(scores, held_out.target, held_out.weights)
                 weight += own
-        judged = (total / weight, noise / weight, weight) if weight else (np.inf, 1.0, 0.0)
+        lost = np.concatenate(losses or [np.empty(0)])
+        judged = (float(lost.sum()) / weight, noise / weight, weight, lost) if weight else (np.inf, 1.0, 0.0, lost)
         return _Stage(stage.design, stage.states, *judged)
 
     def _empty(self, fit: LikelihoodFit, rows: Rows, deviance: float) -> LikelihoodFit:
@@ -252,11 +275,15 @@ class LikelihoodFitter:
         return replace(fit, vector=vector, freedom=np.zeros_like(fit.freedom), deviance=deviance, note=note)
 
     def _advance(
-        self, stage: _Stage, prior: Roughness, folds: Sequence[Fold], max_steps: int, what: str
+        self, stage: _Stage, prior: Roughness, folds: Sequence[Fold], steps: tuple[int, int], what: str
     ) -> _Stage:
         """Descend on every fold's training rows under the states' strengths, and judge."""
-        pairs = zip(stage.states, folds, strict=True)
-        states = tuple(self._descend(stage.design, prior, state, rows, max_steps, TOLERANCE) for state, (rows, _) in pairs)
+        states = tuple(
+            self._descend(
+                stage.design, prior, state, rows, _count_steps(stage.design, rows, NEXT_WORK, steps), TOLERANCE
+            )
+            for state, (rows, _) in zip(stage.states, folds, strict=True)
+        )
         judged = self._judge(replace(stage, states=states), folds)
         order = max(map(len, stage.design.value_sets))
         self._tried.append(
@@ -265,6 +292,7 @@ class LikelihoodFitter:
                 "strengths": what,
                 "n_terms": len(stage.design.value_sets),
                 "deviance": judged.deviance if judged.weight else None,
+                "residual": merge_worst(state.status for state in states).residual,
             }
         )
         return judged
@@ -303,7 +331,7 @@ class LikelihoodFitter:
             max_steps=max_steps,
             scale=state.scale,
         )
-        return replace(state, vector=descent.point, scale=descent.scale)
+        return replace(state, vector=descent.point, scale=descent.scale, status=descent.status)
 
     def _learn(self, design: TableDesign, prior: Roughness, state: _State, rows: Rows) -> _State:
         """New strengths, and the freedom used, from tables fitted under the old strengths."""
@@ -385,11 +413,13 @@ class LikelihoodFitter:
 
     def _conclude(self, design: TableDesign, state: _State, rows: Rows, deviance: float) -> LikelihoodFit:
         prior = Roughness(design)
-        max_steps = int(np.clip(LAST_WORK / (design.work * rows.weights.sum()), NEXT_STEPS, LAST_STEPS))
-        state = self._descend(design, prior, state, rows, max_steps, LAST_TOLERANCE)
+        n_most = _count_steps(design, rows, LAST_WORK, LAST_STEPS)
+        state = self._descend(design, prior, state, rows, n_most, LAST_TOLERANCE)
+        status = state.status.accept(POOR_RESIDUAL).name("the equations of the highest penalised likelihood", ADVICE)
+        warn_unless_converged(status)
         freedom = self._learn(design, prior, state, rows).freedom
         vector = self._constrain(design, prior, state, rows) if any(self.directions) else state.vector
-        return LikelihoodFit(design, design.centre(vector), state.strengths, freedom, deviance, tuple(self._tried))
+        return LikelihoodFit(design, design.centre(vector), state.strengths, freedom, deviance, tuple(self._tried), status=status)
 
     def _constrain(self, design: TableDesign, prior: Roughness, state: _State, rows: Rows) -> NDArray[np.float64]:
         """Tables of the highest penalised likelihood among the monotone ones.
@@ -404,7 +434,7 @@ class LikelihoodFitter:
         weights = np.where(marks > 0, metric, 1.0)
         goal, debt = monotone.project(state.vector, weights), np.zeros(len(design))
         for _ in range(MAX_MONOTONE_ROUNDS):
-            state = self._descend(design, prior, state, rows, NEXT_STEPS, LAST_TOLERANCE, goal - debt, metric)
+            state = self._descend(design, prior, state, rows, NEXT_STEPS[0], LAST_TOLERANCE, goal - debt, metric)
             goal = monotone.project(state.vector + debt, weights)
             debt += marks * (state.vector - goal)
             apart = np.abs(marks * (state.vector - goal)).max()
@@ -415,6 +445,11 @@ class LikelihoodFitter:
     def _report(self, share: float, what: str) -> None:
         if self.progress is not None:
             self.progress(share, what)
+
+
+def _count_steps(design: TableDesign, rows: Rows, work: float, bounds: tuple[int, int]) -> int:
+    """Steps that take some work, between bounds."""
+    return int(np.clip(work / (design.work * rows.weights.sum()), *bounds))
 
 
 def _rearrange(design: TableDesign, state: _State, target: TableDesign, information: float) -> _State:

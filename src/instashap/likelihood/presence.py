@@ -12,7 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from ..additive.design import ValueFunctions, make_value_functions
 from ..additive.model import AdditiveModel
-from ..additive.moments import assign_folds, take_census
+from ..additive.moments import assign_folds, find_varying, take_census
 from ..additive.orthogonal import make_plain_model
 from ..additive.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from ..game.coalitions import compute_containment_masses
@@ -256,7 +256,8 @@ class _Settler:
         size_law: NDArray[np.float64],
     ) -> None:
         self.plain, self.columns, self.encoded, self.weights = plain, columns, encoded, weights
-        self.players, self.size_law, self.n_players = players, size_law, len(size_law) - 1
+        self.players, self.size_law = players, size_law
+        self.live_players = sorted({players[column] for column in np.flatnonzero(find_varying(encoded))})
         n_known = min(float(weights.sum()), take_census(encoded, weights).n_distinct)
         self.budget = int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, MAX_UNKNOWNS))
         scores = plain.predict(encoded) - plain.base_value
@@ -265,8 +266,9 @@ class _Settler:
 
     def settle(self, presence_order: int) -> Settled | None:
         """The best penalty's model with presence sets of at most so many players; None if there is nothing to move."""
-        sizes = range(2, min(presence_order, self.n_players if self.n_players <= MAX_PLAYERS_TRIPLES else 2) + 1)
-        offered = [each for size in sizes for each in combinations(range(self.n_players), size)]
+        n_live = len(self.live_players)
+        sizes = range(2, min(presence_order, n_live if n_live <= MAX_PLAYERS_TRIPLES else 2) + 1)
+        offered = [each for size in sizes for each in combinations(self.live_players, size)]
         functions = self._make_functions(offered)
         moves = offer_moves(functions, offered, self.players)
         if not len(moves):
