@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
+from .._status import Status
 from .._validation import check_magnitude
 from ..blackbox.value_functions import Game
-from .._status import Status
 from ..game.terms import ValueSet
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded

@@ -17,6 +17,7 @@ from .moments import Moments
 from .search import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
 from .select import Judgement, Solved, Strengths
 
+
 class Fitter(Protocol):
     """What every fitter does; the laws of the tests run over all that :mod:`instashap.explain.registry` names."""
 
@@ -147,8 +148,9 @@ class ClosedFormFitter:
             search.fit_main_effects()
             if self.order > 1:
                 search.fit_interactions()
-            search.enrich_presence()
-            search.tie_presence()
+            search.climb_presence()
+            if self.order > 1:
+                search.reconsider_main_effects()
             note = fall_back(search)
         return replace(finish_search(search, self.columns), note=note)
 

@@ -314,7 +314,7 @@ def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uin
     hashed = np.zeros(len(encoded.cells), dtype=np.uint64)
     for cells, offsets in zip(encoded.cells.T, encoded.offsets.T, strict=True):
         _, owner = np.unique(cells + offsets, return_inverse=True)
-        own = np.bincount(owner, weights=weights)
+        own: NDArray[np.float64] = np.bincount(owner, weights=weights).astype(np.float64)
         if len(own) > 1:
             hashed += mix(_rank(own)[owner] + np.uint64(1))
     return mix(hashed)
@@ -325,7 +325,7 @@ def _rank(totals: NDArray[np.float64]) -> NDArray[np.uint64]:
     if len(totals) <= _RANK_STEPS:
         return np.arange(len(totals), dtype=np.uint64)
     below = (np.cumsum(totals) - 0.5 * totals) / totals.sum()
-    return np.floor(below * _RANK_STEPS + _FIRST_STEP).astype(np.uint64)
+    return np.asarray(np.floor(below * _RANK_STEPS + _FIRST_STEP).astype(np.uint64))
 
 
 def find_varying(encoded: Encoded) -> NDArray[np.bool_]:

@@ -107,6 +107,7 @@ class Search:
         self.judgements: list[Judgement] = []
         self.best: tuple[Judge, Judgement, Solved]
         self.main_effects: tuple[Judge, Judgement, Solved]
+        self._simplest: tuple[Judge, Judgement, Solved]
         # A player of columns that do not vary changes nothing: no presence set holds it, no choice depends on it.
         varying = np.flatnonzero(find_varying(encoded))
         self.n_varying = max(len(varying), 1)
@@ -141,6 +142,7 @@ class Search:
             self._offer_presence(presence)
         if self.max_presence > 1:
             self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
+        self._simplest = self.best
 
     def fit_as_told(self, strengths: Strengths, functions: ValueFunctions, resolution: Mapping[int, int]) -> None:
         """One candidate, with nothing chosen: its functions up to a resolution, under every presence set of the order asked."""
@@ -255,6 +257,29 @@ class Search:
                 self._try(judge, candidate, ())
                 break
         self.report(0.95, "tied presence sets")
+
+    def climb_presence(self) -> None:
+        """Larger presence sets, written out and tied, for the best model so far."""
+        self.enrich_presence()
+        self.tie_presence()
+
+    def reconsider_main_effects(self) -> None:
+        """Main effects under all presence sets there is room for, where interactions have left too little for theirs.
+
+        An order is judged at its own best: 101 columns of 3 000 rows have room for pairs, or for tied presence sets of main
+        effects, which lower the risk more.
+        """
+        judge, chosen, _ = richer = self.best
+        if self.fitter.interactions != "auto" or chosen.candidate.order == 1 or self._has_all_triples:
+            return
+        has_tied = any(ANY in each for sets in self.presence_sets.values() for each in sets)
+        widest = replace(chosen.candidate, presence_order=self.max_presence, written_order=2 if has_tied else None)
+        if self._count_unknowns(judge.moments.functions, widest) <= self.budget:
+            return
+        self.best = self._simplest
+        self.climb_presence()
+        if chosen.lowers_risk(self.best[1]):
+            self.best = richer
 
     def finish(self) -> tuple[Judgement, Solved, Moments]:
         """The best candidate, its solution to full accuracy, and the moments of all rows."""

@@ -77,8 +77,7 @@ class NeuralFitter:
         else:
             search.fit_main_effects()
             search.fit_functions(self.functions or self._learn(search, self.choose_value_sets(search)))
-            search.enrich_presence()
-            search.tie_presence()
+            search.climb_presence()
             note = fall_back(search)
         return replace(finish_search(search, self.columns), note=note)
 
