@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Headless everywhere, and one cache for compiled kernels.
 export MPLBACKEND := Agg
 
-.PHONY: demo test test-min lint docs clean
+.PHONY: demo test floors test-min lint docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,21 @@ lint: $(VENV)/.test
 
 test: lint
 	$(BIN)/python -m pytest -q -rs
+
+# Floors of accuracy again, under the BLAS kernels of two kinds of processor. OpenBLAS takes another kernel where the processor
+# lacks the instructions: then there is nothing to test.
+FLOORS := tests/truth/test_truth.py tests/trust/test_masked.py tests/likelihood/test_presence.py
+KERNELS := Haswell SkylakeX
+FIND_KERNEL := import numpy, threadpoolctl; print(*(each.get("architecture") for each in threadpoolctl.threadpool_info()))
+floors: $(VENV)/.test
+	@for kernel in $(KERNELS); do \
+		found=$$(OPENBLAS_CORETYPE=$$kernel $(BIN)/python -c '$(FIND_KERNEL)' || true); \
+		case "$$found" in \
+			*$$kernel*) echo "floors under the kernel $$kernel"; \
+				OPENBLAS_CORETYPE=$$kernel $(BIN)/python -m pytest -q -rs $(FLOORS) -k "floor or met or exact or sum" || exit 1;; \
+			*) echo "floors under the kernel $$kernel are skipped: this processor runs $$found";; \
+		esac; \
+	done
 
 # The site, in site/: pictures of the gallery are drawn on the way, and any warning is an error.
 $(VENV)/.docs: pyproject.toml | $(BIN)/python
