@@ -23,8 +23,8 @@ from ..table.encoding import Encoded
 from .purify import PureTables
 
 N_FOLDS = 5
-# So many held-out rows say enough: large tables are judged on one fold.
-HELD_OUT_ROWS = 1000
+# So many held-out rows say enough: large tables are judged on fewer folds.
+HELD_OUT_ROWS = 5000
 # Functions of a main effect, and products of ranks of an interaction, on offer under sets one and two players larger.
 WIDTHS = ({1: 12, 2: 3, 3: 1}, {1: 3, 2: 2, 3: 0})
 # Unknowns of a solution, a second's work; with few rows fewer.
@@ -293,7 +293,7 @@ class _Settler:
             least = max(measured.values()) - MIN_STEP_GAIN
             return max(each for each, risk_saved in measured.items() if risk_saved >= least)
 
-        strength = try_strengths(STRENGTHS)
+        strength = try_strengths(STRENGTHS if splits else STRENGTHS[:1])
         if splits and len(STRENGTHS) > 1:
             strength = try_strengths((strength / HALF_STEP, strength * HALF_STEP))
         solution = problem.solve(whole[0], whole[1], penalise(strength))
