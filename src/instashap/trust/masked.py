@@ -19,8 +19,9 @@ from .rung import Held, Rows, iterate_masked, mark_missing, take_encoded
 
 # Rows asked about coalitions, and of them those that teach and test the reference, both divided among the outputs but never
 # fewer than the third; sizes, spread evenly; and coalitions a row.
+# Fewer rows teach less: of a gap of .103 the reference finds .073 on 8 192 rows and .088 on 20 000.
 N_ROWS = 20_000
-_N_TAUGHT = 8192
+_N_TAUGHT = 20_000
 _MIN_ROWS = 2048
 N_SIZES = 12
 _N_MASKS = 48
