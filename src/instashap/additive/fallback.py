@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.encoding import Encoded
+from .choose import MIN_GAIN
 from .model import AdditiveModel
 from .search import Search
-from .select import MIN_GAIN, Candidate, Strengths
+from .select import Candidate, Strengths
 
 # A share of the variance that a simpler model must save to replace a richer one: less is chance. Below the base value alone
 # (R² below 0) nothing is forgiven.

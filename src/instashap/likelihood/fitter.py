@@ -419,7 +419,8 @@ class LikelihoodFitter:
         warn_unless_converged(status)
         freedom = self._learn(design, prior, state, rows).freedom
         vector = self._constrain(design, prior, state, rows) if any(self.directions) else state.vector
-        return LikelihoodFit(design, design.centre(vector), state.strengths, freedom, deviance, tuple(self._tried), status=status)
+        tables, tried = design.centre(vector), tuple(self._tried)
+        return LikelihoodFit(design, tables, state.strengths, freedom, deviance, tried, status=status)
 
     def _constrain(self, design: TableDesign, prior: Roughness, state: _State, rows: Rows) -> NDArray[np.float64]:
         """Tables of the highest penalised likelihood among the monotone ones.

@@ -287,7 +287,7 @@ class _Settler:
         def try_strengths(strengths: Sequence[float]) -> float:
             """The best of all strengths tried so far; the larger of equals."""
             for strength in strengths:
-                solved = [(problem.solve(*train, penalise(strength)), test) for train, test in splits]
+                solved = [(problem.solve(train[0], train[1], penalise(strength)), test) for train, test in splits]
                 saved = [-problem.change_risk(coefficients, *test) for coefficients, test in solved]
                 measured[strength] = float((np.mean(saved, axis=0) / self.variances).sum()) if saved else 0.0
             least = max(measured.values()) - MIN_STEP_GAIN
