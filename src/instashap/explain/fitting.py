@@ -13,6 +13,7 @@ from ..additive.codes import find_codes
 from ..additive.differences import ComponentFit
 from ..additive.fitter import FitRecord, FitResult
 from ..additive.model import AdditiveModel
+from ..additive.moments import count_copies, take_census
 from ..additive.search import AXIS_LIMITS
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
@@ -68,6 +69,7 @@ def fit_game(
     if len(kept) < table.n_rows:
         table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
     check_magnitude(outputs, "outputs")
+    weights = thin_copies(table, outputs, weights)
     if progress is not None:
         progress(0.0, "columns")
     encoder, columns = learn_table(table, weights)
@@ -95,6 +97,29 @@ def fit_game(
     return FittedGame(
         encoder, roster.spread(result.model), plan.feature_names, plan.players, names, output_transform, game, facts, record
     )
+
+
+def thin_copies(table: Table, outputs: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights that sum to the number of different rows where every row was copied with its outputs; else as they are.
+
+    Knots, unknowns and penalties then go by the different rows: copies, and large counts of rows of continuous columns, hold no
+    information of their own (:class:`instashap.additive.moments.RowCensus`). Different outputs of equal rows are measurements.
+    """
+    values = np.column_stack([np.asarray(table.numbers, dtype=np.float64), *(codes for codes, _ in table.categories)])
+    owner = _number_rows(values)
+    if np.bincount(owner, weights=count_copies(weights)).min() < 2:
+        return weights
+    if _number_rows(np.column_stack([values, outputs])).max() > owner.max():
+        return weights
+    census = take_census(learn_table(table, weights)[0].encode(table), weights)
+    return weights * (census.n_distinct / weights.sum()) if census.is_copied else weights
+
+
+def _number_rows(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The same number for equal rows, from 0 on; NaN equals NaN."""
+    plain = np.ascontiguousarray(np.where(np.isnan(values), np.nan, values) + 0.0)
+    keys = plain.view(np.dtype((np.void, plain.dtype.itemsize * plain.shape[1])))
+    return np.unique(keys, return_inverse=True)[1].reshape(-1)
 
 
 @dataclass(frozen=True)

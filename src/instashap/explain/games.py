@@ -22,7 +22,17 @@ from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import learn_table
 from .fitted import FittedGame
-from .fitting import FitOptions, FitPlan, FitSummary, Progress, describe_fit, judge_options, name_outputs, tell_about_fit
+from .fitting import (
+    FitOptions,
+    FitPlan,
+    FitSummary,
+    Progress,
+    describe_fit,
+    judge_options,
+    name_outputs,
+    tell_about_fit,
+    thin_copies,
+)
 from .null_players import Roster, RosterGame, find_constant_among, find_unmoved, make_roster
 from .registry import find_fitter
 
@@ -105,8 +115,8 @@ def fit_value_function(
     kept = np.flatnonzero(weights > 0)
     full = game.evaluate_full()[kept]
     check_magnitude(full, "the values of the full coalition")
-    weights = weights[kept]
     part = table.take(kept)
+    weights = thin_copies(part, full, weights[kept])
     encoder, columns = learn_table(part, weights)
     codes = find_codes(part, encoder, columns, full, weights, AXIS_LIMITS[0]) if options.fitter == "closed-form" else ()
     if codes:

@@ -19,7 +19,7 @@ from ..table.bases import LearntColumn, make_fine_grain
 from ..table.columns import Table
 from ..table.encoding import TableEncoder, learn_table
 from .fitted import FittedGame, GameRows
-from .fitting import FitOptions, judge_options, tell_about_order
+from .fitting import FitOptions, judge_options, tell_about_order, thin_copies
 from .null_players import find_constant, make_roster
 
 
@@ -77,6 +77,7 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     target = rows.target
     if len(kept) < table.n_rows:
         table, target, weights = table.take(kept), target[kept], weights[kept]
+    weights = thin_copies(table, target, weights)
     if former is None:
         constrained = [column for column, direction in enumerate(rows.directions) if direction]
         encoder, columns = _learn_columns(table, rows.family, target, weights, constrained)
