@@ -12,6 +12,7 @@ LAYERS = {
     "_errors": 0,
     "_optional": 0,
     "_status": 0,
+    "_threads": 0,
     "_validation": 0,
     "game": 1,
     "store": 1,

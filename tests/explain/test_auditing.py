@@ -250,3 +250,25 @@ def test_a_handful_of_rows_is_judged_without_fail(n_rows: int) -> None:
         json.dumps(report.to_dict(), allow_nan=False)
         assert str(report)
     assert "there is nothing to explain" in report.summary()
+
+
+def test_an_audit_reports_its_stages(capsys: pytest.CaptureFixture[str]) -> None:
+    few = X[:400]
+    explainer = Explainer(pair, verbose=1).fit(few)
+    capsys.readouterr()
+    explainer.audit()
+    lines = capsys.readouterr().err.splitlines()
+    assert all(line.startswith("audit: ") for line in lines)
+    shares = [int(part.partition("%")[0].rpartition(" ")[2]) for part in lines]
+    assert shares == sorted(shares)
+    assert shares[-1] == 100
+    for stage in ("order 1: residuals", "order 1: masked games", "order 2: masked games", "stability of shapes"):
+        assert any(stage in line for line in lines)
+
+
+def test_a_brief_audit_fits_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    explainer = Explainer(pair).fit(X)
+    monkeypatch.setattr("instashap.explain.auditing.ClosedFormFitter", None)
+    report = explainer._fitted.get_audit()
+    assert [rung.order for rung in report.rungs] == [0, 1, 2]
+    assert report.rungs[1].carried.value < 0.7 < report.rungs[2].carried.value

@@ -100,7 +100,7 @@ def test_errors_have_the_same_bits_for_any_number_of_jobs(explainer: Explainer) 
 
 
 def test_saving_and_loading_keeps_the_bits_of_errors(many: Explainer, tmp_path: Path) -> None:
-    many.save(tmp_path / "many.insta")
+    many.save(tmp_path / "many.insta", errors=True)
     loaded = instashap.load(tmp_path / "many.insta")
     assert np.array_equal(loaded(FRAME, errors=True).standard_errors, many(FRAME, errors=True).standard_errors)
     assert np.array_equal(loaded.predict(FRAME, errors=True)[1], many.predict(FRAME, errors=True)[1])
@@ -111,27 +111,30 @@ def test_saving_and_loading_keeps_the_bits_of_errors(many: Explainer, tmp_path: 
     assert (tmp_path / "again.insta").read_bytes() == (tmp_path / "many.insta").read_bytes()
 
 
-def test_saving_computes_errors_that_were_not_asked_for_before(tmp_path: Path) -> None:
+def test_saving_computes_errors_only_where_they_are_asked_for(tmp_path: Path) -> None:
     fresh = AdditiveRegressor(order=1).fit(FRAME, PRICE)
     fresh.save(tmp_path / "fresh.insta")
+    with pytest.raises(instashap.NotFittedError, match="no standard errors in here"):
+        instashap.load(tmp_path / "fresh.insta")(FRAME, errors=True)
+    fresh.save(tmp_path / "fresh.insta", errors=True)
     loaded = instashap.load(tmp_path / "fresh.insta")
     assert np.array_equal(loaded(FRAME, errors=True).standard_errors, fresh.explain(FRAME, errors=True).standard_errors)
 
 
 def test_a_file_without_errors_is_smaller_and_says_what_to_do(explainer: Explainer, tmp_path: Path) -> None:
-    explainer.save(tmp_path / "with.insta")
+    explainer.save(tmp_path / "with.insta", errors=True)
     explainer.save(tmp_path / "without.insta", errors=False)
     assert (tmp_path / "without.insta").stat().st_size < (tmp_path / "with.insta").stat().st_size
     loaded = instashap.load(tmp_path / "without.insta")
     assert np.array_equal(loaded.shap_values(FRAME), explainer.shap_values(FRAME))
-    with pytest.raises(instashap.NotFittedError, match=r"no standard errors in here \(save\(path\) right after the fit"):
+    with pytest.raises(instashap.NotFittedError, match=r"no standard errors in here \(save\(path, errors=True\) right after"):
         loaded(FRAME, errors=True)
     loaded.save(tmp_path / "again.insta")  # there is nothing to add, and nothing to say
     assert (tmp_path / "again.insta").read_bytes() == (tmp_path / "without.insta").read_bytes()
 
 
 def test_a_file_of_an_earlier_version_still_loads(explainer: Explainer, tmp_path: Path) -> None:
-    explainer.save(tmp_path / "now.insta")
+    explainer.save(tmp_path / "now.insta", errors=True)
     content, arrays = read_archive(tmp_path / "now.insta")
     earlier = {name: array for name, array in arrays.items() if not name.startswith("error_")}
     assert len(earlier) < len(arrays)
@@ -164,7 +167,7 @@ def test_saving_goes_on_without_errors_that_cannot_be_had(tmp_path: Path, monkey
     with pytest.raises(instashap.TooLargeError, match="standard errors of 4 terms and 1 outputs would take"):
         fresh(FRAME, errors=True)
     with pytest.warns(instashap.InstashapWarning, match="saved without standard errors: .* would take"):
-        fresh.save(tmp_path / "large.insta")
+        fresh.save(tmp_path / "large.insta", errors=True)
     assert instashap.load(tmp_path / "large.insta").shap_values(FRAME).shape == (500, 4)
 
 

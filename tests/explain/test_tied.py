@@ -70,7 +70,7 @@ def test_presence_terms_are_the_players_of_every_component(explainer: instashap.
 
 def test_saved_and_loaded_values_and_errors_are_the_same(explainer: instashap.Explainer, table: Any, tmp_path: Any) -> None:
     few = table[0][:5]
-    explainer.save(tmp_path / "wide.insta")
+    explainer.save(tmp_path / "wide.insta", errors=True)
     loaded = instashap.load(tmp_path / "wide.insta")
     assert np.array_equal(loaded.shap_values(few), explainer.shap_values(few))
     assert loaded.presence_terms_ == explainer.presence_terms_

@@ -69,6 +69,16 @@ def test_containment_masses_equal_a_sum_over_all_masks(n_features):
         assert masses[k] == pytest.approx(mass[masks[:, given].all(axis=1)].sum(), rel=1e-13)
 
 
+@pytest.mark.parametrize("n_features", [60, 1000])
+def test_containment_masses_equal_exact_fractions(n_features):
+    law = np.random.default_rng(0).uniform(0.1, 1.0, n_features + 1)
+    masses = compute_containment_masses(law)
+    for k in [0, 1, 2, 3, n_features // 2, n_features - 1, n_features]:
+        ratios = [Fraction(comb(n_features - k, s - k), comb(n_features, s)) for s in range(k, n_features + 1)]
+        exact = sum((Fraction(float(each)) * ratio for each, ratio in zip(law[k:], ratios, strict=True)), Fraction(0))
+        assert masses[k] == pytest.approx(float(exact), rel=1e-12)
+
+
 def test_containment_masses_stay_finite_and_falling_for_hundreds_of_features():
     masses = compute_containment_masses(compute_shapley_size_law(400))
     assert np.isfinite(masses).all()

@@ -126,3 +126,15 @@ def test_pairs_go_where_they_lower_the_variance_most() -> None:
     np.testing.assert_allclose(counts[3:10] * np.sqrt(free * (20 - free)) / (counts[3] * np.sqrt(51)), 1, atol=0.06)
     with pytest.raises(ValueError, match="4 pairs cannot hold one of each of 5 sizes"):
         allocate_pairs(4, 10)
+
+
+def test_pairs_of_a_thousand_players_are_counted_and_those_beyond_every_float_count_as_many():
+    counts = count_pairs(1100)
+    assert counts[:4].tolist() == [0.0, 1100.0, 1100 * 1099 / 2, 1100 * 1099 * 1098 / 6]
+    assert counts[-1] == 1e60  # C(1100, 550) is about 1e329
+    masks = np.arange(1100) < np.array([1, 1, 550, 550])[:, None]
+    masks[1::2] = masks[1::2, ::-1]
+    sample = PairSample(masks, np.array([1, 1, 550, 550]), counts)
+    values, variances = sample.estimate(np.arange(4.0)[:, None], np.array([5.0]))
+    assert values.sum() == pytest.approx(5.0, rel=1e-9)
+    assert np.isfinite(variances).all()

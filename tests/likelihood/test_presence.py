@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from instashap import AdditiveClassifier
 from instashap.datasets import GaussianQuadratic
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
@@ -191,3 +192,17 @@ def test_values_of_fitted_labels_are_near_the_exact_conditional_ones(
     r2_of_scores = 1 - ((full - centred) ** 2).sum() / (centred**2).sum()
     assert r2 > floor
     assert r2_of_scores > floor_of_scores
+
+
+def test_where_pairs_are_many_those_that_foretell_each_other_are_offered(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 5))
+    X[:, 3] = X[:, 1] + 0.3 * rng.normal(size=500)
+    y = rng.random(500) < expit(2 * X[:, 1] + X[:, 0])
+    monkeypatch.setattr(presence, "MAX_PAIRS", 1)
+    monkeypatch.setattr(presence, "MAX_FUNCTIONS", 20)
+    model = AdditiveClassifier(order=1, presence_order=2).fit(X, y)
+    explainer = model.to_explainer()
+    assert explainer.presence_terms_ == [(0,), (1,), (2,), (3,), (4,), (1, 3)]
+    total = explainer.shap_values(X).sum(axis=1) + explainer.expected_value
+    np.testing.assert_allclose(total, model.decision_function(X), atol=1e-10)

@@ -25,7 +25,7 @@ def served(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> inst
     path = tmp_path_factory.mktemp("served") / "served.insta"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", instashap.InstashapWarning)
-        instashap.Explainer(order=2, presence_order=2).fit(rows, outputs=outputs).save(path)
+        instashap.Explainer(order=2, presence_order=2).fit(rows, outputs=outputs).save(path, errors=True)
     return instashap.load(path)
 
 

@@ -12,6 +12,7 @@ from scipy import sparse
 
 from instashap._errors import DataWarning
 from instashap.table.columns import Schema, Table, read_table
+from instashap.table.sparse import SparseNumbers
 
 NAN = float("nan")
 
@@ -346,12 +347,6 @@ def test_a_pandas_series_is_told_how_to_become_a_table():
         read_table(pd.Series([1.0, 2.0]))
 
 
-@pytest.mark.parametrize("make", [sparse.csr_array, sparse.coo_matrix])
-def test_sparse_data_is_refused_with_the_way_out(make):
-    with pytest.raises(TypeError, match=r"Sparse data was passed.*X\.toarray\(\)"):
-        read_table(make(np.eye(3)))
-
-
 @pytest.mark.parametrize("X", [np.array([[1j]]), pd.DataFrame({"a": [1j]})])
 def test_complex_data_are_refused(X):
     with pytest.raises(ValueError, match="Complex data not supported"):
@@ -404,3 +399,50 @@ def test_reading_never_warns_by_itself():
         warnings.simplefilter("error")
         X, schema = _learnt()
         read_table(X, schema)
+
+
+SPARSE = np.array([[0.0, 2.0, 0.0], [1.5, 0.0, 0.0], [0.0, -1.0, NAN]])
+
+
+@pytest.mark.parametrize(
+    "make", [sparse.csr_array, sparse.csc_matrix, sparse.coo_matrix, sparse.lil_array, pd.DataFrame.sparse.from_spmatrix]
+)
+def test_sparse_tables_are_read_by_columns_and_by_blocks_of_rows(make):
+    table = read_table(make(sparse.csc_matrix(SPARSE)))
+    assert isinstance(table.numbers, SparseNumbers)
+    assert table.n_rows == 3
+    assert table.schema.is_category == (False,) * 3
+    np.testing.assert_array_equal(np.asarray(table.numbers), SPARSE)
+    np.testing.assert_array_equal(table.numbers[:, 1], [2.0, 0.0, -1.0])
+    np.testing.assert_array_equal(table.numbers[1:, 0], [1.5, 0.0])
+    np.testing.assert_array_equal(table.numbers[1:3], SPARSE[1:3])
+    np.testing.assert_array_equal(np.asarray(table.take(np.array([2, 0])).numbers), SPARSE[[2, 0]])
+
+
+def test_entries_stored_twice_add_up():
+    matrix = sparse.coo_matrix(([1.0, 2.0, 4.0], ([0, 0, 1], [1, 1, 0])), shape=(2, 2))
+    table = read_table(matrix)
+    np.testing.assert_array_equal(table.numbers[:, 1], [3.0, 0.0])
+    np.testing.assert_array_equal(table.numbers[0:2], [[0.0, 3.0], [4.0, 0.0]])
+
+
+def test_sparse_columns_of_pandas_are_matched_by_name():
+    frame = pd.DataFrame.sparse.from_spmatrix(sparse.csc_matrix(SPARSE), columns=["a", "b", "c"])
+    schema = read_table(frame).schema
+    assert schema.names == ("a", "b", "c")
+    np.testing.assert_array_equal(np.asarray(read_table(frame[["c", "a", "b"]], schema).numbers), SPARSE)
+    dense = read_table(frame.sparse.to_dense(), schema)
+    np.testing.assert_array_equal(dense.numbers, SPARSE)
+    with pytest.raises(ValueError, match="X has 2 features, but the fit was on 3 features"):
+        read_table(sparse.csr_array(SPARSE[:, :2]), schema)
+
+
+def test_sparse_columns_that_are_no_numbers_or_too_large_are_refused():
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        read_table(sparse.csr_array(np.array([[1j]])))
+    with pytest.raises(ValueError, match=r"x1.*9007199254740993"):
+        read_table(sparse.csr_array(np.array([[1, 2**53 + 1]])))
+    with pytest.raises(TypeError, match="pass a pandas DataFrame"):
+        read_table(sparse.csr_array(np.eye(2)), categorical=["x0"])
+    with pytest.raises(ValueError, match="0 sample"):
+        read_table(sparse.csr_array((0, 3)))

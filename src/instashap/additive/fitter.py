@@ -15,7 +15,7 @@ from .fallback import fall_back
 from .model import AdditiveModel
 from .moments import Moments
 from .search import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
-from .select import Judgement, Solved, Strengths
+from .select import Judge, Judgement, Solved, Strengths
 
 
 class Fitter(Protocol):
@@ -45,6 +45,8 @@ class FitResult:
         Into how many folds the rows fell that the candidates were judged by.
     note : str
         What a user should know about the choice; empty if nothing.
+    mains : FitResult or None
+        The best main effects that were found on the way to a model of a higher order.
     """
 
     model: AdditiveModel
@@ -54,6 +56,7 @@ class FitResult:
     total: Moments = field(repr=False)
     n_folds: int = N_FOLDS
     note: str = ""
+    mains: "FitResult | None" = field(default=None, repr=False)
 
     @property
     def gradient(self) -> float:
@@ -141,18 +144,32 @@ class ClosedFormFitter:
         size_law : ndarray of shape (n_players + 1,), float64
         """
         search, note = Search(self, encoded, outputs, weights, size_law), ""
+        mains: tuple[Judge, Judgement, Solved] | None = None
         if self.smoothness is not None:
             functions = search.make_functions(search.list_value_sets(), self.resolution)
             search.fit_as_told(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})
         else:
             search.fit_main_effects()
+            mains = search.best
             if self.order > 1:
                 search.fit_interactions()
             search.climb_presence()
             if self.order > 1:
                 search.reconsider_main_effects()
             note = fall_back(search)
-        return replace(finish_search(search, self.columns), note=note)
+        result = replace(finish_search(search, self.columns), note=note)
+        if result.chosen.candidate.order > 1 and mains is not None:
+            return replace(result, mains=_expand(search, mains, self.columns))
+        return result
+
+
+def _expand(search: Search, found: tuple[Judge, Judgement, Solved], columns: tuple[LearntColumn, ...]) -> FitResult:
+    """The model of a candidate."""
+    judge, chosen, solved = found
+    solution, total = judge.polish(chosen, solved)
+    model = expand_solution(solved.problem, solved.functions, solution, total, columns, search.n_players)
+    tried = tuple(search.judgements[: search.judgements.index(chosen) + 1])
+    return FitResult(model, tried, chosen, replace(solved, solution=solution), total, search.n_folds)
 
 
 def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResult:

@@ -108,3 +108,79 @@ def contract_columns(left, right, columns):
         for k in range(n_columns):
             totals[k] += left[row, k] * right[row, columns[k]]
     return totals
+
+
+@compile_kernel(fastmath={"contract", "reassoc"})
+def couple_repeated(
+    masses,
+    between,
+    repeated,
+    penalty,
+    sets,
+    set_of,
+    once_presence,
+    once,
+    often_presence,
+    often_functions,
+    often,
+    singles,
+    repeats,
+):
+    """Couple functions repeated under several presence sets with themselves and with those that have one, in place.
+
+    With C the coefficients ``often`` as a matrix (presence sets × repeated functions), adds to ``singles[k]`` what they give
+    the k-th other unknown, ``sum_{u, R} between[k, u] W[R_k, R] C[R, u]``, and to ``repeats`` the entries at its places of
+    ``W (C (G + P) + C_once G)``.
+
+    masses W (n_sets, n_sets); between (n_once, n_repeated); repeated (n_repeated, n_repeated); penalty (n_repeated,);
+    sets, the presence sets of the other unknowns; set_of (n_once,) their places in it; once_presence (n_once,) int64; once
+    (n_once,) their coefficients; often_presence, often_functions (n_often,) int64; often, repeats (n_often,); all else float64.
+    """
+    n_sets, n_repeated = masses.shape[0], repeated.shape[0]
+    spread = np.zeros((n_repeated, sets.shape[0]))  # C W, where other unknowns are
+    reached = np.zeros((n_sets, n_repeated))  # C (G + P)
+    for k in range(often.shape[0]):
+        row, function, value = often_presence[k], often_functions[k], often[k]
+        for j in range(sets.shape[0]):
+            spread[function, j] += value * masses[row, sets[j]]
+        for j in range(n_repeated):
+            reached[row, j] += value * repeated[function, j]
+        reached[row, function] += value * penalty[function]
+    spread = np.ascontiguousarray(spread.T)
+    for k in range(once.shape[0]):
+        row, place, value = once_presence[k], set_of[k], once[k]
+        total = 0.0
+        for j in range(n_repeated):
+            total += between[k, j] * spread[place, j]
+            reached[row, j] += value * between[k, j]
+        singles[k] += total
+    reached = np.ascontiguousarray(reached.T)
+    for k in range(often.shape[0]):
+        row, function = often_presence[k], often_functions[k]
+        total = 0.0
+        for j in range(n_sets):
+            total += masses[row, j] * reached[function, j]
+        repeats[k] += total
+
+
+@compile_kernel()
+def sum_live(named, counts, absent, sizes, components, totals):
+    """Sum the components whose named players all lie in a coalition, each as often as it counts at the coalition's size.
+
+    named (n_sets, n_words) and absent (n_rows, n_masks, n_words) uint64, players as bits; counts (n_sets, n_players + 1)
+    float64; sizes (n_rows, n_masks) int64; components (n_rows, n_sets, n_outputs); totals (n_rows, n_masks, n_outputs) float64
+    is added to.
+    """
+    n_rows, n_masks, n_words = absent.shape
+    for row in range(n_rows):
+        for mask in range(n_masks):
+            size = sizes[row, mask]
+            for number in range(named.shape[0]):
+                is_live = True
+                for word in range(n_words):
+                    if named[number, word] & absent[row, mask, word]:
+                        is_live = False
+                        break
+                if is_live:
+                    for output in range(components.shape[2]):
+                        totals[row, mask, output] += counts[number, size] * components[row, number, output]

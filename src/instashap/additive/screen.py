@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ _COST = {2: 8, 3: 13}
 # Leading axis functions that score a pair: line, parabola and one step.
 _N_LEADING = 3
 _BLOCK_ROWS = 8192
+# Pairs that are worth a score: more than a fit can hold.
+_MAX_SCORED = 20_000
 
 Rows = tuple[Encoded, NDArray[np.float64], NDArray[np.float64]]
 
@@ -41,14 +44,11 @@ def choose_value_sets(
     singles: list[ValueSet] = [(column,) for column in range(n_columns)]
     if isinstance(asked, list):
         return close_downwards([*singles, *asked])
-    pairs: list[ValueSet] = list(combinations(live, 2))
-    if asked != "all":
-        limit = asked if isinstance(asked, int) else max(n_spare // _COST[2], 1)
-        if len(pairs) > limit:
-            scores = get_scores()
-            pairs.sort(key=lambda pair: (-scores[pair], pair))
-        pairs = sorted(pairs[:limit])
-    return [*singles, *pairs]
+    limit = asked if isinstance(asked, int) else max(n_spare // _COST[2], 1)
+    if asked == "all" or comb(len(live), 2) <= limit:
+        return [*singles, *combinations(live, 2)]
+    scores = get_scores()
+    return [*singles, *sorted(sorted(scores, key=lambda pair: (-scores[pair], pair))[:limit])]
 
 
 def choose_triples(
@@ -67,7 +67,7 @@ def choose_triples(
     limit = asked - len(pairs) if isinstance(asked, int) else n_spare // _COST[3]
     if len(found) > limit:
         scores = get_scores()
-        found.sort(key=lambda each: (-min(scores[pair] for pair in combinations(each, 2)), each))
+        found.sort(key=lambda each: (-min(scores.get(pair, 0.0) for pair in combinations(each, 2)), each))
     return sorted(found[: max(limit, 0)])
 
 
@@ -96,7 +96,7 @@ def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: R
 
     Synergy: squared covariances of the main-effects residual with products of leading axis functions, all pairs in one
     matrix product. Redundancy: the part of each main effect that the other column foretells, which under masks needs the
-    pair. Both are shares of the output's variance, summed over outputs.
+    pair. Both are shares of the output's variance, summed over outputs. Of more than 20 000 pairs only the best are returned.
     """
     functions = moments.functions
     leading = np.flatnonzero(functions.ranks <= _N_LEADING)
@@ -111,7 +111,10 @@ def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: R
         np.add.at(redundancy[number], owner, (told**2 / variances).sum(axis=1))
     total = synergy + redundancy + redundancy.T
     columns = [values[0] for values in functions.value_sets]
-    return {(columns[i], columns[j]): float(total[i, j]) for i in range(len(columns)) for j in range(i + 1, len(columns))}
+    first, second = np.triu_indices(len(columns), k=1)
+    scores = total[first, second]
+    best = np.sort(np.argsort(-scores, kind="stable")[:_MAX_SCORED])
+    return {(columns[first[place]], columns[second[place]]): float(scores[place]) for place in best}
 
 
 def _accumulate_products(

@@ -16,6 +16,7 @@ from ..table.bases import LEVELS_PER_TABLE, LearntColumn
 from ..table.encoding import Encoded
 from .choose import prefer_simplest
 from .design import Axes, ValueFunctions, make_value_functions
+from .few_rows import MIN_FUNCTIONS, FoldRows
 from .moments import Moments, accumulate_moments, assign_folds, find_varying, take_census
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
@@ -25,7 +26,8 @@ from .solve import MAX_DENSE
 N_FOLDS = 5
 # Functions of one column's main effect, and of its side of a pair or a triple.
 AXIS_LIMITS = (20, 24, 8)
-# … but of a number column never fewer than these, however many columns share the unknowns.
+# … but of a number column never fewer than these, however many columns share the unknowns: less than the straight line, the
+# parabola and a step only where so many functions in all would be too many.
 MIN_AXIS = 3
 # Levels of a category or code: a main effect tells all kept ones apart.
 LEVEL_LIMITS = (LEVELS_PER_TABLE, 24, 8)
@@ -56,6 +58,8 @@ MAX_TUNED_PRESENCE = 3000
 # Presence sets of one size, if all are taken: the triples of 20 players, the quadruples of 14. Beyond, so many of the best.
 MAX_PRESENCE_SETS = 1200
 N_BEST_PRESENCE_SETS = 600
+# Players up to which presence sets of several are tried where nobody asks for them: the matrix between all sets is written out.
+MAX_PLAYERS_PRESENCE = 1000
 # Players up to which quadruples are on offer where nobody asks for them: written out, or two players tied to any two others.
 MAX_PLAYERS_QUADRUPLES = 10
 MAX_PLAYERS_TIED_QUADRUPLES = 50
@@ -105,6 +109,7 @@ class Search:
         self.budget = int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, most))
         self.derivative = 3
         self.judgements: list[Judgement] = []
+        self._axes: dict[tuple[int, int, int, int], AxisFunctions] = {}
         self.best: tuple[Judge, Judgement, Solved]
         self.main_effects: tuple[Judge, Judgement, Solved]
         self._simplest: tuple[Judge, Judgement, Solved]
@@ -129,20 +134,34 @@ class Search:
     def fit_main_effects(self) -> None:
         """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
         main = Candidate(1, 1, {}, EXTRA_RANKS[0])
-        trials = {}
+        trials: dict[int, tuple[Judge, Judgement, Solved]] = {}
         for derivative in (3, 2):
             self.derivative = derivative
-            judge = self._make_judge(self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1))
+            functions = self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1)
+            if trials and not functions.roughness.any():
+                break  # lines and levels alone: neither derivative penalises anything
+            judge = self._make_judge(functions)
             trials[derivative] = judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
         # A penalty on the third derivative leaves parabolas alone: the smoother of two curves that are as good.
         self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
         self.best = self.main_effects = trials[self.derivative]
         self.report(0.2, "main effects")
+        self._simplest = self.best
+        if not self._may_enrich:
+            return
         for presence in range(2, self.max_presence + 1):
             self._offer_presence(presence)
         if self.max_presence > 1:
             self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
         self._simplest = self.best
+
+    @property
+    def _may_enrich(self) -> bool:
+        """Whether presence sets of several players can be had beside the main effects."""
+        is_asked = not isinstance(self.fitter.presence_order, str)
+        n_own = len(self.main_effects[0].moments.functions)
+        is_small = n_own < max(self.budget, MIN_PRESENCE_UNKNOWNS) and self.n_players <= MAX_PLAYERS_PRESENCE
+        return self.max_presence > 1 and (is_asked or is_small)
 
     def fit_as_told(self, strengths: Strengths, functions: ValueFunctions, resolution: Mapping[int, int]) -> None:
         """One candidate, with nothing chosen: its functions up to a resolution, under every presence set of the order asked."""
@@ -170,7 +189,8 @@ class Search:
         for step, resolution in enumerate(PAIR_RESOLUTIONS):
             functions = self.make_functions(value_sets, resolution)
             candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
-            if step and (len(functions) > MAX_FUNCTIONS or self._count_unknowns(functions, candidate) > self.budget):
+            is_free = step > 0 or not is_asked
+            if is_free and (len(functions) > MAX_FUNCTIONS or self._count_unknowns(functions, candidate) > self.budget):
                 break
             judge = self._make_judge(functions)
             if step == 0:
@@ -218,6 +238,8 @@ class Search:
 
     def enrich_presence(self) -> None:
         """Larger presence sets, and more functions under them, for the best model so far."""
+        if not self._may_enrich:
+            return
         judge, start, _ = self.best
         self.budget = max(self.budget, MIN_PRESENCE_UNKNOWNS)
         for presence in range(max(start.candidate.presence_order, 2), self.max_presence + 1):
@@ -324,7 +346,11 @@ class Search:
     def learn_axes(self, value_sets: Sequence[ValueSet]) -> Axes:
         """Axis functions of every column of some value sets."""
         keys = sorted({(len(values), column) for values in value_sets for column in values})
-        return {(size, column): self._learn_axis(size, column) for size, column in keys}
+        for key in keys:
+            place = (*key, self.derivative, self.budget)
+            if place not in self._axes:
+                self._axes[place] = self._learn_axis(*key)
+        return {key: self._axes[*key, self.derivative, self.budget] for key in keys}
 
     def _make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
         """Fold moments of the functions; refuses, before allocating, what would not fit."""
@@ -337,8 +363,16 @@ class Search:
         folds = [
             accumulate_moments(functions.evaluate, *self._take(rows), weights, len(functions)) for rows, weights in self.folds
         ]
-        moments = FoldMoments.from_folds(functions, folds, n_judged)
+        moments = FoldMoments.from_folds(functions, folds, n_judged, self._keep_rows(functions))
         return Judge(moments, self.presence_sets, self.fitter.players, self.size_law)
+
+    def _keep_rows(self, functions: ValueFunctions) -> FoldRows | None:
+        """The functions' values, if there are more functions than twice the rows."""
+        if len(functions) < max(MIN_FUNCTIONS, 2 * len(self.outputs)):
+            return None
+        taken = [self._take(rows) for rows, _ in self.folds]
+        values = tuple(functions.evaluate(encoded) for encoded, _ in taken)
+        return FoldRows(values, tuple(outputs for _, outputs in taken), tuple(weights for _, weights in self.folds))
 
     def _take(self, rows: NDArray[np.int64]) -> tuple[Encoded, NDArray[np.float64]]:
         return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows]
@@ -349,7 +383,8 @@ class Search:
             axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
         )
         share = int(MAIN_SHARE * self.budget / self.n_varying)
-        limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
+        least = int(np.clip(MAX_FUNCTIONS // self.n_varying, 1, MIN_AXIS))
+        limit = min(AXIS_LIMITS[size - 1], max(share, least)) if axis.roughness else LEVEL_LIMITS[size - 1]
         return compute_axis_functions(axis, *moments, self.derivative, limit)
 
     def _offer_presence(self, size: int) -> None:

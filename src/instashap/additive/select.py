@@ -3,18 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from math import comb
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from .._status import Status, merge_worst
+from .._threads import find_blas, map_threads
 from ..game.terms import ANY, PresenceSet
 from .choose import lowers_risk, walk
+from .coupling import Coupling
 from .design import ValueFunctions
+from .few_rows import FoldRows, MainEffects, cross_validate
 from .moments import Moments, merge_all
 from .solve import (
     MAX_DENSE,
@@ -85,18 +87,25 @@ class FoldMoments:
     total : Moments
     n_judged : int or None
         Models are judged by so many of the folds, the first; None means all. Functions learnt from rows are judged by others.
+    rows : FoldRows or None
+        The functions' values, where rows are few.
     """
 
     functions: ValueFunctions
     folds: tuple[Moments, ...]
     total: Moments
     n_judged: int | None = None
+    rows: FoldRows | None = None
 
     @classmethod
     def from_folds(
-        cls, functions: ValueFunctions, folds: Sequence[Moments], n_judged: int | None = None
+        cls,
+        functions: ValueFunctions,
+        folds: Sequence[Moments],
+        n_judged: int | None = None,
+        rows: FoldRows | None = None,
     ) -> "FoldMoments":
-        return cls(functions, tuple(folds), merge_all(folds), n_judged)
+        return cls(functions, tuple(folds), merge_all(folds), n_judged, rows)
 
     @cached_property
     def whole(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -109,13 +118,7 @@ class FoldMoments:
         """Training and held-out moments of each fold that judges; none if there is a single fold."""
         if len(self.folds) < 2:
             return []
-        splits = []
-        for fold in self.folds[: self.n_judged]:
-            train = self.total - fold
-            held_out = fold.around(train)
-            gram = np.divide(train.scatter, train.weight, out=train.scatter)  # in place: these matrices are large
-            splits.append(_Split(fold.weight / self.total.weight, (gram, train.cross / train.weight), held_out))
-        return splits
+        return [_Split(fold, self.total) for fold in self.folds[: self.n_judged]]
 
     def select(self, is_kept: NDArray[np.bool_]) -> "FoldMoments":
         """Of some of the functions."""
@@ -123,7 +126,8 @@ class FoldMoments:
             return self
         chosen = np.flatnonzero(is_kept)
         folds = tuple(fold.select(chosen) for fold in self.folds)
-        return FoldMoments(self.functions.select(is_kept), folds, self.total.select(chosen), self.n_judged)
+        rows = None if self.rows is None else self.rows.select(chosen)
+        return FoldMoments(self.functions.select(is_kept), folds, self.total.select(chosen), self.n_judged, rows)
 
 
 @dataclass(frozen=True)
@@ -257,17 +261,23 @@ class Judge:
         moments = self.moments.select(candidate.keeps(self.moments.functions))
         problem = self.make_problem(candidate, moments.functions)
         splits = moments.splits
-        starts = _embed(near, problem, moments.functions) if near is not None and _is_large(problem) else None
+        effects = None if moments.rows is None else MainEffects.from_problem(problem)
+        large = _Systems(problem, moments, splits, near) if effects is None and _is_large(problem) else None
+        walked = splits if large is None else splits[:_WALKED_FOLDS]
         seen: dict[Strengths, _Trial] = {}
 
         def evaluate(strengths: Strengths) -> float:
             if strengths not in seen:
-                seen[strengths] = _cross_validate(problem, moments, splits, strengths, starts)
+                seen[strengths] = (
+                    _cross_validate(problem, moments, walked, strengths, large)
+                    if effects is None
+                    else _judge_by_rows(effects, moments, splits, strengths)
+                )
             return seen[strengths].risk
 
         with _limit_threads(len(problem)):
-            best = _descend(evaluate, start, free)
-        trial = seen[best]
+            best = _descend(evaluate, start, free) if free or large is None else start
+            trial = seen[best] if large is None else _cross_validate(problem, moments, splits, best, large)
         solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients))
         return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.fold_risks, trial.status), solved
 
@@ -275,9 +285,12 @@ class Judge:
         """The solution to full accuracy, and the moments of all rows it belongs to."""
         moments = self.moments.select(judgement.candidate.keeps(self.moments.functions))
         solution = solved.solution
-        if _is_large(solved.problem):
+        if _is_large(solved.problem) and solution.status.n_steps:  # an exact answer took no steps
             penalty = judgement.strengths.penalise(solved.functions)
-            solution = solve_problem(solved.problem, *moments.whole, penalty, start=solution.coefficients)
+            product = Coupling.from_gram(solved.problem, moments.whole[0]).under(penalty)
+            solution = solve_problem(
+                solved.problem, *moments.whole, penalty, start=solution.coefficients, product=product
+            )
         return solution, moments.total
 
 
@@ -285,23 +298,48 @@ class Judge:
 _SINGLE_THREAD = 1000
 
 
-@cache
-def _find_blas() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
 def _limit_threads(n_unknowns: int) -> AbstractContextManager[Any]:
     """One BLAS thread for small problems."""
-    return _find_blas().limit(limits=1, user_api="blas") if n_unknowns < _SINGLE_THREAD else nullcontext()
+    return find_blas().limit(limits=1, user_api="blas") if n_unknowns < _SINGLE_THREAD else nullcontext()
+
+
+# Functions up to which the second moments of the rows outside each fold are kept between trials: 5 matrices of 32 MB.
+_MAX_KEPT = 2000
 
 
 @dataclass(frozen=True)
 class _Split:
-    """One fold's second moments: of the training rows, and of the held-out rows about the training means."""
+    """One fold and the rest of the rows; second moments are made when asked for, those of small problems once."""
 
-    share: float
-    train: tuple[NDArray[np.float64], NDArray[np.float64]]
-    held_out: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+    fold: Moments
+    total: Moments
+
+    @property
+    def share(self) -> float:
+        """Of the weight, in the fold."""
+        return self.fold.weight / self.total.weight
+
+    @property
+    def train(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``G`` and ``r`` of the other rows."""
+        return self._known if len(self.total.means) <= _MAX_KEPT else self._describe_others()
+
+    @cached_property
+    def _known(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self._describe_others()
+
+    def _describe_others(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        others = self.total - self.fold
+        return np.divide(others.scatter, others.weight, out=others.scatter), others.cross / others.weight
+
+    @property
+    def held_out(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Moments of the fold about the means of the other rows."""
+        means, output_means = (
+            (self.total.weight * whole - self.fold.weight * own) / (self.total.weight - self.fold.weight)
+            for whole, own in ((self.total.means, self.fold.means), (self.total.output_means, self.fold.output_means))
+        )
+        return self.fold.around(replace(self.total, means=means, output_means=output_means))
 
 
 @dataclass(frozen=True)
@@ -327,6 +365,10 @@ _MAX_APART = 1500
 _MAX_JUDGED_DENSE = 3000
 # … if the product with (presence sets × functions) entries is so many times cheaper than one with the matrix.
 _PRODUCT_SAVING = 10
+# Residual of normal equations that count as solved.
+SOLVED = 1e-6
+# Folds by which the strengths of large problems are chosen; the chosen ones are then judged by all.
+_WALKED_FOLDS = 2
 # By then the risk stands to its fourth digit in the worst cases seen (fewer rows than unknowns, correlated columns).
 _FOLD_STEPS = 60
 # Risks of large problems stand to their fourth digit from this residual on (latent classes, bike sharing; 10 to 20 000
@@ -340,15 +382,15 @@ def _cross_validate(
     moments: FoldMoments,
     splits: Sequence[_Split],
     strengths: Strengths,
-    starts: list[NDArray[np.float64]] | None,
+    large: "_Systems | None",
 ) -> _Trial:
-    """Masked and full-coalition risk over the folds.
+    """Masked and full-coalition risk over some folds, the first.
 
     With a single fold (all rows alike) there is nothing to judge by: risks are infinite and the first candidate stays.
     """
     penalty = strengths.penalise(moments.functions)
-    if _is_large(problem):
-        whole, solutions, status = _solve_large(problem, moments, splits, penalty, starts)
+    if large is not None:
+        whole, solutions, status = large.solve(penalty, len(splits))
     else:
         whole = solve_problem(problem, *moments.whole, penalty)
         is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
@@ -357,16 +399,34 @@ def _cross_validate(
             if is_near
             else _solve_folds_apart(problem, splits, penalty)
         )
-    variances = moments.total.output_scatter / moments.total.weight
-    share = sum(split.share for split in splits) if moments.n_judged else 1.0
-    fold_risks = np.zeros((2, len(splits) or 1))
-    for fold, (split, coefficients) in enumerate(zip(splits, solutions, strict=True)):
-        risks = split.share / share * np.stack(compute_masked_risk(problem, coefficients, *split.held_out))
-        fold_risks[:, fold] = np.divide(risks, variances, out=np.zeros_like(risks), where=variances > 0).sum(axis=1)
+    found = zip(splits, solutions, strict=True)
+    risks = [np.stack(compute_masked_risk(problem, coefficients, *split.held_out)) for split, coefficients in found]
+    return _Trial(*_weigh_risks(moments, splits, risks), replace(whole, precondition=_forget), solutions, status)
+
+
+def _judge_by_rows(
+    effects: MainEffects, moments: FoldMoments, splits: Sequence[_Split], strengths: Strengths
+) -> _Trial:
+    """The same of main effects with more functions than rows."""
+    assert moments.rows is not None
+    penalty = strengths.penalise(moments.functions)
+    whole, solutions, risks = cross_validate(effects, moments.rows, len(splits), penalty)
+    gradient = effects.measure_gradient(moments.rows.gather(), penalty, whole)
+    status = Status(gradient <= SOLVED, 0, gradient)
+    return _Trial(*_weigh_risks(moments, splits, risks), Solution(whole, gradient, _forget, status), solutions, status)
+
+
+def _weigh_risks(
+    moments: FoldMoments, splits: Sequence[_Split], risks: Sequence[NDArray[np.float64]]
+) -> tuple[NDArray[np.float64], float]:
+    """What each fold adds to the masked risk, relative to the outputs' variances, and the risk at the full coalition."""
     if not splits:
-        fold_risks[:] = np.inf
-    kept = replace(whole, precondition=_forget)
-    return _Trial(fold_risks[0], float(fold_risks[1].sum()), kept, solutions, status)
+        return np.full(1, np.inf), np.inf
+    shares = np.array([split.share for split in splits])
+    weighted = np.stack(risks, axis=1) * (shares / shares.sum())[:, None]  # (2, n_folds, n_outputs)
+    variances = moments.total.output_scatter / moments.total.weight
+    relative = np.divide(weighted, variances, out=np.zeros_like(weighted), where=variances > 0).sum(axis=2)
+    return relative[0], float(relative[1].sum())
 
 
 def _is_large(problem: MaskedProblem) -> bool:
@@ -376,61 +436,76 @@ def _is_large(problem: MaskedProblem) -> bool:
     return len(problem) > MAX_DENSE or (len(problem) > _MAX_JUDGED_DENSE and is_saving)
 
 
-def _embed(near: Solved, problem: MaskedProblem, functions: ValueFunctions) -> list[NDArray[np.float64]]:
-    """Another model's solutions, of all rows and of each fold, as starts: a fold's start has not seen its held-out rows."""
-    known = [near.solution.coefficients, *near.fold_coefficients]
-    together = transfer(np.hstack(known), (near.problem, near.functions), (problem, functions))
-    return np.split(together, len(known), axis=1)
+class _Systems:
+    """Normal equations of all rows and outside each fold, of a candidate whose matrix is never formed.
 
+    Conjugate gradients go side by side, good enough to judge by. They start where the last ones ended, the first from a
+    poorer model's solutions: a fold's start has not seen its held-out rows.
+    """
 
-def _solve_large(
-    problem: MaskedProblem,
-    moments: FoldMoments,
-    splits: Sequence[_Split],
-    penalty: Penalty,
-    starts: list[NDArray[np.float64]] | None,
-) -> tuple[Solution, list[NDArray[np.float64]], Status]:
-    """All rows and every fold by conjugate gradients, the matrix never formed; good enough to judge by."""
-    everything = [moments.whole, *(split.train for split in splits)]
-    precondition = make_block_preconditioner(problem, moments.whole[0], penalty)
-    n_outputs = len(moments.total.output_means)
-    if starts is None:
-        starts = [np.zeros((len(problem), n_outputs))] * len(everything)
-    solved, statuses = [], []
-    for (gram, cross), start in zip(everything, starts, strict=True):
+    def __init__(
+        self, problem: MaskedProblem, moments: FoldMoments, splits: Sequence[_Split], near: Solved | None
+    ) -> None:
+        self.problem, self.moments, self.splits = problem, moments, splits
+        self._prepared: dict[int, tuple[Coupling, NDArray[np.float64]]] = {}
+        nothing = np.zeros((len(problem), len(moments.total.output_means)))
+        self._starts = [nothing] * (len(splits) + 1)
+        if near is not None:
+            known = [near.solution.coefficients, *near.fold_coefficients]
+            own = problem, moments.functions
+            together = transfer(np.hstack(known), (near.problem, near.functions), own)
+            self._starts[: len(known)] = np.split(together, len(known), axis=1)
 
-        def multiply(coefficients: NDArray[np.float64], gram: NDArray[np.float64] = gram) -> NDArray[np.float64]:
-            return problem.multiply(gram, penalty, coefficients)
+    def solve(self, penalty: Penalty, n_folds: int) -> tuple[Solution, list[NDArray[np.float64]], Status]:
+        """Solutions of all rows and of so many folds; while strengths are walked on a few folds, of those alone."""
+        precondition = make_block_preconditioner(self.problem, self.moments.whole[0], penalty)
+        numbers = list(range(0 if n_folds == len(self.splits) else 1, n_folds + 1))
+        keeps = n_folds < len(self.splits)
 
-        target = problem.weigh_target(cross)
-        found, status = conjugate_gradients(
-            multiply, precondition, target, tolerance=_LARGE_TOLERANCE, start=start, max_steps=_LARGE_STEPS
-        )
-        solved.append(found)
-        statuses.append(status)
-    whole = Solution(solved[0], statuses[0].residual, precondition, statuses[0])
-    return whole, solved[1:], merge_worst(statuses)
+        def work(number: int) -> tuple[NDArray[np.float64], Status]:
+            coupling, target = self._prepared.get(number) or self._prepare(number)
+            if keeps:
+                self._prepared[number] = coupling, target
+            start = self._starts[number]
+            return conjugate_gradients(
+                *(coupling.under(penalty), precondition, target),
+                tolerance=_LARGE_TOLERANCE,
+                start=start,
+                max_steps=_LARGE_STEPS,
+            )
+
+        found = dict(zip(numbers, map_threads(work, numbers), strict=True))
+        for number, (coefficients, _) in found.items():
+            self._starts[number] = coefficients
+        folds = [found[fold][0] for fold in range(1, n_folds + 1)]
+        status = merge_worst(each for _, each in found.values())
+        return Solution(self._starts[0], status.residual, precondition, status), folds, status
+
+    def _prepare(self, number: int) -> tuple[Coupling, NDArray[np.float64]]:
+        """Matrix and right-hand side: of all rows, then outside each fold."""
+        gram, cross = self.splits[number - 1].train if number else self.moments.whole
+        return Coupling.from_gram(self.problem, gram), self.problem.weigh_target(cross)
 
 
 def _solve_folds_together(
     problem: MaskedProblem, splits: Sequence[_Split], penalty: Penalty, whole: Solution
 ) -> tuple[list[NDArray[np.float64]], Status]:
-    """Every fold by conjugate gradients in step, the factor of all rows as their preconditioner."""
+    """Every fold by conjugate gradients, the factor of all rows as their preconditioner."""
     if not splits:
         return [], whole.status
-    n_outputs = whole.coefficients.shape[1]
-    parts = [slice(fold * n_outputs, (fold + 1) * n_outputs) for fold in range(len(splits))]
 
-    def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        pairs = zip(splits, parts, strict=True)
-        return np.hstack([problem.multiply(split.train[0], penalty, coefficients[:, part]) for split, part in pairs])
+    def work(split: _Split) -> tuple[NDArray[np.float64], Status]:
+        gram, cross = split.train
+        product = Coupling.from_gram(problem, gram).under(penalty)
+        return conjugate_gradients(
+            *(product, whole.precondition, problem.weigh_target(cross)),
+            tolerance=_FOLD_TOLERANCE,
+            start=whole.coefficients,
+            max_steps=_FOLD_STEPS,
+        )
 
-    target = np.hstack([problem.weigh_target(split.train[1]) for split in splits])
-    start = np.tile(whole.coefficients, len(splits))
-    solved, status = conjugate_gradients(
-        multiply, whole.precondition, target, tolerance=_FOLD_TOLERANCE, start=start, max_steps=_FOLD_STEPS
-    )
-    return [solved[:, part] for part in parts], status
+    solved, statuses = zip(*map_threads(work, splits), strict=True)
+    return list(solved), merge_worst(statuses)
 
 
 def _solve_folds_apart(

@@ -7,6 +7,7 @@ combinatorial matrix ``W[R, R'] = π_{|R ∪ R'|}``. No mask is sampled, and the
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 from scipy.sparse import csr_array
 
 from .._status import Status
-from ..game.coalitions import compute_containment_masses
 from ..game.masses import compute_presence_masses, compute_shared_masses
 from ..game.terms import ANY, PresenceSet, count_live, extend_presence, players_of
 from .design import ValueFunctions
@@ -75,42 +75,55 @@ class MaskedProblem:
     presence_sets: tuple[PresenceSet, ...]
     n_functions: int
     size_law: NDArray[np.float64]
-    union_masses: NDArray[np.float64] = field(init=False, repr=False)
-    total_mass: float = field(init=False)
-    own_masses: NDArray[np.float64] = field(init=False, repr=False)
-    target_masses: NDArray[np.float64] = field(init=False, repr=False)
-    full_counts: NDArray[np.float64] = field(init=False, repr=False)
-    # Unknowns whose function has this one presence set, or several; for the products below.
-    _once: NDArray[np.int64] = field(init=False, repr=False)
-    _often: NDArray[np.int64] = field(init=False, repr=False)
-    _once_masses: NDArray[np.float64] = field(init=False, repr=False)
-    _often_functions: tuple[NDArray[np.int64], NDArray[np.int64]] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        union_masses = compute_shared_masses(self.presence_sets, self.size_law)
-        full = count_live(self.presence_sets, np.ones(len(self.size_law) - 1, dtype=bool))
-        object.__setattr__(self, "union_masses", union_masses)
-        object.__setattr__(self, "total_mass", float(compute_containment_masses(self.size_law)[0]))
-        object.__setattr__(self, "own_masses", np.diag(union_masses)[self.presence].copy())
-        object.__setattr__(
-            self, "target_masses", compute_presence_masses(self.presence_sets, self.size_law)[self.presence]
-        )
-        object.__setattr__(self, "full_counts", full[self.presence])
-        is_once = np.bincount(self.functions, minlength=self.n_functions)[self.functions] == 1
-        once, often = np.flatnonzero(is_once), np.flatnonzero(~is_once)
-        object.__setattr__(self, "_once", once)
-        object.__setattr__(self, "_often", often)
-        object.__setattr__(self, "_once_masses", np.ascontiguousarray(union_masses[:, self.presence[once]]))
-        object.__setattr__(self, "_often_functions", np.unique(self.functions[often], return_inverse=True))
+    @cached_property
+    def union_masses(self) -> NDArray[np.float64]:
+        """``W``, shape (n_presence_sets, n_presence_sets)."""
+        return compute_shared_masses(self.presence_sets, self.size_law)
+
+    @cached_property
+    def total_mass(self) -> float:
+        return float(self.size_law.sum())
+
+    @cached_property
+    def own_masses(self) -> NDArray[np.float64]:
+        """Diagonal of W at each unknown, shape (n_unknowns,)."""
+        return np.diag(self.union_masses)[self.presence]
+
+    @cached_property
+    def target_masses(self) -> NDArray[np.float64]:
+        """Mass of each unknown's presence set, shape (n_unknowns,)."""
+        return compute_presence_masses(self.presence_sets, self.size_law)[self.presence]
+
+    @cached_property
+    def full_counts(self) -> NDArray[np.float64]:
+        """How often each unknown counts at the full coalition, shape (n_unknowns,)."""
+        return count_live(self.presence_sets, np.ones(len(self.size_law) - 1, dtype=bool))[self.presence]
+
+    @cached_property
+    def _once_masses(self) -> NDArray[np.float64]:
+        """``W`` at the presence sets of functions that have one, for products that are not prepared."""
+        return np.ascontiguousarray(self.union_masses[:, self.layout.once_presence])
+
+    @cached_property
+    def layout(self) -> "Layout":
+        """Unknowns by how many presence sets their function has."""
+        return Layout.from_problem(self)
 
     def __len__(self) -> int:
         return len(self.functions)
 
     def assemble(self, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float64]:
         """The matrix of the normal equations."""
-        penalised = gram + np.diag(penalty.functions)
-        rows = np.take(np.take(penalised, self.functions, axis=0), self.functions, axis=1)
-        rows *= np.take(np.take(self.union_masses, self.presence, axis=0), self.presence, axis=1)
+        rows = gram[np.ix_(self.functions, self.functions)]
+        same = self.functions[:, None] == self.functions if len(self.layout.often) else None
+        own = penalty.functions[self.functions]
+        for unknown, presence in enumerate(self.presence):  # row by row: nothing else of this size is made
+            if same is None:
+                rows[unknown, unknown] += own[unknown]
+            else:
+                rows[unknown, same[unknown]] += own[unknown]
+            rows[unknown] *= self.union_masses[presence].take(self.presence)
         rows[np.diag_indices(len(self))] += self.weigh_extra(penalty)
         return rows
 
@@ -124,8 +137,7 @@ class MaskedProblem:
         """The matrix times coefficients of shape (n_unknowns, n_outputs), without forming it: ``(G + P) C W``."""
         result = np.empty_like(coefficients)
         shape = (len(self.presence_sets), self.n_functions)
-        once, often = self._once, self._often
-        wide, where = self._often_functions
+        once, often, wide, where = self.layout.once, self.layout.often, self.layout.wide, self.layout.where
         for output in range(coefficients.shape[1]):
             values = coefficients[:, output]
             product = csr_array((values, (self.presence, self.functions)), shape=shape) @ gram
@@ -147,6 +159,44 @@ class MaskedProblem:
         merged = np.zeros((self.n_functions, coefficients.shape[1]))
         np.add.at(merged, self.functions, coefficients * self.full_counts[:, None])
         return merged
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Unknowns of a problem whose function has one presence set, and those whose function has several.
+
+    Attributes
+    ----------
+    once, often : ndarray of int64
+        Positions of either kind.
+    wide : ndarray of shape (n_repeated,), int64
+        Functions of the latter, rising.
+    where : ndarray of shape (n_often,), int64
+        Place of each one's function in ``wide``.
+    once_presence, often_presence : ndarray of int64
+    sets : ndarray of int64
+        Presence sets of the former, rising.
+    set_of : ndarray of shape (n_once,), int64
+        Place of each one's presence set in ``sets``.
+    """
+
+    once: NDArray[np.int64]
+    often: NDArray[np.int64]
+    wide: NDArray[np.int64]
+    where: NDArray[np.int64]
+    once_presence: NDArray[np.int64]
+    often_presence: NDArray[np.int64]
+    sets: NDArray[np.int64]
+    set_of: NDArray[np.int64]
+
+    @classmethod
+    def from_problem(cls, problem: MaskedProblem) -> "Layout":
+        """Sort the unknowns of a problem."""
+        is_once = np.bincount(problem.functions, minlength=problem.n_functions)[problem.functions] == 1
+        once, often = np.flatnonzero(is_once), np.flatnonzero(~is_once)
+        wide, where = np.unique(problem.functions[often], return_inverse=True)
+        once_presence, often_presence = problem.presence[once], problem.presence[often]
+        return cls(once, often, wide, where, once_presence, often_presence, *np.unique(once_presence, return_inverse=True))
 
 
 def make_problem(
@@ -213,6 +263,7 @@ def solve_problem(
     penalty: Penalty,
     *,
     start: NDArray[np.float64] | None = None,
+    product: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> Solution:
     """Solve the normal equations: by one Cholesky factor if the matrix is small, else by conjugate gradients.
 
@@ -226,11 +277,13 @@ def solve_problem(
     penalty : Penalty
     start : ndarray of shape (n_unknowns, n_outputs), optional
         Where conjugate gradients begin.
+    product : callable, optional
+        The matrix times coefficients, where it has been prepared (:class:`instashap.additive.coupling.Coupling`).
     """
     target = problem.weigh_target(cross)
 
     def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        return problem.multiply(gram, penalty, coefficients)
+        return problem.multiply(gram, penalty, coefficients) if product is None else product(coefficients)
 
     if len(problem) <= MAX_DENSE:
         precondition = _factorise(problem.assemble(gram, penalty))

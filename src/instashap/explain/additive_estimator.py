@@ -63,7 +63,7 @@ class AdditiveEstimator(BaseEstimator):
         explainer._fitted = fitted
         return explainer
 
-    def save(self, path: str | os.PathLike[str], *, errors: bool = True) -> None:
+    def save(self, path: str | os.PathLike[str], *, errors: bool | None = None) -> None:
         """Write the model to one file that :func:`instashap.load` reads as an explainer; see :meth:`Explainer.save`."""
         self.to_explainer().save(path, errors=errors)
 
@@ -186,6 +186,7 @@ class AdditiveEstimator(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
         return tags

@@ -22,7 +22,8 @@ from ..trust.ladder import Classes
 from ..trust.report import TrustReport
 from ..trust.thresholds import Thresholds
 from .fitted import FittedGame
-from .fitting import MAX_ORDER, FitOptions, fit_game
+from .fitting import MAX_ORDER, FitOptions, Progress, fit_game
+from .progress import show_progress
 
 
 def audit(
@@ -35,6 +36,7 @@ def audit(
     groups: Any = None,
     categorical: Any = "auto",
     thresholds: Thresholds | None = None,
+    verbose: int = 0,
 ) -> TrustReport:
     """How far explanations of a model may be believed, order by order.
 
@@ -55,6 +57,8 @@ def audit(
         As in :class:`instashap.Explainer`.
     thresholds : Thresholds, optional
         What counts as safe; see :class:`instashap.trust.thresholds.Thresholds`.
+    verbose : int
+        1 reports progress, stage by stage.
 
     Returns
     -------
@@ -78,16 +82,25 @@ def audit(
     named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
     records: dict[int, FitRecord] = {}
     fitted: FittedGame | None = None
-    with warnings.catch_warnings():
+    with show_progress(verbose, "audit") as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # what a fit did not find worth having, the report says
-        for order in kept:
+        for number, order in enumerate(kept):
             options = FitOptions(order, groups=_find_groups(groups, table))
             weights = check_weights(None, table.n_rows)
-            fitted = fit_game(table, answer.values, weights, options, **named)
+            part = _scale(progress, 0.5 * number / len(kept), 0.5 * (number + 1) / len(kept), f"fit of order {order}: ")
+            fitted = fit_game(table, answer.values, weights, options, **named, progress=part)
             records[order] = fitted.get_record("an audit needs")
-    assert fitted is not None
-    labels = align_rows(y, get_index(X), "y")
-    return audit_fits(records, _describe(fitted, _find_classes(model, answer), labels, table.n_rows, model), thresholds)
+        assert fitted is not None
+        labels = align_rows(y, get_index(X), "y")
+        subject = _describe(fitted, _find_classes(model, answer), labels, table.n_rows, model)
+        return audit_fits(records, subject, thresholds, progress=_scale(progress, 0.5, 1.0))
+
+
+def _scale(progress: Progress | None, start: float, stop: float, what: str = "") -> Progress | None:
+    """Progress of a part of the work, as that of the whole."""
+    if progress is None:
+        return None
+    return lambda share, stage: progress(start + share * (stop - start), what + stage)
 
 
 def _choose_orders(orders: Any, n_columns: int) -> list[int]:
@@ -109,7 +122,9 @@ def _find_groups(groups: Any, table: Any) -> Any:
     return find_one_hot_groups(table)
 
 
-def audit_fitted(fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds | None) -> TrustReport:
+def audit_fitted(
+    fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds | None, progress: Progress | None = None
+) -> TrustReport:
     """Cross-fitted report on an explainer's own rows, beside the main effects of its columns; stored where ``y`` is not given.
 
     A loaded explainer gives the report that was saved.
@@ -123,20 +138,32 @@ def audit_fitted(fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds 
     if classes is not None:
         classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
     subject = _describe(fitted, classes, align_rows(y, record.index, "y"), len(record.outputs), model)
-    report = audit_fits(climb(fitted), subject, thresholds)
+    records = climb(fitted, _scale(progress, 0.0, 0.2, "main effects: "))
+    report = audit_fits(records, subject, thresholds, progress=_scale(progress, 0.2, 1.0))
     if y is None and thresholds is None:
         object.__setattr__(fitted, "audit", report)
     return report
 
 
 def audit_briefly(fitted: FittedGame) -> TrustReport:
-    """What a file keeps where nobody asked for an audit: no reference model is trained."""
+    """What a file keeps where nobody asked for an audit: no reference model is trained, nothing is fitted again."""
     subject = Subject(_name_players(fitted), fitted.output_names, fitted.output_transform)
-    return audit_fits(climb(fitted), subject, is_thorough=False)
+    record = fitted.get_record("an audit of the fit's own rows needs")
+    mains = record.result.mains
+    if mains is None:
+        return audit_fits(climb(fitted), subject, is_thorough=False)
+    order = record.result.chosen.candidate.order
+    return audit_fits({1: replace(record, result=mains), order: record}, subject, is_thorough=False)
 
 
 def audit_new_rows(
-    fitted: FittedGame, X: Any, y: Any, model: Any, output: str, thresholds: Thresholds | None
+    fitted: FittedGame,
+    X: Any,
+    y: Any,
+    model: Any,
+    output: str,
+    thresholds: Thresholds | None,
+    progress: Progress | None = None,
 ) -> TrustReport:
     """Report on an explainer from rows it was not fitted on."""
     if model is None:
@@ -160,7 +187,7 @@ def audit_new_rows(
     data = encoder.encode(table), values
     subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
     players = fitted.players if fitted.record is None else fitted.record.players
-    return audit_rows(models, encoder.columns, players, data, subject, thresholds)
+    return audit_rows(models, encoder.columns, players, data, subject, thresholds, progress)
 
 
 def _name_players(fitted: FittedGame) -> tuple[str, ...]:
@@ -168,13 +195,13 @@ def _name_players(fitted: FittedGame) -> tuple[str, ...]:
     return fitted.feature_names if fitted.record is None else fitted.varying_names
 
 
-def climb(fitted: FittedGame) -> dict[int, FitRecord]:
+def climb(fitted: FittedGame, progress: Progress | None = None) -> dict[int, FitRecord]:
     """The fit and, if its shape functions read several columns, main effects fitted to the same rows."""
     record = fitted.get_record("an audit of the fit's own rows needs")
     order = record.result.chosen.candidate.order
     if order == 1:
         return {1: record}
-    fitter = ClosedFormFitter(record.columns, record.players, order=1)
+    fitter = ClosedFormFitter(record.columns, record.players, order=1, progress=progress)
     result = fitter.fit(record.encoded, record.outputs, record.weights, record.size_law)
     return {1: replace(record, result=result), order: record}
 

@@ -570,9 +570,10 @@ class Explainer:
 
         fitted = self._check_fitted()
         model = self.model if model is None else model
-        if X is None:
-            return audit_fitted(fitted, y, model, thresholds)
-        return audit_new_rows(fitted, X, y, model, self.output, thresholds)
+        with show_progress(self.verbose, "audit") as progress:
+            if X is None:
+                return audit_fitted(fitted, y, model, thresholds, progress)
+            return audit_new_rows(fitted, X, y, model, self.output, thresholds, progress)
 
     def purify(self, kind: str, X: Any, *, sample_weight: Any = None) -> Explainer:
         """The same predictions by other terms: an explainer of another decomposition, its Shapley values among them.
@@ -606,11 +607,12 @@ class Explainer:
         """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""
         return CompiledExplainer(self._check_fitted(), self.n_jobs)
 
-    def save(self, path: str | os.PathLike[str], *, errors: bool = True) -> None:
+    def save(self, path: str | os.PathLike[str], *, errors: bool | None = None) -> None:
         """Write the explainer to one file (``.insta``): tables and names, no code and no black box.
 
-        With ``errors`` what standard errors need is written too, and computed now if it was not before; without, a loaded
-        explainer has none. Raises ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
+        What standard errors need is written too if they were asked for before. ``errors=True`` computes it now, which may take
+        longer than the fit; ``errors=False`` leaves it out. A loaded explainer has standard errors only if its file has. Raises
+        ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
         """
         self._check_fitted().save(path, errors=errors, output=self.output)
 

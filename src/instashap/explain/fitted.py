@@ -33,7 +33,7 @@ _GONE = (
     "the rows of the fit, which stay in the process that fitted: this explainer was loaded, or copied, without them; "
     "call fit(X) again"
 )
-_NO_ERRORS = "there are no standard errors in here (save(path) right after the fit would have kept them), and new ones need"
+_NO_ERRORS = "there are no standard errors in here (save(path, errors=True) right after the fit keeps them), and new ones need"
 
 
 # In files of earlier versions: the same cut for every model.
@@ -267,10 +267,13 @@ class FittedGame:
         """Names of the value sets, columns joined by ``" × "``."""
         return tuple(" × ".join(self.schema.names[column] for column in values) for values in self.model.value_sets)
 
-    def save(self, path: str | os.PathLike[str], *, errors: bool = True, **content: Any) -> None:
-        """Write to one file, with what standard errors need if ``errors``; ``content`` is added to the manifest (JSON)."""
+    def save(self, path: str | os.PathLike[str], *, errors: bool | None = None, **content: Any) -> None:
+        """Write to one file; ``content`` is added to the manifest (JSON).
+
+        What standard errors need is written where it exists; ``errors=True`` computes it, ``errors=False`` leaves it out.
+        """
         fitted, arrays = self.pack_tables()
-        if errors:
+        if errors or (errors is None and self.errors is not None):
             arrays |= self._pack_errors()
         if self.residuals is not None or self.record is not None:
             fitted["residuals"], residuals = self.get_residuals().pack()

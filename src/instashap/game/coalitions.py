@@ -4,8 +4,6 @@ A size law is an array ``mu`` of shape (n_features + 1,): the mass of each coali
 coalition is equally likely. A law need not sum to one: the masses weigh the squared errors of the masked fit.
 """
 
-from math import comb
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,10 +62,14 @@ def compute_containment_masses(size_law: NDArray[np.float64]) -> NDArray[np.floa
     array([1.5       , 1.        , 0.66666667, 0.5       ])
     """
     d = len(size_law) - 1
-    return np.array(
-        [sum(size_law[s] * (comb(d - k, s - k) / comb(d, s)) for s in range(k, d + 1)) for k in range(d + 1)],
-        dtype=np.float64,
-    )
+    sizes = np.arange(d + 1.0)
+    shares = np.ones(d + 1)  # C(d - k, s - k) / C(d, s), for every size s
+    masses = np.empty(d + 1)
+    for k in range(d + 1):
+        masses[k] = size_law @ shares
+        if k < d:  # from k to k + 1 by the factor (s - k) / (d - k): no binomial coefficient is formed
+            shares *= np.maximum(sizes - k, 0.0) / (d - k)
+    return masses
 
 
 def enumerate_coalitions(n_features: int) -> NDArray[np.bool_]:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, islice
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,8 @@ from .coalitions import draw_members
 _PRIOR_PAIRS = 6.0
 # Sizes with at most so many times the pairs wanted are listed and drawn from; in larger ones repeats are drawn again.
 _LISTED = 4
+# The largest number of pairs that is told apart from infinity.
+_UNCOUNTED = 10**60
 
 
 @dataclass(frozen=True)
@@ -162,13 +163,18 @@ class _Stratum:
 def count_pairs(n_players: int) -> NDArray[np.float64]:
     """Pairs of complementary coalitions by the smaller one's size, 0 … n_players // 2; the pair of size 0 is not counted.
 
+    Counts stop at 1e60, a population no sample can exhaust: those of 1 100 players exceed every float.
+
     Examples
     --------
     >>> count_pairs(4)
     array([0., 4., 3.])
     """
-    counts = [comb(n_players, size) // (2 if 2 * size == n_players else 1) for size in range(n_players // 2 + 1)]
-    return np.array([0, *counts[1:]], dtype=np.float64)
+    counts, count = [0], 1
+    for size in range(1, n_players // 2 + 1):
+        count = count * (n_players - size + 1) // size
+        counts.append(min(count // (2 if 2 * size == n_players else 1), _UNCOUNTED))
+    return np.array(counts, dtype=np.float64)
 
 
 def allocate_pairs(n_pairs: int, n_players: int) -> NDArray[np.int64]:

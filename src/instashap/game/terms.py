@@ -139,6 +139,38 @@ def count_live(presence_sets: Sequence[PresenceSet], masks: NDArray[np.bool_]) -
     return live
 
 
+def count_by_size(presence_sets: Sequence[PresenceSet], n_players: int) -> NDArray[np.float64]:
+    """How many of the sets that a presence set stands for lie in a coalition of each size that holds the players it names.
+
+    Returns
+    -------
+    ndarray of shape (n_presence_sets, n_players + 1), float64
+
+    Examples
+    --------
+    >>> count_by_size([(1,), (ANY, 1)], n_players=3)
+    array([[1., 1., 1., 1.],
+           [0., 0., 1., 2.]])
+    """
+    sizes = np.arange(n_players + 1)
+    counts = [choose(sizes - len(name_players(presence)), presence.count(ANY)) for presence in presence_sets]
+    return np.array(counts).reshape(len(presence_sets), n_players + 1)
+
+
+def pack_players(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Masks of shape (..., n_players) as bits, player k the k-th: shape (..., n_words).
+
+    Examples
+    --------
+    >>> pack_players(np.array([True, False, True]))
+    array([5], dtype=uint64)
+    """
+    packed = np.packbits(masks, axis=-1, bitorder="little")
+    padding = [(0, 0)] * (masks.ndim - 1) + [(0, -packed.shape[-1] % 8)]
+    words: NDArray[np.uint64] = np.ascontiguousarray(np.pad(packed, padding)).view("<u8").astype(np.uint64)
+    return words
+
+
 def choose(numbers: NDArray[np.int64], size: int) -> NDArray[np.float64]:
     """Binomial coefficients: ways to choose ``size`` of so many; of negative numbers there is nothing to choose from.
 
@@ -153,8 +185,20 @@ def choose(numbers: NDArray[np.int64], size: int) -> NDArray[np.float64]:
     return ways
 
 
-def count_unions(presence_masks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Sizes ``|R ∪ R'|`` for all pairs of presence sets; shape (n_presence_sets, n_presence_sets)."""
-    members = presence_masks.astype(np.float64)
-    sizes = members.sum(axis=1)
-    return np.asarray(np.rint(sizes[:, None] + sizes[None, :] - members @ members.T), dtype=np.int64)
+def count_unions(presence_masks: NDArray[np.bool_], others: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """Sizes ``|R ∪ R'|`` for all pairs of presence sets, or for each of some with each of others.
+
+    Parameters
+    ----------
+    presence_masks : ndarray of shape (n_presence_sets, n_players), bool
+    others : ndarray of shape (n_others, n_players), bool, optional
+        Default: the same sets.
+
+    Returns
+    -------
+    ndarray of shape (n_presence_sets, n_others), int64
+    """
+    members = presence_masks.astype(np.float32)  # counts stay exact up to 16 million players
+    partners = members if others is None else others.astype(np.float32)
+    shared = members @ partners.T
+    return np.asarray(members.sum(axis=1)[:, None] + partners.sum(axis=1) - shared, dtype=np.int64)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,11 @@ HELD_OUT_ROWS = 5000
 WIDTHS = ({1: 12, 2: 3, 3: 1}, {1: 3, 2: 2, 3: 0})
 # Unknowns of a solution, a second's work; with few rows fewer.
 MAX_UNKNOWNS, UNKNOWNS_PER_ROW, MIN_UNKNOWNS = 4000, 1.5, 500
-# Players up to which every triple of them is on offer.
+# Players up to which every triple of them is on offer, and pairs of players on offer: all, or so many of the best.
 MAX_PLAYERS_TRIPLES = 14
+MAX_PAIRS = 3000
+# Functions on offer in all, whose products with each other are taken; a column of a wide table has fewer.
+MAX_FUNCTIONS = 3000
 # Penalties tried: on prior precision and, times a fixed share, on squared derivatives; then half a step to either side of the
 # best (two factors, 5 000 labels: .980 becomes .984).
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -62,15 +66,25 @@ class Moves:
     def take(self, rows: NDArray[np.int64]) -> "Moves":
         return Moves(self.functions[rows], self.presence[rows], self.base[rows], self.presence_sets)
 
+    def renumber(self) -> "Moves":
+        """The same moves without the presence sets that none of them names."""
+        used, where = np.unique(np.concatenate([self.presence, self.base]), return_inverse=True)
+        presence, base = np.split(where.reshape(-1), 2)
+        return Moves(self.functions, presence, base, tuple(self.presence_sets[number] for number in used))
+
 
 def offer_moves(functions: ValueFunctions, presence_sets: Sequence[PresenceSet], players: Sequence[int]) -> Moves:
     """Every function under every presence set on offer that is larger than its own players, as :data:`WIDTHS` allows."""
     index: dict[PresenceSet, int] = {}
     found: list[tuple[NDArray[np.int64], int, int]] = []
+    by_player: dict[int, list[PresenceSet]] = {}
+    for presence in presence_sets:
+        for player in presence:
+            by_player.setdefault(player, []).append(presence)
     for owner, values in enumerate(functions.value_sets):
         members = np.flatnonzero(functions.owners == owner)
         own = players_of(values, players)
-        for presence in extend_presence(own, presence_sets)[1:]:
+        for presence in extend_presence(own, by_player.get(own[0], ()))[1:]:
             width = WIDTHS[min(len(presence) - len(own), 2) - 1][len(values)]
             wide = members[functions.ranks[members] <= width]
             if wide.size:
@@ -131,8 +145,8 @@ class MoveProblem:
     Attributes
     ----------
     moves : Moves
-    set_masses : ndarray of shape (n_moves, n_sets), float64
-        Mean product of a move's indicator part and a presence set's.
+    set_masses : ndarray of shape (n_sets, n_sets), float64
+        Mean product of the indicators of two presence sets.
     own_masses : ndarray of shape (n_moves,), float64
         Mean square of a move's indicator part.
     term_masses : ndarray of shape (n_moves, n_terms), float64
@@ -147,7 +161,8 @@ class MoveProblem:
     @cached_property
     def pair_masses(self) -> NDArray[np.float64]:
         """Mean product of the indicator parts of two moves, shape (n_moves, n_moves)."""
-        return self.set_masses[:, self.moves.presence] - self.set_masses[:, self.moves.base]
+        columns = self.set_masses[:, self.moves.presence] - self.set_masses[:, self.moves.base]
+        return np.asarray(columns[self.moves.presence] - columns[self.moves.base])
 
     @classmethod
     def from_moves(
@@ -156,13 +171,13 @@ class MoveProblem:
         """Masses of moves beside the players of a model's terms."""
         n_players = len(size_law) - 1
         masses = compute_containment_masses(size_law)
-        unions = count_unions(make_presence_masks([*moves.presence_sets, *terms], n_players))
-        shared = masses[unions]
-        larger, own = shared[moves.presence], shared[moves.base]
-        difference = larger - own  # (n_moves, n_sets)
-        n_sets = len(moves.presence_sets)
-        plain = np.diag(shared)[moves.presence] - np.diag(shared)[moves.base]
-        return cls(moves, difference[:, :n_sets], -plain, plain[:, None] - difference[:, n_sets:])
+        moves = moves.renumber()
+        sets, term_sets = (make_presence_masks(each, n_players) for each in (moves.presence_sets, terms))
+        own = masses[sets.sum(axis=1)]
+        plain = own[moves.presence] - own[moves.base]
+        with_terms = masses[count_unions(sets, term_sets)]
+        difference = with_terms[moves.presence] - with_terms[moves.base]  # (n_moves, n_terms)
+        return cls(moves, masses[count_unions(sets)], -plain, plain[:, None] - difference)
 
     def solve(
         self, gram: NDArray[np.float64], cross: NDArray[np.float64], penalty: NDArray[np.float64]
@@ -270,13 +285,14 @@ class _Settler:
     def settle(self, presence_order: int) -> Settled | None:
         """The best penalty's model with presence sets of at most so many players; None if there is nothing to move."""
         n_live = len(self.live_players)
-        sizes = range(2, min(presence_order, n_live if n_live <= MAX_PLAYERS_TRIPLES else 2) + 1)
-        offered = [each for size in sizes for each in combinations(self.live_players, size)]
-        functions = self._make_functions(offered)
-        moves = offer_moves(functions, offered, self.players)
-        if not len(moves):
+        largest = min(presence_order, n_live if n_live <= MAX_PLAYERS_TRIPLES else 2)
+        functions = self._make_functions(largest)
+        if not len(functions):
             return None
         splits, whole, means = self._gather(functions)
+        moves = offer_moves(functions, self._offer_sets(largest, functions, *whole), self.players)
+        if not len(moves):
+            return None
         moves = self._cut(moves, functions, *whole)
         problem = self._state(moves)
         measured: dict[float, float] = {}
@@ -301,12 +317,33 @@ class _Settler:
         used = max(len(moves.presence_sets[number]) for number in moves.presence)
         return Settled(model, used, strength, measured[strength])
 
-    def _make_functions(self, offered: Sequence[PresenceSet]) -> ValueFunctions:
-        largest = max(map(len, offered), default=1)
+    def _offer_sets(
+        self, largest: int, functions: ValueFunctions, gram: NDArray[np.float64], cross: NDArray[np.float64]
+    ) -> list[PresenceSet]:
+        """Presence sets of two players and more: all, or the pairs in which one best foretells the other's main effects."""
+        if comb(len(self.live_players), 2) <= MAX_PAIRS:
+            return [each for size in range(2, largest + 1) for each in combinations(self.live_players, size)]
+        single = np.array([sets[0][0] if len(sets[0]) == 1 else -1 for sets in self.plain.presence_sets])
+        owners = [players_of(values, self.players) for values in functions.value_sets]
+        owner = np.array([own[0] if len(own) == 1 else -1 for own in owners])[functions.owners]
+        by_term = np.moveaxis(cross.reshape(len(cross), len(single), -1), 1, 0)
+        n_players = len(self.size_law) - 1
+        by_player = np.zeros((n_players, *by_term.shape[1:]))
+        np.add.at(by_player, single[single >= 0], by_term[single >= 0])
+        told = (by_player**2 / self.variances).sum(axis=2) / np.maximum(np.diag(gram), 1e-300)  # (n_players, n_functions)
+        scores = np.zeros((n_players, n_players))
+        np.add.at(scores, owner[owner >= 0], told.T[owner >= 0])
+        live = np.asarray(self.live_players)
+        first, second = (live[places] for places in np.triu_indices(len(live), k=1))
+        order = np.argsort(-(scores + scores.T)[first, second], kind="stable")[:MAX_PAIRS]
+        return [(int(first[place]), int(second[place])) for place in np.sort(order)]
+
+    def _make_functions(self, largest: int) -> ValueFunctions:
         value_sets = [
             values for values in self.plain.value_sets if len(values) < 3 and len(players_of(values, self.players)) < largest
         ]
         axes: dict[tuple[int, int], AxisFunctions] = {}
+        n_most = int(np.clip(MAX_FUNCTIONS // max(len(self.columns), 1), 1, 2 * WIDTHS[0][1]))
         for values in value_sets:
             for column in values:
                 key = len(values), column
@@ -314,7 +351,7 @@ class _Settler:
                     axis = self.columns[column].axes[key[0] - 1]
                     cells, offsets = self.encoded.cells[:, column], self.encoded.offsets[:, column]
                     moments = compute_local_moments(axis.basis, cells, offsets, self.weights)
-                    axes[key] = compute_axis_functions(axis, *moments, 2, 2 * WIDTHS[0][1])
+                    axes[key] = compute_axis_functions(axis, *moments, 2, n_most)
         return make_value_functions(value_sets, axes, {2: WIDTHS[0][2]})
 
     def _gather(self, functions: ValueFunctions) -> tuple[list[tuple[Any, Any]], Any, NDArray[np.float64]]:

@@ -543,11 +543,13 @@ def _make_number_axis(
     dense = np.zeros((len(cells.lows) + 1, n_raw, degree + 1))
     owner = np.full(len(dense), -1)
     expansion = np.vstack([np.zeros((n_own, n_raw)), np.eye(n_raw)])
+    point_curves = _evaluate(sequence, degree, n_raw, point_scale)
+    places = cells.lows[:, None] + nodes * (cells.highs - cells.lows)[:, None]
+    curves = _evaluate(sequence, degree, n_raw, np.interp(places, knots, scale).ravel()).reshape(*places.shape, n_raw)
     own = point = 0
-    curves = _evaluate(sequence, degree, n_raw, point_scale) if n_points else np.empty((0, n_raw))
     for cell in range(len(cells.lows)):
         if cells.is_point[cell]:
-            curve = curves[point]
+            curve = point_curves[point]
             if is_free[point]:
                 owner[cell] = own
                 expansion[own] = curve
@@ -556,8 +558,7 @@ def _make_number_axis(
                 dense[cell, :, 0] = curve
             point += 1
             continue
-        x = cells.lows[cell] + nodes * (cells.highs[cell] - cells.lows[cell])
-        dense[cell] = (inverse @ _evaluate(sequence, degree, n_raw, np.interp(x, knots, scale))).T
+        dense[cell] = (inverse @ curves[cell]).T
     owner[-1] = n_own - 1
     # Levels are steps as often as curves: their differences stop at the second order.
     highest = 2 if spread is None else 3
@@ -570,6 +571,8 @@ def _evaluate(sequence: NDArray[np.float64], degree: int, n_raw: int, x: NDArray
     """Dense values of the B-splines, shape (n_points, n_raw)."""
     from scipy.interpolate import BSpline  # only a fit needs scipy; a loaded explainer does not
 
+    if not len(x):
+        return np.empty((0, n_raw))
     clipped = np.clip(x, sequence[0], sequence[-1])
     return np.asarray(BSpline.design_matrix(clipped, sequence, degree).toarray()[:, :n_raw])
 

@@ -2,7 +2,7 @@
 
 A number column becomes float64 with NaN for missing. A category column keeps its values (text, numbers, booleans; intervals,
 dates, tuples, members of an Enum and others as their text) with ``None`` for missing. Columns of dates that are no categories,
-lists, dictionaries, complex and sparse data are refused with advice.
+lists, dictionaries and complex data are refused with advice. Sparse tables stay sparse (:mod:`instashap.table.sparse`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,6 +25,7 @@ from .._validation import (
     name_columns,
 )
 from .containers import open_container
+from .sparse import SparseNumbers, is_sparse, open_sparse
 
 _SCALARS = (str, bool, int, float, np.bool_, np.integer, np.floating)
 
@@ -56,7 +57,7 @@ class Table:
     Attributes
     ----------
     schema : Schema
-    numbers : ndarray of shape (n_rows, n_number_columns), real dtype, any order
+    numbers : ndarray or SparseNumbers of shape (n_rows, n_number_columns), real dtype, any order
         Missing values are NaN. May be a view of the user's memory.
     categories : tuple of (codes, levels), one a category column
         ``codes`` int64 of shape (n_rows,), -1 for missing; ``levels`` the distinct values as Python scalars.
@@ -67,7 +68,7 @@ class Table:
     """
 
     schema: Schema
-    numbers: NDArray[Any]
+    numbers: NDArray[Any] | SparseNumbers
     categories: tuple[tuple[NDArray[np.int64], list[Any]], ...]
     index: Any = None
     is_ordered: tuple[bool, ...] = ()
@@ -87,7 +88,7 @@ def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") 
 
     Parameters
     ----------
-    X : array, or table of pandas, polars, pyarrow or any library that speaks Arrow, of shape (n_rows, n_columns)
+    X : array, sparse matrix, or table of pandas, polars, pyarrow or any library that speaks Arrow, of shape (n_rows, n_columns)
     schema : Schema, optional
         Columns are matched by name if both sides have names (order does not matter, extra columns are ignored with one
         warning), else by position.
@@ -97,11 +98,15 @@ def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") 
     Raises
     ------
     TypeError
-        For a kind of data that has no meaning here (dates, nested objects, sparse or complex data).
+        For a kind of data that has no meaning here (dates, nested objects, complex data).
     ValueError
         For an empty table, repeated names, missing columns, a wrong number of columns, or integers from 2**53 on as numbers.
     """
     X = open_container(X)
+    if is_sparse(X) and _is_auto(categorical) and not (schema and any(schema.is_category)):
+        return _read_sparse(X, schema)
+    if hasattr(X, "nnz"):
+        raise TypeError("a sparse matrix holds numbers alone; pass a pandas DataFrame if some of its columns are categories")
     if hasattr(X, "iloc"):
         return _read_frame(X, schema, categorical)
     return _read_array(X, schema, categorical)
@@ -114,12 +119,18 @@ def _check_shape(n_rows: int, n_columns: int) -> None:
         raise ValueError(f"0 feature(s) (shape=({n_rows}, 0)) while a minimum of 1 is required.")
 
 
-def _read_frame(X: Any, schema: Schema | None, categorical: Any) -> Table:
-    names = name_columns(X.columns)
-    _check_shape(len(X), len(names))
+def check_names(columns: Any) -> list[str]:
+    """Names of columns as text; raises ``ValueError`` if two are alike."""
+    names = name_columns(columns)
     if len(set(names)) < len(names):
         repeated = sorted({name for name in names if names.count(name) > 1})
         raise ValueError(f"column names are repeated: {', '.join(map(repr, repeated))}; rename them")
+    return names
+
+
+def _read_frame(X: Any, schema: Schema | None, categorical: Any) -> Table:
+    names = check_names(X.columns)
+    _check_shape(len(X), len(names))
     positions: Sequence[int] = range(len(names))
     if schema is not None:
         positions = _match(names, schema)
@@ -134,6 +145,28 @@ def _read_frame(X: Any, schema: Schema | None, categorical: Any) -> Table:
         return Table(known, values, (), X.index)
     labels = names if schema is None else list(schema.names)
     return _collect([X.iloc[:, column] for column in range(X.shape[1])], labels, schema, categorical, True, X.index)
+
+
+def _read_sparse(X: Any, schema: Schema | None) -> Table:
+    matrix = open_sparse(X)
+    if matrix.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {matrix.ndim}D array instead; use X.reshape(1, -1) if it is one row")
+    _check_shape(*matrix.shape)
+    if matrix.dtype.kind not in "fiub":
+        raise ValueError(f"Complex data not supported: the sparse matrix holds {matrix.dtype}; pass real numbers")
+    has_names = hasattr(X, "columns")
+    names = check_names(X.columns) if has_names else [f"x{column}" for column in range(matrix.shape[1])]
+    if schema is not None:
+        if not has_names and matrix.shape[1] != len(schema.names):
+            raise ValueError(f"X has {matrix.shape[1]} features, but the fit was on {len(schema.names)} features as input")
+        positions = _match(names, schema) if has_names else range(len(names))
+        matrix = matrix if list(positions) == list(range(matrix.shape[1])) else matrix.tocsc()[:, list(positions)]
+    known = schema or Schema(tuple(names), (False,) * len(names), has_names)
+    numbers = SparseNumbers(matrix)
+    if matrix.dtype.kind in "iu" and holds_large(numbers.stored):
+        for column, name in enumerate(known.names):
+            check_integers(numbers[:, column][:, None], (name,), (True,))
+    return Table(known, numbers, (), getattr(X, "index", None))
 
 
 def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:

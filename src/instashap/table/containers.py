@@ -35,7 +35,7 @@ def open_container(X: Any) -> Any:
     Raises
     ------
     TypeError
-        For sparse, lazy and read-once containers, and for the data sets of boosting libraries; the message says what to pass.
+        For lazy and read-once containers, and for the data sets of boosting libraries; the message says what to pass.
     ValueError
         For a container of one column without a table around it.
     """
@@ -92,8 +92,8 @@ def _is_pandas(X: Any) -> bool:
 
 def _refuse(X: Any, name: str) -> None:
     """Containers that would be read wrongly, or not at all."""
-    if hasattr(X, "nnz") and (hasattr(X, "toarray") or hasattr(X, "todense")):
-        raise TypeError("Sparse data was passed, but dense data is required; use X.toarray() if it fits in memory")
+    if hasattr(X, "nnz") and hasattr(X, "todense") and not hasattr(X, "tocsr"):
+        raise TypeError(f"a {name} is sparse in a way that cannot be read by columns; pass a matrix of scipy.sparse")
     engine, methods = _ENGINES.get(type(X).__module__.partition(".")[0], ("", ("toPandas", "collect", "compute")))
     for method in methods:
         if hasattr(X, method):

@@ -14,6 +14,8 @@ from .units import find_column_unit
 
 # Rows of a block: its cells and offsets (13 columns) stay within a core's cache.
 BLOCK_ROWS = 4096
+# … or, of a wide table, so many numbers: 8 MB.
+BLOCK_NUMBERS = 2**20
 
 
 class Encoded(NamedTuple):
@@ -61,9 +63,11 @@ class TableEncoder:
         shape = (stop - start, len(self.columns))
         encoded = Encoded(np.empty(shape, dtype=np.int32), np.empty(shape))
         if len(self._plan[0]):
-            for first in range(start, stop, BLOCK_ROWS):  # a whole memory map or frame is never copied at once
-                block = slice(first - start, min(first + BLOCK_ROWS, stop) - start)
-                numbers = np.require(table.numbers[first:stop][:BLOCK_ROWS], dtype=np.float64, requirements=("C", "A", "W"))
+            step = int(np.clip(BLOCK_NUMBERS // len(self._plan[0]), 1, BLOCK_ROWS))
+            for first in range(start, stop, step):  # a whole memory map, frame or sparse matrix is never copied at once
+                last = min(first + step, stop)
+                block = slice(first - start, last - start)
+                numbers = np.require(table.numbers[first:last], dtype=np.float64, requirements=("C", "A", "W"))
                 bad = encode_numbers(numbers, *self._plan, encoded.cells[block], encoded.offsets[block])
                 if bad >= 0:
                     values = np.asarray(table.numbers[start:stop, bad], dtype=np.float64)

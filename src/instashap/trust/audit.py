@@ -1,7 +1,8 @@
 """An audit, stage by stage: hold out, climb the ladder, ask the masked games, look for what and where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,15 @@ from ..table.encoding import Encoded
 from .figures import Figure
 from .ladder import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels
 from .masked import measure_masked
-from .missing import find_missing
+from .missing import N_ROWS, N_ROWS_BRIEF, find_missing
 from .redundancy import find_redundancy
 from .report import Rung, TrustReport
 from .rung import Held, Rows, hold_out
 from .segments import find_segments
 from .stability import measure_stability
 from .thresholds import Thresholds
+
+Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,12 @@ class Subject:
 
 
 def audit_fits(
-    records: Mapping[int, FitRecord], subject: Subject, thresholds: Thresholds | None = None, *, is_thorough: bool = True
+    records: Mapping[int, FitRecord],
+    subject: Subject,
+    thresholds: Thresholds | None = None,
+    *,
+    is_thorough: bool = True,
+    progress: Progress | None = None,
 ) -> TrustReport:
     """Report on fits to the same rows and outputs; rows are held out by the fits' own folds.
 
@@ -58,6 +66,8 @@ def audit_fits(
     thresholds : Thresholds, optional
     is_thorough : bool
         Also ask the masked games (which trains a reference) and the stability of shapes.
+    progress : callable, optional
+        Called with the share done (0 to 1) and what comes next.
     """
     held = [hold_out(order, record) for order, record in records.items()]
     first = next(iter(records.values()))
@@ -70,8 +80,12 @@ def audit_fits(
         subject.feature_names,
     )
     how = "cross-fitted" if all(each.is_held_out for each in held) else "fitted rows"
-    report = _report(held, rows, subject, thresholds or Thresholds(), how, is_thorough)
-    return replace(report, stability=measure_stability(first, rows)) if is_thorough else report
+    report = _report(held, rows, subject, thresholds or Thresholds(), how, is_thorough, progress)
+    if is_thorough:
+        _report_progress(progress, 0.9, "stability of shapes")
+        report = replace(report, stability=measure_stability(first, rows))
+    _report_progress(progress, 1.0, "done")
+    return report
 
 
 def audit_rows(
@@ -81,6 +95,7 @@ def audit_rows(
     data: tuple[Encoded, NDArray[np.float64]],
     subject: Subject,
     thresholds: Thresholds | None = None,
+    progress: Progress | None = None,
 ) -> TrustReport:
     """Report on finished models, from rows that none of them was fitted on.
 
@@ -94,6 +109,8 @@ def audit_rows(
         New rows, and the black box's outputs there.
     subject : Subject
     thresholds : Thresholds, optional
+    progress : callable, optional
+        Called with the share done (0 to 1) and what comes next.
     """
     encoded, outputs = data
     rows = Rows(encoded, outputs, np.ones(len(outputs)), columns, players, subject.feature_names)
@@ -102,14 +119,32 @@ def audit_rows(
     for order, model in models.items():
         presence_order = max((len(each) for sets in model.presence_sets for each in sets), default=1)
         held.append(Held(order, presence_order, ((everything, model),), True))
-    return _report(held, rows, subject, thresholds or Thresholds(), "new rows", True)
+    report = _report(held, rows, subject, thresholds or Thresholds(), "new rows", True, progress)
+    _report_progress(progress, 1.0, "done")
+    return report
+
+
+def _report_progress(progress: Progress | None, share: float, what: str) -> None:
+    if progress is not None:
+        progress(share, what)
 
 
 def _report(
-    held: Sequence[Held], rows: Rows, subject: Subject, thresholds: Thresholds, how: str, is_thorough: bool
+    held: Sequence[Held],
+    rows: Rows,
+    subject: Subject,
+    thresholds: Thresholds,
+    how: str,
+    is_thorough: bool,
+    progress: Progress | None,
 ) -> TrustReport:
     _, base = held[-1].predict(rows)
-    rungs = [_start(rows, base, subject), *(_climb(each, rows, subject, is_thorough) for each in held)]
+    rungs = [_start(rows, base, subject)]
+    for number, each in enumerate(held):
+        start, step = 0.1 + 0.8 * number / len(held), 0.8 / len(held)
+        _report_progress(progress, start, f"order {each.order}: residuals, missing terms and segments")
+        seen = partial(_report_progress, progress, start + 0.3 * step, f"order {each.order}: masked games")
+        rungs.append(_climb(each, rows, subject, is_thorough, seen))
     black_box = {} if subject.labels is None else _score(rows, rows.outputs, subject, True)
     redundancy = find_redundancy(held[0], rows)
     return TrustReport(tuple(rungs), len(rows), how, subject.output_transform, black_box, redundancy, None, thresholds)
@@ -122,12 +157,14 @@ def _start(rows: Rows, base: NDArray[np.float64], subject: Subject) -> Rung:
     return Rung(0, 0, Figure(share, share, share), labels=labels)
 
 
-def _climb(held: Held, rows: Rows, subject: Subject, is_thorough: bool) -> Rung:
-    """Every figure of one order."""
+def _climb(held: Held, rows: Rows, subject: Subject, is_thorough: bool, before_masked: Callable[[], None]) -> Rung:
+    """Every figure of one order; calls back before the longest part."""
     fitted, base = held.predict(rows)
     residual, deviation = (rows.outputs - fitted) / rows.spread, (rows.outputs - base) / rows.spread
     segments, _ = find_segments(rows, residual, deviation)
-    missing = find_missing(rows, residual)
+    missing = find_missing(rows, residual, N_ROWS if is_thorough else N_ROWS_BRIEF)
+    if is_thorough:
+        before_masked()
     return Rung(
         order=held.order,
         presence_order=held.presence_order,

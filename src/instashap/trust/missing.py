@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from .rung import Rows
 
-# Rows looked at, and rows a cell should have on average.
+# Rows looked at, in short where nobody asked for an audit, and rows a cell should have on average.
 N_ROWS = 20_000
+N_ROWS_BRIEF = 5_000
 _ROWS_PER_CELL = 30
 # Bins of a column are at least and at most so many.
 _MIN_BINS, _MAX_BINS = 3, 24
@@ -66,7 +67,7 @@ class Missing:
     steps: NDArray[np.float64]
 
 
-def find_missing(rows: Rows, residual: NDArray[np.float64]) -> Missing:
+def find_missing(rows: Rows, residual: NDArray[np.float64], n_rows: int = N_ROWS) -> Missing:
     """Pairs, then triples, whose cells foretell the held-out residual of rows not in the cells' means.
 
     Parameters
@@ -74,8 +75,10 @@ def find_missing(rows: Rows, residual: NDArray[np.float64]) -> Missing:
     rows : Rows
     residual : ndarray of shape (n_rows, n_outputs), float64
         In spreads of the outputs.
+    n_rows : int
+        The most rows looked at.
     """
-    chosen = rows.choose(N_ROWS)
+    chosen = rows.choose(n_rows)
     scale = np.sqrt(residual.shape[1])
     search = _Search(rows.take(chosen), residual[chosen] / scale)
     n_columns = len(rows.columns)

@@ -1,0 +1,36 @@
+"""Independent pieces of work side by side; what comes out does not depend on how many cores there are."""
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def count_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def find_blas() -> ThreadpoolController:
+    """The BLAS libraries of this process, found once."""
+    return ThreadpoolController()
+
+
+def map_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Results in the order of the items, each computed by one thread with single-threaded BLAS.
+
+    The work must leave the interpreter's lock for most of its time (BLAS, compiled kernels).
+    """
+    every = list(items)
+    with find_blas().limit(limits=1, user_api="blas"):
+        if len(every) < 2 or count_cores() == 1:
+            return [work(item) for item in every]
+        with ThreadPoolExecutor(min(count_cores(), len(every))) as pool:
+            return list(pool.map(work, every))
