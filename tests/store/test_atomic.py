@@ -201,7 +201,7 @@ def test_the_summary_that_names_all_files_is_written_last(tmp_path: Path, monkey
     named = summary.rpartition(": ")[2].strip().split(", ")
     assert changed[-1].name == "summary.md"
     assert {path.name for path in changed} == set(named)
-    monkeypatch.setattr(workflow, "_draw", lambda _: (_ for _ in ()).throw(RuntimeError("no picture")))
+    monkeypatch.setattr(workflow, "_draw", lambda *_: (_ for _ in ()).throw(RuntimeError("no picture")))
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(RuntimeError, match="no picture"):
         workflow.write_results(explained, tmp_path)

@@ -122,7 +122,7 @@ ALTERED: dict[str, tuple[Callable[[dict[str, Any], Arrays], object], str]] = {
     "audit without rungs": (put("audit", "rungs", value=[]), "audit.rungs must have 1 or more"),
     "a figure of two": (put("audit", "rungs", 1, "carried", value=[1.0, 2.0]), "carried must have 3"),
     "thresholds": (put("audit", "thresholds", "safe_carried", value=7.0), "no shares"),
-    "a recipe of tomorrow": (put("recipe", value="?"), "'recipe', which this version does not know"),
+    "a part of tomorrow": (put("tomorrow", value="?"), "'tomorrow', which this version does not know"),
     "an endless number": (put("residuals", "level", value=float("inf")), "holds the number Infinity"),
 }  # fmt: skip
 
