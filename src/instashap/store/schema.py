@@ -283,10 +283,11 @@ def _check_terms(fitted: Mapping[str, Any]) -> None:
 
 
 def _check_presence(presence: Sequence[int], own: Sequence[int], n_players: int, null: Sequence[int]) -> None:
-    """Places for any other player (-1) come first, then players that rise, its value set's among them, and none without terms."""
+    """Places for any other player (-1) come first, then players that rise, its value set's among them, and no null one."""
     named = presence[presence.count(-1) :]
     is_right = all(a < b for a, b in pairwise((-1, *named, n_players))) and len(presence) <= n_players - len(null)
-    _require(is_right and not set(named) & set(null) and set(own) <= set(named), f"{list(presence)} is no presence set of players {list(own)}")
+    is_right = is_right and set(own) <= set(named) and not set(named) & set(null)
+    _require(is_right, f"{list(presence)} is no presence set of players {list(own)}")
 
 
 def _check_audit(audit: Mapping[str, Any]) -> None:
