@@ -327,7 +327,7 @@ class FittedGame:
         for name in _ERROR_PARTS:
             arrays |= {f"error_{name}_{number:05d}": array for number, array in enumerate(getattr(errors, name))}
         if not all(np.isfinite(array).all() for array in arrays.values()):
-            warn_caller("saved without standard errors: some are beyond the range of single precision", InstashapWarning)
+            warn_caller("saved without standard errors: some are beyond the range of numbers", InstashapWarning)
             return {}
         return arrays
 

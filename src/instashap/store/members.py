@@ -27,7 +27,7 @@ class Member:
     ----------
     name : str
     dtype : str or None
-        Of numpy, as written to the file: little-endian. None for any without objects.
+        Of numpy, as written to the file: little-endian; several with " or " between. None for any without objects.
     shape : tuple of str, or None
         Each a number, a name of a size, ``"a + b"``, ``"a - b"`` or ``"a * b"``, or ``"*a"`` for several sizes. A name that has
         no value yet takes the one that is found; a value may be another such text. None for any.
@@ -44,7 +44,8 @@ class Member:
 
     def check_shape(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
         """Raise ``ValueError`` unless dtype and shape are as declared; sizes that are new are noted in the scope."""
-        if dtype.hasobject or (self.dtype is not None and dtype != np.dtype(self.dtype)):
+        known = None if self.dtype is None else map(np.dtype, self.dtype.split(" or "))
+        if dtype.hasobject or (known is not None and dtype not in known):
             expected_dtype = self.dtype or "plain values (allow_pickle=False)"
             raise ValueError(f"array {self.name!r} must hold {expected_dtype}, got {dtype.str}")
         if self.shape is None:

@@ -144,6 +144,10 @@ def _every_pair(seen: NDArray[Any], scope: Scope) -> str | None:
     return None if len(seen) in (0, n_pairs) else "does not have a line for every two columns"
 
 
+# Single precision, but for outputs beyond its range.
+_ERROR = "<f4 or <f8"
+
+
 class _Line(NamedTuple):
     """Some arrays: a name with places for numbers, one a part of ``each`` scope, and what is expected of them."""
 
@@ -165,10 +169,10 @@ ARRAYS = (
     _Line("mixing_{:05d}", "term", "<f8", ("n_parts", "n_sets", "n_outputs"), (finite,)),
     _Line("base_value", "file", "<f8", ("n_outputs",), (finite,)),
     _Line("probes", "file", "<f8", ("n_probes",), (filled, finite), "probes"),
-    _Line("error_base", "file", "<f4", ("n_outputs", "n_groups"), (filled, finite), "errors"),
-    _Line("error_curves_{:05d}", "term", "<f4", ("*n_nodes", "n_replicas"), (finite,), "errors"),
-    _Line("error_mixings_{:05d}", "term", "<f4", ("n_parts - n_outputs", "n_sets - 1", "n_replicas"), (finite,), "errors"),
-    _Line("error_constants_{:05d}", "term", "<f4", ("n_sets - 1", "n_replicas"), (finite,), "errors"),
+    _Line("error_base", "file", _ERROR, ("n_outputs", "n_groups"), (filled, finite), "errors"),
+    _Line("error_curves_{:05d}", "term", _ERROR, ("*n_nodes", "n_replicas"), (finite,), "errors"),
+    _Line("error_mixings_{:05d}", "term", _ERROR, ("n_parts - n_outputs", "n_sets - 1", "n_replicas"), (finite,), "errors"),
+    _Line("error_constants_{:05d}", "term", _ERROR, ("n_sets - 1", "n_replicas"), (finite,), "errors"),
     _Line("residual_sizes", "file", "<f8", ("n_held_out",), (filled, finite, not_negative, sorted_), "residuals"),
     _Line("residual_spread", "file", "<f8", ("n_outputs",), (finite, positive), "residuals"),
     _Line("residual_wander", "file", "<f8", ("n_outputs",), (finite, not_negative), "residuals"),
@@ -199,7 +203,8 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
     _check_terms(fitted)
     if "audit" in fitted:
         _check_audit(fitted["audit"])
-    has = {"residuals": "residuals" in fitted, "reach": "reach" in fitted, "errors": "error_base" in names, "probes": "probes" in names}
+    has = {"residuals": "residuals" in fitted, "reach": "reach" in fitted}
+    has |= {"errors": "error_base" in names, "probes": "probes" in names}
     groups = {"", *(group for group, is_there in has.items() if is_there)}
     scopes = _measure(fitted)
     return [
