@@ -221,7 +221,7 @@ def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...],
     file: Scope = {"n_columns": len(fitted["columns"]), "n_outputs": len(fitted["output_names"])}
     file["n_replicas"] = "n_outputs * n_groups"
     side = fitted["reach"]["side"] if "reach" in fitted else 0
-    file |= {"side": side, "n_reach_parts": (side + 1) ** 2}
+    file.update(side=side, n_reach_parts=(side + 1) ** 2)
     columns: list[tuple[tuple[int, ...], Scope]] = []
     bases: list[tuple[tuple[int, ...], Scope]] = []
     for number_, column in enumerate(fitted["columns"]):
