@@ -33,6 +33,7 @@ def rewrite(good: Path, bad: Path, edit: Callable[[dict[str, Any], Arrays], obje
     manifest.pop("digest", None)
     if "probes" not in keep:
         arrays.pop("probes", None)
+        arrays.pop("probes_of_trust", None)
     edit(manifest["content"]["fitted"], arrays)
     members = {}
     for name, array in arrays.items():
@@ -156,6 +157,17 @@ def test_an_index_in_range_that_gives_other_numbers_is_refused(good: Path, tmp_p
         sets[1], sets[2] = sets[2], sets[1]
         # A part that weighs nothing would change nothing.
         assert np.abs(arrays["mixing_00000"][:, 1] - arrays["mixing_00000"][:, 2]).max() > 1e-6
+
+    rewrite(good, tmp_path / "bad.insta", edit, keep=("probes",))
+    with pytest.raises(FileFormatError, match="does not give the values it gave when it was saved"):
+        instashap.load(tmp_path / "bad.insta")
+
+
+def test_a_part_of_the_fitted_region_that_gives_another_trust_is_refused(good: Path, tmp_path: Path) -> None:
+    def edit(_: dict[str, Any], arrays: Arrays) -> None:
+        bins = arrays["reach_bins_00000"]
+        place = int(np.argmax(bins))
+        bins[place] -= 1
 
     rewrite(good, tmp_path / "bad.insta", edit, keep=("probes",))
     with pytest.raises(FileFormatError, match="does not give the values it gave when it was saved"):

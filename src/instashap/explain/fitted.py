@@ -23,7 +23,7 @@ from ..table.containers import open_container
 from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
 from ..table.reach import Reach, learn_reach
 from ..table.recipe import Recipe
-from .probes import agrees, compute_probes
+from .probes import agrees, compute_probes, sum_up
 
 if TYPE_CHECKING:
     from ..additive.fitter import FitRecord
@@ -272,8 +272,6 @@ class FittedGame:
         """Write to one file, with what standard errors need if ``errors``; ``content`` is added to the manifest (JSON)."""
         fitted, arrays = self.pack_tables()
         probes = compute_probes(self.model)
-        if np.isfinite(probes).all():
-            arrays["probes"] = probes
         if errors:
             arrays |= self._pack_errors()
         if self.residuals is not None or self.record is not None:
@@ -286,6 +284,8 @@ class FittedGame:
             fitted["audit"] = self.get_audit().to_dict()
         if self.recipe is not None:
             fitted["recipe"] = self.recipe.to_json()
+        if np.isfinite(probes).all():
+            arrays |= {"probes": probes, "probes_of_trust": sum_up(arrays)}
         write_archive(path, {"fitted": fitted, **content}, arrays, expect_explainer)
 
     def pack_tables(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -356,7 +356,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
     """Read what :meth:`FittedGame.save` wrote; also returns the rest of the manifest."""
     content, arrays = read_archive(path, expect_explainer)
     fitted = content.pop("fitted")
-    probes = arrays.pop("probes", None)
+    probes, of_trust = arrays.pop("probes", None), arrays.pop("probes_of_trust", np.empty(0))  # older files lack them
     labels = fitted.get("labels", [None] * len(fitted["names"]))  # files of earlier versions have none
     named = dict(zip(fitted["names"], map(_unpack_label, fitted["names"], labels), strict=True))
     booleans = tuple(fitted.get("is_boolean", ()))
@@ -374,7 +374,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         len(fitted["feature_names"]),
         tuple(fitted.get("null_players", ())),
     )
-    if probes is not None and not agrees(model, probes):
+    if probes is not None and not (agrees(compute_probes(model), probes) and agrees(sum_up(arrays), of_trust)):
         raise FileFormatError(f"{path} was altered: it does not give the values it gave when it was saved")
     players = tuple(named.get(name, name) for name in fitted["feature_names"])
     names = players, tuple(fitted["players"]), tuple(fitted["output_names"])

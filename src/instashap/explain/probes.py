@@ -4,6 +4,9 @@ Digests say that a file is as it was written, but who alters a file can make the
 when it was saved, and no longer gives, also find an index that is in range and wrong, and a machine that computes otherwise.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +33,15 @@ def compute_probes(model: AdditiveModel) -> NDArray[np.float64]:
     return np.asarray(values @ np.cos(1.0 + np.arange(values.shape[1])))
 
 
-def agrees(model: AdditiveModel, probes: NDArray[np.float64]) -> bool:
-    """Whether a model gives what it gave when it was saved, but for rounding."""
-    found = compute_probes(model)
+def sum_up(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """A weighted sum of each array that trust is read from, by name: where the fitted rows lie, and residual sizes."""
+    parts = ("reach_bins", "reach_pairs", "residual_sizes")
+    chosen = [arrays[name].ravel() for name in sorted(arrays) if name.startswith(parts)]
+    return np.array([each @ np.cos(1.0 + np.arange(len(each))) for each in chosen], dtype=np.float64)
+
+
+def agrees(found: NDArray[np.float64], probes: NDArray[np.float64]) -> bool:
+    """Whether what is found is what there was when the file was saved, but for rounding."""
+    if not len(found):
+        return not len(probes)
     return found.shape == probes.shape and bool(np.abs(found - probes).max() <= _TOLERANCE * np.abs(probes).max())

@@ -169,6 +169,7 @@ ARRAYS = (
     _Line("mixing_{:05d}", "term", "<f8", ("n_parts", "n_sets", "n_outputs"), (finite,)),
     _Line("base_value", "file", "<f8", ("n_outputs",), (finite,)),
     _Line("probes", "file", "<f8", ("n_probes",), (filled, finite), "probes"),
+    _Line("probes_of_trust", "file", "<f8", ("n_sums",), (finite,), "probes"),
     _Line("error_base", "file", _ERROR, ("n_outputs", "n_groups"), (filled, finite), "errors"),
     _Line("error_curves_{:05d}", "term", _ERROR, ("*n_nodes", "n_replicas"), (finite,), "errors"),
     _Line("error_mixings_{:05d}", "term", _ERROR, ("n_parts - n_outputs", "n_sets - 1", "n_replicas"), (finite,), "errors"),
