@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instashap.store import write_file
+
 from .data import Split, find_folder
 from .runner import Bench, Skipped
 
@@ -56,7 +58,7 @@ def keep(
     made = make()
     seconds = time.perf_counter() - start
     save(made, path.with_suffix(".net"))
-    facts.write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+    write_file(facts, json.dumps({"seconds": seconds}))
     return made, seconds
 
 

@@ -17,6 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from instashap.store import write_file
+
 from .targets import TARGETS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -205,7 +207,7 @@ def write_result(result: dict[str, Any], folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['name']}.json"
     text = json.dumps(_hide_machine(result), indent=2, allow_nan=False, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_file(path, text + "\n")
     return path
 
 

@@ -14,6 +14,8 @@ ENTRIES = {
     "serve": "explanations over HTTP: requests and rows a second, the slowest percent",
     "malformed": "10 000 malformed requests by schemathesis: server errors, crashes, memory",
     "generated": "3 000 generated tables of every kind of trouble: laws hold, or a refusal names the column",
+    "altered": "saved explainers altered by a seed, checksums made right again: refused, without a crash or much memory",
+    "killed": "every writer killed fifty times: the old file or the new one",
     "marginal": "marginal game of boosted trees against exact interventional values: tables, refined, residual learnt",
     "budget": "error by coalitions a row: refined values beside KernelExplainer, PermutationExplainer and shapiq",
     "drift": "how often check() alarms about the unchanged model and about retrained ones, on 500 rows",

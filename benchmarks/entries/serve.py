@@ -26,7 +26,7 @@ import asyncio, json, resource, sys, time
 port, n_connections, n_requests, n_rows, n_features = map(int, sys.argv[1:])
 row = [0.1 * k for k in range(n_features)]
 body = json.dumps({"rows": [row] * n_rows}).encode()
-head = f"POST /explain HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n".encode()
+head = f"POST /explain HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n".encode()
 seconds = []
 async def talk(n):
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**26)

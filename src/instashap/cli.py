@@ -6,6 +6,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,14 @@ def _add_serve(commands: Any) -> None:
     serve.add_argument("explainer", type=Path, metavar="FILE", help="saved explainer (.insta): tables and names, no code")
     serve.add_argument("--data", type=Path, metavar="DATA", help="table the page at / speaks of, and shows 100 rows of")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
-    serve.add_argument("--port", type=int, default=8000, help="default: 8000")
+    serve.add_argument("--port", type=int, default=8000, help="0 to 65535, 0 for any that is free (default: 8000)")
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name the service goes by, besides localhost and the address of --host; may be given again",
+    )
     serve.add_argument("--max-rows", type=int, default=10_000, metavar="N", help="rows a request may bring (default: 10000)")
     serve.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds a request may take (default: 30)")
 
@@ -170,9 +178,9 @@ def _run_serve(options: argparse.Namespace) -> None:
     recipe = None if options.data is None else load(options.explainer)._check_fitted().recipe
     keep = () if recipe is None else recipe.readings.keys()
     rows = None if options.data is None else read_file(options.data, keep=keep, for_model=recipe is None)
-    print(f"Serving {options.explainer} on http://{options.host}:{options.port}/ (stop with Ctrl+C)", flush=True)
     limits = Limits(max_rows=options.max_rows, timeout=options.timeout)
-    serve(options.explainer, rows, host=options.host, port=options.port, limits=limits)
+    asked = {"host": options.host, "port": options.port, "limits": limits, "allowed_hosts": options.allow_host}
+    serve(options.explainer, rows, announce=partial(print, flush=True), **asked)
 
 
 def _run_audit(options: argparse.Namespace) -> None:

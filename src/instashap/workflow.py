@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -22,6 +23,7 @@ from .explain.shortening import clean
 from .preparing import Prepared, prepare
 from .report import writing
 from .report.markdown import escape_markdown
+from .store import write_file
 from .trust.report import TrustReport
 
 if TYPE_CHECKING:
@@ -156,12 +158,12 @@ def report_table(
 
 
 def write_report(report: TrustReport, folder: Path) -> None:
-    """Write a trust report as JSON, HTML and a table."""
+    """Write a trust report as a table, HTML and JSON."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "trust.json").write_text(json.dumps(report.to_dict(), indent=1), encoding="utf-8")
     page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>Trust report</title>{report._repr_html_()}</html>"
-    (folder / "trust.html").write_text(page, encoding="utf-8")
-    report.table.to_csv(folder / "trust.csv")
+    write_file(folder / "trust.csv", report.table.to_csv())
+    write_file(folder / "trust.html", page)
+    write_file(folder / "trust.json", json.dumps(report.to_dict(), indent=1))
 
 
 def _train(X: pd.DataFrame, y: pd.Series, table: Prepared) -> Any:
@@ -198,16 +200,22 @@ def _score(model: Any, X: pd.DataFrame, y: pd.Series) -> float | None:
 
 
 def write_results(explained: Explained, folder: Path, row: int = 0) -> str:
-    """Write explanations as parquet, the explainer, a summary, and pictures (one of a ``row``); returns the summary."""
+    """Write explanations as parquet, the explainer, pictures (one of a ``row``) and, last, the summary that names them.
+
+    Returns the summary.
+    """
     require("pyarrow", "cli", "parquet files")
     folder.mkdir(parents=True, exist_ok=True)
     frame = explained.explanation.to_frame()
     if explained.explanation.has_outputs:
         frame.columns = [" · ".join(map(str, names)) for names in frame.columns]
-    frame.to_parquet(folder / "explanations.parquet")
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer)
+    contents = {"explanations.parquet": buffer.getvalue(), **_draw(explained, row)}  # made before the first is written
+    contents["summary.md"] = summarise(explained, folder, escape_markdown).encode()
     explained.explainer.save(folder / "explainer.insta")
-    (folder / "summary.md").write_text(summarise(explained, folder, escape_markdown), encoding="utf-8")
-    _draw(explained, folder, row)
+    for name, content in contents.items():
+        write_file(folder / name, content)
     return summarise(explained, folder)
 
 
@@ -242,7 +250,8 @@ def summarise(explained: Explained, folder: Path, escape: Callable[[str], str] =
     )
 
 
-def _draw(explained: Explained, folder: Path, row: int) -> None:
+def _draw(explained: Explained, row: int) -> dict[str, bytes]:
+    """Pictures by file name."""
     pyplot = require("matplotlib.pyplot", "plots", "plots")
     from . import plots
 
@@ -253,10 +262,13 @@ def _draw(explained: Explained, folder: Path, row: int) -> None:
         "waterfall.png": lambda: plots.plot_waterfall(first[row]),
         "shape.png": lambda: plots.plot_shape(explained.explainer, strongest, X=explained.held_out),
     }
+    pictures = {}
     for name, draw in drawings.items():
-        axes = draw()
-        axes.figure.savefig(folder / name, dpi=120, bbox_inches="tight")
+        axes, buffer = draw(), io.BytesIO()
+        axes.figure.savefig(buffer, format="png", dpi=120, bbox_inches="tight")
         pyplot.close(axes.figure)
+        pictures[name] = buffer.getvalue()
+    return pictures
 
 
 def _find_strongest(explained: Explained, feature: int) -> str:
@@ -285,8 +297,9 @@ def run_demo(folder: Path) -> str:
     }
     data = bunch.data.rename(columns=names).assign(progression=bunch.target)
     explained = explain_table(data, "progression")
-    summary = write_results(explained, folder)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
     title = "What drives the progression of diabetes"
     writing.write_report(explained.explainer, explained.held_out, explained.labels, path, title=title)
+    summary = write_results(explained, folder)
     return f"{summary}\nOpen {path} in a browser: move a slider there, and see prediction, Shapley values and trust follow.\n"

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
+from instashap import FileFormatError
 from instashap.game.coalitions import compute_shapley_size_law
 from instashap.neural.devices import choose_device
 from instashap.neural.losses import compute_exact_loss, make_mask_masses
@@ -81,6 +82,17 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     run(plan)
     with pytest.raises(ValueError, match="another net, seed or schedule"):
         run(replace(plan, seed=3))
+
+
+@pytest.mark.parametrize("keep", [0, 20, 300, -1])
+def test_a_damaged_checkpoint_is_refused(tmp_path, keep):
+    plan = replace(PLAN, checkpoint=tmp_path / "run.pt")
+    run(plan)
+    (tmp_path / "run.pt").write_bytes((tmp_path / "run.pt").read_bytes()[:keep])
+    with pytest.raises(FileFormatError, match=r"run\.pt' is damaged or no checkpoint .*: remove it, or name another file"):
+        run(plan)
+    (tmp_path / "run.pt").unlink()  # the advice
+    run(plan)
 
 
 def test_a_loss_that_is_no_number_is_an_error():

@@ -225,3 +225,30 @@ def test_a_page_without_rows_still_scores(open_page: Any, explainer: Any, table:
     assert page.is_visible("nav a[href='#pairs']")
     page.press("#feature-0", "End")
     check_numbers(page, explainer, table)
+
+
+def test_the_page_works_under_the_policy_it_is_served_with(browser: Any, report: Any) -> None:
+    from instashap.server import app
+
+    text = report.read_text(encoding="utf-8")
+    policy = app._make_policy(text)
+    context = browser.new_context()
+    complaints: list[str] = []
+    try:
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        headers = {"Content-Security-Policy": policy}
+        page.route("http://localhost/", lambda route: route.fulfill(body=text, content_type="text/html", headers=headers))
+        foreign = text.replace("</main>", "</main><script>window.foreign = 1</script>", 1)
+        page.route("http://localhost/x", lambda route: route.fulfill(body=foreign, content_type="text/html", headers=headers))
+        page.goto("http://localhost/")
+        before = float(page.get_attribute("#prediction", "data-value"))
+        page.locator("#explorer input[type=range]").first.fill("0")
+        assert np.isfinite(before)
+        assert complaints == []
+        page.goto("http://localhost/x")
+        assert page.evaluate("window.foreign") is None
+        assert any("Content Security Policy" in each for each in complaints)
+    finally:
+        context.close()

@@ -224,7 +224,7 @@ def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path, monkeypatch):
         def refuse(*args, **kwargs):
             raise PermissionError(13, "Permission denied", str(folder))
 
-        monkeypatch.setattr(archive_module.tempfile, "mkstemp", refuse)
+        monkeypatch.setattr(os, "open", refuse)
     else:
         folder.chmod(0o500)
     with pytest.raises(PermissionError, match="locked"):

@@ -16,13 +16,14 @@ from ..additive.deviations import Deviations, ErrorLookup
 from ..additive.lookup import Lookup
 from ..additive.model import AdditiveModel
 from ..additive.residuals import ResidualReference
-from ..store import read_archive, write_archive
+from ..store import expect_explainer, read_archive, write_archive
 from ..table.bases import ColumnEncoder, LearntColumn, LocalBasis
 from ..table.columns import Schema, Table, read_table
 from ..table.containers import open_container
 from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
 from ..table.reach import Reach, learn_reach
 from ..table.recipe import Recipe
+from .probes import agrees, compute_probes, sum_up
 
 if TYPE_CHECKING:
     from ..additive.fitter import FitRecord
@@ -273,6 +274,7 @@ class FittedGame:
         What standard errors need is written where it exists; ``errors=True`` computes it, ``errors=False`` leaves it out.
         """
         fitted, arrays = self.pack_tables()
+        probes = compute_probes(self.model)
         if errors or (errors is None and self.errors is not None):
             arrays |= self._pack_errors()
         if self.residuals is not None or self.record is not None:
@@ -285,7 +287,9 @@ class FittedGame:
             fitted["audit"] = self.get_audit().to_dict()
         if self.recipe is not None:
             fitted["recipe"] = self.recipe.to_json()
-        write_archive(path, {"fitted": fitted, **content}, arrays)
+        if np.isfinite(probes).all():
+            arrays |= {"probes": probes, "probes_of_trust": sum_up(arrays)}
+        write_archive(path, {"fitted": fitted, **content}, arrays, expect_explainer)
 
     def pack_tables(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """What scores a row, as a file holds it: facts (JSON) and arrays by name."""
@@ -325,6 +329,9 @@ class FittedGame:
         arrays: dict[str, NDArray[Any]] = {"error_base": errors.base}
         for name in _ERROR_PARTS:
             arrays |= {f"error_{name}_{number:05d}": array for number, array in enumerate(getattr(errors, name))}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            warn_caller("saved without standard errors: some are beyond the range of numbers", InstashapWarning)
+            return {}
         return arrays
 
 
@@ -350,45 +357,40 @@ def follow_recipe(recipe: Recipe | None, X: Any) -> Any:
 
 def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
     """Read what :meth:`FittedGame.save` wrote; also returns the rest of the manifest."""
-    content, arrays = read_archive(path)
+    content, arrays = read_archive(path, expect_explainer)
+    fitted = content.pop("fitted")
+    probes, of_trust = arrays.pop("probes", None), arrays.pop("probes_of_trust", np.empty(0))  # older files lack them
+    labels = fitted.get("labels", [None] * len(fitted["names"]))  # files of earlier versions have none
+    named = dict(zip(fitted["names"], map(_unpack_label, fitted["names"], labels), strict=True))
+    booleans = tuple(fitted.get("is_boolean", ()))
+    schema = Schema(tuple(named.values()), tuple(fitted["is_category"]), fitted["has_names"], booleans)
+    columns = tuple(_unpack_column(position, each, arrays) for position, each in enumerate(fitted["columns"]))
+    encoder = TableEncoder(schema, columns)
+    value_sets = tuple(tuple(values) for values in fitted["value_sets"])
+    model = AdditiveModel(
+        encoder.bases,
+        value_sets,
+        tuple(tuple(tuple(each) for each in sets) for sets in fitted["presence_sets"]),
+        tuple(arrays[f"table_{number:05d}"] for number in range(len(value_sets))),
+        tuple(arrays[f"mixing_{number:05d}"] for number in range(len(value_sets))),
+        arrays["base_value"],
+        len(fitted["feature_names"]),
+        tuple(fitted.get("null_players", ())),
+    )
+    if probes is not None and not (agrees(compute_probes(model), probes) and agrees(sum_up(arrays), of_trust)):
+        raise FileFormatError(f"{path} was altered: it does not give the values it gave when it was saved")
+    players = tuple(named.get(name, name) for name in fitted["feature_names"])
+    names = players, tuple(fitted["players"]), tuple(fitted["output_names"])
+    described = fitted["output_transform"], fitted["game"], fitted["facts"]
+    errors = _unpack_errors(model, arrays)
+    residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
     try:
-        fitted = content.pop("fitted")
-        labels = fitted.get("labels", [None] * len(fitted["names"]))  # files of earlier versions have none
-        named = dict(zip(fitted["names"], map(_unpack_label, fitted["names"], labels), strict=True))
-        booleans = tuple(fitted.get("is_boolean", ()))
-        schema = Schema(tuple(named.values()), tuple(fitted["is_category"]), fitted["has_names"], booleans)
-        columns = tuple(_unpack_column(position, each, arrays) for position, each in enumerate(fitted["columns"]))
-        encoder = TableEncoder(schema, columns)
-        value_sets = tuple(tuple(values) for values in fitted["value_sets"])
-        model = AdditiveModel(
-            encoder.bases,
-            value_sets,
-            tuple(tuple(tuple(each) for each in sets) for sets in fitted["presence_sets"]),
-            tuple(arrays[f"table_{number:05d}"] for number in range(len(value_sets))),
-            tuple(arrays[f"mixing_{number:05d}"] for number in range(len(value_sets))),
-            arrays["base_value"],
-            len(fitted["feature_names"]),
-            tuple(fitted.get("null_players", ())),
-        )
-        players = tuple(named.get(name, name) for name in fitted["feature_names"])
-        names = players, tuple(fitted["players"]), tuple(fitted["output_names"])
-        described = fitted["output_transform"], fitted["game"], fitted["facts"]
-        errors = _unpack_errors(model, arrays)
-        residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
         recipe = Recipe.from_json(fitted["recipe"]) if "recipe" in fitted else None
-        reach = Reach.unpack(fitted["reach"], arrays) if "reach" in fitted else None
-        later = {
-            "errors": errors,
-            "residuals": residuals,
-            "reach": reach,
-            "audit": fitted.get("audit"),
-            "recipe": recipe,
-        }
-        return FittedGame(encoder, model, *names, *described, **later), content
-    except KeyError as error:
-        raise FileFormatError(f"{path} is not a saved explainer: it lacks {error}") from error
     except ValueError as error:
         raise FileFormatError(f"{path} is not a saved explainer: {error}") from error
+    reach = Reach.unpack(fitted["reach"], arrays) if "reach" in fitted else None
+    later = {"errors": errors, "residuals": residuals, "reach": reach, "audit": fitted.get("audit"), "recipe": recipe}
+    return FittedGame(encoder, model, *names, *described, **later), content
 
 
 def _pack_label(name: str) -> Any:

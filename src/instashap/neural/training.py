@@ -1,5 +1,6 @@
 """One training loop for every net: AdamW, one cycle, early stopping on held-out rows, checkpoints that resume bit by bit."""
 
+import io
 import math
 import os
 from collections.abc import Callable
@@ -13,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .._errors import FileFormatError
+from ..store import write_file
 from .devices import choose_device
 
 # Largest norm of a step's gradient: a rare batch must not undo an epoch.
@@ -240,11 +243,9 @@ def _describe(net: nn.Module, settled: _SettledPlan) -> dict[str, Any]:
 
 
 def _save(state: _State, net: nn.Module, optimiser: Any, schedule: Any, settled: _SettledPlan) -> None:
-    """Write beside the file and move over it: a run cut off while writing leaves the former epoch's file whole."""
+    """Write the whole file or nothing: a run cut off while writing leaves the former epoch's."""
     if settled.plan.checkpoint is None:
         return
-    path = Path(settled.plan.checkpoint)
-    beside = path.with_name(f"{path.name}.part")
     content = {
         "run": _describe(net, settled),
         "epoch": state.epoch,
@@ -255,18 +256,27 @@ def _save(state: _State, net: nn.Module, optimiser: Any, schedule: Any, settled:
         "optimiser": optimiser.state_dict(),
         "schedule": schedule.state_dict(),
     }
-    torch.save(content, beside)
-    os.replace(beside, path)
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_file(settled.plan.checkpoint, buffer.getvalue())
 
 
 def _resume(net: nn.Module, optimiser: Any, schedule: Any, settled: _SettledPlan) -> _State:
     checkpoint = settled.plan.checkpoint
     if checkpoint is None or not Path(checkpoint).exists():
         return _State()
-    content = torch.load(checkpoint, map_location=next(net.parameters()).device, weights_only=True)
-    if content["run"] != _describe(net, settled):
-        raise ValueError(f"the checkpoint {os.fspath(checkpoint)!r} is of another net, seed or schedule: name another file")
-    net.load_state_dict(content["net"])
-    optimiser.load_state_dict(content["optimiser"])
-    schedule.load_state_dict(content["schedule"])
-    return _State(content["epoch"], content["losses"], content["held_out"], content["best"])
+    data = io.BytesIO(Path(checkpoint).read_bytes())
+    try:
+        content = torch.load(data, map_location=next(net.parameters()).device, weights_only=True)  # runs no code
+        is_own = content["run"] == _describe(net, settled)
+        if is_own:
+            net.load_state_dict(content["net"])
+            optimiser.load_state_dict(content["optimiser"])
+            schedule.load_state_dict(content["schedule"])
+            return _State(content["epoch"], content["losses"], content["held_out"], content["best"])
+    except Exception as error:  # damaged bytes raise whatever torch's readers meet
+        raise FileFormatError(
+            f"the checkpoint {os.fspath(checkpoint)!r} is damaged or no checkpoint ({type(error).__name__}): remove it, "
+            "or name another file"
+        ) from error
+    raise ValueError(f"the checkpoint {os.fspath(checkpoint)!r} is of another net, seed or schedule: name another file")

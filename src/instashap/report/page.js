@@ -700,6 +700,7 @@
     on("pairs-more", "click", () => { pairsShown = MAX_PAIRS; drawPairs(); });
     on("start", "change", () => { start = Number(byId("start").value); row = data.rows[start].slice(); showRow(); });
     on("reset", "click", () => { row = data.rows[start].slice(); showRow(); });
+    on("controls", "submit", (event) => event.preventDefault());
     on("importance-csv", "click", () => saveCsv("importance.csv", [["feature", "mean absolute effect"],
       ...rankPlayers().map(({ name, size }) => [name, size])]));
     on("shapes-csv", "click", () => saveCsv("shapes.csv", [["feature", "value", "effect", "standard error"],

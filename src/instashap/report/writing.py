@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..store import write_file
 from .markdown import render_markdown
 from .page import render_page
 from .summary import Summary, summarise
@@ -62,6 +63,8 @@ def write_report(
     ------
     ValueError
         For another ending, or a table that does not fit the explainer.
+    OSError
+        If the folder cannot be written; a report that is there stays as it is.
     TypeError
         If the first argument cannot explain, or y is a path.
 
@@ -79,7 +82,7 @@ def write_report(
         raise TypeError(f"y holds the labels of X, got {y!r}; a file to write is named by path=")
     target = check_path(path)
     render = _FORMS[target.suffix.lower()]
-    target.write_text(render(summarise(explainer_or_estimator, X, y), title), encoding="utf-8")
+    write_file(target, render(summarise(explainer_or_estimator, X, y), title))
     return target
 
 

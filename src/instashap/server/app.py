@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import base64
+import hashlib
+import re
+import time
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,13 +25,18 @@ from ..report.page import render_page
 from ..report.summary import summarise
 from ..table.columns import Table
 from ..trust.rows import compare_with_residuals, find_strangeness
+from .bodies import join_parts, split_body
+from .guard import Guard
 from .limits import Limits
 from .metrics import Metrics
-from .rows import read_rows
+from .rows import RowReader, check_count, read_rows
 from .schema import describe_body
 
-# Rows that are worked in the event loop itself: handing over to a thread takes longer.
+# Rows, and bytes of a body, that are worked in the event loop itself: handing over to a thread takes longer.
 _ROWS_IN_LOOP = 256
+_BYTES_IN_LOOP = 250_000
+# Numbers that are written as JSON at once: half a millisecond.
+_NUMBERS_AT_ONCE = 8192
 
 
 class _Refused(Exception):  # noqa: N818 - an answer, not an error of ours
@@ -36,7 +47,14 @@ class _Refused(Exception):  # noqa: N818 - an answer, not an error of ours
         self.status = status
 
 
-def make_app(explainer: Explainer, X: Any = None, *, limits: Limits | None = None, title: str = "Model report") -> Any:
+def make_app(
+    explainer: Explainer,
+    X: Any = None,
+    *,
+    limits: Limits | None = None,
+    title: str = "Model report",
+    allowed_hosts: Collection[str] = (),
+) -> Any:
     """The service as an ASGI application, for uvicorn, gunicorn and others.
 
     ``POST /predict`` and ``/explain`` take ``{"rows": [...]}``; ``GET /audit``, ``/health``, ``/metrics`` (Prometheus),
@@ -50,6 +68,9 @@ def make_app(explainer: Explainer, X: Any = None, *, limits: Limits | None = Non
     limits : Limits, optional
     title : str
         Of the page.
+    allowed_hosts : collection of str
+        Names the service goes by, besides ``localhost``, ``127.0.0.1``, ``[::1]`` and the address a connection comes to; a
+        request with another ``Host`` header is refused with 421. ``"*"`` allows every name.
 
     Raises
     ------
@@ -63,7 +84,9 @@ def make_app(explainer: Explainer, X: Any = None, *, limits: Limits | None = Non
     page = render_page(summarise(explainer, X), title)
     # Swagger's own page loads scripts from elsewhere: the description is at /openapi.json alone.
     app = fastapi.FastAPI(title="instashap", version=__version__, docs_url=None, redoc_url=None)
+    app.add_middleware(Guard, allowed=allowed_hosts)
     app.add_middleware(metrics.make_middleware())
+    headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": _make_policy(page)}
     described = describe_body(service.fitted, service.limits)
 
     async def refuse(_: Any, error: _Refused) -> Any:
@@ -85,7 +108,7 @@ def make_app(explainer: Explainer, X: Any = None, *, limits: Limits | None = Non
         return fastapi.Response(metrics.render(), media_type=metrics.media_type)
 
     async def show_page() -> Any:
-        return fastapi.responses.HTMLResponse(page, headers={"X-Content-Type-Options": "nosniff"})
+        return fastapi.responses.HTMLResponse(page, headers=headers)
 
     app.add_exception_handler(_Refused, refuse)
     for path, work, summary in (
@@ -107,6 +130,20 @@ def make_app(explainer: Explainer, X: Any = None, *, limits: Limits | None = Non
     return app
 
 
+_Work = Callable[[Table, dict[str, Any]], dict[str, Any]]
+
+
+def _make_policy(page: str) -> str:
+    """What the page may do: run its own scripts, known by their digests, and draw; nothing is loaded from or sent anywhere."""
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts)
+    sources = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+
+
 class _Service:
     """One explainer, asked by requests."""
 
@@ -116,6 +153,10 @@ class _Service:
         self.limits = limits
         self.orjson = require("orjson", "server", "services")
         self.response = require("starlette.responses", "server", "services").Response
+        self.left = require("starlette.requests", "server", "services").ClientDisconnect
+        self.bytes_in_flight = 0
+        # One thread for all large bodies: two would take turns with each other before a small request has its own.
+        self.pool = ThreadPoolExecutor(1, thread_name_prefix="instashap-large")
         has_trust = self.fitted.residuals is not None or self.fitted.record is not None
         self.reach = self.fitted.get_reach()
         self.scales = _make_scales(self.fitted) if has_trust else None
@@ -124,43 +165,103 @@ class _Service:
         data = self.orjson.dumps(content, _simplify, self.orjson.OPT_SERIALIZE_NUMPY)
         return self.response(data, status, media_type="application/json")
 
-    async def handle(self, request: Any, work: Callable[[Table, dict[str, Any]], Any], metrics: Metrics) -> Any:
+    async def handle(self, request: Any, work: _Work, metrics: Metrics) -> Any:
         """Read, judge, compute, answer; each step within its limit."""
-        content = await self._read(request)
+        with self._count_bytes() as count:
+            parts = await self._read(request, count)
+            path = request.url.path
+            if sum(map(len, parts)) > _BYTES_IN_LOOP:
+                deadline = time.monotonic() + self.limits.timeout
+                return await self._wait(self.pool, lambda: self._work_large(parts, deadline, path, work, metrics))
+            table, content = self._parse(b"".join(parts))
+            metrics.count_rows(path, table.n_rows)
+            if table.n_rows <= _ROWS_IN_LOOP:
+                return self.answer(work(table, content))
+            return await self._wait(None, lambda: self.answer(work(table, content)))
+
+    async def _wait(self, pool: ThreadPoolExecutor | None, work: Callable[[], Any]) -> Any:
         try:
-            table = read_rows(self.fitted.schema, content.get("rows"), self.limits.max_rows, self.fitted.recipe)
-        except (ValueError, OverflowError) as error:
-            raise _Refused(422, str(error)) from error
-        metrics.count_rows(request.url.path, table.n_rows)
-        if table.n_rows <= _ROWS_IN_LOOP:
-            return self.answer(work(table, content))
-        try:
-            return await asyncio.wait_for(asyncio.to_thread(lambda: self.answer(work(table, content))), self.limits.timeout)
+            return await asyncio.wait_for(asyncio.get_running_loop().run_in_executor(pool, work), self.limits.timeout)
         except TimeoutError as error:
             raise _Refused(503, f"the answer took more than {self.limits.timeout:g} s; send fewer rows at once") from error
 
-    async def _read(self, request: Any) -> dict[str, Any]:
+    @contextmanager
+    def _count_bytes(self) -> Iterator[Callable[[int], None]]:
+        """Count bytes of a request until it is answered; refuses what all requests together may not hold."""
+        own = 0
+
+        def count(n_bytes: int) -> None:
+            nonlocal own
+            if self.bytes_in_flight + n_bytes > self.limits.max_bytes_in_flight:
+                raise _Refused(503, "the service is busy with other large requests; try again in some seconds")
+            self.bytes_in_flight += n_bytes
+            own += n_bytes
+
+        try:
+            yield count
+        finally:
+            self.bytes_in_flight -= own
+
+    async def _read(self, request: Any, count: Callable[[int], None]) -> list[bytes]:
         try:
             async with asyncio.timeout(self.limits.timeout):  # wait_for would start a task
-                body = await self._read_body(request)
+                return await self._read_body(request, count)
         except TimeoutError as error:
             raise _Refused(408, f"the body did not arrive within {self.limits.timeout:g} s") from error
-        try:
-            content = self.orjson.loads(body)
-        except self.orjson.JSONDecodeError as error:
-            raise _Refused(400, f"the body is not JSON: {error}") from error
-        if not isinstance(content, dict):
-            raise _Refused(422, 'the body must be an object {"rows": [...]}')
-        return content
+        except self.left as error:
+            raise _Refused(499, "the client left before the body had arrived") from error
 
-    async def _read_body(self, request: Any) -> bytes:
+    async def _read_body(self, request: Any, count: Callable[[int], None]) -> list[bytes]:
         parts, size = [], 0
         async for part in request.stream():
             size += len(part)
             if size > self.limits.max_bytes:
                 raise _Refused(413, f"the body has more than {self.limits.max_bytes:,} bytes; send the rows in parts")
+            count(len(part))
             parts.append(part)
-        return b"".join(parts)
+        return parts
+
+    def _load(self, text: bytes) -> Any:
+        try:
+            return self.orjson.loads(text)
+        except self.orjson.JSONDecodeError as error:
+            raise _Refused(400, f"the body is not JSON: {error}") from error
+
+    def _parse(self, body: bytes) -> tuple[Table, dict[str, Any]]:
+        content = self._load(body)
+        if not isinstance(content, dict):
+            raise _Refused(422, 'the body must be an object {"rows": [...]}')
+        try:
+            return read_rows(self.fitted.schema, content.get("rows"), self.limits.max_rows, self.fitted.recipe), content
+        except (ValueError, OverflowError) as error:
+            raise _Refused(422, str(error)) from error
+
+    def _work_large(self, parts: list[bytes], deadline: float, path: str, work: _Work, metrics: Metrics) -> Any:
+        """Parse, compute and answer in steps so short that the event loop has its turns; for one thread."""
+        try:
+            rest, n_rows, blocks = split_body(join_parts(parts), self.limits.max_rows)
+            check_count(n_rows, self.limits.max_rows)
+            content, reader = self._load(rest), RowReader(self.fitted.schema, self.fitted.recipe)
+            for block in blocks:
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+                reader.add(self._load(block))
+            table = reader.finish() if reader.n_rows else read_rows(self.fitted.schema, [], self.limits.max_rows)
+        except (ValueError, OverflowError) as error:
+            raise _Refused(422, str(error)) from error
+        metrics.count_rows(path, table.n_rows)
+        return self.answer({name: self._write(value) for name, value in work(table, content).items()})
+
+    def _write(self, value: Any) -> Any:
+        """A large array as JSON, some rows at a time; all else as it is."""
+        if not isinstance(value, np.ndarray) or value.size <= _NUMBERS_AT_ONCE:
+            return value
+        step = max(_NUMBERS_AT_ONCE * len(value) // value.size, 1)
+        parts = (
+            self.orjson.dumps(np.ascontiguousarray(value[first : first + step]), None, self.orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+            for first in range(0, len(value), step)
+        )
+        return self.orjson.Fragment(b"[%b]" % b",".join(parts))
 
     def predict(self, table: Table, _: dict[str, Any]) -> dict[str, Any]:
         return {"predictions": self._squeeze(self.fitted.predict(table, 1)), **self._describe()}

@@ -25,23 +25,55 @@ def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = 
     """
     if not isinstance(rows, list) or not rows:
         raise ValueError('"rows" must be a list of one or more rows, each an object {column: value} or a list of values')
-    if len(rows) > max_rows:
-        raise ValueError(f"{len(rows):,} rows were sent, at most {max_rows:,} are taken at once; send them in parts")
-    if recipe is not None:
-        rows = _follow(recipe, schema, rows)
-    listed = [_list_values(schema, number, row) for number, row in enumerate(rows)]
-    kinds = np.array(schema.is_category)
-    numbers = listed if not kinds.any() else [[row[place] for place in np.flatnonzero(~kinds)] for row in listed]
-    places = np.flatnonzero(~kinds)
-    flags = [bool(schema.is_boolean and schema.is_boolean[place]) for place in places]
-    matrix = _read_numbers(numbers, [schema.names[place] for place in places], flags)
-    categories = tuple(
-        _read_categories([row[place] for row in listed], schema.names[place]) for place in np.flatnonzero(kinds)
-    )
-    return Table(schema, matrix, categories)
+    check_count(len(rows), max_rows)
+    reader = RowReader(schema, recipe)
+    reader.add(rows)
+    return reader.finish()
 
 
-def _follow(recipe: Recipe, schema: Schema, rows: list[Any]) -> list[Any]:
+def check_count(n_rows: int, max_rows: int) -> None:
+    """Raise ``ValueError`` for more rows than are taken."""
+    if n_rows > max_rows:
+        raise ValueError(f"{n_rows:,} rows were sent, at most {max_rows:,} are taken at once; send them in parts")
+
+
+class RowReader:
+    """Rows as they come, some at a time."""
+
+    def __init__(self, schema: Schema, recipe: Recipe | None = None) -> None:
+        self.schema = schema
+        self.recipe = recipe
+        self.n_rows = 0
+        kinds = np.array(schema.is_category)
+        self._numbers, self._categories = np.flatnonzero(~kinds).tolist(), np.flatnonzero(kinds).tolist()
+        self._names = [schema.names[place] for place in self._numbers]
+        self._flags = [bool(schema.is_boolean and schema.is_boolean[place]) for place in self._numbers]
+        self._matrices: list[NDArray[np.float64]] = []
+        self._codes: list[list[NDArray[np.int64]]] = [[] for _ in self._categories]
+        self._levels: list[dict[tuple[bool, Any], int]] = [{} for _ in self._categories]
+
+    def add(self, rows: list[Any]) -> None:
+        """Judge some more rows; raises ``ValueError`` with a sentence."""
+        if self.recipe is not None:
+            rows = _follow(self.recipe, self.schema, rows, self.n_rows)
+        listed = [_list_values(self.schema, number, row) for number, row in enumerate(rows, self.n_rows)]
+        numbers = [[row[place] for place in self._numbers] for row in listed] if self._categories else listed
+        self._matrices.append(_read_numbers(numbers, self._names, self._flags, self.n_rows))
+        for place, codes, levels in zip(self._categories, self._codes, self._levels, strict=True):
+            codes.append(_read_categories([row[place] for row in listed], self.schema.names[place], levels, self.n_rows))
+        self.n_rows += len(rows)
+
+    def finish(self) -> Table:
+        """The table of all rows."""
+        matrix = self._matrices[0] if len(self._matrices) == 1 else np.concatenate(self._matrices)
+        categories = tuple(
+            (np.concatenate(codes), [value for _, value in levels])
+            for codes, levels in zip(self._codes, self._levels, strict=True)
+        )
+        return Table(self.schema, matrix, categories)
+
+
+def _follow(recipe: Recipe, schema: Schema, rows: list[Any], start: int) -> list[Any]:
     """Rows whose raw columns are read as the fit read them; a list may be in the order of the raw columns."""
     raw_names = recipe.find_raw_names(schema.names)
     named = [
@@ -50,7 +82,7 @@ def _follow(recipe: Recipe, schema: Schema, rows: list[Any]) -> list[Any]:
     followed = [dict(row) if isinstance(row, dict) else row for row in named]
     for name, reading in recipe.readings.items():
         holders = [number for number, row in enumerate(named) if isinstance(row, dict) and name in row]
-        parts = _read_cells(reading, name, {number: named[number][name] for number in holders})
+        parts = _read_cells(reading, name, {start + number: named[number][name] for number in holders})
         for part, cells in parts.items():
             for number, cell in zip(holders, cells, strict=True):
                 followed[number][part] = cell
@@ -91,38 +123,41 @@ def _list_values(schema: Schema, number: int, row: Any) -> list[Any]:
     return row
 
 
-def _read_numbers(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool]) -> NDArray[np.float64]:
+def _read_numbers(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool], start: int) -> NDArray[np.float64]:
     """Numbers of some columns; those of the ``flags`` held true and false in the fit, and may here."""
     if not names:
         return np.empty((len(rows), 0))
     if not set(map(type, chain.from_iterable(rows))) <= {int, float, type(None)}:
-        _refuse_kinds(rows, names, flags)
+        _refuse_kinds(rows, names, flags, start)
     matrix = np.array(rows, dtype=np.float64)
     if np.isinf(matrix).any():
         row, column = np.argwhere(np.isinf(matrix))[0]
-        raise ValueError(f"row {row}: {names[column]!r} is infinite; send null for a missing value")
+        raise ValueError(f"row {row + start}: {names[column]!r} is infinite; send null for a missing value")
     return matrix
 
 
-def _refuse_kinds(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool]) -> None:
-    for number, row in enumerate(rows):
+def _refuse_kinds(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool], start: int) -> None:
+    for number, row in enumerate(rows, start):
         for name, value, is_flag in zip(names, row, flags, strict=True):
             if isinstance(value, bool) > is_flag or not isinstance(value, (int, float, type(None))):
                 expected = "true, false, a number or null" if is_flag else "a number or null"
                 raise ValueError(f"row {number}: {name!r} must be {expected}, got {_name_type(value)}")
 
 
-def _read_categories(values: list[Any], name: str) -> tuple[NDArray[np.int64], list[Any]]:
+def _read_categories(
+    values: list[Any], name: str, levels: dict[tuple[bool, Any], int], start: int
+) -> NDArray[np.int64]:
+    """Codes of values; levels that are new are added."""
     codes = np.empty(len(values), dtype=np.int64)
-    levels: dict[tuple[bool, Any], int] = {}
     for number, value in enumerate(values):
         if value is None:
             codes[number] = -1
             continue
         if not isinstance(value, (str, bool, int, float)):
-            raise ValueError(f"row {number}: {name!r} must be text, a number, true, false or null, got {_name_type(value)}")
+            kind = _name_type(value)
+            raise ValueError(f"row {start + number}: {name!r} must be text, a number, true, false or null, got {kind}")
         codes[number] = levels.setdefault((isinstance(value, bool), value), len(levels))
-    return codes, [value for _, value in levels]
+    return codes
 
 
 def _name_type(value: Any) -> str:

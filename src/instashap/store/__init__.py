@@ -1,5 +1,8 @@
-"""The file format of saved explainers."""
+"""Files: the format of saved explainers, what they hold, and writing that is never half done."""
 
 from .archive import read_archive, write_archive
+from .atomic import write_file
+from .images import expect_images
+from .schema import expect_explainer
 
-__all__ = ["read_archive", "write_archive"]
+__all__ = ["expect_explainer", "expect_images", "read_archive", "write_archive", "write_file"]

@@ -1,17 +1,19 @@
 """A zip of ``manifest.json`` and ``.npy`` members: versioned, checksummed, no code, no pickle.
 
-The manifest holds ``schema`` (an integer), ``sha256`` (one digest a member) and the caller's own ``content``. A file is
-written beside its destination and moved into place, so an interrupted save leaves the old file or none.
+The manifest holds ``schema`` (an integer), ``sha256`` (one digest a member), the caller's own ``content`` and a ``digest`` of
+these two. A file may come from a stranger: names and sizes are judged before anything is read, and what a *form*
+(:func:`.schema.expect_explainer`) declares is held against every value before it is used.
 """
 
 import hashlib
 import io
 import json
+import math
 import os
-import tempfile
+import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FileFormatError
+from .atomic import write_file
+from .members import Member, pack_array, read_header, unpack_array
 
 # 2: presence sets may hold places for any other player (-1); files of schema 1 read as ever.
 SCHEMA = 2
@@ -28,87 +32,181 @@ _MANIFEST = "manifest.json"
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
+    struct.error,
     EOFError,
     LookupError,
     ValueError,
-    RuntimeError,  # with NotImplementedError
+    RuntimeError,  # with NotImplementedError and RecursionError
     AttributeError,
     TypeError,
+    OverflowError,
+    MemoryError,
 )
 # A fixed time stamp: the same model saves to the same bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
+# What a file unpacks to: some for every file, and so many times its size. Beyond it asks for memory out of all proportion.
+_FREE_BYTES = 64 * 2**20
+_MOST_RATIO = 100
+# A member that would be packed this many times is stored as it is, so that no file of ours comes near that.
+_STORED_RATIO = 50
+# Of the manifest: bytes, and commas and brackets, each of which is a value of up to a hundred bytes.
+_MANIFEST_BYTES = 32 * 2**20
+_MANIFEST_VALUES = 2_000_000
+
+# The arrays a content calls for, given the names there are; raises ValueError for a content of another form.
+Form = Callable[[Any, Sequence[str]], Iterable[Member]]
 
 
-def write_archive(path: str | os.PathLike[str], content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+def accept_any(_: Any, names: Sequence[str]) -> list[Member]:
+    """A form without demands: any arrays without objects."""
+    return [Member(name) for name in names]
+
+
+def write_archive(
+    path: str | os.PathLike[str], content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], form: Form = accept_any
+) -> None:
     """Write ``content`` (JSON) and ``arrays`` to one file, atomically.
 
     Raises
     ------
     OSError
         If the folder does not exist or cannot be written.
+    ValueError
+        If they do not have the form, and could not be read again.
     """
-    members = {f"{name}.npy": _to_npy(array) for name, array in arrays.items()}
+    content = json.loads(json.dumps(content, allow_nan=False))  # as a reader will find it
+    for member in _list_members(form, content, list(arrays)):
+        values = np.asarray(arrays[member.name])
+        member.check_shape(values.dtype.newbyteorder("<"), values.shape)
+        member.check_values(values)
+    members = {f"{name}.npy": pack_array(array) for name, array in arrays.items()}
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
-    manifest = json.dumps({"schema": SCHEMA, "sha256": digests, "content": content}, allow_nan=False).encode()
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in {_MANIFEST: manifest, **members}.items():
-                archive.writestr(zipfile.ZipInfo(name, _TIME), data, zipfile.ZIP_DEFLATED)
-        _use_default_permissions(temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    digest = _digest(content, digests)
+    manifest = json.dumps({"schema": SCHEMA, "sha256": digests, "digest": digest, "content": content}, allow_nan=False)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {_MANIFEST: manifest.encode(), **members}.items():
+            archive.writestr(zipfile.ZipInfo(name, _TIME), data, _choose_packing(data))
+    write_file(path, buffer.getvalue())
 
 
-def read_archive(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read back what :func:`write_archive` wrote, after checking version and digests.
+def _choose_packing(data: bytes) -> int:
+    is_dense = len(data) < 4096 or len(zlib.compress(data, 1)) * _STORED_RATIO > len(data)
+    return zipfile.ZIP_DEFLATED if is_dense else zipfile.ZIP_STORED
+
+
+def read_archive(path: str | os.PathLike[str], form: Form = accept_any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read back what :func:`write_archive` wrote, after checking version, sizes, digests and form.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     FileFormatError
-        If the file is truncated, altered, of another kind, or written by a newer version.
+        If the file is truncated, altered, of another kind or form, or written by a newer version.
     """
     data = Path(path).read_bytes()
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            manifest = json.loads(archive.read(_MANIFEST))
-            _check_schema(path, manifest)
-            arrays = {}
-            for name, digest in manifest["sha256"].items():
-                member = archive.read(name)
-                if hashlib.sha256(member).hexdigest() != digest:
-                    raise FileFormatError(f"{path}: member {name!r} was altered (checksum differs); save the explainer again")
-                arrays[name.removesuffix(".npy")] = np.load(io.BytesIO(member), allow_pickle=False)
-            return manifest["content"], arrays
+        return _read(path, data, form)
     except FileFormatError:
         raise
     except _DAMAGE as error:
         raise FileFormatError(f"{path} is truncated or not a saved explainer ({error})") from error
 
 
+def _read(path: Any, data: bytes, form: Form) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = _list_infos(archive, len(data))
+        manifest = _parse(archive.read(infos.pop(_MANIFEST)))
+        _check_schema(path, manifest)
+        content, digests = manifest["content"], manifest["sha256"]
+        if not isinstance(digests, dict) or digests.keys() != infos.keys():
+            odd = sorted(set(digests) ^ set(infos))
+            raise ValueError(f"its members are not those that its manifest names: {', '.join(map(repr, odd[:5]))}")
+        if manifest.get("digest", ...) not in (..., _digest(content, digests)):
+            raise FileFormatError(f"{path}: the manifest was altered (checksum differs); save the explainer again")
+        arrays = {}
+        for member in _list_members(form, content, [name.removesuffix(".npy") for name in infos]):
+            name = f"{member.name}.npy"
+            arrays[member.name] = _read_member(archive, infos[name], member, digests[name], path)
+        return content, {name.removesuffix(".npy"): arrays[name.removesuffix(".npy")] for name in digests}
+
+
+def _list_infos(archive: zipfile.ZipFile, n_bytes: int) -> dict[str, zipfile.ZipInfo]:
+    """Members by name, once their names and sizes are known to be in order."""
+    found = archive.infolist()
+    infos = {info.filename: info for info in found}
+    if len(infos) < len(found):
+        raise ValueError("it holds members of one name twice")
+    if _MANIFEST not in infos:
+        raise ValueError(f"it holds no {_MANIFEST}")
+    if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1 for info in found):
+        raise ValueError("a member is encrypted, or packed in another way than deflate")
+    total, most = sum(info.file_size for info in found), _FREE_BYTES + _MOST_RATIO * n_bytes
+    if total > most or infos[_MANIFEST].file_size > _MANIFEST_BYTES:
+        raise ValueError(f"it would unpack to {total:,} bytes, of which {infos[_MANIFEST].file_size:,} are the manifest's")
+    return infos
+
+
+def _list_members(form: Form, content: Any, names: Sequence[str]) -> list[Member]:
+    """What the form expects, if that is what there is."""
+    members = list(form(content, names))
+    odd = sorted({member.name for member in members} ^ set(names))
+    if odd:
+        raise ValueError(f"its arrays are not those of its form: {', '.join(map(repr, odd[:5]))}")
+    return members
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: Member, digest: Any, path: Any) -> NDArray[Any]:
+    """One array: its header and size are judged before its values are read, these before they are used."""
+    with archive.open(info) as stream:
+        dtype, shape, start = read_header(stream)
+    if start + math.prod(shape) * dtype.itemsize != info.file_size:
+        raise ValueError(f"array {member.name!r} of {dtype.str} and shape {shape} does not take {info.file_size:,} bytes")
+    member.check_shape(dtype, shape)
+    data = archive.read(info)
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise FileFormatError(f"{path}: member {info.filename!r} was altered (checksum differs); save the explainer again")
+    array = unpack_array(data, dtype, shape, start)
+    member.check_values(array)
+    return array
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    """The manifest: plain JSON without names twice, numbers out of range, or more values than memory."""
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > _MANIFEST_VALUES:
+        raise ValueError("its manifest holds too many values")
+    manifest = json.loads(data, parse_constant=_parse_float, parse_float=_parse_float, object_pairs_hook=_make_object)
+    if not isinstance(manifest, dict):
+        raise ValueError("its manifest is no object")
+    return manifest
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"its manifest holds the number {text[:20]}")
+    return value
+
+
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("its manifest holds one name twice")
+    return made
+
+
+def _digest(content: Any, digests: Mapping[str, str]) -> str:
+    """One digest of the manifest and, through those of the members, of everything."""
+    plain = json.dumps([content, digests], sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
 def _check_schema(path: str | os.PathLike[str], manifest: Mapping[str, Any]) -> None:
     schema = manifest.get("schema")
-    if not isinstance(schema, int):
+    if type(schema) is not int or schema < 1:
         raise FileFormatError(f"{path} is not a saved explainer (its manifest has no schema number)")
     if schema > SCHEMA:
         raise FileFormatError(
             f"{path} has schema {schema}, this version of instashap reads up to {SCHEMA}; pip install -U instashap"
         )
-
-
-def _to_npy(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.asarray(array, order="C"), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _use_default_permissions(path: str) -> None:
-    """mkstemp makes files private; a saved explainer gets what ``open`` would have given it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(path, 0o666 & ~mask)

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="nets of images need torch")
 
 from instashap import FileFormatError, NotFittedError
 from instashap.neural import ImageExplainer, TrainingPlan
-from instashap.store import write_archive
+from instashap.store import read_archive, write_archive
 
 KINDS = [
     {"order": 1},
@@ -127,6 +127,27 @@ def test_files_of_tables_are_refused(tmp_path):
     write_archive(tmp_path / "table.insta", {"kind": "explainer"}, {})
     with pytest.raises(FileFormatError, match="does not hold an image explainer"):
         ImageExplainer.load(tmp_path / "table.insta")
+
+
+ALTERED = {
+    "a wider net": (lambda content, _: content["size"].__setitem__(1, 10**6), "must have the shape"),
+    "a term beyond": (lambda content, _: content["terms"].append([0, 99]), "do not hold every player"),
+    "a term twice": (lambda content, _: content["terms"].append(content["terms"][0]), "no sets of players"),
+    "more outputs": (lambda content, _: content["output_names"].append("eleven"), "must have the shape"),
+    "a player beyond": (lambda _, arrays: arrays["segments"].__setitem__((0, 0), 10**9), "does not number the players"),
+    "no number": (lambda _, arrays: arrays["net.net.stem.bias"].fill(np.nan), "infinite or no numbers"),
+    "a member more": (lambda _, arrays: arrays.update(more=np.zeros(2)), "not those of its form: 'more'"),
+}
+
+
+def test_altered_files_are_refused(make_explainer, tmp_path):
+    make_explainer(interactions="hybrid").save(tmp_path / "good.insta")
+    for edit, message in ALTERED.values():
+        content, arrays = read_archive(tmp_path / "good.insta")
+        edit(content, arrays)
+        write_archive(tmp_path / "bad.insta", content, arrays)  # every checksum right
+        with pytest.raises(FileFormatError, match=message):
+            ImageExplainer.load(tmp_path / "bad.insta")
 
 
 @pytest.mark.parametrize(

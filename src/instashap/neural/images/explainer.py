@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..._errors import FileFormatError, NotFittedError
+from ..._errors import NotFittedError
 from ..._validation import check_at_least, check_choice, check_masks, check_outputs, check_positive
 from ...explain.progress import show_progress
-from ...store import read_archive, write_archive
+from ...store import expect_images, read_archive, write_archive
 from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds
 from ..devices import choose_device
@@ -334,7 +334,7 @@ class ImageExplainer:
             "output": self.output,
         }
         state = {f"net.{name}": value.cpu().numpy() for name, value in fitted.game.state_dict().items()}
-        write_archive(path, content, {"segments": fitted.patches.segments, **state})
+        write_archive(path, content, {"segments": fitted.patches.segments, **state}, expect_images)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Self:
@@ -345,9 +345,7 @@ class ImageExplainer:
         FileFormatError
             If the file is damaged or of another kind.
         """
-        content, arrays = read_archive(path)
-        if content.get("kind") != _KIND:
-            raise FileFormatError(f"{os.fspath(path)} does not hold an image explainer; see instashap.load")
+        content, arrays = read_archive(path, expect_images)
         fitted = _restore(content, arrays)
         fitted.game.to(choose_device(device)).eval()
         loaded = cls(patches=fitted.patches.segments, output=content["output"], device=device)

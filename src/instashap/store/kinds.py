@@ -1,0 +1,138 @@
+"""Kinds of JSON values, from which the form of a manifest is declared."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Refuses a value with a sentence that names its place.
+Kind = Callable[[Any, str], None]
+
+
+def _refuse(value: Any, place: str, expected: str) -> ValueError:
+    shown = repr(value)
+    return ValueError(f"{place} must be {expected}, got {shown if len(shown) <= 60 else shown[:57] + '...'}")
+
+
+def anything(value: Any, place: str) -> None:
+    """Any JSON value."""
+
+
+def text(value: Any, place: str) -> None:
+    """Text that can be written as UTF-8."""
+    if type(value) is not str:
+        raise _refuse(value, place, "text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise _refuse(value, place, "text without half characters") from error
+
+
+def flag(value: Any, place: str) -> None:
+    """True or false."""
+    if type(value) is not bool:
+        raise _refuse(value, place, "true or false")
+
+
+def number(value: Any, place: str) -> None:
+    """A finite number."""
+    if type(value) is int:
+        if abs(value) > 2**1000:
+            raise _refuse(value, place, "a finite number")
+    elif type(value) is not float or not math.isfinite(value):
+        raise _refuse(value, place, "a finite number")
+
+
+def scalar(value: Any, place: str) -> None:
+    """Text, a finite number, true or false."""
+    if type(value) is str:
+        text(value, place)
+    elif type(value) is not bool:
+        number(value, place)
+
+
+def integer(least: int, most: int = 2**31 - 1) -> Kind:
+    """A whole number in a range, ends included."""
+
+    def check(value: Any, place: str) -> None:
+        if type(value) is not int or not least <= value <= most:
+            raise _refuse(value, place, f"a whole number from {least} to {most}")
+
+    return check
+
+
+def one_of(*choices: str) -> Kind:
+    """One of some words."""
+
+    def check(value: Any, place: str) -> None:
+        if type(value) is not str or value not in choices:
+            raise _refuse(value, place, f"one of {', '.join(map(repr, choices))}")
+
+    return check
+
+
+def maybe(kind: Kind) -> Kind:
+    """A value of a kind, or null."""
+
+    def check(value: Any, place: str) -> None:
+        if value is not None:
+            kind(value, place)
+
+    return check
+
+
+def list_of(kind: Kind, least: int = 0, most: int | None = None) -> Kind:
+    """A list of values of one kind, and how many there may be."""
+
+    def check(value: Any, place: str) -> None:
+        if type(value) not in (list, tuple):
+            raise _refuse(value, place, "a list")
+        if len(value) < least or (most is not None and len(value) > most):
+            raise ValueError(f"{place} must have {least}{'' if most == least else ' or more'} entries, got {len(value)}")
+        for number_, each in enumerate(value):
+            kind(each, f"{place}[{number_}]")
+
+    return check
+
+
+def one_or_more(kind: Kind) -> Kind:
+    """A value of a kind, or a list of such."""
+    several = list_of(kind)
+
+    def check(value: Any, place: str) -> None:
+        (several if type(value) is list else kind)(value, place)
+
+    return check
+
+
+def mapping_of(kind: Kind) -> Kind:
+    """An object with any names, all values of one kind."""
+
+    def check(value: Any, place: str) -> None:
+        if not isinstance(value, Mapping):
+            raise _refuse(value, place, "an object")
+        for name, each in value.items():
+            text(name, f"a name in {place}")
+            kind(each, f"{place}.{name}")
+
+    return check
+
+
+def record(kinds: Mapping[str, Kind], *, is_open: bool = False) -> Kind:
+    """An object with named values; a name that ends in ``?`` may be missing, other names are refused unless ``is_open``."""
+    required = {name: kind for name, kind in kinds.items() if not name.endswith("?")}
+    known = required | {name[:-1]: kind for name, kind in kinds.items() if name.endswith("?")}
+
+    def check(value: Any, place: str) -> None:
+        if not isinstance(value, Mapping):
+            raise _refuse(value, place, "an object")
+        for name in required:
+            if name not in value:
+                raise ValueError(f"{place} lacks {name!r}")
+        for name, each in value.items():
+            if name in known:
+                known[name](each, f"{place}.{name}")
+            elif not is_open:
+                raise ValueError(f"{place} holds {name!r}, which this version does not know (pip install -U instashap)")
+
+    return check

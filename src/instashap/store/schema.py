@@ -1,0 +1,312 @@
+"""What a saved explainer holds: the one declaration that files are checked against, when they are written and when read.
+
+A line of :data:`CONTENT` names a value of the manifest and its kind; a line of :data:`ARRAYS` names an array, how many there
+are, its dtype, shape and rules. A new part of the file is one line here (a name ends in ``?`` in the manifest, or the array has
+a group, if files may lack it). Where older versions would give other numbers without it, :data:`.archive.SCHEMA` counts up.
+"""
+
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .kinds import anything, flag, integer, list_of, mapping_of, maybe, number, one_of, one_or_more, record, scalar, text
+from .members import Member, Rule, Scope, filled, finite, not_infinite, not_negative, positive, rising, sorted_
+
+_FIGURE = list_of(number, 3, 3)
+_RUNG = record(
+    {
+        "order": integer(0),
+        "presence_order": integer(0),
+        "carried": _FIGURE,
+        "classes": mapping_of(_FIGURE),
+        "labels": mapping_of(_FIGURE),
+        "masked": maybe(
+            record(
+                {
+                    "carried": _FIGURE,
+                    "plain": maybe(number),
+                    "sizes": list_of(
+                        record(
+                            {
+                                "size": integer(0),
+                                "risk": _FIGURE,
+                                "gap": _FIGURE,
+                                "estimation": number,
+                                "representation": number,
+                            }
+                        )
+                    ),
+                }
+            )
+        ),
+        "missing": list_of(record({"columns": list_of(text, 1), "gain": number})),
+        "segments": list_of(record({"conditions": list_of(text), "share": number, "carried": _FIGURE, "lost": number})),
+        "outputs": list_of(record({"name": text, "carried": _FIGURE, "agreement": maybe(number)})),
+        "gradient": maybe(number),
+    }
+)
+_THRESHOLDS = (
+    *("safe_carried", "unsafe_carried", "safe_agreement", "unsafe_agreement"),
+    *("safe_attribution", "unsafe_attribution", "segment_carried", "segment_share"),
+)
+_AUDIT = record(
+    {
+        "rungs": list_of(_RUNG, 1),
+        "n_rows": integer(0, 2**53),
+        "how": one_of("cross-fitted", "new rows", "fitted rows"),
+        "output_transform": text,
+        "black_box": mapping_of(_FIGURE),
+        "redundancy": list_of(record({"features": list_of(text, 2, 2), "share": number})),
+        "stability": maybe(record({"masked": number, "plain": number})),
+        "thresholds": record(dict.fromkeys(_THRESHOLDS, number)),
+        "verdict": text,
+        "verdicts": mapping_of(text),
+    }
+)
+_FACTS = record(
+    {
+        "n_rows?": integer(0, 2**53),
+        "total_weight?": number,
+        "chosen": record({"order": integer(0), "presence_order": integer(0), "fidelity": maybe(number)}, is_open=True),
+        "tried?": list_of(mapping_of(anything)),
+        "has_equations?": flag,
+        "scale?": record({"floors": list_of(number), "share_cut": number, "description": text}, is_open=True),
+        "remainder_share?": list_of(number, 1),
+    },
+    is_open=True,
+)
+_COLUMN = record(
+    {
+        "name": text,
+        "levels": maybe(list_of(scalar)),
+        "values": list_of(number),
+        "order?": list_of(scalar),
+        "has_pooled?": flag,
+        "n_functions": list_of(integer(1), 1, 3),
+    }
+)
+_FITTED = record(
+    {
+        "names": list_of(text, 1),
+        "labels?": list_of(maybe(one_or_more(scalar))),
+        "is_category": list_of(flag, 1),
+        "has_names": flag,
+        "is_boolean?": list_of(flag),
+        "recipe?": mapping_of(mapping_of(anything)),  # judged by the readings of text themselves
+        "columns": list_of(_COLUMN, 1),
+        "value_sets": list_of(list_of(integer(0), 1, 3)),
+        "presence_sets": list_of(list_of(list_of(integer(-1), 1), 1)),
+        "feature_names": list_of(text, 1),
+        "players": list_of(integer(0), 1),
+        "null_players?": list_of(integer(0)),
+        "output_names": list_of(text, 1),
+        "output_transform": text,
+        "game": text,
+        "facts": _FACTS,
+        "residuals?": record({"level": number, "digest": text}),
+        "reach?": record({"margin": number, "side": integer(1, 1000)}),
+        "audit?": _AUDIT,
+    }
+)
+CONTENT = record({"fitted": _FITTED, "output?": text})
+
+
+def _between_values(edges: NDArray[Any], scope: Scope) -> str | None:
+    """Edges lie between the values of a column that is a set of levels."""
+    values = np.asarray(scope["values"], dtype=np.float64)
+    if not len(values):
+        return None
+    is_right = len(values) == len(edges) + 1 and (values[:-1] <= edges).all() and (edges < values[1:]).all()
+    return None if is_right else "does not lie between the column's values"
+
+
+def _active(first: NDArray[Any], scope: Scope) -> str | None:
+    """Every cell's functions are among those of its basis."""
+    last, n_functions = int(first.max(initial=0)) + scope["width"], scope["n_functions"]
+    # A few functions at most lie on no cell: a basis cannot ask for more memory than its file.
+    if first.min(initial=0) < 0 or not last <= n_functions <= 2 * len(first) + 64:
+        return "names functions that the basis has not"
+    return None
+
+
+def _parts(bins: NDArray[Any], scope: Scope) -> str | None:
+    """Parts of a grid, or -1 for a cell of none."""
+    return None if ((bins >= -1) & (bins <= scope["side"])).all() else "names parts that the grid has not"
+
+
+def _every_pair(seen: NDArray[Any], scope: Scope) -> str | None:
+    """A line for every two columns, or none."""
+    n_pairs = scope["n_columns"] * (scope["n_columns"] - 1) // 2
+    return None if len(seen) in (0, n_pairs) else "does not have a line for every two columns"
+
+
+# Single precision, but for outputs beyond its range.
+_ERROR = "<f4 or <f8"
+
+
+class _Line(NamedTuple):
+    """Some arrays: a name with places for numbers, one a part of ``each`` scope, and what is expected of them."""
+
+    name: str
+    each: str
+    dtype: str
+    shape: tuple[str, ...]
+    rules: tuple[Rule, ...] = ()
+    group: str = ""  # arrays of a group are all there or none
+
+
+ARRAYS = (
+    _Line("column_{:05d}_edges", "column", "<f8", ("n_edges",), (finite, rising, _between_values)),
+    _Line("column_{:05d}_lows", "column", "<f8", ("n_spans",), (finite,)),
+    _Line("column_{:05d}_scales", "column", "<f8", ("n_spans",), (finite, not_negative)),
+    _Line("column_{:05d}_polynomials_{}", "basis", "<f8", ("n_cells", "width", "n_powers"), (filled, finite)),
+    _Line("column_{:05d}_first_{}", "basis", "<i4", ("n_cells",), (_active,)),
+    _Line("table_{:05d}", "term", "<f8", ("*n_nodes", "n_parts"), (filled, finite)),
+    _Line("mixing_{:05d}", "term", "<f8", ("n_parts", "n_sets", "n_outputs"), (finite,)),
+    _Line("base_value", "file", "<f8", ("n_outputs",), (finite,)),
+    _Line("probes", "file", "<f8", ("n_probes",), (filled, finite), "probes"),
+    _Line("probes_of_trust", "file", "<f8", ("n_sums",), (finite,), "probes"),
+    _Line("error_base", "file", _ERROR, ("n_outputs", "n_groups"), (filled, finite), "errors"),
+    _Line("error_curves_{:05d}", "term", _ERROR, ("*n_nodes", "n_replicas"), (finite,), "errors"),
+    _Line("error_mixings_{:05d}", "term", _ERROR, ("n_parts - n_outputs", "n_sets - 1", "n_replicas"), (finite,), "errors"),
+    _Line("error_constants_{:05d}", "term", _ERROR, ("n_sets - 1", "n_replicas"), (finite,), "errors"),
+    _Line("residual_sizes", "file", "<f8", ("n_held_out",), (filled, finite, not_negative, sorted_), "residuals"),
+    _Line("residual_spread", "file", "<f8", ("n_outputs",), (finite, positive), "residuals"),
+    _Line("residual_wander", "file", "<f8", ("n_outputs",), (finite, not_negative), "residuals"),
+    _Line("residual_cut", "file", "<f8", ("n_outputs",), (finite, positive), "residuals"),
+    _Line("residual_has_other", "file", "|b1", ("n_columns", "2"), (), "residuals"),
+    _Line("residual_outputs", "file", "<f8", ("n_remembered", "n_outputs"), (finite,), "residuals"),
+    _Line("reach_lows", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
+    _Line("reach_highs", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
+    _Line("reach_pairs", "file", "|b1", ("n_reach_pairs", "n_reach_parts"), (_every_pair,), "reach"),
+    _Line("reach_bins_{:05d}", "column", "<i4", ("n_cells",), (_parts,), "reach"),
+    _Line("residual_curves_{:05d}", "column", "<f8", ("n_main", "n_curves"), (filled, finite), "residuals"),
+)  # fmt: skip
+
+
+def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
+    """The arrays that a manifest's content calls for, given the names that there are.
+
+    Raises
+    ------
+    ValueError
+        If the content is not as declared, with a sentence that names the place.
+    """
+    if isinstance(content, dict) and content.get("kind") == "image explainer":
+        raise ValueError("it holds an image explainer; see instashap.neural.ImageExplainer.load")
+    CONTENT(content, "content")
+    fitted = content["fitted"]
+    _check_columns(fitted)
+    _check_terms(fitted)
+    if "audit" in fitted:
+        _check_audit(fitted["audit"])
+    has = {"residuals": "residuals" in fitted, "reach": "reach" in fitted}
+    has |= {"errors": "error_base" in names, "probes": "probes" in names}
+    groups = {"", *(group for group, is_there in has.items() if is_there)}
+    scopes = _measure(fitted)
+    return [
+        Member(line.name.format(*numbers), line.dtype, line.shape, line.rules, scope)
+        for each in ("file", "column", "basis", "term")
+        for numbers, scope in scopes[each]
+        for line in ARRAYS
+        if line.each == each and line.group in groups
+    ]
+
+
+def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...], Scope]]]:
+    """What is numbered, and the sizes of each: those of the file hold everywhere."""
+    file: Scope = {"n_columns": len(fitted["columns"]), "n_outputs": len(fitted["output_names"])}
+    file["n_replicas"] = "n_outputs * n_groups"
+    side = fitted["reach"]["side"] if "reach" in fitted else 0
+    file.update(side=side, n_reach_parts=(side + 1) ** 2)
+    columns: list[tuple[tuple[int, ...], Scope]] = []
+    bases: list[tuple[tuple[int, ...], Scope]] = []
+    for number_, column in enumerate(fitted["columns"]):
+        own = ChainMap(_measure_column(column), file)
+        columns.append(((number_,), own))
+        bases += [((number_, size), own.new_child({"n_functions": n})) for size, n in enumerate(column["n_functions"])]
+    terms: list[tuple[tuple[int, ...], Scope]] = []
+    for number_, (values, sets) in enumerate(zip(fitted["value_sets"], fitted["presence_sets"], strict=True)):
+        nodes = [fitted["columns"][column]["n_functions"][len(values) - 1] for column in values]
+        terms.append(((number_,), ChainMap({"n_nodes": nodes, "n_sets": len(sets)}, file)))
+    return {"file": [((), file)], "column": columns, "basis": bases, "term": terms}
+
+
+def _measure_column(column: Mapping[str, Any]) -> Scope:
+    """Sizes of a column; cells of a number are what its edges part, of a category its levels and "other", then "missing"."""
+    own = {"n_main": column["n_functions"][0]}
+    if column["levels"] is None:
+        return {**own, "values": column["values"], "n_spans": "n_edges + 1", "n_cells": "n_edges + 2"}
+    return {**own, "values": [], "n_edges": 0, "n_spans": 0, "n_cells": len(column["levels"]) + 2}
+
+
+def _check_columns(fitted: Mapping[str, Any]) -> None:
+    """Names, kinds and players of the columns agree."""
+    names, columns, players, features = (fitted[each] for each in ("names", "columns", "players", "feature_names"))
+    _require(len(set(names)) == len(names), "column names are repeated")
+    _require(len(set(features)) == len(features), "feature names are repeated")
+    _require(len(fitted["is_category"]) == len(columns) == len(names), "there is not one name and one kind a column")
+    for name, is_category, column in zip(names, fitted["is_category"], columns, strict=True):
+        levels, values = column["levels"], column["values"]
+        _require(column["name"] == name, f"column {name!r} is named {column['name']!r} too")
+        _require((levels is not None) == is_category, f"column {name!r} must have levels if and only if it is a category")
+        keys = [(isinstance(level, bool), level) for level in levels or ()]
+        _require(len(set(keys)) == len(keys), f"levels of column {name!r} are repeated")
+        _require(not (levels and values), f"the category column {name!r} has values of a number column")
+        _require(is_category or not column.get("order"), f"the number column {name!r} has an order of levels")
+        _require(all(a < b for a, b in pairwise(values)), f"values of column {name!r} do not rise")
+    _require(len(fitted.get("is_boolean") or names) == len(names), "it is not said of every column whether it is boolean")
+    _require(len(fitted.get("labels", names)) == len(names), "there is not one label a column")
+    _require(len(players) == len(columns), "there is not one player a column")
+    null = fitted.get("null_players", ())
+    _require(all(a < b for a, b in pairwise((-1, *null, len(features)))), "players without terms are not numbered as players")
+    # Players are numbered by their first column, and a feature with a column's name has that column.
+    _require(list(dict.fromkeys(players)) == list(range(len(features))), "players and feature names do not agree")
+    owners = dict(zip(names, players, strict=True))
+    _require(all(owners.get(name, place) == place for place, name in enumerate(features)), "a feature has another one's column")
+
+
+def _check_terms(fitted: Mapping[str, Any]) -> None:
+    """Value sets and presence sets are in range, in order and not repeated."""
+    value_sets, presence_sets, columns, players = (
+        fitted[each] for each in ("value_sets", "presence_sets", "columns", "players")
+    )
+    _require(len(set(map(tuple, value_sets))) == len(value_sets), "value sets are repeated")
+    _require(len(presence_sets) == len(value_sets), "there is not one list of presence sets a value set")
+    for values, sets in zip(value_sets, presence_sets, strict=True):
+        _require(all(a < b for a, b in pairwise(values)) and values[-1] < len(columns), f"{values} is no value set")
+        n_bases = min(len(columns[column]["n_functions"]) for column in values)
+        _require(len(values) <= n_bases, f"{values} has more columns than its columns have bases")
+        own = sorted({players[column] for column in values})
+        _require(list(sets[0]) == own, f"the first presence set of {values} must be {own}")
+        _require(len(set(map(tuple, sets))) == len(sets), f"presence sets of {values} are repeated")
+        for presence in sets:
+            _check_presence(presence, own, len(fitted["feature_names"]), fitted.get("null_players", ()))
+
+
+def _check_presence(presence: Sequence[int], own: Sequence[int], n_players: int, null: Sequence[int]) -> None:
+    """Places for any other player (-1) come first, then players that rise, its value set's among them, and no null one."""
+    named = presence[presence.count(-1) :]
+    is_right = all(a < b for a, b in pairwise((-1, *named, n_players))) and len(presence) <= n_players - len(null)
+    is_right = is_right and set(own) <= set(named) and not set(named) & set(null)
+    _require(is_right, f"{list(presence)} is no presence set of players {list(own)}")
+
+
+def _check_audit(audit: Mapping[str, Any]) -> None:
+    """Orders rise, the highest is one of explanations, labels have figures everywhere, thresholds are shares in order."""
+    orders = [rung["order"] for rung in audit["rungs"]]
+    _require(all(a < b for a, b in pairwise(orders)) and orders[-1] >= 1, f"orders {orders} of the audit do not rise from 0")
+    last, thresholds = audit["rungs"][-1], audit["thresholds"]
+    _require(audit["black_box"].keys() <= last["labels"].keys(), "the audit lacks figures against labels")
+    _require(all(0 <= each <= 1 for each in thresholds.values()), "thresholds of the audit are no shares")
+    for what in ("carried", "agreement", "attribution"):
+        _require(thresholds[f"safe_{what}"] >= thresholds[f"unsafe_{what}"], f"thresholds of the audit: {what}")
+
+
+def _require(holds: bool, problem: str) -> None:
+    if not holds:
+        raise ValueError(problem)
