@@ -15,7 +15,7 @@ PACKAGES = (
     "numpy",
     "pandas",
     "scipy.interpolate",
-    "instashap.additive.solve",
+    "instashap.masked.solve",
     "sklearn",
     "matplotlib",
     "shap",
@@ -38,7 +38,7 @@ def test_import_loads_numpy_at_most() -> None:
 def test_loading_and_explaining_need_neither_scikit_learn_nor_scipys_routines(tmp_path: Path) -> None:
     X = np.random.default_rng(0).normal(size=(80, 2))
     explainer = instashap.Explainer(order=1).fit(X, outputs=X[:, 0] + X[:, 1])
-    explainer.save(tmp_path / "small.insta")
+    explainer.save(tmp_path / "small.insta", errors=True)
     code = (
         "import sys, numpy, instashap; e = instashap.load(sys.argv[1]); e(numpy.zeros((3, 2)), errors=True); "
         "e.predict(numpy.ones((1, 2)))"

@@ -54,7 +54,7 @@ def _measure_default(simulator: Any, n_rows: int, n_draws: int) -> dict[str, Fig
 
 
 def _measure(simulator: Any, n_rows: int, n_draws: int, bench: Bench) -> dict[str, Figure]:
-    from instashap.additive.uncertainty import compute_deviations
+    from instashap.inference.uncertainty import compute_deviations
 
     learnt, encode = _learn(*simulator.sample(n_rows, random_state=0))
     probes = encode(simulator.sample(N_PROBES, random_state=1)[0])
@@ -88,9 +88,9 @@ def _read(tables: Any, probes: Any) -> dict[str, NDArray[np.float64]]:
 
 def _learn(X: Any, outputs: NDArray[np.float64]) -> tuple[Any, Any]:
     """A record of a fit at fixed strengths, and the function that encodes rows like its own."""
-    from instashap.additive.fitter import ClosedFormFitter, FitRecord
-    from instashap.additive.select import Strengths
     from instashap.game.coalitions import compute_shapley_size_law
+    from instashap.masked.fitter import ClosedFormFitter, FitRecord
+    from instashap.masked.select import Strengths
     from instashap.table.columns import read_table
     from instashap.table.encoding import learn_table
 
@@ -111,9 +111,9 @@ class _Refit:
         self.record, self.encode, self.simulator = record, encode, simulator
 
     def __call__(self, n_rows: int, seed: int) -> Any:
-        from instashap.additive.expand import expand_solution
-        from instashap.additive.moments import accumulate_moments
-        from instashap.additive.solve import solve_problem
+        from instashap.masked.expand import expand_solution
+        from instashap.masked.moments import accumulate_moments
+        from instashap.masked.solve import solve_problem
 
         record, result = self.record, self.record.result
         X, outputs = self.simulator.sample(n_rows, random_state=seed)

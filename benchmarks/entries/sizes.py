@@ -8,12 +8,12 @@ from math import comb
 
 import numpy as np
 
-from instashap.additive.design import make_value_functions
-from instashap.additive.penalties import compute_axis_functions, compute_local_moments
-from instashap.additive.search import EXTRA_RANKS, MAX_FUNCTIONS
-from instashap.additive.select import Strengths
-from instashap.additive.solve import make_problem
 from instashap.game.coalitions import compute_shapley_size_law
+from instashap.masked.design import make_value_functions
+from instashap.masked.penalties import compute_axis_functions, compute_local_moments
+from instashap.masked.search import EXTRA_RANKS, MAX_FUNCTIONS
+from instashap.masked.select import Strengths
+from instashap.masked.solve import make_problem
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 

@@ -9,13 +9,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from instashap.additive.expand import expand_solution
-from instashap.additive.fitter import ClosedFormFitter
-from instashap.additive.search import Search
-from instashap.additive.select import Judge, Judgement, Solved
 from instashap.datasets import GaussianQuadratic, make_equicorrelated, make_factor
 from instashap.game.coalitions import compute_shapley_size_law
 from instashap.game.terms import ANY
+from instashap.masked.expand import expand_solution
+from instashap.masked.fitter import ClosedFormFitter
+from instashap.masked.search import Search
+from instashap.masked.select import Judge, Judgement, Solved
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from instashap.questions.audit import get_audit
+
 from ..data import load_bike
 from ..runner import Bench, Figure, Skipped, judge
 
@@ -211,7 +213,7 @@ def _cover_ladder(bench: Bench) -> dict[str, Figure]:
         X = np.random.default_rng(seed).normal(size=(2000, 5))
         for order in covered:
             explainer = _explain(X, function(X), order)
-            figure = explainer._fitted.get_audit().rungs[-1].carried
+            figure = get_audit(explainer._fitted).rungs[-1].carried
             exact = 1 - np.mean((truth - explainer.predict(fresh)) ** 2) / truth.var()
             covered[order] += figure.low <= exact <= figure.high
     return {

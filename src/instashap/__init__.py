@@ -17,7 +17,7 @@ _HOMES = {
     "Baseline": "blackbox.value_functions",
     "DataWarning": "_errors",
     "Explainer": "explain.explainer",
-    "Explanation": "explain.explanation",
+    "Explanation": "fitted.explanation",
     "FileFormatError": "_errors",
     "FitWarning": "_errors",
     "InstashapError": "_errors",
@@ -28,7 +28,7 @@ _HOMES = {
     "OptionalDependencyError": "_errors",
     "TooLargeError": "_errors",
     "TrustReport": "trust.report",
-    "audit": "explain.auditing",
+    "audit": "questions.audit",
     "from_ebm": "explain.from_ebm",
     "load": "explain.explainer",
     "warm_up": "explain.explainer",
@@ -77,11 +77,11 @@ if TYPE_CHECKING:
         TooLargeError,
     )
     from .blackbox.value_functions import Baseline, Marginal
-    from .explain.auditing import audit
     from .explain.estimators import AdditiveClassifier, AdditiveRegressor
     from .explain.explainer import Explainer, load, warm_up
-    from .explain.explanation import Explanation
     from .explain.from_ebm import from_ebm
+    from .fitted.explanation import Explanation
+    from .questions.audit import audit
     from .report.writing import write_report
     from .trust.report import TrustReport
 

@@ -184,7 +184,7 @@ def _run_serve(options: argparse.Namespace) -> None:
 
 
 def _run_audit(options: argparse.Namespace) -> None:
-    from .explain.shortening import show_controls
+    from .fitted.shortening import show_controls
     from .workflow import audit_table, write_report
 
     data, reading = _read(options)

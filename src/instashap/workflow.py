@@ -15,12 +15,12 @@ import numpy as np
 
 from ._optional import require
 from ._validation import name_columns
-from .explain.auditing import audit
 from .explain.explainer import Explainer
-from .explain.explanation import Explanation
-from .explain.fitting import FitOptions, judge_options
-from .explain.shortening import clean
+from .fits.conditional import FitOptions, judge_options
+from .fitted.explanation import Explanation
+from .fitted.shortening import clean
 from .preparing import Prepared, prepare
+from .questions.audit import audit
 from .report import writing
 from .report.markdown import escape_markdown
 from .store import write_file

@@ -11,6 +11,7 @@ import pytest
 import instashap
 from instashap import AdditiveRegressor, Explainer
 from instashap.explain import fitted as fitted_module
+from instashap.questions.answers import compute_shape_errors
 from instashap.store import read_archive, write_archive
 from instashap.table.encoding import Encoded
 
@@ -85,7 +86,7 @@ def test_shape_functions_have_errors_at_any_place(explainer: Explainer) -> None:
     _, errors = explainer.interaction_values(FRAME, errors=True)
     for number, values in enumerate(explainer.terms_):
         own = Encoded(encoded.cells[:, values], encoded.offsets[:, values])
-        np.testing.assert_allclose(game.compute_shape_errors(values, own)[:, 0], errors[:, number], rtol=1e-6)
+        np.testing.assert_allclose(compute_shape_errors(game, values, own)[:, 0], errors[:, number], rtol=1e-6)
 
 
 def test_errors_have_the_same_bits_for_any_number_of_jobs(explainer: Explainer) -> None:
@@ -162,7 +163,7 @@ def test_games_other_than_the_conditional_one_say_where_their_errors_are(tmp_pat
 
 
 def test_saving_goes_on_without_errors_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("instashap.additive.uncertainty.MAX_BYTES", 100)
+    monkeypatch.setattr("instashap.inference.uncertainty.MAX_BYTES", 100)
     fresh = Explainer(order=1).fit(FRAME, outputs=PRICE)
     with pytest.raises(instashap.TooLargeError, match="standard errors of 4 terms and 1 outputs would take"):
         fresh(FRAME, errors=True)
@@ -172,7 +173,7 @@ def test_saving_goes_on_without_errors_that_cannot_be_had(tmp_path: Path, monkey
 
 
 def test_a_fit_alone_computes_no_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("instashap.additive.uncertainty.compute_deviations", None)
+    monkeypatch.setattr("instashap.inference.uncertainty.compute_deviations", None)
     Explainer(order=1).fit(FRAME, outputs=PRICE).shap_values(FRAME)
 
 

@@ -204,7 +204,7 @@ def test_compiled_it_gives_the_same_values() -> None:
 ONE_SIGNATURE = """
 import numpy as np, pandas as pd
 from instashap import Explainer
-from instashap.additive.kernels import look_up
+from instashap.model.kernels import look_up
 from instashap.table.kernels import encode_numbers
 X = np.random.default_rng(0).normal(size=(50, 3))
 frozen = X.copy()

@@ -6,12 +6,12 @@ from math import comb
 import numpy as np
 import pytest
 
-from instashap.additive.model import AdditiveModel
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law, enumerate_coalitions
 from instashap.game.credits import compute_shapley_shares, split_shapley_shares
 from instashap.game.exact import compute_shapley_values
 from instashap.game.masses import compute_presence_masses, compute_shared_masses
 from instashap.game.terms import ANY, count_live, extend_presence, make_presence_masks, spell_out
+from instashap.model.additive_model import AdditiveModel
 from instashap.table.bases import LocalBasis
 from instashap.table.encoding import Encoded
 

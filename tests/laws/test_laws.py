@@ -13,13 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from instashap.additive.fitter import ClosedFormFitter, FitResult
-from instashap.additive.model import AdditiveModel
-from instashap.additive.search import Search
-from instashap.additive.select import Strengths
-from instashap.explain.fitted import FittedGame, load_fitted
-from instashap.explain.null_players import find_constant, make_roster
-from instashap.explain.registry import FITTERS, find_fitter
+from instashap.fits.null_players import find_constant, make_roster
+from instashap.fits.registry import FITTERS, find_fitter
+from instashap.fitted.file import load_fitted, write_fitted
+from instashap.fitted.game import FittedGame
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
 from instashap.game.terms import ANY
@@ -27,6 +24,10 @@ from instashap.likelihood.families import Binary
 from instashap.likelihood.fitter import LikelihoodFitter, Rows
 from instashap.likelihood.presence import settle_presence
 from instashap.likelihood.purify import purify_tables
+from instashap.masked.fitter import ClosedFormFitter, FitResult
+from instashap.masked.search import Search
+from instashap.masked.select import Strengths
+from instashap.model.additive_model import AdditiveModel
 from instashap.table.bases import SMOOTH, make_fine_grain
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table
@@ -160,7 +161,7 @@ def law_8_fitting_parts_summed_is_fitting_the_whole(make_fitter: Any) -> None:
     whole = Fit(make_fitter, X, f, w, **FIXED)
     order = np.concatenate([np.arange(150, 400), np.arange(150)])  # the sums meet other parts, in another order
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("instashap.additive.moments.BLOCK_ROWS", 37)
+        patch.setattr("instashap.masked.moments.BLOCK_ROWS", 37)
         parts = Fit(make_fitter, X[order], f[order], w[order], **FIXED)
     assert_close(parts.explain(X), whole.explain(X), f.std())
 
@@ -179,7 +180,7 @@ def law_9_permuting_rows_changes_nothing_and_columns_permute_the_answer(make_fit
 def law_10_saving_and_loading_keeps_the_bits(make_fitter: Any, tmp_path: Any) -> None:
     X, f, w = make_rows()
     game = Fit(make_fitter, X, f, w).as_game()
-    game.save(tmp_path / "game.insta")
+    write_fitted(game, tmp_path / "game.insta", None, with_errors=False)
     loaded, _ = load_fitted(tmp_path / "game.insta")
     table = game.read(X)
     assert np.array_equal(loaded.compute_shapley_values(table), game.compute_shapley_values(table))
@@ -276,7 +277,7 @@ class TiedSearch(Search):
 class TiedFitter(ClosedFormFitter):
     def fit(self, *args: Any) -> FitResult:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("instashap.additive.fitter.Search", TiedSearch)
+            patch.setattr("instashap.masked.fitter.Search", TiedSearch)
             result = super().fit(*args)
         assert any(ANY in each for sets in result.model.presence_sets for each in sets)
         return result

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instashap.additive.nested import express
 from instashap.likelihood.purify import purify_tables
 from instashap.likelihood.tables import TableDesign
+from instashap.model.nested import express
 
 VALUE_SETS = ((0,), (1,), (2,), (3,), (0, 1), (0, 3), (1, 3), (0, 1, 3))
 

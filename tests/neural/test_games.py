@@ -62,7 +62,7 @@ def test_a_masked_surrogate_is_a_target_of_nets(rows):
 
 
 def test_other_fitters_say_that_they_fit_the_conditional_game_only(rows):
-    from instashap.additive.fitter import ClosedFormFitter
+    from instashap.masked.fitter import ClosedFormFitter
 
     with pytest.raises(ValueError, match="ClosedFormFitter fits the conditional game only"):
         instashap.Explainer(model, fitter=ClosedFormFitter, value_function=instashap.Baseline(rows[0])).fit(rows)

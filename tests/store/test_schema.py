@@ -60,7 +60,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", instashap.InstashapWarning)
         explainer = instashap.Explainer(order=2, presence_order=2, interactions="all")
-        explainer.fit(X, outputs=X["a"] * X["n"] + (X["town"] == "north")).save(path)
+        explainer.fit(X, outputs=X["a"] * X["n"] + (X["town"] == "north")).save(path, errors=True)
     return path
 
 

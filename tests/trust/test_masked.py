@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from instashap import Explainer, TrustReport
-from instashap.additive.model import AdditiveModel
 from instashap.datasets import GaussianQuadratic, make_latent_class
-from instashap.explain.auditing import climb
 from instashap.game.coalitions import enumerate_coalitions
+from instashap.model.additive_model import AdditiveModel
+from instashap.questions.audit import climb
 from instashap.trust.masked import draw_masks
 from instashap.trust.rung import hold_out, iterate_masked, take_encoded
 
@@ -131,8 +131,8 @@ def test_masked_values_are_the_models_own() -> None:
 
 def test_the_models_held_out_have_not_seen_their_rows() -> None:
     """Without a fold's rows the fit, at fixed strengths, is that fold's model."""
-    from instashap.additive.fitter import ClosedFormFitter
-    from instashap.additive.select import Strengths
+    from instashap.masked.fitter import ClosedFormFitter
+    from instashap.masked.select import Strengths
 
     X, f = SIMULATOR.sample(500, 0)
     record = Explainer(order=1, presence_order=1).fit(X, outputs=f)._fitted.get_record("test")

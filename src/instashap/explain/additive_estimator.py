@@ -11,17 +11,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._alignment import align_rows, get_index
+from .._progress import show_progress
 from .._validation import check_monotone, check_weights, find_columns
+from ..fits.conditional import FitOptions
+from ..fits.labels import LabelFit, Labelled, fit_labels
+from ..fitted.explanation import Explanation
+from ..fitted.game import FittedGame, count_threads
 from ..likelihood.families import Family
+from ..questions.edit import find_term, recentre, set_shape
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
-from .editing import find_term, recentre, set_shape
 from .explainer import Explainer, _squeeze
-from .explanation import Explanation
-from .fitted import FittedGame, count_threads
-from .fitting import FitOptions
-from .labels import LabelFit, Labelled, fit_labels
-from .progress import show_progress
 
 
 class AdditiveEstimator(BaseEstimator):

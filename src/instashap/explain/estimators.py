@@ -13,11 +13,11 @@ from sklearn.utils.class_weight import compute_sample_weight
 from .._alignment import align_rows, get_index
 from .._errors import warn_caller
 from .._validation import check_choice, check_labels, check_target, scale_weights
+from ..fits.conditional import FitOptions, fit_game
 from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator
 from .explainer import _squeeze
-from .fitting import FitOptions, fit_game
 
 LOSSES = ("squared_error", "poisson", "gamma", "quantile")
 

@@ -12,27 +12,29 @@ from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
+from .._progress import show_progress
 from .._validation import check_choice, check_outputs, check_weights, find_column
+from ..fitted.explanation import Explanation, format_value
+from ..fitted.file import load_fitted
+from ..fitted.game import FittedGame, follow_recipe
+from ..fitted.pickling import check_pickle
 from ..game.terms import spell_out
+from ..questions.answers import get_errors, get_residuals
+from ..questions.check import DriftReport, check_drift
+from ..questions.outside import name_outside, place_rows, warn_outside
 from ..table.columns import Table, read_table
 from ..table.reach import Place
 from ..trust.rows import compute_row_trust, find_strangeness
-from .drift import DriftReport, check_drift
-from .explanation import Explanation, format_value
-from .fitted import FittedGame, follow_recipe, load_fitted
-from .outside import name_outside, place_rows, warn_outside
-from .pickling import check_pickle
-from .progress import show_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..blackbox import Answer, BlackBox
+    from ..questions.learn_residual import LearntResidual
+    from ..questions.refine import Refined
     from ..table.recipe import Recipe
     from ..trust.report import TrustReport
     from ..trust.thresholds import Thresholds
-    from .refine import Refined
-    from .residual import LearntResidual
 
 
 class Explainer:
@@ -181,8 +183,8 @@ class Explainer:
         ModelOutputError
             If the model fails or gives unusable outputs.
         """
-        from .fitting import FitOptions, fit_game
-        from .games import fit_value_function
+        from ..fits.asked import fit_value_function
+        from ..fits.conditional import FitOptions, fit_game
 
         recipe = self._recipe
         table = read_table(follow_recipe(recipe, X), categorical=self.categorical)
@@ -273,7 +275,7 @@ class Explainer:
         fitted = self._check_fitted()
         table = fitted.read(X)
         values = fitted.compute_shapley_values(table, self.n_jobs)
-        spread = fitted.look_up(fitted.get_errors().credits, table, self.n_jobs) if errors else None
+        spread = fitted.look_up(get_errors(fitted).credits, table, self.n_jobs) if errors else None
         base = np.tile(fitted.model.base_value, (table.n_rows, 1))
         place = place_rows(fitted, table)
         trust, interval = _compute_trust(fitted, table, values, place)
@@ -353,7 +355,7 @@ class Explainer:
         Explainer
             Itself.
         """
-        from .residual import learn_residual
+        from ..questions.learn_residual import learn_residual
 
         fitted = self._check_fitted()
         table = fitted.read(X)
@@ -364,8 +366,8 @@ class Explainer:
     def _refine(
         self, X: Any, table: Table, model: Any, value_function: Any, n_coalitions: int, random_state: int | None
     ) -> Refined:
-        from .games import bind_game, check_can_ask, describe_game
-        from .refine import refine_values
+        from ..fits.asked import bind_game, check_can_ask, describe_game
+        from ..questions.refine import refine_values
 
         fitted = self._check_fitted()
         chosen = self.value_function if value_function is None else value_function
@@ -408,7 +410,7 @@ class Explainer:
         values = _squeeze(fitted.compute_effects(table, self.n_jobs))
         if not errors:
             return values
-        spread = fitted.look_up(fitted.get_errors().effects, table, self.n_jobs)
+        spread = fitted.look_up(get_errors(fitted).effects, table, self.n_jobs)
         return values, _squeeze(spread[:, : len(fitted.model.value_sets)])
 
     def mobius_values(self, X: Any, players: Any, *, errors: bool = False) -> Any:
@@ -435,7 +437,7 @@ class Explainer:
         values = look_up(model.make_mobius_lookup(chosen)) if chosen else repeat(model.base_value)
         if not errors:
             return values
-        deviations = fitted.get_errors()
+        deviations = get_errors(fitted)
         return values, look_up(deviations.make_mobius_lookup(chosen)) if chosen else repeat(deviations.base_errors)
 
     def predict(self, X: Any, *, errors: bool = False) -> Any:
@@ -448,7 +450,7 @@ class Explainer:
         values = _squeeze(fitted.predict(table, self.n_jobs))
         if not errors:
             return values
-        return values, _squeeze(fitted.look_up(fitted.get_errors().prediction, table, self.n_jobs)[:, 0])
+        return values, _squeeze(fitted.look_up(get_errors(fitted).prediction, table, self.n_jobs)[:, 0])
 
     def rank_terms(self, n_terms: int | None = None, *, presence: bool = False) -> pd.DataFrame:
         """Terms from the most to the least useful, each given those before it, and what the first so many of them explain.
@@ -483,7 +485,7 @@ class Explainer:
         """
         import pandas as pd
 
-        from ..additive.ranking import rank_terms
+        from ..inference.ranking import rank_terms
 
         fitted = self._check_fitted()
         ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms, presence)
@@ -566,7 +568,7 @@ class Explainer:
         NotFittedError
             If the rows of the fit are needed and gone, or of another game than the conditional one.
         """
-        from .auditing import audit_fitted, audit_new_rows
+        from ..questions.audit import audit_fitted, audit_new_rows
 
         fitted = self._check_fitted()
         model = self.model if model is None else model
@@ -595,7 +597,7 @@ class Explainer:
             ``terms_`` are the value sets and all their subsets, ``interaction_values`` their values; ``shap_values`` shares
             each among its features. It predicts what this one predicts, saves and plots; it has no standard errors.
         """
-        from .purify import purify_game
+        from ..questions.purify import purify_game
 
         fitted = self._check_fitted()
         purified = Explainer(**self.get_params())
@@ -614,7 +616,9 @@ class Explainer:
         longer than the fit; ``errors=False`` leaves it out. A loaded explainer has standard errors only if its file has. Raises
         ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
         """
-        self._check_fitted().save(path, errors=errors, output=self.output)
+        from ..questions.save import save_fitted
+
+        save_fitted(self._check_fitted(), path, errors=errors, output=self.output)
 
     @property
     def expected_value(self) -> Any:
@@ -772,11 +776,11 @@ def _compute_trust(
     fitted: FittedGame, table: Table, values: NDArray[np.float64], place: Place | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Share of each row's output carried, and its interval, where the fit's held-out residuals are known."""
-    if fitted.residuals is None and fitted.record is None:
+    if fitted.answers.residuals is None and fitted.record is None:
         return None, None
     bases = [column.bases[0] for column in fitted.encoder.columns]
     strangeness = None if place is None else find_strangeness(place, fitted.players)
-    return compute_row_trust(fitted.get_residuals(), fitted.encoder.encode(table), bases, values, strangeness)
+    return compute_row_trust(get_residuals(fitted), fitted.encoder.encode(table), bases, values, strangeness)
 
 
 def _squeeze(values: NDArray[np.float64]) -> NDArray[np.float64]:

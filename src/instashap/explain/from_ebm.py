@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import check_choice, name_columns
-from ..additive.model import AdditiveModel
-from ..additive.orthogonal import make_plain_model
-from ..additive.remainder import fit_keeping
+from ..fits.conditional import describe_fit, name_outputs
+from ..fitted.game import FittedGame
 from ..game.coalitions import compute_shapley_size_law
+from ..inference.remainder import fit_keeping
+from ..model.additive_model import AdditiveModel
+from ..model.orthogonal import make_plain_model
+from ..questions.purify import purify_game
 from ..table.bases import ColumnEncoder, LearntColumn
 from ..table.bins import N_SIZES, bin_column, cut_numbers, fit_curves, name_categories
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import Encoded, TableEncoder, learn_table
 from .explainer import Explainer
-from .fitted import FittedGame
-from .fitting import describe_fit, name_outputs
-from .purify import purify_game
 
 _FULL_WEIGHT = 1.0
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._status import Status, merge_worst, warn_unless_converged
-from ..additive.moments import assign_folds, find_varying
-from ..additive.solve import ADVICE
 from ..game.terms import ValueSet, close_downwards
+from ..masked.moments import assign_folds, find_varying
+from ..masked.solve import ADVICE
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .descent import descend

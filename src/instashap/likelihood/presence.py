@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from ..additive.choose import MIN_STEP_GAIN
-from ..additive.design import ValueFunctions, make_value_functions
-from ..additive.model import AdditiveModel
-from ..additive.moments import assign_folds, find_varying, take_census
-from ..additive.orthogonal import make_plain_model
-from ..additive.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from ..game.coalitions import compute_containment_masses
 from ..game.terms import PresenceSet, count_unions, extend_presence, make_presence_masks, players_of
+from ..masked.choose import MIN_STEP_GAIN
+from ..masked.design import ValueFunctions, make_value_functions
+from ..masked.moments import assign_folds, find_varying, take_census
+from ..masked.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
+from ..model.additive_model import AdditiveModel
+from ..model.orthogonal import make_plain_model
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .purify import PureTables

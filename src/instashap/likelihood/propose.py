@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.penalties import compute_axis_functions, compute_local_moments
 from ..game.terms import ValueSet, close_downwards
+from ..masked.penalties import compute_axis_functions, compute_local_moments
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.nested import Bases, LocalRows, NestedBases
-from ..additive.orthogonal import Tables, make_orthogonal
+from ..model.nested import Bases, LocalRows, NestedBases
+from ..model.orthogonal import Tables, make_orthogonal
 from ..table.encoding import Encoded
 from .tables import TableDesign
 

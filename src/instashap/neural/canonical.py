@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.moments import hash_rows, mix
 from ..game.terms import ValueSet
+from ..masked.moments import hash_rows, mix
 from ..table.encoding import Encoded
 
 

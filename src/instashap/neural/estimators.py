@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..explain.estimators import AdditiveClassifier, AdditiveRegressor
-from ..explain.fitted import FittedGame, GameRows
-from ..explain.fitting import FitOptions, judge_options
-from ..explain.null_players import find_constant, make_roster
+from ..fits.conditional import FitOptions, judge_options
+from ..fits.null_players import find_constant, make_roster
+from ..fitted.game import FittedGame, GameRows
 from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.families import Family
 from ..table.columns import Table

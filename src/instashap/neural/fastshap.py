@@ -13,14 +13,14 @@ from torch import Tensor
 
 from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
+from .._progress import show_progress
 from .._validation import check_at_least, check_weights
 from ..blackbox import BlackBox
 from ..blackbox.value_functions import Game
 from ..explain.explainer import Explainer, _collect_data, _squeeze
-from ..explain.explanation import Explanation
-from ..explain.fitting import name_outputs
-from ..explain.games import bind_game, describe_game
-from ..explain.progress import show_progress
+from ..fits.asked import bind_game, describe_game
+from ..fits.conditional import name_outputs
+from ..fitted.explanation import Explanation
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from .devices import choose_device

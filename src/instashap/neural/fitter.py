@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.design import ValueFunctions
-from ..additive.fallback import fall_back
-from ..additive.fitter import FitResult, finish_search
-from ..additive.model import AdditiveModel
-from ..additive.search import Search
-from ..additive.select import Strengths
-from ..additive.tabulated import TabulatedFunctions, make_tabulated_functions
+from ..asked.tabulated import TabulatedFunctions, make_tabulated_functions
 from ..blackbox.value_functions import Game
 from ..game.terms import PresenceSet, ValueSet
+from ..masked.design import ValueFunctions
+from ..masked.fallback import fall_back
+from ..masked.fitter import FitResult, finish_search
+from ..masked.search import Search
+from ..masked.select import Strengths
+from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .canonical import canonicalise
@@ -41,12 +41,12 @@ PLAN = TrainingPlan(batch_rows=256, learning_rate=1e-2)
 
 @dataclass(frozen=True)
 class NeuralFitter:
-    """The masked additive model with value functions learnt by nets; see :class:`instashap.additive.fitter.Fitter`.
+    """The masked additive model with value functions learnt by nets; see :class:`instashap.masked.fitter.Fitter`.
 
     Parameters
     ----------
     columns, players, order, presence_order, interactions, progress
-        As in :class:`instashap.additive.fitter.ClosedFormFitter`.
+        As in :class:`instashap.masked.fitter.ClosedFormFitter`.
     smoothness : Strengths or None
         Fixed penalty strengths: nothing is chosen then.
     shape : NetShape
@@ -69,7 +69,7 @@ class NeuralFitter:
     def fit(
         self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
     ) -> FitResult:
-        """See :class:`instashap.additive.fitter.Fitter`."""
+        """See :class:`instashap.masked.fitter.Fitter`."""
         search, note = Search(self, encoded, outputs, weights, size_law, N_FOLDS), ""
         if self.smoothness is not None:
             functions = self.functions or self._learn(search, search.list_value_sets())

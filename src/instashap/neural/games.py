@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..additive.model import AdditiveModel
-from ..additive.search import Search
 from ..blackbox.value_functions import Game
 from ..game.terms import make_presence_masks
+from ..masked.search import Search
+from ..model.additive_model import AdditiveModel
 from ..table.encoding import Encoded
 from .fitter import NeuralFitter
 from .learning import N_FOLDS, NetOnRows, train_on_rows

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
+from ..masked.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 

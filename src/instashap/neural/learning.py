@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..additive.moments import assign_folds
-from ..additive.tabulated import RawFunctions, tabulate
+from ..asked.tabulated import RawFunctions, tabulate
 from ..game.terms import PresenceSet, ValueSet
+from ..masked.moments import assign_folds
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .canonical import CanonicalRows

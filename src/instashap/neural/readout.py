@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.model import AdditiveModel
 from ..game.terms import ValueSet, extend_presence, players_of
+from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from .learning import NetOnRows
 

@@ -15,7 +15,7 @@ from .._errors import FitWarning, TooLargeError
 from .._validation import check_groups
 from ..blackbox.adapters.families import order_columns
 from ..explain.explainer import Explainer
-from ..explain.fitted import FittedGame
+from ..fitted.game import FittedGame
 from ..game.terms import make_presence_masks
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import TableEncoder, learn_table

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
+from .._progress import show_progress
 from .._validation import check_at_least, check_choice, check_masks, check_weights
 from ..blackbox.hybrid import take_rows
 from ..explain.explainer import Explainer, _squeeze
-from ..explain.fitted import FittedGame
-from ..explain.fitting import name_outputs
-from ..explain.progress import show_progress
+from ..fits.conditional import name_outputs
+from ..fitted.game import FittedGame
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from .devices import choose_device

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
-from ..explain.explanation import Explanation
-from ..explain.fitted import FittedGame
+from ..fitted.explanation import Explanation
+from ..fitted.game import FittedGame
 
 
 def check_explanation(explanation: Any, plot: str) -> Explanation:

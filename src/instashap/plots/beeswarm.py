@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
-from ..explain.explanation import Explanation
+from ..fitted.explanation import Explanation
 from .arguments import check_count, check_output, check_rows
 from .style import (
     describe_scale,

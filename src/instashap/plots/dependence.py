@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import find_column
-from ..explain.explanation import Explanation
+from ..fitted.explanation import Explanation
 from .arguments import check_output, check_rows
 from .curves import BEYOND, mark_missing
 from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, shorten_all, strip_frame, write_title

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..explain.explanation import Explanation
+from ..fitted.explanation import Explanation
 from .arguments import check_count, check_explanation, check_rows, find_output
 from .style import (
     INTERVAL,

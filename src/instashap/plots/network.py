@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
-from ..explain.fitted import FittedGame
+from ..fitted.game import FittedGame
 from .arguments import check_count, find_output, get_fitted, list_names
 from .style import LOWERS, POOLED, describe_scale, format_numbers, make_axes, shorten_all, write_title
 

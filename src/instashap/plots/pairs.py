@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..explain.fitted import FittedGame
+from ..fitted.game import FittedGame
+from ..questions.answers import compute_shape_errors
 from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Table
 from ..table.encoding import Encoded
@@ -120,7 +121,7 @@ def _compute_errors(fitted: FittedGame, columns: tuple[int, int], sides: list[_S
     picks = first.ravel(), second.ravel()
     cells = np.stack([sides[k].cells[picks[k]] for k in order], axis=1)
     offsets = np.stack([sides[k].offsets[picks[k]] for k in order], axis=1)
-    errors = fitted.compute_shape_errors((min(columns), max(columns)), Encoded(cells, offsets))
+    errors = compute_shape_errors(fitted, (min(columns), max(columns)), Encoded(cells, offsets))
     return errors.reshape(*first.shape, -1)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..explain.explanation import Explanation
+from ..fitted.explanation import Explanation
 from .arguments import check_explanation, check_rows
 from .style import INTERVAL_NOTE, LOWERS, RAISES, make_axes, shorten, strip_frame, write_title
 

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from .._validation import find_columns
-from ..explain.fitted import FittedGame
+from ..fitted.game import FittedGame
+from ..questions.answers import compute_shape_errors
 from ..table.encoding import Encoded
 from .arguments import find_output, get_fitted
 from .columns import OwnEffect, read_column
@@ -108,5 +109,5 @@ def evaluate_own(fitted: FittedGame, column: int, outputs: list[int], errors: bo
     effects = fitted.model.bases[column][0].combine(cells, offsets, coefficients).reshape(shape)
     if not errors:
         return OwnEffect(encoder, names, effects)
-    spread = fitted.compute_shape_errors((column,), Encoded(cells[:, None], offsets[:, None]))[:, outputs]
+    spread = compute_shape_errors(fitted, (column,), Encoded(cells[:, None], offsets[:, None]))[:, outputs]
     return OwnEffect(encoder, names, effects, spread.reshape(shape))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..explain.explanation import Explanation
+from ..fitted.explanation import Explanation
 from .arguments import check_count, check_row
 from .style import (
     LOWERS,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
-from ..explain import shortening
+from ..fitted import shortening
 
 # Okabe and Ito's palette, told apart with any colour vision and visible on white and on black; yellow is too pale for white.
 RAISES, LOWERS = "#D55E00", "#0072B2"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
-from ..explain.explanation import Explanation
+from ..fitted.explanation import Explanation
 from .style import POOLED, make_value_map, pick_colours, shorten, shorten_all
 
 # Levels of a text column with a colour of their own.

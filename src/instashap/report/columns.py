@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..explain.fitted import FittedGame
+from ..fitted.game import FittedGame
 from ..table.bases import ColumnEncoder
 from ..table.columns import Table
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..explain.shortening import clean
+from ..fitted.shortening import clean
 from ..trust.words import percent
 from .summary import Summary
 from .words import VERDICTS, describe_verdict, list_ladder, list_segments

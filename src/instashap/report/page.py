@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..explain.shortening import shorten_all
+from ..fitted.file import pack_tables
+from ..fitted.shortening import shorten_all
+from ..questions.answers import get_reach, get_residuals
 from ..trust.words import percent
 from .summary import Summary, keep_terms
 from .words import VERDICTS, describe_verdict, list_ladder, list_segments
@@ -56,12 +58,12 @@ def _read(name: str) -> str:
 def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
     numbers, lost = _fit_tables(summary)
     places = {number: place for place, number in enumerate(numbers)}
-    fitted, arrays = keep_terms(summary.fitted, numbers).pack_tables()
+    fitted, arrays = pack_tables(keep_terms(summary.fitted, numbers))
     fitted.pop("facts")
-    if summary.fitted.residuals is not None or summary.fitted.record is not None:
+    if summary.fitted.answers.residuals is not None or summary.fitted.record is not None:
         fitted["residuals"], residuals = _pack_residuals(summary)
         arrays |= residuals
-    if (reach := summary.fitted.get_reach()) is not None:
+    if (reach := get_reach(summary.fitted)) is not None:
         fitted["reach"], region = reach.pack()
         arrays |= region
     return {
@@ -114,7 +116,7 @@ def _pack_residuals(summary: Summary) -> tuple[dict[str, Any], dict[str, NDArray
     """What trust of a row is made of: three sizes for all the held-out ones, and the first curve of each column."""
     from ..trust.rows import pick_typical_sizes
 
-    facts, arrays = summary.fitted.get_residuals().pack()
+    facts, arrays = get_residuals(summary.fitted).pack()
     curves = {name: array[:, :1] for name, array in arrays.items() if name.startswith("residual_curves_")}
     typical = pick_typical_sizes(arrays["residual_sizes"]).tolist()
     return {"level": facts["level"], "typical": typical}, {"residual_spread": arrays["residual_spread"], **curves}

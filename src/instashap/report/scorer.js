@@ -1,13 +1,13 @@
 /* Scores rows of a fitted additive game in a browser or in Node: prediction, effects, Shapley values, trust of the row.
  *
  * It reads what a saved explainer holds: `fitted`, that part of the manifest, and `arrays`, its members by name, each
- * {shape, data} with a typed array. Formulas are those of additive/model.py, additive/lookup.py, table/encoding.py and
+ * {shape, data} with a typed array. Formulas are those of model/additive_model.py, model/lookup.py, table/encoding.py and
  * trust/rows.py. No dependency; nothing is drawn here.
  */
 (function (root) {
   "use strict";
 
-  // Residuals below this share of the spread are rounding (additive/residuals.py).
+  // Residuals below this share of the spread are rounding (inference/residuals.py).
   const ROUNDING = 1e-6;
   // In a presence set: any one other player (game/terms.py).
   const ANY = -1;

@@ -12,7 +12,8 @@ from .. import __version__
 from .._alignment import align_rows, get_index
 from .._errors import NotFittedError, TooLargeError
 from ..explain.explainer import Explainer
-from ..explain.fitted import FittedGame
+from ..fitted.game import FittedGame
+from ..questions.answers import compute_shape_errors
 from ..table.columns import Table
 from ..table.encoding import Encoded
 from .columns import ColumnView, read_values, view_columns
@@ -213,10 +214,10 @@ def _size_tables(fitted: FittedGame) -> NDArray[np.float64]:
 def _find_errors(fitted: FittedGame, values: tuple[int, ...], columns: list[ColumnView]) -> list[list[float]] | None:
     """Standard errors of a main effect where its shape is drawn, if the fit can give them."""
     column = columns[values[0]]
-    if len(values) > 1 or column.is_category or (fitted.errors is None and fitted.record is None):
+    if len(values) > 1 or column.is_category or (fitted.answers.errors is None and fitted.record is None):
         return None
     try:
-        errors = fitted.compute_shape_errors(values, encode_places(fitted, values[0], column.places))
+        errors = compute_shape_errors(fitted, values, encode_places(fitted, values[0], column.places))
     except (TooLargeError, ValueError):
         return None
     return errors.tolist()  # type: ignore[no-any-return]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from .._optional import require
-from ..explain.explanation import Explanation, format_value
-from ..explain.shortening import clean, shorten, shorten_all
+from ..fitted.explanation import Explanation, format_value
+from ..fitted.shortening import clean, shorten, shorten_all
 from ..trust.words import percent
 
 _BAR_WIDTH = 24

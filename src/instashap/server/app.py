@@ -17,10 +17,12 @@ import numpy as np
 from .. import __version__
 from .._errors import NotFittedError, TooLargeError
 from .._optional import require
-from ..additive.lookup import Lookup, LookupTerm, make_lookup
 from ..explain.explainer import Explainer
-from ..explain.fitted import FittedGame
-from ..explain.outside import name_outside
+from ..fitted.game import FittedGame
+from ..model.lookup import Lookup, LookupTerm, make_lookup
+from ..questions.answers import get_errors, get_reach, get_residuals
+from ..questions.audit import get_audit
+from ..questions.outside import name_outside
 from ..report.page import render_page
 from ..report.summary import summarise
 from ..table.columns import Table
@@ -157,8 +159,8 @@ class _Service:
         self.bytes_in_flight = 0
         # One thread for all large bodies: two would take turns with each other before a small request has its own.
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="instashap-large")
-        has_trust = self.fitted.residuals is not None or self.fitted.record is not None
-        self.reach = self.fitted.get_reach()
+        has_trust = self.fitted.answers.residuals is not None or self.fitted.record is not None
+        self.reach = get_reach(self.fitted)
         self.scales = _make_scales(self.fitted) if has_trust else None
 
     def answer(self, content: Any, status: int = 200) -> Any:
@@ -283,7 +285,7 @@ class _Service:
         if place is not None:
             answer["outside"], answer["no_such_row"] = name_outside(place, fitted.schema.names)
         if self.scales is not None:
-            reference = fitted.get_residuals()
+            reference = get_residuals(fitted)
             logs = reference.level + self.scales.apply(encoded)[:, 0, 0]
             strangeness = None if place is None else find_strangeness(place, fitted.players)
             answer["trust"], answer["trust_interval"] = compare_with_residuals(reference, logs, values, strangeness)
@@ -293,13 +295,13 @@ class _Service:
 
     def _look_up_errors(self, table: Table) -> Any:
         try:
-            return self.fitted.look_up(self.fitted.get_errors().credits, table, 1)
+            return self.fitted.look_up(get_errors(self.fitted).credits, table, 1)
         except (NotFittedError, TooLargeError, ValueError) as error:
             raise _Refused(422, f"this explainer has no standard errors: {error}") from error
 
     def audit(self) -> dict[str, Any]:
         try:
-            report = self.fitted.get_audit()
+            report = get_audit(self.fitted)
         except NotFittedError as error:
             raise _Refused(404, f"this explainer holds no audit: {error}") from error
         return {**report.to_dict(), "sentences": report.summary().splitlines()}
@@ -315,7 +317,7 @@ class _Service:
 
 def _make_scales(fitted: FittedGame) -> Lookup:
     """Look-up of the log scale of a row's residuals: for a single row far faster than the columns one by one."""
-    curves = fitted.get_residuals().curves
+    curves = get_residuals(fitted).curves
     first, one = [np.zeros(1, dtype=np.int64)], [np.ones(1)]
     terms = [LookupTerm((column,), each[:, :1], first, one) for column, each in enumerate(curves)]
     return make_lookup(fitted.model.bases, terms, 1, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..explain.fitted import FittedGame
+from ..fitted.game import FittedGame
 from ..table.bases import ColumnEncoder
 from .limits import Limits
 

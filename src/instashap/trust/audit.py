@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.fitter import FitRecord
-from ..additive.model import AdditiveModel
+from ..masked.fitter import FitRecord
+from ..model.additive_model import AdditiveModel
 from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
 from .figures import Figure

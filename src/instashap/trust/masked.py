@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.model import AdditiveModel
+from ..model.additive_model import AdditiveModel
 from .figures import Figure, estimate, sum_groups
 from .missing import Missing
 from .rung import Held, Rows, iterate_masked, mark_missing, take_encoded

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.residuals import ROUNDING, ResidualReference
+from ..inference.residuals import ROUNDING, ResidualReference
 from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
 from ..table.reach import Place

@@ -7,11 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..additive.expand import expand_solution
-from ..additive.fitter import FitRecord
-from ..additive.kernels import sum_live
-from ..additive.model import AdditiveModel
-from ..additive.moments import (
+from ..game.terms import count_by_size, make_presence_masks, pack_players
+from ..masked.expand import expand_solution
+from ..masked.fitter import FitRecord
+from ..masked.moments import (
     BLOCK_ROWS,
     Moments,
     assign_folds,
@@ -21,7 +20,8 @@ from ..additive.moments import (
     mix,
     take_census,
 )
-from ..game.terms import count_by_size, make_presence_masks, pack_players
+from ..model.additive_model import AdditiveModel
+from ..model.kernels import sum_live
 from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
 from .figures import N_GROUPS

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..additive.fitter import ClosedFormFitter, FitRecord, FitResult
-from ..additive.moments import accumulate_moments, merge_all
-from ..additive.solve import solve_problem
+from ..masked.fitter import ClosedFormFitter, FitRecord, FitResult
+from ..masked.moments import accumulate_moments, merge_all
+from ..masked.solve import solve_problem
 from .figures import N_GROUPS
 from .rung import Rows, take_encoded
 

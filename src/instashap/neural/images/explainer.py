@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..._errors import NotFittedError
+from ..._progress import show_progress
 from ..._validation import check_at_least, check_choice, check_masks, check_outputs, check_positive
-from ...explain.progress import show_progress
 from ...store import expect_images, read_archive, write_archive
 from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds

@@ -1,0 +1,88 @@
+"""How far a long computation is, on standard error: a bar in a terminal, elsewhere one line a stage."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+# Seconds between two looks at the clock of a bar, and between two lines about one stage.
+_TICK, _PATIENCE = 1.0, 30.0
+
+
+class show_progress:
+    """Gives a function of the share done and the stage that is reported, or None if nothing is to be shown.
+
+    The first call shows the first thing, so errors before it come alone. The clock of a bar runs on between calls.
+
+    Parameters
+    ----------
+    verbose : int
+        0 shows nothing.
+    task : str
+        What takes the time.
+    """
+
+    def __init__(self, verbose: int, task: str = "fit") -> None:
+        self.verbose = verbose
+        self.task = task
+        self.bar: Any = None
+        self.start = 0.0
+        self.share, self.stage, self.said = 0.0, "", 0.0
+        self.is_over = threading.Event()
+
+    def __enter__(self) -> Callable[[float, str], None] | None:
+        if not self.verbose:
+            return None
+        self.start = time.perf_counter()
+        if not sys.stderr.isatty():
+            return self._write_line
+        from ._optional import require
+
+        self.make_bar = require("tqdm", "progress", "progress bars").tqdm
+        return self._advance
+
+    def _advance(self, share: float, stage: str) -> None:
+        self.share, self.stage = share, stage
+        if self.bar is None:
+            self.bar = self.make_bar(total=100, desc=self.task, bar_format="{desc}{percentage:3.0f}%|{bar}|{postfix}")
+            threading.Thread(target=self._tick, daemon=True).start()
+        self.bar.set_description(f"{self.task}: {stage}", refresh=False)
+        self.bar.update(round(100 * share) - self.bar.n)
+        self._draw()
+
+    def _draw(self) -> None:
+        self.bar.set_postfix_str(self._say_times(), refresh=True)
+
+    def _tick(self) -> None:
+        while not self.is_over.wait(_TICK):
+            self._draw()
+
+    def _write_line(self, share: float, stage: str) -> None:
+        now = time.perf_counter()
+        is_news = stage != self.stage or share >= 1.0 or now - self.said > _PATIENCE
+        self.share, self.stage = share, stage
+        if is_news:
+            self.said = now
+            sys.stderr.write(f"{self.task}: {stage}, {100 * share:.0f}% ({self._say_times()})\n")
+            sys.stderr.flush()
+
+    def _say_times(self) -> str:
+        """Time so far and, once it is known, the time left at the pace so far."""
+        elapsed = time.perf_counter() - self.start
+        is_known = 0.05 <= self.share < 1.0 and elapsed > 2.0
+        left = f", about {_say_seconds(elapsed * (1 - self.share) / self.share)} left" if is_known else ""
+        return f"{_say_seconds(elapsed)}{left}"
+
+    def __exit__(self, *_: object) -> None:
+        self.is_over.set()
+        if self.bar is not None:
+            self.bar.close()
+
+
+def _say_seconds(seconds: float) -> str:
+    """Whole seconds, or minutes and seconds."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 100 else f"{whole // 60} min {whole % 60} s"

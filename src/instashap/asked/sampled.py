@@ -1,0 +1,372 @@
+"""The fit of a game whose target depends on the coalition: marginal, baseline, or the user's own.
+
+Where ``F(x; S)`` is more than a conditional mean of the output, regressing on the output would learn another game. The normal
+equations are then accumulated over sampled ``(x, S, F(x; S))`` (method: value functions whose target depends on S): the design
+is ``1[players(U) ⊆ S] B_u(x)``, and from its moments on folds, penalties and choices are those of the conditional fit. (The
+exact mask expectation on the left-hand side beside a sampled right-hand side was tried too, iterated on the residual: at equal
+numbers of model calls .39 instead of .33 relative error on boosted trees, 1e-1 instead of 1e-4 on a function of the class,
+where sampled equations on both sides have no noise.)
+
+Nothing centres itself in these games: under correlation a component of several players has a mean. So the base value is
+``F(x; ∅)``, moments are taken about zero, and constants are fitted (:mod:`instashap.asked.anchored`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import TooLargeError
+from ..game.coalitions import compute_containment_masses
+from ..game.terms import PresenceSet, ValueSet, players_of
+from ..masked.choose import prefer_simplest
+from ..masked.design import ValueFunctions
+from ..masked.fallback import Rival, choose_rival
+from ..masked.fitter import FitResult
+from ..masked.moments import assign_folds
+from ..masked.penalties import AxisFunctions
+from ..masked.screen import choose_triples, choose_value_sets
+from ..masked.search import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS
+from ..masked.select import Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
+from ..model.additive_model import AdditiveModel
+from ..table.bases import LearntColumn
+from ..table.encoding import Encoded
+from .anchored import compute_anchored_axis, make_anchored_functions
+from .sample import CoalitionSample, accumulate_masked_moments, iterate_masked
+
+# Unknowns, each a function here, whose moments take some seconds; more did not tell in the error (boosted trees, 30 columns).
+MAX_UNKNOWNS = 2500
+MIN_UNKNOWNS = 500
+# Samples an unknown needs at least.
+SAMPLES_PER_UNKNOWN = 4
+# Leading functions that score a pair: line, parabola, one step; as in the conditional fit.
+_N_LEADING = 3
+# The values have no noise: a model that can say them all does so with next to no penalty, however bad half of it is.
+_LIGHT = Strengths(1e-10, 1e-7, 1.0)
+# Held-out risk at which there is nothing left to choose.
+_EXACT = 1e-9
+# A pair of two-valued columns: their product, each of them, and the constant.
+_LEAST_FUNCTIONS = 4
+# Every presence set is that of its value set, so masks are in the functions, and the law of the solver is "all present".
+_PLAIN = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class SampledFitter:
+    """The masked additive model of a game by sampled normal equations.
+
+    Parameters
+    ----------
+    columns : tuple of LearntColumn
+    players : tuple of int
+        Player of each column.
+    order : int
+        The most columns a shape function may read, 1 to 3. A part counts once the players of its columns are present.
+    interactions : "auto", "all", int, or list of column tuples
+    progress : callable or None
+        Told the share done (0 to 1) and what is going on.
+    """
+
+    columns: tuple[LearntColumn, ...]
+    players: tuple[int, ...]
+    order: int = 2
+    interactions: Any = "auto"
+    progress: Callable[[float, str], None] | None = None
+
+    def fit(
+        self,
+        encoded: Encoded,
+        weights: NDArray[np.float64],
+        sample: CoalitionSample,
+        references: Encoded,
+        base_value: NDArray[np.float64],
+        size_law: NDArray[np.float64],
+    ) -> FitResult:
+        """Choose terms and smoothness by held-out masked risk, and solve.
+
+        Parameters
+        ----------
+        encoded : Encoded
+        weights : ndarray of shape (n_rows,), float64
+        sample : CoalitionSample
+            Of the encoded rows.
+        references : Encoded
+            Rows that stand in for absent columns.
+        base_value : ndarray of shape (n_outputs,), float64
+            ``F(x; ∅)``.
+        size_law : ndarray of shape (n_players + 1,), float64
+        """
+        search = SampledSearch(self, encoded, weights, sample, references, size_law)
+        search.fit_main_effects()
+        if self.order > 1:
+            search.fit_interactions()
+        return search.expand_best(base_value)
+
+
+class SampledSearch:
+    """Candidates from simple to rich, each kept only if it lowers the held-out risk."""
+
+    def __init__(
+        self,
+        fitter: SampledFitter,
+        encoded: Encoded,
+        weights: NDArray[np.float64],
+        sample: CoalitionSample,
+        references: Encoded,
+        size_law: NDArray[np.float64],
+    ) -> None:
+        self.fitter = fitter
+        self.encoded, self.weights, self.sample, self.references = encoded, weights, sample, references
+        self.masses = compute_containment_masses(size_law) / size_law.sum()
+        self.folds = _assign_sample_folds(encoded, weights, sample)
+        self.budget = int(np.clip(len(sample.rows) / SAMPLES_PER_UNKNOWN, MIN_UNKNOWNS, MAX_UNKNOWNS))
+        self.derivative = 3
+        self.judgements: list[Judgement] = []
+        self._axes: dict[tuple[int, int, int], AxisFunctions] = {}
+        self.best: tuple[Judge, Judgement, Solved]
+        self.main_effects: tuple[Judge, Judgement, Solved]
+
+    @property
+    def n_players(self) -> int:
+        return len(self.masses) - 1
+
+    def fit_main_effects(self) -> None:
+        """Choose the penalised derivative and the strengths on main effects."""
+        trials = {}
+        singles: list[ValueSet] = [(column,) for column in range(len(self.fitter.columns))]
+        for derivative in (3, 2):
+            self.derivative = derivative
+            judge = self._make_judge(self._make_functions(singles, 1))
+            tried = self._judge_best(judge, Candidate(1, 1, {}, _PLAIN), Strengths(), ("roughness", "ridge", "roughness"))
+            trials[derivative] = judge, *tried
+        self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
+        self.best = trials[self.derivative]
+        self.main_effects = self.best
+        self.report(0.6, "main effects")
+
+    def fit_interactions(self) -> None:
+        """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
+        value_sets = self._choose_value_sets()
+        if max(map(len, value_sets)) == 1:
+            return
+        is_asked = self.fitter.interactions != "auto"
+        for step, resolution in enumerate(PAIR_RESOLUTIONS):
+            functions = self._make_functions(value_sets, resolution)
+            is_richer = len(functions) > self.best[1].n_unknowns
+            if step and (self.best[1].risk <= _EXACT or not is_richer or len(functions) > self.budget):
+                break
+            must_keep = is_asked and step == 0
+            if not self._try(functions, {2: resolution}, ("interaction", "roughness", "ridge"), must_keep):
+                break
+            self.report(0.7 + 0.08 * step, f"interactions at resolution {resolution}")
+        if self.fitter.order > 2 and not isinstance(self.fitter.interactions, list):
+            self._fit_triples(value_sets)
+
+    def _fit_triples(self, pairs: list[ValueSet]) -> None:
+        """Triples on top of the best model's pairs: all that are asked for, or as many as the unknowns allow."""
+        resolution = self.best[1].candidate.resolution.get(2, PAIR_RESOLUTIONS[0])
+        n_pairs = sum(len(values) == 2 for values in pairs)
+
+        def choose(asked: Any) -> list[ValueSet]:
+            n_asked = asked if isinstance(asked, str) else n_pairs + asked
+            return [*pairs, *choose_triples(pairs, lambda: self._pair_scores, n_asked, 0)]
+
+        if isinstance(self.fitter.interactions, int):
+            value_sets = choose(self.fitter.interactions - n_pairs)
+        else:
+            value_sets = self._choose_most(choose, len(pairs), resolution)
+        if len(value_sets) > len(pairs):
+            is_asked = self.fitter.interactions != "auto"
+            self._try(self._make_functions(value_sets, resolution), {2: resolution}, ("interaction",), is_asked)
+        self.report(0.95, "triples")
+
+    def expand_best(self, base_value: NDArray[np.float64]) -> FitResult:
+        """The best candidate as tables, and its cross-validated fidelity at the full coalition."""
+        judge, chosen, solved, note = self._fall_back()
+        solution, total = judge.polish(chosen, solved)
+        functions, coefficients = solved.functions, solved.problem.merge(solution.coefficients)
+        owners = range(len(functions.value_sets))
+        model = AdditiveModel(
+            tuple(column.encoder.bases for column in self.fitter.columns),
+            functions.value_sets,
+            tuple((presence,) for presence in self._find_presence(functions)),
+            tuple(functions.expand(owner, coefficients[functions.owners == owner]) for owner in owners),
+            tuple(np.eye(len(base_value))[:, None, :] for _ in owners),
+            base_value,
+            self.n_players,
+        )
+        self.report(1.0, "done")
+        return FitResult(model, tuple(self.judgements), chosen, replace(solved, solution=solution), total, note=note)
+
+    def _fall_back(self) -> tuple[Judge, Judgement, Solved, str]:
+        """The best candidate, judged at the full coalition; main effects or the base value alone where those predict better."""
+        judge, best, solved = self.best
+        if not solved.fold_coefficients:  # nothing could be held out
+            return judge, best, solved, ""
+        judge = self.main_effects[0]
+        nothing = judge.judge(Candidate(1, 1, {1: 0}, _PLAIN), Strengths(), ())
+        models, rivals = [], []
+        names = (f"chosen terms of order {self.best[1].candidate.order}", "main effects", "base value")
+        for name, (own, judged, solved) in zip(names, (self.best, self.main_effects, (judge, *nothing)), strict=True):
+            rated = replace(judged, full_risk=self._compute_full_risk(solved))
+            models.append((own, judged, rated, solved))
+            rivals.append(Rival(name, rated.risk, rated.full_risk / self.sample.gains.shape[1]))
+        first = int(self.best is self.main_effects)
+        place, note = choose_rival(rivals[first:])
+        own, judged, rated, solved = models[first + place]
+        self.judgements = [rated if each is judged else each for each in self.judgements]
+        if rated not in self.judgements:
+            self.judgements.append(rated)
+        return own, rated, solved, note
+
+    def _compute_full_risk(self, solved: Solved) -> float:
+        """Held-out risk at the full coalition, summed over outputs, each relative to its variance."""
+        is_full = np.asarray(self.sample.masks.all(axis=1))
+        gains = self.sample.gains[is_full]
+        mean = np.average(gains, axis=0, weights=self.sample.weights[is_full])
+        missed, spread = np.zeros(len(mean)), np.zeros(len(mean))
+        for rows, found in zip(self.folds, solved.fold_coefficients, strict=True):
+            coefficients = solved.problem.merge(found)
+            for values, block in self._iterate(solved.functions, self.sample.take(rows[is_full[rows]])):
+                missed += block.weights @ (block.gains - values.T @ coefficients) ** 2
+                spread += block.weights @ (block.gains - mean) ** 2
+        return float(np.divide(missed, spread, out=np.zeros_like(missed), where=spread > 0).sum())
+
+    def _try(
+        self, functions: ValueFunctions, resolution: dict[int, int], free: Sequence[str], must_keep: bool = False
+    ) -> bool:
+        """Judge the model of all these functions; keep it if it is the best so far, or asked for."""
+        order = max(map(len, functions.value_sets))
+        judge, candidate = self._make_judge(functions), Candidate(order, order, resolution, _PLAIN)
+        tried = self._judge_best(judge, candidate, self.best[1].strengths, free)
+        is_kept = must_keep or tried[0].lowers_risk(self.best[1])
+        if is_kept:
+            self.best = judge, *tried
+        return is_kept
+
+    def _judge_best(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]
+    ) -> tuple[Judgement, Solved]:
+        """The better of next to no penalty, and the best found from ``start``; the latter only if it could be better."""
+        light = self._judge(judge, candidate, _LIGHT, ())
+        if light[0].risk <= _EXACT:
+            return light
+        chosen = self._judge(judge, candidate, start, free)
+        return light if light[0].lowers_risk(chosen[0]) else chosen
+
+    def _judge(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]
+    ) -> tuple[Judgement, Solved]:
+        judgement, solved = judge.judge(candidate, start, free)
+        judgement = replace(judgement, full_risk=float("inf"))  # judged there only once it is chosen
+        self.judgements.append(judgement)
+        return judgement, solved
+
+    def _make_judge(self, functions: ValueFunctions) -> Judge:
+        """Fold moments of the masked functions; refuses, before allocating, what would not fit."""
+        if len(functions) > 2 * MAX_UNKNOWNS:
+            raise TooLargeError(
+                f"the fit would have {len(functions)} functions, at most {2 * MAX_UNKNOWNS} can be had; "
+                "ask for fewer interactions (interactions=50), order=1, or pass fewer columns"
+            )
+        presence = self._find_presence(functions)
+        folds = [
+            accumulate_masked_moments(functions, presence, self.encoded, self.sample.take(rows)) for rows in self.folds
+        ]
+        everyone = np.zeros(self.n_players + 1)
+        everyone[-1] = 1.0
+        return Judge(FoldMoments.from_folds(functions, folds), {}, self.fitter.players, everyone)
+
+    def _find_presence(self, functions: ValueFunctions) -> list[PresenceSet]:
+        return [players_of(values, self.fitter.players) for values in functions.value_sets]
+
+    def _iterate(
+        self, functions: ValueFunctions, sample: CoalitionSample
+    ) -> Iterator[tuple[NDArray[np.float64], CoalitionSample]]:
+        return iterate_masked(functions, self._find_presence(functions), self.encoded, sample)
+
+    def _make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
+        """Products of axis functions and constants; penalties weigh as the mass of the coalitions a function is live in."""
+        keys = sorted({(len(values), column) for values in value_sets for column in values})
+        axes = {key: self._learn_axis(*key) for key in keys}
+        functions = make_anchored_functions(value_sets, axes, resolution)
+        masses = np.array([self.masses[len(presence)] for presence in self._find_presence(functions)])[functions.owners]
+        return replace(functions, roughness=functions.roughness * masses, ridge=functions.ridge * masses)
+
+    def _learn_axis(self, size: int, column: int) -> AxisFunctions:
+        key = self.derivative, size, column
+        if key not in self._axes:
+            axis = self.fitter.columns[column].axes[size - 1]
+            share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
+            limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
+            places, references = (
+                (rows.cells[:, column], rows.offsets[:, column]) for rows in (self.encoded, self.references)
+            )
+            self._axes[key] = compute_anchored_axis(axis, places, self.weights, references, self.derivative, limit)
+        return self._axes[key]
+
+    @cached_property
+    def _pair_scores(self) -> dict[ValueSet, float]:
+        """Squared covariances of the main effects' residual with masked products of two columns' leading functions."""
+        judge, _, solved = self.main_effects
+        functions, total = solved.functions, judge.moments.total
+        coefficients = solved.problem.merge(solved.solution.coefficients)
+        leading = np.flatnonzero(functions.ranks <= _N_LEADING)
+        products = np.zeros((len(total.output_scatter), len(leading), len(leading)))
+        for values, block in self._iterate(functions, self.sample):
+            residual = (block.gains - values.T @ coefficients) * block.weights[:, None]
+            for output, weighted in enumerate(residual.T):
+                products[output] += (values[leading] * weighted) @ values[leading].T
+        squares = (products**2 / np.maximum(total.output_scatter, 1e-300)[:, None, None]).sum(axis=0)
+        columns = [values[0] for values in functions.value_sets]
+        members = functions.owners[leading] == np.arange(len(columns))[:, None]
+        summed = members.astype(np.float64) @ squares @ members.T
+        return {(columns[i], columns[j]): float(summed[i, j]) for i in range(len(columns)) for j in range(i + 1, len(columns))}
+
+    def _choose_value_sets(self) -> list[ValueSet]:
+        """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
+        n_columns = len(self.fitter.columns)
+        live = [values[0] for values in self.main_effects[2].functions.value_sets]
+
+        def choose(asked: Any) -> list[ValueSet]:
+            return choose_value_sets(n_columns, live, lambda: self._pair_scores, asked, 0)
+
+        if self.fitter.interactions not in ("auto", "all"):
+            return choose(self.fitter.interactions)
+        return self._choose_most(choose, n_columns, PAIR_RESOLUTIONS[0])
+
+    def _choose_most(self, choose: Callable[[Any], list[ValueSet]], n_before: int, resolution: int) -> list[ValueSet]:
+        """All interactions if they are asked for or fit the unknowns, else as many of the best as do.
+
+        ``choose`` takes "all" or a number of interactions, beyond the ``n_before`` first value sets it gives.
+        """
+        if self.fitter.interactions == "all":
+            return choose("all")
+        value_sets = choose(self.budget // _LEAST_FUNCTIONS)
+        n_fixed = len(self._make_functions(value_sets[:n_before], resolution))
+        while len(value_sets) > n_before:
+            n_functions = len(self._make_functions(value_sets, resolution))
+            if n_functions <= self.budget:
+                break
+            share = max(self.budget - n_fixed, 0) / (n_functions - n_fixed)
+            value_sets = choose(int(share * (len(value_sets) - n_before)))
+        return value_sets
+
+    def report(self, share: float, what: str) -> None:
+        if self.fitter.progress is not None:
+            self.fitter.progress(share, what)
+
+
+def _assign_sample_folds(encoded: Encoded, weights: NDArray[np.float64], sample: CoalitionSample) -> list[NDArray[np.int64]]:
+    """Samples of each fold: those of its rows, or every fifth where rows are too few or repeat too much to hold any out."""
+    rows_of_folds = assign_folds(encoded, np.zeros((len(weights), 1)), weights, N_FOLDS)
+    if any(len(rows) == len(weights) for rows, _ in rows_of_folds):
+        return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(min(N_FOLDS, len(sample.rows)))]
+    fold_of_row = np.empty(len(weights), dtype=np.int64)
+    for fold, (rows, _) in enumerate(rows_of_folds):
+        fold_of_row[rows] = fold
+    fold_of_sample = fold_of_row[sample.rows]
+    return [np.flatnonzero(fold_of_sample == fold) for fold in np.unique(fold_of_sample)]

@@ -1,0 +1,1 @@
+"""One recipe a kind of fit, from a table and outputs to a fitted game; the registry of fitters."""

@@ -1,0 +1,173 @@
+"""The fit of games other than the conditional one: bind the value function, ask it, and fit what it said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import FitWarning, warn_caller
+from .._validation import check_magnitude
+from ..asked.differences import MANY_COLUMNS, MANY_REFERENCES, fit_components
+from ..asked.sample import sample_game
+from ..asked.sampled import SampledFitter
+from ..blackbox.model import BlackBox
+from ..blackbox.value_functions import CalledGame, Game, describe_function
+from ..fitted.game import FittedGame
+from ..game.coalitions import compute_shapley_size_law
+from ..masked.codes import find_codes
+from ..masked.fallback import drop_if_worse
+from ..masked.search import AXIS_LIMITS
+from ..table.columns import Schema, Table, read_table
+from ..table.encoding import learn_table
+from .conditional import (
+    FitOptions,
+    FitPlan,
+    FitSummary,
+    Progress,
+    describe_fit,
+    judge_options,
+    name_outputs,
+    tell_about_fit,
+    thin_copies,
+)
+from .null_players import Roster, RosterGame, find_constant_among, find_unmoved, make_roster
+from .registry import find_fitter
+
+
+def describe_game(value_function: Any) -> str:
+    """What "absent" means, in a few words."""
+    if isinstance(value_function, str) or hasattr(value_function, "bind"):
+        return str(value_function)
+    return f"value function {describe_function(value_function)}"
+
+
+def check_can_ask(value_function: Any, fitted_game: str) -> None:
+    """Raise ``ValueError`` if the value function is one by name only: it says what was fitted, and cannot be evaluated."""
+    if isinstance(value_function, str):
+        raise ValueError(
+            f"refining needs a value function it can ask, and the {fitted_game} game of this explainer gives none: pass "
+            "value_function=F, a function F(X, masks), or value_function=Marginal(background) or Baseline(row)"
+        )
+
+
+def bind_game(
+    value_function: Any, make_box: Callable[[], BlackBox], X: Any, n_rows: int, schema: Schema, players: Sequence[int]
+) -> Game:
+    """A value function on the rows of a table.
+
+    Parameters
+    ----------
+    value_function : Marginal, Baseline, or callable ``F(X, masks)``
+    make_box : callable
+        Gives the model; not asked for by a function of rows and masks.
+    X : table
+    n_rows : int
+    schema : Schema
+    players : sequence of int
+        Player of each column.
+    """
+    if hasattr(value_function, "bind"):
+        game: Game = value_function.bind(make_box(), X, schema.names if schema.has_names else None, players)
+        return game
+    if not callable(value_function):
+        raise TypeError(
+            "value_function must be 'conditional', Marginal(background), Baseline(row) or a function F(X, masks); "
+            f"got {value_function!r}"
+        )
+    return CalledGame(value_function, X, n_rows, max(players) + 1)
+
+
+def fit_value_function(
+    X: Any,
+    table: Table,
+    value_function: Any,
+    make_box: Callable[[], BlackBox],
+    weights: NDArray[np.float64],
+    options: FitOptions,
+    *,
+    seed: int | None,
+    progress: Progress | None = None,
+) -> FittedGame:
+    """Learn the columns, ask the game about sampled coalitions, fit, and keep what explaining needs.
+
+    Parameters
+    ----------
+    X : table
+        As the user gave it; ``table`` is what was read from it.
+    value_function, make_box
+        See :func:`bind_game`.
+    weights : ndarray of shape (n_rows,), float64
+        Rows of weight 0 are dropped first.
+    options : FitOptions
+    seed : int or None
+        Of the coalitions; None counts as 0.
+    """
+    plan = judge_options(options, table.schema.names)
+    if plan.presence_order not in ("auto", plan.order):
+        raise ValueError(
+            f"presence_order={plan.presence_order} belongs to the conditional game: a part of the "
+            f"{describe_game(value_function)} game reads all its features; use 'auto'"
+        )
+    game = bind_game(value_function, make_box, X, table.n_rows, table.schema, plan.players)
+    kept = np.flatnonzero(weights > 0)
+    full = game.evaluate_full()[kept]
+    check_magnitude(full, "the values of the full coalition")
+    part = table.take(kept)
+    weights = thin_copies(part, full, weights[kept])
+    encoder, columns = learn_table(part, weights)
+    codes = find_codes(part, encoder, columns, full, weights, AXIS_LIMITS[0]) if options.fitter == "closed-form" else ()
+    if codes:
+        encoder, columns = learn_table(part, weights, codes=codes)
+    encoded = encoder.encode(part)
+    references = game.get_references()
+    reference_table = part if references is None else read_table(references, table.schema)
+    stand_ins = encoder.encode(reference_table)
+    is_constant = (
+        find_unmoved(game, kept, encoded, plan.players)
+        if references is None
+        else find_constant_among(encoded, part, reference_table)
+    )
+    roster = make_roster(plan.players, is_constant)
+    small_game = RosterGame(game, roster)
+    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
+    if progress is not None:
+        progress(0.05, "asking the model")
+    named = name_outputs(game.output_names, full.shape[1]), game.output_transform, describe_game(value_function)
+    if options.fitter != "closed-form":
+        make_fitter = find_fitter(options.fitter)
+        asked = {"order": plan.order, "presence_order": plan.order, "interactions": plan.interactions, "progress": progress}
+        fitter = make_fitter(columns, roster.players, **asked)
+        if not hasattr(fitter, "fit_game"):
+            raise ValueError(f"the fitter {type(fitter).__name__} fits the conditional game only: leave fitter= out")
+        model, facts = fitter.fit_game(small_game, kept, encoded, full, weights, size_law)
+        model, note = drop_if_worse(model, encoded, full, weights)
+        if note:
+            warn_caller(note, FitWarning)
+        return FittedGame(encoder, roster.spread(model), plan.feature_names, plan.players, *named, facts)
+    rng = np.random.default_rng(seed or 0)
+    result: FitSummary
+    n_coalitions = {}
+    if _has_many_pairs(plan, roster, game):
+        result = fit_components(game, kept, encoded, full, weights, stand_ins, columns, roster.varying, rng)
+        model = result.model
+        if progress is not None:
+            progress(1.0, "done")
+    else:
+        sample = sample_game(small_game, kept, full, weights, size_law, rng)
+        sampled = SampledFitter(columns, roster.players, plan.order, plan.interactions, progress)
+        result = sampled.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
+        model = roster.spread(result.model)
+        n_coalitions = {"n_coalitions": len(sample.rows)}
+    tell_about_fit(result, plan.order, plan.interactions)
+    facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), **n_coalitions}
+    return FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts)
+
+
+def _has_many_pairs(plan: FitPlan, roster: Roster, game: Game) -> bool:
+    """Whether pairs are too many for one system to hold finely, and small coalitions of single references are cheap."""
+    n_columns = len(plan.players)
+    is_plain = plan.order == 2 and plan.interactions == "auto" and plan.players == tuple(range(n_columns))
+    return is_plain and len(roster.varying) in MANY_COLUMNS and game.n_references >= MANY_REFERENCES

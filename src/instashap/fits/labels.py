@@ -1,0 +1,137 @@
+"""From a user's table and labels to the fitted game of the scores of a likelihood: the stages in order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import FitWarning, warn_caller
+from .._validation import check_magnitude
+from ..fitted.game import FittedGame, GameRows
+from ..game.coalitions import compute_shapley_size_law
+from ..likelihood.families import Family
+from ..likelihood.fitter import LikelihoodFit, LikelihoodFitter, Rows
+from ..likelihood.presence import Settled, settle_presence
+from ..likelihood.purify import purify_tables
+from ..masked.codes import find_codes
+from ..table.bases import LearntColumn, make_fine_grain
+from ..table.columns import Table
+from ..table.encoding import TableEncoder, learn_table
+from .conditional import FitOptions, judge_options, tell_about_order, thin_copies
+from .null_players import find_constant, make_roster
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows with labels, and how they are to be fitted.
+
+    Attributes
+    ----------
+    table : Table
+    target : ndarray of shape (n_rows,), float64
+        On the family's scale: class codes, counts, amounts.
+    weights : ndarray of shape (n_rows,), float64
+        A row of weight 0 is dropped first.
+    family : Family
+    options : FitOptions
+    output_names : tuple of str
+    output_transform : str
+    directions : tuple of int
+        Of each column: 1 if scores may not fall with it, -1 if they may not rise, 0 if free; empty if all are.
+    n_threads : int
+    progress : callable or None
+    """
+
+    table: Table
+    target: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    family: Family
+    options: FitOptions
+    output_names: tuple[str, ...]
+    output_transform: str
+    directions: tuple[int, ...] = ()
+    n_threads: int = 1
+    progress: Callable[[float, str], None] | None = None
+
+
+@dataclass(frozen=True)
+class LabelFit:
+    """A game of fitted scores, and the tables it was made of."""
+
+    game: FittedGame
+    columns: tuple[LearntColumn, ...]
+    likelihood: LikelihoodFit
+
+
+def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
+    """Fit tables by penalised likelihood, purify them, and settle the conditional game of their sum, which stays as it is.
+
+    Columns, terms and strengths of a ``former`` fit are kept, and its tables are where the descent starts.
+    """
+    table, weights = rows.table, rows.weights
+    check_magnitude(rows.target, "the labels")
+    plan = judge_options(rows.options, table.schema.names)
+    kept = np.flatnonzero(weights > 0)
+    target = rows.target
+    if len(kept) < table.n_rows:
+        table, target, weights = table.take(kept), target[kept], weights[kept]
+    weights = thin_copies(table, target, weights)
+    if former is None:
+        constrained = [column for column, direction in enumerate(rows.directions) if direction]
+        encoder, columns = _learn_columns(table, rows.family, target, weights, constrained)
+    else:
+        encoder, columns = former.game.encoder, former.columns
+    encoded = encoder.encode(table)
+    asked = plan.order, plan.interactions, rows.n_threads, rows.directions, rows.progress
+    fitter, given = LikelihoodFitter(columns, rows.family, *asked), Rows(encoded, target, weights)
+    fit = fitter.fit(given) if former is None else fitter.refit(given, former.likelihood)
+    pure = purify_tables(fit.design, fit.vector, encoded, weights)
+    roster = make_roster(plan.players, find_constant(encoded))
+    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
+    settled = settle_presence(columns, pure, encoded, weights, roster.players, size_law, plan.presence_order)
+    model = roster.spread(settled.model)
+    if fit.note:
+        warn_caller(fit.note, FitWarning)
+    else:
+        tell_about_order(model, (each["order"] for each in fit.tried), plan.order, plan.interactions)
+    facts = _describe(fit, settled, rows, table.n_rows, float(weights.sum()))
+    named = rows.output_names, rows.output_transform, "conditional"
+    record = GameRows(encoded, weights, columns, size_law)
+    game = FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts, rows=record)
+    return LabelFit(game, columns, fit)
+
+
+def _learn_columns(
+    table: Table, family: Family, target: NDArray[np.float64], weights: NDArray[np.float64], constrained: list[int]
+) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
+    """Columns of fine grain; those that are no set of levels yet are codes where the labels say so, unless constrained."""
+    grain = make_fine_grain(float(weights.sum()))
+    encoder, columns = learn_table(table, weights, grain, constrained)
+    curves = [position for position, column in enumerate(encoder.columns) if not column.values and position not in constrained]
+    outputs = np.eye(family.n_outputs)[target.astype(np.int64)] if family.n_outputs > 1 else target[:, None]
+    codes = find_codes(table, encoder, columns, outputs, weights, grain.n_intervals + 1, curves)
+    return learn_table(table, weights, grain, constrained, codes) if codes else (encoder, columns)
+
+
+def _describe(fit: LikelihoodFit, settled: Settled, rows: Labelled, n_rows: int, total_weight: float) -> dict[str, Any]:
+    """Figures of the fit as JSON."""
+    return {
+        "n_rows": n_rows,
+        "total_weight": total_weight,
+        "has_equations": False,
+        "loss": type(rows.family).__name__.lower(),
+        "chosen": {
+            "order": max(map(len, fit.design.value_sets)),
+            "presence_order": settled.presence_order,
+            "n_unknowns": len(fit.design),
+            "degrees_of_freedom": float(fit.freedom.sum()),
+            "deviance": float(fit.deviance) if np.isfinite(fit.deviance) else None,
+            "presence_penalty": settled.strength,
+            "masked_risk_saved": settled.risk_saved,
+            "fidelity": None,
+        },
+        "tried": list(fit.tried),
+        "status": fit.status.to_dict(),
+    }

@@ -1,0 +1,1 @@
+"""The fitted game, its file, and explanations."""

@@ -1,0 +1,195 @@
+"""The file of a fitted game: its tables, what has been computed of it, and probes that show whether it was altered."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import FileFormatError, InstashapWarning, warn_caller
+from .._validation import ColumnName
+from ..inference.residuals import ResidualReference
+from ..model.additive_model import AdditiveModel
+from ..model.deviations import Deviations
+from ..store import expect_explainer, read_archive, write_archive
+from ..table.bases import ColumnEncoder, LocalBasis
+from ..table.columns import Schema
+from ..table.encoding import TableEncoder
+from ..table.reach import Reach
+from ..table.recipe import Recipe
+from .game import Answers, FittedGame
+from .probes import agrees, compute_probes, sum_up
+
+
+def write_fitted(
+    fitted: FittedGame, path: str | os.PathLike[str], audit: dict[str, Any] | None, *, with_errors: bool, **content: Any
+) -> None:
+    """Write a game, and what has been computed of it, to one file.
+
+    Parameters
+    ----------
+    fitted : FittedGame
+    path : str or path-like
+    audit : dict or None
+        The trust report as JSON.
+    with_errors : bool
+        Write what standard errors are looked up from, if it has been computed.
+    content
+        Added to the manifest (JSON).
+    """
+    described, arrays = pack_tables(fitted)
+    probes, answers = compute_probes(fitted.model), fitted.answers
+    if with_errors and answers.errors is not None:
+        arrays |= _pack_errors(answers.errors)
+    if answers.residuals is not None:
+        described["residuals"], residuals = answers.residuals.pack()
+        arrays |= residuals
+    if answers.reach is not None:
+        described["reach"], region = answers.reach.pack()
+        arrays |= region
+    if audit is not None:
+        described["audit"] = audit
+    if fitted.recipe is not None:
+        described["recipe"] = fitted.recipe.to_json()
+    if np.isfinite(probes).all():
+        arrays |= {"probes": probes, "probes_of_trust": sum_up(arrays)}
+    write_archive(path, {"fitted": described, **content}, arrays, expect_explainer)
+
+
+def pack_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What scores a row, as a file holds it: facts (JSON) and arrays by name."""
+    columns, arrays = _pack_columns(fitted.encoder)
+    for number, table in enumerate(fitted.model.tables):
+        arrays[f"table_{number:05d}"] = table
+        arrays[f"mixing_{number:05d}"] = fitted.model.mixings[number]
+    arrays["base_value"] = fitted.model.base_value
+    described = {
+        "names": fitted.schema.names,
+        "labels": [_pack_label(name) for name in fitted.schema.names],
+        "is_category": fitted.schema.is_category,
+        "has_names": fitted.schema.has_names,
+        "is_boolean": fitted.schema.is_boolean,
+        "columns": columns,
+        "value_sets": fitted.model.value_sets,
+        "presence_sets": fitted.model.presence_sets,
+        "feature_names": fitted.feature_names,
+        "players": fitted.players,
+        "null_players": fitted.model.null_players,
+        "output_names": fitted.output_names,
+        "output_transform": fitted.output_transform,
+        "game": fitted.game,
+        "facts": fitted.facts,
+    }
+    return described, arrays
+
+
+def _pack_errors(errors: Deviations) -> dict[str, NDArray[Any]]:
+    """Arrays of the standard errors; none, with a warning, where some are no numbers."""
+    arrays: dict[str, NDArray[Any]] = {"error_base": errors.base}
+    for name in _ERROR_PARTS:
+        arrays |= {f"error_{name}_{number:05d}": array for number, array in enumerate(getattr(errors, name))}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        warn_caller("saved without standard errors: some are beyond the range of numbers", InstashapWarning)
+        return {}
+    return arrays
+
+
+# Fields of Deviations with an array for each value set.
+_ERROR_PARTS = ("curves", "mixings", "constants")
+
+
+def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]]) -> Deviations | None:
+    if "error_base" not in arrays:
+        return None
+    numbers = range(len(model.value_sets))
+    parts = {name: tuple(arrays[f"error_{name}_{number:05d}"] for number in numbers) for name in _ERROR_PARTS}
+    return Deviations(model, base=arrays["error_base"], **parts)
+
+
+def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
+    """Read what :func:`write_fitted` wrote; also returns the rest of the manifest."""
+    content, arrays = read_archive(path, expect_explainer)
+    fitted = content.pop("fitted")
+    probes, of_trust = arrays.pop("probes", None), arrays.pop("probes_of_trust", np.empty(0))  # older files lack them
+    labels = fitted.get("labels", [None] * len(fitted["names"]))  # files of earlier versions have none
+    named = dict(zip(fitted["names"], map(_unpack_label, fitted["names"], labels), strict=True))
+    booleans = tuple(fitted.get("is_boolean", ()))
+    schema = Schema(tuple(named.values()), tuple(fitted["is_category"]), fitted["has_names"], booleans)
+    columns = tuple(_unpack_column(position, each, arrays) for position, each in enumerate(fitted["columns"]))
+    encoder = TableEncoder(schema, columns)
+    value_sets = tuple(tuple(values) for values in fitted["value_sets"])
+    model = AdditiveModel(
+        encoder.bases,
+        value_sets,
+        tuple(tuple(tuple(each) for each in sets) for sets in fitted["presence_sets"]),
+        tuple(arrays[f"table_{number:05d}"] for number in range(len(value_sets))),
+        tuple(arrays[f"mixing_{number:05d}"] for number in range(len(value_sets))),
+        arrays["base_value"],
+        len(fitted["feature_names"]),
+        tuple(fitted.get("null_players", ())),
+    )
+    if probes is not None and not (agrees(compute_probes(model), probes) and agrees(sum_up(arrays), of_trust)):
+        raise FileFormatError(f"{path} was altered: it does not give the values it gave when it was saved")
+    players = tuple(named.get(name, name) for name in fitted["feature_names"])
+    names = players, tuple(fitted["players"]), tuple(fitted["output_names"])
+    described = fitted["output_transform"], fitted["game"], fitted["facts"]
+    errors = _unpack_errors(model, arrays)
+    residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
+    try:
+        recipe = Recipe.from_json(fitted["recipe"]) if "recipe" in fitted else None
+    except ValueError as error:
+        raise FileFormatError(f"{path} is not a saved explainer: {error}") from error
+    reach = Reach.unpack(fitted["reach"], arrays) if "reach" in fitted else None
+    answers = Answers(errors, residuals, reach, fitted.get("audit"))
+    return FittedGame(encoder, model, *names, *described, recipe=recipe, answers=answers), content
+
+
+def _pack_label(name: str) -> Any:
+    """A column's label as JSON where it is a number, or a tuple of text and numbers; else None, and the name is all."""
+    label = getattr(name, "label", None)
+    parts = [part.item() if isinstance(part, np.generic) else part for part in (label if isinstance(label, tuple) else [label])]
+    if not all(isinstance(part, (str, int, float)) and part == part for part in parts):
+        return None
+    return parts if isinstance(label, tuple) else parts[0]
+
+
+def _unpack_label(name: str, label: Any) -> str:
+    if label is None:
+        return name
+    restored = ColumnName(tuple(label) if isinstance(label, list) else label)
+    return restored if restored == name else name
+
+
+def _pack_columns(encoder: TableEncoder) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
+    described: list[dict[str, Any]] = []
+    arrays: dict[str, NDArray[Any]] = {}
+    for position, column in enumerate(encoder.columns):
+        described.append(
+            {
+                "name": column.name,
+                "levels": column.levels,
+                "values": column.values,
+                "order": column.order,
+                "has_pooled": column.has_pooled,
+                "n_functions": [basis.n_functions for basis in column.bases],
+            }
+        )
+        arrays |= {f"column_{position:05d}_{part}": getattr(column, part) for part in ("edges", "lows", "scales")}
+        for size, basis in enumerate(column.bases):
+            arrays[f"column_{position:05d}_first_{size}"] = basis.first
+            arrays[f"column_{position:05d}_polynomials_{size}"] = basis.polynomials
+    return described, arrays
+
+
+def _unpack_column(position: int, described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ColumnEncoder:
+    prefix = f"column_{position:05d}"
+    bases = tuple(
+        LocalBasis(arrays[f"{prefix}_first_{size}"], arrays[f"{prefix}_polynomials_{size}"], n_functions)
+        for size, n_functions in enumerate(described["n_functions"])
+    )
+    levels = None if described["levels"] is None else tuple(described["levels"])
+    edges, lows, scales = (arrays[f"{prefix}_{part}"] for part in ("edges", "lows", "scales"))
+    order, has_pooled = tuple(described.get("order", ())), described.get("has_pooled", True)  # older files lack them
+    return ColumnEncoder(described["name"], edges, lows, scales, levels, bases, tuple(described["values"]), order, has_pooled)

@@ -1,0 +1,230 @@
+"""A fitted game: encoder, additive model and names. What explainers and estimators share, and what a file holds."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import NotFittedError
+from ..inference.residuals import ResidualReference
+from ..model.additive_model import AdditiveModel
+from ..model.deviations import Deviations, ErrorLookup
+from ..model.lookup import Lookup
+from ..table.bases import LearntColumn
+from ..table.columns import Schema, Table, read_table
+from ..table.containers import open_container
+from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
+from ..table.reach import Reach
+from ..table.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..masked.fitter import FitRecord
+
+
+_GONE = (
+    "the rows of the fit, which stay in the process that fitted: this explainer was loaded, or copied, without them; "
+    "call fit(X) again"
+)
+# In files of earlier versions: the same cut for every model.
+_FORMER_CUT = "from probabilities clipped to [0.001, 0.999]"
+
+
+@dataclass(frozen=True)
+class GameRows:
+    """Rows a game was settled on.
+
+    Attributes
+    ----------
+    encoded : Encoded
+    weights : ndarray of shape (n_rows,), float64
+    columns : tuple of LearntColumn
+    size_law : ndarray of shape (n_varying_players + 1,), float64
+    """
+
+    encoded: Encoded = field(repr=False)
+    weights: NDArray[np.float64] = field(repr=False)
+    columns: tuple[LearntColumn, ...] = field(repr=False)
+    size_law: NDArray[np.float64]
+
+
+@dataclass
+class Answers:
+    """What has been computed of a fitted game, or read from its file; None until it is asked for.
+
+    Attributes
+    ----------
+    errors : Deviations or None
+        From which standard errors are looked up.
+    residuals : ResidualReference or None
+        How far the model usually lies from the game.
+    reach : Reach or None
+        Where the fitted rows lie.
+    audit : object or None
+        The trust report; as JSON after loading.
+    """
+
+    errors: Deviations | None = None
+    residuals: ResidualReference | None = None
+    reach: Reach | None = None
+    audit: Any = None
+
+
+@dataclass(frozen=True)
+class FittedGame:
+    """Everything an explanation needs, and nothing of the black box.
+
+    Attributes
+    ----------
+    encoder : TableEncoder
+    model : AdditiveModel
+    feature_names : tuple of str
+        Names of the players.
+    players : tuple of int
+        Player of each column.
+    output_names : tuple of str
+    output_transform : str
+        What the explained output is, and on which scale.
+    game : str
+        What "absent" means, for example ``"conditional"``.
+    facts : dict
+        Figures of the fit, as JSON: order, presence order, cross-validated fidelity, candidates tried.
+    record : FitRecord or None
+        Rows and solution of the fit, for what is computed on demand; None after loading.
+    rows : GameRows or None
+        Rows alone, after a fit by likelihood or an edit; None after loading.
+    recipe : Recipe or None
+        How text of the rows is read before the encoder sees it: dates, numbers with units.
+    answers : Answers
+        What has been computed of the game so far; filled by :mod:`instashap.questions.answers`.
+    """
+
+    encoder: TableEncoder
+    model: AdditiveModel
+    feature_names: tuple[str, ...]
+    players: tuple[int, ...]
+    output_names: tuple[str, ...]
+    output_transform: str
+    game: str
+    facts: dict[str, Any] = field(repr=False)
+    record: FitRecord | None = field(repr=False, default=None, compare=False)
+    rows: GameRows | None = field(repr=False, default=None, compare=False)
+    recipe: Recipe | None = field(repr=False, default=None)
+    answers: Answers = field(repr=False, default_factory=Answers, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Rows of the fit stay in this process: neither files nor pickles carry them."""
+        return {**self.__dict__, "record": None, "rows": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    @property
+    def varying_names(self) -> tuple[str, ...]:
+        """Names of the features that varied among the rows of the fit: its players."""
+        null = self.model.null_players
+        return tuple(name for player, name in enumerate(self.feature_names) if player not in null) or self.feature_names[:1]
+
+    @property
+    def schema(self) -> Schema:
+        return self.encoder.schema
+
+    @property
+    def scale(self) -> dict[str, Any] | None:
+        """How log-odds of the fitted rows came about, for :meth:`BlackBox.restore`; None of outputs that are none."""
+        if _FORMER_CUT in self.output_transform:
+            return {"floors": [0.001], "share_cut": 0.0, "description": self.output_transform}
+        return self.facts.get("scale")
+
+    def read(self, X: Any) -> Table:
+        """A user's table as columns of the fitted kinds; raises ``ValueError`` for a category all of whose values are new."""
+        table = read_table(follow_recipe(self.recipe, X), self.schema)
+        self.encoder.check_levels(table)
+        return table
+
+    def get_record(self, purpose: str) -> FitRecord:
+        """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
+        if self.record is None and not self.facts.get("has_equations", True):
+            raise NotFittedError(
+                "standard errors, the ranking of terms and check() come from the normal equations of the masked squared error: "
+                "they are not there for a fit by likelihood, or after an edit"
+            )
+        if self.record is None and "remainder_share" in self.facts:
+            raise NotFittedError(
+                "standard errors, check() and the ranking of terms are about a fit to a model's outputs; this explainer keeps "
+                "an additive model's own outputs as they are"
+            )
+        if self.record is None and self.game != "conditional":
+            raise NotFittedError(
+                f"standard errors, the ranking of terms and check() are there for the conditional game, not for {self.game}; "
+                "refine(X) gives values of that game with standard errors of their own"
+            )
+        if self.record is None:
+            raise NotFittedError(f"{purpose} {_GONE}")
+        return self.record
+
+    def get_rows(self) -> FitRecord | GameRows:
+        """Encoded rows of the fit, their weights and columns; raises ``NotFittedError`` where they are gone."""
+        if self.rows is None and self.record is None:
+            raise NotFittedError(f"a change of shapes needs {_GONE}")
+        return self.rows or self.record  # type: ignore[return-value]
+
+    def look_up(self, lookup: Lookup | ErrorLookup, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+        """Sums of table entries for every row, shape (n_rows, n_slots, n_outputs).
+
+        Rows are worked in fixed blocks, each by one thread, so the bits do not depend on ``n_jobs``.
+        """
+        totals = np.zeros((table.n_rows, lookup.n_slots, lookup.n_outputs))
+        if table.n_rows <= BLOCK_ROWS:
+            return lookup.apply(self.encoder.encode(table), totals)
+
+        def work(start: int) -> None:
+            stop = min(start + BLOCK_ROWS, table.n_rows)
+            lookup.apply(self.encoder.encode(table, start, stop), totals[start:stop])
+
+        starts = range(0, table.n_rows, BLOCK_ROWS)
+        n_threads = count_threads(n_jobs)
+        if n_threads == 1:
+            for start in starts:
+                work(start)
+            return totals
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(work, starts))
+        return totals
+
+    def compute_shapley_values(self, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+        """Shapley values, shape (n_rows, n_players, n_outputs)."""
+        return self.look_up(self.model.credits, table, n_jobs)
+
+    def compute_effects(self, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+        """Value of each shape function, shape (n_rows, n_terms, n_outputs)."""
+        return self.look_up(self.model.effects, table, n_jobs)[:, : len(self.model.value_sets)]
+
+    def predict(self, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+        """Output at the full coalition, shape (n_rows, n_outputs)."""
+        return self.model.base_value + self.look_up(self.model.prediction, table, n_jobs)[:, 0]
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the value sets, columns joined by ``" × "``."""
+        return tuple(" × ".join(self.schema.names[column] for column in values) for values in self.model.value_sets)
+
+
+def follow_recipe(recipe: Recipe | None, X: Any) -> Any:
+    """The rows as the recipe of the fit reads their text; as they are where there is none, or columns have no names."""
+    if recipe is None:
+        return X
+    opened = open_container(X)
+    return recipe.apply(opened) if hasattr(opened, "columns") else X
+
+
+def count_threads(n_jobs: int | None) -> int:
+    """Threads to use: None and -1 mean every core this process may run on."""
+    if n_jobs is None or n_jobs < 0:
+        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return available if n_jobs is None else max(available + 1 + n_jobs, 1)
+    return max(n_jobs, 1)

@@ -1,0 +1,320 @@
+"""Which terms matter, and how many are needed: greedy forward ranking by the exact drop of the masked risk.
+
+The gain of a term (all its unknowns, or those under one presence set) given what is already in is a Schur complement of the
+normal equations: a Sobol-like index that stays right under correlation. All of it comes from moments.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.blas import dsyrk
+
+from .._errors import TooLargeError
+from ..game.terms import PresenceSet, ValueSet, close_downwards
+from ..masked.design import ValueFunctions
+from ..masked.moments import accumulate_moments, assign_folds
+from ..masked.restrict import choose_unknowns, restrict
+from ..masked.search import N_FOLDS
+from ..masked.select import _limit_threads
+from ..masked.solve import MAX_DENSE, MaskedProblem, Penalty
+from ..table.encoding import Encoded
+
+if TYPE_CHECKING:
+    from ..masked.fitter import FitRecord
+
+# Added to the diagonal, relative to it: collinear columns then share, as in the fit.
+_JITTER = 1e-11
+# Numbers in a stack of small matrices: 32 MB.
+_STACK_NUMBERS = 2**22
+
+_Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Terms from the most to the least useful, and what a model of the first so many of them explains.
+
+    Shares are means over outputs that vary.
+
+    Attributes
+    ----------
+    order : ndarray of shape (n_ranked,), int64
+        Positions of the terms among the model's value sets.
+    presence : tuple of tuple of int
+        Presence set of each ranked part; empty where terms are ranked whole.
+    gains : ndarray of shape (n_ranked,), float64
+        Drop of the penalised masked risk, the criterion of the fit, as a share of the masked risk of the base value alone.
+    variance_shares : ndarray of shape (n_ranked,), float64
+        Rise of R² at the full coalition on the fitted rows.
+    masked_risks : ndarray of shape (n_ranked,), float64
+        Cross-validated masked risk with this and all earlier terms, as a share of that of the base value alone; NaN where
+        nothing could be held out.
+    r2 : ndarray of shape (n_ranked,), float64
+        Cross-validated R² at the full coalition, likewise.
+    """
+
+    order: NDArray[np.int64]
+    presence: tuple[PresenceSet, ...]
+    gains: NDArray[np.float64]
+    variance_shares: NDArray[np.float64]
+    masked_risks: NDArray[np.float64]
+    r2: NDArray[np.float64]
+
+
+def rank_terms(record: "FitRecord", n_terms: int | None = None, presence: bool = False) -> Ranking:
+    """Rank the terms of a fit at its penalty strengths.
+
+    A term comes after all terms of fewer columns that it contains. Where some of these are missing, the whole bundle competes
+    with its joint gain a term: a product of two columns without effects of their own is found.
+
+    With ``presence`` the part of a term under each presence set is ranked by itself, after what the term tells once its own
+    players are present.
+
+    Of a fit with more than 6 500 unknowns the finest parts under larger presence sets are left out of all this.
+
+    Parameters
+    ----------
+    record : FitRecord
+    n_terms : int, optional
+        Stop after so many (and the bundle that is being added).
+    presence : bool
+
+    Raises
+    ------
+    TooLargeError
+        If more than 6 500 functions are left even so; nothing was allocated.
+    """
+    functions, total = record.result.solved.functions, record.result.total
+    whole_problem = record.result.solved.problem
+    problem = restrict(whole_problem, choose_unknowns(whole_problem, functions, MAX_DENSE))
+    if len(problem) > MAX_DENSE:
+        raise TooLargeError(
+            f"ranking factorises the normal equations, {len(problem)} unknowns at least; it stops at {MAX_DENSE}: "
+            "fit with fewer interactions (interactions=50)"
+        )
+    if not len(problem):
+        return Ranking(np.empty(0, dtype=np.int64), (), *np.empty((4, 0)))
+    penalty = record.result.chosen.strengths.penalise(functions)
+    variance = total.output_scatter / total.weight
+    is_live = variance > 0
+    scale = np.divide(1.0, variance, out=np.zeros_like(variance), where=is_live) / max(int(is_live.sum()), 1)
+    with _limit_threads(len(problem)):
+        whole = total.around(total)
+        target = problem.weigh_target(whole[1]) * np.sqrt(scale)
+        terms = (_find_parts if presence else _find_terms)(problem, functions)
+        order = _order_terms(_Elimination(_assemble(problem, whole[0], penalty), target, terms), n_terms)
+        path = _Path(problem, penalty, [terms[term].every for term in order])
+        gains, _, full = path.follow(whole[:2], whole, scale)
+        held_out = np.zeros((2, len(order)))
+        for share, train, test in _split(record):
+            held_out += share * np.stack(path.follow(train, test, scale)[1:])
+    if not held_out.any():
+        held_out[:] = np.nan  # a single fold
+    ranked = [terms[each] for each in order]
+    return Ranking(
+        np.array([each.number for each in ranked], dtype=np.int64),
+        tuple(problem.presence_sets[problem.presence[each.every[0]]] for each in ranked) if presence else (),
+        gains,
+        -np.diff(full, prepend=float(is_live.any())),
+        held_out[0],
+        1.0 - held_out[1],
+    )
+
+
+class _Term(NamedTuple):
+    """A term, or the part of one under a presence set.
+
+    Attributes
+    ----------
+    number : int
+        Position of its value set.
+    own, every : ndarray, int64
+        Positions of its unknowns: those that are in a bundle with others, and every one (a slice).
+    needs : list of int
+        Positions of what comes before it, and its own.
+    depth : tuple of int
+        What sorts a bundle: columns, and whether the presence set is a larger one.
+    """
+
+    number: int
+    own: NDArray[np.int64]
+    every: NDArray[np.int64]
+    needs: list[int]
+    depth: tuple[int, int]
+
+
+def _find_terms(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term]:
+    """Terms whole; in a bundle with others they count under their own players alone."""
+    value_sets = functions.value_sets
+    position = {values: term for term, values in enumerate(value_sets)}
+    needs = [[position[part] for part in close_downwards([values]) if part in position] for values in value_sets]
+    return [
+        _Term(number, each[~problem.is_extra[each]], each, needs[number], (len(value_sets[number]), 0))
+        for number, each in enumerate(_find_places(problem, functions))
+    ]
+
+
+def _find_parts(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term]:
+    """The parts of terms, one for each presence set, those under a term's own players first."""
+    found: list[_Term] = []
+    own: dict[ValueSet, int] = {}
+    for number, (values, places) in enumerate(zip(functions.value_sets, _find_places(problem, functions), strict=True)):
+        for part in np.split(places, np.flatnonzero(np.diff(problem.presence[places])) + 1):
+            is_extra = bool(problem.is_extra[part[0]])
+            if not is_extra:
+                own[values] = len(found)
+            found.append(_Term(number, part, part, [], (len(values), int(is_extra))))
+    for place, term in enumerate(found):
+        before = [own[each] for each in close_downwards([functions.value_sets[term.number]]) if each in own]
+        term.needs.extend([*before, place] if term.depth[1] else before)
+    return found
+
+
+def _find_places(problem: MaskedProblem, functions: ValueFunctions) -> list[NDArray[np.int64]]:
+    """Positions of each value set's unknowns."""
+    starts = np.searchsorted(functions.owners[problem.functions], np.arange(len(functions.value_sets) + 1))
+    return [np.arange(*span) for span in pairwise(starts)]
+
+
+def _assemble(problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float64]:
+    matrix = problem.assemble(gram, penalty)
+    matrix.flat[:: len(matrix) + 1] *= 1.0 + _JITTER
+    return matrix.T  # symmetric: in the order of memory that BLAS works in place
+
+
+def _split(record: "FitRecord") -> Iterator[tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]], _Moments]]:
+    """Share, training and held-out moments of the folds that the fit was judged by, one at a time."""
+    functions, total = record.result.solved.functions, record.result.total
+    folds = assign_folds(record.encoded, record.outputs, record.weights, N_FOLDS)
+    for rows, weights in folds if len(folds) > 1 else []:
+        encoded = Encoded(record.encoded.cells[rows], record.encoded.offsets[rows])
+        fold = accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
+        train = total - fold
+        test = fold.around(train)
+        yield fold.weight / total.weight, (train.scatter / train.weight, train.cross / train.weight), test
+
+
+class _Elimination:
+    """The normal equations of the terms not yet in, given those that are: a Cholesky factorisation by blocks, in any order.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_unknowns, n_unknowns), float64, Fortran order
+        Used up; its lower triangle is kept current.
+    target : ndarray of shape (n_unknowns, n_outputs), float64
+    terms : list of _Term
+    """
+
+    def __init__(self, matrix: NDArray[np.float64], target: NDArray[np.float64], terms: list[_Term]) -> None:
+        self.matrix, self.target, self.terms = matrix, target.copy(), terms
+
+    def compute_gains(self, bundles: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Drop of the risk by each bundle of terms, added together; bundles of equal size are worked at once.
+
+        Of a bundle of several the unknowns under their own players alone count, or there would be too many at a time.
+        """
+        places = [self._find(bundle) for bundle in bundles]
+        sizes = np.array([len(each) for each in places])
+        gains = np.zeros(len(bundles))
+        for size in np.unique(sizes):
+            alike = np.flatnonzero(sizes == size)
+            for part in np.array_split(alike, -(-len(alike) * size**2 // _STACK_NUMBERS)):
+                where = np.stack([places[bundle] for bundle in part])
+                factors = np.linalg.cholesky(self.matrix[where[:, :, None], where[:, None, :]])  # reads lower triangles
+                gains[part] = (np.linalg.solve(factors, self.target[where]) ** 2).sum(axis=(1, 2))
+        return gains
+
+    def _find(self, bundle: Sequence[int]) -> NDArray[np.int64]:
+        if len(bundle) == 1:
+            return self.terms[bundle[0]].every
+        return np.sort(np.concatenate([self.terms[term].own for term in bundle]))
+
+    def eliminate(self, term: int) -> None:
+        """Take a term in: the others are now given it."""
+        start, stop = self.terms[term].every[[0, -1]] + [0, 1]
+        rows = np.hstack([self.matrix[start:stop, :stop], self.matrix[stop:, start:stop].T])
+        factor = cholesky(rows[:, start:stop], lower=True, check_finite=False)
+        spread = solve_triangular(factor, rows, lower=True, check_finite=False)
+        self.target -= spread.T @ solve_triangular(factor, self.target[start:stop], lower=True, check_finite=False)
+        dsyrk(-1.0, spread, beta=1.0, c=self.matrix, trans=1, lower=1, overwrite_c=1)
+        # What is left of the term itself is rounding, and must not come back.
+        self.matrix[start:stop, :stop] = 0.0
+        self.matrix[stop:, start:stop] = 0.0
+
+
+def _order_terms(elimination: _Elimination, n_terms: int | None) -> NDArray[np.int64]:
+    """Greedily the bundle of largest gain a term, its smaller terms first."""
+    terms = elimination.terms
+    order: list[int] = []
+    is_in = np.zeros(len(terms), dtype=bool)
+    n_terms = len(terms) if n_terms is None else min(n_terms, len(terms))
+    while len(order) < n_terms:
+        bundles = [[part for part in terms[term].needs if not is_in[part]] for term in np.flatnonzero(~is_in)]
+        best = bundles[int(np.argmax(elimination.compute_gains(bundles) / [len(bundle) for bundle in bundles]))]
+        own = dict(zip(best, elimination.compute_gains([[term] for term in best]), strict=True))
+        for term in sorted(best, key=lambda term: (terms[term].depth, -own[term])):
+            elimination.eliminate(term)
+            order.append(term)
+            is_in[term] = True
+    return np.array(order, dtype=np.int64)
+
+
+class _Path:
+    """Models of the first one, two, … ranked terms, solved and judged together.
+
+    With the unknowns in the order of the ranking, every one of them has a leading block of a single Cholesky factor.
+
+    Parameters
+    ----------
+    problem : MaskedProblem
+    penalty : Penalty
+    places : list of ndarray
+        Positions of each ranked term's unknowns.
+    """
+
+    def __init__(self, problem: MaskedProblem, penalty: Penalty, places: list[NDArray[np.int64]]) -> None:
+        ranked = np.concatenate([*places, np.empty(0, dtype=np.int64)])
+        self.problem = restrict(problem, ranked)
+        self.penalty = penalty
+        self.stops = np.cumsum([len(each) for each in places], dtype=np.int64)
+
+    def follow(
+        self, train: tuple[NDArray[np.float64], NDArray[np.float64]], test: _Moments, scale: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Gains on the training moments, and masked and full-coalition risks on the test moments; each (n_ranked,), shares.
+
+        Parameters
+        ----------
+        train : ``G`` and ``r``
+        test : ``G``, ``r`` and ``E (f - φ_∅)²`` about the training means
+        scale : ndarray of shape (n_outputs,), float64
+            What makes an output's risk its share of the mean over outputs.
+        """
+        factor = cholesky(_assemble(self.problem, train[0], self.penalty), lower=True, overwrite_a=True, check_finite=False)
+        forward = solve_triangular(factor, self.problem.weigh_target(train[1]), lower=True, check_finite=False)
+        explained = np.cumsum(forward**2 @ scale)[self.stops - 1] / self.problem.total_mass
+        is_in = np.arange(len(forward))[:, None] < self.stops  # (n_unknowns, n_ranked)
+        steps = [np.where(is_in, forward[:, [output]], 0.0) for output in range(len(scale))]
+        solutions = [solve_triangular(factor, step, lower=True, trans=1, check_finite=False) for step in steps]
+        del factor
+        return np.diff(explained, prepend=0.0), *self._judge(solutions, test, scale)
+
+    def _judge(
+        self, solutions: list[NDArray[np.float64]], test: _Moments, scale: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """As :func:`instashap.masked.solve.compute_masked_risk`, by dense products: there are many solutions."""
+        gram, cross, variance = test
+        matrix = self.problem.assemble(gram, Penalty(np.zeros(self.problem.n_functions)))
+        masked, full = np.zeros(len(self.stops)), np.zeros(len(self.stops))
+        for output, solution in enumerate(solutions):
+            linear = cross[:, [output]]
+            drop = (solution * (2 * self.problem.weigh_target(linear) - matrix @ solution)).sum(axis=0)
+            masked += scale[output] * (variance[output] - drop / self.problem.total_mass)
+            merged = self.problem.merge(solution)
+            full += scale[output] * (variance[output] - (merged * (2 * linear - gram @ merged)).sum(axis=0))
+        return masked, full

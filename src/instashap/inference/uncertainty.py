@@ -1,0 +1,296 @@
+"""The delete-a-group jackknife: groups of rows are left out by subtracting their moments, and the fit is solved again.
+
+Functions, presence sets and penalty strengths stay as they were chosen: what is measured is how the fitted projection
+depends on which rows happened to be drawn.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from .._errors import TooLargeError
+from .._status import warn_unless_converged
+from ..linear.conjugate_gradients import conjugate_gradients
+from ..masked.design import ValueFunctions
+from ..masked.expand import expand_deviations
+from ..masked.moments import (
+    Fold,
+    Moments,
+    accumulate_moments,
+    count_copies,
+    hash_outputs,
+    hash_ranks,
+    hash_rows,
+    mix,
+    take_census,
+)
+from ..masked.restrict import choose_unknowns, restrict
+from ..masked.select import _limit_threads
+from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem
+from ..model.deviations import Deviations
+from ..table.encoding import Encoded
+
+if TYPE_CHECKING:
+    from ..masked.fitter import FitRecord
+
+# Errors then have 19 degrees of freedom, themselves known to about a sixth; more groups cost as many more solves.
+N_GROUPS = 20
+# Bytes the deviations of a fit may take.
+MAX_BYTES = 100_000_000
+# Unknowns up to which a factor in single precision is made: 1.3 GB, half a minute on two cores. Weaker preconditioners
+# (blocks of functions, or a factor of the 6 500 leading unknowns) need hundreds of steps for each group.
+MAX_FACTORED = 18_000
+_BLOCK_COLUMNS = 256
+# Numbers in the Gram matrices held at once: 512 MB, about what the fit itself holds.
+_BATCH_NUMBERS = 2**26
+# Residual of the replicates' changes, relative to their right-hand sides: errors then have four digits or five.
+_TOLERANCE = 1e-5
+# … or, of problems whose matrix the fit did not form, two or three: an error of 20 groups is itself known to a sixth.
+_LARGE_TOLERANCE = 1e-3
+# … and from where a user should know that they have not.
+_POOR_RESIDUAL = 1e-2
+# Outputs closer than this share of their range count as equal: a black box may round one row in two ways.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Fits that each leave out one group of rows.
+
+    Attributes
+    ----------
+    changes : ndarray of shape (n_groups, n_unknowns, n_outputs), float64
+        What leaving a group out adds to the coefficients.
+    means : ndarray of shape (n_groups, n_functions), float64
+        Means of the value functions without the group: where the replicate centres them.
+    output_means : ndarray of shape (n_groups, n_outputs), float64
+    shares : ndarray of shape (n_groups,), float64
+        Share of the total weight that is left out.
+    """
+
+    changes: NDArray[np.float64]
+    means: NDArray[np.float64]
+    output_means: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+
+def compute_deviations(record: "FitRecord") -> Deviations:
+    """Jackknife of a fit, as tables from which standard errors are looked up.
+
+    Raises
+    ------
+    TooLargeError
+        If the tables would take more than 100 MB; nothing was allocated.
+    ValueError
+        If the rows do not make two groups.
+    """
+    solved, total = record.result.solved, record.result.total
+    problem, functions = solved.problem, solved.functions
+    _check_size(problem, functions, record.outputs.shape[1])
+    replicates = compute_replicates(record)
+    contrast = compute_contrast(replicates.shares)
+    centres = replicates.means - total.means
+
+    def contrast_outputs(replicas: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Deviations, those of one output side by side: (n_groups, …, n_outputs) to (…, n_outputs · n_groups)."""
+        deviations = np.moveaxis(np.tensordot(contrast, replicas, axes=1), 0, -1)
+        return deviations.reshape(*deviations.shape[:-2], replicas.shape[-1] * len(contrast))
+
+    changes = contrast_outputs(replicates.changes)
+    coefficients = solved.solution.coefficients + replicates.changes
+    shifts = contrast_outputs(-coefficients * centres[:, problem.functions, None])
+    base = contrast @ (replicates.output_means - total.output_means)
+    return expand_deviations(record.result.model, problem, functions, total.means, changes, shifts, base.T)
+
+
+def compute_contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrix that turns replicates into deviations whose squares sum to the jackknife variance.
+
+    With ``h_g = 1 / share_g`` and pseudo-values ``h_g θ - (h_g - 1) θ_g`` the variance is
+    ``1/G sum_g (pseudo_g - mean)² / (h_g - 1)``, where the mean is ``G θ - sum_g (1 - 1/h_g) θ_g`` (Busing, Meijer and van der
+    Leeden 1999, Eq. 11; with equal groups ``(G - 1)/G sum_g (θ_g - mean θ)²``). Written for ``θ_g - θ`` the full-data ``θ``
+    cancels.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_groups,), float64
+        Share of the weight in each group; sums to one.
+
+    Returns
+    -------
+    ndarray of shape (n_groups, n_groups), float64
+
+    Examples
+    --------
+    >>> deviations = compute_contrast(np.full(4, 0.25)) @ np.array([1.0, 2.0, 3.0, 2.0])
+    >>> round(float(deviations @ deviations), 12)  # 3/4 of 1 + 0 + 1 + 0
+    1.5
+    """
+    n_groups = len(shares)
+    rest = 1.0 / shares - 1.0
+    return np.asarray(((1.0 - shares) - np.diag(rest)) / np.sqrt(n_groups * rest)[:, None])
+
+
+def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replicates:
+    """Refit without each group, from the solution of all rows, with its factor as preconditioner.
+
+    The Gram matrices of a few groups are in memory at a time: their solves share the passes over the factor. Of a fit with
+    more than 18 000 unknowns the finest parts under larger presence sets are left out, also of the fit the replicates are
+    compared with.
+    """
+    solved, total = record.result.solved, record.result.total
+    groups = assign_groups(record.encoded, record.outputs, record.weights, n_groups)
+    size = int(np.clip(_BATCH_NUMBERS // max(len(solved.functions), 1) ** 2, 1, len(groups)))
+    kept = choose_unknowns(solved.problem, solved.functions, MAX_FACTORED)
+    problem = restrict(solved.problem, kept)
+    penalty = record.result.chosen.strengths.penalise(solved.functions)
+    parts: list[tuple[NDArray[np.float64], ...]] = []
+    with _limit_threads(len(problem)):
+        whole = _solve_whole(problem, total, penalty, solved.solution.coefficients[kept])
+        for start in range(0, len(groups), size):
+            trains = [total - _describe(record, group) for group in groups[start : start + size]]
+            found = zip(_solve_changes(problem, trains, penalty, whole), trains, strict=True)
+            parts += [(change, train.means, train.output_means) for change, train in found]
+    kept_changes, means, output_means = (np.stack(each) for each in zip(*parts, strict=True))
+    changes = np.zeros((len(groups), *solved.solution.coefficients.shape))
+    changes[:, kept] = kept_changes
+    weights = np.array([group_weights.sum() for _, group_weights in groups])
+    return Replicates(changes, means, output_means, weights / weights.sum())
+
+
+def _describe(record: "FitRecord", group: Fold) -> Moments:
+    rows, weights = group
+    encoded = Encoded(record.encoded.cells[rows], record.encoded.offsets[rows])
+    functions = record.result.solved.functions
+    return accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
+
+
+def _solve_whole(problem: MaskedProblem, total: Moments, penalty: Penalty, start: NDArray[np.float64]) -> Solution:
+    """The solution of all rows, and a factor of its matrix: in single precision where the fit itself formed none."""
+    gram, cross, _ = total.around(total)
+    if len(problem) <= MAX_DENSE:
+        return solve_problem(problem, gram, cross, penalty)
+    precondition = _factorise_single(problem, gram, penalty)
+    target = problem.weigh_target(cross)
+    coefficients, status = conjugate_gradients(
+        lambda each: problem.multiply(gram, penalty, each), precondition, target, tolerance=_TOLERANCE, start=start
+    )
+    return Solution(coefficients, status.residual, precondition, status)
+
+
+def _factorise_single(
+    problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Cholesky factor as a preconditioner; half the memory and time of double precision, and about as few steps."""
+    for jitter in (0.0, 1e-6, 1e-5, 1e-4):  # single precision resolves about 1e-7
+        matrix = _assemble_single(problem, gram, penalty)
+        np.fill_diagonal(matrix, matrix.diagonal() * np.float32(1 + jitter))
+        try:
+            factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        except LinAlgError:
+            continue
+        return lambda target: cho_solve(factor, target.astype(np.float32), check_finite=False).astype(np.float64)
+    raise LinAlgError("the normal equations are not positive definite; raise the smoothness strengths")
+
+
+def _assemble_single(problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float32]:
+    """Lower triangle of the matrix of the normal equations, some columns at a time."""
+    n_unknowns = len(problem)
+    matrix = np.empty((n_unknowns, n_unknowns), dtype=np.float32, order="F")
+    penalised, masses = (each.astype(np.float32) for each in (gram + np.diag(penalty.functions), problem.union_masses))
+    for start in range(0, n_unknowns, _BLOCK_COLUMNS):
+        columns = slice(start, start + _BLOCK_COLUMNS)
+        block = penalised[problem.functions[columns]][:, problem.functions[start:]]
+        block *= masses[problem.presence[columns]][:, problem.presence[start:]]
+        matrix[start:, columns] = block.T
+    np.fill_diagonal(matrix, matrix.diagonal() + problem.weigh_extra(penalty))
+    return matrix
+
+
+def _solve_changes(
+    problem: MaskedProblem, trains: list[Moments], penalty: Penalty, whole: Solution
+) -> list[NDArray[np.float64]]:
+    """What each group's absence adds to the coefficients; conjugate gradients in step. The trains' scatters are used up."""
+    grams = [np.divide(train.scatter, train.weight, out=train.scatter) for train in trains]
+
+    def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        parts = np.split(coefficients, len(grams), axis=1)
+        return np.hstack([problem.multiply(gram, penalty, part) for gram, part in zip(grams, parts, strict=True)])
+
+    target = np.hstack([problem.weigh_target(train.cross / train.weight) for train in trains])
+    target -= multiply(np.tile(whole.coefficients, len(grams)))
+    tolerance = _TOLERANCE if len(problem) <= MAX_DENSE else _LARGE_TOLERANCE
+    changes, status = conjugate_gradients(multiply, whole.precondition, target, tolerance=tolerance)
+    residual = float(np.linalg.norm(target - multiply(changes))) / max(float(np.linalg.norm(target)), 1e-300)
+    ended = replace(status, residual=residual).accept(_POOR_RESIDUAL)
+    warn_unless_converged(ended.name("the refits behind the standard errors", ADVICE))
+    return np.split(changes, len(grams), axis=1)
+
+
+def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_groups: int) -> list[Fold]:
+    """Rows and weights of each group to leave out: a random partition of the rows that depends on their values alone.
+
+    Rows count as drawn independently, and a weight of w as w of them. Different rows are dealt out by a hash of their values.
+    Copies of one row (same values, same outputs) cannot be told apart, and must not stay together either: leaving all of
+    them out at once would overstate the variance as many times as there are copies. So their number in each group is drawn
+    from the multinomial law, which is how copies fall if each is dealt out by itself; the draw has a fixed seed and goes by the
+    order of the hashes. Weights that are not all whole numbers are no counts, and where every row of a table was copied
+    (:class:`RowCensus`) the copies are no rows of their own: these stay whole. The order of the rows never matters, that of the
+    columns only where rows with the same values in other columns have the same outputs and as many copies.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two groups have rows.
+    """
+    symmetric = hash_ranks(encoded, weights)
+    _, placed = hash_rows(encoded)
+    measured = hash_outputs(_round_outputs(outputs))
+    _, first, owner = np.unique(mix(placed ^ measured), return_index=True, return_inverse=True)
+    counts = np.bincount(owner.reshape(-1), weights=weights)
+    # Rows that differ only in the order of their values have one hash; these are numbered, by what else tells them apart.
+    keys = mix(symmetric ^ measured)[first]
+    order = np.lexsort((placed[first], counts, keys))
+    first, counts, keys = first[order], counts[order], keys[order]
+    numbers = np.arange(len(keys)) - np.searchsorted(keys, keys)
+    dealt = (mix(keys + np.uint64(0x9E3779B97F4A7C15) * numbers.astype(np.uint64)) % np.uint64(n_groups)).astype(np.int64)
+    whole = np.bincount(owner.reshape(-1), weights=count_copies(weights)).astype(np.int64)[order]
+    if take_census(encoded, weights).is_copied:
+        whole[:] = 1
+    single, several = np.flatnonzero(whole < 2), np.flatnonzero(whole >= 2)
+    drawn = np.random.default_rng(0).multinomial(whole[several], np.full(n_groups, 1 / n_groups))
+    groups = []
+    for group in range(n_groups):
+        own, shared = single[dealt[single] == group], drawn[:, group] > 0
+        members = np.concatenate([own, several[shared]])
+        if len(members):
+            shares = (drawn[shared, group] / whole[several[shared]]) * counts[several[shared]]
+            groups.append((first[members], np.concatenate([counts[own], shares])))
+    if len(groups) < 2:
+        raise ValueError(
+            f"standard errors compare fits without some of the rows, and the fit has {len(weights)} row(s) of total weight "
+            f"{weights.sum():g} that make {len(groups)} group; fit on more rows"
+        )
+    return groups
+
+
+def _round_outputs(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Outputs in steps of a billionth of their range."""
+    steps = _ROUNDING * np.ptp(outputs, axis=0)
+    return np.asarray(np.rint(np.divide(outputs, steps, out=np.zeros_like(outputs), where=steps > 0)))
+
+
+def _check_size(problem: MaskedProblem, functions: ValueFunctions, n_outputs: int) -> None:
+    nodes = [
+        np.prod([functions.axes[len(values), column].basis.n_functions for column in values]) for values in functions.value_sets
+    ]
+    n_bytes = 4.0 * n_outputs * N_GROUPS * (sum(nodes) + len(problem))
+    if n_bytes > MAX_BYTES:
+        raise TooLargeError(
+            f"standard errors of {len(functions.value_sets)} terms and {n_outputs} outputs would take {n_bytes / 1e6:.0f} MB, "
+            f"more than {MAX_BYTES / 1e6:.0f}; fit fewer outputs at a time, or fewer interactions"
+        )

@@ -1,0 +1,1 @@
+"""Linear algebra: one algorithm a file, no knowledge of games."""

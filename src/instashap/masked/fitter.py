@@ -1,0 +1,181 @@
+"""Fitters: encoded rows and outputs to an additive model."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._status import Status, warn_unless_converged
+from ..model.additive_model import AdditiveModel
+from ..table.bases import LearntColumn
+from ..table.encoding import Encoded
+from .expand import expand_solution
+from .fallback import fall_back
+from .moments import Moments
+from .search import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
+from .select import Judge, Judgement, Solved, Strengths
+
+
+class Fitter(Protocol):
+    """What every fitter does; the laws of the tests run over all that :mod:`instashap.fits.registry` names."""
+
+    def fit(
+        self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
+    ) -> "FitResult":
+        """Fit the conditional game of ``outputs`` under a mask law."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted model and how it was chosen.
+
+    Attributes
+    ----------
+    model : AdditiveModel
+    judgements : tuple of Judgement
+        Every candidate tried, in order.
+    chosen : Judgement
+    solved : Solved
+        The chosen candidate's unknowns, value functions and coefficients.
+    total : Moments
+        Of the value functions, over all rows.
+    n_folds : int
+        Into how many folds the rows fell that the candidates were judged by.
+    note : str
+        What a user should know about the choice; empty if nothing.
+    mains : FitResult or None
+        The best main effects that were found on the way to a model of a higher order.
+    """
+
+    model: AdditiveModel
+    judgements: tuple[Judgement, ...]
+    chosen: Judgement
+    solved: Solved = field(repr=False)
+    total: Moments = field(repr=False)
+    n_folds: int = N_FOLDS
+    note: str = ""
+    mains: "FitResult | None" = field(default=None, repr=False)
+
+    @property
+    def gradient(self) -> float:
+        """Largest residual of the normal equations relative to their right-hand side (0 at the optimum)."""
+        return self.solved.solution.gradient
+
+    @property
+    def status(self) -> Status:
+        """Of the solve that the model comes from."""
+        return self.solved.solution.status
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What a fit has seen; kept in memory for what is computed on demand (standard errors, gains of terms, audits), not saved.
+
+    Attributes
+    ----------
+    encoded : Encoded
+    outputs : ndarray of shape (n_rows, n_outputs), float64
+    weights : ndarray of shape (n_rows,), float64
+    columns : tuple of LearntColumn
+    players : tuple of int
+        Player of each column.
+    size_law : ndarray of shape (n_players + 1,), float64
+    result : FitResult
+    index : Index or None
+        Row labels of a pandas table.
+    """
+
+    encoded: Encoded
+    outputs: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    columns: tuple[LearntColumn, ...]
+    players: tuple[int, ...]
+    size_law: NDArray[np.float64]
+    result: FitResult
+    index: Any = None
+
+
+@dataclass(frozen=True)
+class ClosedFormFitter:
+    """The masked additive model in closed form (InstaSHAP Eq. 20, with the mask expectation taken exactly).
+
+    Parameters
+    ----------
+    columns : tuple of LearntColumn
+    players : tuple of int
+        Player of each column.
+    order : int
+        The most columns a shape function may read, 1 to 3.
+    presence_order : int or "auto"
+        The most players a presence set may hold; "auto" tries up to 4 and keeps what lowers the held-out risk. Above
+        10 features sets of four, above 20 most sets of three are tied: any others count alike; above 50 sets of three at most.
+    interactions : "auto", "all", int, or list of column tuples
+    smoothness : Strengths or None
+        Fixed penalty strengths: nothing is chosen then, the model has exactly the orders asked for ("auto" presence means
+        ``order``) at the given resolution, and the fit is linear in the outputs.
+    resolution : int
+        With fixed ``smoothness``: largest product of ranks in a pair.
+    progress : callable or None
+        Told the share done (0 to 1) and what is going on.
+    """
+
+    columns: tuple[LearntColumn, ...]
+    players: tuple[int, ...]
+    order: int = 2
+    presence_order: int | str = "auto"
+    interactions: Any = "auto"
+    smoothness: Strengths | None = None
+    resolution: int = PAIR_RESOLUTIONS[1]
+    progress: Callable[[float, str], None] | None = None
+
+    def fit(
+        self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
+    ) -> FitResult:
+        """See :class:`Fitter`.
+
+        Parameters
+        ----------
+        encoded : Encoded
+        outputs : ndarray of shape (n_rows, n_outputs), float64
+        weights : ndarray of shape (n_rows,), float64
+            Above zero.
+        size_law : ndarray of shape (n_players + 1,), float64
+        """
+        search, note = Search(self, encoded, outputs, weights, size_law), ""
+        mains: tuple[Judge, Judgement, Solved] | None = None
+        if self.smoothness is not None:
+            functions = search.make_functions(search.list_value_sets(), self.resolution)
+            search.fit_as_told(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})
+        else:
+            search.fit_main_effects()
+            mains = search.best
+            if self.order > 1:
+                search.fit_interactions()
+            search.climb_presence()
+            if self.order > 1:
+                search.reconsider_main_effects()
+            note = fall_back(search)
+        result = replace(finish_search(search, self.columns), note=note)
+        if result.chosen.candidate.order > 1 and mains is not None:
+            return replace(result, mains=_expand(search, mains, self.columns))
+        return result
+
+
+def _expand(search: Search, found: tuple[Judge, Judgement, Solved], columns: tuple[LearntColumn, ...]) -> FitResult:
+    """The model of a candidate."""
+    judge, chosen, solved = found
+    solution, total = judge.polish(chosen, solved)
+    model = expand_solution(solved.problem, solved.functions, solution, total, columns, search.n_players)
+    tried = tuple(search.judgements[: search.judgements.index(chosen) + 1])
+    return FitResult(model, tried, chosen, replace(solved, solution=solution), total, search.n_folds)
+
+
+def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResult:
+    """The model of a search's best candidate, solved to full accuracy; warns if its normal equations do not hold well."""
+    chosen, solved, total = search.finish()
+    warn_unless_converged(solved.solution.status)
+    model = expand_solution(solved.problem, solved.functions, solved.solution, total, columns, search.n_players)
+    search.report(1.0, "done")
+    return FitResult(model, tuple(search.judgements), chosen, solved, total, search.n_folds)

@@ -1,0 +1,461 @@
+"""The search for a fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import combinations
+from math import comb
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import TooLargeError
+from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards, players_of
+from ..table.bases import LEVELS_PER_TABLE, LearntColumn
+from ..table.encoding import Encoded
+from .choose import prefer_simplest
+from .design import Axes, ValueFunctions, make_value_functions
+from .few_rows import MIN_FUNCTIONS, FoldRows
+from .moments import Moments, accumulate_moments, assign_folds, find_varying, take_census
+from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
+from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
+from .select import Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
+from .solve import MAX_DENSE
+
+N_FOLDS = 5
+# Functions of one column's main effect, and of its side of a pair or a triple.
+AXIS_LIMITS = (20, 24, 8)
+# … but of a number column never fewer than these, however many columns share the unknowns: less than the straight line, the
+# parabola and a step only where so many functions in all would be too many.
+MIN_AXIS = 3
+# Levels of a category or code: a main effect tells all kept ones apart.
+LEVEL_LIMITS = (LEVELS_PER_TABLE, 24, 8)
+# Largest product of ranks tried for pairs, coarse to fine; triples stay coarse.
+PAIR_RESOLUTIONS = (4, 8, 24, 72)
+TRIPLE_RESOLUTION = 4
+# Ranks repeated under larger presence sets, narrow to wide.
+EXTRA_RANKS = ((2, 1, 1), (6, 2, 1), (12, 8, 1), (24, 24, 1))
+# Share of the risk a width must save for the next one to be tried.
+WORTHWHILE = 1e-3
+# Unknowns a distinct row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the
+# minimum, and no more than take a second a solution.
+UNKNOWNS_PER_ROW = 1.5
+MIN_UNKNOWNS = 500
+# … but under larger presence sets never fewer than these: the few leading functions repeated there are smooth, and 500 rows
+# of a three-factor Gaussian gain from them (.84 → .95).
+MIN_PRESENCE_UNKNOWNS = 2000
+MAX_UNKNOWNS = 30_000
+# … times outputs: without a factorisation every output is a solution of its own.
+MAX_UNKNOWNS_ALL_OUTPUTS = 60_000
+# Shares of the unknowns for main effects, and of the rest for these under presence pairs; pairs get what is left.
+MAIN_SHARE = 0.25
+PRESENCE_SHARE = 1 / 3
+# Value functions a fit may have: their Gram, its five folds and splits then take 2 GB.
+MAX_FUNCTIONS = 4000
+# Unknowns up to which the parts under larger presence sets have their strength chosen: it matters where rows are few.
+MAX_TUNED_PRESENCE = 3000
+# Presence sets of one size, if all are taken: the triples of 20 players, the quadruples of 14. Beyond, so many of the best.
+MAX_PRESENCE_SETS = 1200
+N_BEST_PRESENCE_SETS = 600
+# Players up to which presence sets of several are tried where nobody asks for them: the matrix between all sets is written out.
+MAX_PLAYERS_PRESENCE = 1000
+# Players up to which quadruples are on offer where nobody asks for them: written out, or two players tied to any two others.
+MAX_PLAYERS_QUADRUPLES = 10
+MAX_PLAYERS_TIED_QUADRUPLES = 50
+
+
+class Wishes(Protocol):
+    """What a search reads of a fitter; see :class:`instashap.masked.fitter.ClosedFormFitter`."""
+
+    @property
+    def columns(self) -> tuple[LearntColumn, ...]: ...
+
+    @property
+    def players(self) -> tuple[int, ...]: ...
+
+    @property
+    def order(self) -> int: ...
+
+    @property
+    def presence_order(self) -> int | str: ...
+
+    @property
+    def interactions(self) -> Any: ...
+
+    @property
+    def progress(self) -> Callable[[float, str], None] | None: ...
+
+
+class Search:
+    """One fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
+
+    def __init__(
+        self,
+        fitter: Wishes,
+        encoded: Encoded,
+        outputs: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        size_law: NDArray[np.float64],
+        n_folds: int = N_FOLDS,
+    ) -> None:
+        self.fitter = fitter
+        self.n_folds = n_folds
+        self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
+        self.n_players = len(size_law) - 1
+        self.folds = assign_folds(encoded, outputs, weights, n_folds)
+        most = int(np.clip(MAX_UNKNOWNS_ALL_OUTPUTS / outputs.shape[1], MAX_DENSE, MAX_UNKNOWNS))
+        n_known = min(float(weights.sum()), take_census(encoded, weights).n_distinct)
+        self.budget = int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, most))
+        self.derivative = 3
+        self.judgements: list[Judgement] = []
+        self._axes: dict[tuple[int, int, int, int], AxisFunctions] = {}
+        self.best: tuple[Judge, Judgement, Solved]
+        self.main_effects: tuple[Judge, Judgement, Solved]
+        self._simplest: tuple[Judge, Judgement, Solved]
+        # A player of columns that do not vary changes nothing: no presence set holds it, no choice depends on it.
+        varying = np.flatnonzero(find_varying(encoded))
+        self.n_varying = max(len(varying), 1)
+        self.live_players = sorted({fitter.players[column] for column in varying})
+        self.presence_sets: dict[int, list[PresenceSet]] = {1: [(player,) for player in self.live_players]}
+
+    @property
+    def max_presence(self) -> int:
+        asked = self.fitter.presence_order
+        n_live = max(len(self.live_players), 1)
+        default = 4 if n_live <= MAX_PLAYERS_TIED_QUADRUPLES else 3
+        return min(n_live, max(default, self.fitter.order) if isinstance(asked, str) else asked)
+
+    @property
+    def min_presence(self) -> int:
+        asked = self.fitter.presence_order
+        return 1 if isinstance(asked, str) else min(asked, max(len(self.live_players), 1))
+
+    def fit_main_effects(self) -> None:
+        """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
+        main = Candidate(1, 1, {}, EXTRA_RANKS[0])
+        trials: dict[int, tuple[Judge, Judgement, Solved]] = {}
+        for derivative in (3, 2):
+            self.derivative = derivative
+            functions = self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1)
+            if trials and not functions.roughness.any():
+                break  # lines and levels alone: neither derivative penalises anything
+            judge = self._make_judge(functions)
+            trials[derivative] = judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
+        # A penalty on the third derivative leaves parabolas alone: the smoother of two curves that are as good.
+        self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
+        self.best = self.main_effects = trials[self.derivative]
+        self.report(0.2, "main effects")
+        self._simplest = self.best
+        if not self._may_enrich:
+            return
+        for presence in range(2, self.max_presence + 1):
+            self._offer_presence(presence)
+        if self.max_presence > 1:
+            self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
+        self._simplest = self.best
+
+    @property
+    def _may_enrich(self) -> bool:
+        """Whether presence sets of several players can be had beside the main effects."""
+        is_asked = not isinstance(self.fitter.presence_order, str)
+        n_own = len(self.main_effects[0].moments.functions)
+        is_small = n_own < max(self.budget, MIN_PRESENCE_UNKNOWNS) and self.n_players <= MAX_PLAYERS_PRESENCE
+        return self.max_presence > 1 and (is_asked or is_small)
+
+    def fit_as_told(self, strengths: Strengths, functions: ValueFunctions, resolution: Mapping[int, int]) -> None:
+        """One candidate, with nothing chosen: its functions up to a resolution, under every presence set of the order asked."""
+        presence = self.fitter.order if isinstance(self.fitter.presence_order, str) else self.fitter.presence_order
+        for size in range(2, min(presence, len(self.live_players)) + 1):
+            self.presence_sets[size] = list(combinations(self.live_players, size))
+        candidate = Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0])
+        judge = self._make_judge(functions)
+        self.best = judge, *self._judge(judge, candidate, strengths, ())
+
+    def list_value_sets(self) -> list[ValueSet]:
+        """Value sets where nothing is chosen: all up to the order, or those asked for with all parts of theirs."""
+        asked, columns = self.fitter.interactions, range(len(self.fitter.columns))
+        every = [each for size in range(1, self.fitter.order + 1) for each in combinations(columns, size)]
+        return close_downwards([*every[: len(columns)], *asked]) if isinstance(asked, list) else every
+
+    def fit_interactions(self) -> None:
+        """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
+        value_sets = self.choose_value_sets()
+        order = max(map(len, value_sets))
+        if order == 1:
+            return
+        presence = max(2, min(self.max_presence, order))
+        is_asked = self.fitter.interactions != "auto"
+        for step, resolution in enumerate(PAIR_RESOLUTIONS):
+            functions = self.make_functions(value_sets, resolution)
+            candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
+            is_free = step > 0 or not is_asked
+            if is_free and (len(functions) > MAX_FUNCTIONS or self._count_unknowns(functions, candidate) > self.budget):
+                break
+            judge = self._make_judge(functions)
+            if step == 0:
+                every = ("interaction", "roughness", "ridge")
+                attempt = self._insist if is_asked else self._try_within_budget
+                tried = attempt(judge, candidate, every)
+            else:
+                tried = self._try_within_budget(judge, candidate, ())
+            self.report(0.3 + 0.2 * step, f"interactions at resolution {resolution}")
+            if not tried:
+                break
+            if step == 1:
+                self._try_within_budget(judge, candidate, ("roughness", "ridge", "interaction"))
+        if self.fitter.order > 2 and not isinstance(self.fitter.interactions, list):
+            self._fit_triples(value_sets)
+
+    def _fit_triples(self, pairs: list[ValueSet]) -> None:
+        """Triples on top of the best model's pairs: all that are asked for, or as many as the unknowns allow."""
+        current = self.best[1].candidate
+        resolution = current.resolution.get(2, PAIR_RESOLUTIONS[0])
+        presence = min(max(3, current.presence_order), self.max_presence)
+        candidate = Candidate(3, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, current.extra_ranks)
+        n_spare = self.budget - self.best[1].n_unknowns
+        while triples := choose_triples(pairs, lambda: self._pair_scores, self.fitter.interactions, n_spare):
+            functions = self.make_functions([*pairs, *triples], resolution)
+            if self.fitter.interactions != "auto" or self._count_unknowns(functions, candidate) <= self.budget:
+                self._try(self._make_judge(functions), candidate, ("interaction",))
+                break
+            n_spare //= 2
+        self.report(0.8, "triples")
+
+    def fit_functions(self, functions: ValueFunctions) -> None:
+        """Value functions learnt outside the first fold in place of splines, judged by that fold.
+
+        Main effects come first, then terms of two and of three columns while these lower the risk.
+        """
+        judge = self._make_judge(functions, n_judged=1)
+        every = ("roughness", "ridge", "interaction", "roughness")
+        self._insist(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
+        is_asked = self.fitter.interactions != "auto"
+        for order in range(2, max(map(len, functions.value_sets)) + 1):
+            candidate = Candidate(order, min(self.max_presence, order), {}, EXTRA_RANKS[0])
+            if not (self._insist if is_asked else self._try)(judge, candidate, every) and not is_asked:
+                break
+
+    def enrich_presence(self) -> None:
+        """Larger presence sets, and more functions under them, for the best model so far."""
+        if not self._may_enrich:
+            return
+        judge, start, _ = self.best
+        self.budget = max(self.budget, MIN_PRESENCE_UNKNOWNS)
+        for presence in range(max(start.candidate.presence_order, 2), self.max_presence + 1):
+            if all(ANY in each for each in self.presence_sets.get(presence, ())):
+                break
+            # One width below what served under smaller sets, or what the unknowns allow.
+            level = max(EXTRA_RANKS.index(self.best[1].candidate.extra_ranks) - 1, 0)
+            ladder = [replace(start.candidate, presence_order=presence, extra_ranks=extra) for extra in EXTRA_RANKS]
+            while level > 0 and self._count_unknowns(judge.moments.functions, ladder[level]) > self.budget:
+                level -= 1
+            # Where not even all triples are on offer, the time is better spent on none of the wider.
+            for candidate in ladder[level:] if self._has_all_triples else ladder[:1]:
+                before = self.best[1]
+                if candidate == before.candidate:
+                    continue
+                is_better = self._try_within_budget(judge, candidate, ())
+                if not is_better or self.best[1].risk > before.risk * (1 - WORTHWHILE):
+                    break  # wider parts are not worth trying where narrower ones did not help
+            self.report(0.7 + 0.05 * presence, f"presence sets of {presence}")
+        best = self.best[1]
+        if best.candidate.presence_order > 1 and best.n_unknowns <= MAX_TUNED_PRESENCE:
+            self._try(self.best[0], best.candidate, ("presence",))
+
+    def tie_presence(self) -> None:
+        """Tied presence sets for the best model so far, where not all can be written out: as large as the unknowns allow."""
+        sizes = [size for size, sets in self.presence_sets.items() if any(ANY in each for each in sets)]
+        judge, best, _ = self.best
+        # Rows too few for tied sets beside the triples written out may have room for them in their place.
+        written = dict.fromkeys((best.candidate.presence_order, min(best.candidate.presence_order, 2)))
+        ladder = [
+            replace(best.candidate, presence_order=presence, written_order=each)
+            for presence in sorted(sizes, reverse=True)
+            for each in written
+        ]
+        for candidate in ladder:
+            if self._count_unknowns(judge.moments.functions, candidate) <= self.budget:
+                self._try(judge, candidate, ())
+                break
+        self.report(0.95, "tied presence sets")
+
+    def climb_presence(self) -> None:
+        """Larger presence sets, written out and tied, for the best model so far."""
+        self.enrich_presence()
+        self.tie_presence()
+
+    def reconsider_main_effects(self) -> None:
+        """Main effects under all presence sets there is room for, where interactions have left too little for theirs.
+
+        An order is judged at its own best: 101 columns of 3 000 rows have room for pairs, or for tied presence sets of main
+        effects, which lower the risk more.
+        """
+        judge, chosen, _ = richer = self.best
+        if self.fitter.interactions != "auto" or chosen.candidate.order == 1 or self._has_all_triples:
+            return
+        has_tied = any(ANY in each for sets in self.presence_sets.values() for each in sets)
+        widest = replace(chosen.candidate, presence_order=self.max_presence, written_order=2 if has_tied else None)
+        if self._count_unknowns(judge.moments.functions, widest) <= self.budget:
+            return
+        self.best = self._simplest
+        self.climb_presence()
+        if chosen.lowers_risk(self.best[1]):
+            self.best = richer
+
+    def finish(self) -> tuple[Judgement, Solved, Moments]:
+        """The best candidate, its solution to full accuracy, and the moments of all rows."""
+        judge, judgement, solved = self.best
+        solution, total = judge.polish(judgement, solved)
+        return judgement, replace(solved, solution=solution), total
+
+    def _try_within_budget(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+        return self._count_unknowns(judge.moments.functions, candidate) <= self.budget and self._try(judge, candidate, free)
+
+    def _count_unknowns(self, functions: ValueFunctions, candidate: Candidate) -> int:
+        kept = functions.select(candidate.keeps(functions))
+        return len(make_candidate_problem(candidate, kept, self.presence_sets, self.fitter.players, self.size_law))
+
+    def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+        """Judge a candidate; keep it if it is the best so far, or the first of the presence order asked for."""
+        before = self.best
+        is_better = self._insist(judge, candidate, free)
+        fulfils_request = candidate.presence_order >= self.min_presence > before[1].candidate.presence_order
+        if not (is_better or fulfils_request):
+            self.best = before
+        return is_better or fulfils_request
+
+    def _insist(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+        """Judge a candidate and keep it; whether it lowers the risk."""
+        _, best, solved = self.best
+        judgement, found = self._judge(judge, candidate, best.strengths, free, solved)
+        self.best = judge, judgement, found
+        return judgement.lowers_risk(best)
+
+    def _judge(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
+    ) -> tuple[Judgement, Solved]:
+        judgement, solved = judge.judge(candidate, start, free, near)
+        self.judgements.append(judgement)
+        return judgement, solved
+
+    def make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
+        """Products of axis functions, those of pairs up to a resolution."""
+        return make_value_functions(value_sets, self.learn_axes(value_sets), {2: resolution, 3: TRIPLE_RESOLUTION})
+
+    def learn_axes(self, value_sets: Sequence[ValueSet]) -> Axes:
+        """Axis functions of every column of some value sets."""
+        keys = sorted({(len(values), column) for values in value_sets for column in values})
+        for key in keys:
+            place = (*key, self.derivative, self.budget)
+            if place not in self._axes:
+                self._axes[place] = self._learn_axis(*key)
+        return {key: self._axes[*key, self.derivative, self.budget] for key in keys}
+
+    def _make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
+        """Fold moments of the functions; refuses, before allocating, what would not fit."""
+        if len(functions) > 2 * MAX_FUNCTIONS:
+            needed = 8.0 * len(functions) ** 2 * (2 * N_FOLDS + 2)
+            raise TooLargeError(
+                f"the fit would have {len(functions)} functions and need about {needed / 2**30:.0f} GiB; "
+                "ask for fewer interactions (interactions=50), order=1, or pass fewer columns"
+            )
+        folds = [
+            accumulate_moments(functions.evaluate, *self._take(rows), weights, len(functions)) for rows, weights in self.folds
+        ]
+        moments = FoldMoments.from_folds(functions, folds, n_judged, self._keep_rows(functions))
+        return Judge(moments, self.presence_sets, self.fitter.players, self.size_law)
+
+    def _keep_rows(self, functions: ValueFunctions) -> FoldRows | None:
+        """The functions' values, if there are more functions than twice the rows."""
+        if len(functions) < max(MIN_FUNCTIONS, 2 * len(self.outputs)):
+            return None
+        taken = [self._take(rows) for rows, _ in self.folds]
+        values = tuple(functions.evaluate(encoded) for encoded, _ in taken)
+        return FoldRows(values, tuple(outputs for _, outputs in taken), tuple(weights for _, weights in self.folds))
+
+    def _take(self, rows: NDArray[np.int64]) -> tuple[Encoded, NDArray[np.float64]]:
+        return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows]
+
+    def _learn_axis(self, size: int, column: int) -> AxisFunctions:
+        axis = self.fitter.columns[column].axes[size - 1]
+        moments = compute_local_moments(
+            axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
+        )
+        share = int(MAIN_SHARE * self.budget / self.n_varying)
+        least = int(np.clip(MAX_FUNCTIONS // self.n_varying, 1, MIN_AXIS))
+        limit = min(AXIS_LIMITS[size - 1], max(share, least)) if axis.roughness else LEVEL_LIMITS[size - 1]
+        return compute_axis_functions(axis, *moments, self.derivative, limit)
+
+    def _offer_presence(self, size: int) -> None:
+        """Presence sets of a size: all if there are few, else the best pairs and triples, and sets of any others tied.
+
+        Triples and quadruples of more than a few players are tied as well; quadruples are written out only where asked for.
+        """
+        n_most = MAX_PRESENCE_SETS
+        if size == 2:
+            n_spare = self.budget - len(self.main_effects[0].moments.functions)
+            n_most = min(max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1), MAX_PRESENCE_SETS)
+        n_live = len(self.live_players)
+        is_many = n_live > MAX_PLAYERS_QUADRUPLES
+        is_unasked = size > 3 and is_many and isinstance(self.fitter.presence_order, str)
+        is_written = comb(n_live, size) <= n_most and not is_unasked
+        offered: list[PresenceSet] = []
+        if is_written:
+            offered = list(combinations(self.live_players, size))
+        elif size == 2:
+            offered = self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
+        elif size == 3:
+            offered = find_triangles(self._rank_players(), N_BEST_PRESENCE_SETS)
+        if (size > 2 and is_many) or not (is_written or self._has_all_triples):
+            named = [each for each in self.presence_sets.get(min(size - 1, 2), ()) if ANY not in each]
+            offered += [(*[ANY] * (size - len(each)), *each) for each in named]
+        if offered:
+            self.presence_sets[size] = offered
+
+    @property
+    def _has_all_triples(self) -> bool:
+        """Whether every triple of players is on offer as a presence set; where not, tied sets are in their place."""
+        return comb(len(self.live_players), 3) <= MAX_PRESENCE_SETS
+
+    def _rank_players(self) -> list[PresenceSet]:
+        """Pairs of players, those whose columns interact or foretell each other most first."""
+        best: dict[PresenceSet, float] = {}
+        for pair, score in self._pair_scores.items():
+            presence = players_of(pair, self.fitter.players)
+            if len(presence) == 2:
+                best[presence] = max(score, best.get(presence, 0.0))
+        return sorted(best, key=lambda presence: (-best[presence], presence))
+
+    @cached_property
+    def _pair_scores(self) -> dict[ValueSet, float]:
+        judge, _, solved = self.main_effects
+        merged = solved.problem.merge(solved.solution.coefficients)
+        return score_pairs(judge.moments, merged, (self.encoded, self.outputs, self.weights))
+
+    def choose_value_sets(self) -> list[ValueSet]:
+        """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
+        functions = self.main_effects[0].moments.functions
+        live = [values[0] for values in functions.value_sets]
+        asked, n_columns = self.fitter.interactions, len(self.fitter.columns)
+        candidate = Candidate(2, 2, {2: PAIR_RESOLUTIONS[0]}, EXTRA_RANKS[0])
+        n_spare = min(self.budget, MAX_FUNCTIONS) - len(functions)
+        while True:
+            value_sets = choose_value_sets(n_columns, live, lambda: self._pair_scores, asked, n_spare)
+            count = self._count_unknowns(self.make_functions(value_sets, PAIR_RESOLUTIONS[0]), candidate)
+            if asked != "auto" or count <= self.budget or len(value_sets) <= n_columns + 1:
+                return value_sets
+            n_spare = int(0.8 * n_spare)  # pairs bring presence sets of their own: fewer of them
+
+    def choose_triples(self, pairs: list[ValueSet], n_most: int) -> list[ValueSet]:
+        """Triples on top of pairs: those asked for, or the best where nobody says how many."""
+        if self.fitter.order < 3 or isinstance(self.fitter.interactions, list):
+            return []
+        asked = self.fitter.interactions
+        if asked == "auto":
+            asked = n_most + sum(len(values) == 2 for values in pairs)
+        return choose_triples(pairs, lambda: self._pair_scores, asked, 0)
+
+    def report(self, share: float, what: str) -> None:
+        if self.fitter.progress is not None:
+            self.fitter.progress(share, what)

@@ -1,0 +1,159 @@
+"""Standard errors by look-up: tables of how a fitted model deviates when groups of rows are left out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..game.terms import PresenceSet, ValueSet, stands_for
+from ..table.encoding import Encoded
+from .additive_model import AdditiveModel
+from .lookup import Lookup, LookupTerm, make_lookup
+
+# Deviations held at once while errors are looked up: 8 MB.
+_BLOCK_NUMBERS = 2**20
+
+
+@dataclass(frozen=True)
+class ErrorLookup:
+    """Look-up of standard errors; stands wherever a :class:`instashap.model.lookup.Lookup` does.
+
+    Attributes
+    ----------
+    deviations : Lookup
+        Its outputs are deviations, those of one output side by side.
+    constants : ndarray of shape (n_slots, n_outputs · n_groups), float64
+        The part of the deviations that is the same for every row.
+    n_outputs : int
+    """
+
+    deviations: Lookup
+    constants: NDArray[np.float64]
+    n_outputs: int
+
+    @property
+    def n_slots(self) -> int:
+        return self.deviations.n_slots
+
+    def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Standard errors of encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given."""
+        n_rows = len(encoded.cells)
+        if totals is None:
+            totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
+        size = max(_BLOCK_NUMBERS // max(self.constants.size, 1), 1)
+        for start in range(0, n_rows, size):
+            rows = slice(start, start + size)
+            block = Encoded(encoded.cells[rows], encoded.offsets[rows])
+            found = np.repeat(self.constants[None], len(block.cells), axis=0)
+            self.deviations.apply(block, found)
+            totals[rows] += np.linalg.norm(found.reshape(*found.shape[:2], self.n_outputs, -1), axis=3)
+        return totals
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """Scaled jackknife deviations of a model: of every linear read-out, ``SE² = sum_g deviation_g²``.
+
+    They are kept like the model's own tables: a curve for each value set's own part, and coefficients of the functions that
+    the model repeats under larger presence sets. Single precision is far finer than any error of an error.
+
+    Attributes
+    ----------
+    model : AdditiveModel
+        The model they belong to; its parts beyond the first ``n_outputs`` are the repeated functions.
+    curves : tuple of ndarray of shape (n_nodes_1, …, n_outputs · n_groups), float32
+    mixings : tuple of ndarray of shape (n_parts - n_outputs, n_presence_sets - 1, n_outputs · n_groups), float32
+    constants : tuple of ndarray of shape (n_presence_sets - 1, n_outputs · n_groups), float32
+        Leaving rows out also moves the centres of the functions.
+    base : ndarray of shape (n_outputs, n_groups), float32
+        Deviations of the base value.
+    """
+
+    model: AdditiveModel
+    curves: tuple[NDArray[np.float32], ...] = field(repr=False)
+    mixings: tuple[NDArray[np.float32], ...] = field(repr=False)
+    constants: tuple[NDArray[np.float32], ...] = field(repr=False)
+    base: NDArray[np.float32] = field(repr=False)
+
+    @property
+    def n_groups(self) -> int:
+        """Groups of rows that were left out, one at a time."""
+        return int(self.base.shape[1])
+
+    @cached_property
+    def credits(self) -> ErrorLookup:
+        """Errors of Shapley values; slots are players."""
+        n_players = self.model.n_players
+        shares = [self.model.split_shares(presence) for presence in self.model.presence_sets]
+        lookup = self._make_lookup(range(len(self.curves)), [named for named, _ in shares], n_players)
+        tied = [term for term, (_, everyone) in enumerate(shares) if everyone.any()]
+        if not tied:
+            return lookup
+        rest = self._make_lookup(tied, [shares[term][1][:, None] for term in tied], 1)
+        is_player = self.model.is_player
+        deviations = replace(lookup.deviations, everywhere=rest.deviations, is_everywhere=is_player)
+        shared = np.where(is_player[:, None], rest.constants, 0.0)
+        return ErrorLookup(deviations, lookup.constants + shared, lookup.n_outputs)
+
+    @cached_property
+    def effects(self) -> ErrorLookup:
+        """Errors of each shape function; slots are value sets."""
+        n_slots = max(len(self.curves), 1)
+        shares = (
+            self.model.count_full(presence)[:, None] * (np.arange(n_slots) == term)
+            for term, presence in enumerate(self.model.presence_sets)
+        )
+        return self._make_lookup(range(len(self.curves)), shares, n_slots)
+
+    @cached_property
+    def prediction(self) -> ErrorLookup:
+        """Errors of the output at the full coalition, base value included."""
+        shares = (self.model.count_full(presence)[:, None] for presence in self.model.presence_sets)
+        lookup = self._make_lookup(range(len(self.curves)), shares, 1)
+        return ErrorLookup(lookup.deviations, lookup.constants + self.base.reshape(1, -1), lookup.n_outputs)
+
+    def make_mobius_lookup(self, players: PresenceSet) -> ErrorLookup:
+        """Errors of one component of the game; see :meth:`AdditiveModel.make_mobius_lookup`."""
+        is_null = not self.model.is_player[list(players)].all()
+        found = [np.array([[not is_null and stands_for(each, players)] for each in sets]) for sets in self.model.presence_sets]
+        picked = [term for term, share in enumerate(found) if share.any()]
+        shares = [found[term] for term in picked]
+        return self._make_lookup(picked, shares, 1)
+
+    def make_shape_lookup(self, values: ValueSet) -> ErrorLookup:
+        """Errors of one shape function."""
+        term = self.model.value_sets.index(values)
+        return self._make_lookup([term], [self.model.count_full(self.model.presence_sets[term])[:, None]], 1)
+
+    @property
+    def base_errors(self) -> NDArray[np.float64]:
+        """Standard error of the base value, shape (n_outputs,)."""
+        return np.asarray(np.linalg.norm(self.base.astype(np.float64), axis=1))
+
+    def _make_lookup(self, picked: Sequence[int], shares: Iterable[Any], n_slots: int) -> ErrorLookup:
+        """Look-up of ``sum_U sum_R share[R, slot] psi_{U,R}``; ``shares`` has one array (n_presence_sets, n_slots) a term."""
+        n_replicas, n_outputs = self.base.size, self.model.n_outputs
+        constants = np.zeros((n_slots, n_replicas))
+        terms = []
+        for term, share in zip(picked, shares, strict=True):
+            own, larger = np.split(np.asarray(share, dtype=np.float64), [1])
+            used = np.flatnonzero(own[0])
+            slots = [used * n_replicas + replica for replica in range(n_replicas)]
+            weights = [own[0, used]] * n_replicas
+            for mixing in np.einsum("wrc,rs->wsc", self.mixings[term], larger).reshape(-1, n_slots * n_replicas):
+                slots.append(np.flatnonzero(mixing))
+                weights.append(mixing[slots[-1]])
+            constants += larger.T @ self.constants[term]
+            table = np.concatenate([self.curves[term], self.model.tables[term][..., n_outputs:]], axis=-1)
+            terms.append(LookupTerm(self.model.value_sets[term], table, slots, weights))
+        return ErrorLookup(make_lookup(self.model.bases, terms, n_slots, n_replicas), constants, n_outputs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Look-ups are made again after unpickling."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("credits", "effects", "prediction")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)

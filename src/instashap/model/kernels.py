@@ -1,0 +1,186 @@
+"""Compiled look-up of tables. Arguments are C-contiguous and of the dtypes named below."""
+
+import numpy as np
+
+from .._compile import compile_kernel
+
+# Rows worked together: one term's table stays in the first-level cache while a tile passes, and the inner loops run over
+# rows, where they vectorise.
+TILE = 64
+
+
+@compile_kernel(fastmath={"contract"})
+def look_up(
+    cells,
+    offsets,
+    axis_columns,
+    first_starts,
+    firsts,
+    polynomial_starts,
+    polynomials,
+    widths,
+    powers,
+    term_axes,
+    term_strides,
+    term_starts,
+    part_starts,
+    tables,
+    share_parts,
+    share_slots,
+    shares,
+    totals,
+):
+    """Add every term's parts, looked up and shared out, to the slots of every row.
+
+    A term's table holds ``n_parts`` numbers a node; ``part_starts`` counts the parts of all terms through. Entry k of the
+    shares adds ``shares[k]`` times the value of part ``share_parts[k]`` to slot ``share_slots[k]``.
+
+    cells (n_rows, n_columns) int32; offsets (n_rows, n_columns) float64; the other arguments are laid out by
+    :func:`instashap.model.lookup.make_lookup`; totals (n_rows, n_slots) float64 is added to.
+    """
+    n_axes = axis_columns.shape[0]
+    max_width = 1
+    for axis in range(n_axes):
+        max_width = max(max_width, widths[axis])
+    size = min(TILE, cells.shape[0])
+    weights = np.empty((n_axes, max_width, size))
+    places = np.empty((n_axes, size), dtype=np.int64)
+    values = np.empty((part_starts[-1], size))
+    sums = np.empty((totals.shape[1], size))
+    nodes = np.empty(size, dtype=np.int64)
+    factors = np.empty(size)
+    for start in range(0, cells.shape[0], TILE):
+        n = min(size, cells.shape[0] - start)
+        for axis in range(n_axes):
+            column, width, n_powers = axis_columns[axis], widths[axis], powers[axis]
+            for row in range(n):
+                cell = cells[start + row, column]
+                t = offsets[start + row, column]
+                places[axis, row] = firsts[first_starts[axis] + cell]
+                at = polynomial_starts[axis] + cell * width * n_powers
+                for m in range(width):
+                    value = polynomials[at + n_powers - 1]
+                    for power in range(n_powers - 2, -1, -1):
+                        value = value * t + polynomials[at + power]
+                    weights[axis, m, row] = value
+                    at += n_powers
+        for term in range(term_axes.shape[0]):
+            part, stop = part_starts[term], part_starts[term + 1]
+            values[part:stop, :n] = 0.0
+            a, b, c = term_axes[term, 0], term_axes[term, 1], term_axes[term, 2]
+            # A missing second or third axis counts as one node of weight one.
+            for i in range(widths[a]):
+                for j in range(widths[b] if b >= 0 else 1):
+                    for k in range(widths[c] if c >= 0 else 1):
+                        for row in range(n):
+                            nodes[row] = term_starts[term] + (places[a, row] + i) * term_strides[term, 0]
+                            factors[row] = weights[a, i, row]
+                        if b >= 0:
+                            for row in range(n):
+                                nodes[row] += (places[b, row] + j) * term_strides[term, 1]
+                                factors[row] *= weights[b, j, row]
+                        if c >= 0:
+                            for row in range(n):
+                                nodes[row] += (places[c, row] + k) * term_strides[term, 2]
+                                factors[row] *= weights[c, k, row]
+                        for p in range(stop - part):
+                            for row in range(n):
+                                values[part + p, row] += factors[row] * tables[nodes[row] + p]
+        sums[:, :n] = 0.0
+        for k in range(shares.shape[0]):
+            share, part, slot = shares[k], share_parts[k], share_slots[k]
+            for row in range(n):
+                sums[slot, row] += share * values[part, row]
+        for row in range(n):
+            for slot in range(totals.shape[1]):
+                totals[start + row, slot] += sums[slot, row]
+
+
+@compile_kernel()
+def contract_columns(left, right, columns):
+    """Dot product of each column of ``left`` with the chosen column of ``right``: ``sum_r left[r, k] right[r, columns[k]]``.
+
+    Row by row, so that both are read once and nothing is copied. left (n, m), right (n, anything) float64; columns (m,) int64.
+    """
+    n_rows, n_columns = left.shape
+    totals = np.zeros(n_columns)
+    for row in range(n_rows):
+        for k in range(n_columns):
+            totals[k] += left[row, k] * right[row, columns[k]]
+    return totals
+
+
+@compile_kernel(fastmath={"contract", "reassoc"})
+def couple_repeated(
+    masses,
+    between,
+    repeated,
+    penalty,
+    sets,
+    set_of,
+    once_presence,
+    once,
+    often_presence,
+    often_functions,
+    often,
+    singles,
+    repeats,
+):
+    """Couple functions repeated under several presence sets with themselves and with those that have one, in place.
+
+    With C the coefficients ``often`` as a matrix (presence sets × repeated functions), adds to ``singles[k]`` what they give
+    the k-th other unknown, ``sum_{u, R} between[k, u] W[R_k, R] C[R, u]``, and to ``repeats`` the entries at its places of
+    ``W (C (G + P) + C_once G)``.
+
+    masses W (n_sets, n_sets); between (n_once, n_repeated); repeated (n_repeated, n_repeated); penalty (n_repeated,);
+    sets, the presence sets of the other unknowns; set_of (n_once,) their places in it; once_presence (n_once,) int64; once
+    (n_once,) their coefficients; often_presence, often_functions (n_often,) int64; often, repeats (n_often,); all else float64.
+    """
+    n_sets, n_repeated = masses.shape[0], repeated.shape[0]
+    spread = np.zeros((n_repeated, sets.shape[0]))  # C W, where other unknowns are
+    reached = np.zeros((n_sets, n_repeated))  # C (G + P)
+    for k in range(often.shape[0]):
+        row, function, value = often_presence[k], often_functions[k], often[k]
+        for j in range(sets.shape[0]):
+            spread[function, j] += value * masses[row, sets[j]]
+        for j in range(n_repeated):
+            reached[row, j] += value * repeated[function, j]
+        reached[row, function] += value * penalty[function]
+    spread = np.ascontiguousarray(spread.T)
+    for k in range(once.shape[0]):
+        row, place, value = once_presence[k], set_of[k], once[k]
+        total = 0.0
+        for j in range(n_repeated):
+            total += between[k, j] * spread[place, j]
+            reached[row, j] += value * between[k, j]
+        singles[k] += total
+    reached = np.ascontiguousarray(reached.T)
+    for k in range(often.shape[0]):
+        row, function = often_presence[k], often_functions[k]
+        total = 0.0
+        for j in range(n_sets):
+            total += masses[row, j] * reached[function, j]
+        repeats[k] += total
+
+
+@compile_kernel()
+def sum_live(named, counts, absent, sizes, components, totals):
+    """Sum the components whose named players all lie in a coalition, each as often as it counts at the coalition's size.
+
+    named (n_sets, n_words) and absent (n_rows, n_masks, n_words) uint64, players as bits; counts (n_sets, n_players + 1)
+    float64; sizes (n_rows, n_masks) int64; components (n_rows, n_sets, n_outputs); totals (n_rows, n_masks, n_outputs) float64
+    is added to.
+    """
+    n_rows, n_masks, n_words = absent.shape
+    for row in range(n_rows):
+        for mask in range(n_masks):
+            size = sizes[row, mask]
+            for number in range(named.shape[0]):
+                is_live = True
+                for word in range(n_words):
+                    if named[number, word] & absent[row, mask, word]:
+                        is_live = False
+                        break
+                if is_live:
+                    for output in range(components.shape[2]):
+                        totals[row, mask, output] += counts[number, size] * components[row, number, output]

@@ -1,0 +1,117 @@
+"""Tables laid out flat for the look-up kernel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..game.terms import ValueSet
+from ..table.bases import LocalBasis
+from ..table.encoding import Encoded
+from .kernels import look_up
+
+
+@dataclass(frozen=True)
+class LookupTerm:
+    """One term of a look-up: a table of parts, and where the parts go.
+
+    Attributes
+    ----------
+    values : tuple of int
+        Columns read.
+    table : ndarray of shape (n_nodes_1, …, n_parts), float64
+    slots, shares : sequences of ndarray, one of each a part
+        Part p adds ``shares[p][k]`` times its value to slot ``slots[p][k]``.
+    """
+
+    values: ValueSet
+    table: NDArray[np.float64]
+    slots: Sequence[NDArray[np.int64]]
+    shares: Sequence[NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A sum of table terms into slots (players, terms, or one prediction), ready for the kernel.
+
+    Attributes
+    ----------
+    n_slots : int
+    n_outputs : int
+    plan : tuple
+        Arguments of :func:`instashap.model.kernels.look_up` after cells and offsets.
+    everywhere : Lookup of one slot, optional
+        Added to every slot, or to those that ``is_everywhere`` marks.
+    is_everywhere : ndarray of shape (n_slots,), bool, optional
+    """
+
+    n_slots: int
+    n_outputs: int
+    plan: tuple[Any, ...]
+    everywhere: "Lookup | None" = None
+    is_everywhere: NDArray[np.bool_] | None = None
+
+    def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Sums for encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given (C order)."""
+        n_rows = len(encoded.cells)
+        if totals is None:
+            totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
+        look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, -1))
+        if self.everywhere is not None:
+            shared = self.everywhere.apply(encoded)
+            totals += shared if self.is_everywhere is None else np.where(self.is_everywhere[:, None], shared, 0.0)
+        return totals
+
+
+def make_lookup(bases: Sequence[Sequence[LocalBasis]], terms: Sequence[LookupTerm], n_slots: int, n_outputs: int) -> Lookup:
+    """Lay out terms for the kernel.
+
+    Parameters
+    ----------
+    bases : of each column, its local bases for terms of one, two and three columns
+    terms : sequence of LookupTerm
+        Slots count through ``n_slots × n_outputs``, the output fastest.
+    n_slots, n_outputs : int
+    """
+    keys = sorted({(len(term.values), column) for term in terms for column in term.values})
+    axis_of = {key: number for number, key in enumerate(keys)}
+    used = [bases[column][size - 1] for size, column in keys]
+    axes = np.full((len(terms), 3), -1, dtype=np.int64)
+    strides = np.zeros((len(terms), 3), dtype=np.int64)
+    slots: list[NDArray[np.int64]] = []
+    shares: list[NDArray[np.float64]] = []
+    for number, term in enumerate(terms):
+        size = len(term.values)
+        axes[number, :size] = [axis_of[size, column] for column in term.values]
+        strides[number, :size] = [int(np.prod(term.table.shape[axis + 1 :])) for axis in range(size)]
+        slots += term.slots
+        shares += term.shares
+    plan = (
+        np.array([column for _, column in keys], dtype=np.int64),
+        _starts([len(basis.first) for basis in used])[:-1],
+        _flatten([basis.first for basis in used], np.int64),
+        _starts([basis.polynomials.size for basis in used])[:-1],
+        _flatten([basis.polynomials for basis in used], np.float64),
+        np.array([basis.width for basis in used], dtype=np.int64),
+        np.array([basis.polynomials.shape[2] for basis in used], dtype=np.int64),
+        axes,
+        strides,
+        _starts([term.table.size for term in terms])[:-1],
+        _starts([term.table.shape[-1] for term in terms]),
+        _flatten([term.table for term in terms], np.float64),
+        np.repeat(np.arange(len(slots)), [len(each) for each in slots]).astype(np.int64),
+        _flatten(slots, np.int64),
+        _flatten(shares, np.float64),
+    )
+    return Lookup(n_slots, n_outputs, plan)
+
+
+def _starts(sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Where each piece begins, and where the last ends."""
+    return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
+
+
+def _flatten(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    return np.concatenate([np.asarray(part, dtype=dtype).ravel() for part in parts]) if len(parts) else np.empty(0, dtype=dtype)

@@ -1,0 +1,260 @@
+"""The door to the trust report: fits, models and labels in, a report out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import replace
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._alignment import align_rows, get_index
+from .._errors import FitWarning, ModelOutputError
+from .._progress import show_progress
+from .._validation import check_target, check_weights
+from ..blackbox import Answer, wrap_model
+from ..fits.conditional import MAX_ORDER, FitOptions, Progress, fit_game
+from ..fitted.game import FittedGame
+from ..masked.fitter import ClosedFormFitter, FitRecord
+from ..table.columns import read_table
+from ..trust.audit import Subject, audit_fits, audit_rows
+from ..trust.ladder import Classes
+from ..trust.report import TrustReport
+from ..trust.thresholds import Thresholds
+
+
+def audit(
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    orders: Iterable[int] = (1, 2),
+    output: str = "auto",
+    groups: Any = None,
+    categorical: Any = "auto",
+    thresholds: Thresholds | None = None,
+    verbose: int = 0,
+) -> TrustReport:
+    """How far explanations of a model may be believed, order by order.
+
+    For each order an explainer is fitted, and judged on rows held out of it: how much of the model it carries, how well it
+    tells the masked games attributions are made of, which terms it lacks, and where it fails. Deterministic: nothing
+    depends on a seed or on the order of the rows.
+
+    Parameters
+    ----------
+    model : estimator or callable
+    X : table of shape (n_rows, n_columns)
+        Rows that the model was not trained on, like those to be explained.
+    y : array of shape (n_rows,) or (n_rows, n_outputs), optional
+        Labels: the report then also says what each order is worth against them.
+    orders : iterable of int
+        1 to 3, in any order; those above the number of columns are left out.
+    output, groups, categorical
+        As in :class:`instashap.Explainer`.
+    thresholds : Thresholds, optional
+        What counts as safe; see :class:`instashap.trust.thresholds.Thresholds`.
+    verbose : int
+        1 reports progress, stage by stage.
+
+    Returns
+    -------
+    TrustReport
+        ``verdict``, ``table``, ``summary()``; print it.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(2000, 3))
+    >>> report = audit(lambda X: X[:, 0] + X[:, 1] * X[:, 2], X)
+    >>> report.verdicts
+    {1: 'unsafe', 2: 'safe'}
+    >>> report.rungs[1].missing[0].name
+    'x1 × x2'
+    """
+    table = read_table(X, categorical=categorical)
+    n_columns = len(table.schema.names)
+    kept = _choose_orders(orders, n_columns)
+    answer = wrap_model(model, output).ask(X, table.n_rows)
+    named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
+    records: dict[int, FitRecord] = {}
+    fitted: FittedGame | None = None
+    with show_progress(verbose, "audit") as progress, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)  # what a fit did not find worth having, the report says
+        for number, order in enumerate(kept):
+            options = FitOptions(order, groups=_find_groups(groups, table))
+            weights = check_weights(None, table.n_rows)
+            part = _scale(progress, 0.5 * number / len(kept), 0.5 * (number + 1) / len(kept), f"fit of order {order}: ")
+            fitted = fit_game(table, answer.values, weights, options, **named, progress=part)
+            records[order] = fitted.get_record("an audit needs")
+        assert fitted is not None
+        labels = align_rows(y, get_index(X), "y")
+        subject = _describe(fitted, _find_classes(model, answer), labels, table.n_rows, model)
+        return audit_fits(records, subject, thresholds, progress=_scale(progress, 0.5, 1.0))
+
+
+def _scale(progress: Progress | None, start: float, stop: float, what: str = "") -> Progress | None:
+    """Progress of a part of the work, as that of the whole."""
+    if progress is None:
+        return None
+    return lambda share, stage: progress(start + share * (stop - start), what + stage)
+
+
+def _choose_orders(orders: Any, n_columns: int) -> list[int]:
+    """Orders to fit, rising, no higher than there are columns."""
+    asked = sorted(set(orders)) if isinstance(orders, Iterable) else [orders]
+    for order in asked:
+        if isinstance(order, bool) or not isinstance(order, Integral) or int(order) not in range(1, MAX_ORDER + 1):
+            raise ValueError(f"orders={orders!r} must be some of 1 to {MAX_ORDER}, for example (1, 2)")
+    if not asked:
+        raise ValueError("orders is empty: name at least one, for example (1, 2)")
+    return [int(order) for order in asked if order <= n_columns] or [n_columns]
+
+
+def _find_groups(groups: Any, table: Any) -> Any:
+    if not isinstance(groups, str):
+        return groups
+    from ..table.groups import find_one_hot_groups
+
+    return find_one_hot_groups(table)
+
+
+def audit_fitted(
+    fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds | None, progress: Progress | None = None
+) -> TrustReport:
+    """Cross-fitted report on an explainer's own rows, beside the main effects of its columns; stored where ``y`` is not given.
+
+    A loaded explainer gives the report that was saved.
+    """
+    if y is None and fitted.answers.audit is not None:
+        known = get_audit(fitted)
+        if fitted.record is None or known.is_thorough:
+            return known if thresholds is None else replace(known, thresholds=thresholds)
+    record = fitted.get_record("an audit of the fit's own rows needs")
+    classes = _name_classes(model, fitted.output_transform)
+    if classes is not None:
+        classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
+    subject = _describe(fitted, classes, align_rows(y, record.index, "y"), len(record.outputs), model)
+    records = climb(fitted, _scale(progress, 0.0, 0.2, "main effects: "))
+    report = audit_fits(records, subject, thresholds, progress=_scale(progress, 0.2, 1.0))
+    if y is None and thresholds is None:
+        fitted.answers.audit = report
+    return report
+
+
+def get_audit(fitted: FittedGame) -> TrustReport:
+    """The cross-fitted audit of a fit: in short if none was asked for, or read from the file.
+
+    Raises ``NotFittedError`` if there is none and the rows of the fit are gone.
+    """
+    known = fitted.answers.audit
+    if isinstance(known, TrustReport):
+        return known
+    report = audit_briefly(fitted) if known is None else TrustReport.from_dict(known)
+    fitted.answers.audit = report
+    return report
+
+
+def audit_briefly(fitted: FittedGame) -> TrustReport:
+    """What a file keeps where nobody asked for an audit: no reference model is trained, nothing is fitted again."""
+    subject = Subject(_name_players(fitted), fitted.output_names, fitted.output_transform)
+    record = fitted.get_record("an audit of the fit's own rows needs")
+    mains = record.result.mains
+    if mains is None:
+        return audit_fits(climb(fitted), subject, is_thorough=False)
+    order = record.result.chosen.candidate.order
+    return audit_fits({1: replace(record, result=mains), order: record}, subject, is_thorough=False)
+
+
+def audit_new_rows(
+    fitted: FittedGame,
+    X: Any,
+    y: Any,
+    model: Any,
+    output: str,
+    thresholds: Thresholds | None,
+    progress: Progress | None = None,
+) -> TrustReport:
+    """Report on an explainer from rows it was not fitted on."""
+    if model is None:
+        raise ValueError("an audit on new rows compares with the model, and this explainer holds none: pass model=")
+    if fitted.game != "conditional":
+        fitted.get_record("an audit needs")  # says what there is for other games
+    table = fitted.read(X)
+    answer = wrap_model(model, output).restore(fitted.scale).ask(X, table.n_rows)
+    values, classes = answer.values, _find_classes(model, answer)
+    if values.shape[1] != fitted.model.n_outputs:
+        raise ModelOutputError(
+            f"the model gives {values.shape[1]} outputs, the explainer was fitted on {fitted.model.n_outputs}: pass a model of "
+            "the same outputs, or fit again"
+        )
+    encoder = fitted.encoder
+    models = (
+        {fitted.facts["chosen"]["order"]: fitted.model}
+        if fitted.record is None
+        else {order: record.result.model for order, record in climb(fitted).items()}
+    )
+    data = encoder.encode(table), values
+    subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
+    players = fitted.players if fitted.record is None else fitted.record.players
+    return audit_rows(models, encoder.columns, players, data, subject, thresholds, progress)
+
+
+def _name_players(fitted: FittedGame) -> tuple[str, ...]:
+    """Names of the players of the fit, where it is there: the features that vary; else of all."""
+    return fitted.feature_names if fitted.record is None else fitted.varying_names
+
+
+def climb(fitted: FittedGame, progress: Progress | None = None) -> dict[int, FitRecord]:
+    """The fit and, if its shape functions read several columns, main effects fitted to the same rows."""
+    record = fitted.get_record("an audit of the fit's own rows needs")
+    order = record.result.chosen.candidate.order
+    if order == 1:
+        return {1: record}
+    fitter = ClosedFormFitter(record.columns, record.players, order=1, progress=progress)
+    result = fitter.fit(record.encoded, record.outputs, record.weights, record.size_law)
+    return {1: replace(record, result=result), order: record}
+
+
+def _find_classes(model: Any, answer: Answer) -> Classes | None:
+    """The classes behind a model's outputs, with their probabilities where it gives any."""
+    classes = _name_classes(model, answer.box.description)
+    return None if classes is None else replace(classes, probabilities=answer.probabilities)
+
+
+def _name_classes(model: Any, description: str) -> Classes | None:
+    """The classes behind outputs that are described so; None if an output is not that of a class."""
+    found = getattr(model, "classes_", None)
+    if found is None or "pair of classes" in description:
+        return None
+    names = tuple(str(each) for each in np.asarray(found).ravel().tolist())
+    if not hasattr(model, "predict_proba"):
+        return Classes(names, "score")
+    return Classes(names, "probability" if description.startswith("probability") else "log-odds")
+
+
+def _describe(fitted: FittedGame, classes: Classes | None, y: Any, n_rows: int, model: Any) -> Subject:
+    subject = Subject(_name_players(fitted), fitted.output_names, fitted.output_transform, classes)
+    if y is None:
+        return subject
+    if classes is None:
+        labels = check_target(y, n_rows).reshape(n_rows, -1)
+        if labels.shape[1] != fitted.model.n_outputs:
+            raise ValueError(f"y has {labels.shape[1]} columns, the model {fitted.model.n_outputs} outputs; pass one a output")
+        return replace(subject, labels=labels)
+    return replace(subject, labels=_number_labels(y, np.asarray(model.classes_).ravel(), n_rows))
+
+
+def _number_labels(y: Any, classes: NDArray[Any], n_rows: int) -> NDArray[np.int64]:
+    """Position of each label among the classes."""
+    labels = np.asarray(y).ravel()
+    if len(labels) != n_rows:
+        raise ValueError(f"y has {len(labels)} labels, X has {n_rows} rows")
+    numbers = {each: number for number, each in enumerate(classes.tolist())}
+    unknown = sorted({str(each) for each in labels.tolist() if each not in numbers})
+    if unknown:
+        raise ValueError(f"y holds labels that are none of the model's classes: {', '.join(unknown[:5])}")
+    return np.array([numbers[each] for each in labels.tolist()], dtype=np.int64)

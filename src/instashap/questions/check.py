@@ -1,0 +1,165 @@
+"""Has the model moved away from what was fitted?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import ModelOutputError
+from ..fitted.game import FittedGame
+from ..inference.residuals import ResidualReference
+from ..table.columns import Table
+from ..table.encoding import Encoded, TableEncoder
+from .answers import get_residuals
+
+# Chance of an alarm about a model that has not moved.
+LEVEL = 0.05
+# A difference on the fit's own rows above this share of the outputs' spread is a move; below, nobody could see it.
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """Whether a model is still the one that was fitted.
+
+    Attributes
+    ----------
+    p_value : float
+        Chance of so much evidence about a model that has not moved. 0 or 1 where the rows are the fit's own.
+    evidence : {"size", "pattern", "outputs"}
+        The strongest: differences from the explainer larger than usual, or following the features, or outputs on the fit's
+        own rows compared one by one.
+    distance : float
+        Mean absolute difference between model and explainer ("outputs": between model and fitted outputs), relative to the
+        spread (standard deviation) of the fitted outputs.
+    usual_distance : float
+        What it would be had the model not moved.
+    n_rows : int
+        Rows judged.
+    n_outside : int
+        Rows left out: they lie outside what was fitted, where the explainer does not follow any model.
+    """
+
+    p_value: float
+    evidence: str
+    distance: float
+    usual_distance: float
+    n_rows: int
+    n_outside: int
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether ``p_value`` is below .05."""
+        return self.p_value < LEVEL
+
+    def summary(self) -> str:
+        """One sentence with the figures."""
+        rows = "on this row" if self.n_rows == 1 else f"on these {self.n_rows:,} rows"
+        if self.evidence == "outputs":
+            rows = f"on the first {self.n_rows:,} rows of the fit"
+            if not self.has_moved:
+                return f"The model has not moved: {rows} its outputs are those that were fitted."
+            return f"The model has moved: {rows} its outputs differ by {_percent(self.distance)} of their spread; fit again."
+        probability = "p < .001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}".replace("0.", ".")
+        figures = f"{_percent(self.distance)} of its spread from the explainer, where {_percent(self.usual_distance)} is usual"
+        outside = f" Rows outside what was fitted, left out: {self.n_outside:,}." if self.n_outside else ""
+        if not self.has_moved:
+            return f"No sign that the model has moved: {rows} it lies {figures} ({probability}).{outside}"
+        pattern = ", and the difference follows the features" if self.evidence == "pattern" else ""
+        return f"The model has moved: {rows} it lies {figures}{pattern} ({probability}); fit again.{outside}"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:.0f} %"
+
+
+def check_drift(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) -> DriftReport:
+    """Compare a model's outputs now with what was fitted; see :meth:`instashap.Explainer.check`.
+
+    Parameters
+    ----------
+    fitted : FittedGame
+    table : Table
+    outputs : ndarray of shape (n_rows, n_outputs), float64
+        On the scale that was fitted.
+    """
+    reference = get_residuals(fitted)
+    if outputs.shape[1] != len(reference.spread):
+        raise ModelOutputError(
+            f"the model gives {outputs.shape[1]} outputs, the explainer was fitted on {len(reference.spread)}: pass a model of "
+            "the same outputs, or fit again"
+        )
+    encoded = fitted.encoder.encode(table)
+    if reference.recognises(encoded):
+        return _compare_outputs(reference, outputs)
+    is_inside = find_inside(fitted.encoder, table, encoded, reference.has_other)
+    if not is_inside.any():
+        raise ValueError(
+            "every row lies outside what was fitted (beyond a column's range, unseen levels or missing values): check rows "
+            "like those of the fit, or fit again on rows like these"
+        )
+    inside = Encoded(encoded.cells[is_inside], encoded.offsets[is_inside])
+    residuals = outputs[is_inside] - fitted.model.predict(inside)
+    verdict = reference.judge(inside, residuals, [column.bases[0] for column in fitted.encoder.columns])
+    evidence = "size" if verdict.size_p <= verdict.pattern_p else "pattern"
+    n_inside = int(is_inside.sum())
+    return DriftReport(
+        _combine(verdict.size_p, verdict.pattern_p),
+        evidence,
+        verdict.distance,
+        verdict.usual_distance,
+        n_inside,
+        table.n_rows - n_inside,
+    )
+
+
+def _combine(size_p: float, pattern_p: float) -> float:
+    """Chance that two independent p-values have so small a product (Fisher 1925); exact, without a table.
+
+    The pattern test takes the sizes of the residuals as given and asks about their signs, so that where nothing has moved
+    one says nothing about the other.
+
+    Examples
+    --------
+    >>> round(_combine(0.2, 0.05), 4)  # chi-squared with 4 degrees of freedom, 9.21: .0561
+    0.0561
+    """
+    product = size_p * pattern_p
+    return product * (1.0 - log(product)) if product > 0.0 else 0.0
+
+
+def _compare_outputs(reference: ResidualReference, outputs: NDArray[np.float64]) -> DriftReport:
+    """Outputs on the remembered rows, one by one: nothing is left to chance."""
+    n = len(reference.outputs)
+    difference = (outputs[:n] - reference.outputs) / reference.spread
+    distance = float(np.sqrt((difference**2).sum(axis=1)).mean())
+    return DriftReport(0.0 if distance > TOLERANCE else 1.0, "outputs", distance, 0.0, n, 0)
+
+
+def find_inside(
+    encoder: TableEncoder, table: Table, encoded: Encoded, has_other: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Rows whose every column has a value between the fitted extremes, a fitted level, or is missing as fitted ones were."""
+    inside = np.ones(table.n_rows, dtype=bool)
+    number = 0
+    for position, column in enumerate(encoder.columns):
+        cells = encoded.cells[:, position]
+        has_pooled, has_missing = has_other[position]
+        inside &= has_missing | (cells != column.missing_cell)
+        if column.is_category:
+            inside &= has_pooled | (cells != column.missing_cell - 1)
+            continue
+        values = np.asarray(table.numbers[:, number], dtype=np.float64)
+        low = min(column.values) if column.values else column.lows[0]
+        step = 1 / column.scales[-1] if len(column.scales) and column.scales[-1] > 0 else 0.0
+        high = max(column.values) if column.values else column.lows[-1] + step
+        slack = 1e-6 * max(abs(low), abs(high))  # float32 rows of a float64 fit
+        inside &= np.isnan(values) | ((values >= low - slack) & (values <= high + slack))
+        number += 1
+    return inside

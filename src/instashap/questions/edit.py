@@ -1,0 +1,165 @@
+"""Changed shape functions: predictions follow the tables, and Shapley values the predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fits.null_players import make_roster
+from ..fitted.game import Answers, FittedGame, GameRows
+from ..game.terms import ValueSet
+from ..likelihood.presence import settle_presence
+from ..likelihood.purify import centre_tables
+from ..model.additive_model import AdditiveModel
+from ..model.nested import transform
+from ..model.orthogonal import Tables
+from ..model.places import Places, sample_places
+from ..table.bases import ColumnEncoder
+from ..table.columns import write_level
+from ..table.encoding import Encoded
+
+
+def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
+    """The game with one shape function replaced; every prediction changes by the new shape less the old.
+
+    The mean of the change goes to the base value. What the change is worth where some of its columns are absent is its
+    conditional mean on the rows of the fit.
+
+    Parameters
+    ----------
+    fitted : FittedGame
+    term : tuple of int
+        One of ``fitted.model.value_sets``.
+    shape : float, mapping or callable
+        See :meth:`AdditiveEstimator.set_shape`.
+
+    Raises
+    ------
+    NotFittedError
+        If the rows of the fit are gone.
+    """
+    rows = fitted.get_rows()
+    model = fitted.model
+    change = _tabulate(fitted, term, shape) - model.shapes[model.value_sets.index(term)]
+    tables = {values: np.zeros_like(table) for values, table in zip(model.value_sets, model.shapes, strict=True)}
+    tables[term] = change
+    moved = _settle(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
+    kept = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law)
+    return _replace(fitted, _add(model, moved), kept)
+
+
+def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64]) -> FittedGame:
+    """The game of the same predictions among other rows: centred and settled there."""
+    rows = fitted.get_rows()
+    tables = dict(zip(fitted.model.value_sets, fitted.model.shapes, strict=True))
+    model = _settle(fitted, rows, tables, fitted.model.base_value, encoded, weights)
+    return _replace(fitted, model, GameRows(encoded, weights, rows.columns, rows.size_law))
+
+
+def _replace(fitted: FittedGame, model: AdditiveModel, rows: GameRows) -> FittedGame:
+    """The game of another model; what was computed of the fit is gone."""
+    facts = {**fitted.facts, "has_equations": False}
+    return replace(fitted, model=model, facts=facts, record=None, rows=rows, answers=Answers())
+
+
+def _settle(
+    fitted: FittedGame,
+    rows: Any,
+    tables: Tables,
+    base_value: NDArray[np.float64],
+    encoded: Encoded,
+    weights: NDArray[np.float64],
+) -> AdditiveModel:
+    """The model whose predictions are the sum of tables and whose game is their conditional mean on rows."""
+    centred = centre_tables(tables, base_value, fitted.encoder.bases, encoded, weights)
+    roster = make_roster(fitted.players, [player in fitted.model.null_players for player in fitted.players])
+    return roster.spread(settle_presence(rows.columns, centred, encoded, weights, roster.players, rows.size_law).model)
+
+
+def _add(model: AdditiveModel, other: AdditiveModel) -> AdditiveModel:
+    """The sum of two games with the same value sets."""
+    tables, mixings, presence_sets = [], [], []
+    for term, values in enumerate(model.value_sets):
+        place = other.value_sets.index(values)
+        sets = [*model.presence_sets[term], *other.presence_sets[place]]
+        sets = sorted(set(sets), key=lambda each: (len(each), each))
+        parts = []
+        for part, number in ((model, term), (other, place)):
+            spread = np.zeros((len(part.mixings[number]), len(sets), model.n_outputs))
+            spread[:, [sets.index(each) for each in part.presence_sets[number]]] = part.mixings[number]
+            parts.append(spread)
+        tables.append(np.concatenate([model.tables[term], other.tables[place]], axis=-1))
+        mixings.append(np.concatenate(parts))
+        presence_sets.append(tuple(sets))
+    return replace(
+        model,
+        presence_sets=tuple(presence_sets),
+        tables=tuple(tables),
+        mixings=tuple(mixings),
+        base_value=model.base_value + other.base_value,
+    )
+
+
+def _tabulate(fitted: FittedGame, term: ValueSet, shape: Any) -> NDArray[np.float64]:
+    """A shape in the term's local bases, shape (n_nodes_1, …, n_outputs); where it is NaN, the present one stays."""
+    present = fitted.model.shapes[fitted.model.value_sets.index(term)]
+    if isinstance(shape, Real):
+        return np.full_like(present, float(shape))
+    columns = [fitted.encoder.columns[column] for column in term]
+    sides = [sample_places(column, len(term)) for column in columns]
+    grid = np.meshgrid(*(np.arange(len(side)) for side in sides), indexing="ij")
+    values = [_find_values(column, side) for column, side in zip(columns, sides, strict=True)]
+    given = [each[places.ravel()] for each, places in zip(values, grid, strict=True)]
+    now = reduce(lambda table, axis: transform(table, axis, sides[axis].matrix), range(len(sides)), present)
+    asked = _ask(shape, given, fitted.term_names[fitted.model.value_sets.index(term)], present.shape[-1])
+    asked = np.where(np.isnan(asked), now.reshape(asked.shape), asked).reshape(now.shape)
+    inverses = [np.asarray(np.linalg.pinv(side.matrix)) for side in sides]
+    return reduce(lambda table, axis: transform(table, axis, inverses[axis]), range(len(sides)), asked)
+
+
+def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> NDArray[np.float64]:
+    """A mapping's or function's answers at places of the columns, shape (n_places, n_outputs)."""
+    if isinstance(shape, Mapping):
+        if len(given) > 1:
+            raise ValueError(f"a mapping from levels to values sets the shape of one column; {name} reads {len(given)}")
+        written = {None if level is None else write_level(level): value for level, value in shape.items()}
+        answers: Any = [written.get(value, np.nan) for value in given[0].tolist()]
+    elif callable(shape):
+        answers = shape(*given)
+    else:
+        raise TypeError(f"a shape is a number, a mapping from levels to values or a function of the columns, got {shape!r}")
+    values = np.asarray(answers, dtype=np.float64)
+    if values.shape not in ((len(given[0]),), (len(given[0]), n_outputs)):
+        raise ValueError(
+            f"the function for {name} gave shape {values.shape} for {len(given[0])} places; expected ({len(given[0])},)"
+            + (f" or ({len(given[0])}, {n_outputs})" if n_outputs > 1 else "")
+        )
+    return np.broadcast_to(values.reshape(len(values), -1), (len(values), n_outputs))
+
+
+def _find_values(column: ColumnEncoder, places: Places) -> NDArray[Any]:
+    """A column's own values at encoded places."""
+    if column.levels is not None:
+        return np.array([*column.levels, _OTHER, None], dtype=object)
+    spans = np.divide(1.0, column.scales, out=np.zeros_like(column.scales), where=column.scales > 0)
+    lows, spans = np.append(column.lows, np.nan), np.append(spans, 0.0)
+    return np.asarray(lows[places.cells] + places.offsets * spans[places.cells])
+
+
+# Stands for all levels without a coefficient of their own; missing is None, or NaN in a number column.
+_OTHER = "(other)"
+
+
+def find_term(columns: list[int], value_sets: tuple[ValueSet, ...], names: tuple[str, ...]) -> ValueSet:
+    """The value set of some columns; raises ``ValueError`` if the model has no such term."""
+    values = tuple(sorted(columns))
+    if values not in value_sets:
+        asked = " × ".join(names[column] for column in values)
+        raise ValueError(f"the model has no term {asked!r}; its terms are in term_names_")
+    return values

@@ -1,0 +1,59 @@
+"""What the tables leave over of the Shapley values, learnt once by a regressor, so that later rows are instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fitted.game import FittedGame
+from ..table.columns import Table
+from .refine import Refined
+
+
+@dataclass(frozen=True)
+class LearntResidual:
+    """A regressor of refined values minus the tables' values.
+
+    Attributes
+    ----------
+    regressor : estimator
+    base_value : ndarray of shape (n_outputs,), float64
+        Of the refined game.
+    game, output_transform : str
+        What was refined.
+    """
+
+    regressor: Any
+    base_value: NDArray[np.float64]
+    game: str
+    output_transform: str
+
+    def predict(self, fitted: FittedGame, table: Table) -> NDArray[np.float64]:
+        """What to add to the tables' values, shape (n_rows, n_players, n_outputs)."""
+        shape = table.n_rows, len(fitted.feature_names), fitted.model.n_outputs
+        return np.asarray(self.regressor.predict(_make_features(fitted, table)), dtype=np.float64).reshape(shape)
+
+
+def learn_residual(fitted: FittedGame, table: Table, refined: Refined, regressor: Any) -> LearntResidual:
+    """Fit a copy of a scikit-learn regressor on the rows; one that takes a single target is repeated for every value."""
+    from sklearn.base import clone
+    from sklearn.multioutput import MultiOutputRegressor
+    from sklearn.utils import get_tags
+
+    missed = (refined.values - fitted.compute_shapley_values(table)).reshape(table.n_rows, -1)
+    copy = clone(regressor)
+    learner = copy if get_tags(copy).target_tags.multi_output else MultiOutputRegressor(copy)
+    target = missed if missed.shape[1] > 1 else missed[:, 0]
+    learner.fit(_make_features(fitted, table), target)
+    return LearntResidual(learner, refined.base_value, refined.game, refined.output_transform)
+
+
+def _make_features(fitted: FittedGame, table: Table) -> NDArray[np.float64]:
+    """Columns as numbers: numbers as they are, with NaN for missing, categories as codes of their cells."""
+    cells = fitted.encoder.encode(table).cells
+    numbers = iter(np.asarray(table.numbers, dtype=np.float64).T)
+    columns = [cells[:, place] if flag else next(numbers) for place, flag in enumerate(fitted.schema.is_category)]
+    return np.column_stack(columns).astype(np.float64)

@@ -1,0 +1,55 @@
+"""Rows that are not like the fitted ones: which they are, in the columns' names, and one warning for all of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .._errors import DataWarning, warn_caller
+from ..fitted.game import FittedGame
+from ..table.columns import Table
+from ..table.reach import Place
+from .answers import get_reach
+
+# A warning comes from this share of the rows on; fewer are ordinary in new rows,
+_WARN_SHARE = 0.05
+# … unless one lies more than so many lengths of its range away.
+_WARN_DISTANCE = 1.0
+# Columns a warning names.
+_N_NAMED = 4
+
+
+def place_rows(fitted: FittedGame, table: Table) -> Place | None:
+    """Where rows lie against those of the fit; None if that is not known."""
+    reach = get_reach(fitted)
+    return None if reach is None else reach.place(table, fitted.encoder.encode(table))
+
+
+def name_outside(
+    place: Place, names: Sequence[str]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[tuple[str, str], ...], ...]]:
+    """For each row the columns outside, and the pairs of columns combined as in no fitted row."""
+    outside: list[tuple[str, ...]] = [()] * len(place.distances)
+    pairs: list[tuple[tuple[str, str], ...]] = [()] * len(outside)
+    for row in np.flatnonzero((place.distances > 0).any(axis=1)):
+        outside[row] = tuple(names[column] for column in np.flatnonzero(place.distances[row] > 0).tolist())
+    for row in np.flatnonzero(place.is_new_pair.any(axis=1)):
+        found = place.pairs[place.is_new_pair[row]]
+        pairs[row] = tuple((names[first], names[second]) for first, second in found.tolist())
+    return tuple(outside), tuple(pairs)
+
+
+def warn_outside(place: Place, names: Sequence[str]) -> None:
+    """Say so, once, if many rows lie outside or are like no fitted row, or one lies far outside."""
+    is_outside, is_new = (place.distances > 0).any(axis=1), place.is_new_pair.any(axis=1)
+    n_rows, n_apart = len(place.distances), int((is_outside | is_new).sum())
+    if n_apart <= _WARN_SHARE * n_rows and not (place.distances > _WARN_DISTANCE).any():
+        return
+    counts = place.is_lone.sum(axis=0)
+    worst = [repr(names[column]) for column in np.argsort(-counts, kind="stable")[:_N_NAMED].tolist() if counts[column]]
+    warn_caller(
+        f"{n_apart:,} of {n_rows:,} rows are not like the fitted rows ({int(is_outside.sum()):,} outside a column's range or "
+        f"levels, {int((is_new & ~is_outside).sum()):,} in a combination that no fitted row has); most often in "
+        f"{', '.join(worst)}. Their values are extrapolated and their trust is low: see .outside and .new_pairs of the "
+        "explanation, or fit on rows like these",
+        DataWarning,
+    )

@@ -1,0 +1,45 @@
+"""A fitted game's terms under another decomposition of the same predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .._errors import DataWarning, warn_caller
+from .._validation import check_choice, check_weights
+from ..fitted.game import FittedGame
+from ..model.orthogonal import KINDS, purify_model
+from ..table.columns import Table
+
+
+def purify_game(fitted: FittedGame, table: Table, kind: str, sample_weight: Any = None) -> FittedGame:
+    """The game of another decomposition; ``"conditional"`` gives a conditional game back.
+
+    Parameters
+    ----------
+    fitted : FittedGame
+    table : Table
+        Rows whose distribution is meant.
+    kind : {"conditional", "stone-hooker", "product", "marginal"}
+    sample_weight : array of shape (n_rows,), optional
+    """
+    check_choice(kind, ("conditional", *KINDS), "kind")
+    if kind == "conditional":
+        if not fitted.game.startswith(kind):
+            raise ValueError(f"the conditional parts are those of the fit, and this explainer is of the {fitted.game} game")
+        return fitted
+    weights = check_weights(sample_weight, table.n_rows)
+    encoded = fitted.encoder.encode(table)
+    model, confounded = purify_model(fitted.model, fitted.players, encoded, weights, kind)
+    if confounded:
+        pairs = ", ".join(" × ".join(fitted.schema.names[column] for column in pair) for pair in confounded[:5])
+        warn_caller(
+            f"columns of {len(confounded)} pairs say the same on these rows, in part ({pairs}): how their main effects share "
+            "what they both say is not unique, and the smallest change was taken; drop one of each",
+            DataWarning,
+        )
+    columns = tuple(replace(column, bases=own) for column, own in zip(fitted.encoder.columns, model.bases, strict=True))
+    game = kind if kind != "marginal" else f"marginal, {table.n_rows} background rows"
+    encoder = replace(fitted.encoder, columns=columns)
+    answers = replace(fitted.answers, errors=None, audit=None)
+    return replace(fitted, encoder=encoder, model=model, game=game, record=None, answers=answers)

@@ -1,0 +1,36 @@
+"""Saving: what a file should hold is computed first, then everything is written at once."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .._errors import InstashapWarning, TooLargeError, warn_caller
+from ..fitted.file import write_fitted
+from ..fitted.game import FittedGame
+from .answers import get_errors, get_reach, get_residuals
+from .audit import get_audit
+
+
+def save_fitted(fitted: FittedGame, path: str | os.PathLike[str], *, errors: bool | None = None, **content: Any) -> None:
+    """Write to one file; ``content`` is added to the manifest (JSON).
+
+    What standard errors need is written where it exists; ``errors=True`` computes it, ``errors=False`` leaves it out.
+    """
+    answers, audit = fitted.answers, None
+    if errors and fitted.record is not None:
+        _prepare_errors(fitted)
+    if answers.residuals is not None or fitted.record is not None:
+        get_residuals(fitted)
+    get_reach(fitted)
+    if answers.audit is not None or fitted.record is not None:
+        audit = get_audit(fitted).to_dict()
+    write_fitted(fitted, path, audit, with_errors=errors is not False, **content)
+
+
+def _prepare_errors(fitted: FittedGame) -> None:
+    """Compute standard errors, or warn that they cannot be had."""
+    try:
+        get_errors(fitted)
+    except (TooLargeError, ValueError) as error:
+        warn_caller(f"saved without standard errors: {error}", InstashapWarning)

@@ -1,0 +1,29 @@
+"""Singular values where LAPACK's first choice fails."""
+
+import numpy as np
+import pytest
+from scipy import linalg
+
+from instashap.linear.singular import svd
+
+
+def test_a_matrix_divide_and_conquer_fails_on_is_decomposed_all_the_same(monkeypatch):
+    matrix = np.random.default_rng(0).normal(size=(7, 4))
+    known = linalg.svd
+
+    def fail(matrix, full_matrices=True, lapack_driver="gesdd"):
+        if lapack_driver == "gesdd":
+            raise linalg.LinAlgError("SVD did not converge")
+        return known(matrix, full_matrices=full_matrices, lapack_driver=lapack_driver)
+
+    monkeypatch.setattr(linalg, "svd", fail)
+    left, sizes, right = svd(matrix, full_matrices=False)
+    assert (left.shape, right.shape) == ((7, 4), (4, 4))
+    np.testing.assert_allclose((left * sizes) @ right, matrix, atol=1e-12)
+    np.testing.assert_allclose(sizes**2, np.linalg.eigvalsh(matrix.T @ matrix)[::-1], rtol=1e-10)
+    assert svd(matrix)[0].shape == (7, 7)
+
+
+def test_what_is_not_finite_is_no_matter_of_the_driver():
+    with pytest.raises(ValueError, match="infs or NaNs"):
+        svd(np.full((2, 2), np.nan))
