@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from instashap.additive import sample as sampling
-from instashap.additive import sampled
+from instashap.asked import sample as sampling
+from instashap.asked import sampled
 
 from instashap._errors import TooLargeError
 from instashap.asked.sample import CoalitionSample, accumulate_masked_moments, sample_game

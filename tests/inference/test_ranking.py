@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from instashap.additive import ranking
+from instashap.inference import ranking
 
 from instashap._errors import TooLargeError
 from instashap.game.coalitions import compute_shapley_size_law

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from instashap.additive import uncertainty
+from instashap.inference import uncertainty
 
 from instashap import datasets
 from instashap._errors import FitWarning, TooLargeError

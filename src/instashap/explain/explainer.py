@@ -733,10 +733,10 @@ def load(path: str | os.PathLike[str]) -> Explainer:
 
 
 def warm_up() -> None:
-    """Compile the kernels now (a few seconds on a fresh machine, then cached), instead of at the first explanation."""
+    """Compile the kernels of fits and explanations now (seconds on a fresh machine, then cached), not when first used."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 2))
-    Explainer(order=1).fit(X, outputs=X[:, 0]).shap_values(X)
+    X = rng.normal(size=(200, 2))
+    Explainer(interactions="all").fit(X, outputs=X[:, 0] * X[:, 1] + X[:, 0]).shap_values(X)
 
 
 def _take_outputs(outputs: Any, n_rows: int) -> Answer:

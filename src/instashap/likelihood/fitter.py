@@ -126,7 +126,8 @@ class _Stage:
     deviance: float = np.inf
     noise: float = 1.0
     weight: float = 0.0
-    losses: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # of held-out rows, times their weights
+    losses: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # of held-out rows
+    row_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def beats(self, other: "_Stage", nats: float, n_errors: float = 0.0) -> bool:
         """Whether held-out rows are predicted better by so many nats, and by so many standard errors of the rows' differences.
@@ -136,8 +137,9 @@ class _Stage:
         if not other.weight:
             return True
         gains = other.losses - self.losses
-        error = float(np.sqrt(len(gains)) * gains.std())
-        return bool(gains.sum() > max(nats * self.noise, n_errors * error))
+        gain = float(self.row_weights @ gains)
+        error = np.sqrt(self.row_weights @ (gains - gain / self.weight) ** 2)  # a row of weight w is w rows
+        return bool(gain > max(nats * self.noise, n_errors * error))
 
 
 @dataclass
@@ -253,16 +255,18 @@ class LikelihoodFitter:
     def _judge(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
         """The stage with its mean loss on the held-out rows."""
         noise, weight = 0.0, 0.0
-        losses: list[NDArray[np.float64]] = []
+        losses: list[NDArray[np.float64]] = [np.empty(0)]
+        row_weights: list[NDArray[np.float64]] = [np.empty(0)]
         for state, (_, held_out) in zip(stage.states, folds, strict=True):
             if held_out is not None:
                 scores, own = stage.design.score(state.vector, held_out.encoded), float(held_out.weights.sum())
-                losses.append(held_out.weights * self.family.differentiate(scores, held_out.target)[0])
+                losses.append(self.family.differentiate(scores, held_out.target)[0])
+                row_weights.append(held_out.weights)
                 noise += own * self.family.measure_noise(scores, held_out.target, held_out.weights)
                 weight += own
-        lost = np.concatenate(losses or [np.empty(0)])
-        judged = (float(lost.sum()) / weight, noise / weight, weight, lost) if weight else (np.inf, 1.0, 0.0, lost)
-        return _Stage(stage.design, stage.states, *judged)
+        parts = np.concatenate(losses), np.concatenate(row_weights)
+        judged = (float(parts[1] @ parts[0]) / weight, noise / weight, weight) if weight else (np.inf, 1.0, 0.0)
+        return _Stage(stage.design, stage.states, *judged, *parts)
 
     def _empty(self, fit: LikelihoodFit, rows: Rows, deviance: float) -> LikelihoodFit:
         """The intercepts alone, where they predict held-out rows better than all tables."""

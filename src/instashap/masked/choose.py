@@ -2,7 +2,7 @@
 
 Among models (order, resolution, presence sets, penalised derivative) the tolerance is one standard error of the folds'
 differences: what all folds share, such as the part of the output that no model can explain, cancels in them. Among strengths
-of a penalty it is a millionth of the risk, which is what their solutions are good to: a whole standard error would smooth too
+of a penalty it is a ten-millionth of the risk, which is what their solutions are good to: a whole standard error would smooth too
 much. Choices then do not depend on the processor, nor on the order of rows and columns.
 """
 
@@ -17,7 +17,7 @@ N_ERRORS = 1.0
 # … and the least share of the risk; smaller gains are rounding.
 MIN_GAIN = 1e-5
 # Share of the risk by which a weaker penalty must lower it.
-MIN_STEP_GAIN = 1e-6
+MIN_STEP_GAIN = 1e-7
 
 Point = TypeVar("Point")
 

@@ -58,6 +58,8 @@ def open_container(X: Any) -> Any:
 
 def _refuse_inputs(X: Any) -> None:
     """Raise for several inputs of one model: they become one table of all columns, which a function takes apart."""
+    if hasattr(X, "nnz"):  # sparse matrices by keys are dictionaries
+        return
     parts = list(X.values()) if isinstance(X, dict) else X
     if not isinstance(parts, (list, tuple)) or not parts or not all(hasattr(part, "shape") for part in parts):
         return
