@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from instashap.additive import sample as sampling
-from instashap.additive import sampled
 
 from instashap._errors import TooLargeError
+from instashap.additive import sample as sampling
+from instashap.additive import sampled
 from instashap.asked.sample import CoalitionSample, accumulate_masked_moments, sample_game
 from instashap.asked.sampled import SampledFitter
 from instashap.blackbox import wrap_model

@@ -4,9 +4,9 @@ from itertools import product
 
 import numpy as np
 import pytest
-from instashap.additive import ranking
 
 from instashap._errors import TooLargeError
+from instashap.additive import ranking
 from instashap.game.coalitions import compute_shapley_size_law
 from instashap.inference.ranking import rank_terms
 from instashap.masked.fitter import ClosedFormFitter, FitRecord

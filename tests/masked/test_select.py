@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from instashap.additive import select
 
+from instashap.additive import select
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law
 from instashap.masked.design import make_value_functions
 from instashap.masked.moments import accumulate_moments

@@ -5,8 +5,8 @@ from math import comb
 
 import numpy as np
 import pytest
-from instashap.additive import solve
 
+from instashap.additive import solve
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_mobius_transform, compute_shapley_values
 from instashap.game.terms import players_of

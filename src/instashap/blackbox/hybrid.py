@@ -104,7 +104,8 @@ class ArrayMixer:
     def mix(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> NDArray[Any]:
         """See :class:`Mixer`."""
         own = self.rows[rows]
-        others = self.references[references] if references.ndim == 1 else np.take_along_axis(self.references, references, axis=0)
+        is_whole = references.ndim == 1
+        others = self.references[references] if is_whole else np.take_along_axis(self.references, references, axis=0)
         is_masked = any(isinstance(each, np.ma.MaskedArray) for each in (own, others))
         return np.ma.where(masks, own, others) if is_masked else np.where(masks, own, others)  # type: ignore[no-untyped-call]
 
@@ -126,7 +127,8 @@ class FrameMixer:
         """See :class:`Mixer`."""
         others = self.n_rows + (references[:, None] if references.ndim == 1 else references)
         places = np.where(masks, rows[:, None], others)
-        return self.build({name: self.take(column, own) for (name, column), own in zip(self.columns.items(), places.T, strict=True)})
+        pairs = zip(self.columns.items(), places.T, strict=True)
+        return self.build({name: self.take(column, own) for (name, column), own in pairs})
 
 
 def _pick_columns(table: Any, names: Sequence[str] | None, n_columns: int, what: str) -> Any:

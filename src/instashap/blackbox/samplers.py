@@ -170,7 +170,7 @@ class NeighbourSampler:
         reach = np.partition(distances, n_near, axis=1)[:, n_near, None]
         width = np.maximum(_WIDTH**2, reach)
         nearest = distances - distances.min(axis=1, keepdims=True)
-        return np.exp(-nearest / (2 * width))
+        return np.asarray(np.exp(-nearest / (2 * width)))
 
 
 def learn_sampler(kind: str, margins: tuple[Margin, ...], scores: NDArray[np.float64]) -> Sampler:
@@ -197,7 +197,7 @@ def learn_sampler(kind: str, margins: tuple[Margin, ...], scores: NDArray[np.flo
 
 
 def _estimate_covariance(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Covariance of scores, shrunk as the number of rows asks for (Ledoit and Wolf 2004); columns of one value are left alone."""
+    """Covariance of scores, shrunk as the number of rows asks for (Ledoit and Wolf 2004); a column of one value has none."""
     from sklearn.covariance import ledoit_wolf_shrinkage
 
     spread = scores.std(axis=0)
