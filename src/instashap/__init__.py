@@ -15,6 +15,7 @@ _HOMES = {
     "AdditiveClassifier": "explain.estimators",
     "AdditiveRegressor": "explain.estimators",
     "Baseline": "blackbox.value_functions",
+    "Conditional": "blackbox.conditional",
     "DataWarning": "_errors",
     "Explainer": "explain.explainer",
     "Explanation": "fitted.explanation",
@@ -40,6 +41,7 @@ __all__ = [
     "AdditiveClassifier",
     "AdditiveRegressor",
     "Baseline",
+    "Conditional",
     "DataWarning",
     "Explainer",
     "Explanation",
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
         OptionalDependencyError,
         TooLargeError,
     )
+    from .blackbox.conditional import Conditional
     from .blackbox.value_functions import Baseline, Marginal
     from .explain.estimators import AdditiveClassifier, AdditiveRegressor
     from .explain.explainer import Explainer, load, warm_up

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from instashap.asked import sample as sampling
-from instashap.asked import sampled
 
 from instashap._errors import TooLargeError
+from instashap.asked import sample as sampling
+from instashap.asked import sampled
 from instashap.asked.sample import CoalitionSample, accumulate_masked_moments, sample_game
 from instashap.asked.sampled import SampledFitter
 from instashap.blackbox import wrap_model

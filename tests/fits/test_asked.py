@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from instashap.asked import sample as sampling
 from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import instashap
 from instashap import Baseline, Explainer, Marginal
+from instashap.asked import sample as sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 

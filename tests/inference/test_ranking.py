@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from instashap.inference import ranking
 
 from instashap._errors import TooLargeError
 from instashap.game.coalitions import compute_shapley_size_law
+from instashap.inference import ranking
 from instashap.inference.ranking import rank_terms
 from instashap.masked.fitter import ClosedFormFitter, FitRecord
 from instashap.masked.moments import accumulate_moments, assign_folds

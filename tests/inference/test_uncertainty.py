@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from instashap.inference import uncertainty
 
 from instashap import datasets
 from instashap._errors import FitWarning, TooLargeError
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
+from instashap.inference import uncertainty
 from instashap.inference.uncertainty import assign_groups, compute_contrast, compute_deviations, compute_replicates
 from instashap.masked.expand import expand_solution
 from instashap.masked.fitter import ClosedFormFitter, FitRecord

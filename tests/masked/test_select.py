@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from instashap.masked import select
 
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law
+from instashap.masked import select
 from instashap.masked.design import make_value_functions
 from instashap.masked.moments import accumulate_moments
 from instashap.masked.select import Candidate, FoldMoments, Judge, Strengths, _descend, make_candidate_problem

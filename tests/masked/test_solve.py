@@ -5,12 +5,12 @@ from math import comb
 
 import numpy as np
 import pytest
-from instashap.masked import solve
 
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_mobius_transform, compute_shapley_values
 from instashap.game.terms import players_of
 from instashap.linear.conjugate_gradients import conjugate_gradients
+from instashap.masked import solve
 from instashap.masked.design import make_value_functions
 from instashap.masked.moments import accumulate_moments
 from instashap.masked.penalties import AxisFunctions

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from instashap.asked import sample as sampling
 from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
 
 import instashap
 from instashap import Baseline, Explainer, Marginal, datasets
+from instashap.asked import sample as sampling
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 SIMULATOR = datasets.make_factor(6, 3, random_state=0)

@@ -26,7 +26,9 @@ class Mixer(Protocol):
 
         Parameters
         ----------
-        rows, references : ndarray of shape (n_hybrids,), int64
+        rows : ndarray of shape (n_hybrids,), int64
+        references : ndarray of shape (n_hybrids,) or (n_hybrids, n_columns), int64
+            One reference row for all columns, or one for each.
         masks : ndarray of shape (n_hybrids, n_columns), bool
             True = from the row.
         """
@@ -101,7 +103,9 @@ class ArrayMixer:
 
     def mix(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> NDArray[Any]:
         """See :class:`Mixer`."""
-        own, others = self.rows[rows], self.references[references]
+        own = self.rows[rows]
+        is_whole = references.ndim == 1
+        others = self.references[references] if is_whole else np.take_along_axis(self.references, references, axis=0)
         is_masked = any(isinstance(each, np.ma.MaskedArray) for each in (own, others))
         return np.ma.where(masks, own, others) if is_masked else np.where(masks, own, others)  # type: ignore[no-untyped-call]
 
@@ -121,9 +125,10 @@ class FrameMixer:
 
     def mix(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> Any:
         """See :class:`Mixer`."""
-        others = self.n_rows + references
-        pairs = zip(self.columns.items(), masks.T, strict=True)
-        return self.build({name: self.take(column, np.where(mask, rows, others)) for (name, column), mask in pairs})
+        others = self.n_rows + (references[:, None] if references.ndim == 1 else references)
+        places = np.where(masks, rows[:, None], others)
+        pairs = zip(self.columns.items(), places.T, strict=True)
+        return self.build({name: self.take(column, own) for (name, column), own in pairs})
 
 
 def _pick_columns(table: Any, names: Sequence[str] | None, n_columns: int, what: str) -> Any:

@@ -14,6 +14,7 @@ from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._progress import show_progress
 from .._validation import check_choice, check_outputs, check_weights, find_column
+from ..blackbox.conditional import Conditional
 from ..fitted.explanation import Explanation, format_value
 from ..fitted.file import load_fitted
 from ..fitted.game import FittedGame, follow_recipe
@@ -58,8 +59,9 @@ class Explainer:
         Which terms of two and more columns to offer: the screened best, all, so many, or these. 0: main effects only.
     output : {"auto", "raw", "probability"}
         Scale of a classifier's explanation: log-odds ("auto", "raw") or probability.
-    value_function : "conditional", Marginal, Baseline, or callable
-        What an absent feature means: its distribution given the present ones; background rows
+    value_function : "conditional", Conditional, Marginal, Baseline, or callable
+        What an absent feature means: its distribution given the present ones (:class:`instashap.Conditional` names one that
+        :meth:`refine` can draw from); background rows
         (:class:`instashap.Marginal`); one row (:class:`instashap.Baseline`); or your own ``F(X, masks)``, given rows in
         their own container and masks of shape (n_rows, n_features), True = present. The last three call the model on rows
         that are not in X.
@@ -192,8 +194,10 @@ class Explainer:
         options = FitOptions(
             self.order, self.presence_order, self.interactions, self.fitter, self._get_groups(table), self.full_weight
         )
-        if isinstance(self.value_function, str):
-            check_choice(self.value_function, ("conditional",), "value_function")
+        if isinstance(self.value_function, (str, Conditional)):
+            if isinstance(self.value_function, str):
+                check_choice(self.value_function, ("conditional",), "value_function")
+            self._fit_rows = X if isinstance(self.value_function, Conditional) else None
             answer = self._get_outputs(X, outputs, table.n_rows)
             named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
             with show_progress(self.verbose) as progress:
@@ -305,8 +309,9 @@ class Explainer:
         X : table of shape (n_rows, n_columns)
         model : estimator or callable, optional
             The black box; default that of the explainer. A loaded explainer has none.
-        value_function : Marginal, Baseline, or callable ``F(X, masks)``, optional
-            Default that of the explainer. The conditional game cannot be computed from a model alone: pass a callable.
+        value_function : Conditional, Marginal, Baseline, or callable ``F(X, masks)``, optional
+            Default that of the explainer. The conditional game needs a distribution to draw absent columns from:
+            ``Conditional("copula", rows)``, or a function of your own.
         n_coalitions : int
             Coalitions asked about for each row, at least ``2 + 2 * (n_features // 2)``. A marginal game calls the model on
             so many hybrid rows for every background row, each with coalitions of its own. 0 calls nothing and adds what
@@ -372,6 +377,8 @@ class Explainer:
         fitted = self._check_fitted()
         chosen = self.value_function if value_function is None else value_function
         black_box = self.model if model is None else model
+        if isinstance(chosen, Conditional):
+            chosen = chosen.with_rows(getattr(self, "_fit_rows", None))
         check_can_ask(chosen, fitted.game)
 
         def make_box() -> BlackBox:

@@ -49,7 +49,8 @@ def check_can_ask(value_function: Any, fitted_game: str) -> None:
     if isinstance(value_function, str):
         raise ValueError(
             f"refining needs a value function it can ask, and the {fitted_game} game of this explainer gives none: pass "
-            "value_function=F, a function F(X, masks), or value_function=Marginal(background) or Baseline(row)"
+            "value_function=Conditional('copula', rows), which draws absent columns given the present ones; or "
+            "Marginal(background), Baseline(row) or a function F(X, masks)"
         )
 
 

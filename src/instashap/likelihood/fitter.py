@@ -138,7 +138,7 @@ class _Stage:
             return True
         gains = other.losses - self.losses
         gain = float(self.row_weights @ gains)
-        error = np.sqrt(self.row_weights @ (gains - gain / self.weight) ** 2)  # a row of weight w is w rows
+        error = float(np.sqrt(self.row_weights @ (gains - gain / self.weight) ** 2))  # a row of weight w is w rows
         return bool(gain > max(nats * self.noise, n_errors * error))
 
 

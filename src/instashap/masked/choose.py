@@ -2,8 +2,8 @@
 
 Among models (order, resolution, presence sets, penalised derivative) the tolerance is one standard error of the folds'
 differences: what all folds share, such as the part of the output that no model can explain, cancels in them. Among strengths
-of a penalty it is a ten-millionth of the risk, which is what their solutions are good to: a whole standard error would smooth too
-much. Choices then do not depend on the processor, nor on the order of rows and columns.
+of a penalty it is a ten-millionth of the risk, which is what their solutions are good to: a whole standard error would smooth
+too much. Choices then do not depend on the processor, nor on the order of rows and columns.
 """
 
 from collections.abc import Callable, Sequence
