@@ -3,6 +3,7 @@
 Floors stand within .003 of what was reached.
 """
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +74,20 @@ def test_a_correlated_sum_shares_out_as_the_formula_says() -> None:
     X = np.random.default_rng(0).multivariate_normal([0, 0], [[1, r], [r, 1]], size=5000)
     values = explain(X, X.sum(axis=1), X)
     np.testing.assert_allclose(values[:, 0], X[:, 0] + r * (X[:, 0] - X[:, 1]) / 2, atol=0.06)
+
+
+@needs_truth
+@pytest.mark.parametrize(("name", "kind", "floor"), [("cop_trees", "copula", 0.98), ("mog_mixed", "mixture", 0.95)])
+def test_a_conditional_game_asked_of_the_model_meets_the_truth(name: str, kind: str, floor: float) -> None:
+    specification = importlib.util.spec_from_file_location("families", SHARED / "families.py")
+    assert specification is not None
+    assert specification.loader is not None
+    families = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(families)
+    model = families.make(name).f
+    with np.load(SHARED / f"{name}.npz") as file:
+        rows, truth = file["X_test"][:20], file["shap_test"][:20]
+        X = file["X_train"][:2000]
+    explainer = instashap.Explainer(model, order=1).fit(X)
+    refined = explainer.refine(rows, value_function=instashap.Conditional(kind, X), n_coalitions=2 ** X.shape[1])
+    assert compute_r2(refined.values, truth) > floor
