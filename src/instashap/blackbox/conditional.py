@@ -24,8 +24,8 @@ class Conditional:
     """The conditional game by asking the model: absent columns are drawn given the present ones.
 
     ``F(x; S) = E[f(x_S, X_{-S}) | X_S = x_S]`` under a distribution estimated from rows. Each absent column takes values that
-    it has in these rows, so categories, whole numbers and missing values stay what they are. The values are only as right as the
-    distribution: a Gaussian copula knows no dependence beyond correlations of ranks.
+    it has in these rows, so categories, whole numbers and missing values stay what they are. The values are only as right as
+    the distribution: a Gaussian copula knows no dependence beyond correlations of ranks.
 
     Parameters
     ----------
