@@ -366,6 +366,8 @@ def test_notebook_shows_the_first_of_many_outputs_and_ranks_by_all_rows() -> Non
         (3.14159265, "3.142"),
         (np.float32(0.1), "0.1"),
         (12519.84, "12520"),
+        (2024.6066, "2024.61"),  # in August 2024: four digits would say 2025
+        (2024.0, "2024"),
         (-1234567.0, "-1234567"),
         (123456789.0, "1.235e+08"),
         (7, "7"),

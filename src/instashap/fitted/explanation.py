@@ -255,9 +255,12 @@ def find_features(key: Any, names: Sequence[str]) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """A feature's value for a person: numbers to four digits, large ones to the unit, missing as "missing"."""
+    """A feature's value for a person: numbers to four digits, thousands to six (years with a fraction), missing as "missing"."""
     if value is None or value != value:
         return "missing"
     if isinstance(value, (float, np.floating)):
-        return f"{value:.0f}" if 1e4 <= abs(float(value)) < 1e7 else f"{value:.4g}"
+        size = abs(float(value))
+        if 1e4 <= size < 1e7:
+            return f"{value:.0f}"
+        return f"{value:.6g}" if 1e3 <= size < 1e4 else f"{value:.4g}"
     return str(value)
