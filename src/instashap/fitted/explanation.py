@@ -255,7 +255,7 @@ def find_features(key: Any, names: Sequence[str]) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """A feature's value for a person: numbers to four digits, thousands to six (years with a fraction), missing as "missing"."""
+    """A feature's value for a person: numbers to four digits, thousands to six (years), missing as "missing"."""
     if value is None or value != value:
         return "missing"
     if isinstance(value, (float, np.floating)):
