@@ -89,17 +89,16 @@ def list_tables(quick: bool) -> Iterator[tuple[str, NDArray[np.float64], NDArray
     yield "breast cancer", *((X[:300, 1:6], radius[:300]) if quick else (X[:, :20], radius))
     X, _ = load_wine(return_X_y=True)
     yield "wine", *((X[:, :5], X[:, 12]) if quick else (X[:, :12], X[:, 12]))
-    if not quick and (housing := load_housing()) is not None:
+    if not quick and (housing := _load_housing()) is not None:
         yield "California housing, every tenth row", *housing
 
 
-def load_housing() -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Columns and targets of every tenth row; None where there is neither a folder of data nor a network."""
+def _load_housing() -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     from instashap.datasets import load_california_housing
 
     try:
         housing: Any = load_california_housing()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError):  # no folder of data, no network
         return None
     return np.asarray(housing.data, dtype=np.float64)[::10], np.asarray(housing.target, dtype=np.float64)[::10]
 

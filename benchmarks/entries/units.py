@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import load_california
 from ..runner import Bench, Figure, judge
-from .processors import load_housing
 
 Array = NDArray[np.float64]
 MOST = 0.02
@@ -19,12 +19,12 @@ def run(bench: Bench) -> dict[str, Figure]:
     """Largest change of any Shapley value, in standard deviations of the explained outputs, by table, model and change."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return {what: judge(moved, at_most=MOST) for what, moved in measure(bench.quick)}
+        return {what: judge(moved, at_most=MOST) for what, moved in measure(bench)}
 
 
-def measure(quick: bool) -> Iterator[tuple[str, float]]:
+def measure(bench: Bench) -> Iterator[tuple[str, float]]:
     """What was changed, and the largest change it made."""
-    for table, X, y in list_tables(quick):
+    for table, X, y in list_tables(bench):
         for model, explain in list_models(X, y).items():
             values = explain(X, np.arange(len(X)))
             spread = values.sum(axis=1).std()
@@ -64,15 +64,15 @@ def list_models(X: Array, y: Array) -> dict[str, Callable[[NDArray[np.floating],
     }
 
 
-def list_tables(quick: bool) -> Iterator[tuple[str, Array, Array]]:
+def list_tables(bench: Bench) -> Iterator[tuple[str, Array, Array]]:
     """Names, columns and targets; quick: few rows and columns."""
     from sklearn.datasets import load_breast_cancer, load_diabetes
 
     X, y = load_diabetes(return_X_y=True)
-    yield "diabetes", *((X[:, 2:6], y) if quick else (X, y))
-    if quick:
+    yield "diabetes", *((X[:, 2:6], y) if bench.quick else (X, y))
+    if bench.quick:
         return
     X, y = load_breast_cancer(return_X_y=True)
     yield "breast cancer", X, y.astype(float)
-    if (housing := load_housing()) is not None:
-        yield "California housing, every tenth row", *housing
+    X, y = load_california(bench)
+    yield "California housing, every tenth row", np.asarray(X, dtype=np.float64)[::10], y[::10]
