@@ -20,6 +20,7 @@ ENTRIES = {
     "budget": "error by coalitions a row: refined values beside KernelExplainer, PermutationExplainer and shapiq",
     "drift": "how often check() alarms about the unchanged model and about retrained ones, on 500 rows",
     "processors": "Shapley values under the kernels of several processors: how far they differ",
+    "units": "Shapley values in other units, precision and order, and with a constant column: how far they move",
     "small": "small tables: seconds, and fidelity beside main effects and ridge regression",
     "sizes": "unknowns, bytes and seconds a product, by number of features and presence order",
     "rows": "10 000 to a million rows from a memory map: seconds and peak memory of fresh processes",

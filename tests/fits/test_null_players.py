@@ -44,11 +44,16 @@ def test_a_column_of_one_value_gets_exactly_nothing_with_standard_error_0(name: 
     assert (explanation.values[:, [0, 1, 3]] != 0).all()
 
 
-def test_a_column_of_one_value_changes_no_other_value() -> None:
-    plain = Explainer().fit(ROWS, outputs=compute_outputs(ROWS)).shap_values(ROWS)
-    rows = add_constant("number")
+@pytest.fixture(scope="module")
+def plain_values() -> np.ndarray:
+    return Explainer().fit(ROWS, outputs=compute_outputs(ROWS)).shap_values(ROWS)
+
+
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_a_column_of_one_value_changes_no_other_value(name: str, plain_values: np.ndarray) -> None:
+    rows = add_constant(name)
     values = Explainer().fit(rows, outputs=compute_outputs(rows)).shap_values(rows)
-    np.testing.assert_array_equal(values[:, [0, 1, 3]], plain)
+    np.testing.assert_array_equal(values[:, [0, 1, 3]], plain_values)
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ class Search:
         while triples := choose_triples(pairs, lambda: self._pair_scores, self.fitter.interactions, n_spare):
             functions = self.make_functions([*pairs, *triples], resolution)
             if self.fitter.interactions != "auto" or self._count_unknowns(functions, candidate) <= self.budget:
-                self._try(self._make_judge(functions), candidate, ("interaction",))
+                self._try(self._make_judge(functions), candidate, ("interaction", "roughness"))
                 break
             n_spare //= 2
         self.report(0.8, "triples")

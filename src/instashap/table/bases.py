@@ -33,6 +33,8 @@ POOLED_SHARE = 0.1
 LEVELS_PER_TABLE = 3000
 # Values nearer to each other than this share are one in float32.
 _FLOAT32 = 1e-6
+# A cut moves by no more than this share of its gap to be exact in float32.
+_MOST_MOVED = 1e-3
 # A code holds so far about its value, as a share of the smallest step: any other number is another code.
 _CODE_REACH = 1e-3
 # Beyond this ratio of full range to the middle 90 % the roughness is measured on the scale of ranks (Gaussian: about 2.4).
@@ -461,7 +463,9 @@ def _halfway(distinct: NDArray[np.float64], value: float) -> float:
 
 
 def cut_between(below: float, above: float) -> float:
-    """A number c with ``below <= c < above``, halfway, and exact in float32 if a float32 lies between.
+    """A number c with ``below <= c < above``, halfway, and exact in float32 where that moves it by less than 1e-3 of the gap.
+
+    In other units the cut then lies at the same share of the gap, also of a narrow column far from zero.
 
     Examples
     --------
@@ -473,7 +477,7 @@ def cut_between(below: float, above: float) -> float:
         return below
     with np.errstate(over="ignore", under="ignore"):
         rounded = float(np.float32(middle))
-    return rounded if below <= rounded < above else middle
+    return rounded if abs(rounded - middle) <= _MOST_MOVED * (above - below) else middle
 
 
 @dataclass(frozen=True)
