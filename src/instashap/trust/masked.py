@@ -182,6 +182,7 @@ def explain_residual(
     known = masks[:, :, list(rows.players)]
     columns = np.where(known, _mark_missing(rows)[:, None], np.nan).reshape(n_rows * n_masks, -1)
     halves, weights = np.repeat(rows.halves, n_masks), np.repeat(rows.weights, n_masks)
+    is_weighted = bool((weights != weights[0]).any())  # equal weights say nothing, and bins by weight take half of the time
     explained = np.zeros((n_rows * n_masks, residual.shape[2]))
     for output in range(residual.shape[2]):
         steps = [
@@ -197,7 +198,7 @@ def explain_residual(
             train, test = halves == half, halves != half
             if train.any() and test.any():
                 told = ~np.isnan(own[train]).all(axis=0)
-                learner.fit(own[train][:, told], target[train], sample_weight=weights[train])
+                learner.fit(own[train][:, told], target[train], sample_weight=weights[train] if is_weighted else None)
                 explained[test, output] = learner.predict(own[test][:, told])
     return explained.reshape(residual.shape)
 
