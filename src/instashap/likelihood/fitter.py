@@ -223,7 +223,7 @@ class LikelihoodFitter:
     def _tune(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
         """Find the level of all strengths, learn each term's own, and find the level again; held-out rows judge every step.
 
-        One round of learning goes only part of the way: rounds go on while they gain at all, and what they gain together decides.
+        One round of learning goes only part of the way: rounds go on while they gain, and what they gain together decides.
         """
         prior = Roughness(stage.design)
         best = self._walk(self._advance(stage, prior, folds, FIRST_STEPS, "first"), prior, folds)
