@@ -7,6 +7,7 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from instashap.likelihood.families import Binary, Multinomial, Poisson
+from instashap.likelihood import fitter as fitting
 from instashap.likelihood.fitter import LikelihoodFitter, Rows
 
 
@@ -170,3 +171,21 @@ def test_pairs_beside_main_effects_end_at_the_optimum(encode, spread_term, make_
     fit = LikelihoodFitter(columns, Binary(), order=2, interactions=[(0, 1), (1, 2)]).fit(Rows(encoded, y, weights))
     peer, whitened = fit_peer(fit, columns, encoded, y, weights, spread_term, make_dense_prior)
     np.testing.assert_allclose(fit.design.score(fit.vector, encoded)[:, 0], peer.decision_function(whitened), atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept"),
+    [
+        ([100, 98, 96, 94, 93.9], 94),  # nats: no round gains three, together they gain six; the last gains a tenth
+        ([100, 98, 97.9], 100),  # two nats in all may be chance
+        ([100, 101], 100),
+        ([100, 96, 95, 94, 93, 92], 93),  # four rounds at most
+    ],
+)
+def test_rounds_of_learning_strengths_are_judged_by_what_they_gain_together(monkeypatch, losses, kept):
+    monkeypatch.setattr(fitting, "Roughness", lambda design: None)
+    fitter = LikelihoodFitter((), Binary())
+    left = iter([fitting._Stage(None, (), loss, 1.0, 1.0, np.array([float(loss)])) for loss in losses])
+    monkeypatch.setattr(fitter, "_advance", lambda *asked: next(left))
+    monkeypatch.setattr(fitter, "_walk", lambda stage, prior, folds: stage)
+    assert fitter._tune(fitting._Stage(None, ()), []).deviance == kept

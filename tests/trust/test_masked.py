@@ -12,7 +12,7 @@ from instashap.game.coalitions import enumerate_coalitions
 from instashap.model.additive_model import AdditiveModel
 from instashap.questions.audit import climb
 from instashap.trust.masked import draw_masks
-from instashap.trust.rung import hold_out, iterate_masked, take_encoded
+from instashap.trust.rung import Rows, hold_out, iterate_masked, keep_held, take_encoded
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 
@@ -149,3 +149,25 @@ def test_the_models_held_out_have_not_seen_their_rows() -> None:
     # The functions are learnt on all rows, hence not the very same spans; to a thousandth of the spread they agree.
     np.testing.assert_allclose(model.predict(encoded), alone.predict(encoded), atol=2e-2 * f.std())
     assert model.base_value == pytest.approx(f[others].mean())
+
+
+def test_a_few_folds_are_judged_as_among_all() -> None:
+    X, f = SIMULATOR.sample(600, 0)
+    record = Explainer(order=1, presence_order=1).fit(X, outputs=f)._fitted.get_record("test")
+    columns = tuple(column.encoder for column in record.columns)
+    rows = Rows(record.encoded, record.outputs, record.weights, columns, record.players, ("a", "b", "c", "d"))
+    whole = hold_out(1, record)
+    fitted, base = whole.predict(rows)
+    (one,), part = keep_held([hold_out(1, record, 1)], rows)
+    (all_again,), same = keep_held([whole], rows)
+    assert (len(one.parts), len(all_again.parts)) == (1, 5)
+    assert same is rows
+    kept = np.sort(whole.parts[0][0])
+    assert 600 / 8 < len(kept) == len(part) < 600 / 3
+    np.testing.assert_array_equal(part.outputs, f[kept, None])
+    found, start = one.predict(part)
+    np.testing.assert_array_equal(found, fitted[kept])
+    np.testing.assert_array_equal(start, base[kept])
+    (first, second), mixed = keep_held([hold_out(1, record, 1), whole], rows)
+    assert len(mixed) == len(kept)
+    np.testing.assert_array_equal(first.predict(mixed)[0], second.predict(mixed)[0])

@@ -42,8 +42,8 @@ TOLERANCE, LAST_TOLERANCE = 1e-6, 1e-20
 POOR_RESIDUAL = 1e-3
 FACTOR = 8.0
 MAX_FACTORS = 8
-# What a change must gain on all held-out rows together, in nats: one is chance. A new level has to gain the first, learning
-# anew and more columns the second.
+# What a change must gain on all held-out rows together, in nats: one is chance. A new level and a round of learning have to
+# gain the first, all rounds together and more columns the second.
 MIN_GAIN, MIN_STAGE_GAIN = 0.3, 3.0
 # … and more columns so many standard errors of the rows' differences: the same rows chose the strengths of both.
 ORDER_ERRORS = 2.0
@@ -223,7 +223,10 @@ class LikelihoodFitter:
         return _Stage(design, tuple(states))
 
     def _tune(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
-        """Find the level of all strengths, learn each term's own, and find the level again; held-out rows judge every step."""
+        """Find the level of all strengths, learn each term's own, and find the level again; held-out rows judge every step.
+
+        One round of learning goes only part of the way: rounds go on while they gain, and what they gain together decides.
+        """
         prior = Roughness(stage.design)
         best = self._walk(self._advance(stage, prior, folds, FIRST_STEPS, "first"), prior, folds)
         start = best
@@ -231,10 +234,10 @@ class LikelihoodFitter:
             pairs = zip(best.states, folds, strict=True)
             states = tuple(self._learn(stage.design, prior, state, rows) for state, (rows, _) in pairs)
             trial = self._advance(replace(best, states=states), prior, folds, NEXT_STEPS, "learnt")
-            if not trial.beats(best, MIN_STAGE_GAIN):
+            if not trial.beats(best, MIN_GAIN):
                 break
             best = trial
-        return best if best is start else self._walk(best, prior, folds)
+        return self._walk(best, prior, folds) if best.beats(start, MIN_STAGE_GAIN) else start
 
     def _walk(self, stage: _Stage, prior: Roughness, folds: Sequence[Fold]) -> _Stage:
         """Multiply all roughnesses, then all ridges, up or else down, as long as held-out rows are better told."""

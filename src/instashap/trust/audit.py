@@ -17,7 +17,7 @@ from .masked import measure_masked
 from .missing import N_ROWS, N_ROWS_BRIEF, find_missing
 from .redundancy import find_redundancy
 from .report import Rung, TrustReport
-from .rung import Held, Rows, hold_out
+from .rung import Held, Rows, hold_out, keep_held
 from .segments import find_segments
 from .stability import measure_stability
 from .thresholds import Thresholds
@@ -65,11 +65,13 @@ def audit_fits(
     subject : Subject
     thresholds : Thresholds, optional
     is_thorough : bool
-        Also ask the masked games (which trains a reference) and the stability of shapes.
+        Look at all rows, ask the masked games (which trains a reference) and the stability of shapes. Else as many folds are
+        looked at as hold some thousand rows.
     progress : callable, optional
         Called with the share done (0 to 1) and what comes next.
     """
-    held = [hold_out(order, record) for order, record in records.items()]
+    enough = np.inf if is_thorough else N_ROWS_BRIEF
+    held = [hold_out(order, record, enough) for order, record in records.items()]
     first = next(iter(records.values()))
     rows = Rows(
         first.encoded,
@@ -79,6 +81,7 @@ def audit_fits(
         first.players,
         subject.feature_names,
     )
+    held, rows = keep_held(held, rows)
     how = "cross-fitted" if all(each.is_held_out for each in held) else "fitted rows"
     report = _report(held, rows, subject, thresholds or Thresholds(), how, is_thorough, progress)
     if is_thorough:

@@ -219,7 +219,8 @@ def _predict_others(
         max_iter=150, min_samples_leaf=_MIN_LEAF, early_stopping=True, n_iter_no_change=5, random_state=0
     )
     has_values = ~np.isnan(own[train]).all(axis=0)
-    boosted.fit(own[train][:, has_values], left, sample_weight=weights[train])
+    is_weighted = bool((weights != weights[0]).any())  # equal weights say nothing, and bins by weight take half of the time
+    boosted.fit(own[train][:, has_values], left, sample_weight=weights[train] if is_weighted else None)
     return np.asarray(polynomial.predict(monomials[~train]) + boosted.predict(own[~train][:, has_values]))
 
 

@@ -12,7 +12,7 @@ from .rung import Rows
 
 # Rows looked at, in short where nobody asked for an audit, and rows a cell should have on average.
 N_ROWS = 20_000
-N_ROWS_BRIEF = 5_000
+N_ROWS_BRIEF = 4_096
 _ROWS_PER_CELL = 30
 # Bins of a column are at least and at most so many.
 _MIN_BINS, _MAX_BINS = 3, 24

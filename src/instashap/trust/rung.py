@@ -1,8 +1,8 @@
 """One order's explanations as they would be of new rows: the models of a fit that have not seen the rows they speak of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,7 +147,7 @@ class Held:
     presence_order : int
         Players a presence set holds.
     parts : tuple of (positions of rows, AdditiveModel)
-        Every row is in one part.
+        No row is in two; every row that is asked about is in one.
     is_held_out : bool
         False where nothing could be held out (a table of few distinct rows): the parts then have seen their rows.
     record : FitRecord or None
@@ -169,16 +169,21 @@ class Held:
         return full, empty
 
 
-def hold_out(order: int, record: FitRecord) -> Held:
-    """A fit's own cross-validation: its models without each fold, of the terms and strengths it chose."""
+def hold_out(order: int, record: FitRecord, enough: float = np.inf) -> Held:
+    """A fit's own cross-validation: its models without each fold, of the terms and strengths it chose.
+
+    Folds are taken one after the other until they hold ``enough`` rows; those that judged the candidates come first.
+    """
     result, solved = record.result, record.result.solved
     orders = order, result.chosen.candidate.presence_order
     folds = assign_folds(record.encoded, record.outputs, record.weights, result.n_folds)
     is_split = len(folds) == len(solved.fold_coefficients) > 1 and sum(len(rows) for rows, _ in folds) == len(record.outputs)
     if not is_split:
         return Held(*orders, ((np.arange(len(record.outputs)), result.model),), False, record)
-    parts = []
+    parts: list[Part] = []
     for (places, weights), coefficients in zip(folds, solved.fold_coefficients, strict=True):
+        if sum(len(own) for own, _ in parts) >= enough:
+            break
         others = _shift_means(record, places, weights)
         solution = replace(solved.solution, coefficients=coefficients)
         model = expand_solution(
@@ -186,6 +191,19 @@ def hold_out(order: int, record: FitRecord) -> Held:
         )
         parts.append((places, model))
     return Held(*orders, tuple(parts), True, record)
+
+
+def keep_held(held: Sequence[Held], rows: Rows) -> tuple[list[Held], Rows]:
+    """The rows that the models of every order were held out from, and the orders with positions among these rows."""
+    seen = [np.sort(np.concatenate([places for places, _ in each.parts])) for each in held]
+    kept = reduce(np.intersect1d, seen)
+    if len(kept) == len(rows):
+        return list(held), rows
+    found = []
+    for each in held:
+        own = [(np.searchsorted(kept, np.intersect1d(places, kept)), model) for places, model in each.parts]
+        found.append(replace(each, parts=tuple(part for part in own if len(part[0]))))
+    return found, rows.take(kept)
 
 
 def _shift_means(record: FitRecord, places: NDArray[np.int64], weights: NDArray[np.float64]) -> Moments:
