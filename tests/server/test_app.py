@@ -177,6 +177,14 @@ def wait_for(address: str) -> bytes:
     raise AssertionError(f"nothing answers at {address}")
 
 
+def test_a_column_of_which_every_value_is_new_is_refused_as_in_python(client: Any) -> None:
+    for towns in (["here", "there"], [1, 1], [True, True]):
+        answer = client.post("/predict", json={"rows": [[1, town, 2] for town in towns]})
+        assert answer.status_code == 422
+        assert "column 'town' holds no value that the fit saw" in answer.text
+    assert client.post("/predict", json={"rows": [[1, "here", 2], [1, "north", 2]]}).status_code == 200
+
+
 def test_booleans_are_read_where_the_fit_had_booleans() -> None:
     from instashap.server.rows import read_rows
 

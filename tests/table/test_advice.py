@@ -80,6 +80,51 @@ def test_several_inputs_become_one_table_and_a_function_that_takes_it_apart(rows
     assert Explainer(model, order=1).fit(X).n_features_in_ == X.shape[1]
 
 
+def read_frames(parts: Any) -> np.ndarray:
+    return (parts[0]["a"] + parts[0]["b"]).to_numpy() + parts[1]["a"].to_numpy()
+
+
+def read_mixed(parts: Any) -> np.ndarray:
+    return np.asarray(parts["n"][:, 1].astype(float) + 3 * (parts["t"][:, 0] == "x"))
+
+
+FRAMES = [pd.DataFrame(A, columns=["a", "b"]), pd.DataFrame(B, columns=["a"], index=np.arange(50) + 7)]
+MIXED = {"n": A, "t": np.array([["x"], ["y"]] * 25)}
+
+
+@pytest.mark.parametrize(("rows", "predict"), [(FRAMES, read_frames), (MIXED, read_mixed)])
+def test_several_frames_or_text_become_one_frame_and_a_function_that_takes_it_apart(rows: Any, predict: Any) -> None:
+    with pytest.raises(TypeError, match="and one table is needed: pass") as caught:
+        Explainer(predict).fit(rows)
+    table, function = re.search(r"pass (pd\.concat.*?), and a function .*?: (lambda.*)$", str(caught.value)).groups()  # type: ignore[union-attr]
+    X, model = eval(table, {"pd": pd, "X": rows}), eval(function, {"predict": predict})
+    np.testing.assert_array_equal(model(X), predict(rows))
+    values = Explainer(model, order=1).fit(X).shap_values(X)
+    np.testing.assert_allclose(values.sum(axis=1), predict(rows) - predict(rows).mean(), atol=0.02 * predict(rows).std())
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "message"),
+    [
+        ([A, B[:40]], TypeError, r"arrays of shapes \(50, 2\), \(40, 1\), whose numbers of rows differ"),
+        ([{"a": 1}, {"a": 2}], TypeError, r"a list of dictionaries; pass pd\.DataFrame\(X\)"),
+        (["abc", "de"], ValueError, r"a list of texts; pass np\.reshape\(X, \(-1, 1\)\) if they are the rows of one column"),
+        ([[1, 2], [3]], ValueError, r"rows of X have different lengths, from 1 to 2"),
+        ([1, 2, 3], ValueError, r"np\.reshape\(X, \(1, -1\)\) if it is one row"),
+    ],
+)
+def test_lists_that_are_no_rows_are_refused_with_what_to_pass(rows: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        read_table(rows)
+
+
+def test_what_lists_are_told_to_become_is_read() -> None:
+    assert read_table(pd.DataFrame([{"a": 1}, {"a": 2}])).schema.names == ("a",)
+    assert read_table(np.reshape(["abc", "de"], (-1, 1))).schema.is_category == (True,)
+    assert read_table(np.reshape([1, 2, 3], (1, -1))).n_rows == 1
+    assert read_table([[1, 2], [3, None]]).n_rows == 2
+
+
 def test_sequences_become_flat_rows_and_a_function_that_folds_them() -> None:
     with pytest.raises(ValueError, match="Expected 2D array, got 3D array") as caught:
         Explainer(len).fit(C)

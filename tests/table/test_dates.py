@@ -56,6 +56,53 @@ def test_day_and_month_are_told_apart_by_what_is_above_twelve(column, month):
     assert read_parts(column)["month"] == month
 
 
+DAYS = [dt.datetime(2024, 1, 5, 7, 5, 9), dt.datetime(2023, 12, 31, 23, 59, 1), dt.datetime(2024, 5, 13, 12, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("form", "has_hours"),
+    [
+        ("%Y/%m/%d", False),
+        ("%m/%d/%y", False),
+        ("%d-%b-%Y", False),
+        ("%d-%b-%y", False),
+        ("%d. %B %Y", False),
+        ("%d %B %Y", False),
+        ("%b %d, %Y", False),
+        ("%d.%m.%Y %H:%M", True),
+        ("%m/%d/%Y %I:%M %p", True),
+        ("%b %d, %Y %I:%M:%S %p", True),
+    ],
+)
+def test_dates_are_read_as_people_write_them(form, has_hours):
+    parts = read_parts([day.strftime(form) for day in DAYS])
+    assert parts["month"] == [1, 12, 5]
+    assert parts["weekday"] == ["Friday", "Sunday", "Monday"]
+    assert [int(year) for year in parts["year"]] == [2024, 2023, 2024]
+    assert parts.get("hour") == ([7, 23, 12] if has_hours else None)
+
+
+def test_two_digits_that_may_be_a_year_or_a_day_stay_text_with_a_warning():
+    with pytest.warns(instashap.DataWarning, match="day and month cannot be told apart"):
+        assert split_dates(pd.DataFrame({"day": ["24/12/31", "25/01/02"]}))[1] == {}
+
+
+@pytest.mark.parametrize(
+    ("stray", "message"),
+    [
+        ("soon", r"'day' holds dates but for 1 cell \('soon'\); write dates there or leave the cells empty"),
+        ("3/1/2024", r"'day' writes dates in several ways .*; write all of them as 2024-12-31"),
+    ],
+)
+def test_a_column_of_dates_but_for_a_cell_is_refused_with_advice_that_works(stray, message):
+    days = [f"2024-01-{day:02}" for day in range(1, 29)]
+    with pytest.raises(ValueError, match=message):
+        Recipe.learn(pd.DataFrame({"day": [*days, stray]}))
+    assert Recipe.learn(pd.DataFrame({"day": [*days, stray]}), keep=["day"]).readings == {}
+    assert Recipe.learn(pd.DataFrame({"day": [*days, None]})).groups
+    assert Recipe.learn(pd.DataFrame({"day": [*days, "2024-12-31"]})).groups
+
+
 def test_day_and_month_that_cannot_be_told_apart_stay_text_with_a_warning():
     with pytest.warns(instashap.DataWarning, match=r"'day' holds dates.*\(01/02/2024\).*write them as 2024-12-31"):
         assert split_dates(pd.DataFrame({"day": ["01/02/2024", "03/04/2024"]}))[1] == {}
@@ -100,14 +147,18 @@ def test_text_of_one_form_reads_as_dates():
     assert not reads_as_dates(["2024-12-31", "31/12/2024"])
     assert not reads_as_dates([])
     assert not reads_as_dates([20241231])
+    assert not reads_as_dates(["31-Dec-2024", "Dec 31, 2024"])
 
 
-def test_a_fit_on_text_that_reads_as_dates_says_what_to_pass():
-    days = pd.date_range("2024-01-01", periods=300).strftime("%Y-%m-%d")
-    rows = pd.DataFrame({"day": days, "x": np.arange(300.0)})
-    advice = r"reads as dates, so pass the parts that matter, such as pd.to_datetime\(X\['day'\]\)"
-    with pytest.warns(instashap.DataWarning, match=advice):
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%d/%m/%Y", "%d %B %Y"])
+def test_a_fit_on_text_that_reads_as_dates_says_what_to_pass_and_that_works(form):
+    days = pd.date_range("2024-01-01", periods=300)
+    rows = pd.DataFrame({"day": days.strftime(form), "x": np.arange(300.0)})
+    advice = r"reads as dates, so pass the parts that matter, such as pd.to_datetime\(X\['day'\]"
+    with pytest.warns(instashap.DataWarning, match=advice) as caught:
         instashap.Explainer(order=1).fit(rows, outputs=np.arange(300.0))
+    (said,) = [str(each.message) for each in caught if "such as" in str(each.message)]
+    assert eval(said.split("such as ")[1], {"pd": pd, "X": rows}).tolist() == days.month.tolist()
 
 
 def test_the_last_minutes_of_a_year_are_of_that_year():

@@ -80,6 +80,42 @@ def test_leading_zeros_are_categories_and_come_back_where_a_reader_lost_them():
     assert read(["007", "12"])[0] == ["007", "12"]
 
 
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        ([f"{i}:30" for i in range(12)], [i + 0.5 for i in range(12)]),
+        ([f"0:{i:02}:36" for i in range(12)], [(i + 0.6) / 60 for i in range(12)]),
+        ([f"1:{i:02}:00.9" for i in range(12)], [1 + i / 60 + 0.9 / 3600 for i in range(12)]),
+        ([f"{i + 1}:15 pm" for i in range(11)] + ["12:15 AM"], [i + 13.25 for i in range(11)] + [0.25]),
+        ([f"{i}:30" for i in range(12)] + ["?", None], [i + 0.5 for i in range(12)] + [np.nan] * 2),
+    ],
+)
+def test_times_are_numbers_of_sixtieths(cells, numbers):
+    found, recipe = read(cells)
+    np.testing.assert_allclose(found, numbers)
+    message = re.escape(f"column 'size' holds 'noon'; the fit read times there, such as {cells[0]!r}")
+    with pytest.raises(ValueError, match=message):
+        recipe.apply(pd.DataFrame({"size": ["noon"]}))
+
+
+def test_what_was_assumed_of_times_is_said():
+    _, recipe = read([f"{i}:30" for i in range(12)])
+    assert recipe.describe() == ["column 'size' is read as times: '0:30' is 0.5, a part behind a colon counts sixtieths"]
+
+
+@pytest.mark.filterwarnings("ignore:the held-out R²")  # each level is seen once
+@pytest.mark.parametrize(
+    ("form", "seconds"), [("{i}:30", lambda i: 3600 * i + 1800), ("0:{i:02}:30", lambda i: 60 * i + 30)]
+)
+def test_a_fit_on_times_written_as_text_says_what_to_pass_and_that_works(form, seconds):
+    X = pd.DataFrame({"size": [form.format(i=i % 60) for i in range(120)]})
+    with pytest.warns(instashap.DataWarning, match="reads as times, so pass") as caught:
+        instashap.Explainer(order=1).fit(X.iloc[:60], outputs=np.arange(60.0))
+    (said,) = [str(each.message) for each in caught if "so pass" in str(each.message)]
+    advised = eval(said.split("so pass ")[1], {"pd": pd, "X": X})
+    np.testing.assert_array_equal(advised, [seconds(i % 60) for i in range(120)])
+
+
 def test_yes_and_no_in_several_spellings_are_two_categories():
     assert read(["Yes", "yes", "NO", " no", None])[0] == ["yes", "yes", "no", "no", None]
     assert Recipe.learn(pd.DataFrame({"a": ["yes", "no"]})).readings == {}
@@ -117,6 +153,7 @@ def test_other_text_stays_what_it_is(cells):
         ([f"$ {each}" for each in MANY] + ["€ 3"], r"different units \(rows: '\$' in 12, '€' in 1\)"),
         ([f"{each} %" for each in MANY] + ["0.3"], r"different units \(rows: '%' in 12, 'none' in 1\)"),
         ([f"€{each}K" for each in MANY] + ["€1.2M"], r"different units \(rows: '€k' in 12, '€m' in 1\)"),
+        ([*MANY[:-1], "3", "<10", "<10", "<10"], r"but for 3 cells \('<10'\); write numbers there or leave the cells empty"),
         ([*MANY, "sold out"], r"but for 1 cell \('sold out'\); write numbers there or leave the cells empty"),
         ([f"{each},5" for each in MANY] + ["3.25"], r"writes numbers in several ways .*; write all of them in one way"),
     ],
@@ -127,7 +164,7 @@ def test_a_column_of_numbers_that_cannot_be_read_is_refused_with_advice_that_wor
         Recipe.learn(frame)
     assert "or take the text as categories: --text 'size'" in str(refusal.value)
     assert Recipe.learn(frame, keep=["size"]).readings == {}
-    mended = frame.assign(size=[*cells[:12], None])  # the cell left empty
+    mended = frame.assign(size=[*cells[:12], *[None] * (len(cells) - 12)])  # the cells left empty
     assert len(Recipe.learn(mended).apply(mended)["size"].dropna().astype(float)) == 12
 
 
@@ -160,6 +197,7 @@ def test_new_rows_are_read_as_the_fit_read_them_or_refused_by_name():
         {"a": {"kind": "number", "mark": "", "decimal": ".", "unit": "", "example": "one", "missing": []}},
         {"a": {"kind": "word", "spellings": "yes"}},
         {"a": {"kind": "date", "form": 3, "has_hours": False}},
+        {"a": {"kind": "clock", "example": "noon"}},
     ],
 )
 def test_a_recipe_of_another_make_is_refused(content):

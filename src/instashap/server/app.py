@@ -234,7 +234,9 @@ class _Service:
         if not isinstance(content, dict):
             raise _Refused(422, 'the body must be an object {"rows": [...]}')
         try:
-            return read_rows(self.fitted.schema, content.get("rows"), self.limits.max_rows, self.fitted.recipe), content
+            table = read_rows(self.fitted.schema, content.get("rows"), self.limits.max_rows, self.fitted.recipe)
+            self.fitted.encoder.check_levels(table)
+            return table, content
         except (ValueError, OverflowError) as error:
             raise _Refused(422, str(error)) from error
 
@@ -249,6 +251,7 @@ class _Service:
                     raise TimeoutError
                 reader.add(self._load(block))
             table = reader.finish() if reader.n_rows else read_rows(self.fitted.schema, [], self.limits.max_rows)
+            self.fitted.encoder.check_levels(table)
         except (ValueError, OverflowError) as error:
             raise _Refused(422, str(error)) from error
         metrics.count_rows(path, table.n_rows)

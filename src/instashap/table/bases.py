@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import DataWarning, warn_caller
-from .dates import reads_as_dates
+from .clock import advise_on_times, reads_as_times
+from .dates import advise_on_dates
 from .numerals import advise_on_numbers
 
 # A continuous column of a small table must stay smooth: a level, or an interval, has so many rows on average.
@@ -317,9 +318,9 @@ def _warn_pooled(name: str, n_levels: int, n_kept: int, pooled: float, advice: s
 
 
 def _advise(name: str, levels: Sequence[Any]) -> str:
-    if reads_as_dates(levels):
-        return f"it reads as dates, so pass the parts that matter, such as pd.to_datetime(X[{name!r}]).dt.month"
-    advice = advise_on_numbers(name, levels)
+    if reads_as_times(levels):
+        return advise_on_times(name, levels)
+    advice = advise_on_dates(name, levels) or advise_on_numbers(name, levels)
     if advice:
         return advice
     return "drop the column if it is an identifier, or group its levels"

@@ -105,7 +105,7 @@ def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") 
     X = open_container(X)
     if is_sparse(X) and _is_auto(categorical) and not (schema and any(schema.is_category)):
         return _read_sparse(X, schema)
-    if hasattr(X, "nnz"):
+    if hasattr(X, "nnz") and not hasattr(X, "iloc"):  # a frame may have a column of this name
         raise TypeError("a sparse matrix holds numbers alone; pass a pandas DataFrame if some of its columns are categories")
     if hasattr(X, "iloc"):
         return _read_frame(X, schema, categorical)
@@ -185,7 +185,7 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
     if values.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape} ({type(X).__name__}). Reshape your "
-            "data: X.reshape(1, -1) if it is one row, X.reshape(-1, 1) if it is one column"
+            "data: np.reshape(X, (1, -1)) if it is one row, np.reshape(X, (-1, 1)) if it is one column"
         )
     _check_shape(*values.shape)
     if schema is not None and values.shape[1] != len(schema.names):
@@ -212,6 +212,23 @@ def _refuse_blocks(values: NDArray[Any]) -> None:
     )
 
 
+def _refuse_lists(rows: Sequence[Any]) -> None:
+    """Raise for lists that are no rows of numbers or text: dictionaries, texts, rows of different lengths."""
+    if rows and all(isinstance(row, dict) for row in rows):
+        raise TypeError("X is a list of dictionaries; pass pd.DataFrame(X)")
+    if rows and all(isinstance(row, str) for row in rows):
+        raise ValueError(
+            "Expected 2D array, got 1D array instead: X is a list of texts; pass np.reshape(X, (-1, 1)) if they are the rows "
+            "of one column, or what a model of texts makes of them, such as the counts of words"
+        )
+    lengths = {len(row) for row in rows if isinstance(row, (list, tuple))}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"the rows of X have different lengths, from {min(lengths)} to {max(lengths)}; a table has as many values in each: "
+            "fill the missing ones with None"
+        )
+
+
 def _as_array(X: Any, schema: Schema | None, categorical: Any) -> NDArray[Any]:
     """An array as float64 at most; masked entries are missing, and what a list mixes (text, numbers, integers) is kept."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
@@ -222,8 +239,10 @@ def _as_array(X: Any, schema: Schema | None, categorical: Any) -> NDArray[Any]:
         labels = [f"x{column}" for column in range(X.shape[-1])]
         check_integers(X.filled(0), labels, [X.dtype.kind in "iu"] * len(labels))
         X = fill_masked(X)
-    values: NDArray[Any] = np.asarray(X)
     is_list = not hasattr(X, "dtype")
+    if isinstance(X, (list, tuple)):
+        _refuse_lists(X)
+    values: NDArray[Any] = np.asarray(X)
     if is_list and (values.dtype.kind == "U" or (values.dtype.kind == "f" and holds_large(values))):
         return np.asarray(X, dtype=object)
     if values.dtype.kind == "f" and values.dtype.itemsize > 8:

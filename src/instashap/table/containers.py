@@ -68,18 +68,32 @@ def _refuse_inputs(X: Any) -> None:
         if isinstance(X, dict):
             raise TypeError("X is a dict of columns; pass pd.DataFrame(X)")
         return  # rows, each an array
-    ends = np.cumsum([int(np.prod(shape[1:])) for shape in shapes]).tolist()
-    bounds = zip([0, *ends[:-1]], ends, shapes, strict=True)
-    slices = [f"rows[:, {start}:{end}]{_write_fold(shape)}" for start, end, shape in bounds]
-    if isinstance(X, dict):
-        apart = f"{{{', '.join(f'{name!r}: {each}' for name, each in zip(X, slices, strict=True))}}}"
+    what = f"X is a {type(X).__name__} of {len(parts)} arrays of shapes {', '.join(map(str, shapes))}"
+    if len({shape[0] for shape in shapes}) > 1:
+        raise TypeError(f"{what}, whose numbers of rows differ; each input of a model needs one entry a row")
+    is_frame = any(hasattr(part, "iloc") or np.asarray(part).dtype.kind not in "fiub" for part in parts)
+    is_frame &= max(map(len, shapes)) < 3
+    every = "X.values()" if isinstance(X, dict) else "X"
+    if is_frame:  # an array of all would be one of text
+        way = f"pd.concat([pd.DataFrame(part).reset_index(drop=True) for part in {every}], axis=1, ignore_index=True)"
     else:
-        apart = f"[{', '.join(slices)}]"
+        way = f"np.column_stack([np.reshape(part, (len(part), -1)) for part in {every}])"
     raise TypeError(
-        f"X is a {type(X).__name__} of {len(parts)} arrays of shapes {', '.join(map(str, shapes))}, and one table is needed: "
-        f"pass np.column_stack([part.reshape(len(part), -1) for part in {'X.values()' if isinstance(X, dict) else 'X'}]), and "
-        f"a function that takes its columns apart: lambda rows: predict({apart})"
+        f"{what}, and one table is needed: pass {way}, and a function that takes its columns apart: "
+        f"lambda rows: predict({_write_parts(X, parts, shapes, is_frame)})"
     )
+
+
+def _write_parts(X: Any, parts: list[Any], shapes: list[tuple[int, ...]], is_frame: bool) -> str:
+    """What makes the inputs of the columns of one table again."""
+    ends = np.cumsum([int(np.prod(shape[1:])) for shape in shapes]).tolist()
+    slices = []
+    for part, shape, start, end in zip(parts, shapes, [0, *ends[:-1]], ends, strict=True):
+        names = f".set_axis({list(part.columns)}, axis=1)" if hasattr(part, "columns") else ".to_numpy()"
+        slices.append(f"rows.iloc[:, {start}:{end}]{names}" if is_frame else f"rows[:, {start}:{end}]{_write_fold(shape)}")
+    if isinstance(X, dict):
+        return f"{{{', '.join(f'{name!r}: {each}' for name, each in zip(X, slices, strict=True))}}}"
+    return f"[{', '.join(slices)}]"
 
 
 def _write_fold(shape: tuple[int, ...]) -> str:

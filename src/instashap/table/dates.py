@@ -19,16 +19,61 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|UTC|[+-]\d\d:?\d\d))?)?")
-_NUMERIC = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})")
+# Other ways, each with or without a time of day; the names of the groups make the form for ``datetime.strptime``.
+_TIME = r"(?P<gap>,?[T ])(?P<hour>\d{1,2}):\d\d(?P<second>:\d\d)?(?P<half> ?[AaPp][Mm])?"
+_WRITTEN = [
+    re.compile(f"{day}({_TIME})?")
+    for day in (
+        r"(?P<left>\d{1,2})(?P<mark>[/.-])(?P<right>\d{1,2})(?P=mark)(?P<year>\d{4}|\d\d)",
+        r"(?P<year>\d{4})(?P<mark>[/.])(?P<month>\d{1,2})(?P=mark)(?P<day>\d{1,2})",
+        r"(?P<day>\d{1,2})(?P<mark>[ /-]|\. ?)(?P<name>[A-Za-z]{3,9})(?P<next>[ /-])(?P<year>\d{4}|\d\d)",
+        r"(?P<name>[A-Za-z]{3,9})(?P<mark> )(?P<day>\d{1,2})(?P<next>,? )(?P<year>\d{4})",
+    )
+]
 _WEEKDAYS = np.array(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"], dtype=object)
 
 
 def reads_as_dates(values: Iterable[Any]) -> bool:
-    """Whether all values are text of one form of dates: ``2024-12-31``, with or without a time of day, or ``31/12/2024``."""
+    """Whether all values are text of one form of dates, with or without a time of day.
+
+    Forms are ``2024-12-31``, ``2024/12/31``, ``31/12/2024``, ``12/31/24``, ``31-Dec-2024``, ``31 December 2024`` and
+    ``Dec 31, 2024``.
+    """
     texts = list(values)
     if not texts or not all(isinstance(text, str) for text in texts):
         return False
-    return all(map(_ISO.fullmatch, texts)) or all(map(_NUMERIC.fullmatch, texts))
+    layouts = set(map(find_layout, texts))
+    return len(layouts) == 1 and None not in layouts
+
+
+def find_layout(text: str) -> str | None:
+    """The form of a date for ``datetime.strptime``, with ``%L`` and ``%R`` where day and month are open; None for other text.
+
+    Names of months, short or in full, are written as ``%b``.
+    """
+    if _ISO.fullmatch(text):
+        return "ISO8601"
+    match = next((found for found in (form.fullmatch(text) for form in _WRITTEN) if found), None)
+    return None if match is None else _write_layout(match)
+
+
+def _write_layout(match: re.Match[str]) -> str:
+    parts = match.groupdict()
+    year = "%Y" if len(parts["year"]) == 4 else "%y"
+    mark, following = parts["mark"], parts.get("next") or parts["mark"]
+    if "left" in parts:
+        layout = f"%L{mark}%R{mark}{year}"
+    elif "month" in parts:
+        layout = f"%Y{mark}%m{mark}%d"
+    elif match.string[0].isdigit():
+        layout = f"%d{mark}%b{following}{year}"
+    else:
+        layout = f"%b{mark}%d{following}{year}"
+    if parts["hour"] is None:
+        return layout
+    half = parts["half"] or ""
+    clock = ("%I" if half else "%H") + ":%M" + (":%S" if parts["second"] else "") + (half[:-2] + "%p" if half else "")
+    return f"{layout}{parts['gap']}{clock}"
 
 
 @dataclass(frozen=True)
@@ -92,17 +137,18 @@ def learn_dates(name: str, column: pd.Series) -> DateText | None:
         return DateText("ISO8601", True)
     present = [cell for cell in map(_clean, column.astype(object)) if cell is not None]
     if present and all(hasattr(cell, "isoformat") and hasattr(cell, "year") for cell in present):
-        form: str | None = "ISO8601"
-        has_hours = any(hasattr(cell, "hour") for cell in present)
-    elif reads_as_dates(present):
-        form = _find_form(name, present)
-        has_hours = max(map(len, present)) > len("2024-12-31")
-    else:
+        is_known = pd.notna(pd.to_datetime(present, format="ISO8601", errors="coerce", utc=True)).all()
+        return DateText("ISO8601", any(hasattr(cell, "hour") for cell in present)) if is_known else None
+    if not reads_as_dates(present):
         return None
-    # 9999-12-31 and the 31st of February are no dates to pandas: the column then stays what it is.
-    if form is None or pd.isna(pd.to_datetime(present, format=form, errors="coerce", utc=True)).any():
-        return None
-    return DateText(form, has_hours)
+    if _find_form(present) is None:
+        warn_caller(
+            f"column {name!r} holds dates in which day and month cannot be told apart ({present[0]}), and is taken as text: "
+            "write them as 2024-12-31",
+            DataWarning,
+        )
+    form = _find_working_form(present)
+    return None if form is None else DateText(form, any(":" in text for text in present))
 
 
 def _clean(cell: Any) -> Any:
@@ -130,20 +176,37 @@ def _drop_zone(dates: Any) -> Any:
     return dates if dates.dt.tz is None else dates.dt.tz_convert("UTC").dt.tz_localize(None)
 
 
-def _find_form(name: Any, texts: Any) -> str | None:
-    """How the text writes dates; None, with a warning, if day and month cannot be told apart."""
-    if _ISO.fullmatch(texts[0]):
-        return "ISO8601"
-    found = [match for match in map(_NUMERIC.fullmatch, texts) if match]
-    mark = found[0][2]
-    firsts, seconds = (max(int(match[place]) for match in found) for place in (1, 3))
-    if firsts > 12:
-        return f"%d{mark}%m{mark}%Y"
-    if seconds > 12:
-        return f"%m{mark}%d{mark}%Y"
-    warn_caller(
-        f"column {name!r} holds dates in which day and month cannot be told apart ({texts[0]}), and is taken as text: "
-        "write them as 2024-12-31",
-        DataWarning,
-    )
-    return None
+def _find_form(texts: list[str]) -> str | None:
+    """How the text writes dates; None if day and month cannot be told apart."""
+    layout = str(find_layout(texts[0]))
+    if "%L" not in layout:
+        return layout
+    found = [match for match in map(_WRITTEN[0].fullmatch, texts) if match]
+    lefts, rights = (max(int(match[side]) for match in found) for side in ("left", "right"))
+    if "%y" in layout and lefts > 12:  # 24/12/31 may as well begin with the year
+        return None
+    if lefts > 12:
+        return layout.replace("%L", "%d").replace("%R", "%m")
+    return layout.replace("%L", "%m").replace("%R", "%d") if rights > 12 else None
+
+
+def _find_working_form(texts: list[str]) -> str | None:
+    """The form by which pandas reads all texts, or None: the 31st of February is no date."""
+    import pandas as pd
+
+    form = _find_form(texts)
+    forms = [] if form is None else [form] if "%b" not in form else [form, form.replace("%b", "%B")]
+    is_read = (pd.notna(pd.to_datetime(texts, format=each, errors="coerce", utc=True)).all() for each in forms)
+    return next((each for each, all_read in zip(forms, is_read, strict=True) if all_read), None)
+
+
+def advise_on_dates(name: str, levels: Iterable[Any]) -> str:
+    """What to pass for levels of a category that are dates; empty if they are something else."""
+    texts = list(levels)
+    if not reads_as_dates(texts):
+        return ""
+    form = _find_working_form(texts)
+    if form is None:
+        return "it reads as dates: write them as 2024-12-31, and pass the parts that matter"
+    option = "" if form == "ISO8601" else f", format={form!r}"
+    return f"it reads as dates, so pass the parts that matter, such as pd.to_datetime(X[{name!r}]{option}).dt.month"

@@ -1,4 +1,4 @@
-"""How the text of a file's columns is read: as numbers, codes, dates or words. Learnt once, and saved for new rows."""
+"""How the text of a file's columns is read: as numbers, codes, times, dates or words. Learnt once, and saved for new rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dates import DateText, learn_dates
+from .clock import ClockText, reads_as_times
+from .dates import DateText, find_layout, learn_dates
 from .numerals import (
     Numeral,
     count_units,
@@ -32,6 +33,8 @@ _MAX_LEVELS = 10
 _MOSTLY = 0.9
 # More different words behind numbers are no units: streets, departments.
 _MAX_UNITS = 5
+# So few different words among so many numbers are mistakes too, or limits: ``<5``, ``80+``.
+_FEW_WORDS, _MANY_NUMBERS = 3, 0.5
 _BOOLEANS = ({"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "off"})
 
 
@@ -135,8 +138,14 @@ class WordText:
         return f"column {name!r}: different spellings are one category ({list_some(self.spellings, 6)})"
 
 
-Reading = NumberText | CodeText | WordText | DateText
-_KINDS: dict[str, type[Any]] = {"number": NumberText, "code": CodeText, "word": WordText, "date": DateText}
+Reading = NumberText | CodeText | WordText | ClockText | DateText
+_KINDS: dict[str, type[Any]] = {
+    "number": NumberText,
+    "code": CodeText,
+    "word": WordText,
+    "clock": ClockText,
+    "date": DateText,
+}
 
 
 @dataclass(frozen=True)
@@ -303,7 +312,24 @@ def _learn_column(name: str, column: pd.Series, counts: Counter[str] | None, dec
     words = {text.strip().casefold() for text in present}
     if words in _BOOLEANS:
         return WordText(tuple(present)) if len(present) > 2 else None
+    if len(present) > _MAX_LEVELS and reads_as_times(present):
+        return ClockText(next(iter(present)))
+    _refuse_stray_dates(name, present)
     return _learn_numbers(name, present, tuple(text for text in counts if text not in present), decimal)
+
+
+def _refuse_stray_dates(name: str, counts: Mapping[str, int]) -> None:
+    """Raise for a column of dates but for a few cells, or of dates in several forms."""
+    layouts = {text: find_layout(text.strip()) for text in counts}
+    others = [text for text, layout in layouts.items() if layout is None]
+    share = sum(count for text, count in counts.items() if layouts[text]) / sum(counts.values())
+    if len(counts) - len(others) <= _MAX_LEVELS or share < _MOSTLY:
+        return
+    if others:
+        _refuse(name, f"holds dates but for {_say_cells(others, counts)}", "write dates there or leave the cells empty")
+    forms = {layout: text for text, layout in layouts.items()}
+    if len(forms) > 1:
+        _refuse(name, f"writes dates in several ways ({list_some(list(forms.values()))})", "write all of them as 2024-12-31")
 
 
 def _learn_numbers(name: str, counts: Mapping[str, int], missing: tuple[str, ...], decimal: str | None) -> NumberText | None:
@@ -313,7 +339,8 @@ def _learn_numbers(name: str, counts: Mapping[str, int], missing: tuple[str, ...
     is_quantity = len(numerals) > _MAX_LEVELS
     share = sum(counts[text] for text in numerals) / sum(counts.values())
     units = count_units(numerals, counts)
-    if share < (_MOSTLY if is_quantity else 1.0) or len(units) > _MAX_UNITS:
+    least = (_MANY_NUMBERS if len(others) <= _FEW_WORDS else _MOSTLY) if is_quantity else 1.0
+    if share < least or len(units) > _MAX_UNITS:
         return None
     if others:
         _refuse(name, f"holds numbers but for {_say_cells(others, counts)}", "write numbers there or leave the cells empty")
