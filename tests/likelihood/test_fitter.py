@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
-from instashap.likelihood.families import Binary, Multinomial, Poisson
 from instashap.likelihood import fitter as fitting
+from instashap.likelihood.families import Binary, Multinomial, Poisson
 from instashap.likelihood.fitter import LikelihoodFitter, Rows
 
 

@@ -5,6 +5,7 @@ pandas frame in which integers keep their digits. The black box never sees these
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def _refuse_inputs(X: Any) -> None:
     )
 
 
-def _write_parts(X: Any, parts: list[Any], shapes: list[tuple[int, ...]], is_frame: bool) -> str:
+def _write_parts(X: Any, parts: Sequence[Any], shapes: list[tuple[int, ...]], is_frame: bool) -> str:
     """What makes the inputs of the columns of one table again."""
     ends = np.cumsum([int(np.prod(shape[1:])) for shape in shapes]).tolist()
     slices = []
