@@ -175,6 +175,11 @@ def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:
     values = np.asarray(fill_masked(y))
     if values.dtype.kind == "c":
         raise ValueError("Complex data not supported: y is complex; pass real numbers")
+    if values.dtype.kind in "mM":
+        raise ValueError(
+            f"y must be numeric, got dates or durations ({values.dtype}); pass numbers, such as the days since the first: "
+            "(y - y.min()) / pd.Timedelta(days=1)"
+        )
     try:
         values = values.astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -206,6 +211,8 @@ def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], ND
     missing = int(np.sum([label is None or label != label for label in labels.tolist()]))
     if missing:
         raise ValueError(f"Input y contains {missing} NaN or missing labels; drop those rows")
+    if labels.dtype == object and all(isinstance(label, (bool, np.bool_)) for label in labels):
+        labels = labels.astype(bool)  # as a column of pandas is that had missing values
     check_classification_targets(labels)
     kept = weights > 0
     classes, found = np.unique(labels[kept], return_inverse=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ._optional import require
 from ._validation import check_choice, find_column, name_columns
 from .table.dates import DateText
@@ -21,6 +23,8 @@ _DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 TASKS = ("auto", "regression", "classification")
 # Whole numbers of so few values may as well name classes.
 _FEW = 20
+# A fifth of so many rows is two, the fewest that a score can be computed on.
+_LEAST_ROWS = 6
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collectio
     kept = {str(names[find_column(each, known, "--text")]) for each in text}
     if data.shape[1] == 1:
         raise ValueError(f"the table has no column beside the target {target!r}")
+    if len(data) < _LEAST_ROWS:
+        raise ValueError(f"the table has {len(data)} row{'s' * (len(data) != 1)}; at least {_LEAST_ROWS} are needed to hold some out")
     recipe = Recipe.learn(data, kept, data.attrs.get("decimal"))
     y, is_class, note = _read_target(data[target], recipe, task)
     features = recipe.without(str(target))
@@ -130,6 +136,8 @@ def _read_target(column: pd.Series, recipe: Recipe, task: str) -> tuple[pd.Serie
     if y.isna().any():
         raise ValueError(f"the target column {name!r} holds {int(y.isna().sum())} missing values; drop those rows")
     n_values, is_number = y.nunique(), y.dtype.kind in "fiu"
+    if is_number and np.isinf(y.to_numpy(dtype=np.float64)).any():
+        raise ValueError(f"the target column {name!r} holds infinite values; repair or drop those rows")
     is_whole = is_number and bool((y % 1 == 0).all())
     is_class = task == "classification" or (task == "auto" and (not is_number or (is_whole and n_values == 2)))
     _check_target(y, is_class, is_number)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._errors import FitWarning, warn_caller
 from ._optional import require
 from ._validation import name_columns
 from .explain.explainer import Explainer
@@ -102,6 +103,12 @@ def explain_table(
     explanation = explainer(X_test)
     seconds["explaining the held-out rows"] = time.perf_counter() - start
     fidelity, score = _compare(explainer, X_test), _score(model, X_test, y_test)
+    if fidelity is not None and fidelity < 0:
+        warn_caller(
+            f"the explainer's held-out R² to the model is {fidelity:.3g}, below that of the mean alone: do not use its values; "
+            "more rows, a column read in another way or --order may mend it",
+            FitWarning,
+        )
     return Explained(model, explainer, explanation, X_test, y_test, fidelity, score, seconds, table.notes)
 
 
@@ -234,6 +241,8 @@ def summarise(explained: Explained, folder: Path, escape: Callable[[str], str] =
     fidelity = (
         "has nothing to carry: the model gives every held-out row the same output"
         if explained.fidelity is None
+        else f"describes the model worse than its mean on held-out rows (R² {explained.fidelity:.3g}): do not use its values"
+        if explained.fidelity < 0
         else f"carries {100 * explained.fidelity:.1f} % of the model's variance on held-out rows"
     )
     score = "" if explained.score is None else f"- the model's own score on held-out rows: {explained.score:.3f}\n"

@@ -228,6 +228,17 @@ def test_a_single_column_is_explained_by_default(line: Path) -> None:
     assert list(pd.read_parquet(folder / "explanations.parquet").columns) == ["a"]
 
 
+def test_an_explainer_worse_than_the_mean_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    size = rng.uniform(40, 200, 240)
+    rows = pd.DataFrame({"size": [f"={each:.1f}" for each in size], "town": rng.choice(["north", "south"], 240)})
+    rows.assign(price=1000 * size).to_csv(tmp_path / "formulas.csv", index=False)  # a level a row: the model knows none of them
+    done = run("explain", tmp_path / "formulas.csv", "--target", "price", "--order", 1, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"describes the model worse than its mean on held-out rows \(R² -.*\): do not use its values", done.stdout)
+    assert re.search(r"instashap: the explainer's held-out R² to the model is -\S+, below that of the mean alone", done.stderr)
+
+
 def test_a_constant_target_leaves_nothing_to_carry(line: Path) -> None:
     path, folder = line.parent / "constant.csv", line.parent / "constant"
     pd.read_csv(line).assign(y=0.1).to_csv(path, index=False)
@@ -251,6 +262,8 @@ def mistakes(houses: Path) -> Path:
     (folder / "broken.parquet").write_text("not parquet", encoding="utf-8")
     data[["price"]].to_csv(folder / "lonely.csv", index=False)
     data.assign(price=data["price"].where(data.index > 6)).to_csv(folder / "gaps.csv", index=False)
+    data.assign(price=data["price"].where(data.index > 6, np.inf)).to_csv(folder / "endless.csv", index=False)
+    data[:5].to_csv(folder / "short.csv", index=False)
     data.assign(name=[f"house {number}" for number in range(len(data))]).to_csv(folder / "names.csv", index=False)
     data.assign(doors=data["rooms"] + 1).to_csv(folder / "wide.csv", index=False)
     (folder / "text.joblib").write_text("this is not a model\n", encoding="utf-8")
@@ -275,6 +288,8 @@ MISTAKES = {
     "empty.csv --target price": "empty.csv cannot be read as .csv",
     "broken.parquet --target price": "broken.parquet cannot be read as .parquet",
     "lonely.csv --target price": "the table has no column beside the target 'price'",
+    "endless.csv --target price": "the target column 'price' holds infinite values; repair or drop those rows",
+    "short.csv --target price": "the table has 5 rows; at least 6 are needed to hold some out",
     "gaps.csv --target price": "the target column 'price' holds 7 missing values; drop those rows",
     f"{TRAINED} --order 0": "order=0 is out of range: use 1 to 3",
     f"{TRAINED} --order 4": "order=4 is out of range",

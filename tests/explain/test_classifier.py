@@ -431,3 +431,12 @@ def test_losses_survive_cross_validation() -> None:
     y = rng.poisson(mean).astype(float)
     scores = cross_val_score(AdditiveRegressor(order=1, loss="poisson"), X, y, cv=3, scoring="neg_mean_poisson_deviance")
     assert scores.min() > -mean_poisson_deviance(y, np.full(400, y.mean()))
+
+
+def test_booleans_in_a_column_of_objects_are_classes():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=200)})
+    y = pd.Series(X["a"] + rng.normal(size=200) > 0)
+    as_objects = AdditiveClassifier(order=1).fit(X, y.astype(object))
+    assert as_objects.classes_.tolist() == [False, True]
+    np.testing.assert_array_equal(as_objects.predict(X), AdditiveClassifier(order=1).fit(X, y).predict(X))

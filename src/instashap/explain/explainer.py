@@ -285,7 +285,7 @@ class Explainer:
         trust, interval = _compute_trust(fitted, table, values, place)
         explanation = replace(_make_explanation(fitted, table, values, base), trust=trust, trust_interval=interval)
         if place is not None:
-            warn_outside(place, fitted.schema.names)
+            warn_outside(place, fitted.schema.names, trust is not None, not isinstance(self.value_function, str))
             outside, pairs = name_outside(place, fitted.schema.names)
             explanation = replace(explanation, outside=outside, new_pairs=pairs)
         return explanation if spread is None else replace(explanation, standard_errors=_squeeze(spread))

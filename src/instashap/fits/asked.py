@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from ..asked.sample import sample_game
 from ..asked.sampled import SampledFitter
 from ..blackbox.model import BlackBox
 from ..blackbox.value_functions import CalledGame, Game, describe_function
-from ..fitted.game import FittedGame
+from ..fitted.game import Answers, FittedGame
 from ..game.coalitions import compute_shapley_size_law
 from ..masked.codes import find_codes
 from ..masked.fallback import drop_if_worse
 from ..masked.search import AXIS_LIMITS
 from ..table.columns import Schema, Table, read_table
-from ..table.encoding import learn_table
+from ..table.encoding import Encoded, TableEncoder, learn_table
+from ..table.reach import Reach, learn_reach
 from .conditional import (
     FitOptions,
     FitPlan,
@@ -137,6 +139,7 @@ def fit_value_function(
     if progress is not None:
         progress(0.05, "asking the model")
     named = name_outputs(game.output_names, full.shape[1]), game.output_transform, describe_game(value_function)
+    answers = Answers(reach=_learn_reach(encoder, encoded, stand_ins if references is not None else None))
     if options.fitter != "closed-form":
         make_fitter = find_fitter(options.fitter)
         asked = {"order": plan.order, "presence_order": plan.order, "interactions": plan.interactions, "progress": progress}
@@ -147,7 +150,7 @@ def fit_value_function(
         model, note = drop_if_worse(model, encoded, full, weights)
         if note:
             warn_caller(note, FitWarning)
-        return FittedGame(encoder, roster.spread(model), plan.feature_names, plan.players, *named, facts)
+        return FittedGame(encoder, roster.spread(model), plan.feature_names, plan.players, *named, facts, answers=answers)
     rng = np.random.default_rng(seed or 0)
     result: FitSummary
     n_coalitions = {}
@@ -164,7 +167,16 @@ def fit_value_function(
         n_coalitions = {"n_coalitions": len(sample.rows)}
     tell_about_fit(result, plan.order, plan.interactions)
     facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), **n_coalitions}
-    return FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts)
+    return FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts, answers=answers)
+
+
+def _learn_reach(encoder: TableEncoder, encoded: Encoded, stand_ins: Encoded | None) -> Reach:
+    """Where the game was asked: the rows and their stand-ins. Rows made of both combine values as no row of the table does."""
+    if stand_ins is None:
+        return learn_reach(encoder, encoded)
+    parts = [np.concatenate(each) for each in zip(encoded, stand_ins, strict=True)]
+    reach = learn_reach(encoder, Encoded(*parts))
+    return replace(reach, is_seen=reach.is_seen[:0])
 
 
 def _has_many_pairs(plan: FitPlan, roster: Roster, game: Game) -> bool:

@@ -161,7 +161,7 @@ def _describe_block(
     """A block's moments; its scatter is added to ``scatter`` (upper triangle, in place) instead of returned."""
     weight = float(weights.sum())
     means = values @ weights / weight
-    output_means = weights @ outputs / weight
+    output_means = outputs[0] + weights @ (outputs - outputs[0]) / weight  # exact where all are the same
     values -= means[:, None]
     centred = (outputs - output_means) * weights[:, None]
     cross = values @ centred

@@ -38,18 +38,30 @@ def name_outside(
     return tuple(outside), tuple(pairs)
 
 
-def warn_outside(place: Place, names: Sequence[str]) -> None:
-    """Say so, once, if many rows lie outside or are like no fitted row, or one lies far outside."""
+def warn_outside(place: Place, names: Sequence[str], has_trust: bool, asks_model: bool) -> None:
+    """Say so, once, if many rows lie outside or are like no fitted row, or one lies far outside.
+
+    Parameters
+    ----------
+    place : Place
+    names : sequence of str
+        Of the columns.
+    has_trust : bool
+        Whether the rows have a trust, which is low.
+    asks_model : bool
+        Whether the game asks the model, which can then be asked about such rows too.
+    """
     is_outside, is_new = (place.distances > 0).any(axis=1), place.is_new_pair.any(axis=1)
     n_rows, n_apart = len(place.distances), int((is_outside | is_new).sum())
     if n_apart <= _WARN_SHARE * n_rows and not (place.distances > _WARN_DISTANCE).any():
         return
     counts = place.is_lone.sum(axis=0)
     worst = [repr(names[column]) for column in np.argsort(-counts, kind="stable")[:_N_NAMED].tolist() if counts[column]]
+    advice = ", or call refine(X), which asks the model about them" * asks_model
     warn_caller(
         f"{n_apart:,} of {n_rows:,} rows are not like the fitted rows ({int(is_outside.sum()):,} outside a column's range or "
         f"levels, {int((is_new & ~is_outside).sum()):,} in a combination that no fitted row has); most often in "
-        f"{', '.join(worst)}. Their values are extrapolated and their trust is low: see .outside and .new_pairs of the "
-        "explanation, or fit on rows like these",
+        f"{', '.join(worst)}. Their values are extrapolated{' and their trust is low' * has_trust}: see .outside and "
+        f".new_pairs of the explanation, or fit on rows like these{advice}",
         DataWarning,
     )

@@ -10,6 +10,8 @@ from .rung import Rows
 
 # Probabilities are kept this far from 0 and 1 before logarithms.
 _CLIP = 1e-7
+# Outputs nearer to their mean, of its size, differ from it by rounding alone.
+_SAME = 1e-12
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def measure_carried(rows: Rows, fitted: NDArray[np.float64], base: NDArray[np.fl
     """R² to the black box against its mean; several outputs count alike."""
     lost = (((rows.outputs - fitted) / rows.spread) ** 2).mean(axis=1)
     whole = (((rows.outputs - base) / rows.spread) ** 2).mean(axis=1)
-    if not whole.any():
+    if (np.abs(rows.outputs - base) <= _SAME * np.abs(base)).all():
         return Figure(1.0, 1.0, 1.0)
     return estimate_share(lost, whole, rows.weights)
 
