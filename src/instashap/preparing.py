@@ -115,7 +115,8 @@ def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collectio
     if data.shape[1] == 1:
         raise ValueError(f"the table has no column beside the target {target!r}")
     if len(data) < _LEAST_ROWS:
-        raise ValueError(f"the table has {len(data)} row{'s' * (len(data) != 1)}; at least {_LEAST_ROWS} are needed to hold some out")
+        count = f"{len(data)} row{'s' * (len(data) != 1)}"
+        raise ValueError(f"the table has {count}; at least {_LEAST_ROWS} are needed to hold some out")
     recipe = Recipe.learn(data, kept, data.attrs.get("decimal"))
     y, is_class, note = _read_target(data[target], recipe, task)
     features = recipe.without(str(target))

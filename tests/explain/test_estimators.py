@@ -364,7 +364,7 @@ def test_warm_up_draws_nothing_from_the_global_generator_and_says_nothing(capsys
 @pytest.mark.parametrize("y", [pd.date_range("2024-01-01", periods=50), pd.to_timedelta(np.arange(50), unit="D")])
 def test_dates_and_durations_are_no_labels_until_they_are_numbers(y):
     X = pd.DataFrame({"a": np.arange(50.0)})
-    with pytest.raises(ValueError, match="y must be numeric, got dates or durations .*; pass numbers") as refusal:
+    with pytest.raises(ValueError, match=r"y must be numeric, got dates or durations .*; pass numbers") as refusal:
         AdditiveRegressor(order=1).fit(X, y)
     days = eval(str(refusal.value).split("first: ")[1], {"y": y, "pd": pd})
     np.testing.assert_allclose(AdditiveRegressor(order=1).fit(X, days).predict(X), np.arange(50.0), atol=0.5)
