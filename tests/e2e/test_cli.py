@@ -281,7 +281,7 @@ NO_MODEL = "is not a model that pickle or joblib can load"
 MISTAKES = {
     "houses.csv --target prize": "--target names the unknown column 'prize'; did you mean 'price'? the columns are 'size', ",
     "names.csv --target name": "the target column 'name' holds 250 different values in 250 rows that are no numbers",
-    "wide.csv --target price --order 4": "order=4 is not available: a shape function reads at most 3 columns",
+    "wide.csv --target price --order 4": "order=4 is out of range: use 1 to 3",
     f"{TRAINED} --row 50": "--row 50 is not among the held-out rows, which are numbered 0 to 49",
     "nowhere.csv --target price": "there is no file nowhere.csv",
     "houses.txt --target price": "houses.txt is neither .csv nor .parquet",
