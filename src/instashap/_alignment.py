@@ -92,11 +92,19 @@ def align_outputs(outputs: Any, index: Any, source: str) -> Any:
 
 
 def _match(own: Any, index: Any) -> NDArray[np.int64] | None:
-    """Position of each label of ``index`` among ``own``; None unless both have the same labels, each once."""
+    """Position of each label of ``index`` among ``own``; None unless both have the same labels, each once (7 is ``"7"``)."""
     if len(own) != len(index) or not (own.is_unique and index.is_unique):
         return None
+    if _is_text(own) != _is_text(index):  # a file in between made text of numbers
+        own, index = own.map(str), index.map(str)
+        if not (own.is_unique and index.is_unique):
+            return None
     places = np.asarray(own.get_indexer(index), dtype=np.int64)
     return places if (places >= 0).all() else None
+
+
+def _is_text(index: Any) -> bool:
+    return index.inferred_type == "string"
 
 
 def _is_turned(given: Any, index: Any) -> bool:

@@ -44,6 +44,18 @@ def test_by_hand():
         assert align(moved, None, "y") is moved
 
 
+def test_numbers_that_became_text_are_the_same_labels():
+    moved = pd.Series([3.0, 1.0, 2.0], index=["30", "10", "20"])
+    index = pd.Index([10, 20, 30])
+    assert align_rows(moved, index, "y").tolist() == [1, 2, 3]
+    assert align_outputs(moved, index, "model").tolist() == [1, 2, 3]
+    moved.index = ["2", "0", "1"]
+    with pytest.warns(DataWarning, match="rows of y were matched by index"):
+        assert align_rows(moved, pd.RangeIndex(3), "y").tolist() == [1, 2, 3]
+    moved.index = [2, 0, 1]
+    assert align_rows(moved, pd.Index(["0", "1", "2"]), "y").tolist() == [1, 2, 3]
+
+
 def test_an_index_that_merely_counts_says_nothing_about_another_one():
     index = pd.Index(["a", "b"])
     plain = pd.Series([1.0, 2.0])
