@@ -104,7 +104,7 @@ def _match(own: Any, index: Any) -> NDArray[np.int64] | None:
 
 
 def _is_text(index: Any) -> bool:
-    return index.inferred_type == "string"
+    return bool(index.inferred_type == "string")
 
 
 def _is_turned(given: Any, index: Any) -> bool:

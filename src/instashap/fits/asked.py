@@ -174,8 +174,8 @@ def _learn_reach(encoder: TableEncoder, encoded: Encoded, stand_ins: Encoded | N
     """Where the game was asked: the rows and their stand-ins. Rows made of both combine values as no row of the table does."""
     if stand_ins is None:
         return learn_reach(encoder, encoded)
-    parts = [np.concatenate(each) for each in zip(encoded, stand_ins, strict=True)]
-    reach = learn_reach(encoder, Encoded(*parts))
+    cells = np.concatenate([encoded.cells, stand_ins.cells])
+    reach = learn_reach(encoder, Encoded(cells, np.concatenate([encoded.offsets, stand_ins.offsets])))
     return replace(reach, is_seen=reach.is_seen[:0])
 
 
