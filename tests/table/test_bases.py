@@ -79,6 +79,13 @@ def test_a_cut_is_exact_in_float32_where_that_separates_the_values():
     assert cut == pytest.approx(0.15, rel=1e-7)
 
 
+def test_a_cut_of_a_narrow_column_far_from_zero_stays_halfway():
+    # float32 numbers near 273 are 3.05e-5 apart: rounding could move the cut by 15 % of a gap of 1e-4
+    for below in 273.15 + 1e-4 * np.arange(20):
+        above = below + 1e-4
+        assert (cut_between(below, above) - below) / (above - below) == pytest.approx(0.5, abs=1.001e-3)
+
+
 def test_a_cut_lies_at_or_above_the_lower_value_and_below_the_upper_one_at_every_scale():
     rng = np.random.default_rng(0)
     for scale in (1e-320, 1e-300, 1e-40, 1e-12, 1.0, 1e12, 1e40, 1e300):
