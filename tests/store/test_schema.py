@@ -20,6 +20,7 @@ import pytest
 import instashap
 from instashap import FileFormatError
 from instashap.store import expect_explainer, write_archive
+from instashap.store.schema import _between_values
 
 FORMER = Path(__file__).with_name("schema-1.insta")
 Arrays = dict[str, Any]
@@ -290,3 +291,18 @@ def test_a_saved_file_has_every_array_that_the_schema_declares(good: Path) -> No
     assert "probes" in arrays
     assert "error_base" in arrays
     assert "residual_sizes" in arrays
+
+
+def test_an_explainer_of_codes_comes_back(tmp_path: Path) -> None:
+    """Codes have cells between them, levels have none: both are read, and a value without a cell of its own is not."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 40, 4000), rng.normal(size=4000)]).astype(float)
+    explainer = instashap.Explainer(order=1).fit(X, outputs=rng.normal(size=40)[X[:, 0].astype(int)] + X[:, 1])
+    encoder = explainer._fitted.encoder.columns[0]
+    assert encoder.values == tuple(range(40))
+    assert len(encoder.edges) > 39
+    explainer.save(tmp_path / "codes.insta")
+    np.testing.assert_array_equal(instashap.load(tmp_path / "codes.insta").shap_values(X), explainer.shap_values(X))
+    levels = {"values": [1.0, 2.0, 3.0]}
+    for edges, is_right in ([1.0, 2.5], True), ([0.5, 1.5, 1.7, 2.5], True), ([1.5], False), ([1.5, 3.0], False):
+        assert (_between_values(np.array(edges), levels) is None) == is_right

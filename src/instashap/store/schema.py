@@ -116,12 +116,9 @@ CONTENT = record({"fitted": _FITTED, "output?": text})
 
 
 def _between_values(edges: NDArray[Any], scope: Scope) -> str | None:
-    """Edges lie between the values of a column that is a set of levels."""
-    values = np.asarray(scope["values"], dtype=np.float64)
-    if not len(values):
-        return None
-    is_right = len(values) == len(edges) + 1 and (values[:-1] <= edges).all() and (edges < values[1:]).all()
-    return None if is_right else "does not lie between the column's values"
+    """Edges lie between the values that have a cell of their own: all cells of a column of levels, some of a code's."""
+    cells = np.searchsorted(edges, np.asarray(scope["values"], dtype=np.float64))
+    return None if (np.diff(cells) > 0).all() else "does not lie between the column's values"
 
 
 def _active(first: NDArray[Any], scope: Scope) -> str | None:
