@@ -59,13 +59,13 @@ for line in sys.stdin:
         rows = make_rows(explainer)
         fitted = explainer._check_fitted()
         found = [explainer.shap_values(rows), explainer.interaction_values(rows), explainer.predict(rows)]
-        if fitted.errors is not None:
+        if fitted.answers.errors is not None:
             found.append(explainer(rows, errors=True).standard_errors)
         explanation = explainer(rows)
         if explanation.trust is not None:
             found.append(explanation.trust)
         repr(explainer), explanation._repr_html_(), explainer.presence_terms_
-        if fitted.audit is not None:
+        if fitted.answers.audit is not None:
             str(explainer.audit()), explainer.audit().table, explainer.audit()._repr_html_()
         text = " ".join("%.9g" % value for each in found for value in np.asarray(each, dtype=float).ravel()[::7])
         print("loaded", path, __import__("hashlib").sha256(text.encode()).hexdigest(), flush=True)

@@ -47,6 +47,7 @@ def make_writers() -> dict[str, Callable[[Path, str], Any]]:
 
     import instashap
     from instashap import workflow
+    from instashap.questions.save import save_fitted
 
     rng = np.random.default_rng(0)
     data = pd.DataFrame({"a": rng.normal(size=120), "b": rng.normal(size=120)}).assign(y=lambda each: each["a"] * each["b"])
@@ -60,7 +61,7 @@ def make_writers() -> dict[str, Callable[[Path, str], Any]]:
         workflow.write_report(replace(report, output_transform=title), folder)
 
     return {
-        "explainer": lambda folder, title: fitted.save(folder / "a.insta", output=title),
+        "explainer": lambda folder, title: save_fitted(fitted, folder / "a.insta", output=title),
         "html": lambda folder, title: instashap.write_report(explainer, rows, path=folder / "a.html", title=title),
         "markdown": lambda folder, title: instashap.write_report(explainer, rows, path=folder / "a.md", title=title),
         "json": lambda folder, title: instashap.write_report(explainer, rows, path=folder / "a.json", title=title),

@@ -185,7 +185,7 @@ def test_pairs_beside_main_effects_end_at_the_optimum(encode, spread_term, make_
 def test_rounds_of_learning_strengths_are_judged_by_what_they_gain_together(monkeypatch, losses, kept):
     monkeypatch.setattr(fitting, "Roughness", lambda design: None)
     fitter = LikelihoodFitter((), Binary())
-    left = iter([fitting._Stage(None, (), loss, 1.0, 1.0, np.array([float(loss)])) for loss in losses])
+    left = iter([fitting._Stage(None, (), loss, 1.0, 1.0, np.array([float(loss)]), np.ones(1)) for loss in losses])
     monkeypatch.setattr(fitter, "_advance", lambda *asked: next(left))
     monkeypatch.setattr(fitter, "_walk", lambda stage, prior, folds: stage)
     assert fitter._tune(fitting._Stage(None, ()), []).deviance == kept

@@ -63,6 +63,7 @@ def test_a_saved_neural_explainer_needs_no_torch(simulated, tmp_path):
     assert np.array_equal(np.load(paths[2]), explainer.shap_values(rows))
 
 
+@pytest.mark.filterwarnings("ignore:the held-out R²")  # two epochs learn little
 def test_the_seed_decides(simulated):
     _, _, game = simulated
     X, outputs = game.sample(300, random_state=3)

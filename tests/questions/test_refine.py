@@ -196,7 +196,7 @@ def test_a_loaded_explainer_refines_with_the_model_it_is_given(tmp_path: Path) -
 
 
 def test_what_cannot_be_refined_says_why() -> None:
-    with pytest.raises(ValueError, match="the conditional game of this explainer gives none: pass value_function=F"):
+    with pytest.raises(ValueError, match="the conditional game of this explainer gives none: pass value_function=Conditional"):
         CONDITIONAL.refine(FRESH)
     with pytest.raises(ValueError, match="n_coalitions=7 is too few: use at least 8, as 6 features need"):
         CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=7)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import instashap
+from instashap.questions.save import save_fitted
 from instashap.store import write_file
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes, links and signals of POSIX systems")
@@ -165,7 +166,7 @@ def test_a_killed_writer_leaves_the_old_file_or_the_new(explainer: instashap.Exp
 
     def write(title: str) -> None:
         if name.endswith(".insta"):
-            explainer._check_fitted().save(path, output=title)
+            save_fitted(explainer._check_fitted(), path, output=title)
         else:
             instashap.write_report(explainer, X, path=path, title=title)
 

@@ -43,7 +43,7 @@ class Conditional:
     >>> rng = np.random.default_rng(0)
     >>> x = rng.normal(size=2000)
     >>> X = np.column_stack([x, x + 0.5 * rng.normal(size=2000)])
-    >>> explainer = Explainer(lambda X: X[:, 0], value_function=Conditional("copula")).fit(X)
+    >>> explainer = Explainer(lambda X: X[:, 0], order=1, value_function=Conditional("copula")).fit(X)
     >>> refined = explainer.refine(X[:3], n_coalitions=4)
     >>> refined.game
     'conditional, copula of 2000 rows, 64 draws'

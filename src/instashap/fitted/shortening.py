@@ -49,7 +49,7 @@ def shorten_all(texts: Sequence[Any], length: int) -> list[str]:
     Examples
     --------
     >>> shorten_all(["arrest, the case was dropped, no charge", "arrest, the case was dropped, charge"], 20)
-    ['arrest, …, no charge', 'arrest, …, charge']
+    ['arrest, …no charge', 'arrest, the …charge']
     """
     lines = [clean(text) for text in texts]
     different = list(dict.fromkeys(lines))
@@ -76,7 +76,7 @@ def _drop_words(line: str, length: int, counts: Counter[str]) -> str:
             break
         kept.remove(place)
     short = _join(words, kept)
-    return short if len(short) <= length else _cut_middle(short, length)
+    return short if len(short) <= length else _cut_middle(line, length)
 
 
 def _rate(words: list[str], place: int, counts: Counter[str]) -> tuple[bool, int, float]:

@@ -37,7 +37,7 @@ MAX_ROUNDS = 4
 # after 10 steps, held-out losses of 450 rows move by half a nat with the unit of a column; after 60 by a hundredth.
 FIRST_STEPS, NEXT_STEPS, LAST_STEPS = (20, 60), (10, 60), (60, 500)
 NEXT_WORK, LAST_WORK = 6e7, 1.5e9
-TOLERANCE, LAST_TOLERANCE = 1e-6, 1e-20
+TOLERANCE, LAST_TOLERANCE = 1e-12, 1e-20
 # Relative residual of the last descent from which a user should know: Shapley values then stand to about a thousandth.
 POOR_RESIDUAL = 1e-3
 FACTOR = 8.0

@@ -30,7 +30,7 @@ def write_file(path: str | os.PathLike[str], data: bytes | str) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_file(f"{folder}/a.txt", "one")
     ...     write_file(f"{folder}/a.txt", "two")
-    ...     print(os.listdir(folder), open(f"{folder}/a.txt").read())
+    ...     print(os.listdir(folder), Path(f"{folder}/a.txt").read_text())
     ['a.txt'] two
     """
     content = data.encode() if isinstance(data, str) else data
