@@ -1,9 +1,10 @@
 """The one rule by which a fit chooses: the simplest candidate that no other beats by more than a stated tolerance.
 
-Among models (order, resolution, presence sets, penalised derivative) the tolerance is one standard error of the folds'
+Among models (order, resolution, presence sets) the tolerance is one standard error of the folds'
 differences: what all folds share, such as the part of the output that no model can explain, cancels in them. Among strengths
 of a penalty it is a ten-millionth of the risk, which is what their solutions are good to: a whole standard error would smooth
-too much. Choices then do not depend on the processor, nor on the order of rows and columns.
+too much; among penalised derivatives it is a hundred-thousandth. Choices then do not depend on the processor, nor on the order
+of rows and columns.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,12 +76,14 @@ def _descend(evaluate: Callable[[int], float], start: int, n_points: int) -> int
 
 
 def prefer_simplest(candidates: Sequence[tuple[Point, NDArray[np.float64]]]) -> Point:
-    """The first of some candidates, ordered from simple to rich, that no later one beats by more than the tolerance.
+    """The first of some candidates whose risk is the lowest, or above it by rounding only (:data:`MIN_GAIN`).
+
+    The candidates are kinds of smoothness with as many unknowns: none is poorer, so none has to win by a standard error.
 
     Parameters
     ----------
     candidates : sequence of (candidate, ndarray of shape (n_folds,))
         Each with what each fold adds to its risk.
     """
-    lowest = min(candidates, key=lambda each: float(each[1].sum()))
-    return next(point for point, risks in candidates if point is lowest[0] or not lowers_risk(lowest[1], risks))
+    lowest = min(float(risks.sum()) for _, risks in candidates)
+    return next(point for point, risks in candidates if float(risks.sum()) <= lowest * (1 + MIN_GAIN))
