@@ -109,7 +109,7 @@ def find_constant_among(encoded: Encoded, rows: Table, references: Table) -> lis
 
 
 def find_unmoved(game: Game, positions: Positions, encoded: Encoded, players: Sequence[int]) -> list[bool]:
-    """Of columns of one value, whether a value function that has no reference rows gives the same without them.
+    """Whether a value function without reference rows gives the same without the columns of one value.
 
     What such a function means by "absent" is its own; it is asked about some coalitions with and without the feature.
     """

@@ -47,7 +47,7 @@ class FoldRows:
     weights: tuple[NDArray[np.float64], ...]
 
     def select(self, functions: NDArray[np.int64]) -> FoldRows:
-        """Of some of the functions."""
+        """Moments of the selected functions."""
         return FoldRows(tuple(each[functions] for each in self.values), self.outputs, self.weights)
 
     def gather(self, without: int | None = None) -> Centred:

@@ -65,7 +65,7 @@ class FitResult:
 
     @property
     def status(self) -> Status:
-        """Of the solve that the model comes from."""
+        """Status of the solve that the model comes from."""
         return self.solved.solution.status
 
 

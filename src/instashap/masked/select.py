@@ -121,7 +121,7 @@ class FoldMoments:
         return [_Split(fold, self.total) for fold in self.folds[: self.n_judged]]
 
     def select(self, is_kept: NDArray[np.bool_]) -> "FoldMoments":
-        """Of some of the functions."""
+        """Moments of the selected functions."""
         if is_kept.all():
             return self
         chosen = np.flatnonzero(is_kept)
@@ -316,7 +316,7 @@ class _Split:
 
     @property
     def share(self) -> float:
-        """Of the weight, in the fold."""
+        """Share of the weight that lies in the fold."""
         return self.fold.weight / self.total.weight
 
     @property
