@@ -1,4 +1,4 @@
-"""Shapley values of a table in other units, precision and order, and with a column of one value: how far they move."""
+"""Shapley values of a table in other units, signs, precision and order, and with a column of one value: how far they move."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def list_changes(X: Array) -> Iterator[tuple[str, NDArray[np.floating], NDArray[
     rows, columns = np.arange(n_rows), np.arange(n_columns)
     yield "× 1000", 1000 * X, rows, columns
     yield "+ 273.15", X + 273.15, rows, columns
+    yield "× −1", -X, rows, columns
     yield "float32", X.astype(np.float32), rows, columns
     rng = np.random.default_rng(0)
     mixed = rng.permutation(n_rows)

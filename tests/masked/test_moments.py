@@ -324,6 +324,25 @@ def _assert_all_rows_in_each(folds, weights, n_folds=5):
         np.testing.assert_allclose(row_weights, weights / n_folds, rtol=1e-15)
 
 
+@pytest.mark.parametrize("n_values", [1000, 100])
+def test_a_column_of_the_other_sign_changes_no_fold(n_values):
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, n_values, (5000, 4)) / n_values  # as t of one cell
+    mirrored = places.copy()
+    mirrored[:, 1] = (n_values - 1) / n_values - places[:, 1]
+    cells = np.zeros(places.shape, np.int32)
+    weights = rng.uniform(0.5, 1.5, 5000)
+    folds = _number_folds(Encoded(cells, places), weights=weights)
+    np.testing.assert_array_equal(_number_folds(Encoded(cells, np.round(mirrored, 12)), weights=weights), folds)
+
+
+def test_both_ends_of_a_few_columns_of_few_values_fall_in_different_folds():
+    cells = np.stack(np.meshgrid(*[np.arange(4)] * 3), -1).reshape(-1, 3).astype(np.int32)  # 64 rows; 8 from the nearer ends
+    encoded = Encoded(cells, np.zeros(cells.shape))
+    folds = _number_folds(encoded, np.arange(64.0)[:, None], np.ones(64))
+    assert (folds != folds[::-1]).any()  # the mirror image of every row is the row as far from the other end
+
+
 @pytest.mark.parametrize("n_folds", [2, 5])
 def test_of_few_distinct_rows_with_an_output_each_every_fold_is_all_rows_at_a_share_of_their_weight(n_folds):
     encoded, number = _few_rows()
