@@ -114,6 +114,21 @@ def test_explanation_carries_names_data_and_game() -> None:
     assert (EXPLAINER.n_features_in_, EXPLAINER.output_names_) == (4, ("output",))
 
 
+def test_base_value_values_and_remainder_sum_to_the_models_own_output() -> None:
+    frame = make_frame()
+    explainer = Explainer(price, order=1).fit(frame)
+    own = price(frame)
+    for outputs in (True, own):  # asked, and given
+        found = explainer(frame, outputs=outputs)
+        np.testing.assert_allclose(found.model_outputs, own, rtol=1e-12)
+        np.testing.assert_allclose(found.base_values + found.values.sum(axis=1) + found.remainder, own, rtol=1e-12)
+    assert np.abs(found.remainder).max() > 1e-3 * own.std()  # price has an interaction, which single features lack
+    with pytest.raises(ValueError, match="400"):
+        explainer(frame, outputs=own[:-1])
+    with pytest.raises(instashap.ModelOutputError, match="gives 2 outputs, the explainer was fitted on 1"):
+        explainer(frame, outputs=np.stack([own, own], axis=1))
+
+
 def test_precomputed_outputs_need_no_model() -> None:
     given = Explainer().fit(FRAME, outputs=price(FRAME))
     assert np.array_equal(given.shap_values(FRAME), EXPLAINER.shap_values(FRAME))

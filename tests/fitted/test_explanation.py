@@ -192,6 +192,27 @@ def test_frame_of_several_outputs_has_a_column_an_output_and_feature() -> None:
     assert frame.loc["cy", ("yes", "sex")] == 9.0
 
 
+def test_remainder_is_what_base_value_and_values_lack_of_the_models_output() -> None:
+    found = ONE.add_outputs(np.array([16.5, 25.0, 30.0, 4.0]))
+    assert found.remainder is not None
+    assert found.remainder.tolist() == [0.5, 0.0, -4.0, 0.0]
+    assert ONE.remainder is None
+    cut = found[2, "age"]  # the row still has the remainder of all features
+    assert (cut.remainder.tolist(), cut.model_outputs.tolist()) == ([-4.0], [30.0])
+    both = MANY.add_outputs(np.array([[16.0, 8.0], [25.0, 0.0], [34.0, 0.0], [4.0, 32.5]]))
+    assert both[3, :, "no"].remainder.tolist() == [0.5]
+
+
+def test_frame_with_totals_adds_up_to_the_models_output() -> None:
+    frame = ONE.add_outputs(np.array([16.5, 25.0, 30.0, 4.0])).to_frame(totals=True)
+    names = ["(base value)", "age", "bmi", "sex", "(prediction)", "(remainder)", "(model output)"]
+    assert list(frame.columns) == names
+    assert frame.loc["cy"].tolist() == [10.0, 7.0, 8.0, 9.0, 34.0, -4.0, 30.0]
+    assert list(ONE.to_frame(totals=True).columns) == names[:5]
+    both = MANY.to_frame(totals=True)
+    assert both["no"].loc["ann"].tolist() == [20.0, -2.0, -4.0, -6.0, 8.0]
+
+
 def test_shap_gets_equal_numbers_of_its_own() -> None:
     for explanation in (ONE, MANY):
         theirs = explanation.to_shap()

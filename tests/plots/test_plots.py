@@ -128,6 +128,15 @@ def test_waterfall_goes_from_the_base_value_to_the_prediction():
     assert get_labels(ax) == ["base value", "f1 = 0", "f0 = 0", "f2 = 0", "prediction"]
 
 
+def test_waterfall_ends_at_the_models_output_after_a_bar_of_the_remainder():
+    row = make_explanation([[2.0, -5.0, 0.5]], base=10.0).add_outputs(np.array([9.0]))
+    ax = plots.plot_waterfall(row)
+    assert [label.get_text() for label in ax.get_yticklabels()][-2:] == ["remainder", "model output"]
+    last = ax.patches[-1]
+    assert (last.get_x(), last.get_width()) == pytest.approx((7.5, 1.5))
+    assert last.get_facecolor() not in [bar.get_facecolor() for bar in list(ax.patches)[:-1]]
+
+
 def test_waterfall_pools_small_features_with_their_sum():
     values = np.random.default_rng(2).normal(size=(1, 40))
     ax = plots.plot_waterfall(make_explanation(values, base=3.0), max_features=10)

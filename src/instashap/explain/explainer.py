@@ -250,7 +250,7 @@ class Explainer:
             return find_one_hot_groups(table)
         return self.groups
 
-    def __call__(self, X: Any, *, errors: bool = False) -> Explanation:
+    def __call__(self, X: Any, *, errors: bool = False, outputs: Any = None) -> Explanation:
         """Explain rows.
 
         Parameters
@@ -261,6 +261,9 @@ class Explainer:
             Give standard errors of the values too (``Explanation.standard_errors``): how far the values would move had other
             rows been drawn for the fit, at the chosen terms and smoothness. A jackknife over 20 groups of rows; the first
             call after ``fit`` solves for it, about as long as the fit took.
+        outputs : array of shape (n_rows,) or (n_rows, n_outputs), or True, optional
+            The model's own outputs of these rows, on the scale of ``output_transform_``; True asks the model that the explainer
+            holds. The explanation then has ``model_outputs`` and the ``remainder`` that its values leave.
 
         Returns
         -------
@@ -288,7 +291,21 @@ class Explainer:
             warn_outside(place, fitted.schema.names, trust is not None, not isinstance(self.value_function, str))
             outside, pairs = name_outside(place, fitted.schema.names)
             explanation = replace(explanation, outside=outside, new_pairs=pairs)
+        if outputs is not None:
+            own = self._read_outputs(X, None if outputs is True else outputs, table.n_rows)
+            explanation = explanation.add_outputs(_squeeze(own))
         return explanation if spread is None else replace(explanation, standard_errors=_squeeze(spread))
+
+    def _read_outputs(self, X: Any, outputs: Any, n_rows: int, model: Any = None) -> NDArray[np.float64]:
+        """Outputs of a model for some rows, given or asked, matched to the fitted ones; shape (n_rows, n_outputs)."""
+        from ..blackbox.adapters.families import order_columns
+
+        fitted = self._check_fitted()
+        outputs = order_columns(outputs, fitted.output_names)
+        box = self._wrap_model(model).restore(fitted.scale) if outputs is None else None
+        found = self._get_outputs(X, outputs, n_rows, box).values
+        fitted.check_n_outputs(found)
+        return found
 
     def refine(
         self,
@@ -538,13 +555,9 @@ class Explainer:
         NotFittedError
             If the explainer was pickled, or saved by an earlier version, or explains another game than the conditional one.
         """
-        from ..blackbox.adapters.families import order_columns
-
         fitted = self._check_fitted()
         table = fitted.read(X)
-        outputs = order_columns(outputs, fitted.output_names)
-        box = self._wrap_model(model).restore(fitted.scale) if outputs is None else None
-        return check_drift(fitted, table, self._get_outputs(X, outputs, table.n_rows, box).values)
+        return check_drift(fitted, table, self._read_outputs(X, outputs, table.n_rows, model))
 
     def audit(
         self, X: Any = None, y: Any = None, *, model: Any = None, thresholds: Thresholds | None = None

@@ -39,6 +39,10 @@ class Explanation:
     output_transform : str
         What is explained, on which scale.
     standard_errors : ndarray like ``values``, or None
+    model_outputs : ndarray like ``base_values``, or None
+        What the explained model itself answers for each row, where it was given or asked.
+    remainder : ndarray like ``base_values``, or None
+        What the values leave unexplained: base value + values + remainder = the model's own output.
     trust : ndarray of shape (n_rows,), or None
         Share of the row's output the explanation carries, all outputs together: the length of the row's values over that
         length and the size residuals typically have where the row lies. Of a model trained on labels: of the label.
@@ -68,6 +72,8 @@ class Explanation:
     output_names: tuple[str, ...]
     output_transform: str
     standard_errors: NDArray[np.float64] | None = None
+    model_outputs: NDArray[np.float64] | None = None
+    remainder: NDArray[np.float64] | None = None
     trust: NDArray[np.float64] | None = None
     trust_interval: NDArray[np.float64] | None = None
     outside: tuple[tuple[str, ...], ...] | None = None
@@ -112,6 +118,8 @@ class Explanation:
             data=self.data[kept_rows][:, kept_features],
             feature_names=names,
             standard_errors=None if self.standard_errors is None else self.standard_errors[kept_rows][:, kept_features],
+            model_outputs=None if self.model_outputs is None else self.model_outputs[kept_rows],
+            remainder=None if self.remainder is None else self.remainder[kept_rows],
             trust=None if self.trust is None else self.trust[kept_rows],
             trust_interval=None if self.trust_interval is None else self.trust_interval[kept_rows],
             outside=None if self.outside is None else tuple(self.outside[row] for row in kept_rows),
@@ -137,9 +145,25 @@ class Explanation:
     def _take_outputs(self, outputs: Any) -> Explanation:
         chosen = np.arange(len(self.output_names))[self._find(outputs, self.output_names, "output")]
         names = tuple(self.output_names[position] for position in np.atleast_1d(chosen))
-        errors = None if self.standard_errors is None else self.standard_errors[:, :, chosen]
-        values, base_values = self.values[:, :, chosen], self.base_values[:, chosen]
-        return replace(self, values=values, base_values=base_values, output_names=names, standard_errors=errors)
+        return replace(
+            self,
+            values=self.values[:, :, chosen],
+            base_values=self.base_values[:, chosen],
+            output_names=names,
+            standard_errors=None if self.standard_errors is None else self.standard_errors[:, :, chosen],
+            model_outputs=None if self.model_outputs is None else self.model_outputs[:, chosen],
+            remainder=None if self.remainder is None else self.remainder[:, chosen],
+        )
+
+    def add_outputs(self, model_outputs: NDArray[np.float64]) -> Explanation:
+        """The same explanation with the model's own outputs of its rows, and the remainder that its values leave.
+
+        Parameters
+        ----------
+        model_outputs : ndarray like ``base_values``, float64
+            On the scale of ``output_transform``. An explanation of some features only would give a wrong remainder.
+        """
+        return replace(self, model_outputs=model_outputs, remainder=model_outputs - self.predictions)
 
     @staticmethod
     def _find(key: Any, names: Sequence[str], what: str) -> Any:
@@ -168,15 +192,29 @@ class Explanation:
             output_names=list(self.output_names) if self.has_outputs else None,
         )
 
-    def to_frame(self) -> pd.DataFrame:
-        """Values as a DataFrame: one column a feature, or (output, feature) columns for several outputs."""
+    def to_frame(self, *, totals: bool = False) -> pd.DataFrame:
+        """Values as a DataFrame: one column for each feature, or (output, feature) columns for several outputs.
+
+        Parameters
+        ----------
+        totals : bool
+            Also give ``(base value)`` before the features, ``(prediction)`` of the additive model after them, and
+            ``(remainder)`` and ``(model output)`` where the model's outputs are known. Base value, values and remainder of
+            a row sum to the model's output.
+        """
         import pandas as pd
 
+        names, values = list(self.feature_names), self.values if self.has_outputs else self.values[..., None]
+        if totals:
+            known = {"(prediction)": self.predictions, "(remainder)": self.remainder, "(model output)": self.model_outputs}
+            after = {name: column for name, column in known.items() if column is not None}
+            columns = [np.reshape(each, (len(self), 1, -1)) for each in (self.base_values, *after.values())]
+            values = np.concatenate([columns[0], values, *columns[1:]], axis=1)
+            names = ["(base value)", *names, *after]
         if not self.has_outputs:
-            return pd.DataFrame(self.values, columns=list(self.feature_names), index=self.index)
-        columns = pd.MultiIndex.from_product([self.output_names, self.feature_names], names=["output", "feature"])
-        flat = self.values.transpose(0, 2, 1).reshape(len(self), -1)
-        return pd.DataFrame(flat, columns=columns, index=self.index)
+            return pd.DataFrame(values[..., 0], columns=names, index=self.index)
+        outputs = pd.MultiIndex.from_product([self.output_names, names], names=["output", "feature"])
+        return pd.DataFrame(values.transpose(0, 2, 1).reshape(len(self), -1), columns=outputs, index=self.index)
 
     def __repr__(self) -> str:
         axes = "rows, features, outputs" if self.has_outputs else "rows, features"

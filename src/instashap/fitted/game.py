@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import NotFittedError
+from .._errors import ModelOutputError, NotFittedError
 from ..inference.residuals import ResidualReference
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations, ErrorLookup
@@ -145,6 +145,14 @@ class FittedGame:
         table = read_table(follow_recipe(self.recipe, X), self.schema)
         self.encoder.check_levels(table)
         return table
+
+    def check_n_outputs(self, outputs: NDArray[np.float64]) -> None:
+        """Raise ``ModelOutputError`` unless outputs of shape (n_rows, n_outputs) are as many as were fitted."""
+        if outputs.shape[1] != self.model.n_outputs:
+            raise ModelOutputError(
+                f"the model gives {outputs.shape[1]} outputs, the explainer was fitted on {self.model.n_outputs}: pass a model "
+                "of the same outputs, or fit again"
+            )
 
     def get_record(self, purpose: str) -> FitRecord:
         """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""

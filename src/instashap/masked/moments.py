@@ -313,13 +313,13 @@ def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uin
     Ranks are counted from the nearer end of a column, so that a column of the other sign changes nothing either; but from
     below where that would leave less than half of the different rows different, as it does in a few columns of few values.
     """
-    hashed = np.zeros((2, len(encoded.cells)), dtype=np.uint64)
+    hashed: NDArray[np.uint64] = np.zeros((2, len(encoded.cells)), dtype=np.uint64)
     for cells, offsets in zip(encoded.cells.T, encoded.offsets.T, strict=True):
         _, owner = np.unique(cells + offsets, return_inverse=True)
         own: NDArray[np.float64] = np.bincount(owner, weights=weights).astype(np.float64)
         if len(own) > 1:
             hashed += mix(np.stack(_rank(own)) + np.uint64(1))[:, owner]
-    plain, folded = mix(hashed)
+    plain, folded = mix(hashed[0]), mix(hashed[1])
     return folded if 2 * len(np.unique(folded)) >= len(np.unique(plain)) else plain
 
 

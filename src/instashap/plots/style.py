@@ -12,6 +12,8 @@ from ..fitted import shortening
 
 # Okabe and Ito's palette, told apart with any colour vision and visible on white and on black; yellow is too pale for white.
 RAISES, LOWERS = "#D55E00", "#0072B2"
+# The remainder that the values leave.
+UNEXPLAINED = "#8A8A8A"
 _OUTPUT_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 POOLED = "#8A8A8A"
 # Low and high values of a feature, told apart by hue with any colour vision, neither lost on white nor on black.

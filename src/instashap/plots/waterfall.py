@@ -13,6 +13,7 @@ from .style import (
     INTERVAL_NOTE,
     LOWERS,
     RAISES,
+    UNEXPLAINED,
     describe_scale,
     draw_whiskers,
     format_numbers,
@@ -34,8 +35,9 @@ def plot_waterfall(
     """Draw how one row's Shapley values lead from the base value to the prediction.
 
     Read from the top: the base value, the features by falling absolute value, those not shown as one bar, the prediction of
-    the additive model. Where there are standard errors, whiskers on a bar's end are the 90 % interval of its length (1.73
-    standard errors); the bar of the features not shown has none.
+    the additive model. Where the explanation has the model's own output, a grey bar shows the remainder, which the values do
+    not explain, and the last mark is the model's output instead. Where there are standard errors, whiskers on a bar's end are
+    the 90 % interval of its length (1.73 standard errors); the bar of the features not shown has none.
 
     Parameters
     ----------
@@ -75,13 +77,17 @@ def plot_waterfall(
     """
     row = check_row(explanation_row, output, "plot_waterfall")
     labels, steps, errors = _collect_steps(row, check_count(max_features, "max_features"))
+    colours = [RAISES if step > 0 else LOWERS for step in steps]
+    if row.remainder is not None:
+        labels, steps, colours = [*labels, "remainder"], np.append(steps, row.remainder[0]), [*colours, UNEXPLAINED]
+    end = "prediction" if row.remainder is None else "model output"
     base = float(row.base_values[0])
     ends = base + np.cumsum(steps)
     starts = ends - steps
 
     ax = make_axes(ax, 7.5, 1.5 + 0.34 * (len(steps) + 2))
     rows = np.arange(1, len(steps) + 1)
-    ax.barh(rows, steps, left=starts, height=0.66, color=[RAISES if step > 0 else LOWERS for step in steps], zorder=2)
+    ax.barh(rows, steps, left=starts, height=0.66, color=colours, zorder=2)
     reach = np.zeros(len(steps))
     if errors is not None:
         draw_whiskers(ax, rows[: len(errors)], ends[: len(errors)], errors)
@@ -92,7 +98,7 @@ def plot_waterfall(
     label_ends(ax, rows, ends + signs * reach, signs, numbers)
     make_room(ax, float(min(base, (ends - reach).min())), float(max(base, (ends + reach).max())), [*numbers, *totals])
     _draw_totals(ax, levels, totals)
-    ax.set_yticks(range(len(steps) + 2), ["base value", *labels, "prediction"])
+    ax.set_yticks(range(len(steps) + 2), ["base value", *labels, end])
     for label in (ax.get_yticklabels()[0], ax.get_yticklabels()[-1]):
         label.set_fontweight("bold")
     ax.set_ylim(len(steps) + 1.6, -0.6)
@@ -101,7 +107,7 @@ def plot_waterfall(
     scale = describe_scale(row.output_transform, row.output_names[0])
     ax.set_xlabel(scale if errors is None else f"{scale}\nwhiskers: {INTERVAL_NOTE} of the bars' lengths")
     label = "one row" if row.index is None else f"row {shorten(row.index[0])}"
-    write_title(ax, f"From the base value to the prediction of {label}")
+    write_title(ax, f"From the base value to the {end} of {label}")
     return ax
 
 

@@ -8,7 +8,6 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import ModelOutputError
 from ..fitted.game import FittedGame
 from ..inference.residuals import ResidualReference
 from ..table.columns import Table
@@ -90,11 +89,6 @@ def check_drift(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) 
         On the scale that was fitted.
     """
     reference = get_residuals(fitted)
-    if outputs.shape[1] != len(reference.spread):
-        raise ModelOutputError(
-            f"the model gives {outputs.shape[1]} outputs, the explainer was fitted on {len(reference.spread)}: pass a model of "
-            "the same outputs, or fit again"
-        )
     encoded = fitted.encoder.encode(table)
     if reference.recognises(encoded):
         return _compare_outputs(reference, outputs)
