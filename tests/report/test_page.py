@@ -145,11 +145,63 @@ def test_saved_tables_hold_what_is_shown(open_page: Any, explainer: Any, table: 
     assert given["(prediction)"] == pytest.approx(explanation.predictions[0, 0], abs=1e-9)
     assert given["house"] == pytest.approx(explanation[:, "house", "price"].values[0, 0], abs=1e-9)
     assert f"'{LONG}" in given  # a spreadsheet must not take a name for a formula
+    page.check("#shapes-given")
     page.fill("#shapes-search", "rooms")
     shapes = save(page, "#shapes-csv")
     assert {row[0] for row in shapes[1:]} == {"rooms"}
     effects = explainer._fitted.model.shapes[explainer.terms_.index((2,))]
     assert max(float(row[2]) for row in shapes[1:]) == pytest.approx(effects[1:, 0].max(), abs=1e-9)
+
+
+def test_cards_show_what_a_feature_predicts_by_itself(open_page: Any, explainer: Any, table: pd.DataFrame) -> None:
+    page = open_page()
+    rows = save(page, "#shapes-csv")[1:]
+    alone = explainer.mobius_values(table, ["town"])[:, 0]
+    by_level = {str(level): value for level, value in zip(table["town"], alone, strict=True)}
+    shown = {value: float(effect) for name, value, effect, _ in rows if name == "town"}
+    for level in ("north", "south", "east </script>"):
+        assert shown[level] == pytest.approx(by_level[level], abs=1e-9)
+    assert shown["(missing)"] == pytest.approx(alone[table["town"].isna()][0], abs=1e-9)
+    places = [(float(value), float(effect)) for name, value, effect, _ in rows if name == "smooth"]
+    some = table.head(len(places)).assign(smooth=[place for place, _ in places])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.DataWarning)
+        expected = explainer.mobius_values(some, ["smooth"])[:, 0]
+    np.testing.assert_allclose([effect for _, effect in places], expected, atol=1e-9)
+    given = [effect for name, _, effect, _ in rows if name == "rooms"]  # a member of a group has no value by itself
+    page.check("#shapes-given")
+    assert [effect for name, _, effect, _ in save(page, "#shapes-csv")[1:] if name == "rooms"] == given
+
+
+def test_a_pair_is_blank_where_no_row_is(open_page: Any, table: pd.DataFrame) -> None:
+    page = open_page()
+    cells = {(row[2], row[3]) for row in save(page, "#pairs-csv")[1:] if row[:2] == ["smooth", "rooms"]}
+    low, high = np.quantile(table["smooth"].dropna(), (0.005, 0.995), method="inverted_cdf")
+    place = np.floor((table["smooth"] - low) / ((high - low) / 24)).where(table["smooth"].between(low, high)).clip(upper=23)
+    with_rows = {(cell, rooms) for cell, rooms in zip(place, table["rooms"], strict=True) if cell == cell}
+    assert 20 < len(cells) == len(with_rows) < 24 * 6
+
+
+def test_the_models_own_output_and_the_remainder_are_shown(open_page: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 3)), columns=["a", "b", "c"])
+
+    def ask(rows: pd.DataFrame) -> np.ndarray:
+        return np.asarray(rows["a"] * rows["b"] + rows["c"] + 5)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        explainer = instashap.Explainer(ask, order=1).fit(X)
+        page = open_page(instashap.write_report(explainer, X, path=tmp_path / "own.html"))
+    own = float(page.get_attribute("#own-output", "data-value"))
+    assert own == pytest.approx(ask(X).item(0), abs=1e-12)
+    numbers = [float(cell.get_attribute("data-value")) for cell in page.query_selector_all("#waterfall [data-value]")]
+    assert sum(numbers[:-1]) == pytest.approx(own, abs=1e-9)  # base value, three features and the remainder
+    assert len(numbers) == 6
+    assert page.inner_text("#waterfall tbody tr:last-child th") == "The model’s own output"
+    page.press("#feature-0", "ArrowRight")  # of the changed row nobody asked the model
+    assert not page.is_visible("#own")
+    assert page.inner_text("#waterfall tbody tr:last-child th") == "Prediction"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

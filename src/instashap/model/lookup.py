@@ -58,7 +58,7 @@ class Lookup:
         n_rows = len(encoded.cells)
         if totals is None:
             totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
-        look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, -1))
+        look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, self.n_slots * self.n_outputs))
         if self.everywhere is not None:
             shared = self.everywhere.apply(encoded)
             totals += shared if self.is_everywhere is None else np.where(self.is_everywhere[:, None], shared, 0.0)

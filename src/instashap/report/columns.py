@@ -76,6 +76,19 @@ def view_columns(fitted: FittedGame, table: Table | None) -> list[ColumnView]:
     return views
 
 
+# Numbers of a column's rows, NaN where missing; of a category their cells.
+ColumnValues = NDArray[np.float64] | NDArray[np.int32]
+
+
+def place_values(fitted: FittedGame, table: Table) -> list[ColumnValues]:
+    """Every column's rows: numbers as they are, categories as cells."""
+    numbers, categories = iter(table.numbers.T), iter(table.categories)
+    return [
+        encoder.find_cells(*next(categories)) if encoder.is_category else np.asarray(next(numbers), dtype=np.float64)
+        for encoder in fitted.encoder.columns
+    ]
+
+
 def read_values(table: Table) -> list[list[Any]]:
     """Values by column as JSON has them: numbers, text, booleans, and None for missing."""
     numbers, categories = iter(table.numbers.T), iter(table.categories)

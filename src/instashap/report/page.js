@@ -202,20 +202,35 @@
 
   // ── Shapes of single features ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Points of a main effect: {x, y, error, count, isPoint}. */
+  /** What a feature predicts by itself, or null where its effect given all other features is shown: asked for, or all there is. */
+  function findAlone(term) {
+    return byId("shapes-given").checked ? null : term.alone;
+  }
+
+  /** Points of a feature's shape: {x, y, error, count, isPoint}. */
   function listPoints(term) {
     const column = columns[term.columns[0]];
-    const at = (value) => scorer.evaluateTerm(term.number, [value])[output];
+    const alone = findAlone(term);
+    const at = (value, place, values) => (alone ? values[place] : scorer.evaluateTerm(term.number, [value]))[output];
     if (column.is_category) {
-      const points = column.order.map((cell) => ({ x: String(column.levels[cell]), y: at(column.levels[cell]), count: column.counts[cell] ?? null }));
-      const other = column.counts[column.levels.length];
-      if (other) points.push({ x: "(other)", y: at(Symbol.for("other")), count: other });
-      if (column.has_missing) points.push({ x: "(missing)", y: at(null), count: column.counts[column.levels.length + 1] });
+      const level = (cell, x, value) => ({ x, y: at(value, cell, alone && alone.values), count: column.counts[cell] ?? null });
+      const points = column.order.map((cell) => level(cell, String(column.levels[cell]), column.levels[cell]));
+      const other = column.levels.length;
+      if (column.counts[other]) points.push(level(other, "(other)", Symbol.for("other")));
+      if (column.has_missing) points.push(level(other + 1, "(missing)", null));
       return points;
     }
-    const points = column.places.map((x, place) => ({ x, y: at(x), error: term.errors ? term.errors[place][output] : 0 }));
-    for (const x of column.points) points.push({ x, y: at(x), error: 0, isPoint: true });
+    const errors = alone ? alone.errors : term.errors;
+    const points = column.places.map((x, place) =>
+      ({ x, y: at(x, place, alone && alone.values), error: errors ? errors[place][output] : 0 }));
+    column.points.forEach((x, place) => points.push({ x, y: at(x, place, alone && alone.points), error: 0, isPoint: true }));
     return points;
+  }
+
+  /** Effect of a missing number. */
+  function findMissing(term) {
+    const alone = findAlone(term);
+    return (alone ? alone.missing : scorer.evaluateTerm(term.number, [null]))[output];
   }
 
   function describeShape(term, points) {
@@ -224,9 +239,9 @@
     const high = curve.reduce((a, b) => (b.y > a.y ? b : a));
     const low = curve.reduce((a, b) => (b.y < a.y ? b : a));
     const largest = Math.max(Math.abs(high.y), Math.abs(low.y));
-    if (!(largest > 0)) return "No effect of its own.";
+    if (!(largest > 0)) return findAlone(term) ? "Predicts nothing by itself." : "Adds nothing given the others.";
     const missing = !column.is_category && column.has_missing
-      ? ` Missing: ${formatChange(scorer.evaluateTerm(term.number, [null])[output], largest)}.` : "";
+      ? ` Missing: ${formatChange(findMissing(term), largest)}.` : "";
     const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column)), 30);
     return `Highest at ${place(high)} (${formatChange(high.y, largest)}), lowest at ${place(low)} ` +
       `(${formatChange(low.y, largest)}).${missing}`;
@@ -276,7 +291,7 @@
 
   function drawLevels(column, points, [low, high], width) {
     const shown = points.length <= MAX_LEVELS ? points.slice()
-      : points.slice().sort((a, b) => Math.abs(b.y) - Math.abs(a.y)).slice(0, MAX_LEVELS);
+      : points.slice().sort((a, b) => Math.abs(b.y) - Math.abs(a.y)).slice(0, MAX_LEVELS); // the card says so
     shown.sort(column.has_order ? (a, b) => points.indexOf(a) - points.indexOf(b) : (a, b) => b.y - a.y);
     const names = new Map(shown.map((point) => [point.x, shorten(point.x, 18)]));
     const longest = Math.max(...[...names.values()].map((name) => name.length));
@@ -286,7 +301,7 @@
       x: { label: null, domain: [low, high], grid: true, ticks: Math.max(Math.floor(width / 90), 3) },
       y: { label: null, domain: shown.map((point) => point.x), tickFormat: (x) => names.get(x) },
       marks: [
-        Plot.barX(shown, { x: "y", y: "x", fill: (d) => (d.y > 0 ? colour("raises") : colour("lowers")), inset: 2,
+        Plot.barX(shown, { x: "y", y: "x", fill: (d) => (d.y > 0 ? colour("raises") : colour("lowers")), insetTop: 2, insetBottom: 2,
           title: (d) => `${d.x}: ${format(d.y, 3)}${d.count === null ? "" : `, ${d.count} rows`}` }),
         Plot.ruleX([0], { strokeOpacity: 0.6 }),
       ],
@@ -297,21 +312,50 @@
   function drawShapes() {
     const cards = byId("shapes-cards");
     const listed = singles.map((term) => ({ term, points: listPoints(term) })).filter((each) => each.points.length);
-    listed.sort((a, b) => b.term.importance[output] - a.term.importance[output]);
+    const size = (term) => (data.importance.length ? data.importance[fitted.players[term.columns[0]]] : term.importance)[output];
+    listed.sort((a, b) => size(b.term) - size(a.term));
     const all = listed.flatMap((each) => spanOf(each.points));
     const common = byId("shapes-scale").checked ? extent(all) : null;
-    byId("shapes-note").textContent =
-      "What the feature alone adds to the prediction at each of its values, in the prediction’s units; zero is the average row. " +
+    byId("shapes-note").textContent = describeCards() +
+      "A bar of a row may differ from its card, even in sign: bars share out what all features of the row predict together. " +
       (singles.some((term) => term.errors) ? "Shaded: where the curve would lie for other data, nine times in ten. " : "") +
-      (data.nRows ? "Grey: where the rows are. " : "") + "The strongest come first.";
+      (data.nRows ? "Grey: where the rows are. " : "") + "The strongest features come first.";
     cards.replaceChildren(...listed.map(({ term, points }) => {
       const chart = make("div", { class: "chart" });
       const domain = common || extent(spanOf(points));
+      const hidden = columns[term.columns[0]].is_category && points.length > MAX_LEVELS
+        ? ` The ${MAX_LEVELS} strongest of ${points.length} levels are drawn.` : "";
       drawLater(chart, (width) => drawShape(term, points, domain, width));
       return make("article", { class: "card", "data-name": term.name.toLowerCase() },
-        make("h3", {}, term.name), make("p", {}, describeShape(term, points)), chart);
+        make("h3", {}, term.name), make("p", {}, describeShape(term, points) + hidden), chart);
     }));
     search("shapes", "features");
+  }
+
+  /** The three strongest features in a sentence each, for the first screen. */
+  function drawDrivers() {
+    const ranked = rankPlayers();
+    const total = ranked.reduce((sum, each) => sum + each.size, 0);
+    byId("drivers").replaceChildren(...(total > 0 ? ranked.slice(0, 3) : []).map(({ name, player, size }) => {
+      const term = singles.find((each) => fitted.players[each.columns[0]] === player && each.alone);
+      const points = term && !byId("shapes-given").checked ? listPoints(term) : [];
+      const shape = points.length ? ` Known by itself: ${lowerFirst(describeShape(term, points))}` : "";
+      return make("li", {}, make("strong", {}, name), ` makes ${percent(size / total)} of all effects.${shape}`);
+    }));
+  }
+
+  function lowerFirst(text) {
+    return text[0].toLowerCase() + text.slice(1);
+  }
+
+  /** What the cards show, in a sentence. */
+  function describeCards() {
+    if (byId("shapes-given").checked)
+      return "What a feature adds to the prediction when all other features are known, in the prediction’s units. ";
+    return fitted.game.startsWith("conditional")
+      ? "How far the expected prediction moves from the average when this feature becomes known and nothing else, in the prediction’s units. "
+      : "How far the prediction moves from the average when this feature alone has its value and the others come from the background, " +
+        "in the prediction’s units. ";
   }
 
   function extent(values) {
@@ -349,9 +393,11 @@
 
   function listCells(term) {
     const [across, up] = term.columns.map((column) => listSide(columns[column]));
-    const cells = across.flatMap((x) => up.map((y) =>
+    const every = across.flatMap((x) => up.map((y) =>
       ({ x, y, effect: scorer.evaluateTerm(term.number, [x.value, y.value])[output] })));
-    return { across, up, cells };
+    // Without rows in a cell nothing is known there: it stays blank.
+    const cells = every.filter((_, place) => !term.support || term.support[place] === "1");
+    return { across, up, cells: cells.length ? cells : every };
   }
 
   function describePair(term, cells) {
@@ -417,7 +463,8 @@
     const total = size(terms) || 1;
     const higher = terms.filter((term) => term.columns.length > 2);
     byId("pairs-note").textContent =
-      "What two features add together beyond the sum of what each adds by itself. Orange raises the prediction, blue lowers it. " +
+      "What two features add together beyond the sum of what each adds, all other features known. Orange raises the prediction, " +
+      `blue lowers it${data.nRows ? "; blank: no rows are there" : ""}. ` +
       `All pairs make ${percent(size(pairs) / total)} of all effects. ` +
       (hidden.length ? `The ${MAX_PAIRS} strongest of ${pairs.length} can be seen here; the others make ` +
         `${percent(size(hidden) / total)} of all effects, and the prediction uses them too. ` : "") +
@@ -507,13 +554,36 @@
 
   let said = 0;
 
+  /** The explained model's own outputs of the row; null where it was not asked, or the row was changed. */
+  function findOwn() {
+    return isChanged() ? null : data.rowOutputs[start] || null;
+  }
+
+  function showOwn(scored) {
+    const own = findOwn();
+    byId("own").hidden = own === null;
+    if (own === null) return;
+    const shown = byId("own-output");
+    shown.textContent = format(own[output], 5);
+    shown.dataset.value = own[output];
+    const differs = findClass(own) !== findClass(scored.prediction) ? "It puts the row into another class than the additive model." : "";
+    byId("own-words").textContent = [describeProbability(own), differs].filter(Boolean).join(". ");
+  }
+
+  /** Place of the class that outputs stand for; null where they are no classes. */
+  function findClass(outputs) {
+    if (nOutputs === 1) return fitted.output_transform.startsWith("log-odds") ? Number(outputs[0] > 0) : null;
+    return /log-(probabilit|odds)|score|probabilit/.test(fitted.output_transform) ? outputs.indexOf(Math.max(...outputs)) : null;
+  }
+
   function update() {
     const scored = scorer.score(row);
     const prediction = scored.prediction[output];
     const shown = byId("prediction");
     shown.textContent = format(prediction, 5);
     shown.dataset.value = prediction;
-    showProbability(scored);
+    byId("probability").textContent = describeProbability(scored.prediction);
+    showOwn(scored);
     showTrust(scored.trust);
     showPlace(scored.place);
     drawWaterfall(scored);
@@ -521,16 +591,16 @@
     said = setTimeout(() => tell(scored), 400);
   }
 
-  /** Beside log-odds, or log-probabilities of several classes, the probability they stand for. */
-  function showProbability({ prediction }) {
+  /** The class, and beside log-odds, or log-probabilities of several classes, the probability they stand for. */
+  function describeProbability(outputs) {
     const scale = fitted.output_transform;
     const name = nOutputs > 1 ? fitted.output_names[output] : "";
     let probability = null;
-    if (nOutputs === 1 && scale.startsWith("log-odds")) probability = 1 / (1 + Math.exp(-prediction[0]));
+    if (nOutputs === 1 && scale.startsWith("log-odds")) probability = 1 / (1 + Math.exp(-outputs[0]));
     if (nOutputs > 1 && /^(centred )?log-probabilit/.test(scale))
-      probability = 1 / prediction.reduce((sum, each) => sum + Math.exp(each - prediction[output]), 0);
+      probability = 1 / outputs.reduce((sum, each) => sum + Math.exp(each - outputs[output]), 0);
     const words = probability === null ? "" : `a probability of ${percent(probability)}`;
-    byId("probability").textContent = [name, words].filter(Boolean).join(", ");
+    return [name, words].filter(Boolean).join(", ");
   }
 
   function showTrust(trust) {
@@ -568,7 +638,10 @@
     const many = !showAllBars && steps.length > MAX_BARS + 1;
     const bars = many ? steps.slice(0, MAX_BARS) : steps;
     const rest = steps.slice(bars.length).reduce((sum, step) => sum + step.value, 0);
-    const all = many ? [...bars, { name: `${steps.length - MAX_BARS} weaker features`, value: rest, player: null }] : bars;
+    const all = many ? [...bars, { name: `${steps.length - MAX_BARS} weaker features`, value: rest, player: null }] : bars.slice();
+    const own = findOwn();
+    if (own !== null) all.push({ name: "Remainder", value: own[output] - scored.prediction[output], player: null, isRest: true });
+    const last = own === null ? ["Prediction", scored.prediction[output]] : ["The model’s own output", own[output]];
     let at = base;
     const ends = [base, ...all.map((step) => (at += step.value))];
     const [low, high] = [Math.min(...ends), Math.max(...ends)];
@@ -577,11 +650,11 @@
     const rows = all.map((step, place) => make("tr", {},
       make("th", { scope: "row", class: "name" }, step.name,
         step.player === null ? null : make("small", {}, `= ${shorten(playerValue(step.player), 40)}`)),
-      make("td", {}, track([{ from: share(ends[place]), to: share(ends[place + 1]), kind: step.value < 0 ? "down" : "up" }], share(base))),
+      make("td", {}, track([{ from: share(ends[place]), to: share(ends[place + 1]), kind: step.isRest ? "rest" : step.value < 0 ? "down" : "up" }], share(base))),
       make("td", { class: "number", "data-player": step.player ?? undefined, "data-value": step.value }, formatChange(step.value, largest))));
     const total = (name, value) => make("tr", { class: "total" }, make("th", { scope: "row", class: "name" }, name),
       make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, format(value, 5)));
-    const table = barTable(["Feature", "Effect as a bar", "Adds"], [total("Average row", base), ...rows, total("Prediction", scored.prediction[output])],
+    const table = barTable(["Feature", "Effect as a bar", "Adds"], [total("Average row", base), ...rows, total(...last)],
       "What the prediction is made of");
     const box = byId("waterfall");
     box.replaceChildren(table);
@@ -679,6 +752,7 @@
 
   function drawEverything() {
     drawImportance();
+    drawDrivers();
     drawShapes();
     drawPairs();
     showRow();
@@ -693,6 +767,7 @@
     on("importance-all", "click", () => { showAllImportance = !showAllImportance; drawImportance(); });
     on("shapes-search", "input", () => search("shapes", "features"));
     on("shapes-scale", "change", drawShapes);
+    on("shapes-given", "change", drawShapes);
     on("pairs-search", "input", () => {
       if (pairsShown < MAX_PAIRS) { pairsShown = MAX_PAIRS; drawPairs(); }
       search("pairs", "pairs");
@@ -712,10 +787,15 @@
       const scored = scorer.score(row);
       saveCsv("row.csv", [["feature", "value", "effect"], ["(average row)", "", scorer.base[output]],
         ...listSteps(scored).map((step) => [step.name, playerValue(step.player), step.value]),
-        ["(prediction)", "", scored.prediction[output]]]);
+        ["(prediction)", "", scored.prediction[output]],
+        ...(findOwn() === null ? [] : [["(remainder)", "", findOwn()[output] - scored.prediction[output]],
+          ["(model output)", "", findOwn()[output]]])]);
     });
     window.addEventListener("hashchange", follow);
-    window.addEventListener("beforeprint", drawAll);
+    window.addEventListener("beforeprint", () => {
+      for (const part of document.querySelectorAll("details")) part.open = true;
+      drawAll();
+    });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     let width = byId("shapes-cards").clientWidth;
     window.addEventListener("resize", () => {

@@ -80,6 +80,7 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
         "rowLabels": summary.shown_labels,
         "short": _shorten_names(summary),
         "nRows": summary.n_rows,
+        "rowOutputs": summary.shown_outputs,
     }
 
 
@@ -130,18 +131,20 @@ def _pack(array: NDArray[Any]) -> dict[str, Any]:
 def _render_verdict(summary: Summary) -> str:
     note = f"<p class='note'>{html.escape(summary.audit_note)}</p>" if summary.audit_note else ""
     if summary.audit is None:
-        return f"<p class='verdict unknown'><strong>Not judged</strong></p>{note}"
+        return f"<p class='verdict unknown'><strong>Not judged</strong></p>{note}<ul id='drivers' class='sentences'></ul>"
     verdict = summary.audit.verdict
-    sentences = "".join(f"<li>{html.escape(each)}</li>" for each in summary.audit.summary().splitlines())
+    reason, *sentences = (html.escape(each) for each in summary.audit.summary().splitlines())
     header, *rows = list_ladder(summary.audit)
     head = "".join(f"<th scope='col'>{html.escape(cell)}</th>" for cell in header)
     body = "".join(_render_rung(row) for row in rows)
     return (
         f"<p class='verdict {verdict}'><strong>{VERDICTS[verdict]}</strong> {html.escape(describe_verdict(summary.audit))}</p>"
-        f"<ul class='sentences'>{sentences}</ul>{note}"
+        f"<p class='reason'>{reason}</p>{note}<ul id='drivers' class='sentences'></ul>"
+        f"<details><summary>How this was judged</summary>"
+        f"<ul class='sentences'>{''.join(f'<li>{each}</li>' for each in sentences)}</ul>"
         f"<h3>The ladder</h3><p class='note'>How much each step up tells, on rows the fit had not seen; in brackets the range "
         f"that holds nine times in ten.</p><div class='scroll' tabindex='0' role='region' aria-label='The ladder, a table'>"
-        f"<table class='ladder'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<table class='ladder'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from .._alignment import align_rows, get_index
-from .._errors import NotFittedError, TooLargeError
+from .._errors import InstashapWarning, NotFittedError, TooLargeError
 from ..explain.explainer import Explainer
 from ..fitted.game import FittedGame
 from ..questions.answers import compute_shape_errors
 from ..table.columns import Table
 from ..table.encoding import Encoded
-from .columns import ColumnView, read_values, view_columns
+from .alone import AloneView, encode_places, find_support, view_alone
+from .columns import ColumnValues, ColumnView, place_values, read_values, view_columns
 
 if TYPE_CHECKING:
     from ..trust.report import TrustReport
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 # Rows that importances are averaged over, and rows a reader can start from; evenly spaced over the table.
 MAX_ROWS = 20_000
 MAX_SHOWN_ROWS = 100
+# Pairs a reader may look at; page.js has the same.
+MAX_PAIRS = 50
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class TermView:
         Mean absolute effect on the rows.
     errors : list of list of float or None
         Standard errors of a main effect by place and output; see :attr:`ColumnView.places`.
+    alone : AloneView or None
+        Of a main effect, what its feature predicts by itself.
+    support : str
+        Of a pair, which cells of its heat map have rows; empty without rows.
     """
 
     number: int
@@ -47,6 +55,8 @@ class TermView:
     name: str
     importance: list[float]
     errors: list[list[float]] | None = None
+    alone: AloneView | None = None
+    support: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,9 @@ class Summary:
     shown_labels : list of str
         What a DataFrame's own index calls them; empty where it only counts.
     n_rows : int
-        Rows that importances speak of.
+        Rows that importances are averaged over.
+    shown_outputs : list of list of float
+        What the explained model itself answers for each of ``shown_rows``, by output; empty where no model is held.
     """
 
     fitted: FittedGame
@@ -83,6 +95,7 @@ class Summary:
     shown_numbers: list[int]
     shown_labels: list[str]
     n_rows: int
+    shown_outputs: list[list[float]]
 
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON, without the tables that score rows."""
@@ -128,15 +141,16 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summ
         importance = np.abs(fitted.compute_shapley_values(some)).mean(axis=0).tolist()
         effects = _average_effects(fitted, some)
     terms = [
-        TermView(number, values, name, effects[number].tolist(), _find_errors(fitted, values, columns))
-        for number, (values, name) in enumerate(zip(fitted.model.value_sets, fitted.term_names, strict=True))
+        _view_term(fitted, number, effects[number].tolist(), columns) for number in range(len(fitted.model.value_sets))
     ]
     terms.sort(key=lambda term: (len(term.columns), -sum(term.importance)))
+    terms = terms if some is None else _mark_support(terms, columns, place_values(fitted, some))
     numbers = [] if table is None else _space(table.n_rows, MAX_SHOWN_ROWS).tolist()
     shown = [_middle_row(columns)] if table is None else _list_rows(table.take(np.array(numbers)))
     n_rows = 0 if some is None else some.n_rows
     labels = [] if table is None else _name_rows(table, numbers)
-    return Summary(fitted, audit, note, columns, terms, importance, shown, numbers, labels, n_rows)
+    own = [] if table is None else _ask_model(explainer, X, numbers)
+    return Summary(fitted, audit, note, columns, terms, importance, shown, numbers, labels, n_rows, own)
 
 
 def find_explainer(explainer_or_estimator: Any) -> Explainer:
@@ -211,25 +225,62 @@ def _size_tables(fitted: FittedGame) -> NDArray[np.float64]:
     return np.array(sizes).reshape(len(sizes), fitted.model.n_outputs)
 
 
-def _find_errors(fitted: FittedGame, values: tuple[int, ...], columns: list[ColumnView]) -> list[list[float]] | None:
+def _view_term(fitted: FittedGame, number: int, importance: list[float], columns: list[ColumnView]) -> TermView:
+    values, name = fitted.model.value_sets[number], fitted.term_names[number]
+    if len(values) > 1:
+        return TermView(number, values, name, importance)
+    (column,) = values
+    errors = _find_errors(fitted, column, columns[column])
+    return TermView(number, values, name, importance, errors, view_alone(fitted, column, columns[column], errors is not None))
+
+
+def _mark_support(terms: list[TermView], columns: list[ColumnView], rows: list[ColumnValues]) -> list[TermView]:
+    """The strongest pairs of every output with the cells of their heat maps that have rows."""
+    pairs = [term for term in terms if len(term.columns) == 2]
+    n_outputs = len(pairs[0].importance) if pairs else 0
+    shown = {
+        term.number
+        for output in range(n_outputs)
+        for term in sorted(pairs, key=lambda term: -term.importance[output])[:MAX_PAIRS]
+    }
+    return [
+        replace(term, support=find_support(columns, rows, term.columns)) if term.number in shown else term for term in terms
+    ]
+
+
+def _ask_model(explainer: Explainer, X: Any, numbers: list[int]) -> list[list[float]]:
+    """The explained model's own outputs of some rows; nothing where the explainer holds no model."""
+    if explainer.model is None:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InstashapWarning)  # the rows were read before, with their warnings
+        found = explainer(_take_rows(X, numbers), outputs=True).model_outputs
+    return np.asarray(found).reshape(len(numbers), -1).tolist()
+
+
+def _take_rows(X: Any, numbers: list[int]) -> Any:
+    """Some rows of a table in the user's container."""
+    if hasattr(X, "iloc"):
+        return X.iloc[numbers]
+    if hasattr(X, "column_names"):  # Arrow
+        return X.take(numbers)
+    return (X if hasattr(X, "shape") else np.asarray(X))[numbers]
+
+
+def _find_errors(fitted: FittedGame, column: int, view: ColumnView) -> list[list[float]] | None:
     """Standard errors of a main effect where its shape is drawn, if the fit can give them."""
-    column = columns[values[0]]
-    if len(values) > 1 or column.is_category or (fitted.answers.errors is None and fitted.record is None):
+    if view.is_category or (fitted.answers.errors is None and fitted.record is None):
         return None
     try:
-        errors = compute_shape_errors(fitted, values, encode_places(fitted, values[0], column.places))
+        errors = compute_shape_errors(fitted, (column,), _stack(encode_places(fitted, column, view.places)))
     except (TooLargeError, ValueError):
         return None
     return errors.tolist()  # type: ignore[no-any-return]
 
 
-def encode_places(fitted: FittedGame, column: int, places: list[float]) -> Encoded:
-    """Cells and offsets of values of one number column, shapes (n_places, 1)."""
-    encoder = fitted.encoder.columns[column]
-    x = np.array(places)
-    cells = np.searchsorted(encoder.edges, x, "left")
-    offsets = np.clip((x - encoder.lows[cells]) * encoder.scales[cells], 0.0, 1.0)
-    return Encoded(cells[:, None].astype(np.int32), offsets[:, None])
+def _stack(placed: tuple[NDArray[np.int32], NDArray[np.float64]]) -> Encoded:
+    """Cells and offsets of one column as encoded rows."""
+    return Encoded(placed[0][:, None], placed[1][:, None])
 
 
 def _tabulate(summary: Summary, term: TermView) -> list[list[float]] | None:
@@ -242,7 +293,7 @@ def _tabulate(summary: Summary, term: TermView) -> list[list[float]] | None:
         cells = np.arange(fitted.encoder.columns[column].n_cells, dtype=np.int32)[:, None]
         encoded = Encoded(cells, np.zeros(cells.shape))
     else:
-        encoded = encode_places(fitted, column, view.places)
+        encoded = _stack(encode_places(fitted, column, view.places))
     basis = fitted.model.bases[column][0]
     shape = basis.combine(encoded.cells[:, 0], encoded.offsets[:, 0], fitted.model.shapes[term.number])
     return shape.tolist()  # type: ignore[no-any-return]

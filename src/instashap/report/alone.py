@@ -1,0 +1,108 @@
+"""What one feature predicts by itself, and where two features have rows together: drawn by the page, computed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fitted.game import FittedGame
+from ..questions.answers import get_errors
+from ..table.encoding import Encoded
+from .columns import ColumnValues, ColumnView
+
+# Cells along a numeric side of a heat map, and levels of a category that are drawn; page.js has the same.
+SIDE, MAX_LEVELS = 24, 16
+
+
+@dataclass(frozen=True)
+class AloneView:
+    """Value of a feature's coalition alone beyond the base value: of the conditional game ``E[f | x_i] - E[f]``.
+
+    Attributes
+    ----------
+    values : list of list of float
+        By place of a number column, or by cell of a category ("other" and "missing" last), and output.
+    points : list of list of float
+        Of a number column, by value that stands apart from the curve, and output.
+    missing : list of float
+        Of a number column, by output.
+    errors : list of list of float or None
+        Standard errors of ``values``.
+    """
+
+    values: list[list[float]]
+    points: list[list[float]]
+    missing: list[float]
+    errors: list[list[float]] | None
+
+
+def view_alone(fitted: FittedGame, column: int, view: ColumnView, has_errors: bool) -> AloneView | None:
+    """What a column predicts by itself; None where its player has other columns too.
+
+    Parameters
+    ----------
+    fitted : FittedGame
+    column : int
+    view : ColumnView
+    has_errors : bool
+        Whether the fit can give standard errors.
+    """
+    player = fitted.players[column]
+    if fitted.players.count(player) > 1:
+        return None
+    encoder = fitted.encoder.columns[column]
+    look_up = fitted.model.make_mobius_lookup((player,))
+    if view.is_category:
+        at = _place(fitted, column, np.arange(encoder.n_cells), np.zeros(encoder.n_cells))
+        return AloneView(look_up.apply(at)[:, 0].tolist(), [], [], None)
+    places = _place(fitted, column, *encode_places(fitted, column, view.places))
+    points = _place(fitted, column, *encode_places(fitted, column, view.points))
+    missing = _place(fitted, column, np.array([encoder.missing_cell]), np.zeros(1))
+    errors = get_errors(fitted).make_mobius_lookup((player,)).apply(places)[:, 0].tolist() if has_errors else None
+    found = (look_up.apply(each)[:, 0].tolist() for each in (places, points, missing))
+    values, apart, (unknown,) = found
+    return AloneView(values, apart, unknown, errors)
+
+
+def encode_places(fitted: FittedGame, column: int, places: list[float]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Cells and offsets of values of one number column, each of shape (n_places,)."""
+    encoder = fitted.encoder.columns[column]
+    x = np.array(places, dtype=np.float64)
+    cells = np.searchsorted(encoder.edges, x, "left")
+    return cells.astype(np.int32), np.clip((x - encoder.lows[cells]) * encoder.scales[cells], 0.0, 1.0)
+
+
+def _place(fitted: FittedGame, column: int, cells: NDArray[np.integer], offsets: NDArray[np.float64]) -> Encoded:
+    """Rows that differ in one column only."""
+    shape = len(cells), len(fitted.players)
+    encoded = Encoded(np.zeros(shape, dtype=np.int32), np.zeros(shape))
+    encoded.cells[:, column], encoded.offsets[:, column] = cells, offsets
+    return encoded
+
+
+def find_support(views: list[ColumnView], rows: list[ColumnValues], pair: tuple[int, ...]) -> str:
+    """Which cells of a pair's heat map have rows: a digit 0 or 1 for each, the second column's cells within the first's."""
+    (across, n_across), (up, n_up) = (_find_sides(views[column], rows[column]) for column in pair)
+    is_drawn = (across >= 0) & (up >= 0)
+    counts = np.bincount(across[is_drawn] * n_up + up[is_drawn], minlength=n_across * n_up)
+    return "".join("1" if count else "0" for count in counts)
+
+
+def _find_sides(view: ColumnView, values: ColumnValues) -> tuple[NDArray[np.int64], int]:
+    """Cell of the heat map's side for each row, -1 where none is drawn, and the number of cells; as page.js lists them."""
+    if view.is_category:
+        drawn = [cell for cell in view.order if cell < MAX_LEVELS]
+        place_of = np.full(max(len(view.levels) + 2, 1), -1)
+        place_of[drawn] = np.arange(len(drawn))
+        return place_of[values.astype(np.int64)], len(drawn)
+    places = np.array(view.places)
+    if view.is_discrete and len(places) <= SIDE:
+        found = np.minimum(np.searchsorted(places, values), len(places) - 1)
+        return np.where(places[found] == values, found, -1), len(places)
+    step = (places[-1] - places[0]) / SIDE or 1.0
+    with np.errstate(invalid="ignore"):
+        found = np.floor((values - places[0]) / step)
+    found = np.where(values == places[-1], SIDE - 1, found)
+    return np.where((found >= 0) & (found < SIDE), found, -1).astype(np.int64), SIDE
