@@ -111,6 +111,22 @@ def test_a_phone_needs_no_sideways_scrolling(open_page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+def test_sixty_columns_fit_a_few_screens_of_a_phone(open_page: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 60)), columns=[f"measure {k}" for k in range(60)])
+    outputs = X["measure 0"] * X["measure 1"] + X.to_numpy() @ np.linspace(1, 0, 60)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        offered = [("measure 0", "measure 1"), ("measure 2", "measure 3"), ("measure 4", "measure 5")]
+        explainer = instashap.Explainer(presence_order=2, interactions=offered).fit(X, outputs=outputs)
+        path = instashap.write_report(explainer, X, path=tmp_path / "wide.html")
+    page = open_page(path, viewport={"width": 380, "height": 740}, is_mobile=True, has_touch=True)
+    page.evaluate("instashapReport.drawAll()")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 6000
+    page.click("#shapes-more")
+    assert len(page.query_selector_all("#shapes-cards .card")) == 60
+
+
 def test_every_chart_is_drawn_before_printing(open_page: Any) -> None:
     page = open_page()
     n_cards = len(page.query_selector_all(".card"))

@@ -8,11 +8,16 @@
   const { nPlayers, nOutputs } = scorer;
   const singles = terms.filter((term) => term.columns.length === 1);
   const pairs = terms.filter((term) => term.columns.length === 2);
+  const isNarrow = matchMedia("(max-width: 46rem)").matches;
   // Pairs a reader may look at, and how many are opened at a time.
   const MAX_PAIRS = 50;
-  const PAIRS_AT_ONCE = 6;
+  const PAIRS_AT_ONCE = isNarrow ? 1 : 6;
+  // Cards of features opened at first, and features of a row that can be changed without asking for more.
+  const SHAPES_AT_ONCE = isNarrow ? 3 : 6;
+  const CONTROLS_AT_ONCE = isNarrow ? 4 : 8;
+  const RANKS_AT_ONCE = isNarrow ? 8 : 20;
   // Bars of one row before the rest is summed up, and of the importance.
-  const MAX_BARS = 12;
+  const MAX_BARS = isNarrow ? 8 : 12;
   // Cells along a numeric side of a heat map, and levels of a category that are drawn.
   const SIDE = 24;
   const MAX_LEVELS = 16;
@@ -23,6 +28,7 @@
   let showAllBars = false;
   let showAllImportance = false;
   let pairsShown = PAIRS_AT_ONCE;
+  let shapesShown = SHAPES_AT_ONCE;
 
   const byId = (id) => document.getElementById(id);
 
@@ -118,7 +124,7 @@
     byId("importance-note").textContent =
       `How far each feature moves the prediction, up or down, on average over ${data.nRows.toLocaleString("en")} rows ` +
       `(${fitted.output_transform}).`;
-    const shown = showAllImportance ? ranked : ranked.slice(0, 20);
+    const shown = showAllImportance ? ranked : ranked.slice(0, RANKS_AT_ONCE);
     const body = shown.map(({ name, size }) =>
       make("tr", {},
         make("th", { scope: "row", class: "name" }, name),
@@ -126,8 +132,8 @@
         make("td", { class: "number", "data-value": size }, `${format(size, 3)} · ${percent(size / total)}`.replace(" %", "\u00a0%"))));
     byId("importance-bars").replaceChildren(barTable(["Feature", "", "Average move"], body, "Importance of features"));
     const all = byId("importance-all");
-    all.hidden = ranked.length <= 20;
-    all.textContent = showAllImportance ? "Show the strongest 20" : `Show all ${ranked.length}`;
+    all.hidden = ranked.length <= RANKS_AT_ONCE;
+    all.textContent = showAllImportance ? `Show the strongest ${RANKS_AT_ONCE}` : `Show all ${ranked.length}`;
   }
 
   function barTable(header, rows, caption) {
@@ -320,7 +326,8 @@
       "A bar of a row may differ from its card, even in sign: bars share out what all features of the row predict together. " +
       (singles.some((term) => term.errors) ? "Shaded: where the curve would lie for other data, nine times in ten. " : "") +
       (data.nRows ? "Grey: where the rows are. " : "") + "The strongest features come first.";
-    cards.replaceChildren(...listed.map(({ term, points }) => {
+    const open = listed.slice(0, shapesShown);
+    cards.replaceChildren(...open.map(({ term, points }) => {
       const chart = make("div", { class: "chart" });
       const domain = common || extent(spanOf(points));
       const hidden = columns[term.columns[0]].is_category && points.length > MAX_LEVELS
@@ -329,6 +336,10 @@
       return make("article", { class: "card", "data-name": term.name.toLowerCase() },
         make("h3", {}, term.name), make("p", {}, describeShape(term, points) + hidden), chart);
     }));
+    const more = byId("shapes-more");
+    const left = listed.length - open.length;
+    more.hidden = left <= 0;
+    more.textContent = `Show ${left === 1 ? "one more feature" : `the other ${left} features`}`;
     search("shapes", "features");
   }
 
@@ -425,7 +436,7 @@
     return {
       label: shorten(name, 40), domain: [side[0].low, side[side.length - 1].high],
       ticks: named ? side.map((_, at) => at).filter((at) => at % every === 0) : Math.max(Math.floor(width / 70), 3),
-      tickFormat: named ? (at) => shorten(side[at] ? side[at].name : "", 9) : formatTick,
+      tickFormat: named ? (at) => shorten(side[at] ? side[at].name : "", 14) : formatTick,
     };
   }
 
@@ -433,13 +444,17 @@
     const [first, second] = term.columns.map((column) => columns[column].name);
     const [x, y] = term.columns.map((column) => (value) => formatValue(round(value, columns[column])));
     const names = up[0].name === null ? d3.ticks(up[0].low, up[up.length - 1].high, 5).map(formatTick)
-      : up.map((each) => shorten(each.name, 9));
+      : up.map((each) => shorten(each.name, 14));
     const longest = Math.max(...names.map((name) => name.length));
+    const below = across[0].name === null ? 0 : Math.max(...across.map((each) => shorten(each.name, 14).length));
+    // Names of levels stand aslant where they would run into each other.
+    const isAslant = below * across.length * 7 > width - 80;
     const colours = d3.piecewise(d3.interpolateLab, ["#0072b2", "#f3f3f3", "#c04a00"]);
     const chart = Plot.plot({
-      width, height: 250, marginLeft: 18 + 7 * longest, marginRight: 14, marginBottom: 38, marginTop: 24,
+      width, height: 250 + (isAslant ? 4 * below : 0), marginLeft: 18 + 7 * longest, marginRight: 14,
+      marginBottom: 38 + (isAslant ? 4 * below : 0), marginTop: 24,
       style: { background: "transparent", fontSize: "12px" },
-      x: sideScale(across, first, width - 80), y: { ...sideScale(up, second, 400), },
+      x: { ...sideScale(across, first, width - 80), tickRotate: isAslant ? -35 : 0 }, y: { ...sideScale(up, second, 400), },
       color: { type: "diverging", domain: [-largest, largest], interpolate: colours, legend: true, label: null, ticks: 5, width: Math.min(width, 220) },
       marks: [
         Plot.rect(cells, {
@@ -492,8 +507,10 @@
     const order = rankPlayers().map((each) => each.player);
     const listed = columns.map((column, number) => ({ column, number }))
       .sort((a, b) => order.indexOf(fitted.players[a.number]) - order.indexOf(fitted.players[b.number]));
-    byId("controls").replaceChildren(...listed.map(({ column, number }) =>
-      column.is_category ? makeChoice(column, number) : makeSlider(column, number)));
+    const made = listed.map(({ column, number }) => (column.is_category ? makeChoice(column, number) : makeSlider(column, number)));
+    const rest = made.slice(CONTROLS_AT_ONCE);
+    byId("controls").replaceChildren(...made.slice(0, CONTROLS_AT_ONCE), ...(rest.length
+      ? [make("details", {}, make("summary", {}, `${rest.length} more features`), make("div", { class: "rest" }, ...rest))] : []));
   }
 
   function makeChoice(column, number) {
@@ -765,7 +782,9 @@
   function listen() {
     on("output", "change", () => { output = Number(byId("output").value); drawEverything(); });
     on("importance-all", "click", () => { showAllImportance = !showAllImportance; drawImportance(); });
-    on("shapes-search", "input", () => search("shapes", "features"));
+    const showShapes = () => { if (shapesShown < singles.length) { shapesShown = singles.length; drawShapes(); } };
+    on("shapes-more", "click", showShapes);
+    on("shapes-search", "input", () => { showShapes(); search("shapes", "features"); });
     on("shapes-scale", "change", drawShapes);
     on("shapes-given", "change", drawShapes);
     on("pairs-search", "input", () => {
@@ -794,6 +813,7 @@
     window.addEventListener("hashchange", follow);
     window.addEventListener("beforeprint", () => {
       for (const part of document.querySelectorAll("details")) part.open = true;
+      showShapes();
       drawAll();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

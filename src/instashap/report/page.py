@@ -23,7 +23,7 @@ from .words import VERDICTS, describe_verdict, list_ladder, list_segments
 # Bytes of tables in a page: what a mail takes, with libraries and rows beside them. The weakest pairs beyond are left out.
 MAX_TABLE_BYTES = 2_200_000
 # Characters the page has for a name somewhere, as page.js asks for them.
-_LENGTHS = (9, 18, 20, 24, 30, 40)
+_LENGTHS = (14, 18, 20, 24, 30, 40)
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "scorer.js", "page.js")
 
 
