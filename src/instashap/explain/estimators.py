@@ -14,10 +14,10 @@ from .._alignment import align_rows, get_index
 from .._errors import warn_caller
 from .._validation import check_choice, check_labels, check_target, scale_weights
 from ..fits.conditional import FitOptions, fit_game
+from ..fitted.explanation import squeeze_outputs
 from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator
-from .explainer import _squeeze
 
 LOSSES = ("squared_error", "poisson", "gamma", "quantile")
 
@@ -300,7 +300,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Log-odds of ``classes_[1]``, shape (n_rows,), or centred log-probabilities, shape (n_rows, n_classes)."""
-        return _squeeze(self._score(X))
+        return squeeze_outputs(self._score(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the classes, shape (n_rows, n_classes)."""
