@@ -29,9 +29,9 @@ from instashap.masked.fitter import ClosedFormFitter, FitResult
 from instashap.masked.search import Search
 from instashap.masked.select import Strengths
 from instashap.model.additive_model import AdditiveModel
-from instashap.table.bases import SMOOTH, make_fine_grain
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table
+from instashap.table.grain import SMOOTH, make_fine_grain
 
 TOLERANCE = 1e-10  # relative to sd(f)
 FIXED = {"smoothness": Strengths(1e-5, 1e-4), "presence_order": 3}

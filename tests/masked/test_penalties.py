@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from instashap.masked.penalties import compute_axis_functions, compute_local_moments
-from instashap.table.bases import learn_categories, learn_numbers
+from instashap.table.categories import learn_categories
 from instashap.table.encoding import Encoded
+from instashap.table.number_columns import learn_numbers
 
 
 def _learn(x, weights=None):

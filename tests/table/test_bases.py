@@ -5,7 +5,10 @@ import pytest
 from scipy.interpolate import BSpline
 
 from instashap import DataWarning
-from instashap.table.bases import LocalBasis, cut_between, learn_categories, learn_numbers, pack_basis
+from instashap.table.bases import LocalBasis, pack_basis
+from instashap.table.categories import learn_categories
+from instashap.table.cells import cut_between
+from instashap.table.number_columns import learn_numbers
 
 
 def _learn(x, weights=None):

@@ -16,9 +16,10 @@ from ..likelihood.fitter import LikelihoodFit, LikelihoodFitter, Rows
 from ..likelihood.presence import Settled, settle_presence
 from ..likelihood.purify import purify_tables
 from ..masked.codes import find_codes
-from ..table.bases import LearntColumn, make_fine_grain
+from ..table.bases import LearntColumn
 from ..table.columns import Table
 from ..table.encoding import TableEncoder, learn_table
+from ..table.grain import make_fine_grain
 from .conditional import FitOptions, judge_options, tell_about_order, thin_copies
 from .null_players import find_constant, make_roster
 

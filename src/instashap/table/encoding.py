@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bases import SMOOTH, ColumnEncoder, Grain, LearntColumn, LocalBasis, learn_categories, learn_numbers
+from .bases import ColumnEncoder, LearntColumn, LocalBasis
+from .categories import learn_categories
 from .columns import Schema, Table
+from .grain import SMOOTH, Grain
 from .kernels import encode_numbers
+from .number_columns import learn_numbers
 from .units import find_column_unit
 
 # Rows of a block: its cells and offsets (13 columns) stay within a core's cache.
