@@ -10,8 +10,9 @@ import pytest
 
 import instashap
 from instashap import AdditiveRegressor, Explainer, load
-from instashap._validation import ColumnName, check_monotone, find_column, find_columns, name_columns
+from instashap._validation import ColumnName, find_column, find_columns, name_columns
 from instashap.blackbox.adapters.families import order_columns, refuse_other_order
+from instashap.explain.directions import check_monotone
 from instashap.plots.arguments import find_output
 from instashap.preparing import prepare
 

@@ -10,8 +10,9 @@ import pytest
 
 from instashap import Explainer, load
 from instashap.table.categories import learn_categories
-from instashap.table.columns import read_table, write_level
+from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
+from instashap.table.written_levels import write_level
 from instashap.trust.segments import _name_levels
 
 

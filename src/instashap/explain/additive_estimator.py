@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._alignment import align_rows, get_index
 from .._progress import show_progress
-from .._validation import check_monotone, check_weights, find_columns
+from .._validation import check_weights, find_columns
 from ..fits.conditional import FitOptions
 from ..fits.labels import LabelFit, Labelled, fit_labels
 from ..fitted.explanation import Explanation, squeeze_outputs
@@ -21,6 +21,7 @@ from ..likelihood.families import Family
 from ..questions.edit import find_term, recentre, set_shape
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
+from .directions import check_monotone
 from .explainer import Explainer
 
 

@@ -12,12 +12,13 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from .._alignment import align_rows, get_index
 from .._errors import warn_caller
-from .._validation import check_choice, check_labels, check_target, scale_weights
+from .._validation import check_choice, check_target, scale_weights
 from ..fits.conditional import FitOptions, fit_game
 from ..fitted.explanation import squeeze_outputs
 from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator
+from .class_labels import check_labels
 
 LOSSES = ("squared_error", "poisson", "gamma", "quantile")
 

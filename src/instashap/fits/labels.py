@@ -12,9 +12,10 @@ from .._validation import check_magnitude
 from ..fitted.game import FittedGame, GameRows
 from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.families import Family
-from ..likelihood.fitter import LikelihoodFit, LikelihoodFitter, Rows
+from ..likelihood.fitter import LikelihoodFitter
 from ..likelihood.presence import Settled, settle_presence
 from ..likelihood.purify import purify_tables
+from ..likelihood.stages import LabelledRows, LikelihoodFit
 from ..masked.codes import find_codes
 from ..table.bases import LearntColumn
 from ..table.columns import Table
@@ -86,7 +87,7 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
         encoder, columns = former.game.encoder, former.columns
     encoded = encoder.encode(table)
     asked = plan.order, plan.interactions, rows.n_threads, rows.directions, rows.progress
-    fitter, given = LikelihoodFitter(columns, rows.family, *asked), Rows(encoded, target, weights)
+    fitter, given = LikelihoodFitter(columns, rows.family, *asked), LabelledRows(encoded, target, weights)
     fit = fitter.fit(given) if former is None else fitter.refit(given, former.likelihood)
     pure = purify_tables(fit.design, fit.vector, encoded, weights)
     roster = make_roster(plan.players, find_constant(encoded))

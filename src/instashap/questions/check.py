@@ -107,7 +107,7 @@ def check_drift(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) 
             "every row lies outside what was fitted (beyond a column's range, unseen levels or missing values): check rows "
             "like those of the fit, or fit again on rows like these"
         )
-    inside = Encoded(encoded.cells[is_inside], encoded.offsets[is_inside])
+    inside = encoded.take(is_inside)
     residuals = outputs[is_inside] - fitted.model.predict(inside)
     verdict = reference.judge(inside, residuals, [column.bases[0] for column in fitted.encoder.columns])
     evidence = "size" if verdict.size_p <= verdict.pattern_p else "pattern"

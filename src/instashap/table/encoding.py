@@ -34,6 +34,10 @@ class Encoded(NamedTuple):
     cells: NDArray[np.int32]
     offsets: NDArray[np.float64]
 
+    def take(self, rows: Any) -> "Encoded":
+        """Some of the rows: positions, a slice or a mask."""
+        return Encoded(self.cells[rows], self.offsets[rows])
+
 
 @dataclass(frozen=True)
 class TableEncoder:
