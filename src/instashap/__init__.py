@@ -27,6 +27,7 @@ _HOMES = {
     "ModelOutputError": "_errors",
     "NotFittedError": "_errors",
     "OptionalDependencyError": "_errors",
+    "Periodic": "table.periodic",
     "TooLargeError": "_errors",
     "TrustReport": "trust.report",
     "audit": "questions.audit",
@@ -53,6 +54,7 @@ __all__ = [
     "ModelOutputError",
     "NotFittedError",
     "OptionalDependencyError",
+    "Periodic",
     "TooLargeError",
     "TrustReport",
     "audit",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from .fitted.explanation import Explanation
     from .questions.audit import audit
     from .report.writing import write_report
+    from .table.periodic import Periodic
     from .trust.report import TrustReport
 
 

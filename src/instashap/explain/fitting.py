@@ -17,6 +17,7 @@ from ..blackbox.model import BlackBox
 from ..fits.asked import fit_value_function
 from ..fits.conditional import FitOptions, fit_game
 from ..fitted.game import FittedGame, follow_recipe
+from ..table.chosen_bases import choose_bases
 from ..table.columns import Table, read_table
 from ..table.groups import choose_groups
 from .options import ExplainerOptions, hold_model
@@ -24,7 +25,7 @@ from .options import ExplainerOptions, hold_model
 
 def fit_explainer(options: ExplainerOptions, X: Any, outputs: Any, sample_weight: Any) -> FittedGame:
     """The fitted game of a black box on rows; see :meth:`instashap.Explainer.fit`."""
-    table = read_table(follow_recipe(options.recipe, X), categorical=options.categorical)
+    table = choose_bases(read_table(follow_recipe(options.recipe, X), categorical=options.categorical), options.bases)
     weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
     fit = _fit_conditional if isinstance(options.value_function, (str, Conditional)) else _fit_asked
     fitted, box = fit(options, X, table, weights, outputs)

@@ -35,6 +35,7 @@ class ExplainerOptions:
         fitter: Any = "closed-form",
         groups: Any = None,
         categorical: Any = "auto",
+        bases: Any = None,
         full_weight: float = 1.0,
         batch_rows: int = 8192,
         n_jobs: int | None = None,
@@ -50,6 +51,7 @@ class ExplainerOptions:
         self.fitter = fitter
         self.groups = groups
         self.categorical = categorical
+        self.bases = bases
         self.full_weight = full_weight
         self.batch_rows = batch_rows
         self.n_jobs = n_jobs

@@ -5,8 +5,8 @@ dates, tuples, members of an Enum and others as their text) with ``None`` for mi
 lists, dictionaries and complex data are refused with advice. Sparse tables stay sparse (:mod:`instashap.table.sparse`).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,8 @@ class Table:
         The row index of a pandas table.
     is_ordered : tuple of bool
         Of each category column, whether its ``levels`` are in an order of their own; empty if none are.
+    bases : dict of int to Basis
+        Bases that the user chose, by position of the column; see :func:`instashap.table.chosen_bases.choose_bases`.
     """
 
     schema: Schema
@@ -69,6 +71,7 @@ class Table:
     categories: tuple[tuple[NDArray[np.int64], list[Any]], ...]
     index: Any = None
     is_ordered: tuple[bool, ...] = ()
+    bases: Mapping[int, Any] = field(default_factory=dict)
 
     @property
     def n_rows(self) -> int:
@@ -77,7 +80,7 @@ class Table:
     def take(self, rows: NDArray[np.int64]) -> "Table":
         """Some of the rows, without the index."""
         categories = tuple((codes[rows], levels) for codes, levels in self.categories)
-        return Table(self.schema, self.numbers[rows], categories, is_ordered=self.is_ordered)
+        return replace(self, numbers=self.numbers[rows], categories=categories, index=None)
 
 
 def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") -> Table:

@@ -1,6 +1,6 @@
 """Number columns whose values are codes: an effect for each, in no order."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,15 @@ from .splines import learn_spline
 _FLOAT32 = 1e-6
 # A code holds so far about its value, as a share of the smallest step: any other number is another code.
 _CODE_REACH = 1e-3
+
+
+@dataclass(frozen=True)
+class Codes:
+    """An effect of its own for each value beside a smooth curve, as of stores and weeks."""
+
+    def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
+        """See :func:`learn_codes`."""
+        return learn_codes(column, grain)
 
 
 def learn_codes(column: CountedValues, grain: Grain) -> LearntColumn:

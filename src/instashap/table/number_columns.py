@@ -1,10 +1,9 @@
 """Number columns: which basis one has where the user did not choose."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .bases import LearntColumn
-from .counted import count_values
+from .counted import CountedValues
 from .grain import SMOOTH, Grain
 from .number_codes import learn_codes
 from .number_levels import learn_levels
@@ -15,19 +14,12 @@ ROWS_PER_LEVEL = 10
 
 
 def learn_numbers(
-    name: str,
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    grain: Grain = SMOOTH,
-    *,
-    may_spike: bool = True,
-    is_code: bool = False,
+    column: CountedValues, grain: Grain = SMOOTH, *, may_spike: bool = True, is_code: bool = False
 ) -> LearntColumn:
     """Learn a number column: levels if it has few values, else splines with spikes beside them where those may be.
 
     A code (store, week) has an effect of its own for each of its values beside the curve; its side of a pair stays a curve.
     """
-    column = count_values(name, values, weights)
     if is_code:
         return learn_codes(column, grain)
     if len(column) <= min(grain.max_levels, max(2.0, column.totals.sum() / ROWS_PER_LEVEL)):

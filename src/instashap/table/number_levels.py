@@ -1,5 +1,7 @@
 """Number columns of few values: a coefficient a value."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from .bases import LearntColumn
@@ -7,6 +9,15 @@ from .cells import Cells, finish_column
 from .counted import CountedValues
 from .grain import Grain
 from .number_axis import CurveScale
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A coefficient for each value, smooth along their order; above 24 values (8) the sides of a pair (triple) are hats."""
+
+    def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
+        """See :func:`learn_levels`."""
+        return learn_levels(column, grain)
 
 
 def learn_levels(column: CountedValues, grain: Grain) -> LearntColumn:

@@ -1,6 +1,6 @@
 """Number columns of many values: curves on knots at quantiles, with a value apart for each spike."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,15 @@ HEAVY_TAIL_RATIO = 6.0
 # … and so it is where knots lie closer than this share of the range: third differences would not be numbers any more. Of few
 # rows a single wild value widens the middle 90 % itself.
 NARROW_GAP = 1e-8
+
+
+@dataclass(frozen=True)
+class Spline:
+    """A smooth curve, however few values the column has, with values apart that hold many rows."""
+
+    def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
+        """See :func:`learn_spline`."""
+        return learn_spline(column, grain, find_spikes(column.totals))
 
 
 def learn_spline(
