@@ -33,6 +33,15 @@ class Registry:
         return getattr(import_module(module), attribute)
 
 
+FAMILIES = Registry(
+    "loss",
+    {
+        "squared_error": "instashap.likelihood.losses.squared_error:Gaussian",
+        "poisson": "instashap.likelihood.losses.poisson:Poisson",
+        "gamma": "instashap.likelihood.losses.gamma:Gamma",
+        "quantile": "instashap.likelihood.losses.quantile:Quantile",
+    },
+)
 BASES = Registry(
     "bases",
     {

@@ -7,8 +7,10 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from instashap.likelihood import fitter as fitting
-from instashap.likelihood.families import Binary, Multinomial, Poisson
 from instashap.likelihood.fitter import LikelihoodFitter
+from instashap.likelihood.losses.binary import Binary
+from instashap.likelihood.losses.multinomial import Multinomial
+from instashap.likelihood.losses.poisson import Poisson
 from instashap.likelihood.stages import LabelledRows, Stage
 
 

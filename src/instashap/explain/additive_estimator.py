@@ -17,7 +17,7 @@ from ..fits.conditional import FitOptions
 from ..fits.labels import LabelFit, Labelled, fit_labels
 from ..fitted.explanation import Explanation, squeeze_outputs
 from ..fitted.game import FittedGame, count_threads
-from ..likelihood.families import Family
+from ..likelihood.family import Family
 from ..questions.edit import find_term, recentre, set_shape
 from ..table.columns import Table, read_table
 from ..table.containers import open_container

@@ -11,7 +11,7 @@ from .._errors import FitWarning, warn_caller
 from .._validation import check_magnitude
 from ..fitted.game import FittedGame, GameRows
 from ..game.coalitions import compute_shapley_size_law
-from ..likelihood.families import Family
+from ..likelihood.family import Family
 from ..likelihood.fitter import LikelihoodFitter
 from ..likelihood.presence import Settled, settle_presence
 from ..likelihood.purify import purify_tables

@@ -18,7 +18,7 @@ from ..game.terms import ValueSet, close_downwards
 from ..masked.moments import assign_folds, find_varying
 from ..masked.solve import ADVICE
 from ..table.bases import LearntColumn
-from .families import Family
+from .family import Family
 from .propose import propose_interactions, score_products
 from .roughness import Roughness, TermStrengths
 from .stages import Fold, FoldState, LabelledRows, LikelihoodFit, Stage, rearrange

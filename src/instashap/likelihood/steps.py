@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .descent import descend
-from .families import Family
+from .family import Family
 from .monotone import Monotone
 from .roughness import Roughness
 from .stages import FoldState, LabelledRows
