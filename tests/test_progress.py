@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from instashap import _progress as module
 from instashap._progress import show_progress
-from instashap.explain import progress as module
 
 
 class Terminal(io.StringIO):

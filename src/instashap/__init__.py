@@ -27,12 +27,13 @@ _HOMES = {
     "ModelOutputError": "_errors",
     "NotFittedError": "_errors",
     "OptionalDependencyError": "_errors",
+    "Periodic": "table.periodic",
     "TooLargeError": "_errors",
     "TrustReport": "trust.report",
     "audit": "questions.audit",
     "from_ebm": "explain.from_ebm",
-    "load": "explain.explainer",
-    "warm_up": "explain.explainer",
+    "load": "explain.loading",
+    "warm_up": "explain.warm_up",
     "write_report": "report.writing",
 }
 _MODULES = ("datasets", "neural", "plots")
@@ -53,6 +54,7 @@ __all__ = [
     "ModelOutputError",
     "NotFittedError",
     "OptionalDependencyError",
+    "Periodic",
     "TooLargeError",
     "TrustReport",
     "audit",
@@ -81,11 +83,14 @@ if TYPE_CHECKING:
     from .blackbox.conditional import Conditional
     from .blackbox.value_functions import Baseline, Marginal
     from .explain.estimators import AdditiveClassifier, AdditiveRegressor
-    from .explain.explainer import Explainer, load, warm_up
+    from .explain.explainer import Explainer
     from .explain.from_ebm import from_ebm
+    from .explain.loading import load
+    from .explain.warm_up import warm_up
     from .fitted.explanation import Explanation
     from .questions.audit import audit
     from .report.writing import write_report
+    from .table.periodic import Periodic
     from .trust.report import TrustReport
 
 

@@ -196,33 +196,6 @@ def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:
     return values
 
 
-def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the sorted classes among rows of positive weight and every row's position among them (0 where weight is 0)."""
-    from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import column_or_1d
-
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None")
-    labels = column_or_1d(y, warn=True)
-    if len(labels) != len(weights):
-        raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X has {len(weights)} rows, y has {len(labels)}"
-        )
-    missing = int(np.sum([label is None or label != label for label in labels.tolist()]))
-    if missing:
-        raise ValueError(f"Input y contains {missing} NaN or missing labels; drop those rows")
-    if labels.dtype == object and all(isinstance(label, (bool, np.bool_)) for label in labels):
-        labels = labels.astype(bool)  # as a column of pandas is that had missing values
-    check_classification_targets(labels)
-    kept = weights > 0
-    classes, found = np.unique(labels[kept], return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(f"y has one class only, {classes.tolist()[0]!r}, in rows of positive weight; give rows of two or more")
-    codes = np.zeros(len(labels), dtype=np.int64)
-    codes[kept] = found
-    return classes, codes
-
-
 def check_outputs(outputs: Any, n_rows: int, source: str, first_row: int = 0) -> NDArray[np.float64]:
     """Return model outputs as float64 of shape (n_rows, n_outputs), finite.
 
@@ -323,7 +296,7 @@ def find_column(column: Any, names: Sequence[str], what: str) -> int:
         return found
     if isinstance(column, bool) or not isinstance(column, Integral):
         unknown = f"{what} names the unknown column {column!r}"
-        raise ValueError(f"{unknown}; {_suggest(column, names)}the columns are {_shorten(names)}")
+        raise ValueError(f"{unknown}; {_suggest(column, names)}the columns are {shorten_names(names)}")
     return _find_position(int(column), names, what)
 
 
@@ -331,7 +304,7 @@ def _find_position(number: int, names: Sequence[str], what: str) -> int:
     """Position of a column by a number that is nobody's label."""
     labels = [getattr(name, "label", name) for name in names]
     if any(isinstance(label, Real) for label in labels):
-        raise ValueError(f"{what} names column {number}, and no column has this label; the labels are {_shorten(labels)}")
+        raise ValueError(f"{what} names column {number}, and no column has this label; the labels are {shorten_names(labels)}")
     namesake = names.index(str(number)) if str(number) in names else number
     if not 0 <= namesake < len(names):
         raise ValueError(f"{what} names column {number}, the table has columns 0 to {len(names) - 1}")
@@ -417,36 +390,7 @@ def check_groups(groups: Mapping[str, Sequence[Any]] | None, names: Sequence[str
     return tuple(players), tuple(assigned)
 
 
-def check_monotone(constraints: Any, names: Sequence[str], is_category: Sequence[bool]) -> tuple[int, ...]:
-    """Return a direction (1, 0 or -1) a column; none at all if nothing is constrained."""
-    if constraints is None:
-        return ()
-    if hasattr(constraints, "iloc"):  # a pandas Series names its columns
-        constraints = constraints.to_dict()
-    if not isinstance(constraints, Mapping):
-        given = list(constraints)
-        if len(given) != len(names):
-            raise ValueError(f"monotone_constraints has {len(given)} directions for {len(names)} columns; give one each")
-        constraints = dict(zip(names, given, strict=True))
-    directions = [0] * len(names)
-    for column, direction in constraints.items():
-        position = find_column(column, names, "monotone_constraints")
-        if isinstance(direction, bool) or direction not in (-1, 0, 1):
-            raise ValueError(f"monotone_constraints[{column!r}] must be 1 (rising), -1 (falling) or 0, got {direction!r}")
-        if direction and is_category[position]:
-            raise ValueError(f"monotone_constraints names the category column {names[position]!r}, whose levels have no order")
-        directions[position] = int(direction)
-    return tuple(directions) if any(directions) else ()
-
-
-def check_features_present(missing: Sequence[str], known: Sequence[str]) -> None:
-    """Raise if columns the explainer was fitted on are not in a table."""
-    if missing:
-        raise ValueError(
-            f"the table lacks {len(missing)} of the fitted columns: {_shorten(missing)}; fitted on {_shorten(known)}"
-        )
-
-
-def _shorten(names: Sequence[str], limit: int = 8) -> str:
+def shorten_names(names: Sequence[str], limit: int = 8) -> str:
+    """The first few names, and how many there are in all if they are more."""
     shown = ", ".join(repr(name) for name in list(names)[:limit])
     return shown if len(names) <= limit else f"{shown}, … ({len(names)} in all)"

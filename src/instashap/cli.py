@@ -170,7 +170,7 @@ def _run_report(options: argparse.Namespace) -> None:
 
 
 def _run_serve(options: argparse.Namespace) -> None:
-    from .explain.explainer import load
+    from .explain.loading import load
     from .preparing import read_file
     from .server.limits import Limits
     from .server.run import serve

@@ -17,6 +17,7 @@ from ._errors import FitWarning, warn_caller
 from ._optional import require
 from ._validation import name_columns
 from .explain.explainer import Explainer
+from .explain.options import hold_model
 from .fits.conditional import FitOptions, judge_options
 from .fitted.explanation import Explanation
 from .fitted.shortening import clean
@@ -96,7 +97,7 @@ def explain_table(
         seconds["training the model"] = time.perf_counter() - start
     start = time.perf_counter()
     explainer = Explainer(model, order=order, groups=table.recipe.groups or None, verbose=1)
-    explainer._recipe = table.recipe
+    explainer.recipe = table.recipe
     explainer.fit(X_train)
     seconds["fitting the explainer"] = time.perf_counter() - start
     start = time.perf_counter()
@@ -194,7 +195,7 @@ def _find_empty(X: pd.DataFrame) -> list[Any]:
 
 
 def _compare(explainer: Explainer, X: pd.DataFrame) -> float | None:
-    box = explainer._wrap_model().restore(explainer._check_fitted().scale)
+    box = hold_model(explainer).wrap().restore(explainer._check_fitted().scale)
     outputs = box.predict(X, len(X))
     if not np.ptp(outputs, axis=0).any():
         return None

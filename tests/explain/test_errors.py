@@ -10,7 +10,7 @@ import pytest
 
 import instashap
 from instashap import AdditiveRegressor, Explainer
-from instashap.explain import fitted as fitted_module
+from instashap.fitted import game as fitted_module
 from instashap.questions.answers import compute_shape_errors
 from instashap.store import read_archive, write_archive
 from instashap.table.encoding import Encoded

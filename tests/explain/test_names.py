@@ -10,11 +10,11 @@ import pytest
 
 import instashap
 from instashap import AdditiveRegressor, Explainer, load
-from instashap._validation import ColumnName, check_monotone, find_column, find_columns, name_columns
+from instashap._validation import ColumnName, find_column, find_columns, name_columns
 from instashap.blackbox.adapters.families import order_columns, refuse_other_order
+from instashap.explain.directions import check_monotone
 from instashap.plots.arguments import find_output
-from instashap.table.dates import split_dates
-from instashap.workflow import _split_target
+from instashap.preparing import prepare
 
 RNG = np.random.default_rng(0)
 # Labels 0, 2, 3, 4: label 2 is at position 1. The output is the product of the columns 2 and 3.
@@ -177,7 +177,10 @@ def test_models_that_go_by_position_see_the_order_of_numbered_columns():
 
 
 def test_the_command_line_finds_a_target_whose_label_is_a_number_and_keeps_dates_beside_such_columns():
-    data = pd.DataFrame({0: [1.0, 2.0], 5: ["2024-01-01", "2024-01-02"], 7: [0, 1]})
-    X, y = _split_target(data, "7")
-    assert (list(X.columns), y.tolist()) == ([0, 5], [0, 1])
-    assert all(isinstance(name, str) for name in split_dates(X)[0].columns)
+    days = [f"2024-01-0{day}" for day in range(1, 7)]
+    table = prepare(pd.DataFrame({0: np.arange(6.0), 5: days, 7: [0, 1, 0, 1, 0, 1]}), "7")
+    assert (list(table.X.columns), table.y.tolist()) == ([0, 5], [0, 1, 0, 1, 0, 1])
+    read = [str(name) for name in table.recipe.apply(table.X).columns]
+    assert read[0] == "0"
+    assert len(read) > 1
+    assert all(name.startswith("5") for name in read[1:])

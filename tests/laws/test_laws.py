@@ -21,17 +21,18 @@ from instashap.fitted.game import FittedGame
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
 from instashap.game.terms import ANY
-from instashap.likelihood.families import Binary
-from instashap.likelihood.fitter import LikelihoodFitter, Rows
+from instashap.likelihood.fitter import LikelihoodFitter
+from instashap.likelihood.losses.binary import Binary
 from instashap.likelihood.presence import settle_presence
 from instashap.likelihood.purify import purify_tables
+from instashap.likelihood.stages import LabelledRows
 from instashap.masked.fitter import ClosedFormFitter, FitResult
 from instashap.masked.search import Search
 from instashap.masked.select import Strengths
 from instashap.model.additive_model import AdditiveModel
-from instashap.table.bases import SMOOTH, make_fine_grain
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table
+from instashap.table.grain import SMOOTH, make_fine_grain
 
 TOLERANCE = 1e-10  # relative to sd(f)
 FIXED = {"smoothness": Strengths(1e-5, 1e-4), "presence_order": 3}
@@ -232,7 +233,7 @@ class LabelFitter:
 
     def fit(self, encoded: Encoded, outputs: np.ndarray, weights: np.ndarray, law: np.ndarray) -> LabelResult:
         labels = (outputs[:, 0] + 2.0 * np.sin(1e5 * outputs[:, 0]) > 3.0).astype(float)
-        fit = LikelihoodFitter(self.columns, Binary(), self.order).fit(Rows(encoded, labels, weights))
+        fit = LikelihoodFitter(self.columns, Binary(), self.order).fit(LabelledRows(encoded, labels, weights))
         pure = purify_tables(fit.design, fit.vector, encoded, weights)
         settled = settle_presence(self.columns, pure, encoded, weights, self.players, law, self.presence_order)
         return LabelResult(settled.model, fit.design.score(fit.vector, encoded))

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instashap.table.bases import make_fine_grain
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
+from instashap.table.grain import make_fine_grain
 
 
 @pytest.fixture

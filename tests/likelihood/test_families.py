@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from instashap.likelihood.families import Binary, Gamma, Multinomial, Poisson, Quantile
+from instashap.likelihood.losses.binary import Binary
+from instashap.likelihood.losses.gamma import Gamma
+from instashap.likelihood.losses.multinomial import Multinomial
+from instashap.likelihood.losses.poisson import Poisson
+from instashap.likelihood.losses.quantile import Quantile
 
 RNG = np.random.default_rng(0)
 N = 40
@@ -87,8 +91,8 @@ def test_best_constant_of_the_narrow_quantile_loss_is_the_quantile():
 
 def test_smoothing_is_a_third_of_the_spread_by_the_cube_root_of_the_rows():
     target, weights = np.array([0.0, 4.0]), np.array([4.0, 4.0])  # sd 2, eight rows
-    assert Quantile.choose(0.3, target, weights).width == pytest.approx(2.0 / (3 * 2.0))
-    assert Quantile.choose(0.3, np.zeros(5), np.ones(5)).width > 0
+    assert Quantile.from_labels(target, weights, {"quantile": 0.3}).width == pytest.approx(2.0 / (3 * 2.0))
+    assert Quantile.from_labels(np.zeros(5), np.ones(5), {"quantile": 0.3}).width > 0
 
 
 def test_responses_are_means_on_the_labels_scale():

@@ -7,8 +7,11 @@ from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from instashap.likelihood import fitter as fitting
-from instashap.likelihood.families import Binary, Multinomial, Poisson
-from instashap.likelihood.fitter import LikelihoodFitter, Rows
+from instashap.likelihood.fitter import LikelihoodFitter
+from instashap.likelihood.losses.binary import Binary
+from instashap.likelihood.losses.multinomial import Multinomial
+from instashap.likelihood.losses.poisson import Poisson
+from instashap.likelihood.stages import LabelledRows, Stage
 
 
 def make_pair_rows(n_rows=500, seed=0):
@@ -39,7 +42,7 @@ def test_binary_fit_is_the_ridge_logistic_regression_of_its_dense_design(
 ):
     frame, y, weights = make_pair_rows()
     columns, encoded = encode(frame, weights)
-    fit = LikelihoodFitter(columns, Binary(), order=2, interactions=interactions).fit(Rows(encoded, y, weights))
+    fit = LikelihoodFitter(columns, Binary(), order=2, interactions=interactions).fit(LabelledRows(encoded, y, weights))
     found = fit.design.score(fit.vector, encoded)[:, 0]
     peer, whitened = fit_peer(fit, columns, encoded, y, weights, spread_term, make_dense_prior)
     np.testing.assert_allclose(found, peer.decision_function(whitened), atol=tolerance)
@@ -68,7 +71,7 @@ def test_gradient_is_zero_at_the_solution(encode, spread_term, make_dense_prior,
     frame, y, weights = make_pair_rows()
     target = np.asarray(y + (frame["a"] > 0.8) if family.n_outputs == 3 else y, dtype=float)
     columns, encoded = encode(frame, weights)
-    fit = LikelihoodFitter(columns, family, order=1).fit(Rows(encoded, target, weights))
+    fit = LikelihoodFitter(columns, family, order=1).fit(LabelledRows(encoded, target, weights))
     X, prior = make_dense(fit, columns, encoded, spread_term, make_dense_prior)
     tables = fit.vector[: fit.design.starts[-1]].reshape(len(prior), -1)
     scores = X @ tables + fit.vector[fit.design.starts[-1] :]
@@ -88,7 +91,7 @@ def test_additive_log_odds_are_recovered_and_need_no_pairs(encode):
     truth = 1.5 * np.sin(2 * X[:, 0]) + X[:, 1] ** 2 - np.abs(X[:, 2])
     y = (rng.random(4000) < expit(truth)).astype(float)
     columns, encoded = encode(X)
-    fit = LikelihoodFitter(columns, Binary(), order=2).fit(Rows(encoded, y, np.ones(4000)))
+    fit = LikelihoodFitter(columns, Binary(), order=2).fit(LabelledRows(encoded, y, np.ones(4000)))
     found = fit.design.score(fit.vector, encoded)[:, 0]
     assert 1 - np.mean((found - truth) ** 2) / truth.var() > 0.965
     assert {len(values) for values in fit.design.value_sets} == {1}
@@ -104,7 +107,7 @@ def test_a_product_is_found_and_kept(encode):
     truth = X[:, 0] + 1.5 * X[:, 1] * X[:, 3]
     y = (rng.random(3000) < expit(truth)).astype(float)
     columns, encoded = encode(X)
-    fit = LikelihoodFitter(columns, Binary(), order=2).fit(Rows(encoded, y, np.ones(3000)))
+    fit = LikelihoodFitter(columns, Binary(), order=2).fit(LabelledRows(encoded, y, np.ones(3000)))
     assert (1, 3) in fit.design.value_sets
     found = fit.design.score(fit.vector, encoded)[:, 0]
     assert 1 - np.mean((found - truth) ** 2) / truth.var() > 0.93
@@ -116,7 +119,7 @@ def test_pure_noise_keeps_main_effects_only_and_shrinks_them(encode, seed):
     rng = np.random.default_rng(seed)
     X, y = rng.normal(size=(600, 6)), rng.integers(0, 2, 600).astype(float)
     columns, encoded = encode(X)
-    fit = LikelihoodFitter(columns, Binary(), order=2).fit(Rows(encoded, y, np.ones(600)))
+    fit = LikelihoodFitter(columns, Binary(), order=2).fit(LabelledRows(encoded, y, np.ones(600)))
     assert fit.design.value_sets == tuple((column,) for column in range(6))
     assert fit.design.score(fit.vector, encoded).std() < 0.35
     assert {each["order"] for each in fit.tried} == {1, 2}  # pairs were looked at
@@ -126,7 +129,7 @@ def test_what_was_asked_for_is_fitted_whatever_it_is_worth(encode):
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(300, 4)), rng.integers(0, 2, 300).astype(float)
     columns, encoded = encode(X)
-    rows = Rows(encoded, y, np.ones(300))
+    rows = LabelledRows(encoded, y, np.ones(300))
     fits = {
         asked: LikelihoodFitter(columns, Binary(), 3 if isinstance(asked, tuple) else 2, each).fit(rows)
         for asked, each in ((((0, 1, 3),), [(0, 1, 3)]), ("all", "all"), (2, 2), (0, 0))
@@ -140,7 +143,7 @@ def test_what_was_asked_for_is_fitted_whatever_it_is_worth(encode):
 def test_held_out_loss_is_that_of_the_best_setting_tried(encode):
     frame, y, weights = make_pair_rows()
     columns, encoded = encode(frame, weights)
-    fit = LikelihoodFitter(columns, Binary(), order=1).fit(Rows(encoded, y, weights))
+    fit = LikelihoodFitter(columns, Binary(), order=1).fit(LabelledRows(encoded, y, weights))
     losses = [each["deviance"] for each in fit.tried]
     # A change must gain 1 nat on all held-out rows together, or 3.
     assert min(losses) <= fit.deviance <= min(losses) + 3.0 / weights.sum() * 5
@@ -149,7 +152,7 @@ def test_held_out_loss_is_that_of_the_best_setting_tried(encode):
 
 def test_two_rows_are_fitted_without_holding_out(encode):
     columns, encoded = encode(np.array([[0.0], [1.0]]))
-    fit = LikelihoodFitter(columns, Binary(), order=1).fit(Rows(encoded, np.array([0.0, 1.0]), np.ones(2)))
+    fit = LikelihoodFitter(columns, Binary(), order=1).fit(LabelledRows(encoded, np.array([0.0, 1.0]), np.ones(2)))
     assert np.isfinite(fit.vector).all()
     assert np.all(np.diff(fit.design.score(fit.vector, encoded)[:, 0]) >= 0)
 
@@ -159,7 +162,7 @@ def test_progress_rises_to_nine_tenths(encode):
     columns, encoded = encode(frame, weights)
     told = []
     LikelihoodFitter(columns, Binary(), 2, 1, progress=lambda share, what: told.append((share, what))).fit(
-        Rows(encoded, y, weights)
+        LabelledRows(encoded, y, weights)
     )
     assert [share for share, _ in told] == sorted(share for share, _ in told)
     assert told[-1][0] == 0.9
@@ -168,7 +171,7 @@ def test_progress_rises_to_nine_tenths(encode):
 def test_pairs_beside_main_effects_end_at_the_optimum(encode, spread_term, make_dense_prior):
     frame, y, weights = make_pair_rows()
     columns, encoded = encode(frame, weights)
-    fit = LikelihoodFitter(columns, Binary(), order=2, interactions=[(0, 1), (1, 2)]).fit(Rows(encoded, y, weights))
+    fit = LikelihoodFitter(columns, Binary(), order=2, interactions=[(0, 1), (1, 2)]).fit(LabelledRows(encoded, y, weights))
     peer, whitened = fit_peer(fit, columns, encoded, y, weights, spread_term, make_dense_prior)
     np.testing.assert_allclose(fit.design.score(fit.vector, encoded)[:, 0], peer.decision_function(whitened), atol=1e-7)
 
@@ -185,7 +188,7 @@ def test_pairs_beside_main_effects_end_at_the_optimum(encode, spread_term, make_
 def test_rounds_of_learning_strengths_are_judged_by_what_they_gain_together(monkeypatch, losses, kept):
     monkeypatch.setattr(fitting, "Roughness", lambda design: None)
     fitter = LikelihoodFitter((), Binary())
-    left = iter([fitting._Stage(None, (), loss, 1.0, 1.0, np.array([float(loss)]), np.ones(1)) for loss in losses])
+    left = iter([Stage(None, (), loss, 1.0, 1.0, np.array([float(loss)]), np.ones(1)) for loss in losses])
     monkeypatch.setattr(fitter, "_advance", lambda *asked: next(left))
     monkeypatch.setattr(fitter, "_walk", lambda stage, prior, folds: stage)
-    assert fitter._tune(fitting._Stage(None, ()), []).deviance == kept
+    assert fitter._tune(Stage(None, ()), []).deviance == kept

@@ -12,10 +12,11 @@ from instashap.datasets import GaussianQuadratic
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
 from instashap.likelihood import presence
-from instashap.likelihood.families import Binary
-from instashap.likelihood.fitter import LikelihoodFitter, Rows
+from instashap.likelihood.fitter import LikelihoodFitter
+from instashap.likelihood.losses.binary import Binary
 from instashap.likelihood.presence import settle_presence
 from instashap.likelihood.purify import purify_tables
+from instashap.likelihood.stages import LabelledRows
 from instashap.likelihood.tables import TableDesign
 
 
@@ -181,7 +182,7 @@ def test_values_of_fitted_labels_are_near_the_exact_conditional_ones(
     y = (np.random.default_rng(2).random(n_rows) < expit(scores)).astype(float)
     columns, encoded = encode(X)
     ones, law = np.ones(n_rows), compute_shapley_size_law(5, 1.0)
-    fit = LikelihoodFitter(columns, Binary(), 2).fit(Rows(encoded, y, ones))
+    fit = LikelihoodFitter(columns, Binary(), 2).fit(LabelledRows(encoded, y, ones))
     pure = purify_tables(fit.design, fit.vector, encoded, ones)
     model = settle_presence(columns, pure, encoded, ones, tuple(range(5)), law).model
     truth = simulator.shap_values(X)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instashap.likelihood.roughness import Roughness, Strengths
+from instashap.likelihood.roughness import Roughness, TermStrengths
 from instashap.likelihood.tables import TableDesign
 
 VALUE_SETS = ((0,), (1,), (2,), (3,), (0, 1), (0, 3), (0, 2, 3))
@@ -18,7 +18,7 @@ def make_case(make_frame, encode, make_dense_prior):
         columns, _ = encode(make_frame(300))
         design = TableDesign(columns, VALUE_SETS, n_outputs, n_threads)
         rng = np.random.default_rng(0)
-        strengths = Strengths(rng.uniform(0.5, 20, len(VALUE_SETS)), rng.uniform(0.1, 2, len(VALUE_SETS)))
+        strengths = TermStrengths(rng.uniform(0.5, 20, len(VALUE_SETS)), rng.uniform(0.1, 2, len(VALUE_SETS)))
         pairs = zip(strengths.roughness, strengths.ridge, strict=True)
         dense = [make_dense_prior(columns, values, *own) for values, own in zip(VALUE_SETS, pairs, strict=True)]
         return design, strengths, dense
@@ -43,7 +43,7 @@ def test_evenly_spaced_levels_bend_by_plain_second_differences(encode):
     square = np.concatenate([np.zeros(n - 5), np.arange(5.0) ** 2, [0.0]])
     # 1, -2, 1 on 0, 1, 4, 9, 16 is 2 three times; turned back on the nodes: (1, -1, 0, -1, 1) twice.
     expected = 3.0 * 2.0 * np.array([1.0, -1.0, 0.0, -1.0, 1.0])
-    result = prior.multiply(square, Strengths(np.array([3.0]), np.array([0.0])))
+    result = prior.multiply(square, TermStrengths(np.array([3.0]), np.array([0.0])))
     np.testing.assert_allclose(result[n - 5 : n], expected, atol=1e-10)
     np.testing.assert_array_equal(result[: n - 5], 0.0)
 
@@ -59,7 +59,7 @@ def test_straight_lines_cost_nothing_but_the_ridge(encode):
     )
     line = np.append(np.linalg.lstsq(rows, x, rcond=None)[0], 0.0)
     assert np.abs(design.score(line, encoded)[:, 0] - x).max() < 1e-10
-    strengths = Strengths(np.array([1e3]), np.array([0.0]))
+    strengths = TermStrengths(np.array([1e3]), np.array([0.0]))
     assert np.abs(Roughness(design).multiply(line, strengths)).max() < 1e-8
     bent = np.append(np.linalg.lstsq(rows, np.sin(3 * x), rcond=None)[0], 0.0)
     assert bent @ Roughness(design).multiply(bent, strengths) > 1.0
@@ -68,7 +68,7 @@ def test_straight_lines_cost_nothing_but_the_ridge(encode):
 def test_levels_without_order_and_missing_values_have_a_ridge_only(make_case):
     design, _, _ = make_case(n_outputs=1)
     prior = Roughness(design)
-    rough = Strengths(np.ones(len(VALUE_SETS)), np.zeros(len(VALUE_SETS)))
+    rough = TermStrengths(np.ones(len(VALUE_SETS)), np.zeros(len(VALUE_SETS)))
     vector = np.zeros(len(design))
     design.view(vector, 1)[...] = np.array([5.0, -3.0, 1.0, 9.0, 2.0])[:, None]  # letters
     design.view(vector, 0)[: len(design.columns[0].axes[0].spikes)] = 7.0  # missing, spikes
@@ -135,20 +135,21 @@ def test_strengths_of_an_empty_table_grow_to_the_bound(make_case):
 
 
 def test_averages_are_geometric_on_a_grid_of_tenths():
-    several = [Strengths(np.array([1.0, 4.0]), np.array([2.0, 3.0])), Strengths(np.array([100.0, 4.0]), np.array([2.0, 27.0]))]
-    mean = Strengths.average(several)
+    pairs = [([1.0, 4.0], [2.0, 3.0]), ([100.0, 4.0], [2.0, 27.0])]
+    several = [TermStrengths(np.array(roughness), np.array(ridge)) for roughness, ridge in pairs]
+    mean = TermStrengths.average(several)
     np.testing.assert_allclose(mean.roughness, np.exp([2.3, 1.4]), rtol=1e-12)  # log 10 = 2.303, log 4 = 1.386
     np.testing.assert_allclose(mean.ridge, np.exp([0.7, 2.2]), rtol=1e-12)  # log 2 = .693, log 9 = 2.197
 
 
 def test_interactions_start_three_times_stronger_a_column():
-    start = Strengths.start([1, 2, 3], 0.5)
+    start = TermStrengths.start([1, 2, 3], 0.5)
     np.testing.assert_allclose(start.roughness, 25.0 * np.array([1, 3, 9]))
     np.testing.assert_allclose(start.ridge, 2.5 * np.array([1, 3, 9]))
 
 
 def test_strengths_are_scaled_joined_and_picked_by_term():
-    left, right = Strengths(np.array([1.0, 2.0]), np.array([3.0, 4.0])), Strengths(np.array([5.0]), np.array([6.0]))
+    left, right = TermStrengths(np.array([1.0, 2.0]), np.array([3.0, 4.0])), TermStrengths(np.array([5.0]), np.array([6.0]))
     scaled = left.scale("ridge", 10.0)
     np.testing.assert_array_equal(scaled.roughness, [1.0, 2.0])
     np.testing.assert_array_equal(scaled.ridge, [30.0, 40.0])

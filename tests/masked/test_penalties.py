@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from instashap.masked.penalties import compute_axis_functions, compute_local_moments
-from instashap.table.bases import learn_categories, learn_numbers
+from instashap.table.categories import learn_categories
+from instashap.table.counted import count_values
 from instashap.table.encoding import Encoded
+from instashap.table.number_columns import learn_numbers
 
 
 def _learn(x, weights=None):
     """A number column with its encoded rows."""
     weights = np.ones(len(x)) if weights is None else weights
-    column = learn_numbers("x", x, weights)
+    column = learn_numbers(count_values("x", x, weights))
     encoder = column.encoder
     missing = np.isnan(x)
     cells = np.searchsorted(encoder.edges, np.where(missing, 0.0, x)).astype(np.int32)

@@ -223,7 +223,7 @@ def sales(tmp_path_factory: pytest.TempPathFactory) -> tuple[instashap.Explainer
     codes = rng.choice(["00501", "10115"], 300)
     raw = pd.DataFrame({"day": days.dt.strftime("%d/%m/%Y"), "paid": [f"$ {each:,.0f}" for each in amount], "zip": codes})
     explainer = instashap.Explainer(order=1)
-    explainer._recipe = Recipe.learn(raw)
+    explainer.recipe = Recipe.learn(raw)
     path = tmp_path_factory.mktemp("sales") / "sales.insta"
     explainer.fit(raw, outputs=amount + 100.0 * (codes == "00501") + days.dt.month).save(path)
     return instashap.load(path), raw

@@ -5,12 +5,16 @@ import pytest
 from scipy.interpolate import BSpline
 
 from instashap import DataWarning
-from instashap.table.bases import LocalBasis, cut_between, learn_categories, learn_numbers, pack_basis
+from instashap.table.bases import LocalBasis, pack_basis
+from instashap.table.categories import learn_categories
+from instashap.table.cells import cut_between
+from instashap.table.counted import count_values
+from instashap.table.number_columns import learn_numbers
 
 
 def _learn(x, weights=None):
     x = np.asarray(x, dtype=np.float64)
-    return learn_numbers("x", x, np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64))
+    return learn_numbers(count_values("x", x, np.ones(len(x)) if weights is None else np.asarray(weights, dtype=np.float64)))
 
 
 def _encode(encoder, x):
@@ -537,7 +541,7 @@ def test_pooled_levels_are_said_from_a_tenth_of_the_rows_on():
 
 
 def _learn_code(x):
-    return learn_numbers("x", np.asarray(x, dtype=np.float64), np.ones(len(x)), is_code=True)
+    return learn_numbers(count_values("x", np.asarray(x, dtype=np.float64), np.ones(len(x))), is_code=True)
 
 
 def test_a_code_has_a_free_value_for_each_number_and_what_lies_between_is_on_the_curve():

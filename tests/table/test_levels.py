@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from instashap import Explainer, load
-from instashap.table.bases import learn_categories
-from instashap.table.columns import read_table, write_level
+from instashap.table.categories import learn_categories
+from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
+from instashap.table.written_levels import write_level
 from instashap.trust.segments import _name_levels
 
 

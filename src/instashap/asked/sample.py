@@ -118,7 +118,7 @@ def iterate_masked(
     members = make_presence_masks(presence, sample.masks.shape[1]).astype(np.float32)
     for start in range(0, len(sample.rows), _BLOCK):
         block = sample.take(np.arange(start, min(start + _BLOCK, len(sample.rows))))
-        values = functions.evaluate(Encoded(encoded.cells[block.rows], encoded.offsets[block.rows]))
+        values = functions.evaluate(encoded.take(block.rows))
         missing = members @ (~block.masks).astype(np.float32).T  # (n_value_sets, n_block)
         values *= (missing == 0)[functions.owners]
         yield values, block

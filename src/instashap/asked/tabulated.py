@@ -191,7 +191,7 @@ class _Rows:
         sums, second = np.zeros(n), np.zeros((n, n))
         for start in range(0, len(self.weights), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
-            on_rows = lookup.apply(Encoded(self.encoded.cells[block], self.encoded.offsets[block]))[:, :, 0]
+            on_rows = lookup.apply(self.encoded.take(block))[:, :, 0]
             sums += self.weights[block] @ on_rows
             second += on_rows.T @ (on_rows * self.weights[block, None])
         return sums / self.weights.sum(), second / self.weights.sum()

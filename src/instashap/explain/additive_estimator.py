@@ -12,16 +12,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._alignment import align_rows, get_index
 from .._progress import show_progress
-from .._validation import check_monotone, check_weights, find_columns
+from .._validation import check_weights, find_columns
 from ..fits.conditional import FitOptions
 from ..fits.labels import LabelFit, Labelled, fit_labels
-from ..fitted.explanation import Explanation
+from ..fitted.explanation import Explanation, squeeze_outputs
 from ..fitted.game import FittedGame, count_threads
-from ..likelihood.families import Family
+from ..likelihood.family import Family
 from ..questions.edit import find_term, recentre, set_shape
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
-from .explainer import Explainer, _squeeze
+from .directions import check_monotone
+from .explainer import Explainer
 
 
 class AdditiveEstimator(BaseEstimator):
@@ -46,7 +47,7 @@ class AdditiveEstimator(BaseEstimator):
         With ``intercept_`` they sum to the prediction, on the scale that is explained (log-odds, logarithms or target units).
         """
         fitted = self._check(X)
-        return _squeeze(fitted.compute_effects(fitted.read(X), self.n_jobs))
+        return squeeze_outputs(fitted.compute_effects(fitted.read(X), self.n_jobs))
 
     def shap_values(self, X: Any) -> NDArray[np.float64]:
         """Shapley values on the scale that is explained, shape (n_rows, n_features[, n_outputs])."""

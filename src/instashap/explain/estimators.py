@@ -12,14 +12,16 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from .._alignment import align_rows, get_index
 from .._errors import warn_caller
-from .._validation import check_choice, check_labels, check_target, scale_weights
+from .._registries import FAMILIES
+from .._validation import check_target, scale_weights
 from ..fits.conditional import FitOptions, fit_game
-from ..likelihood.families import Binary, Family, Gamma, Gaussian, Multinomial, Poisson, Quantile
+from ..fitted.explanation import squeeze_outputs
+from ..likelihood.family import AmountFamily, Family
+from ..likelihood.losses.binary import Binary
+from ..likelihood.losses.multinomial import Multinomial
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator
-from .explainer import _squeeze
-
-LOSSES = ("squared_error", "poisson", "gamma", "quantile")
+from .class_labels import check_labels
 
 
 class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
@@ -110,7 +112,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``. With ``loss="poisson"`` and rates
             (not all whole numbers) all weights are exposures, in any unit.
         """
-        check_choice(self.loss, LOSSES, "loss")
+        family: type[AmountFamily] = FAMILIES.find(self.loss)
         table, weights = self._read(X, sample_weight)
         y = align_rows(y, get_index(X), "y")
         target = check_target(y, table.n_rows)
@@ -119,10 +121,10 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             target = target[:, 0]
         if self.loss != "squared_error" or self.monotone_constraints is not None:
             self._is_vector = True
-            if self.loss == "poisson" and target.ndim == 1:
-                weights = _scale_exposures(target, weights)
-            family, transform = self._choose_family(target, weights)
-            self._fit_labels(table, target, weights, family, ("output",), transform)
+            self._check_single(target)
+            weights = family.prepare_weights(target, weights)
+            likelihood: Any = family.from_labels(target, weights, self.get_params())
+            self._fit_labels(table, target, weights, likelihood, ("output",), likelihood.output_transform)
         else:
             self._is_vector = target.ndim == 1
             names = tuple(map(str, y.columns)) if hasattr(y, "columns") and target.ndim == 2 else ()
@@ -145,27 +147,12 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         """Of the squared error."""
         return "closed-form"
 
-    def _choose_family(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[Family, str]:
-        """The likelihood of a loss, and the scale its scores are explained on."""
+    def _check_single(self, target: NDArray[np.float64]) -> None:
         if target.ndim == 2:
             raise ValueError(
                 f"loss={self.loss!r} takes one target{' under monotone_constraints' if self.loss == 'squared_error' else ''}, "
                 f"y has shape {target.shape}; fit one model a target"
             )
-        if self.loss == "quantile":
-            if not (isinstance(self.quantile, float) and 0.0 < self.quantile < 1.0):
-                raise ValueError(f"quantile={self.quantile!r} must be a number between 0 and 1, both excluded")
-            return Quantile.choose(self.quantile, target, weights), f"quantile {self.quantile:g}, target units"
-        if self.loss == "squared_error":
-            return Gaussian(), "target units"
-        lowest = float(target[weights > 0].min())
-        if self.loss == "poisson":
-            if lowest < 0 or not target @ weights > 0:
-                raise ValueError(f"loss='poisson' needs y of 0 or more, not all 0; the smallest is {lowest:g}")
-            return Poisson.choose(target, weights), "log of the mean"
-        if lowest <= 0:
-            raise ValueError(f"loss='gamma' needs positive y; the smallest is {lowest:g}")
-        return Gamma(), "log of the mean"
 
     @staticmethod
     def _warn_column(target: NDArray[np.float64]) -> None:
@@ -194,15 +181,8 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = self.loss == "squared_error"
         tags.target_tags.single_output = True
-        tags.target_tags.positive_only = self.loss in ("poisson", "gamma")
+        tags.target_tags.positive_only = self.loss in FAMILIES.entries and FAMILIES.find(self.loss).is_positive
         return tags
-
-
-def _scale_exposures(target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of counts as they are; of rates they are exposures, whose unit means nothing, and get the mean 1."""
-    if (target == np.floor(target)).all():
-        return weights
-    return np.asarray(weights / weights[weights > 0].mean())
 
 
 class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
@@ -300,7 +280,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Log-odds of ``classes_[1]``, shape (n_rows,), or centred log-probabilities, shape (n_rows, n_classes)."""
-        return _squeeze(self._score(X))
+        return squeeze_outputs(self._score(X))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the classes, shape (n_rows, n_classes)."""

@@ -11,14 +11,16 @@ from .._errors import FitWarning, warn_caller
 from .._validation import check_magnitude
 from ..fitted.game import FittedGame, GameRows
 from ..game.coalitions import compute_shapley_size_law
-from ..likelihood.families import Family
-from ..likelihood.fitter import LikelihoodFit, LikelihoodFitter, Rows
+from ..likelihood.family import Family
+from ..likelihood.fitter import LikelihoodFitter
 from ..likelihood.presence import Settled, settle_presence
 from ..likelihood.purify import purify_tables
+from ..likelihood.stages import LabelledRows, LikelihoodFit
 from ..masked.codes import find_codes
-from ..table.bases import LearntColumn, make_fine_grain
+from ..table.bases import LearntColumn
 from ..table.columns import Table
 from ..table.encoding import TableEncoder, learn_table
+from ..table.grain import make_fine_grain
 from .conditional import FitOptions, judge_options, tell_about_order, thin_copies
 from .null_players import find_constant, make_roster
 
@@ -85,7 +87,7 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
         encoder, columns = former.game.encoder, former.columns
     encoded = encoder.encode(table)
     asked = plan.order, plan.interactions, rows.n_threads, rows.directions, rows.progress
-    fitter, given = LikelihoodFitter(columns, rows.family, *asked), Rows(encoded, target, weights)
+    fitter, given = LikelihoodFitter(columns, rows.family, *asked), LabelledRows(encoded, target, weights)
     fit = fitter.fit(given) if former is None else fitter.refit(given, former.likelihood)
     pure = purify_tables(fit.design, fit.vector, encoded, weights)
     roster = make_roster(plan.players, find_constant(encoded))

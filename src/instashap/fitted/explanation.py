@@ -292,6 +292,11 @@ def find_features(key: Any, names: Sequence[str]) -> Any:
     return key
 
 
+def squeeze_outputs(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values without their last axis, that of outputs, if there is a single output."""
+    return values[..., 0] if values.shape[-1] == 1 else values
+
+
 def format_value(value: Any) -> str:
     """A feature's value for a person: numbers to four digits, thousands to six (years), missing as "missing"."""
     if value is None or value != value:

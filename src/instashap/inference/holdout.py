@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..masked.moments import BLOCK_ROWS, Fold, assign_folds
 from ..model.additive_model import AdditiveModel
-from ..table.encoding import Encoded
 from .residuals import (
     N_REMEMBERED,
     ROUNDING,
@@ -87,7 +86,7 @@ def _predict_without(record: FitRecord, fold: Fold, coefficients: NDArray[np.flo
     means = np.zeros(len(merged))
     for start in range(0, len(rows), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        functions = solved.functions.evaluate(_take(record.encoded, rows[block]))
+        functions = solved.functions.evaluate(record.encoded.take(rows[block]))
         values[block] = functions.T @ merged
         means += functions @ weights[block]
     outputs = record.outputs[rows]
@@ -106,7 +105,7 @@ def _correct_for_fewer_rows(
     fit's own (in the mean; Efron 2004 on optimism), so new rows are nearer by 1 / (2K - 1) of what lies between the others.
     Means of logs stand for those of squares: a few wild rows would decide the latter.
     """
-    own = record.outputs[rows] - record.result.model.predict(_take(record.encoded, rows))
+    own = record.outputs[rows] - record.result.model.predict(record.encoded.take(rows))
     ratio = np.exp(2 * float(np.mean(compute_log_sizes(scale_residuals(own, spread)) - log_sizes)))
     return float(0.5 * np.log1p(-max(1 - ratio, 0.0) / (2 * record.result.n_folds - 1)))
 
@@ -114,7 +113,7 @@ def _correct_for_fewer_rows(
 def _learn_sizes(record: FitRecord, rows: NDArray[np.int64], log_sizes: NDArray[np.float64]) -> FitRecord:
     """A fit of main effects to the log sizes of residuals."""
     fitter = ClosedFormFitter(record.columns, record.players, order=1, presence_order=1)
-    data = _take(record.encoded, rows), log_sizes[:, None], record.weights[rows]
+    data = record.encoded.take(rows), log_sizes[:, None], record.weights[rows]
     return FitRecord(*data, record.columns, record.players, record.size_law, fitter.fit(*data, record.size_law))
 
 
@@ -138,7 +137,7 @@ def _estimate_wander(
     """Variance of the model's own error along a direction, mean over the folds."""
     bases = [column.encoder.bases[0] for column in record.columns]
     found = [
-        _measure_wander(evaluate_curves(curves, _take(record.encoded, rows), bases)[1], residuals) for rows, residuals in parts
+        _measure_wander(evaluate_curves(curves, record.encoded.take(rows), bases)[1], residuals) for rows, residuals in parts
     ]
     # Also where none was seen: coefficients learnt from n rows err by a variance of e² / n.
     n_effective = record.weights.sum() ** 2 / (record.weights**2).sum()
@@ -170,6 +169,3 @@ def _find_special_cells(record: FitRecord) -> NDArray[np.bool_]:
     cells = record.encoded.cells
     return np.stack([(cells == missing - 1).any(axis=0), (cells == missing).any(axis=0)], axis=1)
 
-
-def _take(encoded: Encoded, rows: NDArray[np.int64]) -> Encoded:
-    return Encoded(encoded.cells[rows], encoded.offsets[rows])

@@ -22,7 +22,6 @@ from ..masked.restrict import choose_unknowns, restrict
 from ..masked.search import N_FOLDS
 from ..masked.select import _limit_threads
 from ..masked.solve import MAX_DENSE, MaskedProblem, Penalty
-from ..table.encoding import Encoded
 
 if TYPE_CHECKING:
     from ..masked.fitter import FitRecord
@@ -192,7 +191,7 @@ def _split(record: "FitRecord") -> Iterator[tuple[float, tuple[NDArray[np.float6
     functions, total = record.result.solved.functions, record.result.total
     folds = assign_folds(record.encoded, record.outputs, record.weights, N_FOLDS)
     for rows, weights in folds if len(folds) > 1 else []:
-        encoded = Encoded(record.encoded.cells[rows], record.encoded.offsets[rows])
+        encoded = record.encoded.take(rows)
         fold = accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
         train = total - fold
         test = fold.around(train)

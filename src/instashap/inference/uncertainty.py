@@ -164,7 +164,7 @@ def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replica
 
 def _describe(record: "FitRecord", group: Fold) -> Moments:
     rows, weights = group
-    encoded = Encoded(record.encoded.cells[rows], record.encoded.offsets[rows])
+    encoded = record.encoded.take(rows)
     functions = record.result.solved.functions
     return accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
 

@@ -13,23 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._status import Status, merge_worst, warn_unless_converged
+from .._status import merge_worst, warn_unless_converged
 from ..game.terms import ValueSet, close_downwards
 from ..masked.moments import assign_folds, find_varying
 from ..masked.solve import ADVICE
 from ..table.bases import LearntColumn
-from ..table.encoding import Encoded
-from .descent import descend
-from .families import Family
-from .monotone import Monotone
+from .family import Family
 from .propose import propose_interactions, score_products
-from .roughness import Roughness, Strengths
+from .roughness import Roughness, TermStrengths
+from .stages import Fold, FoldState, LabelledRows, LikelihoodFit, Stage, rearrange
+from .steps import PenalisedLoss, count_steps, inform
 from .tables import TableDesign
 
 N_FOLDS = 5
 # So many held-out rows an output say enough: small tables are judged on all folds, larger ones on few.
 HELD_OUT_ROWS = 5000
-# Strengths describe functions, not rows: of a large table a part of this size tells them, and the rest waits for the last fit.
+# Strengths describe functions, not rows: a part of this size of a large table is enough, and the rest waits for the last fit.
 TUNING_ROWS = 60_000
 # Times strengths are learnt anew, and multiplied by a factor, at most.
 MAX_ROUNDS = 4
@@ -51,95 +50,8 @@ ORDER_ERRORS = 2.0
 ROWS_PER_INTERACTION = 4
 MAX_ENTRIES = 1_500_000
 MAX_WORK = 6e8
-# Rounds of drawing tables to monotone ones, and the distance, relative to the largest entry, that ends them.
-MAX_MONOTONE_ROUNDS = 100
-MONOTONE_TOLERANCE = 1e-4
 # An interaction that uses fewer degrees of freedom an output is left out.
 MIN_FREEDOM = 0.5
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Encoded rows with targets (n_rows,) and weights (n_rows,)."""
-
-    encoded: Encoded
-    target: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-    def take(self, rows: NDArray[np.int64]) -> "Rows":
-        return Rows(Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.target[rows], self.weights[rows])
-
-
-# Training rows, and those held out.
-Fold = tuple[Rows, Rows | None]
-
-
-@dataclass(frozen=True)
-class LikelihoodFit:
-    """Fitted tables.
-
-    Attributes
-    ----------
-    design : TableDesign
-    vector : ndarray of shape (size,), float64
-        Tables and intercepts, as the design lays them out.
-    strengths : Strengths
-    freedom : ndarray of shape (n_terms,), float64
-        Degrees of freedom each term uses, all outputs together.
-    deviance : float
-        Mean held-out loss of the choice made; infinite if nothing could be held out.
-    tried : tuple of dict
-        What was tried, with held-out losses and what was left of the descents, as JSON.
-    note : str
-        What a user should know about the choice; empty if nothing.
-    status : Status
-        Of the last descent, on all rows.
-    """
-
-    design: TableDesign
-    vector: NDArray[np.float64] = field(repr=False)
-    strengths: Strengths = field(repr=False)
-    freedom: NDArray[np.float64] = field(repr=False)
-    deviance: float
-    tried: tuple[dict[str, Any], ...] = field(repr=False)
-    note: str = ""
-    status: Status = field(default_factory=lambda: Status(True, 0, 0.0), repr=False)
-
-
-@dataclass(frozen=True)
-class _State:
-    """A fit on one fold's training rows."""
-
-    vector: NDArray[np.float64]
-    strengths: Strengths
-    freedom: NDArray[np.float64]
-    scale: float
-    status: Status = field(default_factory=lambda: Status(True, 0, 0.0))
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """Fits of a design on every fold's training rows, their mean held-out loss, and its dispersion and weight."""
-
-    design: TableDesign
-    states: tuple[_State, ...]
-    deviance: float = np.inf
-    noise: float = 1.0
-    weight: float = 0.0
-    losses: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # of held-out rows
-    row_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-
-    def beats(self, other: "_Stage", nats: float, n_errors: float = 0.0) -> bool:
-        """Whether held-out rows are predicted better by so many nats, and by so many standard errors of the rows' differences.
-
-        A design that was not judged never loses.
-        """
-        if not other.weight:
-            return True
-        gains = other.losses - self.losses
-        gain = float(self.row_weights @ gains)
-        error = float(np.sqrt(self.row_weights @ (gains - gain / self.weight) ** 2))  # a row of weight w is w rows
-        return bool(gain > max(nats * self.noise, n_errors * error))
 
 
 @dataclass
@@ -171,7 +83,7 @@ class LikelihoodFitter:
     progress: Callable[[float, str], None] | None = None
     _tried: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
-    def fit(self, rows: Rows) -> LikelihoodFit:
+    def fit(self, rows: LabelledRows) -> LikelihoodFit:
         """Choose on held-out rows, then fit all of them."""
         self._tried = []
         folds = self._split(rows)
@@ -193,7 +105,7 @@ class LikelihoodFitter:
         self._report(0.9, "likelihood")
         return fit
 
-    def _split(self, rows: Rows) -> list[Fold]:
+    def _split(self, rows: LabelledRows) -> list[Fold]:
         """Training and held-out rows, of as many folds as are needed."""
         total = float(rows.weights.sum())
         n_folds = max(N_FOLDS, int(np.ceil(N_FOLDS * total / TUNING_ROWS)))
@@ -204,7 +116,7 @@ class LikelihoodFitter:
         trains = [np.sort(np.concatenate(folds[:used] + folds[used + 1 : N_FOLDS + 1])) for used in range(n_used)]
         return [(rows.take(train), rows.take(held_out)) for train, held_out in zip(trains, folds, strict=False)]
 
-    def _start(self, folds: Sequence[Fold]) -> _Stage:
+    def _start(self, folds: Sequence[Fold]) -> Stage:
         """Intercepts alone."""
         rows, held_out = folds[0]
         varying = find_varying(rows.encoded)
@@ -217,12 +129,12 @@ class LikelihoodFitter:
         for rows, _ in folds:
             vector = np.zeros(len(design))
             vector[design.starts[-1] :] = self.family.start(rows.target, rows.weights)
-            information = self._inform(design, vector, rows)[1]
+            information = inform(self.family, design, vector, rows)[1]
             n_terms = len(design.value_sets)
-            states.append(_State(vector, Strengths.start([1] * n_terms, information), np.zeros(n_terms), 1.0))
-        return _Stage(design, tuple(states))
+            states.append(FoldState(vector, TermStrengths.start([1] * n_terms, information), np.zeros(n_terms), 1.0))
+        return Stage(design, tuple(states))
 
-    def _tune(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
+    def _tune(self, stage: Stage, folds: Sequence[Fold]) -> Stage:
         """Find the level of all strengths, learn each term's own, and find the level again; held-out rows judge every step.
 
         One round of learning goes only part of the way: rounds go on while they gain, and what they gain together decides.
@@ -232,15 +144,15 @@ class LikelihoodFitter:
         start = best
         for _ in range(MAX_ROUNDS):
             pairs = zip(best.states, folds, strict=True)
-            states = tuple(self._learn(stage.design, prior, state, rows) for state, (rows, _) in pairs)
+            states = tuple(self._weigh(stage.design, prior, rows).learn(state) for state, (rows, _) in pairs)
             trial = self._advance(replace(best, states=states), prior, folds, NEXT_STEPS, "learnt")
             if not trial.beats(best, MIN_GAIN):
                 break
             best = trial
         return self._walk(best, prior, folds) if best.beats(start, MIN_STAGE_GAIN) else start
 
-    def _walk(self, stage: _Stage, prior: Roughness, folds: Sequence[Fold]) -> _Stage:
-        """Multiply all roughnesses, then all ridges, up or else down, as long as held-out rows are better told."""
+    def _walk(self, stage: Stage, prior: Roughness, folds: Sequence[Fold]) -> Stage:
+        """Multiply all roughnesses, then all ridges, up or else down, as long as held-out rows are better predicted."""
         best = stage
         for name in ("roughness", "ridge"):
             before = best
@@ -255,7 +167,7 @@ class LikelihoodFitter:
                     break
         return best
 
-    def _judge(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
+    def _judge(self, stage: Stage, folds: Sequence[Fold]) -> Stage:
         """The stage with its mean loss on the held-out rows."""
         noise, weight = 0.0, 0.0
         losses: list[NDArray[np.float64]] = [np.empty(0)]
@@ -269,9 +181,9 @@ class LikelihoodFitter:
                 weight += own
         parts = np.concatenate(losses), np.concatenate(row_weights)
         judged = (float(parts[1] @ parts[0]) / weight, noise / weight, weight) if weight else (np.inf, 1.0, 0.0)
-        return _Stage(stage.design, stage.states, *judged, *parts)
+        return Stage(stage.design, stage.states, *judged, *parts)
 
-    def _empty(self, fit: LikelihoodFit, rows: Rows, deviance: float) -> LikelihoodFit:
+    def _empty(self, fit: LikelihoodFit, rows: LabelledRows, deviance: float) -> LikelihoodFit:
         """The intercepts alone, where they predict held-out rows better than all tables."""
         vector = np.zeros(len(fit.design))
         vector[fit.design.starts[-1] :] = self.family.start(rows.target, rows.weights)
@@ -282,12 +194,12 @@ class LikelihoodFitter:
         return replace(fit, vector=vector, freedom=np.zeros_like(fit.freedom), deviance=deviance, note=note)
 
     def _advance(
-        self, stage: _Stage, prior: Roughness, folds: Sequence[Fold], steps: tuple[int, int], what: str
-    ) -> _Stage:
+        self, stage: Stage, prior: Roughness, folds: Sequence[Fold], steps: tuple[int, int], what: str
+    ) -> Stage:
         """Descend on every fold's training rows under the states' strengths, and judge."""
         states = tuple(
-            self._descend(
-                stage.design, prior, state, rows, _count_steps(stage.design, rows, NEXT_WORK, steps), TOLERANCE
+            self._weigh(stage.design, prior, rows).descend(
+                state, count_steps(stage.design, rows, NEXT_WORK, steps), TOLERANCE
             )
             for state, (rows, _) in zip(stage.states, folds, strict=True)
         )
@@ -304,62 +216,7 @@ class LikelihoodFitter:
         )
         return judged
 
-    def _descend(
-        self,
-        design: TableDesign,
-        prior: Roughness,
-        state: _State,
-        rows: Rows,
-        max_steps: int,
-        tolerance: float,
-        centre: NDArray[np.float64] | float = 0.0,
-        stiffness: NDArray[np.float64] | float = 0.0,
-    ) -> _State:
-        """Minimise the penalised loss, plus half of ``stiffness`` times the squared distance to ``centre``."""
-        strengths = state.strengths
-
-        def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            loss, gradient, _ = self.family.differentiate(scores, rows.target[block])
-            return float(rows.weights[block] @ loss), rows.weights[block, None] * gradient
-
-        def objective(vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            loss, gradient = design.pass_over(vector, rows.encoded, work)
-            pull = prior.multiply(vector, strengths)
-            away = vector - centre
-            return loss + 0.5 * float(vector @ pull + (stiffness * away) @ away), gradient + pull + stiffness * away
-
-        curvature, _ = self._inform(design, state.vector, rows)
-        precondition = prior.precondition(curvature + stiffness, strengths)
-        descent = descend(
-            objective,
-            state.vector,
-            lambda target: design.centre(precondition(target)),
-            tolerance=tolerance,
-            max_steps=max_steps,
-            scale=state.scale,
-        )
-        return replace(state, vector=descent.point, scale=descent.scale, status=descent.status)
-
-    def _learn(self, design: TableDesign, prior: Roughness, state: _State, rows: Rows) -> _State:
-        """New strengths, and the freedom used, from tables fitted under the old strengths."""
-        curvature, information = self._inform(design, state.vector, rows)
-        noise = self.family.measure_noise(design.score(state.vector, rows.encoded), rows.target, rows.weights)
-        strengths, freedom = prior.learn(state.vector, state.strengths, curvature, noise, information)
-        return replace(state, strengths=strengths, freedom=freedom)
-
-    def _inform(
-        self, design: TableDesign, vector: NDArray[np.float64], rows: Rows
-    ) -> tuple[NDArray[np.float64], float]:
-        """The likelihood's curvature scattered to the nodes, and its mean over rows and outputs."""
-
-        def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            _, _, curvature = self.family.differentiate(scores, rows.target[block])
-            return 0.0, rows.weights[block, None] * curvature
-
-        _, curvature = design.pass_over(vector, rows.encoded, work)
-        return curvature, float(curvature[design.starts[-1] :].mean() / rows.weights.sum())
-
-    def _offer(self, stage: _Stage, size: int, rows: Rows) -> _Stage | None:
+    def _offer(self, stage: Stage, size: int, rows: LabelledRows) -> Stage | None:
         """The design with interactions of a size on top, their tables empty; None if there are none to add."""
         known = stage.design.value_sets
 
@@ -377,99 +234,60 @@ class LikelihoodFitter:
         design = TableDesign(self.columns, value_sets, self.family.n_outputs, self.n_threads)
         states = []
         for state in stage.states:
-            _, information = self._inform(stage.design, state.vector, rows)
-            states.append(_rearrange(stage.design, state, design, information))
-        return _Stage(design, tuple(states))
+            _, information = inform(self.family, stage.design, state.vector, rows)
+            states.append(rearrange(stage.design, state, design, information))
+        return Stage(design, tuple(states))
 
-    def _count_affordable(self, candidates: Sequence[ValueSet], rows: Rows) -> int:
+    def _count_affordable(self, candidates: Sequence[ValueSet], rows: LabelledRows) -> int:
         if not candidates:
             return 0
         design = TableDesign(self.columns, tuple(candidates), self.family.n_outputs)
         share = min(MAX_ENTRIES / len(design), MAX_WORK / (design.work * rows.weights.sum()))
         return max(int(min(share * len(candidates), rows.weights.sum() / ROWS_PER_INTERACTION)), 1)
 
-    def _prune(self, stage: _Stage, folds: Sequence[Fold]) -> _Stage:
+    def _prune(self, stage: Stage, folds: Sequence[Fold]) -> Stage:
         """Without the interactions that have been shrunk to nothing, unless they were asked for."""
         if self.interactions != "auto" or not stage.weight:
             return stage
         prior, known = Roughness(stage.design), stage.design.value_sets
         pairs = zip(stage.states, folds, strict=True)
-        learnt = [self._learn(stage.design, prior, state, rows) for state, (rows, _) in pairs]
+        learnt = [self._weigh(stage.design, prior, rows).learn(state) for state, (rows, _) in pairs]
         freedom = np.mean([state.freedom for state in learnt], axis=0) / self.family.n_outputs
         kept = close_downwards(values for values, used in zip(known, freedom, strict=True) if used >= MIN_FREEDOM)
         value_sets = tuple(values for values in known if len(values) == 1 or values in set(kept))
         design = TableDesign(self.columns, value_sets, self.family.n_outputs, self.n_threads)
         return replace(
-            stage, design=design, states=tuple(_rearrange(stage.design, state, design, 1.0) for state in stage.states)
+            stage, design=design, states=tuple(rearrange(stage.design, state, design, 1.0) for state in stage.states)
         )
 
-    def _finish(self, stage: _Stage, rows: Rows) -> LikelihoodFit:
+    def _finish(self, stage: Stage, rows: LabelledRows) -> LikelihoodFit:
         """Fit all rows under the folds' mean strengths, from their mean tables."""
         design = stage.design
-        strengths = Strengths.average([state.strengths for state in stage.states])
+        strengths = TermStrengths.average([state.strengths for state in stage.states])
         vector = np.mean([state.vector for state in stage.states], axis=0)
-        state = _State(vector, strengths, stage.states[0].freedom, float(np.mean([each.scale for each in stage.states])))
+        state = FoldState(vector, strengths, stage.states[0].freedom, float(np.mean([each.scale for each in stage.states])))
         return self._conclude(design, state, rows, stage.deviance)
 
-    def refit(self, rows: Rows, former: LikelihoodFit) -> LikelihoodFit:
+    def refit(self, rows: LabelledRows, former: LikelihoodFit) -> LikelihoodFit:
         """Fit other rows with the terms and strengths of a former fit, from its tables."""
         self._tried = list(former.tried)
         design = replace(former.design, n_threads=self.n_threads)
-        state = _State(former.vector, former.strengths, former.freedom, 1.0)
+        state = FoldState(former.vector, former.strengths, former.freedom, 1.0)
         return self._conclude(design, state, rows, former.deviance)
 
-    def _conclude(self, design: TableDesign, state: _State, rows: Rows, deviance: float) -> LikelihoodFit:
-        prior = Roughness(design)
-        n_most = _count_steps(design, rows, LAST_WORK, LAST_STEPS)
-        state = self._descend(design, prior, state, rows, n_most, LAST_TOLERANCE)
+    def _conclude(self, design: TableDesign, state: FoldState, rows: LabelledRows, deviance: float) -> LikelihoodFit:
+        loss = self._weigh(design, Roughness(design), rows)
+        state = loss.descend(state, count_steps(design, rows, LAST_WORK, LAST_STEPS), LAST_TOLERANCE)
         status = state.status.accept(POOR_RESIDUAL).name("the equations of the highest penalised likelihood", ADVICE)
         warn_unless_converged(status)
-        freedom = self._learn(design, prior, state, rows).freedom
-        vector = self._constrain(design, prior, state, rows) if any(self.directions) else state.vector
+        freedom = loss.learn(state).freedom
+        vector = loss.constrain(state, self.directions) if any(self.directions) else state.vector
         tables, tried = design.centre(vector), tuple(self._tried)
         return LikelihoodFit(design, tables, state.strengths, freedom, deviance, tried, status=status)
 
-    def _constrain(self, design: TableDesign, prior: Roughness, state: _State, rows: Rows) -> NDArray[np.float64]:
-        """Tables of the highest penalised likelihood among the monotone ones.
-
-        Alternating directions of multipliers (Boyd et al. 2011, section 5): descents drawn to monotone tables, and monotone
-        tables near to where those end, in the metric of the likelihood's curvature.
-        """
-        monotone = Monotone(design, self.directions)
-        curvature, _ = self._inform(design, state.vector, rows)
-        marks = monotone.mark()
-        metric = marks * (curvature + 0.1 * curvature[marks > 0].mean())
-        weights = np.where(marks > 0, metric, 1.0)
-        goal, debt = monotone.project(state.vector, weights), np.zeros(len(design))
-        for _ in range(MAX_MONOTONE_ROUNDS):
-            state = self._descend(design, prior, state, rows, NEXT_STEPS[0], LAST_TOLERANCE, goal - debt, metric)
-            goal = monotone.project(state.vector + debt, weights)
-            debt += marks * (state.vector - goal)
-            apart = np.abs(marks * (state.vector - goal)).max()
-            if apart <= MONOTONE_TOLERANCE * np.abs(marks * goal).max():
-                break
-        return monotone.tilt(goal)
+    def _weigh(self, design: TableDesign, prior: Roughness, rows: LabelledRows) -> PenalisedLoss:
+        return PenalisedLoss(self.family, design, prior, rows)
 
     def _report(self, share: float, what: str) -> None:
         if self.progress is not None:
             self.progress(share, what)
-
-
-def _count_steps(design: TableDesign, rows: Rows, work: float, bounds: tuple[int, int]) -> int:
-    """Steps that take some work, between bounds."""
-    return int(np.clip(work / (design.work * rows.weights.sum()), *bounds))
-
-
-def _rearrange(design: TableDesign, state: _State, target: TableDesign, information: float) -> _State:
-    """A state's tables and strengths in another design: terms that are new begin empty, terms that are gone are lost."""
-    strengths = Strengths.start([len(values) for values in target.value_sets], information)
-    vector, freedom = np.zeros(len(target)), np.zeros(len(target.value_sets))
-    vector[target.starts[-1] :] = state.vector[design.starts[-1] :]
-    place = {values: term for term, values in enumerate(design.value_sets)}
-    for term, values in enumerate(target.value_sets):
-        if values in place:
-            old = place[values]
-            target.view(vector, term)[...] = design.view(state.vector, old)
-            strengths.roughness[term], strengths.ridge[term] = state.strengths.roughness[old], state.strengths.ridge[old]
-            freedom[term] = state.freedom[old]
-    return _State(vector, strengths, freedom, state.scale)

@@ -7,32 +7,7 @@ of its axes, the outputs of a node next to each other.
 import numpy as np
 
 from .._compile import compile_kernel
-
-# Rows worked together, as in the look-up of fitted models.
-TILE = 64
-
-
-@compile_kernel()
-def weigh_axes(cells, offsets, plan, start, n, weights, places):
-    """Write the active functions' values and first node of every axis for rows ``start … start + n - 1``.
-
-    cells (n_rows, n_columns) int32; offsets (n_rows, n_columns) float64; plan as in :class:`TableDesign`; weights (n_axes,
-    max_width, TILE) float64; places (n_axes, TILE) int64.
-    """
-    columns, first_starts, firsts, polynomial_starts, polynomials, widths, powers = plan
-    for axis in range(columns.shape[0]):
-        column, width, n_powers = columns[axis], widths[axis], powers[axis]
-        for row in range(n):
-            cell = cells[start + row, column]
-            t = offsets[start + row, column]
-            places[axis, row] = firsts[first_starts[axis] + cell]
-            at = polynomial_starts[axis] + cell * width * n_powers
-            for m in range(width):
-                value = polynomials[at + n_powers - 1]
-                for power in range(n_powers - 2, -1, -1):
-                    value = value * t + polynomials[at + power]
-                weights[axis, m, row] = value
-                at += n_powers
+from ..model.kernels import TILE, weigh_axes
 
 
 @compile_kernel()

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations
 from math import comb
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
-from ..game.coalitions import compute_containment_masses
-from ..game.terms import PresenceSet, count_unions, extend_presence, make_presence_masks, players_of
+from ..game.terms import PresenceSet, players_of
 from ..masked.choose import MIN_STEP_GAIN
 from ..masked.design import ValueFunctions, make_value_functions
 from ..masked.moments import assign_folds, find_varying, take_census
@@ -21,13 +18,12 @@ from ..model.additive_model import AdditiveModel
 from ..model.orthogonal import make_plain_model
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
+from .moves import WIDTHS, MoveProblem, Moves, accumulate_products, apply_moves, offer_moves
 from .purify import PureTables
 
 N_FOLDS = 5
 # So many held-out rows say enough: large tables are judged on fewer folds.
 HELD_OUT_ROWS = 5000
-# Functions of a main effect, and products of ranks of an interaction, on offer under sets one and two players larger.
-WIDTHS = ({1: 12, 2: 3, 3: 1}, {1: 3, 2: 2, 3: 0})
 # Unknowns of a solution, a second's work; with few rows fewer.
 MAX_UNKNOWNS, UNKNOWNS_PER_ROW, MIN_UNKNOWNS = 4000, 1.5, 500
 # Players up to which every triple of them is on offer, and pairs of players on offer: all, or so many of the best.
@@ -40,170 +36,6 @@ MAX_FUNCTIONS = 3000
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 HALF_STEP = 10.0**0.5
 ROUGHNESS_SHARE = 1e-3
-_BLOCK_ROWS = 4096
-_JITTER = 1e-10
-
-
-@dataclass(frozen=True)
-class Moves:
-    """Unknowns: function ``functions[k]`` counted under ``presence[k]`` instead of under its own players ``base[k]``.
-
-    Attributes
-    ----------
-    functions, presence, base : ndarray of shape (n_moves,), int64
-        The latter two count through ``presence_sets``.
-    presence_sets : tuple of tuple of int
-    """
-
-    functions: NDArray[np.int64]
-    presence: NDArray[np.int64]
-    base: NDArray[np.int64]
-    presence_sets: tuple[PresenceSet, ...]
-
-    def __len__(self) -> int:
-        return len(self.functions)
-
-    def take(self, rows: NDArray[np.int64]) -> "Moves":
-        return Moves(self.functions[rows], self.presence[rows], self.base[rows], self.presence_sets)
-
-    def renumber(self) -> "Moves":
-        """The same moves without the presence sets that none of them names."""
-        used, where = np.unique(np.concatenate([self.presence, self.base]), return_inverse=True)
-        presence, base = np.split(where.reshape(-1), 2)
-        return Moves(self.functions, presence, base, tuple(self.presence_sets[number] for number in used))
-
-
-def offer_moves(functions: ValueFunctions, presence_sets: Sequence[PresenceSet], players: Sequence[int]) -> Moves:
-    """Every function under every presence set on offer that is larger than its own players, as :data:`WIDTHS` allows."""
-    index: dict[PresenceSet, int] = {}
-    found: list[tuple[NDArray[np.int64], int, int]] = []
-    by_player: dict[int, list[PresenceSet]] = {}
-    for presence in presence_sets:
-        for player in presence:
-            by_player.setdefault(player, []).append(presence)
-    for owner, values in enumerate(functions.value_sets):
-        members = np.flatnonzero(functions.owners == owner)
-        own = players_of(values, players)
-        for presence in extend_presence(own, by_player.get(own[0], ()))[1:]:
-            width = WIDTHS[min(len(presence) - len(own), 2) - 1][len(values)]
-            wide = members[functions.ranks[members] <= width]
-            if wide.size:
-                found.append((wide, index.setdefault(presence, len(index)), index.setdefault(own, len(index))))
-    sizes = [len(wide) for wide, _, _ in found]
-    return Moves(
-        np.concatenate([wide for wide, _, _ in found] or [np.empty(0, dtype=np.int64)]),
-        np.repeat(np.array([presence for _, presence, _ in found], dtype=np.int64), sizes),
-        np.repeat(np.array([own for _, _, own in found], dtype=np.int64), sizes),
-        tuple(index),
-    )
-
-
-@dataclass(frozen=True)
-class _Moments:
-    """Weighted sums over rows: of functions, their products, and their products with the terms of the model."""
-
-    weight: float
-    sums: NDArray[np.float64]  # (n_functions,)
-    second: NDArray[np.float64]  # (n_functions, n_functions)
-    term_sums: NDArray[np.float64]  # (n_terms · n_outputs,)
-    cross: NDArray[np.float64]  # (n_functions, n_terms · n_outputs)
-
-    def __add__(self, other: "_Moments") -> "_Moments":
-        return _Moments(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
-
-    def around(self, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean products about the functions' means: with each other, and with the terms."""
-        gram = self.second - np.outer(means, self.sums) - np.outer(self.sums, means)
-        gram += self.weight * np.outer(means, means)
-        return gram / self.weight, (self.cross - np.outer(means, self.term_sums)) / self.weight
-
-
-def _accumulate(
-    functions: ValueFunctions, model: AdditiveModel, encoded: Encoded, weights: NDArray[np.float64]
-) -> _Moments:
-    n_terms = len(model.value_sets) * model.n_outputs
-    n = len(functions)
-    total = _Moments(0.0, np.zeros(n), np.zeros((n, n)), np.zeros(n_terms), np.zeros((n, n_terms)))
-    for start in range(0, len(weights), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
-        block = Encoded(encoded.cells[rows], encoded.offsets[rows])
-        values, own = functions.evaluate(block), weights[rows]
-        effects = model.effects.apply(block).reshape(len(own), n_terms)
-        weighted = values * own
-        total += _Moments(own.sum(), weighted.sum(axis=1), weighted @ values.T, own @ effects, weighted @ effects)
-    return total
-
-
-@dataclass(frozen=True)
-class MoveProblem:
-    """Least squares of the masked residual over moves.
-
-    A move changes the game by ``b(x) (1[R ⊆ S] - 1[B ⊆ S])``, B ⊆ R the function's own players; what is left to say by fixed
-    scores is ``Σ_U (1 - 1[U ⊆ S]) φ_U``. Products of these indicators have masses ``π_{|R ∪ R'|}``, so that the normal
-    equations need the functions' products with each other and with the terms alone.
-
-    Attributes
-    ----------
-    moves : Moves
-    set_masses : ndarray of shape (n_sets, n_sets), float64
-        Mean product of the indicators of two presence sets.
-    own_masses : ndarray of shape (n_moves,), float64
-        Mean square of a move's indicator part.
-    term_masses : ndarray of shape (n_moves, n_terms), float64
-        Mean product of a move's indicator part and a term's absence.
-    """
-
-    moves: Moves
-    set_masses: NDArray[np.float64]
-    own_masses: NDArray[np.float64]
-    term_masses: NDArray[np.float64]
-
-    @cached_property
-    def pair_masses(self) -> NDArray[np.float64]:
-        """Mean product of the indicator parts of two moves, shape (n_moves, n_moves)."""
-        columns = self.set_masses[:, self.moves.presence] - self.set_masses[:, self.moves.base]
-        return np.asarray(columns[self.moves.presence] - columns[self.moves.base])
-
-    @classmethod
-    def from_moves(
-        cls, moves: Moves, terms: Sequence[PresenceSet], size_law: NDArray[np.float64]
-    ) -> "MoveProblem":
-        """Masses of moves beside the players of a model's terms."""
-        n_players = len(size_law) - 1
-        masses = compute_containment_masses(size_law)
-        moves = moves.renumber()
-        sets, term_sets = (make_presence_masks(each, n_players) for each in (moves.presence_sets, terms))
-        own = masses[sets.sum(axis=1)]
-        plain = own[moves.presence] - own[moves.base]
-        with_terms = masses[count_unions(sets, term_sets)]
-        difference = with_terms[moves.presence] - with_terms[moves.base]  # (n_moves, n_terms)
-        return cls(moves, masses[count_unions(sets)], -plain, plain[:, None] - difference)
-
-    def solve(
-        self, gram: NDArray[np.float64], cross: NDArray[np.float64], penalty: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Coefficients of least penalised masked risk, shape (n_moves, n_outputs)."""
-        matrix = self._spread(gram + np.diag(penalty))
-        matrix[np.diag_indices(len(matrix))] *= 1.0 + _JITTER
-        matrix[np.diag_indices(len(matrix))] += 1e-300
-        return np.asarray(cho_solve(cho_factor(matrix, lower=True, overwrite_a=True), self.weigh_target(cross)))
-
-    def change_risk(
-        self, coefficients: NDArray[np.float64], gram: NDArray[np.float64], cross: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """What coefficients add to the masked risk on rows of these moments, shape (n_outputs,); negative is better."""
-        quadratic = (coefficients * (self._spread(gram) @ coefficients)).sum(axis=0)
-        return np.asarray(quadratic - 2.0 * (self.weigh_target(cross) * coefficients).sum(axis=0))
-
-    def _spread(self, gram: NDArray[np.float64]) -> NDArray[np.float64]:
-        functions = self.moves.functions
-        return np.take(np.take(gram, functions, axis=0), functions, axis=1) * self.pair_masses
-
-    def weigh_target(self, cross: NDArray[np.float64]) -> NDArray[np.float64]:
-        by_term = cross.reshape(len(cross), self.term_masses.shape[1], -1)
-        chunks = np.array_split(np.arange(len(self.moves)), len(self.moves) // 500 + 1)
-        parts = [np.einsum("ku,kuc->kc", self.term_masses[rows], by_term[self.moves.functions[rows]]) for rows in chunks]
-        return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -313,7 +145,7 @@ class _Settler:
         if splits and len(STRENGTHS) > 1:
             strength = try_strengths((strength / HALF_STEP, strength * HALF_STEP))
         solution = problem.solve(whole[0], whole[1], penalise(strength))
-        model = _apply_moves(self.plain, moves, functions, solution, means)
+        model = apply_moves(self.plain, moves, functions, solution, means)
         used = max(len(moves.presence_sets[number]) for number in moves.presence)
         return Settled(model, used, strength, measured[strength])
 
@@ -357,7 +189,7 @@ class _Settler:
     def _gather(self, functions: ValueFunctions) -> tuple[list[tuple[Any, Any]], Any, NDArray[np.float64]]:
         """Moments of training and held-out rows of the folds that judge, those of all rows, and the functions' means."""
         parts = [
-            _accumulate(functions, self.plain, Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), weights)
+            accumulate_products(functions, self.plain, self.encoded.take(rows), weights)
             for rows, weights in self.folds
         ]
         total = sum(parts[1:], start=parts[0])
@@ -385,36 +217,3 @@ class _Settler:
             gains[rows] = (problem.weigh_target(cross) ** 2 / self.variances).sum(axis=1) / np.maximum(own, 1e-300)
         order = np.lexsort((np.arange(len(moves)), -gains))
         return moves.take(np.sort(order[: self.budget]))
-
-
-def _apply_moves(
-    plain: AdditiveModel,
-    moves: Moves,
-    functions: ValueFunctions,
-    coefficients: NDArray[np.float64],
-    means: NDArray[np.float64],
-) -> AdditiveModel:
-    """The plain model with each function's moved parts taken from its own players' part and put under the larger sets."""
-    tables, mixings, presence_sets = list(plain.tables), list(plain.mixings), list(plain.presence_sets)
-    place = {values: term for term, values in enumerate(plain.value_sets)}
-    n_outputs = plain.n_outputs
-    for owner, values in enumerate(functions.value_sets):
-        members = np.flatnonzero(functions.owners == owner)
-        unknowns = np.flatnonzero(functions.owners[moves.functions] == owner)
-        if not unknowns.size:
-            continue
-        used, which = np.unique(moves.functions[unknowns], return_inverse=True)
-        numbers, where = np.unique(moves.presence[unknowns], return_inverse=True)
-        mixing = np.zeros((n_outputs + len(used), 1 + len(numbers), n_outputs))
-        mixing[np.arange(n_outputs), 0, np.arange(n_outputs)] = 1.0
-        mixing[n_outputs + which, 1 + where] = coefficients[unknowns]
-        mixing[n_outputs:, 0] = -mixing[n_outputs:, 1:].sum(axis=1)
-        chosen = np.eye(len(members))[:, used - members[0]]
-        term = place[values]
-        moved = functions.expand(owner, chosen) - means[used]
-        tables[term] = np.concatenate([plain.tables[term], moved], axis=-1)
-        mixings[term] = mixing
-        presence_sets[term] = (presence_sets[term][0], *(moves.presence_sets[number] for number in numbers))
-    return AdditiveModel(
-        plain.bases, plain.value_sets, tuple(presence_sets), tuple(tables), tuple(mixings), plain.base_value, plain.n_players
-    )

@@ -19,16 +19,16 @@ FIRST_ROUGHNESS, FIRST_RIDGE = 50.0, 5.0
 FIRST_INTERACTION = 3.0
 # Entries of the blocks' factors kept in double precision; beyond, half the memory counts for more than the last steps.
 _MAX_DOUBLE = 8_000_000
-# Strengths of the last fit lie on this grid of logarithms.
+# TermStrengths of the last fit lie on this grid of logarithms.
 _LOG_GRID = 0.1
-# Strengths stay within these factors of one row's information.
+# TermStrengths stay within these factors of one row's information.
 _BOUNDS = 1e-5, 1e7
 # Information about nodes is averaged in so many groups of like nodes when degrees of freedom are counted.
 _GROUPS = 24
 
 
 @dataclass(frozen=True)
-class Strengths:
+class TermStrengths:
     """Prior precision of every term's table.
 
     Attributes
@@ -42,26 +42,26 @@ class Strengths:
     roughness: NDArray[np.float64]
     ridge: NDArray[np.float64]
 
-    def scale(self, name: str, factor: float) -> "Strengths":
+    def scale(self, name: str, factor: float) -> "TermStrengths":
         """With every ``name`` ("roughness" or "ridge") times a factor."""
         return replace(self, **{name: getattr(self, name) * factor})
 
-    def join(self, other: "Strengths") -> "Strengths":
-        """Strengths of these terms, then the other's."""
-        return Strengths(np.append(self.roughness, other.roughness), np.append(self.ridge, other.ridge))
+    def join(self, other: "TermStrengths") -> "TermStrengths":
+        """TermStrengths of these terms, then the other's."""
+        return TermStrengths(np.append(self.roughness, other.roughness), np.append(self.ridge, other.ridge))
 
-    def pick(self, terms: NDArray[np.int64]) -> "Strengths":
+    def pick(self, terms: NDArray[np.int64]) -> "TermStrengths":
         """Of some terms."""
-        return Strengths(self.roughness[terms], self.ridge[terms])
+        return TermStrengths(self.roughness[terms], self.ridge[terms])
 
     @classmethod
-    def start(cls, sizes: Sequence[int], information: float) -> "Strengths":
+    def start(cls, sizes: Sequence[int], information: float) -> "TermStrengths":
         """Where learning starts, for terms of so many columns, if a row's mean curvature is ``information``."""
         own = information * FIRST_INTERACTION ** (np.asarray(sizes, dtype=np.float64) - 1.0)
         return cls(FIRST_ROUGHNESS * own, FIRST_RIDGE * own)
 
     @classmethod
-    def average(cls, several: Sequence["Strengths"]) -> "Strengths":
+    def average(cls, several: Sequence["TermStrengths"]) -> "TermStrengths":
         """Geometric means, rounded to a tenth or so: strengths are not known better, and rounding errors end here."""
         means = [np.mean([np.log(getattr(each, name)) for each in several], axis=0) for name in ("roughness", "ridge")]
         return cls(*(np.exp(_LOG_GRID * np.round(mean / _LOG_GRID)) for mean in means))
@@ -118,7 +118,7 @@ class Roughness:
         object.__setattr__(self, "_bands", bands)
         object.__setattr__(self, "_band_starts", np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
 
-    def multiply(self, vector: NDArray[np.float64], strengths: Strengths) -> NDArray[np.float64]:
+    def multiply(self, vector: NDArray[np.float64], strengths: TermStrengths) -> NDArray[np.float64]:
         """The prior's precision matrix times a vector; intercepts have no prior."""
         result = np.zeros(len(vector))
         n_outputs = self.design.n_outputs
@@ -126,7 +126,7 @@ class Roughness:
         return result
 
     def precondition(
-        self, curvature: NDArray[np.float64], strengths: Strengths
+        self, curvature: NDArray[np.float64], strengths: TermStrengths
     ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
         """Inverse of every term's own block ``diag(curvature) + prior``, one an output, and of the intercepts' curvature.
 
@@ -161,12 +161,12 @@ class Roughness:
     def learn(
         self,
         vector: NDArray[np.float64],
-        strengths: Strengths,
+        strengths: TermStrengths,
         curvature: NDArray[np.float64],
         noise: float,
         information: float,
-    ) -> tuple[Strengths, NDArray[np.float64]]:
-        """Strengths under which the tables are most probable, one step, and the degrees of freedom each term uses.
+    ) -> tuple[TermStrengths, NDArray[np.float64]]:
+        """TermStrengths under which the tables are most probable, one step, and the degrees of freedom each term uses.
 
         The generalised Fellner–Schall update (Wood & Fasiolo 2017, Eq. 4), ``λ' = λ φ (tr S⁻Q - tr (H + S)⁻¹Q) / cᵀQc``, with
         a term's information H lumped at its nodes and taken to be spread over the prior's directions evenly.
@@ -184,7 +184,7 @@ class Roughness:
         """
         n_outputs, starts = self.design.n_outputs, self.design.starts
         ones = np.ones(len(self.spectra))
-        bends = vector * self.multiply(vector, Strengths(ones, 0.0 * ones))
+        bends = vector * self.multiply(vector, TermStrengths(ones, 0.0 * ones))
         roughness, ridge = strengths.roughness.copy(), strengths.ridge.copy()
         freedom = np.zeros(len(ridge))
         for term, spectrum in enumerate(self.spectra):
@@ -199,7 +199,7 @@ class Roughness:
             size = float(vector[own] @ vector[own])
             ridge[term] *= _speed_up(noise * gained.sum() / size if size > 0.0 else np.inf)
         low, high = information * _BOUNDS[0], information * _BOUNDS[1]
-        return Strengths(np.clip(roughness, low, high), np.clip(ridge, low, high)), freedom
+        return TermStrengths(np.clip(roughness, low, high), np.clip(ridge, low, high)), freedom
 
 
 def _speed_up(factor: float) -> float:

@@ -1,6 +1,6 @@
 """Value tables as the unknowns of a fit: rows to scores, and back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..game.terms import ValueSet
+from ..model.lookup import count_through, lay_out_axes
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .kernels import add_tables, scatter_rows
@@ -60,16 +61,8 @@ class TableDesign:
                 strides[number, place] = int(np.prod(shape[place + 1 :])) * self.n_outputs
                 counts[number] *= used[axis].width
         sizes = [int(np.prod(self.get_shape(number))) * self.n_outputs for number in range(len(self.value_sets))]
-        starts = _count_through(sizes)
-        plan = (
-            np.array([column for _, column in keys], dtype=np.int64),
-            _count_through([len(basis.first) for basis in used]),
-            _flatten([basis.first for basis in used], np.int64),
-            _count_through([basis.polynomials.size for basis in used]),
-            _flatten([basis.polynomials for basis in used], np.float64),
-            np.array([basis.width for basis in used], dtype=np.int64),
-            np.array([basis.polynomials.shape[2] for basis in used], dtype=np.int64),
-        )
+        starts = count_through(sizes)
+        plan = lay_out_axes([column for _, column in keys], used)
         object.__setattr__(self, "starts", starts)
         object.__setattr__(self, "_layout", (plan, axes, strides, starts[:-1].copy(), counts))
 
@@ -103,7 +96,7 @@ class TableDesign:
         scores = np.tile(vector[self.starts[-1] :], (len(encoded.cells), 1))
 
         def run(rows: slice) -> None:
-            add_tables(*_take(encoded, rows), *self._layout, vector, scores[rows])
+            add_tables(*encoded.take(rows), *self._layout, vector, scores[rows])
 
         self._map(run, len(scores))
         return scores
@@ -117,7 +110,7 @@ class TableDesign:
 
         def run(rows: slice) -> tuple[float, NDArray[np.float64]]:
             scores = np.tile(vector[self.starts[-1] :], (rows.stop - rows.start, 1))
-            add_tables(*_take(encoded, rows), *self._layout, vector, scores)
+            add_tables(*encoded.take(rows), *self._layout, vector, scores)
             return work(rows, scores)
 
         return self._sum(encoded, run)
@@ -129,7 +122,7 @@ class TableDesign:
             loss, values = run(rows)
             totals = np.zeros(len(self))
             values = np.ascontiguousarray(values)
-            scatter_rows(*_take(encoded, rows), *self._layout, values, totals)
+            scatter_rows(*encoded.take(rows), *self._layout, values, totals)
             totals[self.starts[-1] :] = values.sum(axis=0)
             return loss, totals
 
@@ -148,16 +141,3 @@ class TableDesign:
             return [run(rows) for rows in blocks]
         with ThreadPoolExecutor(self.n_threads) as pool:
             return list(pool.map(run, blocks))
-
-
-def _take(encoded: Encoded, rows: slice) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    return encoded.cells[rows], encoded.offsets[rows]
-
-
-def _count_through(sizes: Sequence[int]) -> NDArray[np.int64]:
-    """Where each piece begins, and where the last ends."""
-    return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
-
-
-def _flatten(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
-    return np.concatenate([np.asarray(part, dtype=dtype).ravel() for part in parts]) if len(parts) else np.empty(0, dtype=dtype)

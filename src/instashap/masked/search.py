@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from .._errors import TooLargeError
 from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards, players_of
-from ..table.bases import LEVELS_PER_TABLE, LearntColumn
+from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
+from ..table.grain import LEVELS_PER_TABLE
 from .choose import prefer_simplest
 from .design import Axes, ValueFunctions, make_value_functions
 from .few_rows import MIN_FUNCTIONS, FoldRows

@@ -46,7 +46,7 @@ class ErrorLookup:
         size = max(_BLOCK_NUMBERS // max(self.constants.size, 1), 1)
         for start in range(0, n_rows, size):
             rows = slice(start, start + size)
-            block = Encoded(encoded.cells[rows], encoded.offsets[rows])
+            block = encoded.take(rows)
             found = np.repeat(self.constants[None], len(block.cells), axis=0)
             self.deviations.apply(block, found)
             totals[rows] += np.linalg.norm(found.reshape(*found.shape[:2], self.n_outputs, -1), axis=3)

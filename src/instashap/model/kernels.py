@@ -10,6 +10,29 @@ TILE = 64
 
 
 @compile_kernel(fastmath={"contract"})
+def weigh_axes(cells, offsets, plan, start, n, weights, places):
+    """Write the active functions' values and first node of every axis for rows ``start … start + n - 1``.
+
+    cells (n_rows, n_columns) int32; offsets (n_rows, n_columns) float64; plan as :func:`instashap.model.lookup.lay_out_axes`
+    gives it; weights (n_axes, max_width, at least n) float64; places (n_axes, at least n) int64.
+    """
+    columns, first_starts, firsts, polynomial_starts, polynomials, widths, powers = plan
+    for axis in range(columns.shape[0]):
+        column, width, n_powers = columns[axis], widths[axis], powers[axis]
+        for row in range(n):
+            cell = cells[start + row, column]
+            t = offsets[start + row, column]
+            places[axis, row] = firsts[first_starts[axis] + cell]
+            at = polynomial_starts[axis] + cell * width * n_powers
+            for m in range(width):
+                value = polynomials[at + n_powers - 1]
+                for power in range(n_powers - 2, -1, -1):
+                    value = value * t + polynomials[at + power]
+                weights[axis, m, row] = value
+                at += n_powers
+
+
+@compile_kernel(fastmath={"contract"})
 def look_up(
     cells,
     offsets,
@@ -49,21 +72,10 @@ def look_up(
     sums = np.empty((totals.shape[1], size))
     nodes = np.empty(size, dtype=np.int64)
     factors = np.empty(size)
+    plan = (axis_columns, first_starts, firsts, polynomial_starts, polynomials, widths, powers)
     for start in range(0, cells.shape[0], TILE):
         n = min(size, cells.shape[0] - start)
-        for axis in range(n_axes):
-            column, width, n_powers = axis_columns[axis], widths[axis], powers[axis]
-            for row in range(n):
-                cell = cells[start + row, column]
-                t = offsets[start + row, column]
-                places[axis, row] = firsts[first_starts[axis] + cell]
-                at = polynomial_starts[axis] + cell * width * n_powers
-                for m in range(width):
-                    value = polynomials[at + n_powers - 1]
-                    for power in range(n_powers - 2, -1, -1):
-                        value = value * t + polynomials[at + power]
-                    weights[axis, m, row] = value
-                    at += n_powers
+        weigh_axes(cells, offsets, plan, start, n, weights, places)
         for term in range(term_axes.shape[0]):
             part, stop = part_starts[term], part_starts[term + 1]
             values[part:stop, :n] = 0.0

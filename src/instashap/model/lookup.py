@@ -89,29 +89,37 @@ def make_lookup(bases: Sequence[Sequence[LocalBasis]], terms: Sequence[LookupTer
         slots += term.slots
         shares += term.shares
     plan = (
-        np.array([column for _, column in keys], dtype=np.int64),
-        _starts([len(basis.first) for basis in used])[:-1],
-        _flatten([basis.first for basis in used], np.int64),
-        _starts([basis.polynomials.size for basis in used])[:-1],
-        _flatten([basis.polynomials for basis in used], np.float64),
-        np.array([basis.width for basis in used], dtype=np.int64),
-        np.array([basis.polynomials.shape[2] for basis in used], dtype=np.int64),
+        *lay_out_axes([column for _, column in keys], used),
         axes,
         strides,
-        _starts([term.table.size for term in terms])[:-1],
-        _starts([term.table.shape[-1] for term in terms]),
-        _flatten([term.table for term in terms], np.float64),
+        count_through([term.table.size for term in terms])[:-1],
+        count_through([term.table.shape[-1] for term in terms]),
+        flatten([term.table for term in terms], np.float64),
         np.repeat(np.arange(len(slots)), [len(each) for each in slots]).astype(np.int64),
-        _flatten(slots, np.int64),
-        _flatten(shares, np.float64),
+        flatten(slots, np.int64),
+        flatten(shares, np.float64),
     )
     return Lookup(n_slots, n_outputs, plan)
 
 
-def _starts(sizes: Sequence[int]) -> NDArray[np.int64]:
+def lay_out_axes(columns: Sequence[int], bases: Sequence[LocalBasis]) -> tuple[NDArray[Any], ...]:
+    """Bases of some columns for :func:`instashap.model.kernels.weigh_axes`, all of them in one array after another."""
+    return (
+        np.array(columns, dtype=np.int64),
+        count_through([len(basis.first) for basis in bases])[:-1],
+        flatten([basis.first for basis in bases], np.int64),
+        count_through([basis.polynomials.size for basis in bases])[:-1],
+        flatten([basis.polynomials for basis in bases], np.float64),
+        np.array([basis.width for basis in bases], dtype=np.int64),
+        np.array([basis.polynomials.shape[2] for basis in bases], dtype=np.int64),
+    )
+
+
+def count_through(sizes: Sequence[int]) -> NDArray[np.int64]:
     """Where each piece begins, and where the last ends."""
     return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
 
 
-def _flatten(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
+def flatten(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    """All numbers of some arrays in one."""
     return np.concatenate([np.asarray(part, dtype=dtype).ravel() for part in parts]) if len(parts) else np.empty(0, dtype=dtype)

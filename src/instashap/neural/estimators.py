@@ -14,7 +14,7 @@ from ..fits.conditional import FitOptions, judge_options
 from ..fits.null_players import find_constant, make_roster
 from ..fitted.game import FittedGame, GameRows
 from ..game.coalitions import compute_shapley_size_law
-from ..likelihood.families import Family
+from ..likelihood.family import Family
 from ..table.columns import Table
 from ..table.encoding import learn_table
 from .classes import fit_class_nets

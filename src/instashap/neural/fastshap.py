@@ -16,11 +16,13 @@ from .._errors import NotFittedError
 from .._progress import show_progress
 from .._validation import check_at_least, check_weights
 from ..blackbox import BlackBox
+from ..blackbox.held_model import HeldModel
 from ..blackbox.value_functions import Game
-from ..explain.explainer import Explainer, _collect_data, _squeeze
+from ..explain.explainer import Explainer
 from ..fits.asked import bind_game, describe_game
 from ..fits.conditional import name_outputs
-from ..fitted.explanation import Explanation
+from ..fitted.explanation import Explanation, squeeze_outputs
+from ..fitted.shown_rows import collect_data
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from .devices import choose_device
@@ -184,7 +186,7 @@ class FastSHAPExplainer:
 
         def make_box() -> BlackBox:
             if self._box is None:  # in fit: later rows are explained on the scale of these
-                self._box = Explainer(self.model, output=self.output)._wrap_model().prepare(X, n_rows)
+                self._box = HeldModel(self.model, self.output).wrap().prepare(X, n_rows)
             return self._box
 
         return bind_game(self.surrogate_, make_box, X, n_rows, self._reader.schema, self._reader.players)
@@ -246,9 +248,9 @@ class FastSHAPExplainer:
         """Explain rows: a row's values and base value sum to ``F(x; all)``; only this last is asked of the value function."""
         table, values, described = self._explain(X)
         return Explanation(
-            values=_squeeze(values),
-            base_values=_squeeze(np.tile(self._base_value, (table.n_rows, 1))),
-            data=_collect_data(table, self._reader.feature_names, self._reader.players),
+            values=squeeze_outputs(values),
+            base_values=squeeze_outputs(np.tile(self._base_value, (table.n_rows, 1))),
+            data=collect_data(table, self._reader.feature_names, self._reader.players),
             feature_names=self.feature_names_,
             output_names=self.output_names_,
             output_transform=self._transform,
@@ -258,7 +260,7 @@ class FastSHAPExplainer:
 
     def shap_values(self, X: Any) -> NDArray[np.float64]:
         """Shapley values, shape (n_rows, n_features) or (n_rows, n_features, n_outputs)."""
-        return _squeeze(self._explain(X)[1])
+        return squeeze_outputs(self._explain(X)[1])
 
     def _explain(self, X: Any) -> tuple[Table, NDArray[np.float64], str]:
         net = self._get("_net")

@@ -19,6 +19,7 @@ from ..fitted.game import FittedGame
 from ..game.terms import make_presence_masks
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import TableEncoder, learn_table
+from ..table.groups import choose_groups
 from .inputs import TableInputs, learn_inputs
 from .losses import sum_live_parts
 
@@ -75,9 +76,8 @@ def read_rows(X: Any, base: Explainer | None, groups: Any, categorical: Any) -> 
         If both a base and groups or categories of one's own are given.
     """
     if base is None:
-        door = Explainer(groups=groups, categorical=categorical)
         table = read_table(X, categorical=categorical)
-        return table, *check_groups(door._get_groups(table), table.schema.names)
+        return table, *check_groups(choose_groups(groups, table), table.schema.names)
     if groups is not None or not (isinstance(categorical, str) and categorical == "auto"):
         raise ValueError("groups= and categorical= are those of the base: give them to the base's explainer, and fit it again")
     fitted = check_base(base)

@@ -15,9 +15,11 @@ from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._progress import show_progress
 from .._validation import check_at_least, check_choice, check_masks, check_weights
+from ..blackbox.held_model import HeldModel
 from ..blackbox.hybrid import take_rows
-from ..explain.explainer import Explainer, _squeeze
+from ..explain.explainer import Explainer
 from ..fits.conditional import name_outputs
+from ..fitted.explanation import squeeze_outputs
 from ..fitted.game import FittedGame
 from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
@@ -137,8 +139,7 @@ class MaskedSurrogate:
         check_at_least(self.n_masks, 1, "n_masks", "a step needs coalitions to train on")
         weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
         model = self.base.model if self.model is None and self.base is not None else self.model
-        door = Explainer(model, output=self.output, verbose=self.verbose)
-        answer = door._get_outputs(X, outputs, table.n_rows)
+        answer = HeldModel(model, self.output, verbose=self.verbose).ask(X, table.n_rows, outputs)
         values, self._transform = answer.values, answer.box.description
         kept = np.flatnonzero(weights > 0)
         table, values, weights = table.take(kept), values[kept], weights[kept]
@@ -221,7 +222,7 @@ class MaskedSurrogate:
             True = present; one mask serves every row.
         """
         game = self.play(X)
-        return _squeeze(game.evaluate(np.arange(game.n_rows), check_masks(masks, game.n_rows, len(self.feature_names_))))
+        return squeeze_outputs(game.evaluate(np.arange(game.n_rows), check_masks(masks, game.n_rows, len(self.feature_names_))))
 
     def play(self, X: Any) -> SurrogateGame:
         """The game of some rows, read once for any number of coalitions."""

@@ -16,10 +16,12 @@ from .._errors import FitWarning, ModelOutputError
 from .._progress import show_progress
 from .._validation import check_target, check_weights
 from ..blackbox import Answer, wrap_model
+from ..blackbox.held_model import HeldModel
 from ..fits.conditional import MAX_ORDER, FitOptions, Progress, fit_game
 from ..fitted.game import FittedGame
 from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..table.columns import read_table
+from ..table.groups import choose_groups
 from ..trust.audit import Subject, audit_fits, audit_rows
 from ..trust.ladder import Classes
 from ..trust.report import TrustReport
@@ -85,7 +87,7 @@ def audit(
     with show_progress(verbose, "audit") as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # what a fit did not find worth having, the report says
         for number, order in enumerate(kept):
-            options = FitOptions(order, groups=_find_groups(groups, table))
+            options = FitOptions(order, groups=choose_groups(groups, table))
             weights = check_weights(None, table.n_rows)
             part = _scale(progress, 0.5 * number / len(kept), 0.5 * (number + 1) / len(kept), f"fit of order {order}: ")
             fitted = fit_game(table, answer.values, weights, options, **named, progress=part)
@@ -114,12 +116,12 @@ def _choose_orders(orders: Any, n_columns: int) -> list[int]:
     return [int(order) for order in asked if order <= n_columns] or [n_columns]
 
 
-def _find_groups(groups: Any, table: Any) -> Any:
-    if not isinstance(groups, str):
-        return groups
-    from ..table.groups import find_one_hot_groups
-
-    return find_one_hot_groups(table)
+def audit_explainer(fitted: FittedGame, X: Any, y: Any, held: HeldModel, thresholds: Thresholds | None) -> TrustReport:
+    """Report on the rows of the fit, or on other rows if X is given; see :meth:`instashap.Explainer.audit`."""
+    with show_progress(held.verbose, "audit") as progress:
+        if X is None:
+            return audit_fitted(fitted, y, held.model, thresholds, progress)
+        return audit_new_rows(fitted, X, y, held.model, held.output, thresholds, progress)
 
 
 def audit_fitted(

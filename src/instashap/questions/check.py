@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..blackbox.held_model import HeldModel
 from ..fitted.game import FittedGame
 from ..inference.residuals import ResidualReference
 from ..table.columns import Table
 from ..table.encoding import Encoded, TableEncoder
 from .answers import get_residuals
+from .model_outputs import ask_outputs
 
 # Chance of an alarm about a model that has not moved.
 LEVEL = 0.05
@@ -78,8 +81,14 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:.0f} %"
 
 
+def check_model(fitted: FittedGame, X: Any, held: HeldModel, outputs: Any = None) -> DriftReport:
+    """Ask the model about rows, or take its ``outputs``, and compare; see :meth:`instashap.Explainer.check`."""
+    table = fitted.read(X)
+    return check_drift(fitted, table, ask_outputs(fitted, X, held, outputs, table.n_rows))
+
+
 def check_drift(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) -> DriftReport:
-    """Compare a model's outputs now with what was fitted; see :meth:`instashap.Explainer.check`.
+    """Compare a model's outputs now with what was fitted.
 
     Parameters
     ----------
@@ -98,7 +107,7 @@ def check_drift(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) 
             "every row lies outside what was fitted (beyond a column's range, unseen levels or missing values): check rows "
             "like those of the fit, or fit again on rows like these"
         )
-    inside = Encoded(encoded.cells[is_inside], encoded.offsets[is_inside])
+    inside = encoded.take(is_inside)
     residuals = outputs[is_inside] - fitted.model.predict(inside)
     verdict = reference.judge(inside, residuals, [column.bases[0] for column in fitted.encoder.columns])
     evidence = "size" if verdict.size_p <= verdict.pattern_p else "pattern"

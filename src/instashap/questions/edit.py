@@ -21,8 +21,8 @@ from ..model.nested import transform
 from ..model.orthogonal import Tables
 from ..model.places import Places, sample_places
 from ..table.bases import ColumnEncoder
-from ..table.columns import write_level
 from ..table.encoding import Encoded
+from ..table.written_levels import write_level
 
 
 def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:

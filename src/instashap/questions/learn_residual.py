@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitted.explanation import Explanation
 from ..fitted.game import FittedGame
+from ..fitted.shown_rows import make_explanation
 from ..table.columns import Table
-from .refine import Refined
+from .refine_rows import RefinedGame, refine_table
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,35 @@ class LearntResidual:
         return np.asarray(self.regressor.predict(_make_features(fitted, table)), dtype=np.float64).reshape(shape)
 
 
-def learn_residual(fitted: FittedGame, table: Table, refined: Refined, regressor: Any) -> LearntResidual:
-    """Fit a copy of a scikit-learn regressor on the rows; one that takes a single target is repeated for every value."""
+def learn_residual(fitted: FittedGame, X: Any, game: RefinedGame, regressor: Any) -> LearntResidual:
+    """Refine rows and fit a copy of a scikit-learn regressor to what the tables left over of them.
+
+    A regressor that takes a single target is repeated for every value.
+    """
     from sklearn.base import clone
     from sklearn.multioutput import MultiOutputRegressor
     from sklearn.utils import get_tags
 
+    table = fitted.read(X)
+    refined = refine_table(fitted, X, table, game)
     missed = (refined.values - fitted.compute_shapley_values(table)).reshape(table.n_rows, -1)
     copy = clone(regressor)
     learner = copy if get_tags(copy).target_tags.multi_output else MultiOutputRegressor(copy)
     target = missed if missed.shape[1] > 1 else missed[:, 0]
     learner.fit(_make_features(fitted, table), target)
     return LearntResidual(learner, refined.base_value, refined.game, refined.output_transform)
+
+
+def explain_with_residual(
+    fitted: FittedGame, X: Any, residual: LearntResidual | None, n_jobs: int | None = None
+) -> Explanation:
+    """Shapley values of the tables and of what was learnt beside them; raises ``ValueError`` if nothing was."""
+    if residual is None:
+        raise ValueError("n_coalitions=0 adds a learnt residual, and there is none: call learn_residual first")
+    table = fitted.read(X)
+    values = fitted.compute_shapley_values(table, n_jobs) + residual.predict(fitted, table)
+    explanation = make_explanation(fitted, table, values, residual.base_value)
+    return replace(explanation, game=residual.game, output_transform=residual.output_transform)
 
 
 def _make_features(fitted: FittedGame, table: Table) -> NDArray[np.float64]:

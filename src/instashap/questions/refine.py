@@ -192,15 +192,12 @@ def _make_control(fitted: FittedGame, table: Table, game: Game) -> Control:
     players = np.array(fitted.players)
 
     def find_components(rows: Positions, references: Positions) -> NDArray[np.float64]:
-        return _difference_predictions(fitted.model, _take(encoded, rows), _take(others, references), players)
+        return _difference_predictions(fitted.model, encoded.take(rows), others.take(references), players)
 
     n_players = len(fitted.feature_names)
     singles: list[PresenceSet] = [(player,) for player in range(n_players)]
     return Control(singles, np.eye(n_players), np.ones(n_players, dtype=bool), find_components)
 
-
-def _take(encoded: Encoded, rows: Positions) -> Encoded:
-    return Encoded(encoded.cells[rows], encoded.offsets[rows])
 
 
 def _difference_predictions(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .._optional import require
-from ..explain.explainer import load
+from ..explain.loading import load
 from .app import make_app
 from .limits import Limits
 

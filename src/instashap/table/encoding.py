@@ -7,9 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .bases import SMOOTH, ColumnEncoder, Grain, LearntColumn, LocalBasis, learn_categories, learn_numbers
+from .bases import ColumnEncoder, LearntColumn, LocalBasis
+from .categories import learn_categories
 from .columns import Schema, Table
+from .counted import count_values
+from .grain import SMOOTH, Grain
 from .kernels import encode_numbers
+from .number_columns import learn_numbers
 from .units import find_column_unit
 
 # Rows of a block: its cells and offsets (13 columns) stay within a core's cache.
@@ -30,6 +34,10 @@ class Encoded(NamedTuple):
 
     cells: NDArray[np.int32]
     offsets: NDArray[np.float64]
+
+    def take(self, rows: Any) -> "Encoded":
+        """Some of the rows: positions, a slice or a mask."""
+        return Encoded(self.cells[rows], self.offsets[rows])
 
 
 @dataclass(frozen=True)
@@ -151,8 +159,11 @@ def learn_table(
             if np.isinf(values).any():
                 TableEncoder._refuse_infinite(values, name)
             unit = find_column_unit(values, name)
-            may_spike, is_code = position not in without_spikes, position in codes
-            column = learn_numbers(name, values / unit, weights, grain, may_spike=may_spike, is_code=is_code)
+            counted = count_values(name, values, weights, unit)
+            if position in table.bases:
+                column = table.bases[position].learn(counted, grain)
+            else:
+                column = learn_numbers(counted, grain, may_spike=position not in without_spikes, is_code=position in codes)
             learnt.append(column if unit == 1.0 else replace(column, encoder=column.encoder.scale(unit)))
     return TableEncoder(table.schema, tuple(column.encoder for column in learnt)), tuple(learnt)
 

@@ -1,9 +1,20 @@
 """One-hot blocks among the columns of a table."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from .._validation import check_choice
 from .columns import Table
+
+
+def choose_groups(groups: Any, table: Table) -> Any:
+    """The user's groups of columns as they are; with "auto" the one-hot blocks of the table."""
+    if not isinstance(groups, str):
+        return groups
+    check_choice(groups, ("auto",), "groups")
+    return find_one_hot_groups(table)
 
 
 def find_one_hot_groups(table: Table) -> dict[str, list[str]]:

@@ -1,0 +1,28 @@
+"""Directions in which predictions may move with a column."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._validation import find_column
+
+
+def check_monotone(constraints: Any, names: Sequence[str], is_category: Sequence[bool]) -> tuple[int, ...]:
+    """Return a direction (1, 0 or -1) a column; none at all if nothing is constrained."""
+    if constraints is None:
+        return ()
+    if hasattr(constraints, "iloc"):  # a pandas Series names its columns
+        constraints = constraints.to_dict()
+    if not isinstance(constraints, Mapping):
+        given = list(constraints)
+        if len(given) != len(names):
+            raise ValueError(f"monotone_constraints has {len(given)} directions for {len(names)} columns; give one each")
+        constraints = dict(zip(names, given, strict=True))
+    directions = [0] * len(names)
+    for column, direction in constraints.items():
+        position = find_column(column, names, "monotone_constraints")
+        if isinstance(direction, bool) or direction not in (-1, 0, 1):
+            raise ValueError(f"monotone_constraints[{column!r}] must be 1 (rising), -1 (falling) or 0, got {direction!r}")
+        if direction and is_category[position]:
+            raise ValueError(f"monotone_constraints names the category column {names[position]!r}, whose levels have no order")
+        directions[position] = int(direction)
+    return tuple(directions) if any(directions) else ()

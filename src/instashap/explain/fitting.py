@@ -1,0 +1,79 @@
+"""From a user's rows and options to a fitted game: the table is read, the model asked, and one of the fits called."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._alignment import align_rows, get_index
+from .._progress import show_progress
+from .._validation import check_choice, check_weights
+from ..blackbox.classes import warn_of_cut
+from ..blackbox.conditional import Conditional
+from ..blackbox.model import BlackBox
+from ..fits.asked import fit_value_function
+from ..fits.conditional import FitOptions, fit_game
+from ..fitted.game import FittedGame, follow_recipe
+from ..table.chosen_bases import choose_bases
+from ..table.columns import Table, read_table
+from ..table.groups import choose_groups
+from .options import ExplainerOptions, hold_model
+
+
+def fit_explainer(options: ExplainerOptions, X: Any, outputs: Any, sample_weight: Any) -> FittedGame:
+    """The fitted game of a black box on rows; see :meth:`instashap.Explainer.fit`."""
+    table = choose_bases(read_table(follow_recipe(options.recipe, X), categorical=options.categorical), options.bases)
+    weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
+    fit = _fit_conditional if isinstance(options.value_function, (str, Conditional)) else _fit_asked
+    fitted, box = fit(options, X, table, weights, outputs)
+    if box is not None and box.scale is not None:
+        fitted.facts["scale"] = box.scale  # what the log-odds of these rows were cut at serves later rows
+        warn_of_cut(box)
+    return fitted
+
+
+def _fit_conditional(
+    options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
+) -> tuple[FittedGame, BlackBox]:
+    """The conditional game, from the model's outputs for these rows alone."""
+    if isinstance(options.value_function, str):
+        check_choice(options.value_function, ("conditional",), "value_function")
+    choices = _choose(options, table)
+    answer = hold_model(options).ask(X, table.n_rows, outputs)
+    named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
+    with show_progress(options.verbose) as progress:
+        fitted = fit_game(table, answer.values, weights, choices, **named, progress=progress)
+    return fitted if options.recipe is None else replace(fitted, recipe=options.recipe), answer.box
+
+
+def _fit_asked(
+    options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
+) -> tuple[FittedGame, BlackBox | None]:
+    """A game that asks the model, if it has one, about rows that are not in X."""
+    choices = _choose(options, table)
+    if outputs is not None:
+        raise ValueError(
+            "outputs= serve the conditional game only: other games need values of rows that are not in X; "
+            "pass a model, or a value_function F(X, masks)"
+        )
+    asked: list[BlackBox] = []
+
+    def make_box() -> BlackBox:
+        asked.append(hold_model(options).wrap().prepare(X, table.n_rows))
+        return asked[0]
+
+    with show_progress(options.verbose) as progress:
+        fitted = fit_value_function(
+            X, table, options.value_function, make_box, weights, choices, seed=options.random_state, progress=progress
+        )
+    return fitted, asked[0] if asked else None
+
+
+def _choose(options: ExplainerOptions, table: Table) -> FitOptions:
+    """The options that fits have in common."""
+    orders = options.order, options.presence_order
+    groups = choose_groups(options.groups, table)
+    return FitOptions(*orders, options.interactions, options.fitter, groups, options.full_weight)

@@ -1,0 +1,26 @@
+"""Explainers from files."""
+
+from __future__ import annotations
+
+import os
+
+from ..fitted.file import load_fitted
+from .explainer import Explainer
+
+
+def load(path: str | os.PathLike[str]) -> Explainer:
+    """Read an explainer written by :meth:`Explainer.save`; it explains to the same bits.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FileFormatError
+        If it is truncated, altered, or from a newer version.
+    """
+    explainer = Explainer()
+    explainer._fitted, content = load_fitted(path)
+    explainer.output = content.get("output", "auto")
+    chosen = explainer._fitted.facts["chosen"]
+    explainer.order, explainer.presence_order = chosen["order"], chosen["presence_order"]
+    return explainer

@@ -1,0 +1,46 @@
+"""Positive amounts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..family import MAX_SCORE, AmountFamily
+
+
+@dataclass(frozen=True)
+class Gamma(AmountFamily):
+    """Positive amounts whose spread grows with their mean, logarithm of the mean."""
+
+    output_transform = "log of the mean"
+    is_positive = True
+
+    @classmethod
+    def from_labels(cls, target: NDArray[np.float64], weights: NDArray[np.float64], options: Mapping[str, Any]) -> Self:
+        """The family; raises ``ValueError`` unless all targets are above 0."""
+        lowest = float(target[weights > 0].min())
+        if lowest <= 0:
+            raise ValueError(f"loss='gamma' needs positive y; the smallest is {lowest:g}")
+        return cls()
+
+    def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.log(np.atleast_1d(np.average(target, weights=weights)))
+
+    def differentiate(
+        self, scores: NDArray[np.float64], target: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        ratio = target * np.exp(-np.maximum(scores[:, 0], -MAX_SCORE))
+        # The expected curvature is 1; the observed one, the ratio, is what a step must not overshoot.
+        return scores[:, 0] + ratio, (1.0 - ratio)[:, None], np.maximum(ratio, 1.0)[:, None]
+
+    def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.exp(np.clip(scores[:, 0], -MAX_SCORE, MAX_SCORE)))
+
+    def measure_noise(
+        self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> float:
+        """Squared coefficient of variation."""
+        mean = self.respond(scores)
+        return float(np.average((target / mean - 1.0) ** 2, weights=weights))

@@ -1,0 +1,122 @@
+"""Steps of a fit by likelihood on some rows: curvature, a descent, new strengths, and tables drawn to monotone ones."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .descent import descend
+from .family import Family
+from .monotone import Monotone
+from .roughness import Roughness
+from .stages import FoldState, LabelledRows
+from .tables import TableDesign
+
+# Steps of a descent that is drawn to monotone tables, and when one of them ends.
+_DRAWN_STEPS, _DRAWN_TOLERANCE = 10, 1e-20
+# Rounds of drawing tables to monotone ones, and the distance, relative to the largest entry, that ends them.
+MAX_MONOTONE_ROUNDS = 100
+MONOTONE_TOLERANCE = 1e-4
+
+
+class Pull(NamedTuple):
+    """Half of ``stiffness`` times the squared distance to ``centre``, added to a penalised loss."""
+
+    centre: NDArray[np.float64] | float = 0.0
+    stiffness: NDArray[np.float64] | float = 0.0
+
+
+_FREE = Pull()
+
+
+def inform(
+    family: Family, design: TableDesign, vector: NDArray[np.float64], rows: LabelledRows
+) -> tuple[NDArray[np.float64], float]:
+    """The likelihood's curvature scattered to the nodes, and its mean over rows and outputs."""
+
+    def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        _, _, curvature = family.differentiate(scores, rows.target[block])
+        return 0.0, rows.weights[block, None] * curvature
+
+    _, curvature = design.pass_over(vector, rows.encoded, work)
+    return curvature, float(curvature[design.starts[-1] :].mean() / rows.weights.sum())
+
+
+def count_steps(design: TableDesign, rows: LabelledRows, work: float, bounds: tuple[int, int]) -> int:
+    """Steps that take some work, between bounds."""
+    return int(np.clip(work / (design.work * rows.weights.sum()), *bounds))
+
+
+@dataclass(frozen=True)
+class PenalisedLoss:
+    """The loss of a design's tables on rows, with the prior of their roughness.
+
+    Attributes
+    ----------
+    family : Family
+    design : TableDesign
+    prior : Roughness
+    rows : LabelledRows
+    """
+
+    family: Family
+    design: TableDesign
+    prior: Roughness
+    rows: LabelledRows
+
+    def descend(self, state: FoldState, max_steps: int, tolerance: float, pull: Pull = _FREE) -> FoldState:
+        """Minimise it from a state's tables under the state's strengths."""
+        design, prior, rows, strengths = self.design, self.prior, self.rows, state.strengths
+
+        def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            loss, gradient, _ = self.family.differentiate(scores, rows.target[block])
+            return float(rows.weights[block] @ loss), rows.weights[block, None] * gradient
+
+        def objective(vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            loss, gradient = design.pass_over(vector, rows.encoded, work)
+            rough = prior.multiply(vector, strengths)
+            away = vector - pull.centre
+            drawn = pull.stiffness * away
+            return loss + 0.5 * float(vector @ rough + drawn @ away), gradient + rough + drawn
+
+        curvature, _ = inform(self.family, design, state.vector, rows)
+        precondition = prior.precondition(curvature + pull.stiffness, strengths)
+        descent = descend(
+            objective,
+            state.vector,
+            lambda target: design.centre(precondition(target)),
+            tolerance=tolerance,
+            max_steps=max_steps,
+            scale=state.scale,
+        )
+        return replace(state, vector=descent.point, scale=descent.scale, status=descent.status)
+
+    def learn(self, state: FoldState) -> FoldState:
+        """New strengths, and the freedom used, from tables fitted under the old strengths."""
+        rows = self.rows
+        curvature, information = inform(self.family, self.design, state.vector, rows)
+        noise = self.family.measure_noise(self.design.score(state.vector, rows.encoded), rows.target, rows.weights)
+        strengths, freedom = self.prior.learn(state.vector, state.strengths, curvature, noise, information)
+        return replace(state, strengths=strengths, freedom=freedom)
+
+    def constrain(self, state: FoldState, directions: tuple[int, ...]) -> NDArray[np.float64]:
+        """Tables of the highest penalised likelihood among the monotone ones.
+
+        Alternating directions of multipliers (Boyd et al. 2011, section 5): descents drawn to monotone tables, and monotone
+        tables near to where those end, in the metric of the likelihood's curvature.
+        """
+        monotone = Monotone(self.design, directions)
+        curvature, _ = inform(self.family, self.design, state.vector, self.rows)
+        marks = monotone.mark()
+        metric = marks * (curvature + 0.1 * curvature[marks > 0].mean())
+        weights = np.where(marks > 0, metric, 1.0)
+        goal, debt = monotone.project(state.vector, weights), np.zeros(len(self.design))
+        for _ in range(MAX_MONOTONE_ROUNDS):
+            state = self.descend(state, _DRAWN_STEPS, _DRAWN_TOLERANCE, Pull(goal - debt, metric))
+            goal = monotone.project(state.vector + debt, weights)
+            debt += marks * (state.vector - goal)
+            apart = np.abs(marks * (state.vector - goal)).max()
+            if apart <= MONOTONE_TOLERANCE * np.abs(marks * goal).max():
+                break
+        return monotone.tilt(goal)

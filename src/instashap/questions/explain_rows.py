@@ -1,0 +1,75 @@
+"""Shapley values of rows, with what shows how far they may be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..blackbox.held_model import HeldModel
+from ..fitted.explanation import Explanation, squeeze_outputs
+from ..fitted.game import FittedGame
+from ..fitted.shown_rows import make_explanation
+from ..table.columns import Table
+from ..table.reach import Place
+from ..trust.rows import compute_row_trust, find_strangeness
+from .answers import get_errors, get_residuals
+from .model_outputs import ask_outputs
+from .outside import name_outside, place_rows, warn_outside
+
+
+@dataclass(frozen=True)
+class RowRequest:
+    """What an explanation of rows should hold besides their values.
+
+    Attributes
+    ----------
+    errors : bool
+        Standard errors.
+    outputs : array, True or None
+        The model's own outputs; True asks the model.
+    held : HeldModel
+    asks_model : bool
+        Whether the game asks the model, so that the advice about rows outside the fitted ones is to ask it.
+    n_jobs : int or None
+    """
+
+    errors: bool
+    outputs: Any
+    held: HeldModel
+    asks_model: bool
+    n_jobs: int | None
+
+
+def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation:
+    """Explain rows of a user's table; see :meth:`instashap.Explainer.__call__`."""
+    n_jobs = request.n_jobs
+    table = fitted.read(X)
+    values = fitted.compute_shapley_values(table, n_jobs)
+    spread = fitted.look_up(get_errors(fitted).credits, table, n_jobs) if request.errors else None
+    place = place_rows(fitted, table)
+    trust, interval = _compute_trust(fitted, table, values, place)
+    explanation = make_explanation(fitted, table, values, fitted.model.base_value)
+    explanation = replace(explanation, trust=trust, trust_interval=interval)
+    if place is not None:
+        warn_outside(place, fitted.schema.names, trust is not None, request.asks_model)
+        outside, pairs = name_outside(place, fitted.schema.names)
+        explanation = replace(explanation, outside=outside, new_pairs=pairs)
+    if request.outputs is not None:
+        given = None if request.outputs is True else request.outputs
+        own = ask_outputs(fitted, X, request.held, given, table.n_rows)
+        explanation = explanation.add_outputs(squeeze_outputs(own))
+    return explanation if spread is None else replace(explanation, standard_errors=squeeze_outputs(spread))
+
+
+def _compute_trust(
+    fitted: FittedGame, table: Table, values: NDArray[np.float64], place: Place | None
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Share of each row's output that the values explain, and its interval, where the fit's held-out residuals are known."""
+    if fitted.answers.residuals is None and fitted.record is None:
+        return None, None
+    bases = [column.bases[0] for column in fitted.encoder.columns]
+    strangeness = None if place is None else find_strangeness(place, fitted.players)
+    return compute_row_trust(get_residuals(fitted), fitted.encoder.encode(table), bases, values, strangeness)

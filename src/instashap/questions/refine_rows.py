@@ -1,0 +1,67 @@
+"""Rows of a user refined: their game is bound to the black box, and what comes out is shown like any explanation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..blackbox.conditional import Conditional
+from ..blackbox.held_model import HeldModel
+from ..blackbox.model import BlackBox
+from ..fits.asked import bind_game, check_can_ask, describe_game
+from ..fitted.explanation import Explanation, squeeze_outputs
+from ..fitted.game import FittedGame
+from ..fitted.shown_rows import make_explanation
+from ..table.columns import Table
+from .refine import Refined, refine_values
+
+_NO_MODEL = "the value function asks a model, and this explainer holds none: pass model="
+
+
+@dataclass(frozen=True)
+class RefinedGame:
+    """The game to refine, and how often it is asked.
+
+    Attributes
+    ----------
+    value_function : Conditional, Marginal, Baseline, or callable
+    held : HeldModel
+    fit_rows : table or None
+        Rows of the fit, from which a :class:`instashap.Conditional` without rows of its own estimates its distribution.
+    n_coalitions : int
+        Coalitions for each row and reference.
+    seed : int
+        Of the coalitions.
+    """
+
+    value_function: Any
+    held: HeldModel
+    fit_rows: Any
+    n_coalitions: int
+    seed: int
+
+
+def refine_rows(fitted: FittedGame, X: Any, game: RefinedGame) -> Explanation:
+    """Unbiased Shapley values of rows, with standard errors; see :meth:`instashap.Explainer.refine`."""
+    table = fitted.read(X)
+    refined = refine_table(fitted, X, table, game)
+    explanation = make_explanation(fitted, table, refined.values, refined.base_value)
+    errors = squeeze_outputs(refined.standard_errors)
+    return replace(explanation, standard_errors=errors, game=refined.game, output_transform=refined.output_transform)
+
+
+def refine_table(fitted: FittedGame, X: Any, table: Table, asked: RefinedGame) -> Refined:
+    """The estimates for rows that were read: ``table`` is what is in X, which the model is asked about."""
+    chosen = asked.value_function
+    if isinstance(chosen, Conditional):
+        chosen = chosen.with_rows(asked.fit_rows)
+    check_can_ask(chosen, fitted.game)
+
+    def make_box() -> BlackBox:
+        return asked.held.wrap(_NO_MODEL).restore(fitted.scale).prepare(X, table.n_rows)
+
+    game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
+    rng = np.random.default_rng(asked.seed)
+    return refine_values(fitted, table, game, describe_game(chosen), asked.n_coalitions, rng)

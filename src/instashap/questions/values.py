@@ -1,0 +1,59 @@
+"""Plain arrays of a fitted game on rows: Shapley values, effects of terms, Möbius values, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._validation import find_column
+from ..fitted.explanation import squeeze_outputs
+from ..fitted.game import FittedGame
+from .answers import get_errors
+
+
+def compute_shap_values(fitted: FittedGame, X: Any, n_jobs: int | None = None) -> NDArray[np.float64]:
+    """See :meth:`instashap.Explainer.shap_values`."""
+    return squeeze_outputs(fitted.compute_shapley_values(fitted.read(X), n_jobs))
+
+
+def compute_interaction_values(fitted: FittedGame, X: Any, errors: bool = False, n_jobs: int | None = None) -> Any:
+    """See :meth:`instashap.Explainer.interaction_values`."""
+    table = fitted.read(X)
+    values = squeeze_outputs(fitted.compute_effects(table, n_jobs))
+    if not errors:
+        return values
+    spread = fitted.look_up(get_errors(fitted).effects, table, n_jobs)
+    return values, squeeze_outputs(spread[:, : len(fitted.model.value_sets)])
+
+
+def compute_mobius_values(
+    fitted: FittedGame, X: Any, players: Iterable[Any], errors: bool = False, n_jobs: int | None = None
+) -> Any:
+    """See :meth:`instashap.Explainer.mobius_values`."""
+    chosen = tuple(sorted(find_column(player, fitted.feature_names, "players") for player in players))
+    table = fitted.read(X)
+    model = fitted.model
+
+    def repeat(base: NDArray[np.float64]) -> NDArray[np.float64]:
+        return squeeze_outputs(np.tile(base, (table.n_rows, 1)))
+
+    def look_up(lookup: Any) -> NDArray[np.float64]:
+        return squeeze_outputs(fitted.look_up(lookup, table, n_jobs)[:, 0])
+
+    values = look_up(model.make_mobius_lookup(chosen)) if chosen else repeat(model.base_value)
+    if not errors:
+        return values
+    deviations = get_errors(fitted)
+    return values, look_up(deviations.make_mobius_lookup(chosen)) if chosen else repeat(deviations.base_errors)
+
+
+def predict_outputs(fitted: FittedGame, X: Any, errors: bool = False, n_jobs: int | None = None) -> Any:
+    """See :meth:`instashap.Explainer.predict`."""
+    table = fitted.read(X)
+    values = squeeze_outputs(fitted.predict(table, n_jobs))
+    if not errors:
+        return values
+    return values, squeeze_outputs(fitted.look_up(get_errors(fitted).prediction, table, n_jobs)[:, 0])

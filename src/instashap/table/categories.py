@@ -1,0 +1,78 @@
+"""Category columns: one function a level."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import DataWarning, warn_caller
+from .bases import Axis, ColumnEncoder, LearntColumn, LocalBasis
+from .clock import advise_on_times, reads_as_times
+from .dates import advise_on_dates
+from .grain import ROWS_PER_CATEGORY, SMOOTH, Grain
+from .numerals import advise_on_numbers
+
+# Share of a column's rows in pooled levels from which a user should know.
+POOLED_SHARE = 0.1
+
+
+def learn_categories(
+    name: str,
+    codes: NDArray[np.int64],
+    levels: Sequence[Any],
+    weights: NDArray[np.float64],
+    grain: Grain = SMOOTH,
+    is_ordered: bool = False,
+) -> LearntColumn:
+    """Learn a category column: levels by falling weight, rare ones pooled into "other"; ordered levels keep their order.
+
+    A level is kept if its rows weigh at least 2 and it is among the heaviest, 3 000 in all columns together; an axis of a pair
+    (a triple) tells the 24 (8) heaviest apart. Levels of equal weight are ordered by their text.
+    """
+    totals = np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(levels))
+    common = (i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY)
+    ranked = sorted(common, key=lambda i: (-totals[i], str(levels[i])))
+    kept = tuple(levels[i] for i in ranked[: grain.axis_levels[0]])
+    pooled = 1.0 - float(totals[ranked[: grain.axis_levels[0]]].sum()) / max(float(totals.sum()), 1e-300)
+    if len(levels) > grain.axis_levels[1]:
+        _warn_pooled(name, len(levels), len(kept), pooled, _advise(name, levels))
+    axes = tuple(_make_category_axis(len(kept), limit) for limit in grain.axis_levels)
+    empty = np.empty(0)
+    order = tuple(levels) if is_ordered else ()
+    bases, has_pooled = tuple(axis.basis for axis in axes), len(kept) < int(np.count_nonzero(totals))
+    return LearntColumn(ColumnEncoder(name, empty, empty, empty, kept, bases, (), order, has_pooled), axes)
+
+
+def _warn_pooled(name: str, n_levels: int, n_kept: int, pooled: float, advice: str) -> None:
+    """Say so where levels hold many rows and count as one."""
+    if pooled > POOLED_SHARE:
+        warn_caller(
+            f"column {name!r} has {n_levels:,} levels, {n_levels - n_kept:,} of them too rare (fewer than {ROWS_PER_CATEGORY} "
+            f"rows) or too many to tell apart; they hold {pooled:.0%} of the rows and count as one: {advice}",
+            DataWarning,
+        )
+
+
+def _advise(name: str, levels: Sequence[Any]) -> str:
+    if reads_as_times(levels):
+        return advise_on_times(name, levels)
+    advice = advise_on_dates(name, levels) or advise_on_numbers(name, levels)
+    if advice:
+        return advice
+    return "drop the column if it is an identifier, or group its levels"
+
+
+def _make_category_axis(n_levels: int, limit: int) -> Axis:
+    """One function for each of the ``limit`` heaviest levels, one for all others, one for missing."""
+    n_kept = min(n_levels, limit)
+    owner = np.minimum(np.arange(n_levels + 2), n_kept)
+    owner[-1] = n_kept + 1
+    return _make_level_axis(owner)
+
+
+def _make_level_axis(owner: NDArray[np.int64]) -> Axis:
+    """One function a level, of which each cell has one; the last two are all others and missing."""
+    n_functions = int(owner[-1]) + 1
+    basis = LocalBasis(owner.astype(np.int32), np.ones((len(owner), 1, 1)), n_functions)
+    return Axis(basis, np.eye(n_functions)[:, :-1], {}, (n_functions - 1,))

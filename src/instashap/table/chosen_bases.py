@@ -1,0 +1,56 @@
+"""Bases of columns that the user chose, beside those that are chosen by the data."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from .._registries import BASES
+from .._validation import find_column
+from .bases import LearntColumn
+from .columns import Table
+from .counted import CountedValues
+from .grain import Grain
+
+
+class Basis(Protocol):
+    """What a column's shape function may be: a curve, levels, a periodic curve."""
+
+    def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
+        """Cells and local functions, for terms of one, two and three columns."""
+
+
+def choose_bases(table: Table, bases: Mapping[Any, Any] | None) -> Table:
+    """The table with the bases that some of its number columns are to have.
+
+    Parameters
+    ----------
+    table : Table
+    bases : dict of column to str or Basis, or None
+        A name of :data:`instashap._registries.BASES`, or an object with a method ``learn``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown column or name, or a category column.
+    TypeError
+        For what is neither a name nor a basis.
+    """
+    if bases is None:
+        return table
+    if not isinstance(bases, Mapping):
+        raise TypeError(f"bases must be a dict from columns to names of bases, such as {{'hour': 'periodic'}}; got {bases!r}")
+    chosen = {}
+    for column, basis in bases.items():
+        position = find_column(column, table.schema.names, "bases")
+        if table.schema.is_category[position]:
+            name = table.schema.names[position]
+            raise ValueError(f"bases names the category column {name!r}, whose levels have a coefficient each: leave it out")
+        chosen[position] = _make_basis(basis)
+    return replace(table, bases=chosen)
+
+
+def _make_basis(basis: Any) -> Basis:
+    made = BASES.find(basis)() if isinstance(basis, str) else basis
+    if isinstance(made, type) or not hasattr(made, "learn"):
+        raise TypeError(f"a basis is a name ({', '.join(map(repr, BASES.entries))}) or an object with learn(); got {basis!r}")
+    return made  # type: ignore[no-any-return]

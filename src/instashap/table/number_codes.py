@@ -1,0 +1,42 @@
+"""Number columns whose values are codes: an effect for each, in no order."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .bases import LearntColumn
+from .counted import CountedValues
+from .grain import ROWS_PER_CATEGORY, Grain
+from .number_levels import learn_levels
+from .splines import learn_spline
+
+# Values nearer to each other than this share are one in float32.
+_FLOAT32 = 1e-6
+# A code holds so far about its value, as a share of the smallest step: any other number is another code.
+_CODE_REACH = 1e-3
+
+
+@dataclass(frozen=True)
+class Codes:
+    """An effect of its own for each value beside a smooth curve, as of stores and weeks."""
+
+    def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
+        """See :func:`learn_codes`."""
+        return learn_codes(column, grain)
+
+
+def learn_codes(column: CountedValues, grain: Grain) -> LearntColumn:
+    """A free value for each number that has rows enough, beside a curve that all others lie on.
+
+    Hats have no curve beside free values: there every number is a level, and the others belong to the nearest.
+    """
+    distinct, totals = column.values, column.totals
+    ranked = np.lexsort((distinct, -totals))
+    kept = np.sort(ranked[: min(grain.axis_levels[0], int((totals >= ROWS_PER_CATEGORY).sum()))])
+    is_level = np.isin(np.arange(len(distinct)), kept)
+    if grain.degrees[0] == 1:
+        levels = replace(grain, axis_levels=(len(kept), *grain.axis_levels[1:]))
+        return learn_levels(CountedValues(column.name, distinct[is_level], totals[is_level]), levels)
+    reach = max(_CODE_REACH * float(np.diff(distinct).min()), _FLOAT32 * float(np.abs(distinct).max()))
+    learnt = learn_spline(column, grain, is_level, reach)
+    return replace(learnt, encoder=replace(learnt.encoder, values=tuple(distinct[is_level].tolist())))

@@ -1,0 +1,38 @@
+"""Number columns of few values: a coefficient a value."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .bases import LearntColumn
+from .cells import Cells, finish_column
+from .counted import CountedValues
+from .grain import Grain
+from .number_axis import CurveScale
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A coefficient for each value, smooth along their order; above 24 values (8) the sides of a pair (triple) are hats."""
+
+    def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
+        """See :func:`learn_levels`."""
+        return learn_levels(column, grain)
+
+
+def learn_levels(column: CountedValues, grain: Grain) -> LearntColumn:
+    """A coefficient for each value; where levels are too many for an axis of a pair, hats between some of them."""
+    distinct = column.values
+    levels = distinct if len(distinct) else np.zeros(1)  # all missing: one level nobody is in keeps the shapes alike
+    n_levels = len(levels)
+    cells = Cells.from_levels(levels)
+    positions = np.arange(n_levels, dtype=np.float64)
+    scale = CurveScale(cells, positions, positions, positions)
+    axes = []
+    step = 1
+    for limit in grain.axis_levels:
+        if n_levels > limit:  # a multiple of the step before: knots are nested
+            step *= int(np.ceil((n_levels - 1) / (limit - 1) / step))
+        knots = np.unique(np.append(positions[::step], positions[-1:]))
+        axes.append(scale.make_axis(knots, 1, np.zeros(n_levels, dtype=bool)))
+    return finish_column(column.name, cells, axes, tuple(distinct.tolist()))

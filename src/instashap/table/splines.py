@@ -1,0 +1,74 @@
+"""Number columns of many values: curves on knots at quantiles, with a value apart for each spike."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bases import LearntColumn
+from .cells import Cells, cut_above, find_quantiles, finish_column
+from .counted import CountedValues
+from .grain import ROWS_PER_INTERVAL, Grain
+from .number_axis import CurveScale
+
+# A value with this share of the rows, and so many times the rows of a typical interval's values, is a spike of its own.
+SPIKE_SHARE = 0.01
+SPIKE_EXCESS = 5.0
+# Beyond this ratio of full range to the middle 90 % the roughness is measured on the scale of ranks (Gaussian: about 2.4).
+HEAVY_TAIL_RATIO = 6.0
+# … and so it is where knots lie closer than this share of the range: third differences would not be numbers any more. Of few
+# rows a single wild value widens the middle 90 % itself.
+NARROW_GAP = 1e-8
+
+
+@dataclass(frozen=True)
+class Spline:
+    """A smooth curve, however few values the column has, with values apart that hold many rows."""
+
+    def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
+        """See :func:`learn_spline`."""
+        return learn_spline(column, grain, find_spikes(column.totals))
+
+
+def learn_spline(
+    column: CountedValues, grain: Grain, is_spike: NDArray[np.bool_], reach: float = np.inf
+) -> LearntColumn:
+    """Curves on knots at quantiles, and beside them spikes; those of a code, which have a reach, for the main effect only."""
+    distinct, totals = column.values, column.totals
+    is_code = np.isfinite(reach)
+    is_apart = ~is_spike if not is_code and (~is_spike).sum() >= 4 else np.ones(len(distinct), dtype=bool)
+    smooth, mass = distinct[is_apart], totals[is_apart]
+    n_intervals = int(np.clip(totals.sum() / ROWS_PER_INTERVAL, 2, grain.n_intervals)) // 2 * 2
+    inner = find_quantiles(smooth, mass, np.linspace(0, 1, n_intervals + 1)[1:-1])
+    inner = np.unique([cut_above(smooth, value) for value in inner])
+    knots = np.concatenate([[smooth[0]], inner[(inner > smooth[0]) & (inner < smooth[-1])], [smooth[-1]]])
+    middle = np.diff(find_quantiles(distinct, totals, np.array([0.05, 0.95])))[0]
+    span = distinct[-1] - distinct[0]
+    is_heavy = span > HEAVY_TAIL_RATIO * max(middle, 0.0) or np.diff(knots).min() < NARROW_GAP * span
+    scale = np.linspace(0.0, 1.0, len(knots)) if is_heavy else knots
+    cells = Cells.from_knots(knots, distinct, is_spike, reach)
+    is_free = is_spike[cells.spike_of]
+    data_scale = np.interp(distinct, knots, scale)
+    spread = np.sqrt(12 * np.cov(data_scale, aweights=totals, ddof=0))
+    curves = CurveScale(cells, knots, scale, data_scale, float(spread))
+    axes = []
+    for step, degree in zip(grain.nesting, grain.degrees, strict=True):
+        kept = np.unique(np.append(scale[::step], scale[-1]))
+        axes.append(curves.make_axis(kept, degree, is_free))
+        if is_code:
+            axes[-1] = replace(axes[-1], is_code=len(axes) == 1)
+            is_free = np.zeros_like(is_free)
+    return finish_column(column.name, cells, axes, ())
+
+
+def find_spikes(totals: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Values that hold 1 % of the rows and stand out from their neighbours' density.
+
+    A column whose every value is common (temperatures in whole degrees) is discretised, not spiked: the typical common
+    value is the median over rows of what the row's own value holds.
+    """
+    share = totals / totals.sum()
+    ranked = np.argsort(share, kind="stable")
+    other = np.cumsum(share[ranked])
+    typical = share[ranked][np.searchsorted(other, 0.5 * (1 - share.max()))]
+    return np.asarray((share >= SPIKE_SHARE) & (share >= SPIKE_EXCESS * typical))
