@@ -102,9 +102,7 @@ def group_names() -> dict[str, list[str]]:
 
 def make_reference() -> dict[str, str]:
     """Pages of the reference and their text."""
-    return {
-        _find_page(name): f"# {_shorten(name)}\n\n::: instashap.{name}\n" for names in group_names().values() for name in names
-    }
+    return {_find_page(name): f"::: instashap.{name}\n" for names in group_names().values() for name in names}
 
 
 def list_names() -> str:
@@ -113,10 +111,10 @@ def list_names() -> str:
 
     text = ""
     for part, names in group_names().items():
-        text += f"\n## {part}\n\n| | |\n|---|---|\n"
+        text += f"\n## {part}\n\n"
         for name in names:
-            first = (inspect.getdoc(attrgetter(name)(instashap)) or "").split("\n", 1)[0].replace("``", "`").replace("|", "\\|")
-            text += f"| [`{_shorten(name)}`]({_find_page(name)}) | {first} |\n"
+            first = (inspect.getdoc(attrgetter(name)(instashap)) or "").split("\n", 1)[0].replace("``", "`")
+            text += f"- [`{_shorten(name)}`]({_find_page(name)}): {first}\n"
     return text
 
 

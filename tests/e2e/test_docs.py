@@ -113,8 +113,8 @@ def test_the_site_keeps_links_within_docs_and_makes_text_of_others() -> None:
     assert "](benchmarks/" not in front
     assert "](docs/" not in front
     index, pages = render("api.md", ""), hooks["make_reference"]()
-    assert pages["api/Explainer.md"].endswith("\n::: instashap.Explainer\n")
-    assert pages["api/plots.plot_strip.md"].endswith("\n::: instashap.plots.plot_strip\n")
+    assert pages["api/Explainer.md"] == "::: instashap.Explainer\n"
+    assert pages["api/plots.plot_strip.md"] == "::: instashap.plots.plot_strip\n"
     assert set(re.findall(r"\]\((api/[\w.]+\.md)\)", index)) == set(pages)
 
 
