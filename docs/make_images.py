@@ -19,15 +19,15 @@ IMAGES = Path(__file__).parent / "images"
 
 def main() -> None:
     draw_readme()
-    draw_quickstart()
+    draw_quick_start()
 
 
-def draw_quickstart() -> None:
+def draw_quick_start() -> None:
     """The waterfall of ``quickstart.md``."""
     X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     X_train, X_test, y_train, _ = train_test_split(X, y, test_size=0.5, random_state=0)
     model = GradientBoostingRegressor(max_depth=2, random_state=0).fit(X_train, y_train)
-    explanation = instashap.Explainer(model).fit(X_test)(X_test)
+    explanation = instashap.Explainer(model).fit(X_test)(X_test, outputs=True)
     figure, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
     plots.plot_waterfall(explanation[0], ax=ax)
     figure.savefig(IMAGES / "quickstart.png", dpi=90)

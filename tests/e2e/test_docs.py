@@ -72,7 +72,7 @@ def test_five_minutes_run_as_written_and_print_what_the_page_shows(tmp_path: Pat
             r"^print.*# (True)$", block, re.M
         )
     plt.close("all")
-    assert shown == 4
+    assert shown == 3
 
 
 def test_every_plot_has_a_picture_in_the_gallery_and_its_script_beside_it() -> None:
