@@ -69,7 +69,10 @@ def on_page_content(html: str, **_: Any) -> str:
 def _typeset(match: re.Match[str]) -> str:
     from latex2mathml.converter import convert
 
-    return convert(escapes.unescape(match[2]), display="block" if match[1] == "div" else "inline")
+    typeset: str = convert(escapes.unescape(match[2]), display="block" if match[1] == "div" else "inline")
+    if "\\" in typeset:
+        raise ValueError(f"a command of this formula is unknown to latex2mathml: {match[2]}")
+    return typeset
 
 
 def _relink(markdown: str, folder: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = [
     *("big-data.md", "classify.md", "ebm.md", "fastshap.md", "from-shap.md", "gam.md", "games.md", "neural.md", "purify.md"),
-    *("refine.md", "rows.md", "vision.md", "which-game.md"),
+    *("refine.md", "rows.md", "vision.md", "which-game.md", "../README.md"),
 ]
 
 
@@ -22,6 +22,8 @@ def run(code: str, name: str) -> list[str]:
     """What code prints, line by line; packages it imports that are missing skip the test."""
     for package in re.findall(r"^(?:import|from) (\w+)", code, flags=re.MULTILINE):
         pytest.importorskip(package)
+    if "instashap.plots" in code:
+        pytest.importorskip("matplotlib")
     if "instashap.neural" in code or "ImageExplainer" in code:
         pytest.importorskip("torch")
     printed = io.StringIO()
@@ -127,3 +129,14 @@ def test_formulas_become_mathml() -> None:
     assert "arithmatex" not in page
     assert re.sub(r"<[^>]*>", "", page) == "a x&#x0003C;1y"
     assert 'display="block"' in page
+    with pytest.raises(ValueError, match="unknown to latex2mathml"):
+        typeset('<span class="arithmatex">\\(\\nosuchcommand{x}\\)</span>')
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(DOCS.rglob("*.md")), DOCS.parent / "README.md", DOCS.parent / "SECURITY.md"], ids=lambda path: path.stem
+)
+def test_pages_use_the_verbs_of_the_field(path: Path) -> None:
+    """Functions explain, predict, report, measure; what a program prints is quoted in blocks or in italics."""
+    text = re.sub(r"```.*?```|`[^`\n]*`|\*\"[^*]*\"\*", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert not re.findall(r"\b(?:foretells?|tells?|told|speaks?|speaking|carr(?:y|ies)|wanders?|climbs?|insists?)\b", text)
