@@ -1,15 +1,18 @@
-"""What MkDocs does not do by itself: draw the gallery, list the public names, take the README as front page.
+"""What MkDocs does not do by itself: pictures, a page for each public object, typeset formulas, the README as front page.
 
-Named in ``mkdocs.yml``; ``python docs/hooks.py`` draws the gallery alone.
+Named in ``mkdocs.yml``; ``python docs/hooks.py`` draws the pictures alone.
 """
 
 import contextlib
+import html as escapes
+import inspect
 import os
 import posixpath
 import re
 import runpy
 import tempfile
 import warnings
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +23,35 @@ STYLES = {"": "default", "-dark": "dark_background"}
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 
 _ROLE = re.compile(r":(?:class|func|meth|mod):\s*<code>~?([\w.]+)</code>")
+# What pymdownx.arithmatex makes of $…$ and $$…$$.
+_FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', flags=re.DOTALL)
 
 
 def on_startup(command: str, **_: Any) -> None:
     """While pages are edited (``mkdocs serve``) pictures are drawn once."""
     if command == "build" or not PICTURES.exists():
         draw_gallery()
+        write_example_report()
+
+
+def on_config(config: Any, **_: Any) -> None:
+    """The menu of the reference: its index, then a page for each object."""
+    for entry in config["nav"]:
+        if entry.get("Reference") == "api.md":
+            parts = [{part: [{_shorten(name): _find_page(name)} for name in names]} for part, names in group_names().items()]
+            entry["Reference"] = ["api.md", *parts]
+
+
+def on_files(files: Any, config: Any, **_: Any) -> None:
+    """The pages of the reference, which mkdocstrings fills from the docstrings."""
+    from mkdocs.structure.files import File
+
+    for path, text in make_reference().items():
+        files.append(File.generated(config, path, content=text))
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Fill in the front page and the reference; links to files outside ``docs`` become plain text."""
+    """Fill in the front page and the index of the reference; links to files outside ``docs`` become plain text."""
     uri = page.file.src_uri
     if uri == "index.md":
         return _relink((DOCS.parent / "README.md").read_text(encoding="utf-8"), "..")
@@ -39,8 +61,18 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    """Names that docstrings point to as Sphinx has it become links."""
-    return _ROLE.sub(r'<autoref identifier="\1" optional><code>\1</code></autoref>', html)
+    """Names that docstrings point to as Sphinx has it become links; formulas become MathML, which browsers draw."""
+    html = _ROLE.sub(r'<autoref identifier="\1" optional><code>\1</code></autoref>', html)
+    return _FORMULA.sub(_typeset, html)
+
+
+def _typeset(match: re.Match[str]) -> str:
+    from latex2mathml.converter import convert
+
+    typeset: str = convert(escapes.unescape(match[2]), display="block" if match[1] == "div" else "inline")
+    if "\\" in typeset:
+        raise ValueError(f"a command of this formula is unknown to latex2mathml: {match[2]}")
+    return typeset
 
 
 def _relink(markdown: str, folder: str) -> str:
@@ -57,23 +89,48 @@ def _relink(markdown: str, folder: str) -> str:
     return _LINK.sub(replace, markdown)
 
 
-def list_names() -> str:
-    """The reference: every public name, as mkdocstrings takes it."""
+def group_names() -> dict[str, list[str]]:
+    """Public names behind ``instashap.``, by part of the reference."""
     import instashap
 
-    modules = [name for name in instashap.__all__ if type(getattr(instashap, name)).__name__ == "module"]
+    modules = [name for name in instashap.__all__ if inspect.ismodule(getattr(instashap, name))]
     names = [name for name in instashap.__all__ if name not in modules]
-    errors = [name for name in names if isinstance(getattr(instashap, name), type) and _is_raised(getattr(instashap, name))]
-    parts = {"instashap": [name for name in names if name not in errors], "Errors and warnings": errors}
-    text = "".join(f"\n## {title}\n\n" + "".join(f"::: instashap.{name}\n\n" for name in own) for title, own in parts.items())
+    errors = [name for name in names if _is_raised(getattr(instashap, name))]
+    parts = {"instashap": [name for name in names if name not in errors]}
     for module in modules:
         own = getattr(getattr(instashap, module), "__all__", ())
-        text += f"\n## instashap.{module}\n\n" + "".join(f"::: instashap.{module}.{name}\n\n" for name in own)
+        parts[f"instashap.{module}"] = [f"{module}.{name}" for name in own]
+    return {**parts, "Errors and warnings": errors}
+
+
+def make_reference() -> dict[str, str]:
+    """Pages of the reference and their text."""
+    return {_find_page(name): f"::: instashap.{name}\n" for names in group_names().values() for name in names}
+
+
+def list_names() -> str:
+    """The index of the reference: every public name with the first line of its docstring."""
+    import instashap
+
+    text = ""
+    for part, names in group_names().items():
+        text += f"\n## {part}\n\n"
+        for name in names:
+            first = (inspect.getdoc(attrgetter(name)(instashap)) or "").split("\n", 1)[0].replace("``", "`")
+            text += f"- [`{_shorten(name)}`]({_find_page(name)}): {first}\n"
     return text
 
 
-def _is_raised(kind: type) -> bool:
-    return issubclass(kind, (Exception, Warning))
+def _find_page(name: str) -> str:
+    return f"api/{name}.md"
+
+
+def _shorten(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _is_raised(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Exception)
 
 
 def draw_gallery() -> None:
@@ -92,6 +149,21 @@ def draw_gallery() -> None:
             plt.close("all")
 
 
+def write_example_report() -> None:
+    """The live report that the site embeds."""
+    from sklearn.datasets import load_diabetes
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.model_selection import train_test_split
+
+    import instashap
+
+    X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
+    model = HistGradientBoostingRegressor(max_iter=60, max_leaf_nodes=8, random_state=0).fit(X_train, y_train)
+    explainer = instashap.Explainer(model).fit(X_test)
+    instashap.write_report(explainer, X_test, y_test, str(PICTURES / "report.html"), title="Progression of diabetes")
+
+
 def _run(script: Path, folder: Path) -> None:
     """Run a script that writes its picture where it stands."""
     before = os.getcwd()
@@ -104,3 +176,4 @@ def _run(script: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     draw_gallery()
+    write_example_report()
