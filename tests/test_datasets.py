@@ -381,7 +381,7 @@ def test_missing_file_says_what_to_do(load, tmp_path, monkeypatch):
         (load_california_housing, "fetch_california_housing"),
     ],
 )
-def test_failed_download_says_how_to_do_without(load, fetcher, monkeypatch):
+def test_a_failed_download_names_the_alternative(load, fetcher, monkeypatch):
     def fail(*args, **kwargs):
         raise URLError("no route")
 
