@@ -381,7 +381,7 @@ def test_missing_file_says_what_to_do(load, tmp_path, monkeypatch):
         (load_california_housing, "fetch_california_housing"),
     ],
 )
-def test_failed_download_says_how_to_do_without(load, fetcher, monkeypatch):
+def test_a_failed_download_names_the_alternative(load, fetcher, monkeypatch):
     def fail(*args, **kwargs):
         raise URLError("no route")
 
@@ -429,7 +429,7 @@ def test_downloaded_bike_table_equals_the_local_one(monkeypatch):
 
 def test_downloaded_bike_table_out_of_order_is_refused(monkeypatch):
     monkeypatch.setattr("sklearn.datasets.fetch_openml", lambda name, **options: Fetched(to_openml_bike(make_bike_hours())))
-    with pytest.raises(ValueError, match="2 days in a row, expected 731"):
+    with pytest.raises(ValueError, match="2 days, expected 731"):
         load_bike_sharing()
 
 
@@ -461,7 +461,7 @@ def test_row_with_two_soil_types_is_refused(tmp_path):
     frame = make_cover_rows([1, 2], [0, 0], "")
     frame.loc[1, "Soil_Type9"] = 1
     frame.to_parquet(tmp_path / "covertype_sample190538.parquet")
-    with pytest.raises(ValueError, match="40 columns Soil_Type… with a single 1 a row"):
+    with pytest.raises(ValueError, match="40 columns Soil_Type… with a single 1 in each row"):
         load_covertype(tmp_path)
 
 

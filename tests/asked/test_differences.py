@@ -1,4 +1,4 @@
-"""Components of one and two players against hand-computed games, by tables of many columns."""
+"""Components of one and two players of tables with many columns, against hand-computed games."""
 
 import numpy as np
 import pandas as pd
@@ -19,13 +19,13 @@ def _few_draws(monkeypatch):
 
 
 def _compute_product_values(x, first, second):
-    """Shapley values of ``x_1 x_2`` over the background, for both columns: by the four coalitions there are."""
+    """Shapley values of ``x_1 x_2`` over the background, for both columns: by enumeration of the four coalitions."""
     b, c = BACKGROUND[:, first], BACKGROUND[:, second]
     empty, one, two, both = (b * c).mean(), (x[first] * c).mean(), (b * x[second]).mean(), x[first] * x[second]
     return (one - empty + both - two) / 2, (two - empty + both - one) / 2
 
 
-def test_a_model_of_pairs_is_told_exactly_by_single_references():
+def test_single_references_recover_a_model_of_pairs_exactly():
     explainer = Explainer(lambda X: 3 + X[:, 0] * X[:, 1] + X[:, 2] ** 2 - X[:, 3], value_function=Marginal(BACKGROUND)).fit(X)
     fresh = X[30:40]
     explanation = explainer(fresh)
@@ -39,7 +39,7 @@ def test_a_model_of_pairs_is_told_exactly_by_single_references():
     assert (0, 1) in explainer.terms_
 
 
-def test_categories_missing_values_and_several_outputs_are_told_too():
+def test_single_references_recover_categories_missing_values_and_several_outputs():
     frame = pd.DataFrame(X.copy(), columns=[f"c{k}" for k in range(18)])
     frame["c0"] = pd.Categorical(np.where(X[:, 0] > 0.3, "high", np.where(X[:, 0] < -0.5, "low", "middle")))
     frame.loc[frame.index[::9], "c1"] = np.nan
@@ -59,7 +59,7 @@ def test_categories_missing_values_and_several_outputs_are_told_too():
     np.testing.assert_allclose(values[:, 2:], 0.0, atol=1e-6)
 
 
-def test_the_strongest_pairs_are_kept_and_outputs_on_the_rows_judge(monkeypatch):
+def test_the_strongest_pairs_are_kept_and_rivals_are_compared_on_the_rows(monkeypatch):
     monkeypatch.setattr("instashap.asked.differences._PAIRS_PER_COLUMN", 2)
     weights = RNG.uniform(0.5, 1, size=16)
     rows = RNG.normal(size=(300, 16))
@@ -79,14 +79,14 @@ def test_the_strongest_pairs_are_kept_and_outputs_on_the_rows_judge(monkeypatch)
 @pytest.mark.parametrize(
     "options", [{"order": 1}, {"interactions": 3}, {"groups": {"both": [0, 1]}}, {"value_function": Marginal(X[:5])}]
 )
-def test_other_fits_are_made_of_sampled_coalitions(options):
+def test_other_fits_use_sampled_coalitions(options):
     given = {"value_function": Marginal(BACKGROUND), **options}
     explainer = Explainer(lambda X: X[:, 0] * X[:, 1], **given).fit(X[:40])
     assert explainer._fitted.facts["n_coalitions"] > 0
 
 
 @pytest.mark.parametrize("n_columns", [16, 30, 100, 300])
-def test_calls_are_as_many_as_a_fit_may_make(n_columns):
+def test_the_number_of_calls_is_within_the_limit_of_a_fit(n_columns):
     n_pairs = n_columns * (n_columns - 1) // 2
     n_ranking, n_kept, n_draws = _share_out_calls(n_columns, n_pairs)
     assert 10 <= n_ranking <= n_draws
@@ -94,7 +94,7 @@ def test_calls_are_as_many_as_a_fit_may_make(n_columns):
     assert n_ranking * n_pairs + n_draws * (n_columns + n_kept) <= MAX_CALLS
 
 
-def test_the_ridge_serves_rows_held_out():
+def test_the_ridge_of_least_held_out_error_is_chosen():
     rng = np.random.default_rng(1)
     design, truth = rng.normal(size=(60, 40)), np.zeros((40, 1))
     noisy = _regress(design, rng.normal(size=(60, 1)))

@@ -1,4 +1,4 @@
-"""The fit of games that must be asked: against formulas, enumeration, and shap's exact explainers."""
+"""Fits of games that are evaluated at masks, against formulas, enumeration, and shap's exact explainers."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_a_product_of_correlated_columns_has_the_components_of_the_formula():
 
 
 @pytest.mark.parametrize("make", [lambda X: Marginal(X[:25]), lambda X: Baseline(X[3])], ids=["marginal", "baseline"])
-def test_stepped_functions_of_order_two_are_met_to_five_digits(make):
+def test_step_functions_of_order_two_are_recovered_to_five_digits(make):
     X = make_levels(300)
     game = bind(make(X), X, lambda X: (X[:, 0] > 0) * X[:, 1] + np.abs(X[:, 2]) * (X[:, 3] == 1) - X[:, 0])
     expected = compute_shapley_values(enumerate_game(game, 300, 4)).T
@@ -112,14 +112,14 @@ def test_boosted_stumps_and_pairs_agree_with_shaps_interventional_tree_explainer
     assert distance(fit.explain(X[:80]), expected) < 2e-5  # the trees answer in single precision
 
 
-def test_a_smooth_function_of_order_two_is_met_to_five_digits():
+def test_a_smooth_function_of_order_two_is_recovered_to_five_digits():
     X = make_gaussians(200)
     game = bind(Marginal(X[:10]), X, lambda X: X[:, 0] * X[:, 1] + X[:, 2] ** 2 - 0.5 * X[:, 3] * X[:, 0])
     expected = compute_shapley_values(enumerate_game(game, 200, 4)).T
     assert distance(Fitted(X, game).explain(X), expected) < 1e-5
 
 
-def test_triples_are_met_at_order_three():
+def test_triples_are_recovered_at_order_three():
     X = make_levels(400, 3)
     game = bind(Marginal(X[:15]), X, lambda X: X[:, 0] * X[:, 1] * X[:, 2] + X[:, 1])
     expected = compute_shapley_values(enumerate_game(game, 60, 3)).T
@@ -127,7 +127,7 @@ def test_triples_are_met_at_order_three():
     assert distance(Fitted(X, game, order=3).explain(X[:60]), expected) < 2e-3
 
 
-def test_your_own_value_function_is_met():
+def test_a_user_defined_value_function_is_recovered():
     rng = np.random.default_rng(0)
     laws = tuple(rng.dirichlet(np.ones(2), size=2) for _ in range(3))
     simulator = LatentClass([0.4, 0.6], laws, {(0, 1): rng.normal(size=(2, 2)), (2,): rng.normal(size=2)})
@@ -229,7 +229,7 @@ def test_moments_are_those_of_the_masked_design(make_axes, encode):
 
 
 class CountingGame:
-    """Gains that count the players present; remembers what it was asked."""
+    """Gains that count the players present; records the coalitions that were evaluated."""
 
     n_references = 3
     reference_outputs = np.full((3, 1), 7.0)
@@ -249,7 +249,7 @@ def draw(n_rows, n_players, weights=None):
     return game, law, sample_game(game, np.arange(n_rows), full, weights, law, np.random.default_rng(0))
 
 
-def test_few_coalitions_are_all_asked_with_the_mass_of_the_law():
+def test_few_coalitions_are_all_evaluated_with_the_mass_of_the_law():
     weights = np.array([1.0, 2.0, 5.0])
     game, law, sample = draw(3, 4, weights)
     assert game.asked == 3 * 14  # the full coalition is known, the empty one too
@@ -262,7 +262,7 @@ def test_few_coalitions_are_all_asked_with_the_mass_of_the_law():
     assert sample.weights.mean() == pytest.approx(1.0)
 
 
-def test_many_coalitions_are_drawn_in_pairs_and_the_full_one_is_always_there():
+def test_many_coalitions_are_drawn_in_pairs_and_the_full_one_is_always_included():
     game, law, sample = draw(100, 12)
     assert game.asked == 2000
     is_full = sample.masks.all(axis=1)

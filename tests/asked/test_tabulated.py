@@ -1,4 +1,4 @@
-"""Value functions given by tables: asked for at few places, made orthonormal, solved like any other."""
+"""Value functions given by tables: evaluated at few places, made orthonormal, solved like any other."""
 
 import numpy as np
 import pytest
@@ -111,14 +111,14 @@ def test_functions_of_a_set_are_centred_uncorrelated_and_of_unit_variance(functi
     assert np.cov(values, ddof=0) == pytest.approx(np.eye(3), abs=1e-7)
 
 
-def test_a_pair_holds_nothing_of_one_column_alone(functions, numbers):
+def test_a_pair_is_centred_along_each_of_its_columns(functions, numbers):
     X, _, encoded = numbers
     (pair,) = functions.evaluate(encoded)[functions.owners == 1]
     product = (X[:, 0] - X[:, 0].mean()) * (X[:, 1] - X[:, 1].mean())
     assert abs(np.corrcoef(pair, product)[0, 1]) == pytest.approx(1.0, abs=1e-9)
 
 
-def test_the_function_most_was_made_of_comes_first_with_the_least_penalty(numbers, learn_axes):
+def test_the_function_with_the_largest_coefficient_comes_first_with_the_least_penalty(numbers, learn_axes):
     X, columns, encoded = numbers
 
     def ask(places):
@@ -144,13 +144,13 @@ def test_selected_and_expanded_functions_are_the_same_functions(functions, numbe
     assert functions.expand(0, np.eye(3)[:, 1]) == pytest.approx(functions.tables[0][:, 1])
 
 
-def test_missing_values_that_no_row_has_are_worth_nothing(functions, numbers):
+def test_functions_of_missing_values_are_zero_where_no_row_has_any(functions, numbers):
     _, columns, _ = numbers
     missing = Encoded(np.array([[columns[0].encoder.missing_cell, 0, 0]], dtype=np.int32), np.zeros((1, 3)))
     assert not functions.evaluate(missing).any()
 
 
-def test_thin_places_are_as_many_as_functions_and_tell_them_apart(numbers):
+def test_thinned_places_are_as_many_as_functions_and_determine_them(numbers):
     _, columns, _ = numbers
     places = sample_places(columns[0].encoder, 3).thin()
     assert len(places) == places.matrix.shape[1] == np.linalg.matrix_rank(places.matrix)

@@ -115,7 +115,7 @@ def test_saving_and_loading_keeps_the_bits_of_errors(many: Explainer, tmp_path: 
 def test_saving_computes_errors_only_where_they_are_asked_for(tmp_path: Path) -> None:
     fresh = AdditiveRegressor(order=1).fit(FRAME, PRICE)
     fresh.save(tmp_path / "fresh.insta")
-    with pytest.raises(instashap.NotFittedError, match="no standard errors in here"):
+    with pytest.raises(instashap.NotFittedError, match="holds no standard errors"):
         instashap.load(tmp_path / "fresh.insta")(FRAME, errors=True)
     fresh.save(tmp_path / "fresh.insta", errors=True)
     loaded = instashap.load(tmp_path / "fresh.insta")
@@ -128,7 +128,7 @@ def test_a_file_without_errors_is_smaller_and_says_what_to_do(explainer: Explain
     assert (tmp_path / "without.insta").stat().st_size < (tmp_path / "with.insta").stat().st_size
     loaded = instashap.load(tmp_path / "without.insta")
     assert np.array_equal(loaded.shap_values(FRAME), explainer.shap_values(FRAME))
-    with pytest.raises(instashap.NotFittedError, match=r"no standard errors in here \(save\(path, errors=True\) right after"):
+    with pytest.raises(instashap.NotFittedError, match=r"holds no standard errors \(save\(path, errors=True\) after"):
         loaded(FRAME, errors=True)
     loaded.save(tmp_path / "again.insta")  # there is nothing to add, and nothing to say
     assert (tmp_path / "again.insta").read_bytes() == (tmp_path / "without.insta").read_bytes()

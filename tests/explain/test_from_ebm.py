@@ -257,7 +257,7 @@ def test_wrong_arguments_are_told(regressor: Any, conditional: Explainer) -> Non
         from_ebm(large, X)
     with pytest.raises(ValueError, match="value_function"):
         from_ebm(regressor, X, value_function="baseline")
-    with pytest.raises(NotFittedError, match="keeps an additive model's own outputs"):
+    with pytest.raises(NotFittedError, match="reproduces an additive model's outputs"):
         conditional(X, errors=True)
 
 

@@ -26,7 +26,7 @@ def test_weighted_voting_game_has_its_published_power_index():
     np.testing.assert_allclose(compute_shapley_values(game), [1 / 2, 1 / 6, 1 / 6, 1 / 6], rtol=1e-14)
 
 
-def test_additive_game_pays_each_player_its_own_worth():
+def test_an_additive_game_gives_each_player_its_own_value():
     worth = np.array([2.0, -1.0, 0.5, 7.0])
     game = 10.0 + enumerate_coalitions(4) @ worth
     np.testing.assert_allclose(compute_shapley_values(game), worth, rtol=1e-14)
@@ -80,7 +80,7 @@ def test_mobius_components_follow_the_alternating_sum_over_subsets():
             assert components[sum(1 << i for i in members)] == pytest.approx(expected, abs=1e-13)
 
 
-def test_the_transform_leaves_its_argument_alone():
+def test_the_transform_does_not_change_its_argument():
     game = np.arange(8.0)
     compute_mobius_transform(game)
     assert game.tolist() == list(range(8))

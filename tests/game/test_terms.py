@@ -39,13 +39,13 @@ def test_players_are_listed_in_increasing_order_whatever_the_columns_are():
     assert players_of((0, 1, 2), [5, 3, 4]) == (3, 4, 5)
 
 
-def test_presence_is_extended_by_the_supersets_on_offer_only():
+def test_presence_is_extended_by_the_given_supersets_only():
     offered = [(2,), (0, 1), (1, 2), (0, 2), (0, 1, 2), (1,)]
     assert extend_presence((1,), offered) == [(1,), (0, 1), (1, 2), (0, 1, 2)]
     assert extend_presence((0, 2), offered) == [(0, 2), (0, 1, 2)]
 
 
-def test_the_base_itself_is_present_once_though_it_is_not_on_offer():
+def test_the_base_itself_is_included_once_though_it_is_not_given():
     assert extend_presence((0, 3), []) == [(0, 3)]
     assert extend_presence((0, 3), [(0, 3)]) == [(0, 3)]
 

@@ -63,8 +63,8 @@ def test_shares_are_shapley_values_of_the_number_live():
 
 def test_one_other_player_leaves_the_named_ones_the_larger_part():
     # Of the method: i in B gets (d - b) / (b + 1), another player 1 / (b + 1); here d = 6 and b = 2.
-    named, everyone = split_shapley_shares([(ANY, 1, 4)], N_PLAYERS)
-    assert everyone.tolist() == pytest.approx([1 / 3])
+    named, equal = split_shapley_shares([(ANY, 1, 4)], N_PLAYERS)
+    assert equal.tolist() == pytest.approx([1 / 3])
     assert named[0].tolist() == pytest.approx([0, 4 / 3 - 1 / 3, 0, 0, 4 / 3 - 1 / 3, 0])
 
 

@@ -7,7 +7,7 @@ from instashap.game.coalitions import compute_containment_masses, compute_shaple
 from instashap.inference.holdout import (
     _correct_for_fewer_rows,
     _draw_by_weight,
-    _measure_wander,
+    _measure_model_variance,
     compute_spread,
     describe_residuals,
     hold_out,
@@ -64,7 +64,7 @@ def test_a_table_of_few_distinct_rows_is_judged_by_its_own_residuals(encode):
     np.testing.assert_allclose(residuals, record.outputs - record.result.model.predict(record.encoded))
 
 
-def test_enough_folds_are_enough(encode, monkeypatch):
+def test_folds_are_held_out_until_there_are_enough_rows(encode, monkeypatch):
     rng = np.random.default_rng(2)
     X = rng.normal(size=(400, 2))
     record = _record(encode, X, X[:, 0], order=1)
@@ -74,7 +74,7 @@ def test_enough_folds_are_enough(encode, monkeypatch):
     assert len(list(hold_out(record))) == expected < 5
 
 
-def test_the_reference_knows_sizes_where_they_lie_and_remembers_the_first_rows(encode):
+def test_the_reference_has_local_sizes_and_stores_the_first_rows(encode):
     rng = np.random.default_rng(3)
     X = rng.uniform(-1, 1, size=(2000, 2))
     noise = rng.normal(size=2000) * np.exp(X[:, 0])
@@ -127,15 +127,15 @@ def test_the_spread_of_a_constant_output_is_its_size(encode):
     np.testing.assert_allclose(compute_spread(record), [7.0, 1.0, 3 * X.std()])
 
 
-def test_wander_is_the_mean_over_pairs_of_rows():
+def test_the_model_variance_is_the_mean_over_pairs_of_rows():
     rng = np.random.default_rng(5)
     directions, residuals = rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
     pairs = [(i, j) for i in range(7) for j in range(7) if i != j]
     expected = np.mean([residuals[i] * residuals[j] * (directions[i] @ directions[j]) for i, j in pairs], axis=0) / 3
-    np.testing.assert_allclose(_measure_wander(directions, residuals), expected)
-    assert _measure_wander(directions[:1], residuals[:1]).tolist() == [0.0, 0.0]
+    np.testing.assert_allclose(_measure_model_variance(directions, residuals), expected)
+    assert _measure_model_variance(directions[:1], residuals[:1]).tolist() == [0.0, 0.0]
 
 
-def test_values_are_drawn_as_often_as_their_weights_say():
+def test_values_are_drawn_in_proportion_to_their_weights():
     assert _draw_by_weight(np.array([1.0, 2.0, 3.0]), np.ones(3)).tolist() == [1.0, 2.0, 3.0]
     assert _draw_by_weight(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 1.0, 0.0])).tolist() == [1.0, 2.0, 2.0, 3.0]

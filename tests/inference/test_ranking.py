@@ -37,7 +37,7 @@ def make_normals(n_rows, correlation, n_columns=5, seed=0):
 
 
 def test_with_independent_columns_variance_shares_are_sobol_indices(encode):
-    # f = 3 a + 2 b + 4 a b on a full grid: a and b are ±1, c tells nothing. Var f = 9 + 4 + 16.
+    # f = 3 a + 2 b + 4 a b on a full grid: a and b are ±1, c has no effect. Var f = 9 + 4 + 16.
     X = np.array(list(product([-1.0, 1.0], [-1.0, 1.0], [0.0, 1.0, 2.0])) * 10)
     f = 3 * X[:, 0] + 2 * X[:, 1] + 4 * X[:, 0] * X[:, 1]
     record = make_record(encode, X, f, smoothness=Strengths(1e-10, 1e-10), presence_order=2)
@@ -73,7 +73,7 @@ def test_the_terms_of_a_known_function_come_first(encode, correlation):
     assert found.r2[2] < 0.9
 
 
-def test_a_pure_interaction_is_found_though_its_columns_tell_nothing_alone(encode):
+def test_a_pure_interaction_is_found_though_its_columns_have_no_main_effects(encode):
     X = make_normals(2000, 0.0, n_columns=6, seed=1)
     f = X[:, 4] * X[:, 5] + 0.1 * X[:, 0]
     record = make_record(encode, X, f)
@@ -137,7 +137,7 @@ def test_gains_sum_to_what_the_fit_explains(record):
     assert (found.gains > 0).all()
 
 
-def test_gains_given_what_is_in_are_differences_of_explicit_solves(record):
+def test_gains_given_earlier_terms_are_differences_of_explicit_solves(record):
     result = record.result
     gram, cross, _ = result.total.around(result.total)
     owners = result.solved.functions.owners[result.solved.problem.functions]
@@ -245,7 +245,7 @@ def test_a_table_of_constants_has_no_terms(encode):
     assert len(rank_terms(make_record(encode, np.ones((50, 2)), np.arange(50.0))).order) == 0
 
 
-def test_what_cannot_be_held_out_is_not_a_number(record, monkeypatch):
+def test_held_out_figures_are_nan_where_nothing_can_be_held_out(record, monkeypatch):
     monkeypatch.setattr(ranking, "assign_folds", lambda *rows_and_number: [(np.arange(300), record.weights)])
     found = rank_terms(record, 2)
     assert np.isnan(found.r2).all()
@@ -255,11 +255,11 @@ def test_what_cannot_be_held_out_is_not_a_number(record, monkeypatch):
 
 def test_too_many_unknowns_are_refused(record, monkeypatch):
     monkeypatch.setattr(ranking, "MAX_DENSE", 10)
-    with pytest.raises(TooLargeError, match=r"unknowns at least; it stops at 10: fit with fewer interactions"):
+    with pytest.raises(TooLargeError, match=r"at least \d+ unknowns here; its limit is 10: fit with fewer interactions"):
         rank_terms(record)
 
 
-def test_of_too_many_unknowns_the_finest_are_left_out(record, monkeypatch):
+def test_the_finest_of_too_many_unknowns_are_left_out(record, monkeypatch):
     solved = record.result.solved
     monkeypatch.setattr(ranking, "MAX_DENSE", len(solved.problem) - 20)
     found = rank_terms(record)
@@ -270,7 +270,7 @@ def test_of_too_many_unknowns_the_finest_are_left_out(record, monkeypatch):
 
 
 def test_parts_under_presence_sets_are_ranked_one_by_one_after_a_terms_own(encode):
-    # f = b, and a tells ρ b where b is unknown: a part of a's own, and one under {a, b} that takes it back. c tells nothing.
+    # f = b, and E[f | a] = ρ b: a has its own part, and one under {a, b} that cancels it. c has no effect.
     rho = 0.6
     signs = np.array(list(product([-1.0, 1.0], [-1.0, 1.0], [-1.0, 1.0])))
     X = np.repeat(signs, np.where(signs[:, 0] == signs[:, 1], 40, 10), axis=0)  # a = b in eight of ten rows

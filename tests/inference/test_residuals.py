@@ -19,7 +19,7 @@ from instashap.inference.residuals import (
 from instashap.table.encoding import Encoded
 
 
-def test_residuals_are_counted_in_spreads_and_rounding_is_nothing():
+def test_residuals_are_in_units_of_the_spread_and_rounding_is_zero():
     scaled = scale_residuals(np.array([[4.0, 1e-7], [-1.0, 2e-5]]), np.array([2.0, 1.0]))
     assert scaled.tolist() == [[2.0, 0.0], [-0.5, 2e-5]]
     np.testing.assert_allclose(np.exp(compute_log_sizes(np.array([[3.0, 4.0], [0.0, 0.0]]))), [5 + ROUNDING, ROUNDING])
@@ -40,7 +40,7 @@ def test_scores_are_savages_and_their_sum_has_the_moments_of_every_choice_of_row
         assert compare_sizes(sizes, reference) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
-def test_sizes_of_one_law_alarm_as_often_as_the_level_says_and_larger_ones_are_found():
+def test_sizes_of_one_law_alarm_at_the_stated_level_and_larger_ones_are_found():
     rng = np.random.default_rng(0)
     reference = rng.standard_t(3, 3000)
     for n, low in ((8, 0.02), (400, 0.02)):
@@ -49,12 +49,12 @@ def test_sizes_of_one_law_alarm_as_often_as_the_level_says_and_larger_ones_are_f
     assert np.median([compare_sizes(1.2 * np.abs(rng.standard_t(3, 400)), np.abs(reference)) for _ in range(40)]) < 0.01
 
 
-def test_sizes_that_are_all_alike_say_nothing():
+def test_sizes_that_are_all_equal_have_a_p_value_of_one():
     assert compare_sizes(np.zeros(5), np.zeros(9)) == 1.0
     assert compare_sizes(np.ones(200), np.zeros(900)) < 1e-100
 
 
-def test_residuals_of_random_signs_show_a_pattern_as_often_as_the_level_says():
+def test_residuals_of_random_signs_show_a_pattern_at_the_stated_level():
     rng = np.random.default_rng(1)
     directions = np.column_stack([np.ones(150), rng.normal(size=(150, 4))])
     heavy = rng.standard_t(5, size=150) * np.exp(1.5 * np.abs(directions[:, 1]))
@@ -98,7 +98,7 @@ def test_cuts_are_five_mean_absolute_residuals():
     assert compute_cut(np.array([[1.0, 0.0], [-3.0, 0.0]])).tolist() == [10.0, 1e-3]
 
 
-def test_digests_tell_rows_and_their_order_apart():
+def test_digests_differ_for_other_rows_and_other_orders():
     cells, offsets = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.int32), np.array([[0.1, 0.2], [0.3, 0.4], [0.0, 0.0]])
     digest = digest_rows(Encoded(cells, offsets), 2)
     assert digest == digest_rows(Encoded(cells[:2].copy(), np.asfortranarray(offsets[:2])), 2)

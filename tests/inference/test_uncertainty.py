@@ -173,7 +173,7 @@ def test_a_factor_in_single_precision_is_that_of_the_matrix(record):
     np.testing.assert_allclose(precondition(matrix @ wanted), wanted, atol=0.02)
 
 
-def test_a_matrix_that_single_precision_cannot_tell_from_singular_gets_a_little_more_diagonal(record, monkeypatch):
+def test_a_matrix_that_is_singular_in_single_precision_gets_a_larger_diagonal(record, monkeypatch):
     asked = []
     monkeypatch.setattr(uncertainty, "_assemble_single", lambda *problem: asked.append(1) or np.ones((5, 5), np.float32).T)
     wanted = np.random.default_rng(0).normal(size=(5, 1))
@@ -183,7 +183,7 @@ def test_a_matrix_that_single_precision_cannot_tell_from_singular_gets_a_little_
     np.testing.assert_allclose(precondition(matrix @ wanted), wanted, atol=0.3)
 
 
-def test_of_too_many_unknowns_the_finest_are_held_at_their_values(record, monkeypatch):
+def test_the_finest_of_too_many_unknowns_keep_their_values(record, monkeypatch):
     solved = record.result.solved
     monkeypatch.setattr(uncertainty, "MAX_FACTORED", len(solved.problem) // 2)
     kept = choose_unknowns(solved.problem, solved.functions, len(solved.problem) // 2)
@@ -214,7 +214,7 @@ def summarise(encode, X, f, weights=None):
 def test_permuting_rows_and_columns_permutes_the_errors(encode):
     rng = np.random.default_rng(1)
     for X in (rng.normal(size=(200, 3)), rng.integers(0, 3, size=(600, 3)).astype(float)):
-        f = X[:, 0] + 1.7 * X[:, 1] * X[:, 2] + 0.3 * X[:, 1]  # no two different rows of levels have one output
+        f = X[:, 0] + 1.7 * X[:, 1] * X[:, 2] + 0.3 * X[:, 1]  # different rows of levels have different outputs
         errors = summarise(encode, X, f)
         rows, columns = rng.permutation(len(X)), [2, 0, 1]
         np.testing.assert_allclose(summarise(encode, X[rows], f[rows]), errors[rows], rtol=1e-5)
@@ -239,7 +239,7 @@ def test_outputs_rounded_in_two_ways_count_as_equal(encode):
 
 @pytest.mark.parametrize("shape", ["one column", "a pair of symmetric rows"])
 def test_copies_of_few_rows_have_the_error_of_a_proportion(encode, shape):
-    # A mean of 0 and 1 has the error sqrt(p (1 - p) / n): the table's few rows must be dealt out copy by copy.
+    # A mean of 0 and 1 has the error sqrt(p (1 - p) / n): the table's few rows must be assigned copy by copy.
     rng = np.random.default_rng(5)
     ratios = []
     for _ in range(40):
@@ -250,7 +250,7 @@ def test_copies_of_few_rows_have_the_error_of_a_proportion(encode, shape):
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.15)  # each has 19 degrees of freedom: 0.32 / sqrt(40) = 0.05
 
 
-def test_rows_with_the_same_values_in_other_columns_are_dealt_out_by_themselves(encode):
+def test_rows_with_the_same_values_in_other_columns_are_assigned_separately(encode):
     first, second = (each.ravel() for each in np.meshgrid(np.arange(40.0), np.arange(40.0), indexing="ij"))
     record = make_record(encode, np.column_stack([first, second]), first + second, order=1)
     group = np.empty(1600)
@@ -260,7 +260,7 @@ def test_rows_with_the_same_values_in_other_columns_are_dealt_out_by_themselves(
     assert 10 < (group == group[mirrored]).sum() - 40 < 130  # 78 of 1560 by chance, in pairs
 
 
-def test_repeated_rows_with_measured_labels_are_dealt_out_one_by_one(encode):
+def test_repeated_rows_with_measured_labels_are_assigned_one_by_one(encode):
     X = np.random.default_rng(0).integers(0, 2, size=(400, 2)).astype(float)
     y = np.random.default_rng(1).normal(size=400)
     record = make_record(encode, X, y)
@@ -269,9 +269,9 @@ def test_repeated_rows_with_measured_labels_are_dealt_out_one_by_one(encode):
     assert min(sizes) > 5
 
 
-def test_rows_that_cannot_be_parted_have_no_errors(encode):
+def test_rows_that_form_one_group_have_no_errors(encode):
     record = make_record(encode, np.zeros((1, 2)), np.ones(1))
-    with pytest.raises(ValueError, match=r"1 row\(s\) of total weight 1 that make 1 group; fit on more rows"):
+    with pytest.raises(ValueError, match=r"1 row\(s\) of total weight 1 form only 1 group; fit on more rows"):
         compute_deviations(record)
 
 
@@ -300,7 +300,7 @@ def test_errors_too_large_for_memory_are_refused(record, monkeypatch):
         compute_deviations(record)
 
 
-def test_refits_that_did_not_converge_are_said(record, monkeypatch):
+def test_refits_that_did_not_converge_warn(record, monkeypatch):
     monkeypatch.setattr(uncertainty, "_TOLERANCE", 0.9)
     with pytest.warns(FitWarning, match="refits behind the standard errors hold to"):
         compute_deviations(record)

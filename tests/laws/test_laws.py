@@ -334,7 +334,7 @@ class SharedCredits(AdditiveModel):
     @cached_property
     def credits(self) -> Any:
         lookup = AdditiveModel.credits.func(self)
-        return replace(lookup, everywhere=replace(self.prediction, n_slots=1))
+        return replace(lookup, shared=replace(self.prediction, n_slots=1))
 
 
 def drop_weights(encoded: Any, outputs: Any, weights: Any, law: Any) -> Any:

@@ -7,7 +7,7 @@ from scipy import linalg
 from instashap.linear.singular import svd
 
 
-def test_a_matrix_divide_and_conquer_fails_on_is_decomposed_all_the_same(monkeypatch):
+def test_a_matrix_on_which_divide_and_conquer_fails_is_decomposed(monkeypatch):
     matrix = np.random.default_rng(0).normal(size=(7, 4))
     known = linalg.svd
 
@@ -24,6 +24,6 @@ def test_a_matrix_divide_and_conquer_fails_on_is_decomposed_all_the_same(monkeyp
     assert svd(matrix)[0].shape == (7, 7)
 
 
-def test_what_is_not_finite_is_no_matter_of_the_driver():
+def test_a_matrix_that_is_not_finite_is_refused_by_either_driver():
     with pytest.raises(ValueError, match="infs or NaNs"):
         svd(np.full((2, 2), np.nan))

@@ -1,4 +1,4 @@
-"""Local bases made nested, and rows seen through them."""
+"""Nested local bases, and means of their functions over rows."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_a_table_is_lifted_as_a_constant_and_lowered_as_itself() -> None:
     assert bases.lower(table, (0,), 2)[:, 0] == pytest.approx([2.0, 3.0, 4.0])
 
 
-def test_a_merged_basis_says_the_constant_in_some_way() -> None:
+def test_a_merged_basis_represents_the_constant() -> None:
     bases = nest(BINS, WIDE)
     merged = bases.columns[0][0]
     constant = bases.lift(np.array([5.0]), (), (0,), 1)

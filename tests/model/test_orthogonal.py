@@ -154,7 +154,7 @@ def test_tables_agree_with_interpret(kind: str) -> None:
         assert read_tables(pure)[values] == pytest.approx(table, abs=1e-8)
 
 
-def test_columns_that_say_the_same_are_named() -> None:
+def test_columns_with_the_same_information_are_named() -> None:
     model = make_model({(0, 1): np.arange(9.0).reshape(3, 3)}, (3, 3))
     rows = make_rows(np.array([[0, 0], [1, 1], [2, 2]]))
     pure, confounded = purify_model(model, (0, 1), rows, np.ones(3), "stone-hooker")

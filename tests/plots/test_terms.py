@@ -126,5 +126,5 @@ def test_frontier_takes_what_rank_terms_gives(fitted):
     assert ax.get_xticklabels()[0].get_text() == "a"
     with pytest.raises(TypeError, match=r"the table explainer.rank_terms\(\) gives, got AdditiveRegressor"):
         plots.plot_frontier(fitted[0])
-    with pytest.raises(ValueError, match="the table has none"):
+    with pytest.raises(ValueError, match="the table has no rows"):
         plots.plot_frontier(ranking.iloc[:0])

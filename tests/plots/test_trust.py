@@ -66,7 +66,7 @@ def test_what_is_no_audit_is_refused():
     for plot in (plots.plot_ladder, plots.plot_masked_fidelity):
         with pytest.raises(TypeError, match="takes a TrustReport, got int; explainer"):
             plot(3)
-    with pytest.raises(ValueError, match="this audit has none"):
+    with pytest.raises(ValueError, match="which this audit did not measure"):
         plots.plot_masked_fidelity(make_report(make_rung(1, (0.9, 0.8, 1.0))))
 
 

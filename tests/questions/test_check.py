@@ -64,13 +64,14 @@ def test_a_shift_along_a_feature_is_found_though_residuals_keep_their_size() -> 
     report = EXPLAINER.check(FRESH[0], lambda X: MODEL.predict(X) + 0.15 * spread * (X[:, 4] - 0.5))
     assert report.has_moved
     assert report.evidence == "pattern"
-    assert "the difference follows the features" in report.summary()
+    assert "the difference depends on the features" in report.summary()
 
 
 def test_on_the_fits_own_rows_outputs_are_compared_one_by_one(loaded: Explainer) -> None:
     same = loaded.check(FITTED[:500], MODEL)
     assert (same.p_value, same.has_moved, same.evidence, same.n_rows, same.distance) == (1.0, False, "outputs", 500, 0.0)
-    assert same.summary() == "The model has not moved: on the first 500 rows of the fit its outputs are those that were fitted."
+    expected = "The model has not changed: on the first 500 rows of the fit its outputs are those that were fitted."
+    assert same.summary() == expected
     tuned = train(0, learning_rate=0.09)
     report = loaded.check(FITTED, tuned)
     difference = np.abs(tuned.predict(FITTED[:500]) - MODEL.predict(FITTED[:500])).mean() / MODEL.predict(FITTED).std()
@@ -94,12 +95,12 @@ def test_the_report_gives_the_mean_distance_and_one_sentence() -> None:
     unmoved = np.mean([EXPLAINER.check(X).distance for X in FRESH])
     assert report.usual_distance == pytest.approx(unmoved, rel=0.15)
     assert str(DriftReport(0.0004, "size", 0.12, 0.091, 500, 0)) == (
-        "The model has moved: on these 500 rows it lies 12 % of its spread from the explainer, where 9.1 % is usual "
+        "The model has changed: on these 500 rows it differs from the explainer by 12 % of their spread, where 9.1 % is usual "
         "(p < .001); fit again."
     )
     assert str(DriftReport(0.62, "size", 0.09, 0.091, 1, 2)) == (
-        "No sign that the model has moved: on this row it lies 9 % of its spread from the explainer, where 9.1 % is usual "
-        "(p = .620). Rows outside what was fitted, left out: 2."
+        "No sign of a change: on this row model and explainer differ by 9 % of their spread, where 9.1 % is usual "
+        "(p = .620). Rows outside the fitted data, left out: 2."
     )
 
 
@@ -114,7 +115,7 @@ def test_rows_outside_what_was_fitted_are_left_out() -> None:
     fresh.loc[2, "rooms"], fresh.loc[3, "town"], fresh.loc[4, "town"] = 9, "west", None
     report = explainer.check(fresh, lambda X: (X["x"] + X["rooms"]).fillna(0))
     assert (report.n_rows, report.n_outside) == (45, 5)
-    with pytest.raises(ValueError, match="every row lies outside what was fitted"):
+    with pytest.raises(ValueError, match="every row lies outside the fitted data"):
         explainer.check(fresh.assign(x=7.0))
 
 

@@ -63,7 +63,7 @@ def test_predictions_are_pythons_however_rows_are_written(client: Any, served: i
         (b"{}", 422, '"rows" must be a list of one or more rows'),
         (b'{"rows": []}', 422, '"rows" must be a list of one or more rows'),
         (b'{"rows": [3]}', 422, "row 0 must be an object or a list, got a number"),
-        (b'{"rows": [[1, "north"]]}', 422, "row 0 has 2 values, the explainer 3 columns: 'a', 'town', 'b'"),
+        (b'{"rows": [[1, "north"]]}', 422, "row 0 has 2 values, the explainer has 3 columns: 'a', 'town', 'b'"),
         (b'{"rows": [{"a": 1, "town": "north"}]}', 422, "row 0 lacks the column 'b'; send null for a missing value"),
         (b'{"rows": [[1, "north", 1], ["1", "north", 1]]}', 422, "row 1: 'a' must be a number or null, got text"),
         (b'{"rows": [[true, "north", 1]]}', 422, "row 0: 'a' must be a number or null, got true or false"),

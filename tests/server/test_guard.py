@@ -114,7 +114,7 @@ def test_a_large_answer_is_written_in_parts(served: instashap.Explainer) -> None
         (b"[" * 300_000, 422, "the body holds more than"),
         (b'{"rows": ' + b"[" * 300_000, 422, "the body holds more than"),
         (b'{"rows": [[1]' + b" " * 300_000, 422, "the list of rows does not end"),
-        (b'{"rows": [' + b" " * 300_000 + b"]}", 422, "a row, or what the body holds beside its rows"),
+        (b'{"rows": [' + b" " * 300_000 + b"]}", 422, "a row, or the body without its rows"),
         (b'{"x": "' + b"x" * 300_000 + b'", "rows": [[1, "north", 1]]}', 422, "a row, or what the body holds beside"),
         (b'{"rows": [], "rows": []}' + b" " * 300_000, 422, "the body must be an object {\"rows\": [...]} with one list"),
         (to_body([ROW] * 400)[:-1] + b"x}", 400, "the body is not JSON"),
@@ -189,7 +189,7 @@ def test_of_too_many_connections_the_longest_silent_is_closed() -> None:
 
 @pytest.mark.parametrize("port", [-1, 65536, 70_000])
 def test_a_port_that_is_none_is_refused(port: int) -> None:
-    with pytest.raises(ValueError, match=rf"port must be a number from 0 \(any that is free\) to 65535, got {port}"):
+    with pytest.raises(ValueError, match=rf"port must be a number from 0 \(chooses a free port\) to 65535, got {port}"):
         run.bind("127.0.0.1", port)
 
 
@@ -202,7 +202,7 @@ def test_a_port_in_use_and_an_address_elsewhere_are_refused() -> None:
         each.close()
     with pytest.raises(OSError, match=r"cannot listen on 192\.0\.2\.1, port 0"):
         run.bind("192.0.2.1", 0)
-    with pytest.raises(OSError, match=r"'no such place\.' is no address"):
+    with pytest.raises(OSError, match=r"'no such place\.' is not an address"):
         run.bind("no such place.", 0)
 
 

@@ -8,7 +8,7 @@ from benchmarks.entries import altered
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
-def test_no_altered_file_crashes_or_changes_an_index_in_silence(tmp_path: Path) -> None:
+def test_no_altered_file_crashes_or_silently_changes_an_index(tmp_path: Path) -> None:
     outcomes = altered.attack(tmp_path, 60, seed=3)
     wrong = [
         (what, outcome)

@@ -175,7 +175,7 @@ def test_reading_a_missing_file_says_it_is_missing(tmp_path):
         read_archive(tmp_path / "nothing.insta")
 
 
-def test_an_interrupted_write_leaves_the_old_file_and_no_litter(saved, monkeypatch):
+def test_an_interrupted_write_leaves_the_old_file_and_no_others(saved, monkeypatch):
     before = saved.read_bytes()
 
     def interrupt(self, info, data, *args, **kwargs):
@@ -191,7 +191,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(saved, monkeypat
     assert os.listdir(saved.parent) == [saved.name]
 
 
-def test_a_failed_move_leaves_the_old_file_and_no_litter(saved, monkeypatch):
+def test_a_failed_move_leaves_the_old_file_and_no_others(saved, monkeypatch):
     before = saved.read_bytes()
 
     def refuse(source, target):

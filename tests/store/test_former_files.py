@@ -1,4 +1,4 @@
-"""Files that former versions wrote say what they said then."""
+"""Files that former versions wrote give the same numbers as then."""
 
 import json
 import zipfile

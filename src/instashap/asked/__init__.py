@@ -1,1 +1,1 @@
-"""Fits of games whose values must be asked for at masks: marginal, baseline, user-supplied."""
+"""Fits of games whose values are computed by model calls at masks: marginal, baseline, user-supplied."""

@@ -1,7 +1,8 @@
 """Value functions of games that replace absent columns: axis functions centred on the replacements, and constants beside them.
 
-``f(x_i, x_j)`` under a marginal or baseline game has components that are sums of products ``a(x_i) b(x_j)`` of functions with
-mean zero *on the reference rows*, and a constant for every set of players: it has no mean of its own that vanishes.
+Under a marginal or baseline game a function ``f(x_i, x_j)`` has components that are sums of products ``a(x_i) b(x_j)`` of
+functions with mean zero *on the reference rows*, and a constant for every set of players, because the mean of a component over
+the fitted rows is not zero in general.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ Places = tuple[NDArray[np.int32], NDArray[np.float64]]
 def compute_anchored_axis(
     axis: Axis, places: Places, weights: NDArray[np.float64], references: Places, order: int, limit: int
 ) -> AxisFunctions:
-    """Axis functions of mean zero on the reference rows, then the constant; all of them 0 where no row of the fit has been.
+    """Axis functions of mean zero on the reference rows, then the constant; all are 0 in cells that hold no row of the fit.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def compute_anchored_axis(
         Cells and offsets of the column on the rows of the fit, and on the reference rows.
     weights : ndarray of shape (n_rows,), float64
     order, limit : int
-        Order of the penalised derivative, and the most functions beside the constant.
+        Order of the penalised derivative, and the largest number of functions beside the constant.
     """
     means, second = compute_local_moments(axis.basis, *places, weights)
     functions = compute_axis_functions(axis, means, second, order, limit)
@@ -49,14 +50,14 @@ def compute_anchored_axis(
 def make_anchored_functions(value_sets: Sequence[ValueSet], axes: Axes, resolution: int) -> ValueFunctions:
     """Products of axis functions and constants: those without a constant, the all-constant one, and some smooth ones between.
 
-    What an interaction has of fewer columns is nothing in a function of its order, and smooth else: a product with n constants
-    must be smoother by a factor of ``2**n`` than one without.
+    Products in which n axes, but not all, are constant describe the part of an interaction that depends on fewer columns. They
+    are kept only if ``2**n`` times their product of ranks is within the limit.
 
     Parameters
     ----------
     value_sets : sequence of tuple of int
     axes : mapping of (size, column) to AxisFunctions
-        From :func:`compute_anchored_axis`.
+        The axis functions that :func:`compute_anchored_axis` returns.
     resolution : int
         Largest product of ranks in a pair.
     """

@@ -1,18 +1,18 @@
-"""Components of one and two players of a marginal game, each by a regression of its own.
+"""Components of one and two players of a marginal game, each estimated by its own regression.
 
-A sampled coalition costs as many model calls as there are reference rows, and all unknowns meet in one system. Small coalitions
-need neither. For a row x and a *single* reference b, the pair's difference of differences
+A sampled coalition costs as many model calls as there are reference rows, and its equations join all unknowns in one system.
+Small coalitions avoid both. For a row x and a *single* reference b, the pair's difference of differences
 
     ``m_ij(x, b) = f(x_ij, b) - f(x_i, b) - f(x_j, b) + f(b)``
 
-knows nothing of main effects or other pairs: where f has no interaction of three, it is a sum of
-``c_kl (a_k(x_i) - a_k(b_i)) (a_l(x_j) - a_l(b_j))``. So every pair is regressed on such products alone, however fine, over
-draws of x and b (a model of order two has no noise there), and what is left of ``f(x_i, b) - f(b)`` on
-``a_k(x_i) - a_k(b_i)``. With functions of mean zero on the references, averaging over b leaves ``a_k a_l`` for the pair, and
-constants.
+does not depend on main effects or other pairs: where f has no interaction of three columns, it is a sum of
+``c_kl (a_k(x_i) - a_k(b_i)) (a_l(x_j) - a_l(b_j))``. So every pair is regressed on such products alone, at any resolution, over
+draws of x and b (for a model of order two this regression has no noise). The part of ``f(x_i, b) - f(b)`` that the pairs do not
+explain is regressed on ``a_k(x_i) - a_k(b_i)``. As the functions have mean zero on the references, averaging over b leaves
+``a_k a_l`` for the pair, and constants.
 
-On boosted trees of 30 columns this had a relative error of .27 where sampled equations had .33, with fewer calls; fitting what
-it left over by sampled equations made it worse (.28).
+On boosted trees of 30 columns this had a relative error of .27 where sampled equations had .33, with fewer calls; fitting the
+remaining residual by sampled equations gave a larger error (.28).
 """
 
 from collections.abc import Sequence
@@ -39,30 +39,33 @@ from ..table.encoding import Encoded
 from .anchored import compute_anchored_axis, make_anchored_functions
 from .sample import MAX_CALLS
 
-# Columns of which all pairs together can be held at the coarsest resolution only, but each be asked about ten times; and
-# references from which averaging over them costs more calls than it spares draws.
+# Numbers of columns for which sampled equations can hold all pairs at the coarsest resolution only, while the budget of model
+# calls still allows ten draws per pair.
 MANY_COLUMNS = range(16, 301)
+# From this number of references on, a coalition averaged over all of them costs more calls than the draws it replaces.
 MANY_REFERENCES = 20
-# Functions of a main effect: all of its basis. Largest product of ranks of a pair: finer gained nothing (boosted trees).
+# Largest number of functions of a main effect: its whole basis.
 MAIN_LIMIT = 64
+# Largest product of ranks of a pair; a finer resolution had no smaller error (boosted trees).
 RESOLUTION = 24
-# Penalised derivative by which functions are sorted.
+# Order of the penalised derivative by which functions are sorted.
 _DERIVATIVE = 2
-# Draws of a row and a reference: to rank pairs (of these calls at most a quarter of all), and to fit the best.
+# Draws of a row and a reference: to rank pairs (with at most a quarter of all calls), and to fit the best pairs.
 _RANKING_DRAWS = 300
 MAX_DRAWS = 10_000
-# Pairs a column: calls go with them, and a model has few that count.
+# Pairs kept per column: model calls grow with their number, and few pairs of a model matter.
 _PAIRS_PER_COLUMN = 5
-# Ridge, relative to the variance of one that each function has on the rows, never to what the draws happen to show of it: a
-# product that is rounding in every draw would then be blown up to any size. Infinite: the component is left out.
+# Candidate ridges. Each is relative to the variance of one that each function has on the rows, not to its variance in the
+# draws: a product that is only rounding in every draw would otherwise get an arbitrarily large coefficient. Infinity leaves
+# the component out.
 _RIDGES = (np.inf, 1e-1, 1e-2, 1e-3, 1e-8)
-# Every so many-th draw is held out to choose it.
+# One draw in this many is held out to choose the ridge.
 _HELD_OUT = 5
 
 
 @dataclass(frozen=True)
 class ComponentFit:
-    """A model of components, and how it was chosen; for those who read a :class:`~instashap.masked.fitter.FitResult`."""
+    """A model of components and how it was chosen; has the fields that readers of a masked ``FitResult`` use."""
 
     model: AdditiveModel
     chosen: Judgement
@@ -71,26 +74,26 @@ class ComponentFit:
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:
-        """There is but one."""
+        """The one judgement there is, as a tuple."""
         return (self.chosen,)
 
     @property
     def status(self) -> Status:
-        """Its equations are solved by factorisation."""
+        """Status of the chosen model; its equations are solved by factorisation."""
         return self.chosen.status
 
 
 @dataclass(frozen=True)
 class _Draws:
-    """Pairs of a row and a reference, and what the model says of small coalitions there.
+    """Random pairs of a row and a reference, and the model's outputs at coalitions of one player.
 
     Attributes
     ----------
     game : Game
     positions : ndarray of shape (n_rows,), int64
-        The game's rows in use.
+        Positions of the used rows among the game's rows.
     places, references : ndarray of shape (n_draws,), int64
-        Which of these, and which reference.
+        Index of each draw into ``positions``, and into the references.
     singles : ndarray of shape (n_columns, n_draws, n_outputs), float64
         ``f(x_i, b) - f(b)``; zero for columns that do not vary.
     """
@@ -127,15 +130,15 @@ class _Draws:
 
 @dataclass(frozen=True)
 class _Regressions:
-    """Regressions of the components, one after the other, on functions of the rows and references drawn.
+    """Regressions of the components, one after the other, on functions of the drawn rows and references.
 
     Attributes
     ----------
     functions : ValueFunctions
-        Main effects, then pairs; products, and of each set the constant.
+        Main effects, then pairs: products of axis functions, and the constant of each set.
     encoded, references : Encoded
     draws : _Draws
-        Their places among these.
+        Draws that index the rows and the references.
     """
 
     functions: ValueFunctions
@@ -166,7 +169,7 @@ class _Regressions:
     def _fit_pair(
         self, pair: tuple[int, int], chosen: NDArray[np.int64], left: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Coefficients of a pair and its mean on the references; its share in single columns is taken from ``left``."""
+        """Coefficients of a pair and its mean on the references; subtracts what it explains of single columns from ``left``."""
         (rows, others, means), (rows_too, others_too, means_too) = (
             tuple(values[:, chosen[:, axis]] for values in self._values[2, column]) for axis, column in enumerate(pair)
         )
@@ -177,7 +180,7 @@ class _Regressions:
 
     @cached_property
     def _values(self) -> dict[tuple[int, int], tuple[NDArray[np.float64], ...]]:
-        """Axis functions on the rows drawn, on the references drawn, and on every reference once."""
+        """Values of the axis functions on the drawn rows, on the drawn references, and on every reference once."""
         found: dict[tuple[int, int], tuple[NDArray[np.float64], ...]] = {}
         for (size, column), axis in self.functions.axes.items():
             cells, offsets = self.encoded.cells[self.draws.places, column], self.encoded.offsets[self.draws.places, column]
@@ -198,7 +201,9 @@ def fit_components(
     varying: Sequence[int],
     rng: np.random.Generator,
 ) -> ComponentFit:
-    """Main effects and the strongest pairs of a game of hybrid rows, every column a player.
+    """Fit main effects and the strongest pairs of a game of hybrid rows in which every column is a player.
+
+    A hybrid row has the values of a row in the present columns and those of a reference in the others.
 
     Parameters
     ----------
@@ -206,13 +211,13 @@ def fit_components(
     positions : ndarray of shape (n_rows,), int64
         The game's rows to use, in the order of the fit.
     encoded, references : Encoded
-        These rows, and the reference rows.
+        The used rows, and the reference rows.
     full : ndarray of shape (n_rows, n_outputs), float64
-        Values at the full coalition: nothing is fitted to them, they judge.
+        Values at the full coalition: not fitted, only used to choose among the models.
     weights : ndarray of shape (n_rows,), float64
     columns : tuple of LearntColumn
     varying : sequence of int
-        Columns that have components, rising.
+        Columns that have components, in increasing order.
     rng : Generator
     """
     pairs: list[ValueSet] = list(combinations(varying, 2))
@@ -257,7 +262,7 @@ def _make_model(
 
 
 def _share_out_calls(n_columns: int, n_pairs: int) -> tuple[int, int, int]:
-    """Draws to rank pairs by, pairs to keep, and draws to fit these by."""
+    """Number of draws to rank pairs, number of pairs to keep, and number of draws to fit them."""
     n_ranking = max(min(_RANKING_DRAWS, MAX_CALLS // (4 * n_pairs)), 1)
     n_kept = min(_PAIRS_PER_COLUMN * n_columns, n_pairs)
     n_draws = (MAX_CALLS - n_ranking * n_pairs) // (n_columns + n_kept)
@@ -267,7 +272,7 @@ def _share_out_calls(n_columns: int, n_pairs: int) -> tuple[int, int, int]:
 def _evaluate_gains(
     game: Game, rows: NDArray[np.int64], references: NDArray[np.int64], present: ValueSet, n_columns: int
 ) -> NDArray[np.float64]:
-    """``f(x_present, b) - f(b)`` of rows and a reference each."""
+    """``f(x_present, b) - f(b)`` for each row with its reference, shape (n_draws, n_outputs)."""
     masks = np.zeros((len(rows), n_columns), dtype=bool)
     masks[:, list(present)] = True
     return np.asarray(game.evaluate_one(rows, references, masks) - game.reference_outputs[references])
@@ -287,7 +292,7 @@ def _learn_axis(
 
 
 def _regress(design: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ridge regression of all draws, with the ridge that serves held-out ones best; shape (n_functions, n_outputs)."""
+    """Ridge regression on all draws with the ridge of least held-out error; shape (n_functions, n_outputs)."""
     held_out = np.arange(len(design)) % _HELD_OUT == 0
     parts = [_compute_moments(design[each], target[each]) for each in (~held_out, held_out)]
     trials = []
@@ -305,7 +310,7 @@ def _compute_moments(
 
 
 def _solve(gram: NDArray[np.float64], cross: NDArray[np.float64], ridge: float, n_draws: int) -> NDArray[np.float64]:
-    """Every coefficient is penalised: functions that vary nowhere in the draws, or by rounding alone, get next to none."""
+    """Ridge solution; functions that are constant over the draws up to rounding get coefficients near zero."""
     if not np.isfinite(ridge):
         return np.zeros_like(cross)
     return np.asarray(solve(gram + ridge * n_draws * np.eye(len(gram)), cross, assume_a="pos"))

@@ -15,12 +15,13 @@ from ..masked.design import ValueFunctions
 from ..masked.moments import Moments
 from ..table.encoding import Encoded
 
-# Coalitions wanted in all, and the most of one row.
+# Target number of coalitions over all rows, and the largest number of pairs of one row.
 N_COALITIONS = 20_000
 MAX_ROW_PAIRS = 64
-# Hybrid rows the model is asked about at most: seconds for boosted trees, minutes for what predicts 10 000 rows a second.
+# Largest number of hybrid rows (part row, part reference) that the model predicts: seconds for boosted trees, minutes for a
+# model that predicts 10 000 rows per second.
 MAX_CALLS = 2_000_000
-# Samples of one dense block of function values.
+# Number of samples in one dense block of function values.
 _BLOCK = 2048
 
 
@@ -37,7 +38,7 @@ class CoalitionSample:
     gains : ndarray of shape (n_samples, n_outputs), float64
         ``F(x; S) - F(x; ∅)``.
     weights : ndarray of shape (n_samples,), float64
-        By the mask law and the rows' weights; their mean is one.
+        Product of the coalition's mass and the row's weight, scaled to mean one.
     """
 
     rows: NDArray[np.int64]
@@ -46,7 +47,7 @@ class CoalitionSample:
     weights: NDArray[np.float64]
 
     def take(self, chosen: NDArray[np.int64]) -> "CoalitionSample":
-        """Some of the samples."""
+        """The samples at positions ``chosen``."""
         return CoalitionSample(self.rows[chosen], self.masks[chosen], self.gains[chosen], self.weights[chosen])
 
 
@@ -58,9 +59,9 @@ def sample_game(
     size_law: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> CoalitionSample:
-    """Ask a game about random coalitions, in complementary pairs, and about the full coalition of the same rows.
+    """Values of a game at random coalitions, in complementary pairs, and at the full coalition of the same rows.
 
-    Where the model would be asked too often, some rows are drawn and the others left out.
+    Where this would take more than ``MAX_CALLS`` predictions, a random subset of the rows is used.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def sample_game(
 def _choose_coalitions(
     n_rows: int, n_pairs: int, size_law: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Masks of shape (n_rows, n_coalitions, n_players) and their masses: all between empty and full if so few, else drawn."""
+    """Masks of shape (n_rows, n_coalitions, n_players) and their masses: all proper coalitions if they are few, else drawn."""
     n_players = len(size_law) - 1
     if 2**n_players - 2 <= 2 * n_pairs:
         every = enumerate_coalitions(n_players)[1:-1]
@@ -111,7 +112,7 @@ def _choose_coalitions(
 def iterate_masked(
     functions: ValueFunctions, presence: list[PresenceSet], encoded: Encoded, sample: CoalitionSample
 ) -> Iterator[tuple[NDArray[np.float64], CoalitionSample]]:
-    """Blocks of samples beside the functions' values there, 0 where a player is absent: shape (n_functions, n_block).
+    """Yield blocks of samples with the functions' values there, 0 where a player is absent: shape (n_functions, n_block).
 
     ``presence`` holds the players each value set needs.
     """
@@ -127,7 +128,7 @@ def iterate_masked(
 def accumulate_masked_moments(
     functions: ValueFunctions, presence: list[PresenceSet], encoded: Encoded, sample: CoalitionSample
 ) -> Moments:
-    """Moments of masked functions and gains about zero: the base value is known, nothing is centred."""
+    """Moments of masked functions and gains about zero, not about their means, because the base value is known."""
     n_functions, n_outputs = len(functions), sample.gains.shape[1]
     scatter = np.zeros((n_functions, n_functions), order="F")
     cross = np.zeros((n_functions, n_outputs))

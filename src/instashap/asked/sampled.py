@@ -1,14 +1,14 @@
 """The fit of a game whose target depends on the coalition: marginal, baseline, or the user's own.
 
-Where ``F(x; S)`` is more than a conditional mean of the output, regressing on the output would learn another game. The normal
-equations are then accumulated over sampled ``(x, S, F(x; S))`` (method: value functions whose target depends on S): the design
-is ``1[players(U) ⊆ S] B_u(x)``, and from its moments on folds, penalties and choices are those of the conditional fit. (The
-exact mask expectation on the left-hand side beside a sampled right-hand side was tried too, iterated on the residual: at equal
-numbers of model calls .39 instead of .33 relative error on boosted trees, 1e-1 instead of 1e-4 on a function of the class,
-where sampled equations on both sides have no noise.)
+Where ``F(x; S)`` is not a conditional mean of the output, regressing on the output would fit the conditional game instead. The
+normal equations are therefore accumulated over sampled ``(x, S, F(x; S))`` (method: value functions whose target depends on S):
+the design is ``1[players(U) ⊆ S] B_u(x)``; folds, penalties and the choice among candidates are those of the conditional fit.
+(The exact mask expectation on the left-hand side beside a sampled right-hand side was tried too, iterated on the residual: at
+equal numbers of model calls the relative error was .39 instead of .33 on boosted trees, and 1e-1 instead of 1e-4 on a function
+of the model class, where sampled equations on both sides have no noise.)
 
-Nothing centres itself in these games: under correlation a component of several players has a mean. So the base value is
-``F(x; ∅)``, moments are taken about zero, and constants are fitted (:mod:`instashap.asked.anchored`).
+Components of these games do not have mean zero: under correlation a component of several players has a mean. So the base value
+is ``F(x; ∅)``, moments are taken about zero, and constants are fitted (:mod:`instashap.asked.anchored`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,26 +37,28 @@ from ..table.encoding import Encoded
 from .anchored import compute_anchored_axis, make_anchored_functions
 from .sample import CoalitionSample, accumulate_masked_moments, iterate_masked
 
-# Unknowns, each a function here, whose moments take some seconds; more did not tell in the error (boosted trees, 30 columns).
+# Largest number of unknowns (functions): their moments take some seconds, and more did not lower the error (boosted trees, 30
+# columns).
 MAX_UNKNOWNS = 2500
 MIN_UNKNOWNS = 500
-# Samples an unknown needs at least.
+# Least number of samples per unknown.
 SAMPLES_PER_UNKNOWN = 4
 # Leading functions that score a pair: line, parabola, one step; as in the conditional fit.
 _N_LEADING = 3
-# The values have no noise: a model that can say them all does so with next to no penalty, however bad half of it is.
+# A near-zero penalty is tried first, because the values have no noise: a model that contains the game reproduces it exactly.
 _LIGHT = Strengths(1e-10, 1e-7, 1.0)
-# Held-out risk at which there is nothing left to choose.
+# Held-out risk below which the fit is exact and no further candidate is tried.
 _EXACT = 1e-9
-# A pair of two-valued columns: their product, each of them, and the constant.
+# Fewest functions of a pair, that of two-valued columns: their product, each column, and the constant.
 _LEAST_FUNCTIONS = 4
-# Every presence set is that of its value set, so masks are in the functions, and the law of the solver is "all present".
+# Ranks repeated under larger presence sets: none. Each presence set holds the players of its value set, the masks are part of
+# the functions, and the solver's mask law is "all present".
 _PLAIN = (0, 0, 0)
 
 
 @dataclass(frozen=True)
 class SampledFitter:
-    """The masked additive model of a game by sampled normal equations.
+    """Fits the masked additive model of a game by sampled normal equations.
 
     Parameters
     ----------
@@ -64,10 +66,10 @@ class SampledFitter:
     players : tuple of int
         Player of each column.
     order : int
-        The most columns a shape function may read, 1 to 3. A part counts once the players of its columns are present.
+        Largest number of columns of a shape function, 1 to 3. A part counts once the players of its columns are present.
     interactions : "auto", "all", int, or list of column tuples
     progress : callable or None
-        Told the share done (0 to 1) and what is going on.
+        Called with the share that is done (0 to 1) and the current stage.
     """
 
     columns: tuple[LearntColumn, ...]
@@ -92,7 +94,7 @@ class SampledFitter:
         encoded : Encoded
         weights : ndarray of shape (n_rows,), float64
         sample : CoalitionSample
-            Of the encoded rows.
+            Sampled coalitions of the encoded rows.
         references : Encoded
             Rows that stand in for absent columns.
         base_value : ndarray of shape (n_outputs,), float64
@@ -107,7 +109,7 @@ class SampledFitter:
 
 
 class SampledSearch:
-    """Candidates from simple to rich, each kept only if it lowers the held-out risk."""
+    """Judges candidates from simple to rich and keeps each only if it lowers the held-out risk."""
 
     def __init__(
         self,
@@ -148,7 +150,7 @@ class SampledSearch:
         self.report(0.6, "main effects")
 
     def fit_interactions(self) -> None:
-        """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
+        """Fit pairs at increasing resolution while this lowers the risk; then triples beside them."""
         value_sets = self._choose_value_sets()
         if max(map(len, value_sets)) == 1:
             return
@@ -166,7 +168,7 @@ class SampledSearch:
             self._fit_triples(value_sets)
 
     def _fit_triples(self, pairs: list[ValueSet]) -> None:
-        """Triples on top of the best model's pairs: all that are asked for, or as many as the unknowns allow."""
+        """Fit triples beside the best model's pairs: all that are asked for, or as many as the limit on unknowns allows."""
         resolution = self.best[1].candidate.resolution.get(2, PAIR_RESOLUTIONS[0])
         n_pairs = sum(len(values) == 2 for values in pairs)
 
@@ -184,7 +186,7 @@ class SampledSearch:
         self.report(0.95, "triples")
 
     def expand_best(self, base_value: NDArray[np.float64]) -> FitResult:
-        """The best candidate as tables, and its cross-validated fidelity at the full coalition."""
+        """Return the best candidate as tables, with its cross-validated fidelity at the full coalition."""
         judge, chosen, solved, note = self._fall_back()
         solution, total = judge.polish(chosen, solved)
         functions, coefficients = solved.functions, solved.problem.merge(solution.coefficients)
@@ -202,7 +204,7 @@ class SampledSearch:
         return FitResult(model, tuple(self.judgements), chosen, replace(solved, solution=solution), total, note=note)
 
     def _fall_back(self) -> tuple[Judge, Judgement, Solved, str]:
-        """The best candidate, judged at the full coalition; main effects or the base value alone where those predict better."""
+        """Best candidate at the full coalition; main effects or the base value alone where those have the lower risk."""
         judge, best, solved = self.best
         if not solved.fold_coefficients:  # nothing could be held out
             return judge, best, solved, ""
@@ -238,7 +240,7 @@ class SampledSearch:
     def _try(
         self, functions: ValueFunctions, resolution: dict[int, int], free: Sequence[str], must_keep: bool = False
     ) -> bool:
-        """Judge the model of all these functions; keep it if it is the best so far, or asked for."""
+        """Judge the model of all these functions; keep it if it lowers the best risk so far, or if ``must_keep``."""
         order = max(map(len, functions.value_sets))
         judge, candidate = self._make_judge(functions), Candidate(order, order, resolution, _PLAIN)
         tried = self._judge_best(judge, candidate, self.best[1].strengths, free)
@@ -250,7 +252,7 @@ class SampledSearch:
     def _judge_best(
         self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]
     ) -> tuple[Judgement, Solved]:
-        """The better of next to no penalty, and the best found from ``start``; the latter only if it could be better."""
+        """Better of two candidates: a near-zero penalty, and, unless that is exact, strengths tuned from ``start``."""
         light = self._judge(judge, candidate, _LIGHT, ())
         if light[0].risk <= _EXACT:
             return light
@@ -261,24 +263,24 @@ class SampledSearch:
         self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]
     ) -> tuple[Judgement, Solved]:
         judgement, solved = judge.judge(candidate, start, free)
-        judgement = replace(judgement, full_risk=float("inf"))  # judged there only once it is chosen
+        judgement = replace(judgement, full_risk=float("inf"))  # computed in _fall_back, for the rivals there
         self.judgements.append(judgement)
         return judgement, solved
 
     def _make_judge(self, functions: ValueFunctions) -> Judge:
-        """Fold moments of the masked functions; refuses, before allocating, what would not fit."""
+        """Judge over fold moments of the masked functions; raises ``TooLargeError`` before it allocates too much."""
         if len(functions) > 2 * MAX_UNKNOWNS:
             raise TooLargeError(
-                f"the fit would have {len(functions)} functions, at most {2 * MAX_UNKNOWNS} can be had; "
+                f"the fit would have {len(functions)} functions, more than the limit of {2 * MAX_UNKNOWNS}; "
                 "ask for fewer interactions (interactions=50), order=1, or pass fewer columns"
             )
         presence = self._find_presence(functions)
         folds = [
             accumulate_masked_moments(functions, presence, self.encoded, self.sample.take(rows)) for rows in self.folds
         ]
-        everyone = np.zeros(self.n_players + 1)
-        everyone[-1] = 1.0
-        return Judge(FoldMoments.from_folds(functions, folds), {}, self.fitter.players, everyone)
+        full_only = np.zeros(self.n_players + 1)
+        full_only[-1] = 1.0
+        return Judge(FoldMoments.from_folds(functions, folds), {}, self.fitter.players, full_only)
 
     def _find_presence(self, functions: ValueFunctions) -> list[PresenceSet]:
         return [players_of(values, self.fitter.players) for values in functions.value_sets]
@@ -289,7 +291,7 @@ class SampledSearch:
         return iterate_masked(functions, self._find_presence(functions), self.encoded, sample)
 
     def _make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
-        """Products of axis functions and constants; penalties weigh as the mass of the coalitions a function is live in."""
+        """Products of axis functions and constants, each penalty times the mass of the coalitions where its function counts."""
         keys = sorted({(len(values), column) for values in value_sets for column in values})
         axes = {key: self._learn_axis(*key) for key in keys}
         functions = make_anchored_functions(value_sets, axes, resolution)
@@ -327,7 +329,7 @@ class SampledSearch:
         return {(columns[i], columns[j]): float(summed[i, j]) for i in range(len(columns)) for j in range(i + 1, len(columns))}
 
     def _choose_value_sets(self) -> list[ValueSet]:
-        """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
+        """Value sets of main effects and interactions; many interactions are screened on the main-effects model's residual."""
         n_columns = len(self.fitter.columns)
         live = [values[0] for values in self.main_effects[2].functions.value_sets]
 
@@ -339,9 +341,9 @@ class SampledSearch:
         return self._choose_most(choose, n_columns, PAIR_RESOLUTIONS[0])
 
     def _choose_most(self, choose: Callable[[Any], list[ValueSet]], n_before: int, resolution: int) -> list[ValueSet]:
-        """All interactions if they are asked for or fit the unknowns, else as many of the best as do.
+        """All interactions if they are asked for or within the budget of unknowns, else as many of the best as are.
 
-        ``choose`` takes "all" or a number of interactions, beyond the ``n_before`` first value sets it gives.
+        ``choose`` takes "all" or a number of interactions to add to the first ``n_before`` value sets that it returns.
         """
         if self.fitter.interactions == "all":
             return choose("all")
@@ -361,7 +363,7 @@ class SampledSearch:
 
 
 def _assign_sample_folds(encoded: Encoded, weights: NDArray[np.float64], sample: CoalitionSample) -> list[NDArray[np.int64]]:
-    """Samples of each fold: those of its rows, or every fifth where rows are too few or repeat too much to hold any out."""
+    """Samples of each fold: those of its rows, or every fifth sample where too few distinct rows are there to hold some out."""
     rows_of_folds = assign_folds(encoded, np.zeros((len(weights), 1)), weights, N_FOLDS)
     if any(len(rows) == len(weights) for rows, _ in rows_of_folds):
         return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(min(N_FOLDS, len(sample.rows)))]

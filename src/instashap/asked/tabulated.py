@@ -1,4 +1,4 @@
-"""Value functions that are tables of their own: learnt elsewhere, then solved and judged like products of axis functions."""
+"""Value functions given as tables: learnt elsewhere, then solved and judged like products of axis functions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from ..model.places import sample_places
 from ..table.bases import LearntColumn
 from ..table.encoding import BLOCK_ROWS, Encoded
 
-# Share of the largest use that a function has at least.
-_LITTLE = 1e-2
-# Penalty of a function nothing was made of, relative to the one most was made of.
-_MOST_CAREFUL = 1e8
+# Least coefficient a function counts with when functions are ordered, as a share of the largest coefficient.
+_LEAST_USE = 1e-2
+# Largest penalty (of a function whose learnt coefficient is zero), relative to that of the function with the largest one.
+_MAX_PENALTY = 1e8
 # Directions of a value set's functions below this share of its largest variance are rounding.
 _SAME = 1e-8
-# Of so many columns and more, places to ask at are as few as functions: their product would be too many.
-_FEW_PLACES = 3
+# From this number of columns on there is one sample point per function and axis; full grids would be too large.
+_MANY_AXES = 3
 
 
 class RawFunctions(NamedTuple):
-    """Functions of a value set as they were learnt.
+    """Learnt functions of a value set, before they are decorrelated.
 
     Attributes
     ----------
     table : ndarray of shape (n_nodes_1, …, n_functions), float64
     uses : ndarray of shape (n_functions, n_uses), float64
-        Coefficients with which they were used.
+        Learnt coefficients of the functions.
     """
 
     table: NDArray[np.float64]
@@ -48,9 +48,9 @@ class TabulatedFunctions(ValueFunctions):
     Attributes
     ----------
     tables : tuple of ndarray of shape (n_nodes_1, …, n_functions_of_set), float64
-        Of each value set.
+        One table per value set.
     bases : tuple of tuple of LocalBasis
-        Of each column, for terms of one, two and three columns.
+        For each column, its bases for terms of one, two and three columns.
     """
 
     tables: tuple[NDArray[np.float64], ...]
@@ -86,17 +86,17 @@ def _add_tables(plain: ValueFunctions, tables: Sequence[NDArray[np.float64]], ba
 def tabulate(
     columns: Sequence[LearntColumn], values: ValueSet, ask: Callable[[Encoded], NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """Table of functions of some columns: the nearest at the places that determine one, shape (n_nodes_1, …, n_functions).
+    """Table of functions of some columns, least squares at sample points of the bases: shape (n_nodes_1, …, n_functions).
 
     Parameters
     ----------
     columns : sequence of LearntColumn
     values : tuple of int
     ask : callable
-        Encoded rows, of which only the columns of ``values`` count, to values of shape (n_rows, n_functions).
+        Maps encoded rows, of which it reads the columns of ``values`` only, to values of shape (n_rows, n_functions).
     """
     sides = [sample_places(columns[column].encoder, len(values)) for column in values]
-    if len(values) >= _FEW_PLACES:
+    if len(values) >= _MANY_AXES:
         sides = [side.thin() for side in sides]
     grid = np.meshgrid(*(np.arange(len(side)) for side in sides), indexing="ij")
     shape = grid[0].size, len(columns)
@@ -116,16 +116,16 @@ def make_tabulated_functions(
     encoded: Encoded,
     weights: NDArray[np.float64],
 ) -> TabulatedFunctions:
-    """Functions of unit variance, uncorrelated within a value set, the one that matters most first.
+    """Functions of unit variance, uncorrelated within a value set, the one with the largest learnt coefficient first.
 
-    Of terms of several columns, what averages over one of their columns alone (by its own distribution) is taken away: main
-    effects have functions of their own. What no row has is zero.
+    Functions of several columns are centred along each column (by its own distribution), because main effects have their own
+    functions. Functions of cells without rows are zero.
 
     Parameters
     ----------
     bases : tuple of tuple of LocalBasis
     axes : mapping of (size, column) to AxisFunctions
-        Of every column of a value set.
+        Axis functions of every column of a value set.
     raw : mapping of value set to RawFunctions
     encoded : Encoded
     weights : ndarray of shape (n_rows,), float64
@@ -143,21 +143,21 @@ def make_tabulated_functions(
         tuple(np.repeat(each[:, None], len(values), axis=1) for each, values in zip(numbers, value_sets, strict=True)),
         np.repeat(np.arange(len(value_sets)), counts),
         np.concatenate([np.empty(0, dtype=np.int64), *numbers]) + 1,
-        np.minimum((sizes.max(initial=0.0) / np.maximum(sizes, 1e-300)) ** 2, _MOST_CAREFUL),
+        np.minimum((sizes.max(initial=0.0) / np.maximum(sizes, 1e-300)) ** 2, _MAX_PENALTY),
         np.ones(sum(counts)),
     )
-    # A column of one value has a set without functions.
+    # The value set of a constant column has no functions; select drops it.
     return _add_tables(plain, tables, bases).select(np.ones(sum(counts), dtype=bool))
 
 
 class _Rows:
-    """Rows of the fit, seen through local bases."""
+    """Rows of the fit and their moments in the local bases."""
 
     def __init__(self, bases: Bases, encoded: Encoded, weights: NDArray[np.float64]) -> None:
         self.bases, self.encoded, self.weights = bases, encoded, weights
 
     def contrast(self, values: ValueSet, table: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A table less its averages along each axis, zero where no row is."""
+        """A table minus its averages along each axis, zero in cells without rows."""
         for place, column in enumerate(values):
             masses = self._compute_masses(len(values), column)
             table = table - np.expand_dims(np.tensordot(masses, table, axes=(0, place)), place)
@@ -165,7 +165,7 @@ class _Rows:
         return table
 
     def _compute_masses(self, size: int, column: int) -> NDArray[np.float64]:
-        """Mean of each local function; functions of no row have none."""
+        """Mean of each local function of a column over the rows, shape (n_functions,)."""
         basis, cells = self.bases[column][size - 1], self.encoded.cells[:, column]
         places = basis.first[cells].astype(np.int64)[:, None] + np.arange(basis.width)
         weighted = basis.weigh(cells, self.encoded.offsets[:, column]) * self.weights[:, None]
@@ -174,14 +174,14 @@ class _Rows:
     def whiten(
         self, values: ValueSet, table: NDArray[np.float64], uses: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Combinations of unit variance and no correlation, and how large their coefficients were, the largest first."""
+        """Uncorrelated combinations of unit variance, and the sizes of their learnt coefficients, the largest first."""
         means, second = self._compute_moments(values, table)
         variances, directions = np.linalg.eigh(second - np.outer(means, means))
         kept = variances > _SAME * max(variances[-1], 1e-300)
         roots = np.sqrt(variances[kept])
-        # Directions nothing was made of have no order of their own: every function counts a little, the first the most.
-        little = np.diag(_LITTLE * max(np.abs(uses).max(initial=0.0), 1e-300) / np.arange(1, len(uses) + 1))
-        order, sizes, _ = svd((directions[:, kept] * roots).T @ np.hstack([uses, little]), full_matrices=False)
+        # Directions with zero coefficients would be in arbitrary order: every function counts a little, the first the most.
+        least = np.diag(_LEAST_USE * max(np.abs(uses).max(initial=0.0), 1e-300) / np.arange(1, len(uses) + 1))
+        order, sizes, _ = svd((directions[:, kept] * roots).T @ np.hstack([uses, least]), full_matrices=False)
         centred = np.where(table.any(axis=-1, keepdims=True), table - means, 0.0)
         return np.asarray(centred @ ((directions[:, kept] / roots) @ order)), sizes
 
@@ -198,6 +198,6 @@ class _Rows:
 
 
 def _list_parts(values: ValueSet, table: NDArray[np.float64], start: int) -> LookupTerm:
-    """Every function of a table into a slot of its own, the first into slot ``start``."""
+    """Look-up term that adds each function of a table to its own slot, the first to slot ``start``."""
     n = table.shape[-1]
     return LookupTerm(values, table, list(start + np.arange(n)[:, None]), [np.ones(1)] * n)

@@ -10,8 +10,8 @@ from ..game.coalitions import enumerate_coalitions
 from ..game.exact import compute_shapley_values
 from .rows import check_rows, evaluate_by_mask, freeze
 
-# Eigenvalues below this share of the largest count as zero when a covariance is inverted. Far above rounding (1e-16), far
-# below any correlation a simulation would ask for (a correlation of 1 - 1e-9 still counts as two different columns).
+# Eigenvalues below this share of the largest count as zero when a covariance is inverted. This is far above rounding (1e-16);
+# columns with a correlation of 1 - 1e-9 still count as different.
 _RANK_TOLERANCE = 1e-12
 
 
@@ -23,7 +23,7 @@ class GaussianQuadratic:
 
     Given ``x_S`` the other columns are Gaussian with mean ``A x_S``, ``A = Σ_{·S} Σ_SS⁻¹``, and covariance
     ``C = Σ - A Σ_{S·}``, hence ``v(S) = f(A x_S) + trace(coef_quadratic C)``. Repeated or exactly dependent columns are
-    allowed (the pseudo-inverse is used); rows off the support of the law then get a value that only ``v([d]) = f(x)`` defines.
+    allowed (the pseudo-inverse is used); for rows off the support of the law only ``v([d]) = f(x)`` is then well defined.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ class GaussianQuadratic:
         present = np.flatnonzero(mask)
         within = self.covariance[np.ix_(present, present)]
         gain = self.covariance[:, present] @ np.linalg.pinv(within, rcond=_RANK_TOLERANCE, hermitian=True)
-        gain[present] = np.eye(present.size)  # what is known is known, also off the support of a singular law
+        gain[present] = np.eye(present.size)  # present columns keep their values, also off the support of a singular law
         spread = self.covariance - gain @ self.covariance[present]
         mean = np.zeros((self.n_features, self.n_features))
         mean[:, present] = gain
@@ -215,9 +215,9 @@ def make_equicorrelated(n_features: int = 8, correlation: float = 0.6, random_st
 
 
 def make_factor(n_features: int = 8, rank: int = 3, random_state: Any = None) -> GaussianQuadratic:
-    """Gaussians of unit variance driven by a few latent factors: dependence that is not a matter of pairs.
+    """Gaussians of unit variance driven by a few latent factors, so that more than two columns depend on each other.
 
-    The covariance is ``L Lᵀ + I / 2`` with ``L ~ N(0, 1)`` of shape (n_features, rank), brought to a unit diagonal;
+    The covariance is ``L Lᵀ + I / 2`` with ``L ~ N(0, 1)`` of shape (n_features, rank), scaled to a unit diagonal;
     ``f ∝ ± x_a ± x_b / 2 ± x_b x_c ± x_e x_g ± x_h² / 2`` with six different columns and sd 1.
 
     Parameters

@@ -43,7 +43,7 @@ class LatentClass:
 
     Examples
     --------
-    Two classes that each allow one level only: knowing column 0 is knowing column 1.
+    Two classes that each allow one level only, so that column 0 determines column 1:
 
     >>> sure = np.eye(2)
     >>> simulator = LatentClass([0.5, 0.5], (sure, sure), {(1,): np.array([0.0, 4.0])})
@@ -90,7 +90,7 @@ class LatentClass:
 
     @property
     def variance(self) -> float:
-        """``Var f``, exact: ``sum_k P(k) sum_{T,T'} E[table_T table_T' | k]`` less the squared mean of the tables."""
+        """``Var f``, exact: ``sum_k P(k) sum_{T,T'} E[table_T table_T' | k]`` minus the squared mean of the tables."""
         second = sum(self._mean_product(one, other) for one in self.tables for other in self.tables)
         return float(second - (self.expected_value - self.intercept) ** 2)
 
@@ -146,7 +146,7 @@ class LatentClass:
         Raises
         ------
         ValueError
-            As :meth:`value`, and above 20 features.
+            As in :meth:`value`, and above 20 features.
         """
         X = check_rows(X, self.n_features)
         masks = enumerate_coalitions(self.n_features)
@@ -188,7 +188,7 @@ class LatentClass:
         if np.isneginf(top).any():
             row = int(np.flatnonzero(np.isneginf(top))[0])
             raise ValueError(
-                f"row {row} has probability zero in columns {np.flatnonzero(mask).tolist()}; nothing follows from it"
+                f"row {row} has probability zero in columns {np.flatnonzero(mask).tolist()}, so a conditional mean is undefined"
             )
         weights = np.exp(joint - top)
         return np.asarray(weights / weights.sum(axis=0))
@@ -265,7 +265,7 @@ def _draw_subsets(n_features: int, rng: np.random.Generator) -> list[tuple[int, 
 def _check_distribution(law: NDArray[np.float64], name: str) -> None:
     """Raise unless the last axis holds probabilities that sum to one."""
     totals = law.sum(axis=-1)
-    # 1e-8: what is left after probabilities were written with ten digits.
+    # 1e-8: rounding of probabilities that were written with ten digits.
     if not ((law >= 0).all() and np.allclose(totals, 1.0, rtol=0.0, atol=1e-8)):
         raise ValueError(f"{name} must be 0 or more and sum to one; the sums go from {totals.min():.6g} to {totals.max():.6g}")
 

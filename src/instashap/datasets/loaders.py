@@ -26,7 +26,7 @@ _BIKE_SCALES = {"temp": 41.0, "atemp": 50.0, "windspeed": 67.0}
 _WILDERNESS = ["Rawah", "Neota", "Comanche Peak", "Cache la Poudre"]
 
 
-# First and last soil type of each zone: the four zones the paper merges the forty types to.
+# First and last soil type of each of the four zones into which the paper merges the forty types.
 _SOIL_ZONES = {"types 1-6": (1, 6), "types 7-18": (7, 18), "types 19-34": (19, 34), "types 35-40": (35, 40)}
 
 
@@ -182,7 +182,7 @@ def load_adult(folder: str | os.PathLike[str] | None = None) -> Any:
     data = frame.drop(columns=["income", "split"], errors="ignore")
     for name in data.columns:
         kind = data[name].dtype.kind
-        # By way of object, so that text, and categories in the order of a file, end as the same sorted categories.
+        # Conversion to object first, so that text, and categories in the order of a file, become the same sorted categories.
         data[name] = data[name].astype("int64") if kind in "iuf" else data[name].astype(object).astype("category")
     target = frame["income"].astype(object)
     return _make_bunch(data, target, "Adult census income, United States 1994. CC BY 4.0.", is_train=is_train)
@@ -272,8 +272,8 @@ def _count_days(weekdays: NDArray[Any]) -> NDArray[np.datetime64]:
     days = np.concatenate([[0], np.cumsum(weekdays[1:] != weekdays[:-1])])
     if days[-1] != 730:
         raise ValueError(
-            f"the downloaded bike table has {days[-1] + 1} days in a row, expected 731: its rows are not in the order of time; "
-            "use folder= with bike_sharing_hour.parquet"
+            f"by its weekdays the downloaded bike table has {days[-1] + 1} days, expected 731: its rows are not in the order "
+            "of time; use folder= with bike_sharing_hour.parquet"
         )
     return np.datetime64("2011-01-01") + days.astype("timedelta64[D]")
 
@@ -283,12 +283,12 @@ def _read_one_hot(frame: Any, prefix: str, n_levels: int) -> NDArray[np.int64]:
     names = [name for name in frame.columns if name.startswith(prefix)]
     block = frame[names].to_numpy()
     if block.shape[1] != n_levels or not (block.sum(axis=1) == 1).all():
-        raise ValueError(f"expected {n_levels} columns {prefix}… with a single 1 a row, got {len(names)} columns")
+        raise ValueError(f"expected {n_levels} columns {prefix}… with a single 1 in each row, got {len(names)} columns")
     return np.asarray(block.argmax(axis=1), dtype=np.int64)
 
 
 def _read_local(folder: str | os.PathLike[str] | None, file_name: str) -> Any:
-    """The table in ``folder`` or in the folder the environment names; None if neither is given."""
+    """The table in ``folder``, or in the folder that the environment variable names; None if neither is given."""
     place = folder if folder is not None else os.environ.get(FOLDER_VARIABLE) or None
     if place is None:
         return None
@@ -309,7 +309,7 @@ def _fetch_openml(name: str, version: int, file_name: str) -> Any:
 
 
 def _download(fetch: Callable[[], Any], title: str, file_name: str) -> Any:
-    """The fetched table; a failed connection says how to do without one."""
+    """The fetched table; if the connection fails, the error names the alternative to a download."""
     try:
         return fetch()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the simulators share: rows in, frozen parameters, values by mask."""
+"""Functions that the simulators share: checked rows, read-only parameters, values by mask."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ def check_rows(X: ArrayLike, n_features: int, masks: NDArray[np.bool_] | None = 
         raise ValueError(f"X has shape {rows.shape}; expected (n_rows, {n_features})")
     strange = ~np.isfinite(rows) if masks is None else ~np.isfinite(rows) & masks
     if strange.any():
-        raise ValueError(f"X holds {int(strange.sum())} NaN or infinite values in present columns; the law has none")
+        raise ValueError(f"X holds {int(strange.sum())} NaN or infinite values in present columns; they must be finite")
     return rows
 
 
@@ -42,7 +42,7 @@ def evaluate_by_mask(
     masks: ArrayLike,
     n_features: int,
 ) -> NDArray[np.float64]:
-    """Values of rows that may each have their own mask: rows with the same mask are computed together."""
+    """Values of rows under one mask, or one mask per row; rows with the same mask are computed together."""
     shape = np.shape(X)
     masks = check_masks(masks, shape[0] if shape else 0, n_features)
     rows = np.where(masks, check_rows(X, n_features, masks), 0.0)

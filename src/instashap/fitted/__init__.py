@@ -1,1 +1,1 @@
-"""The fitted game, its file, and explanations."""
+"""The fitted game, its file, and explanations of rows."""

@@ -1,4 +1,4 @@
-"""Shapley values of some rows, with what is needed to read them."""
+"""Shapley values of some rows, with the names, scales and errors needed to interpret them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._validation import ColumnName, find_column, is_label
 if TYPE_CHECKING:
     import pandas as pd
 
-# Rows and features shown by a notebook.
+# Numbers of rows and features that a notebook shows.
 _HTML_ROWS = 5
 _HTML_FEATURES = 10
 
@@ -29,7 +29,8 @@ class Explanation:
     Attributes
     ----------
     values : ndarray of shape (n_rows, n_features) or (n_rows, n_features, n_outputs), float64
-        On the scale of ``output_transform``; a row's values and its base value sum to the additive model's output.
+        Shapley values on the scale of ``output_transform``; a row's values and its base value sum to the additive model's
+        output.
     base_values : ndarray of shape (n_rows,) or (n_rows, n_outputs), float64
         Value of the game without any feature, the same for every row: the weighted mean output of the fitted rows, or that
         of the background.
@@ -37,7 +38,7 @@ class Explanation:
         The rows explained; object dtype if columns are not all numbers.
     feature_names, output_names : tuple of str
     output_transform : str
-        What is explained, on which scale.
+        The explained output and its scale.
     standard_errors : ndarray like ``values``, or None
     model_outputs : ndarray like ``base_values``, or None
         What the explained model itself answers for each row, where it was given or asked.
@@ -52,13 +53,14 @@ class Explanation:
         For each row, the columns whose value lies outside the fitted rows: beyond their range, or a level (or missing) that
         none of them has. Mostly empty.
     new_pairs : tuple of tuple of (str, str), or None
-        For each row, columns whose values are each among the fitted ones, but combined as in no fitted row ("no such row").
+        For each row, pairs of columns whose values are each among the fitted ones, but in a combination that no fitted row
+        has ("no such row").
     game : str
-        What "absent" means: ``"conditional"`` and others.
+        Meaning of an absent feature: ``"conditional"`` and others.
     index : object
         Row labels of the table, or None.
     level_orders : dict of str to tuple
-        Of each feature that is an ordered category, its values in their order, as they are in ``data``.
+        For each feature that is an ordered category, its values in their order, as they are in ``data``.
 
     Examples
     --------
@@ -101,9 +103,9 @@ class Explanation:
         return np.asarray(self.base_values + self.values.sum(axis=1))
 
     def __getitem__(self, key: Any) -> Explanation:
-        """Some rows, features and outputs; single rows and features keep their axis, a single output loses it.
+        """The explanation of some rows, features and outputs; single rows and features keep their axis, a single output not.
 
-        Where the table's columns have numbers as labels, a number is a feature's label, as in pandas; slices are positions.
+        If the table's columns have numbers as labels, a number is a feature's label, as in pandas; slices are positions.
         Raises ``KeyError`` for an unknown name or label, or a number that can be read as either, and ``IndexError`` for too
         many axes or a name where rows are meant.
         """
@@ -225,14 +227,14 @@ class Explanation:
         )
 
     def _describe_outside(self) -> str:
-        """How many rows are not like the fitted ones, or nothing."""
+        """Number of rows that are not like the fitted ones, as a phrase; empty if there are none."""
         n_outside = sum(map(bool, self.outside or ()))
         n_new = sum(bool(pairs) and not names for pairs, names in zip(self.new_pairs or (), self.outside or (), strict=True))
         parts = [f"{n_outside:,} rows outside the data"] * bool(n_outside) + [f"{n_new:,} like no fitted row"] * bool(n_new)
         return ", ".join(parts)
 
     def describe_place(self, row: int) -> str:
-        """What sets a row apart from the fitted ones, as a phrase; empty for an ordinary row."""
+        """How a row differs from the fitted ones, as a phrase; empty for an ordinary row."""
         names = self.outside[row] if self.outside else ()
         pairs = self.new_pairs[row] if self.new_pairs else ()
         phrases = [f"outside the data: {', '.join(names)}"] * bool(names)
@@ -241,7 +243,7 @@ class Explanation:
         return "; ".join(phrases)
 
     def _repr_html_(self) -> str:
-        """A small table for notebooks: the first rows, features by mean absolute value."""
+        """A small HTML table for notebooks: the first rows, features by mean absolute value."""
         if self.has_outputs:
             note = f"<p>output {html.escape(self.output_names[0])}; {len(self.output_names) - 1} more</p>"
             return self[..., 0]._repr_html_() + note
@@ -270,10 +272,10 @@ class Explanation:
 
 
 def find_features(key: Any, names: Sequence[str]) -> Any:
-    """A key of features as numpy takes it: names and labels become positions.
+    """A key of features as a NumPy index: names and labels become positions.
 
-    Where columns have numbers as labels a number is a label (see :func:`.._validation.find_column`), and an array of numbers,
-    which may be either, is refused.
+    If columns have numbers as labels, a number is a label (see :func:`.._validation.find_column`), and an array of numbers,
+    which could be labels or positions, is refused.
     """
     if isinstance(key, str):
         return Explanation._find(key, names, "feature")
@@ -298,7 +300,7 @@ def squeeze_outputs(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def format_value(value: Any) -> str:
-    """A feature's value for a person: numbers to four digits, thousands to six (years), missing as "missing"."""
+    """A feature's value as short text: numbers to four digits, thousands to six (years), missing as "missing"."""
     if value is None or value != value:
         return "missing"
     if isinstance(value, (float, np.floating)):

@@ -1,4 +1,4 @@
-"""The file of a fitted game: its tables, what has been computed of it, and probes that show whether it was altered."""
+"""The file of a fitted game: its tables, the answers computed so far, and probes that reveal alterations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .probes import agrees, compute_probes, sum_up
 def write_fitted(
     fitted: FittedGame, path: str | os.PathLike[str], audit: dict[str, Any] | None, *, with_errors: bool, **content: Any
 ) -> None:
-    """Write a game, and what has been computed of it, to one file.
+    """Write a game, and the answers computed so far, to one file.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ def write_fitted(
     audit : dict or None
         The trust report as JSON.
     with_errors : bool
-        Write what standard errors are looked up from, if it has been computed.
+        Write the tables of standard errors, if they have been computed.
     content
-        Added to the manifest (JSON).
+        Entries added to the manifest (JSON).
     """
     described, arrays = pack_tables(fitted)
     probes, answers = compute_probes(fitted.model), fitted.answers
@@ -59,7 +59,7 @@ def write_fitted(
 
 
 def pack_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What scores a row, as a file holds it: facts (JSON) and arrays by name."""
+    """What is needed to predict and explain rows, as facts (JSON) and arrays by name."""
     columns, arrays = _pack_columns(fitted.encoder)
     for number, table in enumerate(fitted.model.tables):
         arrays[f"table_{number:05d}"] = table
@@ -86,12 +86,12 @@ def pack_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[A
 
 
 def _pack_errors(errors: Deviations) -> dict[str, NDArray[Any]]:
-    """Arrays of the standard errors; none, with a warning, where some are no numbers."""
+    """Arrays of the standard errors; none, with a warning, if some values are not finite."""
     arrays: dict[str, NDArray[Any]] = {"error_base": errors.base}
     for name in _ERROR_PARTS:
         arrays |= {f"error_{name}_{number:05d}": array for number, array in enumerate(getattr(errors, name))}
     if not all(np.isfinite(array).all() for array in arrays.values()):
-        warn_caller("saved without standard errors: some are beyond the range of numbers", InstashapWarning)
+        warn_caller("saved without standard errors: some are infinite or NaN", InstashapWarning)
         return {}
     return arrays
 
@@ -131,7 +131,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         tuple(fitted.get("null_players", ())),
     )
     if probes is not None and not (agrees(compute_probes(model), probes) and agrees(sum_up(arrays), of_trust)):
-        raise FileFormatError(f"{path} was altered: it does not give the values it gave when it was saved")
+        raise FileFormatError(f"{path} was altered: its Shapley values of test rows differ from those when it was saved")
     players = tuple(named.get(name, name) for name in fitted["feature_names"])
     names = players, tuple(fitted["players"]), tuple(fitted["output_names"])
     described = fitted["output_transform"], fitted["game"], fitted["facts"]
@@ -147,7 +147,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
 
 
 def _pack_label(name: str) -> Any:
-    """A column's label as JSON where it is a number, or a tuple of text and numbers; else None, and the name is all."""
+    """A column's label as JSON if it is a number or text, or a tuple of these; None if only its name can be stored."""
     label = getattr(name, "label", None)
     parts = [part.item() if isinstance(part, np.generic) else part for part in (label if isinstance(label, tuple) else [label])]
     if not all(isinstance(part, (str, int, float)) and part == part for part in parts):

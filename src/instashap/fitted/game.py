@@ -1,4 +1,4 @@
-"""A fitted game: encoder, additive model and names. What explainers and estimators share, and what a file holds."""
+"""A fitted game: encoder, additive model and names, as explainers, estimators and files share them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _GONE = (
     "the rows of the fit, which stay in the process that fitted: this explainer was loaded, or copied, without them; "
     "call fit(X) again"
 )
-# In files of earlier versions: the same cut for every model.
+# Phrase in files of earlier versions, which clipped the probabilities of every model alike.
 _FORMER_CUT = "from probabilities clipped to [0.001, 0.999]"
 
 
 @dataclass(frozen=True)
 class GameRows:
-    """Rows a game was settled on.
+    """Rows over whose distribution a game's conditional means were taken.
 
     Attributes
     ----------
@@ -54,16 +54,16 @@ class GameRows:
 
 @dataclass
 class Answers:
-    """What has been computed of a fitted game, or read from its file; None until it is asked for.
+    """Answers about a fitted game that have been computed, or read from its file; None until then.
 
     Attributes
     ----------
     errors : Deviations or None
-        From which standard errors are looked up.
+        Tables of standard errors.
     residuals : ResidualReference or None
-        How far the model usually lies from the game.
+        Usual residuals of the model from the game.
     reach : Reach or None
-        Where the fitted rows lie.
+        Region of the fitted rows.
     audit : object or None
         The trust report; as JSON after loading.
     """
@@ -76,7 +76,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class FittedGame:
-    """Everything an explanation needs, and nothing of the black box.
+    """All that an explanation needs, without the black box.
 
     Attributes
     ----------
@@ -88,19 +88,19 @@ class FittedGame:
         Player of each column.
     output_names : tuple of str
     output_transform : str
-        What the explained output is, and on which scale.
+        The explained output and its scale.
     game : str
-        What "absent" means, for example ``"conditional"``.
+        Meaning of an absent feature, for example ``"conditional"``.
     facts : dict
         Figures of the fit, as JSON: order, presence order, cross-validated fidelity, candidates tried.
     record : FitRecord or None
-        Rows and solution of the fit, for what is computed on demand; None after loading.
+        Rows and solution of the fit, for answers computed on demand; None after loading.
     rows : GameRows or None
         Rows alone, after a fit by likelihood or an edit; None after loading.
     recipe : Recipe or None
-        How text of the rows is read before the encoder sees it: dates, numbers with units.
+        Rules that convert text in the rows (dates, numbers with units) before they are encoded.
     answers : Answers
-        What has been computed of the game so far; filled by :mod:`instashap.questions.answers`.
+        Answers computed so far; filled by :mod:`instashap.questions.answers`.
     """
 
     encoder: TableEncoder
@@ -117,7 +117,7 @@ class FittedGame:
     answers: Answers = field(repr=False, default_factory=Answers, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Rows of the fit stay in this process: neither files nor pickles carry them."""
+        """State without the rows of the fit, which neither files nor pickles contain."""
         return {**self.__dict__, "record": None, "rows": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -135,7 +135,7 @@ class FittedGame:
 
     @property
     def scale(self) -> dict[str, Any] | None:
-        """How log-odds of the fitted rows came about, for :meth:`BlackBox.restore`; None of outputs that are none."""
+        """How log-odds were computed from the model's probabilities, for :meth:`BlackBox.restore`; None for other outputs."""
         if _FORMER_CUT in self.output_transform:
             return {"floors": [0.001], "share_cut": 0.0, "description": self.output_transform}
         return self.facts.get("scale")
@@ -158,18 +158,18 @@ class FittedGame:
         """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
         if self.record is None and not self.facts.get("has_equations", True):
             raise NotFittedError(
-                "standard errors, the ranking of terms and check() come from the normal equations of the masked squared error: "
-                "they are not there for a fit by likelihood, or after an edit"
+                "standard errors, the ranking of terms and check() need the normal equations of the masked squared error: "
+                "there are none for a fit by likelihood, or after an edit"
             )
         if self.record is None and "remainder_share" in self.facts:
             raise NotFittedError(
-                "standard errors, check() and the ranking of terms are about a fit to a model's outputs; this explainer keeps "
-                "an additive model's own outputs as they are"
+                "standard errors, check() and the ranking of terms describe a fit to a model's outputs; this explainer "
+                "reproduces an additive model's outputs exactly"
             )
         if self.record is None and self.game != "conditional":
             raise NotFittedError(
-                f"standard errors, the ranking of terms and check() are there for the conditional game, not for {self.game}; "
-                "refine(X) gives values of that game with standard errors of their own"
+                f"standard errors, the ranking of terms and check() are available for the conditional game only, not for "
+                f"{self.game}; refine(X) gives values of that game with standard errors"
             )
         if self.record is None:
             raise NotFittedError(f"{purpose} {_GONE}")
@@ -178,13 +178,13 @@ class FittedGame:
     def get_rows(self) -> FitRecord | GameRows:
         """Encoded rows of the fit, their weights and columns; raises ``NotFittedError`` where they are gone."""
         if self.rows is None and self.record is None:
-            raise NotFittedError(f"a change of shapes needs {_GONE}")
+            raise NotFittedError(f"changing a shape function needs {_GONE}")
         return self.rows or self.record  # type: ignore[return-value]
 
     def look_up(self, lookup: Lookup | ErrorLookup, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
         """Sums of table entries for every row, shape (n_rows, n_slots, n_outputs).
 
-        Rows are worked in fixed blocks, each by one thread, so the bits do not depend on ``n_jobs``.
+        Rows are processed in fixed blocks, each by one thread, so the bits do not depend on ``n_jobs``.
         """
         totals = np.zeros((table.n_rows, lookup.n_slots, lookup.n_outputs))
         if table.n_rows <= BLOCK_ROWS:
@@ -223,7 +223,7 @@ class FittedGame:
 
 
 def follow_recipe(recipe: Recipe | None, X: Any) -> Any:
-    """The rows as the recipe of the fit reads their text; as they are where there is none, or columns have no names."""
+    """The rows with their text converted by the recipe; unchanged without a recipe, or if columns have no names."""
     if recipe is None:
         return X
     opened = open_container(X)

@@ -1,4 +1,4 @@
-"""Pickles of explainers, which hold the black box: what cannot be pickled is named, with what to do instead."""
+"""Check that an explainer's options can be pickled; the error names the option that cannot, and alternatives."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-# Packages that copy or pickle what the standard library cannot.
+# Packages that copy or pickle objects which the standard library's pickle cannot.
 _ABLE = ("copy", "dill", "cloudpickle")
 
 
-class _Nowhere:
-    """A file that keeps nothing."""
+class _NullFile:
+    """A file that discards what is written."""
 
     def write(self, data: Any) -> int:
         return len(data)
 
 
 def check_pickle(options: Mapping[str, Any]) -> None:
-    """Raise ``PicklingError`` if an option cannot be pickled, unless something more able than pickle is at work."""
+    """Raise ``PicklingError`` if an option cannot be pickled, unless the caller is copy, dill or cloudpickle."""
     for name, value in options.items():
         try:
-            pickle.Pickler(_Nowhere(), pickle.HIGHEST_PROTOCOL).dump(value)
-        except Exception as error:  # classes raise what they like
+            pickle.Pickler(_NullFile(), pickle.HIGHEST_PROTOCOL).dump(value)
+        except Exception as error:  # a class may raise any exception
             if _is_able():
                 return
             raise pickle.PicklingError(

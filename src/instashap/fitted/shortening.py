@@ -1,6 +1,6 @@
-"""Names and levels as people read them: without control characters, and short enough for where they stand.
+"""Names and levels for display: without control characters, and shortened to a given length.
 
-What is left out of a long text is what it shares with the others beside it; words that turn a meaning around stay.
+A long text loses the words that it shares with the texts shown beside it; negations and comparisons are kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-# Dropped last: without them a text says the opposite, or another amount.
+# Words that are dropped last: without them a text would mean the opposite, or another amount.
 _PROTECTED = frozenset(
     {
         "no", "not", "non", "none", "never", "without", "except", "un", "neither", "nor", "less", "more", "under",
@@ -26,12 +26,12 @@ _GAP = "…"
 
 
 def clean(text: Any) -> str:
-    """Text on one line; control characters, which terminals would obey, are shown by their number."""
+    """Text on one line; control characters, which terminals would execute, are replaced by their code."""
     return show_controls(" ".join(str(text).split()))
 
 
 def show_controls(line: str) -> str:
-    """A line whose control characters are shown by their number."""
+    """The line with control characters replaced by their code."""
     return "".join(f"\\x{ord(each):02x}" if unicodedata.category(each) in ("Cc", "Cf", "Cs") else each for each in line)
 
 
@@ -41,10 +41,10 @@ def shorten(text: Any, length: int) -> str:
 
 
 def shorten_all(texts: Sequence[Any], length: int) -> list[str]:
-    """Texts of at most ``length`` characters, where different ones stay different.
+    """Texts of at most ``length`` characters; different texts remain different.
 
     Words that most of the texts share are left out first, then those in the middle; negations, numbers and comparisons last.
-    What still coincides is cut to where it differs, or numbered.
+    Texts that still coincide are cut to the part where they differ, or numbered.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def _strip(word: str) -> str:
 
 
 def _drop_words(line: str, length: int, counts: Counter[str]) -> str:
-    """The text without the words that say least, each run of them an ellipsis; one long word is cut in its middle."""
+    """The text with an ellipsis for each run of dropped words, see :func:`_rate`; one long word is cut in its middle."""
     words = _WORD.findall(line)
     kept = set(range(len(words)))
     ranked = sorted(kept, key=lambda place: _rate(words, place, counts))
@@ -80,7 +80,7 @@ def _drop_words(line: str, length: int, counts: Counter[str]) -> str:
 
 
 def _rate(words: list[str], place: int, counts: Counter[str]) -> tuple[bool, int, float]:
-    """What is dropped first sorts first: shared words, then those in the middle."""
+    """Sort key of a word; the smallest is dropped first: shared words, then those in the middle."""
     word = _strip(words[place])
     is_protected = word in _PROTECTED or word.endswith("n't") or bool(re.search(r"[\d<>≤≥=%+]", word))
     middle = (len(words) - 1) * 0.55
@@ -103,7 +103,7 @@ def _cut_middle(line: str, length: int) -> str:
 
 
 def _find_clashes(short: dict[str, str]) -> list[list[str]]:
-    """Different texts with one short form."""
+    """Groups of different texts with the same short form."""
     found: dict[str, list[str]] = {}
     for line, form in short.items():
         found.setdefault(form, []).append(line)
@@ -111,7 +111,7 @@ def _find_clashes(short: dict[str, str]) -> list[list[str]]:
 
 
 def _cut_to_difference(lines: list[str], length: int) -> dict[str, str]:
-    """What is left of the texts without the beginning and the end that all share."""
+    """The texts without the beginning and the end that all of them share, cut to ``length``."""
     head = _count_shared(lines)
     tail = min(_count_shared([line[head:][::-1] for line in lines]), length // 4)
     start = max(head - length // 4, 0)
@@ -125,7 +125,7 @@ def _cut_to_difference(lines: list[str], length: int) -> dict[str, str]:
 
 
 def _count_shared(lines: list[str]) -> int:
-    """Characters that all lines begin with."""
+    """Number of characters at the beginning that all lines share."""
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*lines, strict=False)))
 
 

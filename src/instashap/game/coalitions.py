@@ -92,15 +92,15 @@ def enumerate_coalitions(n_features: int) -> NDArray[np.bool_]:
 
 
 def sample_coalitions(size_law: NDArray[np.float64], n_pairs: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Random coalitions by the interior of a size law, each beside its complement.
+    """Random coalitions by the interior of a size law, each paired with its complement (antithetic sampling).
 
-    Sizes are drawn by the law, folded so that a pair ``S, N \\ S`` has the mass of both; then members uniformly. Pairs make
-    whatever is linear in the coalition's even and odd parts cancel (antithetic sampling).
+    Sizes are drawn by the law, then members uniformly. As the law is symmetric, the complements follow it too.
 
     Parameters
     ----------
     size_law : ndarray of shape (n_features + 1,), float64
-        Sizes 0 and d are left out; symmetric as the Shapley kernel is, or the pairs do not follow it.
+        Must be symmetric, ``mu(s) = mu(d - s)`` for ``0 < s < d``, as the Shapley kernel is; not checked. Sizes 0 and d are
+        left out.
     n_pairs : int
 
     Returns
@@ -116,6 +116,6 @@ def sample_coalitions(size_law: NDArray[np.float64], n_pairs: int, rng: np.rando
 
 
 def draw_members(sizes: NDArray[np.int64], n_features: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Masks with ``sizes[k]`` members drawn uniformly; shape (len(sizes), n_features)."""
+    """Masks whose row k has ``sizes[k]`` members drawn uniformly; shape (len(sizes), n_features)."""
     ranks = rng.random((len(sizes), n_features)).argsort(axis=1).argsort(axis=1)
     return np.asarray(ranks < sizes[:, None])

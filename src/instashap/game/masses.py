@@ -1,4 +1,4 @@
-"""Mean products of presence indicators over random coalitions: what couples the parts of the masked fit."""
+"""Mean products of presence indicators over random coalitions, which couple the parts of the masked fit."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from .terms import ANY, PresenceSet, choose, count_unions, make_presence_masks, 
 
 
 def compute_presence_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mass of each presence set's count of live sets, ``E 1[B ⊆ S] C(|S| - |B|, n_any)``; shape (n_presence_sets,).
+    """Mean count of each presence set, ``E 1[B ⊆ S] C(|S| - |B|, n_any)``; shape (n_presence_sets,).
 
-    Without places for any other player this is ``π_{|R|}``.
+    The count is how many of the sets it stands for lie in the coalition S. For a set that is not tied the mean is ``π_{|R|}``.
 
     Examples
     --------
@@ -31,11 +31,12 @@ def compute_presence_masses(presence_sets: Sequence[PresenceSet], size_law: NDAr
 
 
 def compute_shared_masses(presence_sets: Sequence[PresenceSet], size_law: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean product of the counts of two presence sets; shape (n_presence_sets, n_presence_sets).
+    """Mean product of the counts of every two presence sets; shape (n_presence_sets, n_presence_sets).
 
-    Without places for any other player ``π_{|R ∪ R'|}``. Two that have them share the sum of ``π`` over the unions of all
-    the sets they stand for; as a coalition's count depends on its size alone once the players named are in it, this is
-    ``Σ_s μ(s) C(d - u, s - u) / C(d, s) C(s - b, n) C(s - b', n')`` with u the players named by either, b and b' by each.
+    For sets that are not tied it is ``π_{|R ∪ R'|}``. For tied sets it is the sum of ``π`` over the unions of all the sets they
+    stand for; as a count depends on the coalition's size alone once the named players are in it, this is
+    ``Σ_s μ(s) C(d - u, s - u) / C(d, s) C(s - b, n) C(s - b', n')`` with u the number of players that either set names, b and
+    b' the number that each names.
 
     Examples
     --------
@@ -54,12 +55,12 @@ def compute_shared_masses(presence_sets: Sequence[PresenceSet], size_law: NDArra
     return masses
 
 
-# Players named and places for any other. Where there are no such places the former do not matter, and are set to 0.
+# Numbers of named players and of places; sets without places are all of kind (0, 0), as their count is 0 or 1.
 _Kind = tuple[int, int]
 
 
 def _group_by_kind(presence_sets: Sequence[PresenceSet]) -> dict[_Kind, NDArray[np.int64]]:
-    """Places of the presence sets of each kind."""
+    """Positions of the presence sets of each kind."""
     kinds: dict[_Kind, list[int]] = {}
     for place, presence in enumerate(presence_sets):
         n_any = presence.count(ANY)
@@ -68,6 +69,6 @@ def _group_by_kind(presence_sets: Sequence[PresenceSet]) -> dict[_Kind, NDArray[
 
 
 def _count_by_size(kind: _Kind, n_sizes: int) -> NDArray[np.float64]:
-    """Live sets of a presence set in a coalition of each size that holds the players named."""
+    """Count of a presence set in a coalition of each size that contains its named players."""
     n_named, n_any = kind
     return choose(np.arange(n_sizes) - n_named, n_any)

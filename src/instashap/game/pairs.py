@@ -4,12 +4,12 @@ Only the odd part ``o(S) = (v(S) - v(N \\ S)) / 2`` of a game has Shapley values
 
     ``SHAP = (v(N) - v(∅)) / d + sum_k a_k E_{|S| = k}[o(S) z(S)]``,   ``a_k = 2 / (d p (1 - p))``, ``p = k / d``, k <= d / 2
 
-(half of it at ``k = d / 2``): one mean a size. A linear game ``sum_i beta_i 1[i in S]`` has itself as Shapley values, so it may
-be subtracted from the samples and added to the answer. Here it is fitted by ridge regression on all samples *but the one
-it is subtracted from*; given the others, that one is uniform on the pairs not drawn, hence the estimate is unbiased whatever
-the game, and exact where a size is enumerated. (The regression is KernelSHAP's, Lundberg and Lee 2017; leaving out what is
-corrected is the regression-adjusted Monte Carlo of Witter, Liu and Musco 2025; both by sizes and without replacement are
-ours.)
+(half of it at ``k = d / 2``): one mean per size. A linear game ``sum_i beta_i 1[i in S]`` has Shapley values ``beta_i``, so it
+may be subtracted from the samples and added to the result. Here it is fitted by ridge regression on all samples *but the one it
+is subtracted from*; given the others, that one is uniform on the pairs not drawn, hence the estimate is unbiased for every
+game, and exact where a size is enumerated. (The regression is that of KernelSHAP, Lundberg and Lee 2017; leaving out the
+corrected sample is the regression-adjusted Monte Carlo of Witter, Liu and Musco 2025; stratifying both by size and sampling
+without replacement are ours.)
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from .coalitions import draw_members
 
-# The linear game fitted is shrunk as if so many sampled pairs had told that there is none: callers subtract what they know.
+# The fitted linear game is shrunk towards zero by the weight of this many sampled pairs: callers subtract what they know.
 _PRIOR_PAIRS = 6.0
-# Sizes with at most so many times the pairs wanted are listed and drawn from; in larger ones repeats are drawn again.
+# A size whose population is at most this multiple of the sample is enumerated; in larger ones repeats are drawn again.
 _LISTED = 4
-# The largest number of pairs that is told apart from infinity.
+# Upper limit of counted pairs; a larger population is treated as infinite.
 _UNCOUNTED = 10**60
 
 
@@ -40,9 +40,9 @@ class PairSample:
     masks : ndarray of shape (n_pairs, n_players), bool
         The smaller coalition of each pair; its complement is the other.
     sizes : ndarray of shape (n_pairs,), int64
-        Rising.
+        Size of the smaller coalition, in increasing order.
     populations : ndarray of shape (n_players // 2 + 1,), float64
-        Pairs there are of each size.
+        Number of all pairs of each size.
     """
 
     masks: NDArray[np.bool_]
@@ -92,7 +92,7 @@ class PairSample:
 
     @cached_property
     def _members(self) -> NDArray[np.float64]:
-        """``z``, rows of sum zero: shape (n_pairs, n_players)."""
+        """Matrix ``z``, whose rows sum to zero; shape (n_pairs, n_players)."""
         return self.masks - (self.sizes / self.n_players)[:, None]
 
     @cached_property
@@ -105,7 +105,7 @@ class PairSample:
         return solved, np.einsum("np,pn->n", z, solved)
 
     def _fit_linear(self, centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Coefficients of all samples' regression, and the residual of each sample from the regression without it."""
+        """Coefficients of the regression on all samples, and each sample's residual from the regression without it."""
         solved, leverages = self._solver
         linear = solved @ centred
         return linear, (centred - self._members @ linear) / (1.0 - leverages)[:, None]
@@ -120,7 +120,7 @@ class PairSample:
         """Mean of ``o z`` over a size, and its variance; each of shape (n_players, n_games).
 
         The mean over samples j of ``E[β_j · z z] + (sum_{i≠j} e_ij z_i + (N - n + 1) e_jj z_j) / N``, with β_j the regression
-        without j and ``e_ij`` the residual of sample i from it: others are known, j stands for all that were not drawn.
+        without j and ``e_ij`` the residual of sample i from it: sample j represents all pairs that were not drawn.
         """
         z, residuals = self._members[stratum.rows], left_out[stratum.rows]
         n, population = len(z), stratum.population
@@ -133,7 +133,7 @@ class PairSample:
         others = (n - 1) * kept + z.T @ (z @ sum_moved) - z.T @ (own[:, None] * residuals)
         not_drawn = (population - n + 1) * (z.T @ residuals)
         mean = stratum.spread * (linear - sum_moved / n) + (others + not_drawn) / (n * population)
-        # Half of what a player's own z say, half of what all players' do: few samples estimate each of them badly.
+        # The squares of each player's z are shrunk halfway to their mean over players, as few samples estimate them badly.
         squares = (z**2 + (z**2).mean(axis=1, keepdims=True)) / 2
         return mean, (1.0 - n / population) * (squares.T @ residuals**2) / n**2
 
@@ -149,21 +149,21 @@ class _Stratum:
 
     @property
     def factor(self) -> float:
-        """What the mean of ``o z`` over this size adds to the Shapley values."""
+        """Coefficient of this size's mean of ``o z`` in the Shapley values."""
         share = self.size / self.n_players
         return (1.0 if 2 * self.size == self.n_players else 2.0) / (self.n_players * share * (1 - share))
 
     @property
     def spread(self) -> float:
-        """``E[z zᵀ]`` on vectors of sum zero."""
+        """Eigenvalue of ``E[z zᵀ]`` on vectors of sum zero."""
         share = self.size / self.n_players
         return share * (1 - share) * self.n_players / (self.n_players - 1)
 
 
 def count_pairs(n_players: int) -> NDArray[np.float64]:
-    """Pairs of complementary coalitions by the smaller one's size, 0 … n_players // 2; the pair of size 0 is not counted.
+    """Number of pairs of complementary coalitions by the smaller one's size, 0 … n_players // 2; 0 for size 0.
 
-    Counts stop at 1e60, a population no sample can exhaust: those of 1 100 players exceed every float.
+    Counts are limited to 1e60, a population that no sample exhausts, because those of 1 100 players overflow.
 
     Examples
     --------
@@ -178,12 +178,12 @@ def count_pairs(n_players: int) -> NDArray[np.float64]:
 
 
 def allocate_pairs(n_pairs: int, n_players: int) -> NDArray[np.int64]:
-    """Pairs to draw of each size, at least one: ``∝ 1 / sqrt(k (d - k))``, at most all there are.
+    """Number of pairs to draw of each size: proportional to ``1 / sqrt(k (d - k))``, at least one and at most all.
 
-    So many minimise the variance where ``o`` varies alike in every size: a size's part is ``a_k`` times a mean of deviation
-    ``sqrt(p (1 - p))``.
+    This allocation minimises the variance if ``o`` has the same variance in every size, because the size's term is ``a_k``
+    times a mean of standard deviation ``sqrt(p (1 - p))``.
 
-    Raises ``ValueError`` below one pair a size.
+    Raises ``ValueError`` if there is less than one pair per size.
 
     Examples
     --------
@@ -198,13 +198,13 @@ def allocate_pairs(n_pairs: int, n_players: int) -> NDArray[np.int64]:
     counts = np.minimum(1, populations).astype(np.int64)
     if n_pairs >= populations.sum():
         return populations.astype(np.int64)
-    for _ in range(n_pairs - len(sizes)):  # the next pair goes where it is missed most
+    for _ in range(n_pairs - len(sizes)):  # the next pair goes to the size furthest below its proportion
         counts[1 + np.argmax(np.where(counts[1:] < populations[1:], wanted / counts[1:], 0.0))] += 1
     return counts
 
 
 def sample_pairs(n_pairs: int, n_players: int, rng: np.random.Generator) -> PairSample:
-    """Draw pairs of coalitions; all of them if there are no more than ``n_pairs``.
+    """Random pairs of coalitions without replacement; all pairs if there are no more than ``n_pairs``.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def sample_pairs(n_pairs: int, n_players: int, rng: np.random.Generator) -> Pair
 
 
 def _draw_size(n: int, size: int, n_players: int, population: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Different coalitions of a size, uniformly; at half the players one of every pair: that of player 0."""
+    """Distinct random coalitions of a size; where both of a pair have this size, the one that contains player 0."""
     if population <= _LISTED * n:
         every = np.array(list(islice(combinations(range(n_players), size), int(population))))  # player 0's come first
         masks = np.zeros((n, n_players), dtype=bool)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 ValueSet = tuple[int, ...]
 PresenceSet = tuple[int, ...]
 
-# Stands for any one other player: ``(ANY, 2)`` is every set of player 2 and one more, all of them with one tied function.
+# A place that stands for any one other player. A presence set with such places is *tied*: it stands for all sets of its named
+# players and as many others as it has places, all with the same function. ``(ANY, 2)`` stands for every pair with player 2.
 ANY = -1
 
 
@@ -22,8 +23,8 @@ class Term(NamedTuple):
     values : tuple of int
         Columns the shape function reads, strictly increasing.
     presence : tuple of int
-        Players that must be present, rising; contains the players of ``values``. It may begin with places for any other
-        player (:data:`ANY`): the term is then the sum over the sets it stands for, all with the same function.
+        Players that must be present, strictly increasing; contains the players of ``values``. A tied set begins with places
+        for any other player (:data:`ANY`): the term is then the sum over the sets it stands for, all with the same function.
     """
 
     values: ValueSet
@@ -67,7 +68,7 @@ def extend_presence(base: PresenceSet, presence_sets: Iterable[PresenceSet]) -> 
 
 
 def name_players(presence: PresenceSet) -> PresenceSet:
-    """The players that a presence set names, without its places for any other.
+    """The players that a presence set names, without its places (:data:`ANY`).
 
     Examples
     --------
@@ -112,7 +113,7 @@ def make_presence_masks(presence_sets: Sequence[PresenceSet], n_players: int) ->
 def count_live(presence_sets: Sequence[PresenceSet], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How many of the sets that a presence set stands for lie in a coalition: ``1[B ⊆ S] C(|S| - |B|, n_any)``.
 
-    B are the players named and ``n_any`` counts the places for any other; without such places the count is 0 or 1.
+    B are the named players and ``n_any`` is the number of places (:data:`ANY`); for a set that is not tied the count is 0 or 1.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def count_live(presence_sets: Sequence[PresenceSet], masks: NDArray[np.bool_]) -
 
 
 def count_by_size(presence_sets: Sequence[PresenceSet], n_players: int) -> NDArray[np.float64]:
-    """How many of the sets that a presence set stands for lie in a coalition of each size that holds the players it names.
+    """How many of the sets that a presence set stands for lie in a coalition of each size that contains its named players.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def count_by_size(presence_sets: Sequence[PresenceSet], n_players: int) -> NDArr
 
 
 def pack_players(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    """Masks of shape (..., n_players) as bits, player k the k-th: shape (..., n_words).
+    """Masks of shape (..., n_players) packed into words, player k as bit k; shape (..., n_words).
 
     Examples
     --------
@@ -172,7 +173,7 @@ def pack_players(masks: NDArray[np.bool_]) -> NDArray[np.uint64]:
 
 
 def choose(numbers: NDArray[np.int64], size: int) -> NDArray[np.float64]:
-    """Binomial coefficients: ways to choose ``size`` of so many; of negative numbers there is nothing to choose from.
+    """Binomial coefficients ``C(number, size)`` for each number; 0 for negative numbers and positive size.
 
     Examples
     --------
@@ -186,7 +187,7 @@ def choose(numbers: NDArray[np.int64], size: int) -> NDArray[np.float64]:
 
 
 def count_unions(presence_masks: NDArray[np.bool_], others: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-    """Sizes ``|R ∪ R'|`` for all pairs of presence sets, or for each of some with each of others.
+    """Sizes ``|R ∪ R'|`` for each presence set and each of ``others``.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""What a fit says about itself: standard errors, ranking of terms, held-out residuals, remainder."""
+"""Statistics of a finished fit: standard errors, ranking of terms, held-out residuals, remainder."""

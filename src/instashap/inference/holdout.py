@@ -1,4 +1,4 @@
-"""Residuals of rows held out of a fit: the reference by which :mod:`instashap.inference.residuals` judges others."""
+"""Residuals of rows held out of a fit: the reference to which :mod:`instashap.inference.residuals` compares new residuals."""
 
 from collections.abc import Iterator
 
@@ -19,14 +19,15 @@ from .residuals import (
     scale_residuals,
 )
 
-# Held-out rows, in whole folds, from which more would not sharpen a test of some hundred rows.
+# Least number of held-out rows, in whole folds, where there are as many; more would not add power to a test of some hundred
+# rows.
 N_HELD_OUT = 4096
-# Smoothest functions of a column along which a pattern is sought.
+# Number of smooth functions per column along which a pattern in residuals is sought.
 N_DIRECTIONS = 3
 
 
 def describe_residuals(record: FitRecord) -> ResidualReference:
-    """Reference of a fit, from rows it held out while it chose among models."""
+    """Residual reference of a fit, from the rows that were held out while it chose among models."""
     spread = compute_spread(record)
     parts = [(rows, scale_residuals(residuals, spread)) for rows, residuals in hold_out(record)]
     rows = np.concatenate([each for each, _ in parts])
@@ -42,7 +43,7 @@ def describe_residuals(record: FitRecord) -> ResidualReference:
         level=float(local.result.model.base_value[0]),
         sizes=np.sort(np.concatenate([_draw_by_weight(sizes, local.weights[part]) for part, sizes in relative])),
         spread=spread,
-        wander=_estimate_wander(record, curves, [(part, np.clip(each, -cut, cut)) for part, each in parts]),
+        model_variance=_estimate_model_variance(record, curves, [(part, np.clip(each, -cut, cut)) for part, each in parts]),
         cut=cut,
         has_other=_find_special_cells(record),
         digest=digest_rows(record.encoded, n_remembered),
@@ -51,7 +52,7 @@ def describe_residuals(record: FitRecord) -> ResidualReference:
 
 
 def compute_spread(record: FitRecord) -> NDArray[np.float64]:
-    """Standard deviation of each output; of a constant one, its size or 1."""
+    """Standard deviation of each output; for a constant output its absolute value, or 1 if that is 0."""
     total = record.result.total
     spread = np.sqrt(total.output_scatter / total.weight)
     size = np.abs(total.output_means)
@@ -59,9 +60,10 @@ def compute_spread(record: FitRecord) -> NDArray[np.float64]:
 
 
 def hold_out(record: FitRecord) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Rows of a fold and their residuals from the fit's own coefficients without it, fold after fold until there are enough.
+    """Yield the rows of a fold and their residuals from the coefficients fitted without it, until there are enough rows.
 
-    A table of few distinct rows, each many times, has nothing to hold out: its own residuals are those of new rows.
+    For a table of few distinct rows, each repeated many times, no row can be held out: new rows equal fitted ones, so the
+    residuals of the fitted rows are used.
     """
     n_rows = len(record.outputs)
     folds = assign_folds(record.encoded, record.outputs, record.weights, record.result.n_folds)
@@ -70,7 +72,7 @@ def hold_out(record: FitRecord) -> Iterator[tuple[NDArray[np.int64], NDArray[np.
         yield np.arange(n_rows), record.outputs - record.result.model.predict(record.encoded)
         return
     n_held_out = 0
-    for fold, own in zip(folds, coefficients, strict=False):  # the folds that judged come first
+    for fold, own in zip(folds, coefficients, strict=False):  # folds with coefficients come first
         yield fold[0], _predict_without(record, fold, own)
         n_held_out += len(fold[0])
         if n_held_out >= N_HELD_OUT:
@@ -78,7 +80,7 @@ def hold_out(record: FitRecord) -> Iterator[tuple[NDArray[np.int64], NDArray[np.
 
 
 def _predict_without(record: FitRecord, fold: Fold, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Residuals of a fold's rows, the model centred on the others as it was when its coefficients were solved for."""
+    """Residuals of a fold's rows from the model fitted to the other folds and centred on their rows."""
     rows, weights = fold
     solved, total = record.result.solved, record.result.total
     merged = solved.problem.merge(coefficients)  # (n_functions, n_outputs)
@@ -99,11 +101,12 @@ def _predict_without(record: FitRecord, fold: Fold, coefficients: NDArray[np.flo
 def _correct_for_fewer_rows(
     record: FitRecord, rows: NDArray[np.int64], log_sizes: NDArray[np.float64], spread: NDArray[np.float64]
 ) -> float:
-    """What to add to log sizes of residuals from fits without a fold, to have those of new rows from the fit on all.
+    """Correction that turns log sizes of held-out residuals into those of new rows under the fit on all rows.
 
-    With a variance v of the fit itself, squares are ``s + v K / (K - 1)`` held out, ``s + v`` on new rows and ``s - v`` on the
-    fit's own (in the mean; Efron 2004 on optimism), so new rows are nearer by 1 / (2K - 1) of what lies between the others.
-    Means of logs stand for those of squares: a few wild rows would decide the latter.
+    With a variance v of the fit itself, the mean squared residual is ``s + v K / (K - 1)`` on held-out rows, ``s + v`` on new
+    rows and ``s - v`` on the fitted rows (Efron 2004 on optimism). New rows therefore lie below the held-out ones by
+    1 / (2K - 1) of the difference between held-out and fitted rows. Means of logs are used instead of means of squares, which
+    a few outliers would dominate.
     """
     own = record.outputs[rows] - record.result.model.predict(record.encoded.take(rows))
     ratio = np.exp(2 * float(np.mean(compute_log_sizes(scale_residuals(own, spread)) - log_sizes)))
@@ -111,14 +114,14 @@ def _correct_for_fewer_rows(
 
 
 def _learn_sizes(record: FitRecord, rows: NDArray[np.int64], log_sizes: NDArray[np.float64]) -> FitRecord:
-    """A fit of main effects to the log sizes of residuals."""
+    """Fit main effects to the log sizes of residuals."""
     fitter = ClosedFormFitter(record.columns, record.players, order=1, presence_order=1)
     data = record.encoded.take(rows), log_sizes[:, None], record.weights[rows]
     return FitRecord(*data, record.columns, record.players, record.size_law, fitter.fit(*data, record.size_law))
 
 
 def _collect_curves(record: FitRecord, model: AdditiveModel) -> tuple[NDArray[np.float64], ...]:
-    """Each column's effect on the log size of a residual, beside the column's smoothest functions."""
+    """Each column's effect on the log size of a residual, followed by the column's smoothest functions."""
     effects = {values[0]: shape for values, shape in zip(model.value_sets, model.shapes, strict=True)}
     curves = []
     for column, learnt in enumerate(record.columns):
@@ -129,24 +132,25 @@ def _collect_curves(record: FitRecord, model: AdditiveModel) -> tuple[NDArray[np
     return tuple(curves)
 
 
-def _estimate_wander(
+def _estimate_model_variance(
     record: FitRecord,
     curves: tuple[NDArray[np.float64], ...],
     parts: list[tuple[NDArray[np.int64], NDArray[np.float64]]],
 ) -> NDArray[np.float64]:
-    """Variance of the model's own error along a direction, mean over the folds."""
+    """Variance of the additive model's own error along one direction, mean over the folds; shape (n_outputs,)."""
     bases = [column.encoder.bases[0] for column in record.columns]
     found = [
-        _measure_wander(evaluate_curves(curves, record.encoded.take(rows), bases)[1], residuals) for rows, residuals in parts
+        _measure_model_variance(evaluate_curves(curves, record.encoded.take(rows), bases)[1], residuals)
+        for rows, residuals in parts
     ]
-    # Also where none was seen: coefficients learnt from n rows err by a variance of e² / n.
+    # Lower bound: coefficients learnt from n rows have a variance of at least e² / n.
     n_effective = record.weights.sum() ** 2 / (record.weights**2).sum()
     least = np.mean(np.concatenate([residuals for _, residuals in parts]) ** 2, axis=0) / n_effective
     return np.asarray(np.maximum(np.mean(found, axis=0), least))
 
 
-def _measure_wander(directions: NDArray[np.float64], residuals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Its unbiased estimate from one fold: mean of ``e_i e_j ψ_i·ψ_j`` over pairs of different rows."""
+def _measure_model_variance(directions: NDArray[np.float64], residuals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unbiased estimate of the model's variance from one fold: mean of ``e_i e_j ψ_i·ψ_j`` over pairs of different rows."""
     n = len(residuals)
     if n < 2:
         return np.zeros(residuals.shape[1])
@@ -156,7 +160,7 @@ def _measure_wander(directions: NDArray[np.float64], residuals: NDArray[np.float
 
 
 def _draw_by_weight(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """As many values, each as often as its weight says (systematic sampling: nothing is drawn at random)."""
+    """Sample of the same length, each value as often as its weight requires (systematic sampling, without random draws)."""
     if (weights == weights[0]).all():
         return values
     places = (np.arange(len(values)) + 0.5) / len(values) * weights.sum()
@@ -164,7 +168,7 @@ def _draw_by_weight(values: NDArray[np.float64], weights: NDArray[np.float64]) -
 
 
 def _find_special_cells(record: FitRecord) -> NDArray[np.bool_]:
-    """Whether each column had pooled levels, and missing values."""
+    """Whether the fitted rows of each column had pooled levels, and missing values; shape (n_columns, 2)."""
     missing = np.array([column.encoder.missing_cell for column in record.columns])
     cells = record.encoded.cells
     return np.stack([(cells == missing - 1).any(axis=0), (cells == missing).any(axis=0)], axis=1)

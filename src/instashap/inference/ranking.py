@@ -1,7 +1,7 @@
-"""Which terms matter, and how many are needed: greedy forward ranking by the exact drop of the masked risk.
+"""Greedy forward ranking of terms by the exact drop of the masked risk.
 
-The gain of a term (all its unknowns, or those under one presence set) given what is already in is a Schur complement of the
-normal equations: a Sobol-like index that stays right under correlation. All of it comes from moments.
+The gain of a term (all its unknowns, or those under one presence set) given the terms ranked before it is a Schur complement of
+the normal equations: a Sobol-like index that remains valid under correlation. It is computed from moments alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,9 +26,9 @@ from ..masked.solve import MAX_DENSE, MaskedProblem, Penalty
 if TYPE_CHECKING:
     from ..masked.fitter import FitRecord
 
-# Added to the diagonal, relative to it: collinear columns then share, as in the fit.
+# Added to the diagonal, relative to it: collinear columns then share an effect, as in the fit.
 _JITTER = 1e-11
-# Numbers in a stack of small matrices: 32 MB.
+# Largest number of entries in a stack of small matrices: 32 MB.
 _STACK_NUMBERS = 2**22
 
 _Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
@@ -36,7 +36,7 @@ _Moments = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Ranking:
-    """Terms from the most to the least useful, and what a model of the first so many of them explains.
+    """Terms from the largest to the smallest gain, and what the model of the first k terms explains, for every k.
 
     Shares are means over outputs that vary.
 
@@ -54,7 +54,7 @@ class Ranking:
         Cross-validated masked risk with this and all earlier terms, as a share of that of the base value alone; NaN where
         nothing could be held out.
     r2 : ndarray of shape (n_ranked,), float64
-        Cross-validated R² at the full coalition, likewise.
+        Cross-validated R² at the full coalition with this and all earlier terms; NaN where nothing could be held out.
     """
 
     order: NDArray[np.int64]
@@ -68,33 +68,34 @@ class Ranking:
 def rank_terms(record: "FitRecord", n_terms: int | None = None, presence: bool = False) -> Ranking:
     """Rank the terms of a fit at its penalty strengths.
 
-    A term comes after all terms of fewer columns that it contains. Where some of these are missing, the whole bundle competes
-    with its joint gain a term: a product of two columns without effects of their own is found.
+    A term comes after all terms on subsets of its columns. A term and those of its subsets that are not ranked yet enter
+    together as a bundle, ranked by gain per term, so that a product of two columns without main effects is found.
 
-    With ``presence`` the part of a term under each presence set is ranked by itself, after what the term tells once its own
-    players are present.
+    With ``presence`` the part of a term under each presence set is ranked separately, after the part that counts once the
+    term's own players are present.
 
-    Of a fit with more than 6 500 unknowns the finest parts under larger presence sets are left out of all this.
+    If the fit has more than 6 500 unknowns, the finest parts under larger presence sets are left out.
 
     Parameters
     ----------
     record : FitRecord
     n_terms : int, optional
-        Stop after so many (and the bundle that is being added).
+        Stop after this many terms (and the bundle that is being added).
     presence : bool
+        Rank the parts under each presence set separately.
 
     Raises
     ------
     TooLargeError
-        If more than 6 500 functions are left even so; nothing was allocated.
+        If more than 6 500 unknowns remain even then; nothing has been allocated.
     """
     functions, total = record.result.solved.functions, record.result.total
     whole_problem = record.result.solved.problem
     problem = restrict(whole_problem, choose_unknowns(whole_problem, functions, MAX_DENSE))
     if len(problem) > MAX_DENSE:
         raise TooLargeError(
-            f"ranking factorises the normal equations, {len(problem)} unknowns at least; it stops at {MAX_DENSE}: "
-            "fit with fewer interactions (interactions=50)"
+            f"ranking factorises the normal equations, which have at least {len(problem)} unknowns here; its limit is "
+            f"{MAX_DENSE}: fit with fewer interactions (interactions=50)"
         )
     if not len(problem):
         return Ranking(np.empty(0, dtype=np.int64), (), *np.empty((4, 0)))
@@ -133,11 +134,11 @@ class _Term(NamedTuple):
     number : int
         Position of its value set.
     own, every : ndarray, int64
-        Positions of its unknowns: those that are in a bundle with others, and every one (a slice).
+        Positions of its unknowns: those that count while it is in a bundle with others, and all of them (consecutive).
     needs : list of int
-        Positions of what comes before it, and its own.
+        Positions of the terms that must come before it, and its own position.
     depth : tuple of int
-        What sorts a bundle: columns, and whether the presence set is a larger one.
+        Sort key within a bundle: number of columns, and whether the presence set is a larger one.
     """
 
     number: int
@@ -148,7 +149,7 @@ class _Term(NamedTuple):
 
 
 def _find_terms(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term]:
-    """Terms whole; in a bundle with others they count under their own players alone."""
+    """Whole terms; within a bundle only their unknowns under their own players count."""
     value_sets = functions.value_sets
     position = {values: term for term, values in enumerate(value_sets)}
     needs = [[position[part] for part in close_downwards([values]) if part in position] for values in value_sets]
@@ -159,7 +160,7 @@ def _find_terms(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term
 
 
 def _find_parts(problem: MaskedProblem, functions: ValueFunctions) -> list[_Term]:
-    """The parts of terms, one for each presence set, those under a term's own players first."""
+    """Parts of terms, one per presence set, for each term the part under its own players first."""
     found: list[_Term] = []
     own: dict[ValueSet, int] = {}
     for number, (values, places) in enumerate(zip(functions.value_sets, _find_places(problem, functions), strict=True)):
@@ -183,11 +184,11 @@ def _find_places(problem: MaskedProblem, functions: ValueFunctions) -> list[NDAr
 def _assemble(problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float64]:
     matrix = problem.assemble(gram, penalty)
     matrix.flat[:: len(matrix) + 1] *= 1.0 + _JITTER
-    return matrix.T  # symmetric: in the order of memory that BLAS works in place
+    return matrix.T  # symmetric; in Fortran order BLAS works in place
 
 
 def _split(record: "FitRecord") -> Iterator[tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]], _Moments]]:
-    """Share, training and held-out moments of the folds that the fit was judged by, one at a time."""
+    """Yield the weight share, training moments and held-out moments of each fold of the fit."""
     functions, total = record.result.solved.functions, record.result.total
     folds = assign_folds(record.encoded, record.outputs, record.weights, N_FOLDS)
     for rows, weights in folds if len(folds) > 1 else []:
@@ -199,12 +200,12 @@ def _split(record: "FitRecord") -> Iterator[tuple[float, tuple[NDArray[np.float6
 
 
 class _Elimination:
-    """The normal equations of the terms not yet in, given those that are: a Cholesky factorisation by blocks, in any order.
+    """Normal equations of the terms not yet ranked, given those that are: a block Cholesky factorisation in any order.
 
     Parameters
     ----------
     matrix : ndarray of shape (n_unknowns, n_unknowns), float64, Fortran order
-        Used up; its lower triangle is kept current.
+        Overwritten; its lower triangle is updated after each elimination.
     target : ndarray of shape (n_unknowns, n_outputs), float64
     terms : list of _Term
     """
@@ -213,9 +214,10 @@ class _Elimination:
         self.matrix, self.target, self.terms = matrix, target.copy(), terms
 
     def compute_gains(self, bundles: Sequence[Sequence[int]]) -> NDArray[np.float64]:
-        """Drop of the risk by each bundle of terms, added together; bundles of equal size are worked at once.
+        """Drop of the risk when all terms of a bundle are added, for each bundle; shape (n_bundles,).
 
-        Of a bundle of several the unknowns under their own players alone count, or there would be too many at a time.
+        In a bundle of several terms only the unknowns under their own players count, which bounds the size of the systems.
+        Bundles of equal size are solved together.
         """
         places = [self._find(bundle) for bundle in bundles]
         sizes = np.array([len(each) for each in places])
@@ -234,20 +236,20 @@ class _Elimination:
         return np.sort(np.concatenate([self.terms[term].own for term in bundle]))
 
     def eliminate(self, term: int) -> None:
-        """Take a term in: the others are now given it."""
+        """Add a term to the model: condition the equations of all others on it."""
         start, stop = self.terms[term].every[[0, -1]] + [0, 1]
         rows = np.hstack([self.matrix[start:stop, :stop], self.matrix[stop:, start:stop].T])
         factor = cholesky(rows[:, start:stop], lower=True, check_finite=False)
         spread = solve_triangular(factor, rows, lower=True, check_finite=False)
         self.target -= spread.T @ solve_triangular(factor, self.target[start:stop], lower=True, check_finite=False)
         dsyrk(-1.0, spread, beta=1.0, c=self.matrix, trans=1, lower=1, overwrite_c=1)
-        # What is left of the term itself is rounding, and must not come back.
+        # The remaining equations of the term itself are rounding errors; zeros keep them out of later steps.
         self.matrix[start:stop, :stop] = 0.0
         self.matrix[stop:, start:stop] = 0.0
 
 
 def _order_terms(elimination: _Elimination, n_terms: int | None) -> NDArray[np.int64]:
-    """Greedily the bundle of largest gain a term, its smaller terms first."""
+    """Order of the terms by repeatedly adding the bundle of largest gain per term, its smaller terms first."""
     terms = elimination.terms
     order: list[int] = []
     is_in = np.zeros(len(terms), dtype=bool)
@@ -266,7 +268,7 @@ def _order_terms(elimination: _Elimination, n_terms: int | None) -> NDArray[np.i
 class _Path:
     """Models of the first one, two, … ranked terms, solved and judged together.
 
-    With the unknowns in the order of the ranking, every one of them has a leading block of a single Cholesky factor.
+    With the unknowns in the order of the ranking, each model's factor is a leading block of a single Cholesky factor.
 
     Parameters
     ----------
@@ -289,10 +291,12 @@ class _Path:
 
         Parameters
         ----------
-        train : ``G`` and ``r``
-        test : ``G``, ``r`` and ``E (f - φ_∅)²`` about the training means
+        train : tuple of ndarray
+            ``G`` and ``r``.
+        test : tuple of ndarray
+            ``G``, ``r`` and ``E (f - φ_∅)²`` about the training means.
         scale : ndarray of shape (n_outputs,), float64
-            What makes an output's risk its share of the mean over outputs.
+            Factor that turns an output's risk into its contribution to the mean share over outputs.
         """
         factor = cholesky(_assemble(self.problem, train[0], self.penalty), lower=True, overwrite_a=True, check_finite=False)
         forward = solve_triangular(factor, self.problem.weigh_target(train[1]), lower=True, check_finite=False)
@@ -306,7 +310,7 @@ class _Path:
     def _judge(
         self, solutions: list[NDArray[np.float64]], test: _Moments, scale: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """As :func:`instashap.masked.solve.compute_masked_risk`, by dense products: there are many solutions."""
+        """Risks as in :func:`instashap.masked.solve.compute_masked_risk`, by dense products for all solutions together."""
         gram, cross, variance = test
         matrix = self.problem.assemble(gram, Penalty(np.zeros(self.problem.n_functions)))
         masked, full = np.zeros(len(self.stops)), np.zeros(len(self.stops))

@@ -1,8 +1,8 @@
-"""The conditional game of a model that is additive already: its prediction is kept, exactly.
+"""Conditional game of a model that is already additive; its predictions are reproduced exactly.
 
-The masked fit of its outputs says what becomes of them when features are absent, as far as the fit's functions go. What they
-cannot say, the *remainder*, is the difference of two models of the same terms, so it is known table by table. It is made
-hierarchically orthogonal (:mod:`instashap.model.orthogonal`): each part then has conditional mean zero given fewer of its
+The masked fit of the model's outputs approximates their conditional means when features are absent. The *remainder*, the part
+that the fit's functions do not explain, is the difference of two models of the same terms, so it is known table by table. It is
+made hierarchically orthogonal (:mod:`instashap.model.orthogonal`): each part then has conditional mean zero given fewer of its
 columns, and counts once all of them are present. At the full coalition the parts sum to the fixed model's own terms, centred.
 """
 
@@ -27,11 +27,11 @@ class KeptFit(NamedTuple):
     Attributes
     ----------
     model : AdditiveModel
-        At the full coalition the fixed one.
+        The game; equals the fixed model at the full coalition.
     result : FitResult
         The masked fit of its outputs.
     remainder_shares : ndarray of shape (n_outputs,), float64
-        Variance of the remainder on the rows, as a share of the outputs'.
+        Variance of the remainder on the rows, as a share of the outputs' variance.
     """
 
     model: AdditiveModel
@@ -52,13 +52,14 @@ def fit_keeping(
     Parameters
     ----------
     fixed : AdditiveModel
-        On the bases of ``columns``, and these nested: every bin of an interaction a union of bins of the smaller terms.
+        A model on the bases of ``columns``, which must be nested: every bin of an interaction is a union of bins of the
+        smaller terms.
     columns : tuple of LearntColumn
     players : tuple of int
         Player of each column.
     encoded : Encoded
     weights : ndarray of shape (n_rows,), float64
-        Above zero.
+        Row weights, above zero.
     size_law : ndarray of shape (n_players + 1,), float64
     """
     outputs = fixed.predict(encoded)
@@ -80,7 +81,7 @@ def fit_keeping(
 
 
 def _subtract(fixed: AdditiveModel, fitted: AdditiveModel, bases: NestedBases) -> tuple[Tables, NDArray[np.float64]]:
-    """Shape functions of one model less those of another, on all their value sets and these sets' subsets."""
+    """Shape functions of one model minus those of another, on all their value sets and the subsets of these."""
     shapes = dict(zip(fixed.value_sets, fixed.shapes, strict=True))
     tables = {}
     for values in close_downwards((*fixed.value_sets, *fitted.value_sets)):
@@ -94,9 +95,10 @@ def _subtract(fixed: AdditiveModel, fitted: AdditiveModel, bases: NestedBases) -
 def _add_remainder(
     model: AdditiveModel, own: Tables, moves: Sequence[Move], players: Sequence[int]
 ) -> AdditiveModel:
-    """A model with each term's remainder, counted once its own players are present, but for what was moved away.
+    """The model with each term's remainder added; a remainder counts once the term's own players are present.
 
-    A move from T to R counts once the players of R are present, and is taken back once those of T are: there it is in T's.
+    A function moved from T to R counts while the players of R are present but not all of T: with all of T present it is part
+    of T's own table.
     """
     parts: dict[ValueSet, list[_Part]] = {values: [] for values in own}
     for values, table, mixing, presence in zip(model.value_sets, model.tables, model.mixings, model.presence_sets, strict=True):
@@ -112,12 +114,12 @@ def _add_remainder(
     value_sets = tuple(sorted(parts, key=lambda values: (len(values), values)))
     joined = [_join(parts[values], players_of(values, players)) for values in value_sets]
     presence_sets, tables, mixings = zip(*joined, strict=True)
-    # Constants sum to nothing: both models' mean output is the base value.
+    # Constants sum to zero, because the base value is the mean output of both models.
     return AdditiveModel(model.bases, value_sets, presence_sets, tables, mixings, model.base_value, model.n_players)
 
 
 class _Part(NamedTuple):
-    """Functions of a value set, and by presence set their weights in each output: shape (n_functions, n_outputs)."""
+    """Functions of a value set, and for each presence set their weights, shape (n_functions, n_outputs)."""
 
     table: NDArray[np.float64]
     weights: dict[PresenceSet, NDArray[np.float64]]
@@ -126,7 +128,7 @@ class _Part(NamedTuple):
 def _join(
     parts: Sequence[_Part], own: PresenceSet
 ) -> tuple[tuple[PresenceSet, ...], NDArray[np.float64], NDArray[np.float64]]:
-    """Presence sets of some parts of one value set, the set's own first; and the parts side by side."""
+    """Presence sets, table and mixing array of several parts of one value set; its own presence set comes first."""
     presence_sets = tuple(dict.fromkeys([own, *(each for part in parts for each in part.weights)]))
     mixings = []
     for part in parts:

@@ -1,7 +1,7 @@
-"""How far a model usually lies from its additive model, and whether another set of residuals is further or follows the columns.
+"""Usual residuals of a model from its additive model, and tests whether new residuals are larger or depend on the columns.
 
-Residuals are ``e = f(x) - g(x)`` at the full coalition. A fit's own are too small; the reference is made of rows held out of
-it (:mod:`instashap.inference.holdout`). Everything is in closed form: no number is drawn.
+Residuals are ``e = f(x) - g(x)`` at the full coalition. Those of fitted rows are too small, so the reference consists of rows
+held out of the fit (:mod:`instashap.inference.holdout`). Everything is in closed form: no random numbers are used.
 """
 
 import hashlib
@@ -16,29 +16,41 @@ from numpy.typing import NDArray
 from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
 
-# Differences below this share of the spread are rounding (float32 models, other batch sizes) and count as none.
+# Differences below this share of the spread are rounding (float32 models, other batch sizes) and count as zero.
 ROUNDING = 1e-6
-# Rows of the fit whose outputs are remembered one by one.
+# Number of fitted rows whose outputs are stored one by one.
 N_REMEMBERED = 500
-# Rows the pattern test takes of a longer table: its matrix has this many squared entries.
+# Largest number of rows in the pattern test, whose matrix has the square of this number of entries.
 MAX_PATTERN_ROWS = 2000
-# Residuals are cut at so many mean absolute ones (four standard deviations of a Gaussian) before a pattern is sought.
+# Residuals are clipped at this multiple of the mean absolute residual (four standard deviations of a Gaussian) before a
+# pattern is sought.
 _CUT = 5.0
-# Below, a gamma law is a Gaussian to four digits, and its own digits go.
+# Below this skewness the gamma law equals a Gaussian to four digits, and its numerical evaluation loses precision.
 _NO_SKEWNESS = 1e-4
+
+# Fields of the reference that are stored as arrays, and their names in a file (fixed by the file format).
+_STORED = {
+    "sizes": "residual_sizes",
+    "spread": "residual_spread",
+    "model_variance": "residual_wander",
+    "cut": "residual_cut",
+    "has_other": "residual_has_other",
+    "outputs": "residual_outputs",
+}
 
 
 class Verdict(NamedTuple):
-    """What a test of residuals says.
+    """Results of the two tests of residuals.
 
     Attributes
     ----------
     size_p : float
-        That residuals so much larger than the held-out ones are chance.
+        p-value of the test that the residuals are no larger than the held-out ones.
     pattern_p : float
-        That residuals following the columns so closely are chance.
+        p-value of the test that the residuals do not depend on the columns.
     distance, usual_distance : float
-        Mean absolute residual relative to the outputs' spread: of these rows, and as held-out rows where these lie have it.
+        Mean absolute residual relative to the outputs' spread: of these rows, and expected from held-out rows at the same
+        places.
     """
 
     size_p: float
@@ -54,38 +66,38 @@ class ResidualReference:
     Attributes
     ----------
     curves : tuple of ndarray of shape (n_functions, 1 + n_directions), float64
-        Of each column, in its main effect's local basis: its effect on the log size of a residual, then its smoothest
+        For each column, in its main effect's local basis: its effect on the log size of a residual, then its smoothest
         functions of mean zero and variance one.
     level : float
         Log size of a residual where every such effect is zero.
     sizes : ndarray of shape (n_held_out,), float64
-        Sizes of held-out residuals relative to where they lie, sorted.
+        Sizes of held-out residuals divided by the size expected at their place, sorted.
     spread : ndarray of shape (n_outputs,), float64
         Standard deviation of the outputs; sizes are in these units.
-    wander : ndarray of shape (n_outputs,), float64
+    model_variance : ndarray of shape (n_outputs,), float64
         Variance of the additive model's own error along one direction, in squared spreads.
     cut : ndarray of shape (n_outputs,), float64
-        Where residuals are cut, in spreads.
+        Size at which residuals are clipped, in spreads.
     has_other : ndarray of shape (n_columns, 2), bool
-        Whether the fit had pooled levels, and missing values, in a column.
+        Whether the fitted rows had pooled levels, and missing values, in a column.
     digest : str
         SHA-256 of the first rows of the fit, encoded.
     outputs : ndarray of shape (n_remembered, n_outputs), float64
-        Their outputs.
+        Outputs of these first rows.
     """
 
     curves: tuple[NDArray[np.float64], ...] = field(repr=False)
     level: float
     sizes: NDArray[np.float64] = field(repr=False)
     spread: NDArray[np.float64]
-    wander: NDArray[np.float64]
+    model_variance: NDArray[np.float64]
     cut: NDArray[np.float64]
     has_other: NDArray[np.bool_] = field(repr=False)
     digest: str = field(repr=False)
     outputs: NDArray[np.float64] = field(repr=False)
 
     def recognises(self, encoded: Encoded) -> bool:
-        """Whether rows begin with the remembered ones of the fit."""
+        """Whether the table begins with the stored first rows of the fit."""
         n = len(self.outputs)
         return len(encoded.cells) >= n and digest_rows(encoded, n) == self.digest
 
@@ -98,50 +110,48 @@ class ResidualReference:
         residuals : ndarray of shape (n_rows, n_outputs), float64
             In the outputs' units.
         bases : sequence of LocalBasis
-            Of each column, for its main effect.
+            Basis of each column's main effect.
         """
         scaled = scale_residuals(residuals, self.spread)
         logs, directions = evaluate_curves(self.curves, encoded, bases)
         local = np.exp(self.level + logs)
         relative = np.exp(compute_log_sizes(scaled)) / local
         kept = np.linspace(0, len(scaled) - 1, min(len(scaled), MAX_PATTERN_ROWS)).astype(np.int64)
-        pattern = compute_pattern_p(directions[kept], np.clip(scaled, -self.cut, self.cut)[kept], self.wander)
+        pattern = compute_pattern_p(directions[kept], np.clip(scaled, -self.cut, self.cut)[kept], self.model_variance)
         distance = float(np.sqrt((scaled**2).sum(axis=1)).mean())
         usual = max(float(local.mean() * self.sizes.mean()) - ROUNDING, 0.0)
         return Verdict(compare_sizes(relative, self.sizes), pattern, distance, usual)
 
     def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """JSON facts and arrays of a file."""
-        names = ("sizes", "spread", "wander", "cut", "has_other", "outputs")
-        arrays = {f"residual_{name}": getattr(self, name) for name in names}
+        """The reference as facts (JSON) and arrays by name, for a file."""
+        arrays = {stored: getattr(self, name) for name, stored in _STORED.items()}
         arrays |= {f"residual_curves_{column:05d}": curves for column, curves in enumerate(self.curves)}
         return {"level": self.level, "digest": self.digest}, arrays
 
     @classmethod
     def unpack(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "ResidualReference":
-        """From what :meth:`pack` gave."""
-        names = ("sizes", "spread", "wander", "cut", "has_other", "outputs")
-        parts = {name: arrays[f"residual_{name}"] for name in names}
+        """The reference whose facts and arrays :meth:`pack` returned."""
+        parts = {name: arrays[stored] for name, stored in _STORED.items()}
         curves = tuple(arrays[f"residual_curves_{column:05d}"] for column in range(len(parts["has_other"])))
         return cls(curves=curves, level=facts["level"], digest=facts["digest"], **parts)
 
 
 def scale_residuals(residuals: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Residuals in units of the outputs' spread; rounding becomes zero, so that it ties with itself."""
+    """Residuals in units of the outputs' spread; values within rounding become zero, so that they have equal ranks."""
     scaled: NDArray[np.float64] = residuals / spread
     scaled[np.abs(scaled) < ROUNDING] = 0.0
     return scaled
 
 
 def compute_log_sizes(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log size of each row's residuals, all outputs together, no smaller than rounding; shape (n_rows,)."""
+    """Log of the Euclidean norm of each row's residuals over outputs, plus ``ROUNDING``; shape (n_rows,)."""
     return np.asarray(np.log(np.sqrt((scaled**2).sum(axis=1)) + ROUNDING))
 
 
 def evaluate_curves(
     curves: Sequence[NDArray[np.float64]], encoded: Encoded, bases: Sequence[LocalBasis]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Sum of the columns' first curves on rows, and all others with a constant: shapes (n_rows,), (n_rows, n_directions)."""
+    """Sum of the columns' first curves on rows; a constant and all other curves: shapes (n_rows,), (n_rows, n_directions)."""
     values = [
         basis.combine(encoded.cells[:, column], encoded.offsets[:, column], each)
         for column, (basis, each) in enumerate(zip(bases, curves, strict=True))
@@ -151,24 +161,24 @@ def evaluate_curves(
 
 
 def digest_rows(encoded: Encoded, n_rows: int) -> str:
-    """SHA-256 of the first rows as the model sees them."""
+    """SHA-256 of the first encoded rows."""
     digest = hashlib.sha256(np.ascontiguousarray(encoded.cells[:n_rows]).tobytes())
     digest.update(np.ascontiguousarray(encoded.offsets[:n_rows] + 0.0).tobytes())
     return digest.hexdigest()
 
 
 def compute_cut(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where residuals are cut, one an output: heavy tails would drown a pattern."""
+    """Size at which residuals are clipped, per output, because heavy tails would hide a pattern."""
     return np.asarray(np.maximum(_CUT * np.abs(scaled).mean(axis=0), 1e3 * ROUNDING))
 
 
 def compare_sizes(sizes: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
-    """Chance that sizes are as large against a reference: Savage's rank test, one-sided, ties share their scores.
+    """One-sided p-value that sizes are larger than a reference: Savage's rank test, mean scores for tied values.
 
-    Scores are expected order statistics of the exponential law, the best for sizes of one shape on a larger scale (Savage
-    1956): a model trained again differs most where residuals are large anyway, which ranks alone (Mann and Whitney) weigh
-    too little. Given all sizes together, the sum of the first sample's scores has a known mean, variance and skewness; a
-    gamma law of the same three stands for its own, near enough also for few rows.
+    Scores are expected order statistics of the exponential law, which are optimal against a change of scale (Savage 1956): a
+    retrained model differs most where residuals are large anyway, to which the ranks of Mann and Whitney give too little
+    weight. Under the null hypothesis, given all sizes, the sum of the first sample's scores has a known mean, variance and
+    skewness; its law is approximated by the gamma law with the same three moments, also for few rows.
 
     Examples
     --------
@@ -195,7 +205,7 @@ def compare_sizes(sizes: NDArray[np.float64], reference: NDArray[np.float64]) ->
 
 
 def _compute_savage_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``1/N + 1/(N-1) + …`` to as many terms as a value's rank among N; tied values get the mean of theirs."""
+    """Score ``1/N + 1/(N-1) + …`` with as many terms as a value's rank among N; tied values get their mean score."""
     _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
     scores = np.cumsum(1 / np.arange(len(values), 0, -1))
     ends = np.cumsum(counts)
@@ -203,27 +213,27 @@ def _compute_savage_scores(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def compute_pattern_p(
-    directions: NDArray[np.float64], residuals: NDArray[np.float64], wander: NDArray[np.float64]
+    directions: NDArray[np.float64], residuals: NDArray[np.float64], model_variance: NDArray[np.float64]
 ) -> float:
-    """Chance that residuals lie so much along the directions, the smallest over the outputs times their number.
+    """p-value of the test that residuals do not depend on the directions: the smallest over outputs, times their number.
 
-    The statistic is ``eᵀ Γ e`` with ``Γ = Ψ Ψᵀ``, the rows' products in the directions Ψ. Where the model has not moved, e is
-    of either sign at random (variance ``e_i²``) plus the additive model's own error, a random combination of the same
-    directions (covariance ``wander Γ``): large where rows crowd into a corner few rows of the fit were in. The law of the
-    quadratic form is matched in mean and variance by a scaled chi-squared (Satterthwaite 1946).
+    The statistic is ``eᵀ Γ e`` with ``Γ = Ψ Ψᵀ``, the rows' products in the directions Ψ. Under the null hypothesis that the
+    model is unchanged, e has random signs (variance ``e_i²``) plus the additive model's own error, a random combination of the
+    same directions (covariance ``model_variance Γ``), which is large where many rows lie in a region with few fitted rows. The
+    law of the quadratic form is approximated by a scaled chi-squared of equal mean and variance (Satterthwaite 1946).
 
     Parameters
     ----------
     directions : ndarray of shape (n_rows, n_directions), float64
     residuals : ndarray of shape (n_rows, n_outputs), float64
-    wander : ndarray of shape (n_outputs,), float64
+    model_variance : ndarray of shape (n_outputs,), float64
     """
     from scipy.special import gammaincc  # a loaded explainer explains without scipy
 
     products = directions @ directions.T
     smallest = 1.0
-    for residual, own in zip(residuals.T, wander, strict=True):
-        law = products * residual**2 + own * (products @ products)  # Γ V, V = diag(e²) + wander Γ
+    for residual, own in zip(residuals.T, model_variance, strict=True):
+        law = products * residual**2 + own * (products @ products)  # Γ V, V = diag(e²) + model_variance Γ
         mean, variance = float(np.trace(law)), 2 * float((law * law.T).sum())
         if mean > 0:
             observed = float(residual @ products @ residual)

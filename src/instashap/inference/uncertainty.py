@@ -1,7 +1,7 @@
-"""The delete-a-group jackknife: groups of rows are left out by subtracting their moments, and the fit is solved again.
+"""Delete-a-group jackknife: groups of rows are left out by subtracting their moments, and the fit is solved again.
 
-Functions, presence sets and penalty strengths stay as they were chosen: what is measured is how the fitted projection
-depends on which rows happened to be drawn.
+Functions, presence sets and penalty strengths stay as chosen: the errors measure the sampling variation of the fitted
+projection given these choices.
 """
 
 from collections.abc import Callable
@@ -37,23 +37,24 @@ from ..table.encoding import Encoded
 if TYPE_CHECKING:
     from ..masked.fitter import FitRecord
 
-# Errors then have 19 degrees of freedom, themselves known to about a sixth; more groups cost as many more solves.
+# Standard errors from 20 groups have 19 degrees of freedom, a relative error of about a sixth; each group costs one solve.
 N_GROUPS = 20
-# Bytes the deviations of a fit may take.
+# Largest size of a fit's deviations in bytes.
 MAX_BYTES = 100_000_000
-# Unknowns up to which a factor in single precision is made: 1.3 GB, half a minute on two cores. Weaker preconditioners
-# (blocks of functions, or a factor of the 6 500 leading unknowns) need hundreds of steps for each group.
+# Largest number of unknowns for which a factor in single precision is made: 1.3 GB, half a minute on two cores. Weaker
+# preconditioners (blocks of functions, or a factor of the 6 500 leading unknowns) need hundreds of steps for each group.
 MAX_FACTORED = 18_000
 _BLOCK_COLUMNS = 256
-# Numbers in the Gram matrices held at once: 512 MB, about what the fit itself holds.
+# Entries of the Gram matrices held at once: 512 MB, about what the fit itself holds.
 _BATCH_NUMBERS = 2**26
-# Residual of the replicates' changes, relative to their right-hand sides: errors then have four digits or five.
+# Largest residual of the replicates' changes, relative to their right-hand sides: standard errors have four or five digits.
 _TOLERANCE = 1e-5
-# … or, of problems whose matrix the fit did not form, two or three: an error of 20 groups is itself known to a sixth.
+# The same for problems whose matrix the fit did not form: two or three digits, while a standard error from 20 groups is itself
+# accurate to a sixth.
 _LARGE_TOLERANCE = 1e-3
-# … and from where a user should know that they have not.
+# Warn above this residual.
 _POOR_RESIDUAL = 1e-2
-# Outputs closer than this share of their range count as equal: a black box may round one row in two ways.
+# Outputs closer than this share of their range count as equal: a black box may round the same row in two ways.
 _ROUNDING = 1e-9
 
 
@@ -64,9 +65,9 @@ class Replicates:
     Attributes
     ----------
     changes : ndarray of shape (n_groups, n_unknowns, n_outputs), float64
-        What leaving a group out adds to the coefficients.
+        Change of the coefficients when a group is left out.
     means : ndarray of shape (n_groups, n_functions), float64
-        Means of the value functions without the group: where the replicate centres them.
+        Means of the value functions without the group; the replicate centres them there.
     output_means : ndarray of shape (n_groups, n_outputs), float64
     shares : ndarray of shape (n_groups,), float64
         Share of the total weight that is left out.
@@ -79,12 +80,12 @@ class Replicates:
 
 
 def compute_deviations(record: "FitRecord") -> Deviations:
-    """Jackknife of a fit, as tables from which standard errors are looked up.
+    """Jackknife deviations of a fit, as tables from which standard errors are looked up.
 
     Raises
     ------
     TooLargeError
-        If the tables would take more than 100 MB; nothing was allocated.
+        If the tables would take more than 100 MB; nothing has been allocated.
     ValueError
         If the rows do not make two groups.
     """
@@ -96,7 +97,7 @@ def compute_deviations(record: "FitRecord") -> Deviations:
     centres = replicates.means - total.means
 
     def contrast_outputs(replicas: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Deviations, those of one output side by side: (n_groups, …, n_outputs) to (…, n_outputs · n_groups)."""
+        """Deviations, those of one output side by side; maps (n_groups, …, n_outputs) to (…, n_outputs · n_groups)."""
         deviations = np.moveaxis(np.tensordot(contrast, replicas, axes=1), 0, -1)
         return deviations.reshape(*deviations.shape[:-2], replicas.shape[-1] * len(contrast))
 
@@ -108,7 +109,7 @@ def compute_deviations(record: "FitRecord") -> Deviations:
 
 
 def compute_contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Matrix that turns replicates into deviations whose squares sum to the jackknife variance.
+    """Matrix that maps replicates to deviations whose squares sum to the jackknife variance.
 
     With ``h_g = 1 / share_g`` and pseudo-values ``h_g θ - (h_g - 1) θ_g`` the variance is
     ``1/G sum_g (pseudo_g - mean)² / (h_g - 1)``, where the mean is ``G θ - sum_g (1 - 1/h_g) θ_g`` (Busing, Meijer and van der
@@ -136,11 +137,11 @@ def compute_contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replicates:
-    """Refit without each group, from the solution of all rows, with its factor as preconditioner.
+    """Coefficients refitted without each group, solved from the solution on all rows with its factor as preconditioner.
 
-    The Gram matrices of a few groups are in memory at a time: their solves share the passes over the factor. Of a fit with
-    more than 18 000 unknowns the finest parts under larger presence sets are left out, also of the fit the replicates are
-    compared with.
+    The Gram matrices of a few groups are in memory at a time, so that their solves share the passes over the factor. If the fit
+    has more than 18 000 unknowns, the finest parts under larger presence sets are left out, also from the fit that the
+    replicates are compared with.
     """
     solved, total = record.result.solved, record.result.total
     groups = assign_groups(record.encoded, record.outputs, record.weights, n_groups)
@@ -170,7 +171,7 @@ def _describe(record: "FitRecord", group: Fold) -> Moments:
 
 
 def _solve_whole(problem: MaskedProblem, total: Moments, penalty: Penalty, start: NDArray[np.float64]) -> Solution:
-    """The solution of all rows, and a factor of its matrix: in single precision where the fit itself formed none."""
+    """Solution on all rows with a factor of its matrix, in single precision where the fit itself formed none."""
     gram, cross, _ = total.around(total)
     if len(problem) <= MAX_DENSE:
         return solve_problem(problem, gram, cross, penalty)
@@ -185,7 +186,7 @@ def _solve_whole(problem: MaskedProblem, total: Moments, penalty: Penalty, start
 def _factorise_single(
     problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Cholesky factor as a preconditioner; half the memory and time of double precision, and about as few steps."""
+    """Preconditioner from a Cholesky factor in single precision: half the memory and time, about as few steps as in double."""
     for jitter in (0.0, 1e-6, 1e-5, 1e-4):  # single precision resolves about 1e-7
         matrix = _assemble_single(problem, gram, penalty)
         np.fill_diagonal(matrix, matrix.diagonal() * np.float32(1 + jitter))
@@ -198,7 +199,7 @@ def _factorise_single(
 
 
 def _assemble_single(problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float32]:
-    """Lower triangle of the matrix of the normal equations, some columns at a time."""
+    """Lower triangle of the matrix of the normal equations, computed in blocks of columns."""
     n_unknowns = len(problem)
     matrix = np.empty((n_unknowns, n_unknowns), dtype=np.float32, order="F")
     penalised, masses = (each.astype(np.float32) for each in (gram + np.diag(penalty.functions), problem.union_masses))
@@ -214,7 +215,7 @@ def _assemble_single(problem: MaskedProblem, gram: NDArray[np.float64], penalty:
 def _solve_changes(
     problem: MaskedProblem, trains: list[Moments], penalty: Penalty, whole: Solution
 ) -> list[NDArray[np.float64]]:
-    """What each group's absence adds to the coefficients; conjugate gradients in step. The trains' scatters are used up."""
+    """Change of the coefficients without each group, by simultaneous conjugate gradients; overwrites the trains' scatters."""
     grams = [np.divide(train.scatter, train.weight, out=train.scatter) for train in trains]
 
     def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -234,13 +235,14 @@ def _solve_changes(
 def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_groups: int) -> list[Fold]:
     """Rows and weights of each group to leave out: a random partition of the rows that depends on their values alone.
 
-    Rows count as drawn independently, and a weight of w as w of them. Different rows are dealt out by a hash of their values.
-    Copies of one row (same values, same outputs) cannot be told apart, and must not stay together either: leaving all of
-    them out at once would overstate the variance as many times as there are copies. So their number in each group is drawn
-    from the multinomial law, which is how copies fall if each is dealt out by itself; the draw has a fixed seed and goes by the
-    order of the hashes. Weights that are not all whole numbers are no counts, and where every row of a table was copied
-    (:class:`RowCensus`) the copies are no rows of their own: these stay whole. The order of the rows never matters, that of the
-    columns only where rows with the same values in other columns have the same outputs and as many copies.
+    Rows count as drawn independently, and a row of weight w as w rows. Different rows are assigned by a hash of their values.
+    Copies of one row (same values, same outputs) are indistinguishable, but must not stay together: leaving all of them out at
+    once would overstate the variance by a factor of their number. So the number of copies in each group is drawn from the
+    multinomial law, which is their law under independent assignment; the draw has a fixed seed and follows the order of the
+    hashes. Weights that are not all whole numbers are not counts, and where every row of a table was copied
+    (:class:`RowCensus`) the copies are not independent rows: in both cases copies stay together. The order of the rows never
+    matters, and that of the columns only where rows with the same values in other columns have the same outputs and as many
+    copies.
 
     Raises
     ------
@@ -252,7 +254,7 @@ def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArr
     measured = hash_outputs(_round_outputs(outputs))
     _, first, owner = np.unique(mix(placed ^ measured), return_index=True, return_inverse=True)
     counts = np.bincount(owner.reshape(-1), weights=weights)
-    # Rows that differ only in the order of their values have one hash; these are numbered, by what else tells them apart.
+    # Rows that differ only in the order of their values share a hash; they are numbered by the ordered hash.
     keys = mix(symmetric ^ measured)[first]
     order = np.lexsort((placed[first], counts, keys))
     first, counts, keys = first[order], counts[order], keys[order]
@@ -272,14 +274,14 @@ def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArr
             groups.append((first[members], np.concatenate([counts[own], shares])))
     if len(groups) < 2:
         raise ValueError(
-            f"standard errors compare fits without some of the rows, and the fit has {len(weights)} row(s) of total weight "
-            f"{weights.sum():g} that make {len(groups)} group; fit on more rows"
+            f"standard errors compare fits that each leave out a group of rows, but the {len(weights)} row(s) of total weight "
+            f"{weights.sum():g} form only {len(groups)} group; fit on more rows"
         )
     return groups
 
 
 def _round_outputs(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Outputs in steps of a billionth of their range."""
+    """Outputs as whole numbers of steps of a billionth of their range."""
     steps = _ROUNDING * np.ptp(outputs, axis=0)
     return np.asarray(np.rint(np.divide(outputs, steps, out=np.zeros_like(outputs), where=steps > 0)))
 

@@ -1,4 +1,4 @@
-"""Solving with a positive definite matrix by its Cholesky factor; nearly singular ones by their eigenvectors."""
+"""Solutions with a positive definite matrix by its Cholesky factor, with a nearly singular one by its eigenvectors."""
 
 from collections.abc import Callable
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
 
-# Added to the diagonal, relative to it, so that exactly collinear columns share instead of failing.
+# Added to the diagonal, relative to it, so that exactly collinear columns share an effect and the factorisation exists.
 _JITTER = 1e-11
-# Share of the largest eigenvalue below which a direction is rounding, where even more on the diagonal does not help.
+# Share of the largest eigenvalue below which a direction is rounding, used where a larger diagonal does not help either.
 _RANK = 1e-7
 
 
 def factorise(matrix: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """What applies the inverse of a symmetric matrix, which is overwritten."""
+    """Function that applies the inverse of a symmetric matrix; the matrix is overwritten."""
     if not len(matrix):
         return lambda target: target
     diagonal = np.diag(matrix).copy()
@@ -24,7 +24,7 @@ def factorise(matrix: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], ND
         except LinAlgError:
             continue
         return lambda target: cho_solve(factor, target, check_finite=False)
-    # Moments from which nearly all weight was taken are rounding in some directions: these are left out.
+    # After nearly all weight has been subtracted from moments, some directions are only rounding; they are left out.
     np.fill_diagonal(matrix, diagonal)
     sizes, vectors = eigh(matrix, check_finite=False)
     kept = sizes > _RANK * sizes[-1]

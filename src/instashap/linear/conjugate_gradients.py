@@ -17,9 +17,9 @@ def conjugate_gradients(
     start: NDArray[np.float64] | None = None,
     max_steps: int = 400,
 ) -> tuple[NDArray[np.float64], Status]:
-    """Preconditioned conjugate gradients, each output its own sequence; stops at a relative residual of ``tolerance``.
+    """Solution and status of preconditioned conjugate gradients, a separate sequence per column of ``target``.
 
-    The status holds the largest relative residual of an output.
+    Iterations stop when every relative residual is at most ``tolerance``, or after ``max_steps``; the status holds the largest.
     """
     solution = np.zeros_like(target) if start is None else start.copy()
     residual = target - (multiply(solution) if start is not None else 0.0)

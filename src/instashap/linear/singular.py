@@ -1,4 +1,4 @@
-"""Singular values that come out of every finite matrix."""
+"""Singular value decomposition that succeeds for every finite matrix."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ def svd(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Singular value decomposition ``U, sizes, Vᵀ``: by divide and conquer, or where that fails by QR iterations.
 
-    Divide and conquer is several times faster, and on rare finite matrices it does not converge (a column of 255 equally
+    Divide and conquer is several times faster, but does not converge on some rare finite matrices (a column of 255 equally
     frequent levels: LAPACK's gesdd fails, gesvd does not).
     """
     try:

@@ -1,4 +1,4 @@
-"""The fitted model: frozen value tables, and everything read from them."""
+"""The fitted model: immutable value tables, and the look-ups made from them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -25,20 +25,20 @@ class AdditiveModel:
     Attributes
     ----------
     bases : tuple of tuple of LocalBasis
-        Of each column, its bases for terms of one, two and three columns.
+        For each column, its bases for terms of one, two and three columns.
     value_sets : tuple of tuple of int
         Columns each shape function reads.
     presence_sets : tuple of tuple of tuple of int
-        Of each value set, the presence sets of players its parts need; one with places for any other player
-        (:data:`instashap.game.terms.ANY`) counts as often as one of the sets it stands for does.
+        For each value set, the presence sets of its parts: the players that must be present. A tied set (see
+        :data:`instashap.game.terms.ANY`) counts once for each of the sets it stands for that is present.
     tables : tuple of ndarray of shape (n_nodes_1, …, n_parts), float64
         Functions in the local bases.
     mixings : tuple of ndarray of shape (n_parts, n_presence_sets, n_outputs), float64
     base_value : ndarray of shape (n_outputs,), float64
-        Weighted mean output; of games other than the conditional one ``F(x; ∅)``.
+        Weighted mean output in the conditional game, ``F(x; ∅)`` in others.
     n_players : int
     null_players : tuple of int
-        Players of no term, which are no "other players" of a presence set with places for any either: they never get credit.
+        Players without terms. The places of tied sets do not stand for them either, so their Shapley values are 0.
     """
 
     bases: tuple[tuple[LocalBasis, ...], ...]
@@ -55,16 +55,16 @@ class AdditiveModel:
         return len(self.base_value)
 
     def count_full(self, presence_sets: Sequence[PresenceSet]) -> NDArray[np.float64]:
-        """How many sets each presence set stands for: how often its part counts at the full coalition."""
+        """How often each presence set's part counts at the full coalition: the number of sets it stands for."""
         return self.count_live(presence_sets, np.ones(self.n_players, dtype=bool))
 
     def count_live(self, presence_sets: Sequence[PresenceSet], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """How often each presence set's part counts in some coalitions; see :func:`instashap.game.terms.count_live`."""
+        """How often each presence set's part counts in each coalition; see :func:`instashap.game.terms.count_live`."""
         return count_live(presence_sets, masks & self.is_player)
 
     @property
     def is_player(self) -> NDArray[np.bool_]:
-        """Which players may get credit, shape (n_players,)."""
+        """Whether each player can have a non-zero Shapley value, shape (n_players,)."""
         return np.isin(np.arange(self.n_players), self.null_players, invert=True)
 
     def split_shares(self, presence_sets: Sequence[PresenceSet]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -94,21 +94,21 @@ class AdditiveModel:
         pairs = list(zip(self.mixings, shares, strict=True))
         named = [np.einsum("prc,ri->pic", mixing, each) for mixing, (each, _) in pairs]
         lookup = self._make_lookup(range(len(self.value_sets)), named, self.n_players)
-        tied = [term for term, (_, everyone) in enumerate(shares) if everyone.any()]
+        tied = [term for term, (_, equal) in enumerate(shares) if equal.any()]
         if not tied:
             return lookup
         outputs = np.arange(self.n_outputs)[:, None]
-        # One curve an output, whatever the number of parts.
-        everyone = [(self.tables[term] @ np.einsum("prc,r->pc", *(self.mixings[term], shares[term][1]))) for term in tied]
+        # One curve per output, whatever the number of parts.
+        curves = [(self.tables[term] @ np.einsum("prc,r->pc", *(self.mixings[term], shares[term][1]))) for term in tied]
         terms = [
             LookupTerm(self.value_sets[term], curve, list(outputs), [np.ones(1)] * self.n_outputs)
-            for term, curve in zip(tied, everyone, strict=True)
+            for term, curve in zip(tied, curves, strict=True)
         ]
-        return replace(lookup, everywhere=make_lookup(self.bases, terms, 1, self.n_outputs), is_everywhere=self.is_player)
+        return replace(lookup, shared=make_lookup(self.bases, terms, 1, self.n_outputs), has_shared=self.is_player)
 
     @cached_property
     def components(self) -> tuple[list[PresenceSet], Lookup]:
-        """All presence sets, and the look-up of their components ``h_R``; slots are presence sets in this order."""
+        """All presence sets by size, and the look-up of their components ``h_R``; slots are presence sets in this order."""
         found = sorted({each for sets in self.presence_sets for each in sets}, key=lambda each: (len(each), each))
         places = {presence: place for place, presence in enumerate(found)}
         mixings = []
@@ -167,7 +167,7 @@ class AdditiveModel:
         return make_lookup(self.bases, terms, n_slots, self.n_outputs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Look-ups are made again after unpickling: files and messages carry the tables alone."""
+        """State without look-ups, which are made again after unpickling."""
         cached = ("shapes", "prediction", "effects", "credits", "components")
         return {name: value for name, value in self.__dict__.items() if name not in cached}
 

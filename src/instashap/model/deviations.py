@@ -1,4 +1,4 @@
-"""Standard errors by look-up: tables of how a fitted model deviates when groups of rows are left out."""
+"""Standard errors by look-up: tables of a fitted model's deviations when groups of rows are left out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,12 +19,12 @@ _BLOCK_NUMBERS = 2**20
 
 @dataclass(frozen=True)
 class ErrorLookup:
-    """Look-up of standard errors; stands wherever a :class:`instashap.model.lookup.Lookup` does.
+    """Look-up of standard errors, with the interface of :class:`instashap.model.lookup.Lookup`.
 
     Attributes
     ----------
     deviations : Lookup
-        Its outputs are deviations, those of one output side by side.
+        Look-up of deviations, those of one output side by side.
     constants : ndarray of shape (n_slots, n_outputs · n_groups), float64
         The part of the deviations that is the same for every row.
     n_outputs : int
@@ -55,19 +55,19 @@ class ErrorLookup:
 
 @dataclass(frozen=True)
 class Deviations:
-    """Scaled jackknife deviations of a model: of every linear read-out, ``SE² = sum_g deviation_g²``.
+    """Scaled jackknife deviations of a model; for every linear function of its tables ``SE² = sum_g deviation_g²``.
 
-    They are kept like the model's own tables: a curve for each value set's own part, and coefficients of the functions that
-    the model repeats under larger presence sets. Single precision is far finer than any error of an error.
+    They are stored like the model's own tables: a curve for each value set's own part, and coefficients of the functions that
+    the model repeats under larger presence sets. Single precision suffices: the standard errors are estimates themselves.
 
     Attributes
     ----------
     model : AdditiveModel
-        The model they belong to; its parts beyond the first ``n_outputs`` are the repeated functions.
+        The model that deviates; its parts beyond the first ``n_outputs`` are the repeated functions.
     curves : tuple of ndarray of shape (n_nodes_1, …, n_outputs · n_groups), float32
     mixings : tuple of ndarray of shape (n_parts - n_outputs, n_presence_sets - 1, n_outputs · n_groups), float32
     constants : tuple of ndarray of shape (n_presence_sets - 1, n_outputs · n_groups), float32
-        Leaving rows out also moves the centres of the functions.
+        Changes of the centres of the repeated functions when rows are left out.
     base : ndarray of shape (n_outputs, n_groups), float32
         Deviations of the base value.
     """
@@ -80,7 +80,7 @@ class Deviations:
 
     @property
     def n_groups(self) -> int:
-        """Groups of rows that were left out, one at a time."""
+        """Number of groups of rows, each of which was left out once."""
         return int(self.base.shape[1])
 
     @cached_property
@@ -89,12 +89,12 @@ class Deviations:
         n_players = self.model.n_players
         shares = [self.model.split_shares(presence) for presence in self.model.presence_sets]
         lookup = self._make_lookup(range(len(self.curves)), [named for named, _ in shares], n_players)
-        tied = [term for term, (_, everyone) in enumerate(shares) if everyone.any()]
+        tied = [term for term, (_, equal) in enumerate(shares) if equal.any()]
         if not tied:
             return lookup
         rest = self._make_lookup(tied, [shares[term][1][:, None] for term in tied], 1)
         is_player = self.model.is_player
-        deviations = replace(lookup.deviations, everywhere=rest.deviations, is_everywhere=is_player)
+        deviations = replace(lookup.deviations, shared=rest.deviations, has_shared=is_player)
         shared = np.where(is_player[:, None], rest.constants, 0.0)
         return ErrorLookup(deviations, lookup.constants + shared, lookup.n_outputs)
 
@@ -134,7 +134,7 @@ class Deviations:
         return np.asarray(np.linalg.norm(self.base.astype(np.float64), axis=1))
 
     def _make_lookup(self, picked: Sequence[int], shares: Iterable[Any], n_slots: int) -> ErrorLookup:
-        """Look-up of ``sum_U sum_R share[R, slot] psi_{U,R}``; ``shares`` has one array (n_presence_sets, n_slots) a term."""
+        """Errors of ``sum_U sum_R share[R, slot] psi_{U,R}``; ``shares`` holds an array (n_presence_sets, n_slots) per term."""
         n_replicas, n_outputs = self.base.size, self.model.n_outputs
         constants = np.zeros((n_slots, n_replicas))
         terms = []
@@ -152,7 +152,7 @@ class Deviations:
         return ErrorLookup(make_lookup(self.model.bases, terms, n_slots, n_replicas), constants, n_outputs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Look-ups are made again after unpickling."""
+        """State without look-ups, which are made again after unpickling."""
         return {name: value for name, value in self.__dict__.items() if name not in ("credits", "effects", "prediction")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

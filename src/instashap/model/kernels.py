@@ -4,8 +4,8 @@ import numpy as np
 
 from .._compile import compile_kernel
 
-# Rows worked together: one term's table stays in the first-level cache while a tile passes, and the inner loops run over
-# rows, where they vectorise.
+# Number of rows processed together: a term's table stays in the first-level cache, and the inner loops run over rows, where
+# they vectorise.
 TILE = 64
 
 
@@ -53,10 +53,10 @@ def look_up(
     shares,
     totals,
 ):
-    """Add every term's parts, looked up and shared out, to the slots of every row.
+    """Look up the parts of every term and add their shares to the slots of every row.
 
-    A term's table holds ``n_parts`` numbers a node; ``part_starts`` counts the parts of all terms through. Entry k of the
-    shares adds ``shares[k]`` times the value of part ``share_parts[k]`` to slot ``share_slots[k]``.
+    A term's table holds ``n_parts`` numbers per node; ``part_starts`` numbers the parts of all terms consecutively. Entry k of
+    the shares adds ``shares[k]`` times the value of part ``share_parts[k]`` to slot ``share_slots[k]``.
 
     cells (n_rows, n_columns) int32; offsets (n_rows, n_columns) float64; the other arguments are laid out by
     :func:`instashap.model.lookup.make_lookup`; totals (n_rows, n_slots) float64 is added to.
@@ -112,7 +112,7 @@ def look_up(
 def contract_columns(left, right, columns):
     """Dot product of each column of ``left`` with the chosen column of ``right``: ``sum_r left[r, k] right[r, columns[k]]``.
 
-    Row by row, so that both are read once and nothing is copied. left (n, m), right (n, anything) float64; columns (m,) int64.
+    It proceeds by rows, so that both are read once without copies. left (n, m), right (n, any) float64; columns (m,) int64.
     """
     n_rows, n_columns = left.shape
     totals = np.zeros(n_columns)
@@ -138,18 +138,19 @@ def couple_repeated(
     singles,
     repeats,
 ):
-    """Couple functions repeated under several presence sets with themselves and with those that have one, in place.
+    """Multiply by the part of the normal equations that concerns functions repeated under several presence sets, in place.
 
-    With C the coefficients ``often`` as a matrix (presence sets × repeated functions), adds to ``singles[k]`` what they give
-    the k-th other unknown, ``sum_{u, R} between[k, u] W[R_k, R] C[R, u]``, and to ``repeats`` the entries at its places of
-    ``W (C (G + P) + C_once G)``.
+    With C the coefficients ``often`` as a matrix (presence sets × repeated functions), adds to ``singles[k]`` their product for
+    the k-th unknown that is not repeated, ``sum_{u, R} between[k, u] W[R_k, R] C[R, u]``, and to ``repeats`` the entries at the
+    positions of the repeated unknowns of ``W (C (G + P) + C_once G)``.
 
     masses W (n_sets, n_sets); between (n_once, n_repeated); repeated (n_repeated, n_repeated); penalty (n_repeated,);
-    sets, the presence sets of the other unknowns; set_of (n_once,) their places in it; once_presence (n_once,) int64; once
-    (n_once,) their coefficients; often_presence, often_functions (n_often,) int64; often, repeats (n_often,); all else float64.
+    sets, the presence sets of the unknowns that are not repeated; set_of (n_once,) their positions in it; once_presence
+    (n_once,) int64; once (n_once,) their coefficients; often_presence, often_functions (n_often,) int64; often, repeats
+    (n_often,); all else float64.
     """
     n_sets, n_repeated = masses.shape[0], repeated.shape[0]
-    spread = np.zeros((n_repeated, sets.shape[0]))  # C W, where other unknowns are
+    spread = np.zeros((n_repeated, sets.shape[0]))  # C W at the presence sets of unknowns that are not repeated
     reached = np.zeros((n_sets, n_repeated))  # C (G + P)
     for k in range(often.shape[0]):
         row, function, value = often_presence[k], often_functions[k], often[k]
@@ -177,7 +178,7 @@ def couple_repeated(
 
 @compile_kernel()
 def sum_live(named, counts, absent, sizes, components, totals):
-    """Sum the components whose named players all lie in a coalition, each as often as it counts at the coalition's size.
+    """Add the components whose named players all lie in a coalition, each times its count at the coalition's size.
 
     named (n_sets, n_words) and absent (n_rows, n_masks, n_words) uint64, players as bits; counts (n_sets, n_players + 1)
     float64; sizes (n_rows, n_masks) int64; components (n_rows, n_sets, n_outputs); totals (n_rows, n_masks, n_outputs) float64

@@ -1,4 +1,4 @@
-"""Tables laid out flat for the look-up kernel."""
+"""Tables as flat arrays for the look-up kernel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from .kernels import look_up
 
 @dataclass(frozen=True)
 class LookupTerm:
-    """One term of a look-up: a table of parts, and where the parts go.
+    """One term of a look-up: a table of parts, and the slots to which each part is added.
 
     Attributes
     ----------
     values : tuple of int
-        Columns read.
+        Columns of the table's axes.
     table : ndarray of shape (n_nodes_1, …, n_parts), float64
-    slots, shares : sequences of ndarray, one of each a part
+    slots, shares : sequences of ndarray, one of each per part
         Part p adds ``shares[p][k]`` times its value to slot ``slots[p][k]``.
     """
 
@@ -34,7 +34,7 @@ class LookupTerm:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A sum of table terms into slots (players, terms, or one prediction), ready for the kernel.
+    """Sums of table terms into slots (players, terms, or one prediction), as arguments of the kernel.
 
     Attributes
     ----------
@@ -42,16 +42,16 @@ class Lookup:
     n_outputs : int
     plan : tuple
         Arguments of :func:`instashap.model.kernels.look_up` after cells and offsets.
-    everywhere : Lookup of one slot, optional
-        Added to every slot, or to those that ``is_everywhere`` marks.
-    is_everywhere : ndarray of shape (n_slots,), bool, optional
+    shared : Lookup of one slot, optional
+        Added to every slot, or to those where ``has_shared`` is true.
+    has_shared : ndarray of shape (n_slots,), bool, optional
     """
 
     n_slots: int
     n_outputs: int
     plan: tuple[Any, ...]
-    everywhere: "Lookup | None" = None
-    is_everywhere: NDArray[np.bool_] | None = None
+    shared: "Lookup | None" = None
+    has_shared: NDArray[np.bool_] | None = None
 
     def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Sums for encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given (C order)."""
@@ -59,20 +59,21 @@ class Lookup:
         if totals is None:
             totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
         look_up(encoded.cells, encoded.offsets, *self.plan, totals.reshape(n_rows, self.n_slots * self.n_outputs))
-        if self.everywhere is not None:
-            shared = self.everywhere.apply(encoded)
-            totals += shared if self.is_everywhere is None else np.where(self.is_everywhere[:, None], shared, 0.0)
+        if self.shared is not None:
+            shared = self.shared.apply(encoded)
+            totals += shared if self.has_shared is None else np.where(self.has_shared[:, None], shared, 0.0)
         return totals
 
 
 def make_lookup(bases: Sequence[Sequence[LocalBasis]], terms: Sequence[LookupTerm], n_slots: int, n_outputs: int) -> Lookup:
-    """Lay out terms for the kernel.
+    """Look-up of some terms.
 
     Parameters
     ----------
-    bases : of each column, its local bases for terms of one, two and three columns
+    bases : sequence of sequence of LocalBasis
+        For each column, its local bases for terms of one, two and three columns.
     terms : sequence of LookupTerm
-        Slots count through ``n_slots × n_outputs``, the output fastest.
+        Their slots number ``n_slots × n_outputs`` consecutively, the output fastest.
     n_slots, n_outputs : int
     """
     keys = sorted({(len(term.values), column) for term in terms for column in term.values})
@@ -116,7 +117,7 @@ def lay_out_axes(columns: Sequence[int], bases: Sequence[LocalBasis]) -> tuple[N
 
 
 def count_through(sizes: Sequence[int]) -> NDArray[np.int64]:
-    """Where each piece begins, and where the last ends."""
+    """Start of each piece, and the end of the last; shape (n_pieces + 1,)."""
     return np.concatenate([[0], np.cumsum(np.asarray(sizes, dtype=np.int64))]).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Local bases of a model's columns made nested, and rows seen through them."""
+"""Nested local bases of a model's columns, and means of their functions over rows."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from ..game.terms import ValueSet
 from ..table.bases import LocalBasis, pack_basis
 from ..table.encoding import Encoded
 
-# Largest miss of a basis function by another basis that counts as rounding.
+# Largest error, counted as rounding, of expressing a function of one basis in another.
 _SAME = 1e-9
 # Local polynomials are cubic at most.
 _N_POWERS = 4
@@ -20,9 +20,9 @@ Bases = tuple[tuple[LocalBasis, ...], ...]
 
 
 class NestedBases:
-    """Local bases of a model's columns, nested: every function of an interaction's axis is also one of the smaller terms'.
+    """Local bases of a model's columns, nested: smaller terms' bases span every function of an interaction's axis.
 
-    Where it is not (a hat has kinks that a cubic spline has not), the smaller term's basis gets the larger ones' functions too.
+    Where they do not (a hat has kinks that a cubic spline lacks), the functions of the interaction's basis are added.
     """
 
     def __init__(self, columns: Bases, value_sets: Iterable[ValueSet]) -> None:
@@ -35,11 +35,11 @@ class NestedBases:
         self._constants: dict[tuple[int, int], NDArray[np.float64]] = {}
 
     def shape(self, size: int, columns: ValueSet) -> tuple[int, ...]:
-        """Numbers of functions of some columns, for terms of a size."""
+        """Numbers of functions of the columns in terms of ``size`` columns."""
         return count_functions(self.columns, size, columns)
 
     def lift(self, table: NDArray[np.float64], subset: ValueSet, values: ValueSet, size: int) -> NDArray[np.float64]:
-        """A table of some columns as one of more, constant along the others; both at the resolution of terms of a size."""
+        """A table on ``subset`` extended to ``values`` as a constant along the others, both in bases for terms of ``size``."""
         for axis, column in enumerate(values):
             if column not in subset:
                 constant = self._get_constant(size, column)
@@ -47,7 +47,7 @@ class NestedBases:
         return table
 
     def lower(self, table: NDArray[np.float64], columns: ValueSet, size: int) -> NDArray[np.float64]:
-        """A table at the resolution of terms of a size, as one of the term of its own columns."""
+        """A table in the bases for terms of ``size`` columns, converted to the bases for a term of its own columns."""
         for axis, column in enumerate(columns):
             table = transform(table, axis, self._get_inclusion(column, size, len(columns)))
         return table
@@ -69,7 +69,7 @@ class NestedBases:
 
 
 class LocalRows:
-    """Rows as sparse matrices of local functions, and their weighted means."""
+    """Values of local functions on rows as sparse matrices, and their weighted means."""
 
     def __init__(self, columns: Bases, encoded: Encoded, weights: NDArray[np.float64]) -> None:
         self.columns, self.encoded = columns, encoded
@@ -77,7 +77,7 @@ class LocalRows:
         self._axes: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
 
     def make_matrix(self, size: int, columns: ValueSet) -> csr_array:
-        """Products of the columns' functions for terms of a size, on every row; shape (n_rows, n_nodes)."""
+        """Products of the columns' functions for terms of ``size`` columns on every row; shape (n_rows, n_nodes)."""
         n_rows = len(self.shares)
         nodes, factors, n_nodes = np.zeros((n_rows, 1), dtype=np.int64), np.ones((n_rows, 1)), 1
         for column in columns:
@@ -94,11 +94,11 @@ class LocalRows:
         return np.asarray(self.make_matrix(size, columns).T @ self.shares).reshape(count_functions(self.columns, size, columns))
 
     def average(self, size: int, columns: ValueSet, table: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean of a table at the resolution of terms of a size, shape (n_outputs,)."""
+        """Mean over the rows of a table in the bases for terms of ``size`` columns, shape (n_outputs,)."""
         return np.asarray(self.compute_means(size, columns).ravel() @ table.reshape(-1, table.shape[-1]))
 
     def _weigh(self, size: int, column: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Places and values of a column's active functions, each of shape (n_rows, width)."""
+        """Positions and values of a column's non-zero functions on each row, both of shape (n_rows, width)."""
         if (size, column) not in self._axes:
             basis, cells = self.columns[column][size - 1], self.encoded.cells[:, column]
             places = basis.first[cells].astype(np.int64)[:, None] + np.arange(basis.width)
@@ -107,7 +107,7 @@ class LocalRows:
 
 
 def count_functions(columns: Bases, size: int, chosen: ValueSet) -> tuple[int, ...]:
-    """Numbers of functions of some columns, for terms of a size."""
+    """Numbers of functions of the chosen columns in terms of ``size`` columns."""
     return tuple(columns[column][size - 1].n_functions for column in chosen)
 
 
@@ -126,26 +126,27 @@ def _nest(bases: tuple[LocalBasis, ...], n_nested: int) -> tuple[LocalBasis, ...
 
 
 def _merge(fine: LocalBasis, coarse: LocalBasis) -> LocalBasis:
-    """Functions of both bases, each once, in the order in which they begin."""
+    """Basis of the functions of both bases, each once, in order of their first non-zero coefficient."""
     functions = np.unique(np.hstack([_spread(fine), _spread(coarse)]).T, axis=0)
     functions = functions[np.argsort(np.argmax(functions != 0, axis=1), kind="stable")]
     return pack_basis(np.moveaxis(functions.reshape(len(functions), -1, _N_POWERS), 0, 1))
 
 
 def express(coarse: LocalBasis, fine: LocalBasis) -> NDArray[np.float64]:
-    """Functions of a basis as combinations of those of one that holds them; shape (fine.n_functions, coarse.n_functions).
+    """Coefficients of each function of ``coarse`` in the basis ``fine``; shape (fine.n_functions, coarse.n_functions).
 
-    Both are on the same cells, so they agree in every cell, polynomial by polynomial.
+    Both bases have the same cells, so polynomials are compared cell by cell. A function that ``fine`` does not span is
+    approximated by least squares on these coefficients.
     """
     source, target = _spread(fine), _spread(coarse)
-    if fine.polynomials.shape[1:] == (1, 1):  # bins: no two functions meet in a cell, and thousands are common
+    if fine.polynomials.shape[1:] == (1, 1):  # bins, often thousands: at most one function is non-zero in a cell
         lengths = (source**2).sum(axis=0)[:, None]
         return np.asarray((source.T @ target) / np.where(lengths > 0, lengths, 1.0))
     return np.asarray(lstsq(source, target)[0])
 
 
 def _spread(basis: LocalBasis) -> NDArray[np.float64]:
-    """Polynomials of every function, cell after cell: shape (n_cells · 4, n_functions)."""
+    """Polynomial coefficients of every function in every cell, shape (n_cells · 4, n_functions)."""
     n_cells, width, n_powers = basis.polynomials.shape
     spread = np.zeros((n_cells, _N_POWERS, basis.n_functions))
     for shift in range(width):

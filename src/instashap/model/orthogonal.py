@@ -1,16 +1,16 @@
-"""Terms of an additive model re-expressed: other parts under the same sum.
+"""Other decompositions of an additive model's prediction into terms.
 
-A prediction ``f(x) = base + sum_T phi_T(x_T)`` fixes the sum and not the terms: what of a pair is a function of one column may
-stand in either place. Each rule here names one decomposition of the same f:
+A prediction ``f(x) = base + sum_T phi_T(x_T)`` determines the sum but not the terms: a function of one column can be part of
+its main effect or of a pair. Each rule here defines one decomposition of the same f:
 
 - ``"stone-hooker"``: ``E[phi_T psi(x_R)] = 0`` for every R strictly inside T and every function psi of x_R, under the joint
   distribution of the rows (Stone 1994; Hooker 2007). One sweep from the highest order down: a term is projected *jointly* on
-  all functions of all but one of its columns, and what is found moves to those terms.
-- ``"product"``: the same with the columns taken as independent, ``E_j phi_T = 0`` along every column j of T.
+  all functions of all but one of its columns, and the projections move to those terms.
+- ``"product"``: the same with the columns treated as independent, ``E_j phi_T = 0`` along every column j of T.
 - ``"marginal"``: the components of ``F(x; S) = E f(x_S, X_{-S})`` with X drawn from the rows. It differs from the product rule
   by expectations of several columns at once.
 
-Spaces are those of the tables: psi runs over all functions at the term's own resolution, its knots, bins or levels.
+The functions psi are all those that the term's own table can represent, with its knots, bins or levels.
 """
 
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ from .nested import Bases, LocalRows, NestedBases, express, transform
 
 KINDS = ("stone-hooker", "product", "marginal")
 
-# Directions of functions of unit size whose share of the largest eigenvalue is below this are absent from the rows.
+# Directions (of functions scaled to unit size) below this share of the largest eigenvalue do not vary on the rows.
 _RANK_TOLERANCE = 1e-12
-# Functions up to which equations are solved by eigenvectors; only triples of many bins have more.
+# Largest number of functions for which equations are solved by eigenvectors; only triples of many bins have more.
 _MAX_DENSE = 1500
-# Residual from which a user should know.
+# Warn above this residual.
 _POOR_RESIDUAL = 1e-6
 _ADVICE = "ask for a lower order"
 
@@ -43,15 +43,15 @@ Tables = dict[ValueSet, NDArray[np.float64]]
 
 
 class Purified(NamedTuple):
-    """A model with re-expressed terms.
+    """A model in another decomposition.
 
     Attributes
     ----------
     model : AdditiveModel
-        One term for every value set and each of its subsets, counted once its own players are present.
+        One term for every value set and each of its subsets; a term counts once its own players are present.
     confounded : list of tuple of int
-        Pairs whose columns say the same on these rows, in part: how their main effects share it is not unique (the smallest
-        change is taken).
+        Pairs of columns that share a function on these rows (a function of one equals a function of the other): its split
+        between the two main effects is not unique, and the smallest change is taken.
     """
 
     model: AdditiveModel
@@ -66,11 +66,11 @@ def purify_model(
     Parameters
     ----------
     model : AdditiveModel
-        Read at the full coalition.
+        Its terms at the full coalition are decomposed.
     players : sequence of int
         Player of each column.
     encoded : Encoded
-        Rows whose distribution is meant.
+        Rows over whose distribution expectations are taken.
     weights : ndarray of shape (n_rows,), float64
     kind : {"stone-hooker", "product", "marginal"}
     """
@@ -89,7 +89,7 @@ def purify_model(
 def make_plain_model(
     bases: Bases, tables: Tables, base_value: NDArray[np.float64], players: Sequence[int], n_players: int
 ) -> AdditiveModel:
-    """A model whose terms count once their own players are present.
+    """Model of the given tables in which a term counts once its own players are present.
 
     Parameters
     ----------
@@ -109,14 +109,14 @@ def make_plain_model(
 
 
 class Move(NamedTuple):
-    """A function of fewer columns, taken from one term and given to another.
+    """A function of fewer columns, subtracted from one term and added to another.
 
     Attributes
     ----------
     source, target : tuple of int
-        Value sets; the target lies strictly inside the source, and is empty for a constant given to the base value.
+        Value sets; the target is a proper subset of the source, empty for a constant that is added to the base value.
     table : ndarray of shape (n_nodes_1, …, n_outputs), float64
-        At the target's resolution; of mean zero unless it is a constant.
+        In the target's bases; its mean is zero unless it is a constant.
     """
 
     source: ValueSet
@@ -127,7 +127,10 @@ class Move(NamedTuple):
 def make_orthogonal(
     tables: Tables, base_value: NDArray[np.float64], rows: LocalRows, bases: NestedBases
 ) -> tuple[list[Move], list[ValueSet]]:
-    """The Stone–Hooker sweep, in place, over tables closed under subsets; its moves, and pairs whose split is not unique."""
+    """Moves of the Stone–Hooker sweep, and pairs whose split is not unique; changes the tables and base value in place.
+
+    The tables must include every non-empty subset of each of their value sets.
+    """
     moves: list[Move] = []
     confounded: list[ValueSet] = []
     for values in sorted(tables, key=lambda each: (-len(each), each)):
@@ -143,7 +146,10 @@ def make_orthogonal(
 def _project(
     values: ValueSet, table: NDArray[np.float64], rows: LocalRows, bases: NestedBases
 ) -> tuple[Tables, bool]:
-    """Best approximation of a term by a sum of functions of all but one of its columns; whether a pair's is unique."""
+    """Best approximation of a term by a sum of functions of all but one of its columns, and whether it is unique.
+
+    Uniqueness is determined for pairs only.
+    """
     size = len(values)
     subsets = list(combinations(values, size - 1))
     matrices = [rows.make_matrix(size, subset) for subset in subsets]
@@ -158,17 +164,17 @@ def _project(
         stop = start + int(np.prod(shape))
         part = solution[start:stop].reshape(*shape, -1)
         mean = rows.average(size, subset, part)
-        parts[subset] = part - bases.lift(mean, (), subset, size)  # the means together are the term's
+        parts[subset] = part - bases.lift(mean, (), subset, size)  # the term's own mean moves as a constant
         start = stop
     if size > 2:
         return parts, True
     half = matrices[0].shape[1]
     apart = _count_directions(gram[:half, :half]) + _count_directions(gram[half:, half:])
-    return parts, _count_directions(gram) >= apart - 1  # both columns of a pair can say the constant
+    return parts, _count_directions(gram) >= apart - 1  # both columns of a pair can represent the constant
 
 
 def _solve_smallest(gram: csr_array, target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The smallest solution of singular normal equations, in functions of unit size."""
+    """Minimum-norm solution of singular normal equations, the norm taken in functions of unit size."""
     scale: NDArray[np.float64] = _scale_to_unit(gram)[:, None]
     scaled = scale * target
     if gram.shape[0] > _MAX_DENSE:
@@ -194,7 +200,7 @@ def _count_directions(gram: csr_array) -> int:
 
 
 def _scale_to_unit(gram: csr_array) -> NDArray[np.float64]:
-    """One over the size of each function, 0 for those no row is in."""
+    """Reciprocal of each function's root mean square, 0 for functions that are zero on every row."""
     sizes = np.sqrt(gram.diagonal())
     return np.asarray(np.where(sizes > 0, 1.0 / np.where(sizes > 0, sizes, 1.0), 0.0))
 
@@ -202,9 +208,10 @@ def _scale_to_unit(gram: csr_array) -> NDArray[np.float64]:
 def _integrate_out(
     tables: Tables, base_value: NDArray[np.float64], rows: LocalRows, bases: NestedBases, *, is_joint: bool
 ) -> Tables:
-    """Tables of the components by inclusion and exclusion of expectations over the absent columns; the base in place.
+    """Tables of the components by inclusion and exclusion of expectations over absent columns; updates the base in place.
 
-    ``h_R = sum_{A ⊆ R} (-1)^{|R| - |A|} E_{T - A} phi_T``, over the joint distribution of the absent columns or their product.
+    ``h_R = sum_{A ⊆ R} (-1)^{|R| - |A|} E_{T - A} phi_T``, with the expectation over the joint distribution of the absent
+    columns if ``is_joint``, else over the product of their distributions.
     """
     pure = {values: table.copy() for values, table in tables.items()}
     for values, table in tables.items():
@@ -237,7 +244,7 @@ def _expect(
 def _move(
     values: ValueSet, parts: Tables, tables: Tables, base_value: NDArray[np.float64], bases: NestedBases
 ) -> list[Move]:
-    """Take parts, tables at the resolution of a term, from that term and add them to the terms of their own columns."""
+    """Subtract parts, in the bases of a term, from that term and add them to the terms of their own columns."""
     size = len(values)
     moves = []
     for subset, part in parts.items():
@@ -252,7 +259,7 @@ def _move(
 
 
 def _collect_tables(model: AdditiveModel, bases: NestedBases) -> Tables:
-    """Shape functions at the full coalition and zeros for the subsets they lack, in the nested bases."""
+    """Shape functions at the full coalition in the nested bases, with zeros for subsets that have no term."""
     shapes = dict(zip(model.value_sets, model.shapes, strict=True))
     tables = {}
     for values in close_downwards(model.value_sets):

@@ -1,4 +1,4 @@
-"""Places along a column that determine every function of its basis: where to ask a function for its table."""
+"""Sample points along a column that determine every function of its basis; a table is computed from values there."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from ..table.bases import ColumnEncoder
 
 @dataclass(frozen=True)
 class Places:
-    """Encoded places of one column, and its local functions there.
+    """Encoded places of one column, and the values of its local functions there.
 
     Attributes
     ----------
     cells : ndarray of shape (n_places,), int32
     offsets : ndarray of shape (n_places,), float64
     matrix : ndarray of shape (n_places, n_functions), float64
-        Of full column rank: values at the places determine a combination of the functions.
+        Has full column rank: values at the places determine a combination of the functions.
     """
 
     cells: NDArray[np.int32]
@@ -29,14 +29,17 @@ class Places:
         return len(self.cells)
 
     def thin(self) -> "Places":
-        """As few places as there are functions, the best told apart."""
+        """A subset with as many places as functions, chosen by QR with pivoting to keep the matrix well conditioned."""
         _, _, order = qr(self.matrix.T, mode="economic", pivoting=True)
         kept = np.sort(order[: self.matrix.shape[1]])
         return Places(self.cells[kept], self.offsets[kept], self.matrix[kept])
 
 
 def sample_places(column: ColumnEncoder, size: int) -> Places:
-    """Both ends of every cell and what the degree asks for between them, for terms of a size; "other" and missing come last."""
+    """Places in every cell for terms of ``size`` columns: both ends, and as many between them as the degree requires.
+
+    For a category there is one place per cell; the cells of other levels and of missing values come last.
+    """
     basis = column.bases[size - 1]
     if column.levels is not None:
         cells, offsets = np.arange(column.n_cells, dtype=np.int32), np.zeros(column.n_cells)

@@ -1,10 +1,10 @@
-"""Pictures of explanations and explainers; each function draws into ``ax``, or a figure of its own, and returns the axes.
+"""Plots of explanations and explainers; each function draws into ``ax``, or into a new figure, and returns the axes.
 
-Of explanations: :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence`, :func:`plot_trust`; of one row of
-them :func:`plot_waterfall`, :func:`plot_strip`. Of explainers and estimators: :func:`plot_shape` (columns and pairs),
-:func:`plot_interactions`. Of a ranking of terms: :func:`plot_frontier`. Of an audit: :func:`plot_ladder`,
-:func:`plot_masked_fidelity`. Of an image: :func:`plot_heat_map`. Colours can be told apart with any colour vision; text
-takes the colours of the matplotlib style in use, so ``dark_background`` works as well as print.
+:func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence` and :func:`plot_trust` show explanations,
+:func:`plot_waterfall` and :func:`plot_strip` one row. :func:`plot_shape` (columns and pairs) and :func:`plot_interactions` show
+explainers and estimators, :func:`plot_frontier` a ranking of terms, :func:`plot_ladder` and :func:`plot_masked_fidelity` an
+audit, :func:`plot_heat_map` an image. The colours are distinguishable with any colour vision; text has the colours of the
+matplotlib style in use, so ``dark_background`` works as well as print.
 
 Importing this folder imports neither matplotlib nor the explainers; the first plot does.
 """

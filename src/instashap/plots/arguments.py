@@ -1,4 +1,4 @@
-"""What the plots accept, checked once: explanations, counts, one of several outputs."""
+"""Checks of the plots' arguments: explanations, counts, one of several outputs."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -9,14 +9,14 @@ from ..fitted.game import FittedGame
 
 
 def check_explanation(explanation: Any, plot: str) -> Explanation:
-    """Return ``explanation`` if it is one."""
+    """Return ``explanation``; raises ``TypeError`` unless it is an Explanation."""
     if not isinstance(explanation, Explanation):
         raise TypeError(f"{plot} takes an Explanation, got {type(explanation).__name__}; explainer(X) makes one")
     return explanation
 
 
 def check_output(explanation: Any, output: Any, plot: str) -> Explanation:
-    """The explanation of one output: the one named, or the only one."""
+    """The explanation of one output: the chosen one, or the only one."""
     checked = check_explanation(explanation, plot)
     names = checked.output_names
     position = 0 if output is None else find_output(output, names)
@@ -28,7 +28,7 @@ def check_output(explanation: Any, output: Any, plot: str) -> Explanation:
 
 
 def check_row(explanation: Any, output: Any, plot: str) -> Explanation:
-    """The explanation of one row and one output."""
+    """The explanation of one row and one output; raises ``ValueError`` for another number of rows."""
     row = check_output(explanation, output, plot)
     if len(row) != 1:
         raise ValueError(f"{plot} shows one row, got {len(row)}; pass explanation[0], or another position")
@@ -36,9 +36,9 @@ def check_row(explanation: Any, output: Any, plot: str) -> Explanation:
 
 
 def check_rows(explanation: Explanation, plot: str) -> Explanation:
-    """Return ``explanation`` if it has rows."""
+    """Return ``explanation``; raises ``ValueError`` if it has no rows."""
     if not len(explanation):
-        raise ValueError(f"{plot} shows the rows of an explanation, and this one has none")
+        raise ValueError(f"{plot} shows the rows of an explanation, but this explanation has no rows")
     return explanation
 
 

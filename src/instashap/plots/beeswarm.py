@@ -25,14 +25,14 @@ from .values import paint, rank, read_numbers, spread
 def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int | None = None, ax: Any = None) -> Any:
     """Draw a dot for every row and feature at its Shapley value, coloured by the feature's value.
 
-    Features go by falling mean absolute value. Colours are ranks within the feature, blue for the lowest; values that are
-    text without an order, or missing, are grey. The last line holds, for every row, the sum over the features not shown.
+    Features are sorted by decreasing mean absolute value. Colours are ranks within the feature, blue for the lowest; values
+    that are text without an order, or missing, are grey. The last line shows, for every row, the sum over the other features.
 
     Parameters
     ----------
     explanation : Explanation
     max_features : int
-        Features with a line of their own. A single feature left over gets one, too.
+        Number of features with their own line. If a single feature would remain, it gets one too.
     output : str or int, optional
         Which of several outputs, by name or position.
     ax : matplotlib Axes, optional
@@ -97,7 +97,7 @@ def _scale(explanation: Explanation, feature: int) -> NDArray[np.float64]:
 
 
 def _add_value_bar(ax: Any) -> None:
-    """A colour bar without numbers: every feature has its own."""
+    """Add a colour bar without numbers, because every feature has its own range."""
     cm = require("matplotlib.cm", extra="plots", purpose="plots")
     bar = ax.figure.colorbar(cm.ScalarMappable(cmap=make_value_map()), ax=ax, aspect=30, fraction=0.04, pad=0.02)
     bar.set_ticks([0.0, 1.0], labels=["low", "high"])

@@ -1,4 +1,4 @@
-"""A column's rows, cells and own effect, as the pictures of shape functions need them."""
+"""Rows, cells and main effect of a column, as the plots of shape functions need them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,19 +10,19 @@ from ..table.bases import ColumnEncoder
 from ..table.columns import Table
 from .style import shorten_all
 
-# Cells without rows keep a small effect, left by the centring of pairs; below this share of the largest it is not drawn.
+# Cells without rows have a small effect from the centring of pairs; below this share of the largest effect they are not drawn.
 NOTABLE = 0.01
 
 
 @dataclass(frozen=True)
 class OwnEffect:
-    """A column's own shape function at evenly spaced places of each cell.
+    """A column's main effect at evenly spaced places of each cell.
 
     Attributes
     ----------
     encoder : ColumnEncoder
     names : tuple of str
-        Outputs.
+        Names of the outputs.
     effects : ndarray of shape (n_cells, n_points, n_outputs), float64
         On the scale of the output.
     errors : ndarray like ``effects``, or None
@@ -36,7 +36,7 @@ class OwnEffect:
 
 
 def read_column(table: Table, column: int, encoder: ColumnEncoder) -> NDArray[Any]:
-    """Of each row, the value of a number column (NaN for missing) or the cell of a category; shape (n_rows,)."""
+    """Value (NaN for missing) of a number column on each row, or cell of a category; shape (n_rows,)."""
     kinds = table.schema.is_category
     position = sum(kind == kinds[column] for kind in kinds[:column])
     if not encoder.is_category:
@@ -45,7 +45,7 @@ def read_column(table: Table, column: int, encoder: ColumnEncoder) -> NDArray[An
 
 
 def name_cells(encoder: ColumnEncoder, length: int) -> list[str]:
-    """Labels of a category's cells; those that are no level are in brackets."""
+    """Labels of a category's cells: its levels, then "(other)" and "(missing)"."""
     return [*shorten_all(encoder.levels or (), length), "(other)", "(missing)"]
 
 

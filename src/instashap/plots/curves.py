@@ -1,4 +1,4 @@
-"""The own effect of a number column: a curve, dots where values have a coefficient of their own, a diamond for missing."""
+"""Plot of a number column's main effect: a curve, dots for values with their own coefficient, a diamond for missing values."""
 
 from typing import Any
 
@@ -19,25 +19,25 @@ from .style import (
     write_title,
 )
 
-# Values of a number column that get a tick each.
+# Largest number of values of a number column that each get a tick.
 _MAX_TICKS = 10
 _N_BINS = 50
-# How far beyond the largest value missing ones stand, in ranges of the values: their labels then stand side by side.
+# Distance of missing values from the largest value, as a share of the range of the values, so that labels do not overlap.
 BEYOND = 0.13
-# Share of the axes' height that the density of the rows takes.
+# Height of the density of the rows, as a share of the axes' height.
 _DENSITY_HEIGHT = 0.14
 
 
 def draw_curve(own: OwnEffect, scale: str, values: NDArray[np.float64] | None, ax: Any) -> Any:
-    """Draw it; ``values`` are the column's rows, NaN for missing, of which the density is shown."""
+    """Draw a main effect; ``values`` are the column's values on some rows (NaN for missing), whose density is shown."""
     spans = measure_spans(own.encoder)
     is_point = spans == 0
     n_points = own.effects.shape[1]
     places = own.encoder.lows[:, None] + np.linspace(0.0, 1.0, n_points) * spans[:, None]  # (n_cells - 1, n_points)
     low, high = float(places.min()), float(places.max())
     is_seen = values is not None and bool(np.isnan(values).any())
-    is_told = is_seen or np.abs(own.effects[-1]).max() > NOTABLE * np.abs(own.effects).max()
-    missing = high + BEYOND * (high - low or 1.0) if is_told else None
+    is_shown = is_seen or np.abs(own.effects[-1]).max() > NOTABLE * np.abs(own.effects).max()
+    missing = high + BEYOND * (high - low or 1.0) if is_shown else None
 
     n_outputs = len(own.names)
     is_ours = ax is None
@@ -73,7 +73,7 @@ def _draw_output(
     is_point: NDArray[np.bool_],
     missing: float | None,
 ) -> Any:
-    """One output's curve and dots; returns what stands for them in a legend."""
+    """Draw one output's curve and dots; returns the artist for the legend."""
     heights = own.effects[:, :, output]
     reach = None if own.errors is None else INTERVAL * own.errors[:, :, output]
     dots = {"color": colour, "markersize": 6}
@@ -101,14 +101,14 @@ def _draw_output(
 
 
 def mark_missing(ax: Any, low: float, high: float, missing: float) -> None:
-    """A tick named "missing" beyond the column's range, apart from the numbers' ticks."""
+    """Add a tick named "missing" beyond the column's range, separated from the ticks of numbers."""
     ticks = [tick for tick in ax.get_xticks() if low <= tick <= high + 0.02 * (missing - high)]
     ax.set_xticks([*ticks, missing], [*ax.xaxis.get_major_formatter().format_ticks(ticks), "missing"])
     ax.axvline((high + missing) / 2, color=POOLED, linewidth=0.8, linestyle=":")
 
 
 def _draw_density(ax: Any, values: NDArray[np.float64], levels: NDArray[np.float64] | None, low: float, high: float) -> None:
-    """How many rows lie where, in grey at the foot of the axes, below the curve."""
+    """Draw the density of the rows in grey at the bottom of the axes, below the curve."""
     bottom, top = ax.get_ylim()
     limits = ax.get_xlim()
     style = {"color": POOLED, "alpha": 0.6, "transform": ax.get_xaxis_transform()}

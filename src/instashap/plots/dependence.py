@@ -1,4 +1,4 @@
-"""A feature's Shapley values against its own values, coloured by the feature they depend on most besides."""
+"""A feature's Shapley values against its own values, coloured by the other feature that explains most of their spread."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from .curves import BEYOND, mark_missing
 from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, shorten_all, strip_frame, write_title
 from .values import is_absent, paint_column, put_in_order, rank, rank_levels, to_numbers
 
-# Bins of the feature, and of a partner within them, when the strongest partner is looked for.
+# Number of bins of the feature, and of a candidate partner within them, in the search for the strongest partner.
 _N_BINS, _N_PARTNER_BINS = 8, 4
-# A partner must explain this share of the spread: chance alone explains 0.02 of it in some hundred rows.
+# A partner must explain this share of the spread; an unrelated feature explains 0.02 of it by chance in some hundred rows.
 _LEAST_SHARE = 0.05
-# Texts that get a place of their own on the axis; the rest share one.
+# Largest number of texts with their own place on the axis; the others share one.
 _MAX_LEVELS = 12
 
 
@@ -26,18 +26,18 @@ def plot_dependence(
 ) -> Any:
     """Draw a dot for every row: the feature's value and its Shapley value, coloured by another feature.
 
-    What is left of the vertical spread at one value is the feature's share in interactions. The strongest partner is the
-    feature whose bins (four, within each of eight bins of the feature) explain most of that spread, the slope within the
-    eight bins taken away first: the largest ``epsilon² = 1 - (SS_within / (n - cells)) / (SS_total / (n - bins))`` (Kelley
-    1935), which is zero on average for a feature that has no part in it. Below 0.05 there is no partner.
+    The vertical spread at one value comes from interactions. The strongest partner is the feature whose bins (four, within each
+    of eight bins of the feature) explain most of that spread after the slope within the eight bins has been removed: the one
+    with the largest ``epsilon² = 1 - (SS_within / (n - cells)) / (SS_total / (n - bins))`` (Kelley 1935), which is zero on
+    average for an unrelated feature. If it is at most 0.05 there is no partner.
 
     Parameters
     ----------
     explanation : Explanation
     feature : str or int
-        By name or position.
+        Name or position.
     by : str, int, "auto" or None
-        The feature that gives the colours; "auto" takes the strongest partner (if there is one), None draws all dots alike.
+        The feature that determines the colours; "auto" takes the strongest partner, if there is one; None uses one colour.
     output : str or int, optional
         Which of several outputs, by name or position.
     ax : matplotlib Axes, optional
@@ -46,7 +46,7 @@ def plot_dependence(
     Returns
     -------
     matplotlib Axes
-        Heights are on the scale of ``explanation.output_transform``. Missing values lie at the right, by themselves.
+        Heights are on the scale of ``explanation.output_transform``. Missing values are at the right, beyond the others.
 
     Raises
     ------
@@ -94,9 +94,9 @@ def _choose_partner(explanation: Explanation, feature: int, by: Any) -> int | No
 
 
 def find_partner(explanation: Explanation, feature: int) -> int | None:
-    """The other feature that explains most of the spread of a feature's Shapley values at its own values.
+    """Position of the other feature that explains most of the spread of a feature's Shapley values at its own values.
 
-    Of an explanation of one output. None if no feature explains a twentieth of it.
+    None if no feature explains a twentieth of it. The explanation has one output.
     """
     bins = _cut(explanation.data[:, feature], _N_BINS)
     values = explanation.values[:, feature]
@@ -111,9 +111,9 @@ def find_partner(explanation: Explanation, feature: int) -> int | None:
 def _take_slopes(
     values: NDArray[np.float64], numbers: NDArray[np.float64] | None, bins: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """What is left of values without the mean, and of numbers the slope, in each bin of their own feature.
+    """Values minus their mean, and for number columns minus their slope, within each bin of their own feature.
 
-    Where a curve is steep a feature that goes along with this one would explain the slope.
+    Without this, a feature correlated with this one would explain the slope of a steep curve.
     """
 
     def centre(each: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -128,7 +128,7 @@ def _take_slopes(
 
 
 def _explain(spread: NDArray[np.float64], bins: NDArray[np.int64], partner: NDArray[np.int64]) -> float:
-    """``epsilon²`` of the cells (bin, partner's bin) for what is left within the bins."""
+    """``epsilon²`` of the cells (bin, partner's bin) for the spread within the bins."""
     cells = np.unique(bins * (partner.max() + 1) + partner, return_inverse=True)[1].reshape(-1)
     counts = np.bincount(cells)
     within = float((spread**2).sum() - (np.bincount(cells, spread) ** 2 / counts).sum())
@@ -137,7 +137,7 @@ def _explain(spread: NDArray[np.float64], bins: NDArray[np.int64], partner: NDAr
 
 
 def _cut(values: NDArray[Any], n_bins: int) -> NDArray[np.int64]:
-    """Bin of each row: numbers in bins of about as many rows, the most frequent texts by themselves; missing ones apart."""
+    """Bin of each row: numbers in bins of about equal counts, each frequent text in its own; missing values separate."""
     numbers = to_numbers(values)
     if numbers is not None:
         shares = rank(numbers)
@@ -170,7 +170,7 @@ def _draw_dots(ax: Any, data: NDArray[Any], values: NDArray[np.float64], colours
 def _place_texts(data: NDArray[Any], order: Sequence[Any]) -> tuple[NDArray[np.float64], list[str]]:
     """Places of texts, spread evenly across their level's band, and the levels' labels; rare levels share the last one.
 
-    Bands are in the order of an ordered category, else by falling number of rows.
+    Bands are in the order of an ordered category, otherwise by decreasing number of rows.
     """
     texts = np.array(["(missing)" if is_absent(each) else str(each) for each in data])
     levels = rank_levels(texts)

@@ -1,4 +1,4 @@
-"""How many terms are worth their keep: fidelity against the number of terms."""
+"""Fidelity against the number of terms."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ from numpy.typing import NDArray
 from .arguments import check_count
 from .style import LOWERS, POOLED, RAISES, make_axes, shorten_all, strip_frame, write_title
 
-# A model this much below the best R² is as good for most purposes; the smallest such one is marked.
+# The smallest model whose R² is within this of the best one is marked.
 _SLACK = 0.01
 
 
 def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
-    """Draw the fidelity that the first so many terms reach, and what each of them adds.
+    """Draw the fidelity of the model of the first k terms for every k, and the gain of each term.
 
-    Terms come in the order of ``rank_terms()``, the next one always that of the largest gain. The line is the cross-validated
-    R² of a model of this and all earlier terms; hollow dots are not worth their term (fewer terms reach as much). Bars are the
-    gain: how much of the masked risk, the criterion of the fit, the term takes away. The ring marks the fewest terms within
-    0.01 of the best R². Where nothing could be held out, R² is that of the fitted rows.
+    Terms are in the order of ``rank_terms()``, each the one of largest gain after those before it. The line is the
+    cross-validated R² of the model of this and all earlier terms; a dot is hollow if fewer terms reach the same R². Bars show
+    the gain: the share of the masked risk, the criterion of the fit, that the term removes. The ring marks the smallest number
+    of terms within 0.01 of the best R². If nothing could be held out, R² is that of the fitted rows.
 
     Parameters
     ----------
     ranking : DataFrame
-        From :meth:`instashap.Explainer.rank_terms`.
+        Table from :meth:`instashap.Explainer.rank_terms`.
     max_terms : int
-        Terms with a name of their own; the last place stands for all.
+        Number of terms shown by name; after a gap, the last place shows the model of all terms.
     ax : matplotlib Axes, optional
         Where to draw; default a new figure.
 
@@ -37,7 +37,7 @@ def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
     Raises
     ------
     TypeError
-        If ``ranking`` is no such table.
+        If ``ranking`` is not such a table.
     ValueError
         If it is empty, or ``max_terms`` is below 1.
     OptionalDependencyError
@@ -61,7 +61,7 @@ def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
     if n_shown < n_terms:
         numbers = np.append(numbers, n_terms)
     places = np.arange(1.0, len(numbers) + 1)
-    places[n_shown:] += 0.6  # a gap before the last, which stands for all
+    places[n_shown:] += 0.6  # a gap before the last place, the model of all terms
 
     ax = make_axes(ax, max(5.5, 2.2 + 0.36 * len(numbers)), 5.0)
     bars = ax.bar(places[:n_shown], gains[:n_shown], 0.6, color=POOLED, alpha=0.55)
@@ -82,12 +82,12 @@ def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
 
 
 def _read(ranking: Any) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64], str]:
-    """Names, gains, R² of the first so many terms, and what the R² is."""
+    """Names, gains, R² of the first k terms for every k, and a label of the R²."""
     missing = {"term", "gain", "r2", "variance_share"} - set(getattr(ranking, "columns", ()))
     if missing:
-        raise TypeError(f"plot_frontier takes the table explainer.rank_terms() gives, got {type(ranking).__name__}")
+        raise TypeError(f"plot_frontier takes the table that explainer.rank_terms() returns, got {type(ranking).__name__}")
     if not len(ranking):
-        raise ValueError("plot_frontier shows ranked terms, and the table has none")
+        raise ValueError("plot_frontier shows ranked terms, but the table has no rows")
     names, gains = list(ranking["term"]), ranking["gain"].to_numpy(dtype=np.float64)
     r2, shares = (ranking[name].to_numpy(dtype=np.float64) for name in ("r2", "variance_share"))
     if np.isnan(r2).any():
@@ -96,7 +96,7 @@ def _read(ranking: Any) -> tuple[list[str], NDArray[np.float64], NDArray[np.floa
 
 
 def _draw_fidelity(ax: Any, places: NDArray[np.float64], r2: NDArray[np.float64], n_shown: int) -> Any:
-    """The line, with full dots where no fewer terms reach as much."""
+    """Draw the line, with full dots where R² exceeds that of every smaller model; returns the line."""
     (line,) = ax.plot(places[:n_shown], r2[:n_shown], color=LOWERS, linewidth=1.6, marker="o", markersize=0)
     ax.plot(places[n_shown - 1 :], r2[n_shown - 1 :], color=LOWERS, linewidth=1.6, linestyle=":")
     is_better = r2 > np.maximum.accumulate(np.concatenate([[-np.inf], r2[:-1]]))
@@ -106,5 +106,5 @@ def _draw_fidelity(ax: Any, places: NDArray[np.float64], r2: NDArray[np.float64]
 
 
 def _find_enough(r2: NDArray[np.float64]) -> int:
-    """The fewest terms within 0.01 of the best R²."""
+    """Smallest number of terms within 0.01 of the best R²."""
     return int(np.argmax(r2 >= r2.max() - _SLACK)) + 1

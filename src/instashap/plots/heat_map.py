@@ -12,11 +12,11 @@ from .style import describe_scale, format_numbers, make_axes, make_diverging_map
 if TYPE_CHECKING:
     from ..neural.images.explanation import ImageExplanation
 
-# The image is drawn between these greys, so that colours show on its black and on its white.
+# The image is drawn between these greys, so that colours are visible on its black and on its white.
 _DARKEST, _LIGHTEST = 0.55, 1.0
-# Opacity of the largest value, and the power of smaller ones: below 1, so that they are seen at all.
+# Opacity of the largest value; opacities of smaller values are scaled by this power, below 1 to keep them visible.
 _OPACITY, _POWER = 0.8, 0.75
-# Weights of red, green and blue in what looks as bright (ITU-R BT.601).
+# Weights of red, green and blue in the perceived brightness (ITU-R BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
@@ -32,9 +32,9 @@ def plot_heat_map(
     ax : matplotlib Axes, optional
         Where to draw; default a new figure.
     output : str or int, optional
-        Which of several outputs, by name or position; the largest of the additive model if not given.
+        Which of several outputs, by name or position. Default: the output with the largest prediction of the additive model.
     limit : float, optional
-        Value of the strongest colour: one limit makes pictures comparable. The largest value of the image if not given.
+        Value of the strongest colour; a common limit makes plots comparable. Default: the largest value of the image.
 
     Returns
     -------
@@ -44,17 +44,17 @@ def plot_heat_map(
     Raises
     ------
     ValueError
-        If the explanation holds another number of images than one.
+        If the explanation does not hold exactly one image.
     """
     if len(explanation_row) != 1:
-        raise ValueError(f"a heat map is of one image, got {len(explanation_row)}; take one with explanation[0]")
+        raise ValueError(f"a heat map shows one image, got {len(explanation_row)}; take one with explanation[0]")
     if output is None:
         output = int(np.argmax(explanation_row.predictions))
     row = explanation_row.take_output(output)
     values = row.heat_maps[0]
     strongest = float(np.abs(values).max() if limit is None else limit) or 1.0
     ax = make_axes(ax, 3.8, 3.6)
-    # Drawn smooth: of a few pixels people see more that way. Values are not: patches have edges.
+    # The image is interpolated because small images are easier to recognise that way; values are not, as patches have edges.
     ax.imshow(_make_grey(row.images[0]), cmap="gray", vmin=0.0, vmax=1.0, interpolation="bicubic")
     opacity = _OPACITY * np.minimum(np.abs(values) / strongest, 1.0) ** _POWER
     heat = ax.imshow(
@@ -72,7 +72,7 @@ def plot_heat_map(
 
 
 def _make_grey(image: NDArray[Any]) -> NDArray[np.float64]:
-    """Brightness of a picture, from dark to light grey whatever its range."""
+    """Brightness of an image, scaled from its own range to dark and light grey."""
     numbers = np.asarray(image, dtype=np.float64)
     if numbers.ndim == 3:
         numbers = numbers[..., :3] @ _LUMA if numbers.shape[2] >= 3 else numbers[..., 0]

@@ -1,4 +1,4 @@
-"""Which features matter: mean absolute Shapley values."""
+"""Importance of features: mean absolute Shapley values."""
 
 from typing import Any
 
@@ -32,16 +32,16 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
 
     ``importance_i = mean over rows of |SHAP_i(x)|``; the last, grey bar is the sum over the features not shown.
 
-    Where the explanation has standard errors, whiskers are 90 % intervals of the means over these rows: 1.73 times the mean
-    standard error of the rows. Errors of the rows go together, as all come from one fit; the mean of their sizes is what the
-    mean's error is if they do so entirely, and never less than it (Minkowski). The grey bar has none.
+    If the explanation has standard errors, whiskers are 90 % intervals of the means over these rows: 1.73 times the mean
+    standard error of the rows. As all rows come from one fit, their errors are correlated; the mean of their standard errors is
+    an upper bound of the mean's standard error (Minkowski), reached if they are perfectly correlated. The grey bar has none.
 
     Parameters
     ----------
     explanation : Explanation
-        With ``explainer(X, errors=True)`` intervals are drawn.
+        An explanation from ``explainer(X, errors=True)`` has intervals.
     max_features : int
-        Features with a bar of their own. A single feature left over gets one, too.
+        Number of features with their own bar. If a single feature would remain, it gets one too.
     output : str or int, optional
         Which of several outputs, by name or position. Default: all of them, stacked; a bar's length and label are then the
         sum over outputs.
@@ -116,7 +116,7 @@ def _average(explanation: Explanation, outputs: list[int]) -> tuple[NDArray[np.f
 
 
 def _label_bars(ax: Any, totals: NDArray[np.float64], errors: NDArray[np.float64] | None) -> None:
-    """Numbers beyond the ends, and whiskers on the bars that have errors: the first ones."""
+    """Draw numbers beyond the ends of the bars, and whiskers on the first bars, those that have errors."""
     ends = totals.copy()
     if errors is not None:
         draw_whiskers(ax, range(len(errors)), totals[: len(errors)], errors)
@@ -127,7 +127,7 @@ def _label_bars(ax: Any, totals: NDArray[np.float64], errors: NDArray[np.float64
 
 
 def _draw_bars(ax: Any, bars: Any) -> list[Any]:
-    """One row of bars for each output, stacked; bars of shape (n_bars, n_outputs)."""
+    """Draw stacked bars of shape (n_bars, n_outputs); returns the artists of each output."""
     starts = np.cumsum(bars, axis=1) - bars
     rows = np.arange(len(bars))
     return [

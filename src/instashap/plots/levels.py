@@ -1,4 +1,4 @@
-"""The own effect of a category: one line a level, so that long names stay level."""
+"""Plot of a category's main effect: one horizontal line per level, which leaves room for long names."""
 
 from typing import Any
 
@@ -26,12 +26,12 @@ from .style import (
     write_title,
 )
 
-# Levels that are drawn; more do not fit on a page.
+# Largest number of drawn levels; more do not fit on a page.
 _MAX_LEVELS = 30
 
 
 def draw_levels(own: OwnEffect, scale: str, values: NDArray[Any] | None, ax: Any) -> Any:
-    """Draw bars for one output, dots for several; ``values`` are the cells of the rows, which are counted."""
+    """Draw bars for one output, dots for several; ``values`` are the cells of some rows, whose counts are shown."""
     encoder, names = own.encoder, own.names
     heights = own.effects[:, 0]  # (n_cells, n_outputs)
     counts = None if values is None else np.bincount(values, minlength=encoder.n_cells)
@@ -88,7 +88,7 @@ def _pick_cells(
 ) -> tuple[NDArray[np.int64], int]:
     """Cells of a category in the order drawn, and how many are left out.
 
-    Ordered levels and numbers keep their order; others go by falling effect. "Other" and "missing" come last.
+    Ordered levels and numbers keep their order; others are sorted by decreasing effect. "Other" and "missing" come last.
     """
     sizes = np.abs(heights).max(axis=1)
     cells = find_seen(sizes, counts)

@@ -1,4 +1,4 @@
-"""Which features act together: a network of the model's pairs."""
+"""Network of the pairs of features that interact in the model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ..fitted.game import FittedGame
 from .arguments import check_count, find_output, get_fitted, list_names
 from .style import LOWERS, POOLED, describe_scale, format_numbers, make_axes, shorten_all, write_title
 
-# Points: the thickest line; square points: the largest disc.
+# Width of the thickest line in points, and area of the largest disc in square points.
 _THICKEST, _LARGEST = 9.0, 900.0
 _DISCS = "#E69F00"
 
@@ -27,8 +27,8 @@ def plot_interactions(
 ) -> Any:
     """Draw features as discs on a circle, and interactions as lines between them: the thicker, the stronger.
 
-    A disc's area is the standard deviation over the rows of the column's own shape function, a line's width that of the
-    purified pair (what two columns add together beyond both alone), each as a share of the largest of its kind.
+    A disc's area is proportional to the standard deviation over the rows of the column's main effect, a line's width to that of
+    the purified pair (what two columns add together beyond both main effects), each relative to the largest of its kind.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def plot_interactions(
     X : table of shape (n_rows, n_columns)
         Rows over which effects vary.
     max_features : int
-        Columns that are drawn: those with the strongest part, alone or in one pair.
+        Number of columns drawn: those with the strongest main effect or pair.
     max_pairs : int
-        Lines that are drawn, the strongest ones.
+        Number of lines drawn, the strongest ones.
     output : str or int, optional
         Which of several outputs, by name or position.
     ax : matplotlib Axes, optional
@@ -85,7 +85,7 @@ def plot_interactions(
     labels = shorten_all([fitted.schema.names[column] for column in columns], 24)
     for label, angle in zip(labels, angles, strict=True):
         _write_name(ax, label, angle)
-    ax.set(xlim=(-2.3, 2.3), ylim=(-1.25, 1.25), aspect="equal")  # names take the sides
+    ax.set(xlim=(-2.3, 2.3), ylim=(-1.25, 1.25), aspect="equal")  # room for the names at the sides
     ax.set_axis_off()
     write_title(ax, "Interactions: lines are pairs, discs are features alone")
     scale = describe_scale(fitted.output_transform, fitted.output_names[chosen])
@@ -105,7 +105,7 @@ def _choose_output(fitted: FittedGame, output: Any) -> int:
 
 
 def _measure(fitted: FittedGame, X: Any, output: int) -> tuple[NDArray[np.float64], dict[tuple[int, int], float]]:
-    """Standard deviation over the rows of each column's own effect, shape (n_columns,), and of each pair's."""
+    """Standard deviation over the rows of each column's main effect, shape (n_columns,), and of each pair."""
     sizes = fitted.compute_effects(fitted.read(X))[:, :, output].std(axis=0)
     mains = np.zeros(len(fitted.schema.names))
     pairs = {}
@@ -120,7 +120,7 @@ def _measure(fitted: FittedGame, X: Any, output: int) -> tuple[NDArray[np.float6
 def _pick(
     mains: NDArray[np.float64], pairs: dict[tuple[int, int], float], max_features: int, max_pairs: int
 ) -> tuple[list[int], dict[tuple[int, int], float]]:
-    """Columns and pairs to draw; columns that act together are neighbours on the circle."""
+    """Columns and pairs to draw; columns that interact strongly are neighbours on the circle."""
     reach = mains.copy()
     for pair, size in pairs.items():
         for column in pair:
@@ -132,7 +132,7 @@ def _pick(
 
 
 def _arrange(columns: list[int], strongest: Sequence[tuple[int, int]]) -> list[int]:
-    """An order in which strong pairs are close: chains are joined at their ends, the strongest pairs first."""
+    """An order in which strong pairs are adjacent: chains are joined at their ends, the strongest pairs first."""
     chains = [[column] for column in columns]
     for pair in strongest:
         first, second = (next(chain for chain in chains if column in chain) for column in pair)
@@ -144,7 +144,7 @@ def _arrange(columns: list[int], strongest: Sequence[tuple[int, int]]) -> list[i
 
 
 def _draw_lines(ax: Any, places: dict[int, NDArray[np.float64]], pairs: dict[tuple[int, int], float]) -> None:
-    """The strongest on top; weak ones fade into grey, which is lost neither on white nor on black."""
+    """Draw the pairs, the strongest on top; weak ones are grey, which is visible on white and on black."""
     tools = require("matplotlib.colors", extra="plots", purpose="plots")
     colours = tools.LinearSegmentedColormap.from_list("weak_strong", [POOLED, LOWERS])
     largest = max(pairs.values(), default=0.0)
@@ -170,9 +170,9 @@ def _write_name(ax: Any, name: str, angle: float) -> None:
 def _describe(
     mains: NDArray[np.float64], pairs: dict[tuple[int, int], float], drawn: dict[tuple[int, int], float], scale: str
 ) -> str:
-    """What thickest and largest stand for, and what is left out."""
+    """Caption: values of the thickest line and the largest disc, and the number of pairs not shown."""
     strongest = max(pairs.values(), default=0.0)
     alone, together = format_numbers(np.array([mains.max(initial=0.0), strongest]))
     left_out = len(pairs) - len(drawn)
-    told = f"standard deviation over the rows: largest disc {alone}, thickest line {together}\n{scale}"
-    return told + (f"\n{left_out} weaker pairs are not shown" if left_out else "") + "\nthe model has no pairs" * (not pairs)
+    sizes = f"standard deviation over the rows: largest disc {alone}, thickest line {together}\n{scale}"
+    return sizes + (f"\n{left_out} weaker pairs are not shown" if left_out else "") + "\nthe model has no pairs" * (not pairs)

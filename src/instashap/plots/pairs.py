@@ -1,4 +1,4 @@
-"""What two columns do together: the heat map of a pair's shape function."""
+"""Heat map of a pair's shape function: the joint effect of two columns beyond their main effects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ from .style import (
     strip_frame,
 )
 
-# Pixels of a number column's side; a category has one for each level.
+# Number of pixels along a number column; a category has one for each level.
 _N_PIXELS = 120
-# Dots for rows: more are drawn fainter.
+# Opacity of a dot times the number of rows: with more rows dots are fainter.
 _DOT_INK = 400.0
-# Multiples of these, modulo 1, fill a square evenly, without a random draw (Roberts 2018, the plastic number).
+# Multiples of these, modulo 1, fill a square evenly without random numbers (Roberts 2018, the plastic number).
 _STEPS = 0.7548776662, 0.5698402910
-# The strips beside the map for the columns' own curves, in widths (heights) of the map.
+# Width of the strips for the columns' main effects, and gap to the map, in widths (heights) of the map.
 _STRIP, _GAP = 0.17, 0.045
 
 
@@ -44,17 +44,17 @@ class _Side:
     ----------
     name : str
     places : ndarray of shape (n_places,), float64
-        Where the pixels' centres lie: values of a number column, 0, 1, … for a category's levels.
+        Centres of the pixels: values of a number column, 0, 1, … for a category's levels.
     cells, offsets : ndarray of shape (n_places,)
-        Where the places lie in the encoded column.
+        The places in the encoded column.
     weights : ndarray of shape (n_places, n_functions), float64
-        Local basis at the places.
+        Values of the local basis at the places.
     labels : list of str or None
-        Of a category: the levels.
+        Labels of a category's levels.
     functions : ndarray of shape (n_places,), int64, or None
-        Of a category: the levels' functions.
+        For a category, the function of each level shown.
     owner : ndarray of shape (n_cells,), int64, or None
-        Of a category: the function of each cell.
+        For a category, the function of each cell.
     """
 
     name: str
@@ -70,7 +70,7 @@ class _Side:
 def draw_pair(
     fitted: FittedGame, feature: Sequence[int], outputs: Sequence[int], table: Table | None, errors: bool, ax: Any
 ) -> Any:
-    """Heat map of the purified pair; see :func:`instashap.plots.plot_shape`."""
+    """Draw the heat map of a purified pair; see :func:`instashap.plots.plot_shape`."""
     columns = _find_pair(fitted, feature)
     if len(outputs) != 1:
         names = [fitted.output_names[output] for output in outputs]
@@ -100,7 +100,7 @@ def draw_pair(
 
 
 def _place_bar(ax: Any) -> dict[str, Any]:
-    """Where the colour bar goes; without a layout engine the axes shrink, so that it and the strips stay in their place."""
+    """Arguments that place the colour bar; without a layout engine the axes are shrunk to make room for it and the strips."""
     if ax.figure.get_layout_engine() is not None:
         return {"ax": ax, "fraction": 0.05, "pad": 0.03}
     place = ax.get_position()
@@ -125,15 +125,15 @@ def _compute_errors(fitted: FittedGame, columns: tuple[int, int], sides: list[_S
     return errors.reshape(*first.shape, -1)
 
 
-def _fade(ax: Any, sides: list[_Side], is_told: NDArray[np.bool_]) -> None:
-    """Grey over the pixels that cannot be told from zero."""
-    veil = np.ma.masked_where(is_told, np.full(is_told.shape, 0.5))
+def _fade(ax: Any, sides: list[_Side], is_significant: NDArray[np.bool_]) -> None:
+    """Draw grey over the pixels whose interval holds zero."""
+    veil = np.ma.masked_where(is_significant, np.full(is_significant.shape, 0.5))
     style = {"cmap": "gray", "vmin": 0, "vmax": 1, "alpha": 0.5, "shading": "nearest", "rasterized": True}
     ax.pcolormesh(sides[0].places, sides[1].places, veil, **style)
 
 
 def _evaluate_main(fitted: FittedGame, column: int, side: _Side, output: int) -> NDArray[np.float64]:
-    """The column's own effect at the places of its side; NaN for a band that stands for several levels."""
+    """The column's main effect at the places of its side; NaN for a band that pools several levels."""
     if (column,) not in fitted.model.value_sets:
         return np.zeros(len(side.places))
     coefficients = fitted.model.shapes[fitted.model.value_sets.index((column,))][:, [output]]
@@ -144,7 +144,7 @@ def _evaluate_main(fitted: FittedGame, column: int, side: _Side, output: int) ->
 
 
 def _draw_strips(ax: Any, sides: list[_Side], mains: list[NDArray[np.float64]]) -> None:
-    """Each column's own curve (bars for a category) above and on the right of the map, on one scale."""
+    """Draw each column's main effect (bars for a category) above and on the right of the map, on a common scale."""
     reach = np.array([min(0.0, *(np.nanmin(each, initial=0.0) for each in mains)), max(np.nanmax(each) for each in mains)])
     limits = reach + np.array([-0.15, 0.15]) * (np.ptp(reach) or 1.0)
     top = ax.inset_axes([0.0, 1 + _GAP, 1.0, _STRIP], sharex=ax)
@@ -193,13 +193,13 @@ def _make_side(fitted: FittedGame, column: int, shape: NDArray[np.float64], tabl
 def _make_category_side(
     encoder: ColumnEncoder, basis: LocalBasis, shape: NDArray[np.float64], values: NDArray[np.int32] | None
 ) -> _Side:
-    """One pixel for each level a pair tells apart (a function each); the others are in "other"."""
+    """Side with one pixel for each level that has its own function in pairs; the others are in "other"."""
     n_levels = basis.n_functions - 2
     names = name_cells(encoder, 20)
     owner = np.minimum(np.arange(encoder.n_cells), n_levels)
     owner[-1] = n_levels + 1
     counts = None if values is None else np.bincount(owner[values], minlength=basis.n_functions)
-    # A level without rows has the same constant everywhere, left by the centring: it is its variation that counts.
+    # Centring leaves a level without rows a constant effect, so a level is shown if its effect varies.
     is_seen = set(find_seen(np.ptp(shape, axis=1), counts).tolist())
     shown = [cell for cell in encoder.shown_cells if cell < n_levels]
     seen = np.array([each for each in [*shown, n_levels, n_levels + 1] if each in is_seen], dtype=np.int64)
@@ -210,7 +210,7 @@ def _make_category_side(
 
 
 def _draw_rows(ax: Any, fitted: FittedGame, columns: tuple[int, int], sides: list[_Side], table: Table) -> None:
-    """A dot for each row; rows of a level, of text or of numbers, are spread evenly across its band."""
+    """Draw a dot for each row; rows of a level, of text or of numbers, are spread evenly across its band."""
     places = []
     for column, side, step in zip(columns, sides, _STEPS, strict=True):
         values = read_column(table, column, fitted.encoder.columns[column])

@@ -1,4 +1,4 @@
-"""What a column does: its shape function, alone or with another column."""
+"""Plot of a shape function: the main effect of a column, or the interaction of two."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from .levels import draw_levels
 from .pairs import draw_pair
 from .style import describe_scale
 
-# Points of a curve in one cell: a cubic's bend is drawn smoothly, also where cells are wide.
+# Number of points of a curve in one cell, enough to draw a cubic smoothly in wide cells.
 _POINTS_PER_CELL = 16
 
 
@@ -28,23 +28,23 @@ def plot_shape(
     errors: bool = False,
     ax: Any = None,
 ) -> Any:
-    """Draw a shape function: what a column alone adds to the output at each of its values, or two columns do together.
+    """Draw a shape function: what a column alone adds to the output at each of its values, or two columns together.
 
-    ``phi_U(x_U)`` of the purified additive model ``base_value + sum_U phi_U(x_U)``: a curve for a number column (dots for
-    values that have a coefficient of their own), bars for a category, a heat map for a pair. Missing values are a diamond
-    or bar of their own, as are a category's rare and unknown levels ("other"); they are drawn if their effect is above 1 % of
-    the largest, or if ``X`` has such rows.
+    The function is ``phi_U(x_U)`` of the purified additive model ``base_value + sum_U phi_U(x_U)``: a curve for a number column
+    (dots for values that have their own coefficient), bars for a category, a heat map for a pair. Missing values have their own
+    diamond or bar, as have a category's rare and unknown levels ("other"); they are drawn if their effect is above 1 % of the
+    largest, or if ``X`` has such rows.
 
     Parameters
     ----------
     explainer_or_estimator : Explainer, AdditiveRegressor or AdditiveClassifier
         Fitted.
     feature : str, int, or tuple of two of them
-        A column by name, label or position. Two columns draw their interaction: the part beyond both of their own curves, the
-        first on the horizontal axis; along the sides are these own curves, on one scale. Missing values of number columns are
-        left out of a heat map.
+        A column by name, label or position. For two columns their interaction is drawn: the part beyond both main effects, the
+        first column on the horizontal axis; the main effects are along the sides, on a common scale. Missing values of number
+        columns are left out of a heat map.
     output : str or int, optional
-        Which of several outputs, by name or position. Default: all of them in one picture; a pair needs one.
+        Which of several outputs, by name or position. Default: all of them in one plot; a pair needs one.
     X : table of shape (n_rows, n_columns), optional
         Rows to show the density of: a histogram below a curve, row counts beside categories, dots on a heat map.
     errors : bool
@@ -65,8 +65,7 @@ def plot_shape(
     ValueError
         For an unknown column or output, a pair the model does not have, or a pair without ``output`` where there are several.
     NotFittedError
-        If it is not fitted, or if ``errors`` are asked where there are none: of an explainer loaded without them, or fitted
-        by likelihood.
+        If it is not fitted, or if ``errors`` are not available: in an explainer loaded without them or fitted by likelihood.
     OptionalDependencyError
         If matplotlib is not installed.
 

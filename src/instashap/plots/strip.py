@@ -1,4 +1,4 @@
-"""One prediction in one line: what pushes it up, and what pulls it down."""
+"""One prediction on one line: the features that raise it, and those that lower it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from .style import (
 )
 from .waterfall import name_values
 
-# Inches of a small character, of a line of small text, and of the strip itself (half); heights of the axes are in inches.
+# Width of a small character, height of a line of small text, and half the height of the strip, in inches.
 _CHARACTER, _LINE, _HALF = 0.075, 0.2, 0.16
-# Half the length of the marks of prediction and base value.
+# Half the length of the marks of prediction and base value, in inches.
 _REACH = 0.24
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A part of the strip, from ``start`` to ``stop`` (the higher one), and what is written beside it."""
+    """A part of the strip from ``start`` to ``stop`` (the higher value), and its label."""
 
     start: float
     stop: float
@@ -42,22 +42,22 @@ class _Piece:
 
     @property
     def inches(self) -> float:
-        """About as wide is the label."""
+        """Approximate width of the label."""
         return _CHARACTER * len(self.label) + 0.1
 
 
 def plot_strip(explanation_row: Any, *, max_features: int = 8, output: str | int | None = None, ax: Any = None) -> Any:
     """Draw one row's Shapley values end to end on one line that ends at the prediction.
 
-    From the left the features that raise the prediction, the largest last; there, at the prediction, those that lower it
-    begin, the largest first. Labels of the first are above, of the second below. The dashed line is the base value.
+    Left of the prediction are the features that raise it, the largest next to it; right of it are those that lower it, the
+    largest first. Labels of the former are above, those of the latter below. The dashed line is the base value.
 
     Parameters
     ----------
     explanation_row : Explanation of one row
         For example ``explanation[0]``.
     max_features : int
-        Features with a piece of their own; the rest are, on either side, one more.
+        Number of features with their own piece; on each side the others are pooled in one more piece.
     output : str or int, optional
         Which of several outputs, by name or position.
     ax : matplotlib Axes, optional
@@ -116,7 +116,7 @@ def plot_strip(explanation_row: Any, *, max_features: int = 8, output: str | int
 
 
 def _cut_pieces(row: Explanation, limit: int, prediction: float, sign: int) -> list[_Piece]:
-    """The features that raise (``sign`` 1) or lower the prediction, from there outwards, those not shown as the last piece."""
+    """Pieces of the features that raise (``sign`` 1) or lower the prediction, from it outwards; the last pools the others."""
     values = row.values[0]
     shown, pooled = split_largest(np.abs(values), limit)
     picked = [int(feature) for feature in shown if sign * values[feature] > 0]
@@ -137,7 +137,7 @@ def _cut_pieces(row: Explanation, limit: int, prediction: float, sign: int) -> l
 def _fit_labels(
     limits: tuple[float, float], pieces: Sequence[_Piece], goes_right: bool, width: float
 ) -> tuple[float, float]:
-    """Limits widened until every label that starts at its piece's middle lies within; ``width`` of the axes in inches."""
+    """Limits widened to contain every label, which starts at its piece's middle; ``width`` of the axes in inches."""
     low, high = limits
     for piece in pieces:
         stretch = 1.0 / max(1.0 - piece.inches / width, 0.3)
@@ -151,7 +151,7 @@ def _fit_labels(
 def _find_limits(
     marks: Sequence[float], sides: Sequence[Sequence[_Piece]], width: float
 ) -> tuple[tuple[float, float], list[bool]]:
-    """Limits that hold pieces and labels, and whether the labels of each side go right: whatever takes less room."""
+    """Limits that contain pieces and labels, and whether the labels of each side extend right, which is the shorter choice."""
     ends = [*marks, *(end for pieces in sides for piece in pieces for end in (piece.start, piece.stop))]
     pad = 0.03 * (max(ends) - min(ends) or abs(max(ends)) or 1.0)
     limits = min(ends) - pad, max(ends) + pad
@@ -170,8 +170,8 @@ def _draw_pieces(ax: Any, pieces: Sequence[_Piece], colour: str) -> None:
 
 
 def _label_pieces(ax: Any, pieces: Sequence[_Piece], sign: int, goes_right: bool) -> None:
-    """Labels in lanes, joined to their pieces by thin lines; the order of the lanes is the one in which nothing crosses."""
-    # A label passes over (under) the lines of the pieces on its way, so these end in nearer lanes.
+    """Draw labels in lanes, joined to their pieces by thin lines, in the order of lanes without crossings."""
+    # A label passes over (under) the lines of other pieces, so these must end in lanes nearer to the strip.
     ordered = sorted(pieces, key=lambda piece: -piece.middle if goes_right else piece.middle)
     colour = ax.xaxis.label.get_color()
     for lane, piece in enumerate(ordered):

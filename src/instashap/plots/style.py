@@ -1,4 +1,4 @@
-"""Colours, labels and axes the plots share. Text and frames keep the colours of the user's matplotlib style."""
+"""Colours, labels and axes that the plots share. Text and frames keep the colours of the user's matplotlib style."""
 
 import textwrap
 from collections.abc import Sequence
@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from .._optional import require
 from ..fitted import shortening
 
-# Okabe and Ito's palette, told apart with any colour vision and visible on white and on black; yellow is too pale for white.
+# Okabe and Ito's palette, distinguishable with any colour vision and visible on white and on black; without the pale yellow.
 RAISES, LOWERS = "#D55E00", "#0072B2"
 # The remainder that the values leave.
 UNEXPLAINED = "#8A8A8A"
 _OUTPUT_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 POOLED = "#8A8A8A"
-# Low and high values of a feature, told apart by hue with any colour vision, neither lost on white nor on black.
+# Colours of low and high values of a feature, distinguishable with any colour vision and visible on white and on black.
 _LOW_VALUE, _MIDDLE_VALUE, _HIGH_VALUE = "#0072B2", "#A9A2A8", "#E8700A"
-# Half widths of intervals in standard errors: nine in ten hold what infinitely many rows would give (Student's t with
-# 19 degrees of freedom, of a jackknife over 20 groups).
+# Half width of a 90 % interval in standard errors (Student's t with 19 degrees of freedom, for a jackknife over 20 groups).
 INTERVAL = 1.729
 INTERVAL_NOTE = "90 % intervals"
-# Characters of a name on an axis (about a third of the default width), and of a scale's description on one line.
+# Largest number of characters of a name on an axis (about a third of the default width), and of one line of a scale's text.
 _NAME_LENGTH = 32
 _LINE_LENGTH = 64
 
@@ -36,19 +35,19 @@ def make_axes(ax: Any, width: float, height: float) -> Any:
 
 
 def strip_frame(ax: Any, *sides: str) -> None:
-    """Hide sides of the frame, which carry no ticks."""
+    """Hide sides of the frame that have no ticks."""
     for side in sides:
         ax.spines[side].set_visible(False)
 
 
 def draw_zero_line(ax: Any, *, vertical: bool) -> None:
-    """A thin line where nothing is added, in the colour of the frame."""
+    """Draw a thin line at zero, in the colour of the frame."""
     line = {"color": ax.xaxis.label.get_color(), "linewidth": 0.8, "alpha": 0.5, "zorder": 0.5}
     _ = ax.axvline(0.0, **line) if vertical else ax.axhline(0.0, **line)
 
 
 def pick_colours(n_outputs: int) -> list[Any]:
-    """One colour an output: the palette, or evenly spaced ones where it is too short."""
+    """One colour per output: the palette, or evenly spaced colours if it is too short."""
     if n_outputs <= len(_OUTPUT_COLOURS):
         return list(_OUTPUT_COLOURS[:n_outputs])
     colours = require("matplotlib", extra="plots", purpose="plots").colormaps["turbo"]
@@ -68,46 +67,46 @@ def make_value_map() -> Any:
 
 
 def label_ends(ax: Any, rows: Any, ends: Any, signs: Any, labels: Sequence[str]) -> None:
-    """Small labels beyond the ends of horizontal bars; on the left of those that go left."""
+    """Draw small labels beyond the ends of horizontal bars, on the left of negative ones."""
     for row, end, sign, label in zip(rows, ends, signs, labels, strict=True):
         side, ha = (-4, "right") if sign < 0 else (4, "left")
         ax.annotate(label, (end, row), (side, 0), textcoords="offset points", va="center", ha=ha, fontsize="small")
 
 
 def draw_whiskers(ax: Any, rows: Any, ends: Any, errors: Any) -> None:
-    """Intervals of ``ends``, horizontal, in the colour of the text: thin, with small caps."""
+    """Draw horizontal 90 % intervals around ``ends`` as thin whiskers in the colour of the text."""
     reach = INTERVAL * np.asarray(errors)
     colour = ax.xaxis.label.get_color()
     ax.errorbar(ends, rows, xerr=reach, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, capthick=1.1, zorder=4)
 
 
 def write_title(ax: Any, title: str) -> None:
-    """A title that is broken where the figure ends: axes beside long labels are narrower than their title."""
+    """Write a title that wraps at the edge of the figure, as axes beside long labels may be narrower than their title."""
     ax.set_title(title, wrap=True)
 
 
 def add_legend(ax: Any, handles: Sequence[Any], names: Sequence[str], *, outside: bool) -> None:
-    """A frameless legend, beside the axes where the figure is ours to arrange."""
+    """Add a frameless legend; with ``outside``, for a figure made here, it stands beside the axes."""
     place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)} if outside else {"loc": "best"}
     legend = ax.legend(list(handles), [str(k) for k in range(len(names))], frameon=False, **place)
     for text, name in zip(legend.get_texts(), shorten_all(names), strict=True):
-        text.set_text(name)  # afterwards: a label that starts with "_" would be left out
+        text.set_text(name)  # set afterwards, because matplotlib leaves out labels that start with "_"
 
 
 def shorten(text: Any, length: int = _NAME_LENGTH) -> str:
-    """Text of at most ``length`` characters, see :mod:`.explain.shortening`; a dollar sign starts no formula."""
+    """Text of at most ``length`` characters, see :mod:`.fitted.shortening`; dollar signs are escaped."""
     return shorten_all([text], length)[0]
 
 
 def shorten_all(texts: Sequence[Any], length: int = _NAME_LENGTH) -> list[str]:
-    """Texts that stand beside each other, of at most ``length`` characters; different ones stay different."""
+    """Texts of at most ``length`` characters each; different texts remain different, and dollar signs are escaped."""
     return [text.replace("$", r"\$") for text in shortening.shorten_all(texts, length)]
 
 
 def format_numbers(values: NDArray[np.float64], like: NDArray[np.float64] | None = None, sign: str = "") -> list[str]:
     """Numbers with the same decimals, so that they add up: three digits of the largest of ``like`` (default ``values``).
 
-    ``sign="+"`` shows the sign of positive numbers, too; what rounds to zero has no sign.
+    ``sign="+"`` also shows the sign of positive numbers; a number that rounds to zero has no sign.
     """
     sizes = np.abs(values if like is None or not np.any(like) else like)
     largest = float(sizes.max(initial=0.0))
@@ -119,19 +118,19 @@ def format_numbers(values: NDArray[np.float64], like: NDArray[np.float64] | None
 
 
 def describe_scale(transform: str, output_name: str | None = None, length: int = _LINE_LENGTH) -> str:
-    """What an axis measures, wrapped: the scale, after the output's name where the scale does not say it."""
-    is_told = output_name is None or output_name == "output" or repr(output_name) in transform
-    text = transform if is_told else f"{output_name}: {transform}"
+    """Wrapped label of an axis: the scale, after the output's name if the scale does not contain it."""
+    is_named = output_name is None or output_name == "output" or repr(output_name) in transform
+    text = transform if is_named else f"{output_name}: {transform}"
     lines = textwrap.wrap(text, length)
     while len(lines) > 1 and len(textwrap.wrap(text, length - 1)) == len(lines):
-        length -= 1  # the narrowest of as many lines: about equal ones, no lone last word
+        length -= 1  # the narrowest width for this number of lines: lines of about equal length
     return "\n".join(textwrap.wrap(text, length)).replace("$", r"\$")
 
 
 def make_room(ax: Any, low: float, high: float, labels: Sequence[str], *, left: bool = True) -> None:
-    """Limits of a horizontal axis with room for small labels beside bars between ``low`` and ``high``.
+    """Set limits of a horizontal axis with room for small labels beside bars between ``low`` and ``high``.
 
-    The width of the axes is known only once they are drawn; tick labels leave them six tenths of the figure or more.
+    The width of the axes is known only after drawing; it is estimated as six tenths of the figure, or less.
     """
     inches = min(0.62 * ax.figure.get_figwidth(), 1.2 * ax.get_window_extent().width / ax.figure.dpi)
     share = min((0.09 * max(map(len, labels)) + 0.15) / inches, 0.3)
@@ -142,12 +141,12 @@ def make_room(ax: Any, low: float, high: float, labels: Sequence[str], *, left: 
 
 
 def split_largest(sizes: NDArray[np.float64], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of the ``limit`` largest sizes, falling, and of the rest; a rest of one is shown, not pooled."""
+    """Positions of the ``limit`` largest sizes in decreasing order, and of the rest; a single remaining one is also shown."""
     order = np.argsort(-sizes, kind="stable")
     n_shown = len(order) if len(order) <= limit + 1 else limit
     return order[:n_shown], order[n_shown:]
 
 
 def name_pooled(n_pooled: int) -> str:
-    """Label of the bar that stands for the features not shown."""
+    """Label of the bar that pools the features not shown."""
     return f"{n_pooled} other features"

@@ -1,4 +1,4 @@
-"""What an audit found: the ladder of orders, and what each tells when only some features are known."""
+"""Plots of an audit: fidelity of each order of explanations, for all features and for any number of known ones."""
 
 from typing import Any
 
@@ -18,10 +18,11 @@ from .style import (
 
 
 def plot_ladder(report: Any, *, ax: Any = None) -> Any:
-    """Draw how much each order of explanations carries, with 90 % intervals, and the verdict on it.
+    """Draw how much of the model each order of explanations explains, with 90 % intervals, and the verdict on it.
 
-    For every order the shares its verdict rests on: R² to the model on held-out rows (what is carried of the prediction),
-    what its masked games carry (what attributions are made of), and of classifiers the rows put in the model's class.
+    For every order the bars show the shares that its verdict is based on: R² with respect to the model's output on held-out
+    rows, the share of the masked games that it explains (attributions are averages over these), and for classifiers the share
+    of the rows that it puts in the model's class.
 
     Parameters
     ----------
@@ -54,14 +55,14 @@ def plot_ladder(report: Any, *, ax: Any = None) -> Any:
         ax = instashap.plots.plot_ladder(report)
         ax.figure.savefig("ladder.png")
     """
-    rungs = [rung for rung in _get_rungs(report, "plot_ladder") if rung.order]  # order 0 carries nothing
+    rungs = [rung for rung in _get_rungs(report, "plot_ladder") if rung.order]  # order 0 is the base value alone
     kinds = _collect_shares(rungs)
     is_ours = ax is None
     ax = make_axes(ax, 8.4, 1.5 + 0.3 * len(kinds) * len(rungs))
     height = 0.8 / len(kinds)
     handles, written, reached = [], [], [0.0, 1.0]
     for kind, (shares, colour) in enumerate(zip(kinds.values(), pick_colours(len(kinds)), strict=True)):
-        # In every rung the first kind is on top.
+        # Within each order the first kind is on top.
         rows = np.array([row + height * ((len(kinds) - 1) / 2 - kind) for row in shares])
         values, lows, highs = np.array(list(shares.values())).reshape(-1, 3).T
         handles.append(ax.barh(rows, values, 0.9 * height, color=colour))
@@ -76,7 +77,7 @@ def plot_ladder(report: Any, *, ax: Any = None) -> Any:
     ax.axvline(1.0, color=POOLED, linewidth=0.8, linestyle=":", zorder=0.5)
     make_room(ax, min(reached), max(reached), written, left=False)
     strip_frame(ax, "top", "right", "left")
-    ax.set_xlabel(f"share carried, {INTERVAL_NOTE}; {report.n_rows:,} rows")
+    ax.set_xlabel(f"explained share, {INTERVAL_NOTE}; {report.n_rows:,} rows")
     write_title(ax, f"Are the explanations safe to use? Order {rungs[-1].order}: {report.verdict}")
     add_legend(ax, handles, list(kinds), outside=is_ours)
     return ax
@@ -89,7 +90,7 @@ def _get_rungs(report: Any, plot: str) -> Any:
 
 
 def _collect_shares(rungs: Any) -> dict[str, dict[int, tuple[float, float, float]]]:
-    """By kind, the figures (value, low, high) of the rungs that have it, by position."""
+    """For each kind, its figures (value, low, high) by position of the orders that have it."""
     kinds: dict[str, dict[int, tuple[float, float, float]]] = {"prediction (R²)": {}, "masked games": {}, "same class": {}}
     for row, rung in enumerate(rungs):
         kinds["prediction (R²)"][row] = rung.carried
@@ -101,11 +102,11 @@ def _collect_shares(rungs: Any) -> dict[str, dict[int, tuple[float, float, float
 
 
 def plot_masked_fidelity(report: Any, *, ax: Any = None) -> Any:
-    """Draw what each order tells of the output when only so many features are known.
+    """Draw the share of the output's variance that each order explains, against the number of known features.
 
     Heights are ``1 - risk`` with the masked risk ``E (f - v(x; S))²`` over held-out rows and coalitions S of one size, as a
-    share of the output's variance. No explanation reaches 1 before all features are known; how far an unrestricted reference
-    gets is the dotted line (what the highest order tells, and its gap if there is one). Bars are 90 % intervals.
+    share of the output's variance. No explanation reaches 1 before all features are known; the dotted line is an unrestricted
+    reference (the share of the highest order, plus its gap if there is one). Bars are 90 % intervals.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def plot_masked_fidelity(report: Any, *, ax: Any = None) -> Any:
     TypeError
         If ``report`` is not a TrustReport.
     ValueError
-        If it says nothing about masked games.
+        If the report has no masked games.
     OptionalDependencyError
         If matplotlib is not installed.
 
@@ -141,26 +142,29 @@ def plot_masked_fidelity(report: Any, *, ax: Any = None) -> Any:
     """
     rungs = [rung for rung in _get_rungs(report, "plot_masked_fidelity") if rung.masked is not None and rung.masked.sizes]
     if not rungs:
-        raise ValueError("plot_masked_fidelity needs masked games, and this audit has none; instashap.audit(model, X) asks")
+        raise ValueError(
+            "plot_masked_fidelity needs masked games, which this audit did not measure; instashap.audit(model, X) does"
+        )
     is_ours = ax is None
     ax = make_axes(ax, 8.2, 4.4)
     lines = []
     colours = pick_colours(len(rungs))
     for position, (rung, colour) in enumerate(zip(rungs, colours, strict=True)):
         sizes = np.array([each.size for each in rung.masked.sizes])
-        told, high, low = 1.0 - np.array([tuple(each.risk) for each in rung.masked.sizes]).T  # a high risk tells little
-        # Side by side: orders that tell the same would hide each other's intervals.
+        explained, high, low = 1.0 - np.array([tuple(each.risk) for each in rung.masked.sizes]).T  # limits swap with the sign
+        # Intervals are shifted sideways, so that those of equal orders do not hide each other.
         places = sizes + 0.08 * (position - (len(rungs) - 1) / 2)
-        ax.errorbar(places, told, yerr=[told - low, high - told], fmt="none", ecolor=colour, elinewidth=1.2, capsize=3)
-        lines += ax.plot(sizes, told, "o-", color=colour, linewidth=1.6, markersize=5)
+        reach = [explained - low, high - explained]
+        ax.errorbar(places, explained, yerr=reach, fmt="none", ecolor=colour, elinewidth=1.2, capsize=3)
+        lines += ax.plot(sizes, explained, "o-", color=colour, linewidth=1.6, markersize=5)
     best = rungs[-1].masked.sizes
-    told = [1.0 - each.risk.value + max(each.gap.value, 0.0) for each in best]
-    lines += ax.plot([each.size for each in best], told, linestyle=":", color=ax.xaxis.label.get_color(), linewidth=1.6)
+    reference = [1.0 - each.risk.value + max(each.gap.value, 0.0) for each in best]
+    lines += ax.plot([each.size for each in best], reference, linestyle=":", color=ax.xaxis.label.get_color(), linewidth=1.6)
     ax.locator_params(axis="x", integer=True)
     ax.set_ylim(min(0.0, ax.get_ylim()[0]), 1.03)
     strip_frame(ax, "top", "right")
-    ax.set_xlabel("known features")
-    ax.set_ylabel(f"told, share of the output's variance\n({INTERVAL_NOTE})")
-    write_title(ax, "What is told while other features are unknown")
+    ax.set_xlabel("number of known features")
+    ax.set_ylabel(f"explained share of the output's variance\n({INTERVAL_NOTE})")
+    write_title(ax, "Explained variance while other features are unknown")
     add_legend(ax, lines, [*(f"order {rung.order}" for rung in rungs), "reference"], outside=is_ours)
     return ax

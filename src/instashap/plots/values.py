@@ -1,4 +1,4 @@
-"""Colours of a feature's values, and dots spread so that none hides another."""
+"""Colours of a feature's values, and positions of dots that do not overlap."""
 
 from collections.abc import Sequence
 from numbers import Real
@@ -11,9 +11,9 @@ from .._optional import require
 from ..fitted.explanation import Explanation
 from .style import POOLED, make_value_map, pick_colours, shorten, shorten_all
 
-# Levels of a text column with a colour of their own.
+# Largest number of levels of a text column with their own colour.
 _MAX_LEVELS = 6
-# A colour bar ends at these quantiles: a few far values would leave one colour for all the others.
+# A colour bar ends at these quantiles, as otherwise a few outliers would leave one colour for all other values.
 _ENDS = (0.05, 0.95)
 
 
@@ -42,7 +42,7 @@ def is_absent(value: Any) -> bool:
 
 
 def rank(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Place of each number among the others, from 0 (lowest) to 1; equal numbers share theirs, NaN stays.
+    """Rank of each number among the others, from 0 (lowest) to 1; equal numbers have the same rank, NaN remains NaN.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def paint(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def paint_column(ax: Any, explanation: Explanation, feature: int) -> NDArray[np.float64]:
-    """Colours of a column's values, shape (n_rows, 4), with a colour bar (numbers) or a legend (text) that says so."""
+    """Colours of a column's values, shape (n_rows, 4); adds a colour bar (numbers) or a legend (text)."""
     name, values = explanation.feature_names[feature], explanation.data[:, feature]
     numbers = to_numbers(values)
     if numbers is None:
@@ -102,18 +102,18 @@ def rank_levels(texts: NDArray[Any]) -> list[str]:
 
 
 def put_in_order(texts: Sequence[str], order: Sequence[Any]) -> list[str]:
-    """Texts of levels in the order of an ordered category; those that are none of its levels come last, as they were."""
+    """Texts of levels in the order of an ordered category; other texts come last, in their given order."""
     places = {str(level): place for place, level in enumerate(order)}
     return sorted(texts, key=lambda text: places.get(text, len(places)))
 
 
 def spread(places: Sequence[NDArray[np.float64]], height: float = 0.42, n_bins: int = 120) -> list[NDArray[np.float64]]:
-    """How far to move the dots of each row of dots up and down: as a swarm, as wide as there are many at one place.
+    """Vertical shifts of the dots of each row of a plot, so that dots at the same place form a swarm.
 
     Parameters
     ----------
     places : sequence of ndarray of shape (n_dots,), float64
-        Where the dots lie, one array a row; bins are the same for all rows, as they share an axis.
+        Horizontal positions of the dots, one array per row; bins are the same for all rows, as they share an axis.
     height : float
         The largest shift.
     """

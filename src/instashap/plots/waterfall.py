@@ -1,4 +1,4 @@
-"""How one prediction comes about: from the base value, feature by feature."""
+"""Waterfall plot of one row: from the base value to the prediction, feature by feature."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,17 +34,17 @@ def plot_waterfall(
 ) -> Any:
     """Draw how one row's Shapley values lead from the base value to the prediction.
 
-    Read from the top: the base value, the features by falling absolute value, those not shown as one bar, the prediction of
-    the additive model. Where the explanation has the model's own output, a grey bar shows the remainder, which the values do
-    not explain, and the last mark is the model's output instead. Where there are standard errors, whiskers on a bar's end are
-    the 90 % interval of its length (1.73 standard errors); the bar of the features not shown has none.
+    From top to bottom are the base value, the features by decreasing absolute value, one bar for those not shown, and the
+    prediction of the additive model. If the explanation has the model's own output, a grey bar shows the remainder, which the
+    values do not explain, and the last mark is the model's output instead. If there are standard errors, whiskers on a bar's
+    end are the 90 % interval of its length (1.73 standard errors); the bar of the features not shown has none.
 
     Parameters
     ----------
     explanation_row : Explanation of one row
         For example ``explanation[0]``.
     max_features : int
-        Features with a bar of their own. A single feature left over gets one, too.
+        Number of features with their own bar. If a single feature would remain, it gets one too.
     output : str or int, optional
         Which of several outputs, by name or position.
     ax : matplotlib Axes, optional
@@ -119,7 +119,7 @@ def name_values(row: Explanation, features: Sequence[int]) -> list[str]:
 
 
 def _collect_steps(row: Explanation, limit: int) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64] | None]:
-    """Labels and lengths of the bars, in the order drawn, and standard errors of those that are one feature's."""
+    """Labels and lengths of the bars in the order drawn, and standard errors of the bars of single features."""
     values = row.values[0]
     shown, pooled = split_largest(np.abs(values), limit)
     labels = name_values(row, shown.tolist())
@@ -130,7 +130,7 @@ def _collect_steps(row: Explanation, limit: int) -> tuple[list[str], NDArray[np.
 
 
 def _draw_totals(ax: Any, levels: NDArray[np.float64], totals: list[str]) -> None:
-    """The base value and the prediction as marks in rows of their own, and thin lines that join one bar's end to the next."""
+    """Draw marks for the base value and the last value in their own rows, and thin lines between the ends of bars."""
     colour = ax.xaxis.label.get_color()
     rows = np.arange(len(levels))
     ax.vlines(levels, rows, rows + 1, color=colour, linewidth=0.8, alpha=0.5, zorder=1)

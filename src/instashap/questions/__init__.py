@@ -1,1 +1,1 @@
-"""One file a question to a fitted game: audit, refine, check, purify, edit."""
+"""Questions to a fitted game, one file each: audit, refine, check, purify, edit and others."""

@@ -1,4 +1,4 @@
-"""What is computed of a fitted game once, when first asked for, and kept in its answers."""
+"""Answers about a fitted game that are computed on first use and then kept."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..model.deviations import Deviations
 from ..table.encoding import Encoded
 from ..table.reach import Reach, learn_reach
 
-_NO_ERRORS = "there are no standard errors in here (save(path, errors=True) right after the fit keeps them), and new ones need"
+_NO_ERRORS = "this explainer holds no standard errors (save(path, errors=True) after the fit stores them); computing them needs"
 
 
 def get_errors(fitted: FittedGame) -> Deviations:
-    """What standard errors are looked up from: computed on first use, or read from the file.
+    """Tables of standard errors, computed on first use or read from the file.
 
     Raises
     ------
@@ -27,13 +27,19 @@ def get_errors(fitted: FittedGame) -> Deviations:
     if fitted.answers.errors is None:
         from ..inference.uncertainty import compute_deviations
 
-        # The fit's players are those that vary; standard errors are read by all features.
+        # Players of the fit are the features that vary; the model of ``fitted`` has all features.
         fitted.answers.errors = replace(compute_deviations(fitted.get_record(_NO_ERRORS)), model=fitted.model)
     return fitted.answers.errors
 
 
 def get_residuals(fitted: FittedGame) -> ResidualReference:
-    """How far the model usually lies from this one: computed on first use, or read from the file; raises as above."""
+    """Usual residuals of the model from this game, computed on first use or read from the file.
+
+    Raises
+    ------
+    NotFittedError
+        If there are none and the rows of the fit are gone: in a loaded or unpickled game.
+    """
     if fitted.answers.residuals is None:
         from ..inference.holdout import describe_residuals
 
@@ -42,7 +48,7 @@ def get_residuals(fitted: FittedGame) -> ResidualReference:
 
 
 def get_reach(fitted: FittedGame) -> Reach | None:
-    """Where the fitted rows lie: computed on first use, or read from the file; None where neither is there."""
+    """Region of the fitted rows, computed on first use or read from the file; None if neither is possible."""
     if fitted.answers.reach is None and (fitted.rows or fitted.record):
         fitted.answers.reach = learn_reach(fitted.encoder, fitted.get_rows().encoded)
     return fitted.answers.reach

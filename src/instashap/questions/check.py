@@ -1,4 +1,4 @@
-"""Has the model moved away from what was fitted?"""
+"""Test whether a model has changed since it was fitted."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..table.encoding import Encoded, TableEncoder
 from .answers import get_residuals
 from .model_outputs import ask_outputs
 
-# Chance of an alarm about a model that has not moved.
+# Significance level: probability of an alarm about an unchanged model.
 LEVEL = 0.05
-# A difference on the fit's own rows above this share of the outputs' spread is a move; below, nobody could see it.
+# On the fitted rows themselves, a mean difference above this share of the outputs' spread counts as a change of the model.
 TOLERANCE = 1e-3
 
 
@@ -30,19 +30,19 @@ class DriftReport:
     Attributes
     ----------
     p_value : float
-        Chance of so much evidence about a model that has not moved. 0 or 1 where the rows are the fit's own.
+        Probability of at least this much evidence if the model is unchanged. 0 or 1 if the rows are those of the fit.
     evidence : {"size", "pattern", "outputs"}
-        The strongest: differences from the explainer larger than usual, or following the features, or outputs on the fit's
-        own rows compared one by one.
+        The strongest evidence: the differences from the explainer are larger than usual, or depend on the features, or the
+        outputs on the rows of the fit were compared one by one.
     distance : float
         Mean absolute difference between model and explainer ("outputs": between model and fitted outputs), relative to the
         spread (standard deviation) of the fitted outputs.
     usual_distance : float
-        What it would be had the model not moved.
+        Expected distance if the model is unchanged.
     n_rows : int
-        Rows judged.
+        Number of rows compared.
     n_outside : int
-        Rows left out: they lie outside what was fitted, where the explainer does not follow any model.
+        Number of rows left out because they lie outside the fitted data, where the explainer extrapolates.
     """
 
     p_value: float
@@ -63,15 +63,16 @@ class DriftReport:
         if self.evidence == "outputs":
             rows = f"on the first {self.n_rows:,} rows of the fit"
             if not self.has_moved:
-                return f"The model has not moved: {rows} its outputs are those that were fitted."
-            return f"The model has moved: {rows} its outputs differ by {_percent(self.distance)} of their spread; fit again."
+                return f"The model has not changed: {rows} its outputs are those that were fitted."
+            return f"The model has changed: {rows} its outputs differ by {_percent(self.distance)} of their spread; fit again."
         probability = "p < .001" if self.p_value < 0.001 else f"p = {self.p_value:.3f}".replace("0.", ".")
-        figures = f"{_percent(self.distance)} of its spread from the explainer, where {_percent(self.usual_distance)} is usual"
-        outside = f" Rows outside what was fitted, left out: {self.n_outside:,}." if self.n_outside else ""
+        figures = f"{_percent(self.distance)} of their spread, where {_percent(self.usual_distance)} is usual"
+        outside = f" Rows outside the fitted data, left out: {self.n_outside:,}." if self.n_outside else ""
         if not self.has_moved:
-            return f"No sign that the model has moved: {rows} it lies {figures} ({probability}).{outside}"
-        pattern = ", and the difference follows the features" if self.evidence == "pattern" else ""
-        return f"The model has moved: {rows} it lies {figures}{pattern} ({probability}); fit again.{outside}"
+            return f"No sign of a change: {rows} model and explainer differ by {figures} ({probability}).{outside}"
+        pattern = ", and the difference depends on the features" if self.evidence == "pattern" else ""
+        advice = f"({probability}); fit again.{outside}"
+        return f"The model has changed: {rows} it differs from the explainer by {figures}{pattern} {advice}"
 
     def __str__(self) -> str:
         return self.summary()
@@ -104,7 +105,7 @@ def check_drift(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) 
     is_inside = find_inside(fitted.encoder, table, encoded, reference.has_other)
     if not is_inside.any():
         raise ValueError(
-            "every row lies outside what was fitted (beyond a column's range, unseen levels or missing values): check rows "
+            "every row lies outside the fitted data (beyond a column's range, unseen levels or missing values): check rows "
             "like those of the fit, or fit again on rows like these"
         )
     inside = encoded.take(is_inside)
@@ -123,10 +124,10 @@ def check_drift(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) 
 
 
 def _combine(size_p: float, pattern_p: float) -> float:
-    """Chance that two independent p-values have so small a product (Fisher 1925); exact, without a table.
+    """Probability that two independent p-values have a product this small or smaller (Fisher 1925), in closed form.
 
-    The pattern test takes the sizes of the residuals as given and asks about their signs, so that where nothing has moved
-    one says nothing about the other.
+    The tests are independent if the model is unchanged: the pattern test conditions on the sizes of the residuals and tests
+    their signs.
 
     Examples
     --------
@@ -138,7 +139,7 @@ def _combine(size_p: float, pattern_p: float) -> float:
 
 
 def _compare_outputs(reference: ResidualReference, outputs: NDArray[np.float64]) -> DriftReport:
-    """Outputs on the remembered rows, one by one: nothing is left to chance."""
+    """Report from comparing outputs on the stored first rows of the fit one by one, without a statistical test."""
     n = len(reference.outputs)
     difference = (outputs[:n] - reference.outputs) / reference.spread
     distance = float(np.sqrt((difference**2).sum(axis=1)).mean())
@@ -148,7 +149,10 @@ def _compare_outputs(reference: ResidualReference, outputs: NDArray[np.float64])
 def find_inside(
     encoder: TableEncoder, table: Table, encoded: Encoded, has_other: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
-    """Rows whose every column has a value between the fitted extremes, a fitted level, or is missing as fitted ones were."""
+    """Whether each row lies inside the fitted data in every column; shape (n_rows,).
+
+    A number lies between the fitted extremes, a level is a fitted one, and a missing value is inside if fitted rows have some.
+    """
     inside = np.ones(table.n_rows, dtype=bool)
     number = 0
     for position, column in enumerate(encoder.columns):

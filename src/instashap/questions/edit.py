@@ -1,4 +1,4 @@
-"""Changed shape functions: predictions follow the tables, and Shapley values the predictions."""
+"""Replacement of shape functions, with the Shapley values of the changed predictions."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from ..table.written_levels import write_level
 
 
 def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
-    """The game with one shape function replaced; every prediction changes by the new shape less the old.
+    """The game with one shape function replaced; every prediction changes by the new shape minus the old.
 
-    The mean of the change goes to the base value. What the change is worth where some of its columns are absent is its
-    conditional mean on the rows of the fit.
+    The mean of the change goes to the base value. Where some of its columns are absent, the change is replaced by its
+    conditional mean over the rows of the fit.
 
     Parameters
     ----------
@@ -49,26 +49,26 @@ def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
     change = _tabulate(fitted, term, shape) - model.shapes[model.value_sets.index(term)]
     tables = {values: np.zeros_like(table) for values, table in zip(model.value_sets, model.shapes, strict=True)}
     tables[term] = change
-    moved = _settle(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
+    moved = _fit_conditional(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
     kept = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law)
     return _replace(fitted, _add(model, moved), kept)
 
 
 def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64]) -> FittedGame:
-    """The game of the same predictions among other rows: centred and settled there."""
+    """The game of the same predictions with centres and conditional means taken over other rows."""
     rows = fitted.get_rows()
     tables = dict(zip(fitted.model.value_sets, fitted.model.shapes, strict=True))
-    model = _settle(fitted, rows, tables, fitted.model.base_value, encoded, weights)
+    model = _fit_conditional(fitted, rows, tables, fitted.model.base_value, encoded, weights)
     return _replace(fitted, model, GameRows(encoded, weights, rows.columns, rows.size_law))
 
 
 def _replace(fitted: FittedGame, model: AdditiveModel, rows: GameRows) -> FittedGame:
-    """The game of another model; what was computed of the fit is gone."""
+    """The game of another model, without the record and the answers of the fit."""
     facts = {**fitted.facts, "has_equations": False}
     return replace(fitted, model=model, facts=facts, record=None, rows=rows, answers=Answers())
 
 
-def _settle(
+def _fit_conditional(
     fitted: FittedGame,
     rows: Any,
     tables: Tables,
@@ -76,7 +76,7 @@ def _settle(
     encoded: Encoded,
     weights: NDArray[np.float64],
 ) -> AdditiveModel:
-    """The model whose predictions are the sum of tables and whose game is their conditional mean on rows."""
+    """The model that predicts the sum of the tables, and their conditional means over the rows at other coalitions."""
     centred = centre_tables(tables, base_value, fitted.encoder.bases, encoded, weights)
     roster = make_roster(fitted.players, [player in fitted.model.null_players for player in fitted.players])
     return roster.spread(settle_presence(rows.columns, centred, encoded, weights, roster.players, rows.size_law).model)
@@ -107,7 +107,7 @@ def _add(model: AdditiveModel, other: AdditiveModel) -> AdditiveModel:
 
 
 def _tabulate(fitted: FittedGame, term: ValueSet, shape: Any) -> NDArray[np.float64]:
-    """A shape in the term's local bases, shape (n_nodes_1, …, n_outputs); where it is NaN, the present one stays."""
+    """A shape in the term's local bases, shape (n_nodes_1, …, n_outputs); where it is NaN, the present shape is kept."""
     present = fitted.model.shapes[fitted.model.value_sets.index(term)]
     if isinstance(shape, Real):
         return np.full_like(present, float(shape))
@@ -124,7 +124,7 @@ def _tabulate(fitted: FittedGame, term: ValueSet, shape: Any) -> NDArray[np.floa
 
 
 def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> NDArray[np.float64]:
-    """A mapping's or function's answers at places of the columns, shape (n_places, n_outputs)."""
+    """Values of a mapping or function at places of the columns, shape (n_places, n_outputs)."""
     if isinstance(shape, Mapping):
         if len(given) > 1:
             raise ValueError(f"a mapping from levels to values sets the shape of one column; {name} reads {len(given)}")
@@ -152,7 +152,7 @@ def _find_values(column: ColumnEncoder, places: Places) -> NDArray[Any]:
     return np.asarray(lows[places.cells] + places.offsets * spans[places.cells])
 
 
-# Stands for all levels without a coefficient of their own; missing is None, or NaN in a number column.
+# Passed to a shape for all levels without their own coefficient; missing is None, or NaN in a number column.
 _OTHER = "(other)"
 
 

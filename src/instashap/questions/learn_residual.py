@@ -1,4 +1,4 @@
-"""What the tables leave over of the Shapley values, learnt once by a regressor, so that later rows are instant."""
+"""A regressor of the difference between refined Shapley values and those of the tables, for fast values of later rows."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class LearntResidual:
     ----------
     regressor : estimator
     base_value : ndarray of shape (n_outputs,), float64
-        Of the refined game.
+        Base value of the refined game.
     game, output_transform : str
-        What was refined.
+        The refined game, and the scale of its values.
     """
 
     regressor: Any

@@ -1,4 +1,4 @@
-"""Rows that are not like the fitted ones: which they are, in the columns' names, and one warning for all of them."""
+"""Rows that are not like the fitted ones: the columns in which they differ, and one warning for all of them."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from ..table.columns import Table
 from ..table.reach import Place
 from .answers import get_reach
 
-# A warning comes from this share of the rows on; fewer are ordinary in new rows,
+# Warn if more than this share of the rows is unlike the fitted ones; a smaller share is usual among new rows.
 _WARN_SHARE = 0.05
-# … unless one lies more than so many lengths of its range away.
+# Warn in any case if a value lies outside its column's range by more than this multiple of the range's length.
 _WARN_DISTANCE = 1.0
-# Columns a warning names.
+# Largest number of columns that a warning names.
 _N_NAMED = 4
 
 
 def place_rows(fitted: FittedGame, table: Table) -> Place | None:
-    """Where rows lie against those of the fit; None if that is not known."""
+    """Position of rows relative to those of the fit; None if the region of the fitted rows is not known."""
     reach = get_reach(fitted)
     return None if reach is None else reach.place(table, fitted.encoder.encode(table))
 
@@ -27,7 +27,7 @@ def place_rows(fitted: FittedGame, table: Table) -> Place | None:
 def name_outside(
     place: Place, names: Sequence[str]
 ) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[tuple[str, str], ...], ...]]:
-    """For each row the columns outside, and the pairs of columns combined as in no fitted row."""
+    """For each row, the columns outside the fitted data, and the pairs of columns in a combination that no fitted row has."""
     outside: list[tuple[str, ...]] = [()] * len(place.distances)
     pairs: list[tuple[tuple[str, str], ...]] = [()] * len(outside)
     for row in np.flatnonzero((place.distances > 0).any(axis=1)):
@@ -39,17 +39,17 @@ def name_outside(
 
 
 def warn_outside(place: Place, names: Sequence[str], has_trust: bool, asks_model: bool) -> None:
-    """Say so, once, if many rows lie outside or are like no fitted row, or one lies far outside.
+    """Warn once if many rows lie outside the fitted data or in new combinations, or if one lies far outside.
 
     Parameters
     ----------
     place : Place
     names : sequence of str
-        Of the columns.
+        Names of the columns.
     has_trust : bool
-        Whether the rows have a trust, which is low.
+        Whether the explanation has a trust of each row, which is then low.
     asks_model : bool
-        Whether the game asks the model, which can then be asked about such rows too.
+        Whether the values of the game are outputs of the model, so that refine(X) can evaluate it on these rows.
     """
     is_outside, is_new = (place.distances > 0).any(axis=1), place.is_new_pair.any(axis=1)
     n_rows, n_apart = len(place.distances), int((is_outside | is_new).sum())

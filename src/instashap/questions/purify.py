@@ -1,4 +1,4 @@
-"""A fitted game's terms under another decomposition of the same predictions."""
+"""Terms of a fitted game under another decomposition of the same predictions."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..table.columns import Table
 
 
 def purify_game(fitted: FittedGame, table: Table, kind: str, sample_weight: Any = None) -> FittedGame:
-    """The game of another decomposition; ``"conditional"`` gives a conditional game back.
+    """The game in another decomposition; ``"conditional"`` returns a conditional game unchanged.
 
     Parameters
     ----------
     fitted : FittedGame
     table : Table
-        Rows whose distribution is meant.
+        Rows over whose distribution expectations are taken.
     kind : {"conditional", "stone-hooker", "product", "marginal"}
     sample_weight : array of shape (n_rows,), optional
     """
     check_choice(kind, ("conditional", *KINDS), "kind")
     if kind == "conditional":
         if not fitted.game.startswith(kind):
-            raise ValueError(f"the conditional parts are those of the fit, and this explainer is of the {fitted.game} game")
+            raise ValueError(f"kind='conditional' needs a fit of that game, and this explainer has the {fitted.game} game")
         return fitted
     weights = check_weights(sample_weight, table.n_rows)
     encoded = fitted.encoder.encode(table)
@@ -34,8 +34,9 @@ def purify_game(fitted: FittedGame, table: Table, kind: str, sample_weight: Any 
     if confounded:
         pairs = ", ".join(" × ".join(fitted.schema.names[column] for column in pair) for pair in confounded[:5])
         warn_caller(
-            f"columns of {len(confounded)} pairs say the same on these rows, in part ({pairs}): how their main effects share "
-            "what they both say is not unique, and the smallest change was taken; drop one of each",
+            f"on these rows, the columns of {len(confounded)} pairs share information ({pairs}): a function of one equals a "
+            "function of the other, its split between their main effects is not unique, and the smallest change was taken; "
+            "drop one column of each pair",
             DataWarning,
         )
     columns = tuple(replace(column, bases=own) for column, own in zip(fitted.encoder.columns, model.bases, strict=True))

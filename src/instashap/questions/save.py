@@ -1,4 +1,4 @@
-"""Saving: what a file should hold is computed first, then everything is written at once."""
+"""Save a fitted game: the answers that a file should hold are computed first, then everything is written at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .audit import get_audit
 
 
 def save_fitted(fitted: FittedGame, path: str | os.PathLike[str], *, errors: bool | None = None, **content: Any) -> None:
-    """Write to one file; ``content`` is added to the manifest (JSON).
+    """Write a game and its answers to one file; ``content`` is added to the manifest (JSON).
 
-    What standard errors need is written where it exists; ``errors=True`` computes it, ``errors=False`` leaves it out.
+    Standard errors are written if they exist; ``errors=True`` computes them first, ``errors=False`` leaves them out.
     """
     answers, audit = fitted.answers, None
     if errors and fitted.record is not None:
@@ -29,7 +29,7 @@ def save_fitted(fitted: FittedGame, path: str | os.PathLike[str], *, errors: boo
 
 
 def _prepare_errors(fitted: FittedGame) -> None:
-    """Compute standard errors, or warn that they cannot be had."""
+    """Compute standard errors, or warn that they cannot be computed."""
     try:
         get_errors(fitted)
     except (TooLargeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A REST service over one explainer: nothing is read from disk or run by a request."""
+"""A REST service for one explainer; requests cannot read files or run code."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from .metrics import Metrics
 from .rows import RowReader, check_count, read_rows
 from .schema import describe_body
 
-# Rows, and bytes of a body, that are worked in the event loop itself: handing over to a thread takes longer.
+# Up to these numbers of rows and bytes a request is computed in the event loop, as passing it to a thread takes longer.
 _ROWS_IN_LOOP = 256
 _BYTES_IN_LOOP = 250_000
-# Numbers that are written as JSON at once: half a millisecond.
+# Numbers that are written as JSON at once, which takes half a millisecond.
 _NUMBERS_AT_ONCE = 8192
 
 
 class _Refused(Exception):  # noqa: N818 - an answer, not an error of ours
-    """A request that gets a clear 4xx or 503."""
+    """A request that is answered with status 4xx or 503 and a message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -59,20 +59,21 @@ def make_app(
 ) -> Any:
     """The service as an ASGI application, for uvicorn, gunicorn and others.
 
-    ``POST /predict`` and ``/explain`` take ``{"rows": [...]}``; ``GET /audit``, ``/health``, ``/metrics`` (Prometheus),
-    ``/openapi.json``, and the report at ``/``.
+    ``POST /predict`` and ``/explain`` take ``{"rows": [...]}``. ``GET`` returns ``/audit``, ``/health``, ``/metrics``
+    (Prometheus), ``/openapi.json``, and the report at ``/``.
 
     Parameters
     ----------
     explainer : Explainer
     X : table, optional
-        Rows the page at ``/`` speaks of and holds some of; without them it has the verdict, shapes and the row explorer.
+        Rows that the report at ``/`` describes, some of which it holds; without them it has the verdict, shapes and the row
+        explorer.
     limits : Limits, optional
     title : str
-        Of the page.
+        Title of the report.
     allowed_hosts : collection of str
-        Names the service goes by, besides ``localhost``, ``127.0.0.1``, ``[::1]`` and the address a connection comes to; a
-        request with another ``Host`` header is refused with 421. ``"*"`` allows every name.
+        Host names to which requests may be sent, besides ``localhost``, ``127.0.0.1``, ``[::1]`` and the address a connection
+        comes to; a request with another ``Host`` header is refused with status 421. ``"*"`` allows every name.
 
     Raises
     ------
@@ -115,17 +116,17 @@ def make_app(
     app.add_exception_handler(_Refused, refuse)
     for path, work, summary in (
         ("/predict", predict, "Output of the additive model"),
-        ("/explain", explain, "Shapley values, and how far to trust them"),
+        ("/explain", explain, "Shapley values and their reliability"),
     ):
-        work.__annotations__ = {"request": fastapi.Request}  # fastapi is there only now
-        # Bodies are judged by ourselves: the plain route answers, a third of a request's time sooner, the other is described.
+        work.__annotations__ = {"request": fastapi.Request}  # fastapi is imported in this function only
+        # The first route answers without FastAPI's own checks, which saves a third of the time; the second is for OpenAPI.
         app.router.routes.append(starlette.Route(path, work, methods=["POST"]))
         app.post(path, summary=summary, openapi_extra=described)(work)
     for path, show, summary in (
-        ("/audit", audit, "How far explanations may be believed"),
-        ("/health", health, "Whether the service is up"),
+        ("/audit", audit, "Audit of the explanations"),
+        ("/health", health, "Whether the service is running"),
         ("/metrics", show_metrics, "Counters for Prometheus"),
-        ("/", show_page, "The report, a page"),
+        ("/", show_page, "The report as a web page"),
     ):
         show.__annotations__ = {}
         app.get(path, summary=summary)(show)
@@ -136,7 +137,7 @@ _Work = Callable[[Table, dict[str, Any]], dict[str, Any]]
 
 
 def _make_policy(page: str) -> str:
-    """What the page may do: run its own scripts, known by their digests, and draw; nothing is loaded from or sent anywhere."""
+    """Content security policy of the page: it may run its own scripts, identified by digests, but load and send nothing."""
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts)
     sources = " ".join(f"'sha256-{digest}'" for digest in digests)
@@ -147,7 +148,7 @@ def _make_policy(page: str) -> str:
 
 
 class _Service:
-    """One explainer, asked by requests."""
+    """One explainer, and the answers to requests."""
 
     def __init__(self, explainer: Explainer, limits: Limits) -> None:
         self.explainer = explainer
@@ -157,7 +158,7 @@ class _Service:
         self.response = require("starlette.responses", "server", "services").Response
         self.left = require("starlette.requests", "server", "services").ClientDisconnect
         self.bytes_in_flight = 0
-        # One thread for all large bodies: two would take turns with each other before a small request has its own.
+        # One thread for all large bodies: two would compete for the interpreter and delay small requests.
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="instashap-large")
         has_trust = self.fitted.answers.residuals is not None or self.fitted.record is not None
         self.reach = get_reach(self.fitted)
@@ -168,7 +169,7 @@ class _Service:
         return self.response(data, status, media_type="application/json")
 
     async def handle(self, request: Any, work: _Work, metrics: Metrics) -> Any:
-        """Read, judge, compute, answer; each step within its limit."""
+        """Read and check a request, compute and return the answer; each step within its limit."""
         with self._count_bytes() as count:
             parts = await self._read(request, count)
             path = request.url.path
@@ -189,7 +190,7 @@ class _Service:
 
     @contextmanager
     def _count_bytes(self) -> Iterator[Callable[[int], None]]:
-        """Count bytes of a request until it is answered; refuses what all requests together may not hold."""
+        """Count the bytes of a request until it is answered; refuses it if all requests together exceed the limit."""
         own = 0
 
         def count(n_bytes: int) -> None:
@@ -241,7 +242,7 @@ class _Service:
             raise _Refused(422, str(error)) from error
 
     def _work_large(self, parts: list[bytes], deadline: float, path: str, work: _Work, metrics: Metrics) -> Any:
-        """Parse, compute and answer in steps so short that the event loop has its turns; for one thread."""
+        """Parse a large body, compute and answer in short steps that let the event loop run; called in the pool's thread."""
         try:
             rest, n_rows, blocks = split_body(join_parts(parts), self.limits.max_rows)
             check_count(n_rows, self.limits.max_rows)
@@ -258,7 +259,7 @@ class _Service:
         return self.answer({name: self._write(value) for name, value in work(table, content).items()})
 
     def _write(self, value: Any) -> Any:
-        """A large array as JSON, some rows at a time; all else as it is."""
+        """A large array as JSON, written some rows at a time; other values unchanged."""
         if not isinstance(value, np.ndarray) or value.size <= _NUMBERS_AT_ONCE:
             return value
         step = max(_NUMBERS_AT_ONCE * len(value) // value.size, 1)
@@ -314,12 +315,12 @@ class _Service:
 
     @staticmethod
     def _squeeze(values: Any) -> Any:
-        """Drop the axis of a single output, as everywhere."""
+        """Values without the last axis if there is a single output, as in the rest of the library."""
         return values[..., 0] if values.shape[-1] == 1 else values
 
 
 def _make_scales(fitted: FittedGame) -> Lookup:
-    """Look-up of the log scale of a row's residuals: for a single row far faster than the columns one by one."""
+    """Look-up of the log scale of a row's residuals, for a single row far faster than one column after the other."""
     curves = get_residuals(fitted).curves
     first, one = [np.zeros(1, dtype=np.int64)], [np.ones(1)]
     terms = [LookupTerm((column,), each[:, :1], first, one) for column, each in enumerate(curves)]
@@ -327,7 +328,7 @@ def _make_scales(fitted: FittedGame) -> Lookup:
 
 
 def _simplify(value: Any) -> Any:
-    """What orjson takes, of what it does not: strided arrays, and tuples with names."""
+    """Types that orjson does not write, converted: strided arrays, and named tuples."""
     if isinstance(value, np.ndarray):
         return np.ascontiguousarray(value)
     if isinstance(value, tuple):

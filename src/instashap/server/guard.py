@@ -1,20 +1,20 @@
-"""What stands before every request: the name it was sent to, and HEAD."""
+"""Checks before every request: the host name it was sent to, and the method HEAD."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
 
-# Names of this machine for itself; whoever may send these is on it already.
+# Names of this machine for itself; a request sent to one of them comes from this machine.
 _OWN = frozenset({"localhost", "127.0.0.1", "::1"})
-_ADVICE = "start the service with --allow-host and this name if it is one of yours"
+_ADVICE = "start the service with --allow-host and this name if requests may use it"
 
 
 class Guard:
-    """An ASGI application that answers only to its own names, and HEAD like GET without the body.
+    """ASGI middleware that refuses requests sent to unknown host names, and answers HEAD like GET without the body.
 
-    A web page can give its own name the address 127.0.0.1 (DNS rebinding), and its scripts may then read what is served
-    there; the ``Host`` header still says the page's name. Allowed are this machine's names for itself, the address that the
+    A web page can assign the address 127.0.0.1 to its own name (DNS rebinding), and its scripts can then read what is served
+    there; the ``Host`` header still holds the page's name. Allowed are this machine's names for itself, the address that the
     connection came to, and ``allowed``; ``"*"`` allows every name.
     """
 
@@ -38,7 +38,7 @@ class Guard:
 
 
 def find_host(scope: Any) -> str | None:
-    """The name a request was sent to, without its port; None without a header, "" for several."""
+    """The host name that a request was sent to, without its port; None without a ``Host`` header, "" for several headers."""
     found = [value for name, value in scope["headers"] if name == b"host"]
     if not found:
         return None
@@ -46,7 +46,7 @@ def find_host(scope: Any) -> str | None:
 
 
 def split_host(host: str) -> str:
-    """A host without its port, in small letters.
+    """A host without its port, in lower case.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def split_host(host: str) -> str:
 async def _refuse(name: str, send: Any) -> None:
     import orjson
 
-    body = orjson.dumps({"detail": f"this service does not go by the name {name[:100]!r}; {_ADVICE}"})
+    body = orjson.dumps({"detail": f"this service does not answer requests to the name {name[:100]!r}; {_ADVICE}"})
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 421, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,21 +1,22 @@
-"""How much one request may ask for."""
+"""Limits of requests."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for.
+    """Limits of requests.
 
     Attributes
     ----------
     max_rows : int
+        Rows in one request.
     max_bytes : int
-        Of a request's body.
+        Bytes in the body of one request.
     timeout : float
         Seconds for a body to arrive, and for its answer to be computed.
     max_bytes_in_flight : int
-        Of all bodies that are being read or answered.
+        Total bytes of all bodies that are being read or answered.
     """
 
     max_rows: int = 10_000

@@ -1,4 +1,4 @@
-"""What an operator watches: requests, rows and seconds, as Prometheus reads them."""
+"""Counts of requests and rows, and seconds per answer, in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from typing import Any
 
 from .._optional import require
 
-# Answers take from a fraction of a millisecond to seconds for a large batch.
+# Upper bounds of the histogram in seconds: answers take from a fraction of a millisecond to seconds for a large batch.
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 _PATHS = {"/", "/predict", "/explain", "/audit", "/health", "/metrics", "/openapi.json"}
 
 
 class Metrics:
-    """Counters of one application, apart from any other in the process."""
+    """Counters of one application, separate from those of any other in the process."""
 
     def __init__(self) -> None:
         prometheus = require("prometheus_client", "server", "services")
         self._prometheus = prometheus
         self._registry = prometheus.CollectorRegistry()
         self._requests = prometheus.Counter(
-            "instashap_requests", "Requests answered.", ["path", "status"], registry=self._registry
+            "instashap_requests", "Number of requests answered.", ["path", "status"], registry=self._registry
         )
-        self._rows = prometheus.Counter("instashap_rows", "Rows taken.", ["path"], registry=self._registry)
+        self._rows = prometheus.Counter("instashap_rows", "Number of rows received.", ["path"], registry=self._registry)
         self._seconds = prometheus.Histogram(
-            "instashap_seconds", "Seconds to an answer.", ["path"], registry=self._registry, buckets=_BUCKETS
+            "instashap_seconds", "Seconds until the answer.", ["path"], registry=self._registry, buckets=_BUCKETS
         )
         self.media_type = prometheus.CONTENT_TYPE_LATEST
 
     def render(self) -> bytes:
-        """Everything counted, as text."""
+        """All counts as text."""
         text: bytes = self._prometheus.generate_latest(self._registry)
         return text
 
     @cache  # noqa: B019 - one object a service, and few paths and answers
     def _find_counters(self, path: str, status: int) -> tuple[Any, Any]:
-        """The counter and the histogram of a path and an answer: looking labels up takes longer than counting."""
+        """Counter and histogram of a path and a status, cached because looking them up takes longer than counting."""
         return self._requests.labels(path, status), self._seconds.labels(path)
 
     def count_rows(self, path: str, n_rows: int) -> None:
         self._rows.labels(path).inc(n_rows)
 
     def make_middleware(self) -> Any:
-        """An ASGI middleware that counts; unknown paths are counted together, so that nobody can fill the memory."""
+        """An ASGI middleware that counts requests; unknown paths share one counter, which bounds the memory."""
         metrics = self
 
         class CountRequests:

@@ -1,4 +1,4 @@
-"""Rows as a request brings them, judged value by value."""
+"""Rows of a request, with a check of every value."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..table.recipe import Reading, Recipe
 def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = None) -> Table:
     """A table of rows given as JSON: objects by column name, or lists in the fitted order; null is missing.
 
-    With a ``recipe`` rows may also hold columns as they were before the fit read them: a date where the fit has its parts.
+    With a ``recipe`` rows may also hold columns before their conversion by the recipe: a date instead of its parts.
 
     Raises
     ------
     ValueError
-        With a sentence that names the row and the column.
+        For values that do not fit; the message names the row and the column.
     """
     if not isinstance(rows, list) or not rows:
         raise ValueError('"rows" must be a list of one or more rows, each an object {column: value} or a list of values')
@@ -32,13 +32,13 @@ def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = 
 
 
 def check_count(n_rows: int, max_rows: int) -> None:
-    """Raise ``ValueError`` for more rows than are taken."""
+    """Raise ``ValueError`` for more rows than the limit."""
     if n_rows > max_rows:
-        raise ValueError(f"{n_rows:,} rows were sent, at most {max_rows:,} are taken at once; send them in parts")
+        raise ValueError(f"{n_rows:,} rows were sent, the limit of one request is {max_rows:,}; send them in parts")
 
 
 class RowReader:
-    """Rows as they come, some at a time."""
+    """Builds a table from rows that are added in parts."""
 
     def __init__(self, schema: Schema, recipe: Recipe | None = None) -> None:
         self.schema = schema
@@ -53,7 +53,7 @@ class RowReader:
         self._levels: list[dict[tuple[bool, Any], int]] = [{} for _ in self._categories]
 
     def add(self, rows: list[Any]) -> None:
-        """Judge some more rows; raises ``ValueError`` with a sentence."""
+        """Check and add some rows; raises ``ValueError`` for values that do not fit."""
         if self.recipe is not None:
             rows = _follow(self.recipe, self.schema, rows, self.n_rows)
         listed = [_list_values(self.schema, number, row) for number, row in enumerate(rows, self.n_rows)]
@@ -74,7 +74,7 @@ class RowReader:
 
 
 def _follow(recipe: Recipe, schema: Schema, rows: list[Any], start: int) -> list[Any]:
-    """Rows whose raw columns are read as the fit read them; a list may be in the order of the raw columns."""
+    """Rows whose raw columns are converted as in the fit; a list may be in the order of the raw columns."""
     raw_names = recipe.find_raw_names(schema.names)
     named = [
         dict(zip(raw_names, row, strict=True)) if isinstance(row, list) and len(row) == len(raw_names) else row for row in rows
@@ -90,7 +90,7 @@ def _follow(recipe: Recipe, schema: Schema, rows: list[Any], start: int) -> list
 
 
 def _read_cells(reading: Reading, name: str, cells: dict[int, Any]) -> dict[str, list[Any]]:
-    """Parts of raw cells by name; errors name the row."""
+    """Parts of raw cells by name; errors name the row of the cell."""
     import pandas as pd
 
     for number, cell in cells.items():
@@ -119,12 +119,12 @@ def _list_values(schema: Schema, number: int, row: Any) -> list[Any]:
         raise ValueError(f"row {number} must be an object or a list, got {_name_type(row)}")
     if len(row) != len(schema.names):
         columns = f"{len(schema.names)} columns: {_list(schema.names)}"
-        raise ValueError(f"row {number} has {len(row)} values, the explainer {columns}")
+        raise ValueError(f"row {number} has {len(row)} values, the explainer has {columns}")
     return row
 
 
 def _read_numbers(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool], start: int) -> NDArray[np.float64]:
-    """Numbers of some columns; those of the ``flags`` held true and false in the fit, and may here."""
+    """Numbers of some columns; those marked by ``flags`` were boolean in the fit, and may be true or false here."""
     if not names:
         return np.empty((len(rows), 0))
     if not set(map(type, chain.from_iterable(rows))) <= {int, float, type(None)}:
@@ -147,7 +147,7 @@ def _refuse_kinds(rows: list[list[Any]], names: Sequence[str], flags: Sequence[b
 def _read_categories(
     values: list[Any], name: str, levels: dict[tuple[bool, Any], int], start: int
 ) -> NDArray[np.int64]:
-    """Codes of values; levels that are new are added."""
+    """Codes of values; new levels are added to ``levels``."""
     codes = np.empty(len(values), dtype=np.int64)
     for number, value in enumerate(values):
         if value is None:

@@ -1,4 +1,4 @@
-"""Serve a saved explainer until stopped."""
+"""Command that serves a saved explainer until it is stopped."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..explain.loading import load
 from .app import make_app
 from .limits import Limits
 
-# Seconds a connection may say nothing, or take for the headers of a request.
+# Seconds that a connection may be silent, or take for the headers of a request.
 IDLE_SECONDS = 15.0
-# Connections that are kept; beyond, the one that has said nothing for longest is closed.
+# Largest number of open connections; beyond it, those that have been silent for longest are closed.
 MOST_CONNECTIONS = 400
-# Connections that wait to be accepted.
+# Largest number of connections that wait to be accepted.
 _BACKLOG = 512
 
 
@@ -39,46 +39,48 @@ def serve(
     Parameters
     ----------
     path : Path
-        As :meth:`Explainer.save` wrote it: tables and names, no code.
+        A file that :meth:`Explainer.save` wrote: tables and names, no code.
     X : table, optional
-        Rows for the page at ``/``.
+        Rows for the report at ``/``.
     host, port
-        The default can be reached from this machine alone; port 0 takes any that is free.
+        The default address can be reached from this machine only; port 0 chooses a free port.
     limits : Limits, optional
     allowed_hosts : collection of str
-        Names besides ``host`` that the service goes by; see :func:`make_app`.
+        Host names besides ``host`` to which requests may be sent; see :func:`make_app`.
     announce : callable
-        Is given a sentence with the address once the service listens.
+        Called with a sentence that holds the address once the service listens.
 
     Raises
     ------
     ValueError
-        If there is no such port.
+        If the port is not from 0 to 65535.
     OSError
-        If the port is in use, or the address is none of this machine.
+        If the port is in use, or the address does not belong to this machine.
     """
     uvicorn = require("uvicorn", "server", "services")
-    listening = bind(host, port)  # before the work of loading
+    listening = bind(host, port)  # first, so that a port in use is reported before loading
     explainer = load(path)
-    explainer.predict(_make_first_row(explainer))  # compiles before the first request
+    explainer.predict(_make_first_row(explainer))  # compiles the kernels before the first request
     limits = limits or Limits()
     app = make_app(explainer, X, limits=limits, title=f"Report on {path.stem}", allowed_hosts=(host, *allowed_hosts))
     config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=int(IDLE_SECONDS), ws="none", backlog=_BACKLOG)
     address = f"http://{f'[{host}]' if ':' in host else host}:{listening[0].getsockname()[1]}/"
     server = _make_server(uvicorn, config, limits, announce, f"Serving {path} on {address} (stop with Ctrl+C)")
-    sys.setswitchinterval(0.001)  # a thread with a large body lets the event loop go on after a millisecond
+    sys.setswitchinterval(0.001)  # a thread with a large body yields to the event loop after a millisecond
     with suppress(KeyboardInterrupt):
         server.run(sockets=listening)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
-    """Sockets that are bound to an address, one for IPv4 or IPv6 each."""
+    """Sockets bound to an address, one each for IPv4 and IPv6 if the host has both."""
     if isinstance(port, bool) or not 0 <= port <= 65535:
-        raise ValueError(f"port must be a number from 0 (any that is free) to 65535, got {port}")
+        raise ValueError(f"port must be a number from 0 (chooses a free port) to 65535, got {port}")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise OSError(f"{host!r} is no address: {error}; 127.0.0.1 is this machine alone, 0.0.0.0 all its addresses") from error
+        raise OSError(
+            f"{host!r} is not an address ({error}); 127.0.0.1 serves this machine only, 0.0.0.0 every network address of it"
+        ) from error
     listening: list[socket.socket] = []
     for family, kind, protocol, _, address in dict.fromkeys(found):
         taken = listening[0].getsockname()[1] if listening else port
@@ -94,12 +96,12 @@ def bind(host: str, port: int) -> list[socket.socket]:
 def _bind_one(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -> socket.socket:
     made = socket.socket(family, kind, protocol)
     try:
-        if sys.platform != "win32":  # there it would let two services share a port
+        if sys.platform != "win32":  # on Windows this option would let two services share a port
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind(address)
-        made.listen(_BACKLOG)  # now, so that a port in use is seen before the work of loading
+        made.listen(_BACKLOG)  # now, so that a port in use is reported before loading
         made.setblocking(False)
     except OSError:
         made.close()
@@ -109,14 +111,14 @@ def _bind_one(family: int, kind: int, protocol: int, address: tuple[Any, ...]) -
 
 def _explain(error: OSError, host: str, port: int) -> OSError:
     if error.errno == errno.EADDRINUSE:
-        return OSError(f"port {port} of {host} is in use by another program: choose another --port, or 0 for any that is free")
+        return OSError(f"port {port} of {host} is in use by another program: choose another --port, or 0 for a free one")
     if error.errno == errno.EACCES:
         return OSError(f"port {port} may not be used by this account: choose a --port from 1024 on")
     return OSError(f"cannot listen on {host}, port {port}: {error.strerror}; is {host} an address of this machine?")
 
 
 def _make_server(uvicorn: Any, config: Any, limits: Limits, announce: Callable[[str], None], message: str) -> Any:
-    """A server that says when it listens, and closes connections that say nothing."""
+    """A server that calls ``announce`` once it listens, and closes silent connections."""
     idle = IdleConnections(IDLE_SECONDS, 3 * limits.timeout + IDLE_SECONDS)
 
     class Server(uvicorn.Server):
@@ -133,11 +135,11 @@ def _make_server(uvicorn: Any, config: Any, limits: Limits, announce: Callable[[
 
 
 class IdleConnections:
-    """Which connections have said nothing for how long.
+    """Closes connections that have been silent for too long.
 
-    A connection waits from its start, or the end of an answer, until the headers of a request are complete: bytes alone do not
-    end that, or a client that sends one a second would stay for ever. A request has a limit too, for clients that do not read
-    their answer.
+    A connection counts as silent from its start, or the end of an answer, until the headers of a request are complete; single
+    bytes do not end this, as otherwise a client that sends one byte per second could stay forever. A request has a limit too,
+    for clients that do not read their answer.
     """
 
     def __init__(self, idle_seconds: float, request_seconds: float) -> None:
@@ -146,7 +148,7 @@ class IdleConnections:
         self._since: dict[Any, tuple[Any, float]] = {}
 
     def close(self, connections: Iterable[Any], now: float) -> None:
-        """Close those whose time is over, and those that wait longest where there are too many."""
+        """Close connections that exceed their limit, and the longest silent ones if there are too many connections."""
         known, waiting = {}, []
         for each in list(connections):
             state = (getattr(each, "cycle", None), _is_waiting(each))

@@ -1,4 +1,4 @@
-"""The body of a request, described for OpenAPI."""
+"""OpenAPI description of a request's body."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def _describe_column(encoder: ColumnEncoder, is_flag: bool) -> dict[str, Any]:
 
 
 def describe_body(fitted: FittedGame, limits: Limits) -> dict[str, Any]:
-    """Request body, and the refusals a client may meet."""
+    """OpenAPI description of the request body and of the error responses."""
     columns = dict(zip(fitted.schema.names, map(_describe_column, fitted.encoder.columns, _list_flags(fitted)), strict=True))
-    if fitted.recipe is not None:  # rows as they are before they are read
+    if fitted.recipe is not None:  # columns as they are before the recipe converts them
         text = {"type": ["string", "number", "null"]}
         raw = fitted.recipe.find_raw_names(columns)
         columns = {name: text if name in fitted.recipe.readings else columns[name] for name in raw}
@@ -34,14 +34,14 @@ def describe_body(fitted: FittedGame, limits: Limits) -> dict[str, Any]:
         "required": ["rows"],
         "properties": {
             "rows": {"type": "array", "minItems": 1, "maxItems": limits.max_rows, "items": {"anyOf": [by_name, in_order]}},
-            "errors": {"type": "boolean", "description": "Standard errors of the values too."},
+            "errors": {"type": "boolean", "description": "Whether to return standard errors of the values."},
         },
     }
     refusals = {
         "400": "The body is not JSON.",
         "408": "The body did not arrive in time.",
         "413": "The body is too large.",
-        "422": "Rows that do not fit the explainer; the sentence names the row and the column.",
+        "422": "The rows do not fit the explainer; the message names the row and the column.",
         "503": "The answer took too long.",
     }
     detail = {"application/json": {"schema": {"type": "object", "properties": {"detail": {"type": "string"}}}}}

@@ -1,4 +1,4 @@
-"""Files: the format of saved explainers, what they hold, and writing that is never half done."""
+"""Files: the format of saved explainers, the declaration of their content, and atomic writing."""
 
 from .archive import read_archive, write_archive
 from .atomic import write_file

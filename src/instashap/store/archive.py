@@ -1,8 +1,8 @@
 """A zip of ``manifest.json`` and ``.npy`` members: versioned, checksummed, no code, no pickle.
 
-The manifest holds ``schema`` (an integer), ``sha256`` (one digest a member), the caller's own ``content`` and a ``digest`` of
-these two. A file may come from a stranger: names and sizes are judged before anything is read, and what a *form*
-(:func:`.schema.expect_explainer`) declares is held against every value before it is used.
+The manifest holds ``schema`` (an integer), ``sha256`` (one digest per member), the caller's own ``content`` and a ``digest`` of
+these two. A file may come from an untrusted source: names and sizes are checked before anything is read, and every value is
+checked against the declaration of a *form* (:func:`.schema.expect_explainer`) before it is used.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ from .._errors import FileFormatError
 from .atomic import write_file
 from .members import Member, pack_array, read_header, unpack_array
 
-# 2: presence sets may hold places for any other player (-1); files of schema 1 read as ever.
+# 2: presence sets may hold places for any other player (-1); files of schema 1 can still be read.
 SCHEMA = 2
 _MANIFEST = "manifest.json"
-# What zipfile, zlib, json and numpy raise on damaged bytes (each was met by flipping every byte of a saved file), and what a
-# manifest of another shape raises.
+# Exceptions of zipfile, zlib, json and numpy on damaged bytes (each was raised when every byte of a saved file was flipped),
+# and those that a manifest of another structure raises.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -36,7 +36,7 @@ _DAMAGE = (
     EOFError,
     LookupError,
     ValueError,
-    RuntimeError,  # with NotImplementedError and RecursionError
+    RuntimeError,  # includes NotImplementedError and RecursionError
     AttributeError,
     TypeError,
     OverflowError,
@@ -44,21 +44,21 @@ _DAMAGE = (
 )
 # A fixed time stamp: the same model saves to the same bytes.
 _TIME = (1980, 1, 1, 0, 0, 0)
-# What a file unpacks to: some for every file, and so many times its size. Beyond it asks for memory out of all proportion.
+# A file may unpack to this many bytes, plus this multiple of its own size. A larger one is refused as a decompression bomb.
 _FREE_BYTES = 64 * 2**20
 _MOST_RATIO = 100
-# A member that would be packed this many times is stored as it is, so that no file of ours comes near that.
+# A member that would be compressed by more than this factor is stored uncompressed, so that saved files stay below the limit.
 _STORED_RATIO = 50
-# Of the manifest: bytes, and commas and brackets, each of which is a value of up to a hundred bytes.
+# Limits of the manifest: bytes; and commas and opening brackets, each of which can stand for a value of a hundred bytes.
 _MANIFEST_BYTES = 32 * 2**20
 _MANIFEST_VALUES = 2_000_000
 
-# The arrays a content calls for, given the names there are; raises ValueError for a content of another form.
+# A form maps a content and the names of the file's arrays to the arrays expected; raises ValueError for any other content.
 Form = Callable[[Any, Sequence[str]], Iterable[Member]]
 
 
 def accept_any(_: Any, names: Sequence[str]) -> list[Member]:
-    """A form without demands: any arrays without objects."""
+    """A form without requirements: accepts any arrays that hold no objects."""
     return [Member(name) for name in names]
 
 
@@ -72,9 +72,9 @@ def write_archive(
     OSError
         If the folder does not exist or cannot be written.
     ValueError
-        If they do not have the form, and could not be read again.
+        If they do not match the form, so that the file could not be read again.
     """
-    content = json.loads(json.dumps(content, allow_nan=False))  # as a reader will find it
+    content = json.loads(json.dumps(content, allow_nan=False))  # what a reader will get
     for member in _list_members(form, content, list(arrays)):
         values = np.asarray(arrays[member.name])
         member.check_shape(values.dtype.newbyteorder("<"), values.shape)
@@ -122,7 +122,7 @@ def _read(path: Any, data: bytes, form: Form) -> tuple[dict[str, Any], dict[str,
         content, digests = manifest["content"], manifest["sha256"]
         if not isinstance(digests, dict) or digests.keys() != infos.keys():
             odd = sorted(set(digests) ^ set(infos))
-            raise ValueError(f"its members are not those that its manifest names: {', '.join(map(repr, odd[:5]))}")
+            raise ValueError(f"its members differ from those that its manifest names: {', '.join(map(repr, odd[:5]))}")
         if manifest.get("digest", ...) not in (..., _digest(content, digests)):
             raise FileFormatError(f"{path}: the manifest was altered (checksum differs); save the explainer again")
         arrays = {}
@@ -133,15 +133,15 @@ def _read(path: Any, data: bytes, form: Form) -> tuple[dict[str, Any], dict[str,
 
 
 def _list_infos(archive: zipfile.ZipFile, n_bytes: int) -> dict[str, zipfile.ZipInfo]:
-    """Members by name, once their names and sizes are known to be in order."""
+    """Members by name; raises ``ValueError`` for repeated names, unknown compression or too large sizes."""
     found = archive.infolist()
     infos = {info.filename: info for info in found}
     if len(infos) < len(found):
-        raise ValueError("it holds members of one name twice")
+        raise ValueError("it holds two members of the same name")
     if _MANIFEST not in infos:
         raise ValueError(f"it holds no {_MANIFEST}")
     if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1 for info in found):
-        raise ValueError("a member is encrypted, or packed in another way than deflate")
+        raise ValueError("a member is encrypted, or compressed by another method than deflate")
     total, most = sum(info.file_size for info in found), _FREE_BYTES + _MOST_RATIO * n_bytes
     if total > most or infos[_MANIFEST].file_size > _MANIFEST_BYTES:
         raise ValueError(f"it would unpack to {total:,} bytes, of which {infos[_MANIFEST].file_size:,} are the manifest's")
@@ -149,16 +149,16 @@ def _list_infos(archive: zipfile.ZipFile, n_bytes: int) -> dict[str, zipfile.Zip
 
 
 def _list_members(form: Form, content: Any, names: Sequence[str]) -> list[Member]:
-    """What the form expects, if that is what there is."""
+    """The members that the form expects; raises ``ValueError`` unless their names are exactly ``names``."""
     members = list(form(content, names))
     odd = sorted({member.name for member in members} ^ set(names))
     if odd:
-        raise ValueError(f"its arrays are not those of its form: {', '.join(map(repr, odd[:5]))}")
+        raise ValueError(f"its arrays differ from those that its manifest calls for: {', '.join(map(repr, odd[:5]))}")
     return members
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: Member, digest: Any, path: Any) -> NDArray[Any]:
-    """One array: its header and size are judged before its values are read, these before they are used."""
+    """One array; its header and size are checked before its values are read, and these before they are returned."""
     with archive.open(info) as stream:
         dtype, shape, start = read_header(stream)
     if start + math.prod(shape) * dtype.itemsize != info.file_size:
@@ -173,31 +173,31 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, member: Member
 
 
 def _parse(data: bytes) -> dict[str, Any]:
-    """The manifest: plain JSON without names twice, numbers out of range, or more values than memory."""
+    """The manifest as a dict; refuses repeated names, numbers that are not finite, and too many values."""
     if sum(data.count(mark) for mark in (b",", b"[", b"{")) > _MANIFEST_VALUES:
         raise ValueError("its manifest holds too many values")
     manifest = json.loads(data, parse_constant=_parse_float, parse_float=_parse_float, object_pairs_hook=_make_object)
     if not isinstance(manifest, dict):
-        raise ValueError("its manifest is no object")
+        raise ValueError("its manifest is not a JSON object")
     return manifest
 
 
 def _parse_float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"its manifest holds the number {text[:20]}")
+        raise ValueError(f"its manifest holds {text[:20]}, which is not a finite number")
     return value
 
 
 def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise ValueError("its manifest holds one name twice")
+        raise ValueError("its manifest repeats a name")
     return made
 
 
 def _digest(content: Any, digests: Mapping[str, str]) -> str:
-    """One digest of the manifest and, through those of the members, of everything."""
+    """Digest of the content and of the members' digests, hence of everything in the file."""
     plain = json.dumps([content, digests], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(plain.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Writing a file so that it is the old one or the new one at every moment, whatever happens in between."""
+"""Atomic writing of files: at every moment a file holds either its old or its new content."""
 
 import os
 import secrets
@@ -8,21 +8,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-# An open file without a name, where the system has such: a process that is killed leaves nothing behind.
+# Flag for an open file without a name, where the system supports it: a killed process leaves no partial file.
 _UNNAMED = getattr(os, "O_TMPFILE", None)
 
 
 def write_file(path: str | os.PathLike[str], data: bytes | str) -> None:
     """Write ``data`` (text as UTF-8) to a file, all of it or nothing.
 
-    The bytes go to a new file in the same folder, are flushed to the disk, and the new file then takes the name. Symbolic links
-    are followed, a file that is there keeps its mode, a new one gets what ``open`` would have given it. What is no regular
-    file (a terminal, a pipe) is written to directly.
+    The bytes go to a new file in the same folder and are flushed to the disk; then the new file is renamed. Symbolic links are
+    followed; an existing file keeps its mode, a new one gets the mode that ``open`` would have given it. A path that is not a
+    regular file (a terminal, a pipe) is written to directly.
 
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written, or the disk is full; the old file is then as it was.
+        If the folder does not exist or cannot be written, or the disk is full; the old file is then unchanged.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def write_file(path: str | os.PathLike[str], data: bytes | str) -> None:
 
 
 def _find_mode(target: Path) -> int | None:
-    """Mode of a file that may be written; None if there is none."""
+    """Mode of an existing file, None if there is none; raises ``PermissionError`` if it cannot be written."""
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def _find_mode(target: Path) -> int | None:
 
 @contextmanager
 def _replace(target: Path) -> Iterator[BinaryIO]:
-    """A new file that becomes ``target`` if the block ends well, and is gone if not."""
+    """A new file that replaces ``target`` when the block ends, and is removed if the block raises."""
     beside = target.with_name(f".{secrets.token_hex(8)}.part")
     stream, is_named = _open(target.parent, beside)
     try:
@@ -77,7 +77,7 @@ def _replace(target: Path) -> Iterator[BinaryIO]:
 
 
 def _open(folder: Path, beside: Path) -> tuple[BinaryIO, bool]:
-    """A new file for writing, and whether it has a name yet; its mode is what the process gives new files."""
+    """A new file for writing, and whether it has a name yet; its mode is the process's default for new files."""
     if _UNNAMED is not None and os.path.isdir("/proc/self/fd"):
         with suppress(OSError):  # not every file system has files without a name
             return os.fdopen(os.open(folder, os.O_RDWR | _UNNAMED, 0o666), "wb"), False
@@ -86,7 +86,7 @@ def _open(folder: Path, beside: Path) -> tuple[BinaryIO, bool]:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush the new name to the disk, where folders can be flushed."""
+    """Flush the folder, and so the new name, to the disk; does nothing where folders cannot be flushed."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""What a saved image explainer holds; see :mod:`.schema`, whose lines these are like."""
+"""Declaration of a saved image explainer's content, in lines like those of :mod:`.schema`."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -23,12 +23,12 @@ CONTENT = record(
         "output": text,
     }
 )
-# Pixels of all players' boxes, and pixels looked at to find them: what a segmentation may ask for.
+# Limits of a segmentation: pixels in all players' boxes together, and pixels that are read to find the boxes.
 _BOX_PIXELS, _LOOKS = 2**25, 2**31
 
 
 def _numbered(segments: NDArray[Any], scope: Scope) -> str | None:
-    """Players 0, 1, … without gaps, and not so far apart that their boxes fill the memory."""
+    """Require players numbered 0, 1, … without gaps, whose bounding boxes are within the limits."""
     found = np.unique(segments)
     if not np.array_equal(found, np.arange(scope["n_players"])) or len(found) < 2:
         return "does not number the players 0, 1, … as the terms do"
@@ -87,7 +87,7 @@ def expect_images(content: Any, _: Sequence[str]) -> list[Member]:
     Raises
     ------
     ValueError
-        If the content is not as declared, with a sentence that names the place.
+        If the content is not as declared; the message names the place.
     """
     if not isinstance(content, dict) or content.get("kind") != "image explainer":
         raise ValueError("it does not hold an image explainer; see instashap.load")
@@ -113,7 +113,7 @@ def _measure(content: Mapping[str, Any]) -> Scope:
     n_players = 1 + max(max(each) for each in content["terms"])
     rank = rank if content["has_all_pairs"] else 0
     if not (1 <= n_modes <= 1000 and width >= 1):
-        raise ValueError(f"content.size {content['size']} is no size of a net")
+        raise ValueError(f"content.size {content['size']} must be modes (1 to 1000), width (1 or more) and rank of a net")
     return {
         **{"height": shape[0], "width_of_images": shape[1], "n_channels": shape[2] if len(shape) == 3 else 1},
         **{"n_sets": len(content["terms"]), "n_modes": n_modes, "width": width, "rank": rank},
@@ -122,9 +122,9 @@ def _measure(content: Mapping[str, Any]) -> Scope:
 
 
 def _check_terms(terms: Sequence[Sequence[int]]) -> None:
-    """Sets of players that rise, none twice, every player by itself among them."""
+    """Require distinct terms with strictly increasing players, and a term for every single player."""
     if not all(a < b for term in terms for a, b in pairwise(term)) or len(set(map(tuple, terms))) < len(terms):
-        raise ValueError("content.terms are no sets of players")
+        raise ValueError("content.terms must be distinct sets of players in increasing order")
     alone = sorted(term[0] for term in terms if len(term) == 1)
     if alone != list(range(len(alone))) or max(max(term) for term in terms) >= len(alone):
-        raise ValueError("content.terms do not hold every player by itself")
+        raise ValueError("content.terms must include a term for every single player")

@@ -1,10 +1,10 @@
-"""Kinds of JSON values, from which the form of a manifest is declared."""
+"""Kinds of JSON values, from which the declaration of a manifest is built; each raises ``ValueError`` for other values."""
 
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# Refuses a value with a sentence that names its place.
+# Called with a value and its place in the manifest; raises ValueError with both if the value is of another kind.
 Kind = Callable[[Any, str], None]
 
 

@@ -1,4 +1,4 @@
-"""Arrays of a file: what is expected of each, and how its bytes are read only once its size is known to be right."""
+"""Arrays of a file: the dtype, shape and rules expected of each, and reading that checks sizes before values."""
 
 import re
 from collections.abc import Callable, MutableMapping
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Sizes by name, of a file, a column or a term.
+# Sizes of a file, a column or a term, by name.
 Scope = MutableMapping[str, Any]
-# A sentence on what is wrong with an array, or None.
+# Returns a phrase that says what is wrong with an array, or None.
 Rule = Callable[[NDArray[Any], Scope], str | None]
 
 _SUM = re.compile(r"(\w+) ([-+*]) (\w+)")
@@ -21,16 +21,16 @@ MAX_HEADER = 1024
 
 @dataclass(frozen=True)
 class Member:
-    """What is expected of one array.
+    """The dtype, shape and rules expected of one array.
 
     Attributes
     ----------
     name : str
     dtype : str or None
-        Of numpy, as written to the file: little-endian; several with " or " between. None for any without objects.
+        NumPy dtype as written to the file (little-endian), or several joined by " or ". None accepts any without objects.
     shape : tuple of str, or None
-        Each a number, a name of a size, ``"a + b"``, ``"a - b"`` or ``"a * b"``, or ``"*a"`` for several sizes. A name that has
-        no value yet takes the one that is found; a value may be another such text. None for any.
+        Each entry is a number, the name of a size, ``"a + b"``, ``"a - b"`` or ``"a * b"``, or ``"*a"`` for several sizes. A
+        name without a value yet takes the size that is found; a value may be another such text. None accepts any shape.
     rules : tuple of callable
     scope : dict
         Sizes by name.
@@ -43,7 +43,7 @@ class Member:
     scope: Scope = field(default_factory=dict)
 
     def check_shape(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-        """Raise ``ValueError`` unless dtype and shape are as declared; sizes that are new are noted in the scope."""
+        """Raise ``ValueError`` unless dtype and shape are as declared; new sizes are added to the scope."""
         known = None if self.dtype is None else map(np.dtype, self.dtype.split(" or "))
         if dtype.hasobject or (known is not None and dtype not in known):
             expected_dtype = self.dtype or "plain values (allow_pickle=False)"
@@ -85,13 +85,13 @@ def pack_array(array: NDArray[Any]) -> bytes:
 
 
 def read_header(stream: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
-    """Dtype, shape and first byte of the values of an ``.npy`` stream; raises ``ValueError`` for all that is not plain."""
+    """Dtype, shape and first byte of the values of an ``.npy`` stream; raises ``ValueError`` for objects or Fortran order."""
     head = BytesIO(stream.read(MAX_HEADER))
     if np.lib.format.read_magic(head) != (1, 0):
         raise ValueError("an array is of another npy version than 1.0")
     try:
         shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(head, max_header_size=MAX_HEADER)
-    except Exception as error:  # numpy reads the header as Python, whose readers raise what they like
+    except Exception as error:  # numpy parses the header as Python, which can raise any exception
         raise ValueError(f"an array's header cannot be read ({type(error).__name__})") from error
     if dtype.hasobject or dtype.itemsize == 0 or is_fortran or min(shape, default=0) < 0 or len(shape) > 8:
         raise ValueError(f"an array of {dtype} and shape {shape} (Fortran order: {is_fortran}) is not plain")
@@ -99,41 +99,41 @@ def read_header(stream: Any) -> tuple[np.dtype[Any], tuple[int, ...], int]:
 
 
 def unpack_array(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], start: int) -> NDArray[Any]:
-    """An array of its own from bytes of an ``.npy``, in the machine's byte order."""
+    """A writable copy of the values in the bytes of an ``.npy``, in the machine's byte order."""
     values = np.frombuffer(data, dtype, offset=start).reshape(shape)
     return values.astype(dtype.newbyteorder("="))
 
 
 def finite(array: NDArray[Any], _: Scope) -> str | None:
-    """Neither infinite nor NaN."""
-    return None if np.isfinite(array).all() else "holds values that are infinite or no numbers"
+    """Require neither infinite values nor NaN."""
+    return None if np.isfinite(array).all() else "holds infinite values or NaN"
 
 
 def not_infinite(array: NDArray[Any], _: Scope) -> str | None:
-    """Finite, or NaN where there is nothing."""
+    """Require finite values or NaN."""
     return "holds infinite values" if np.isinf(array).any() else None
 
 
 def rising(array: NDArray[Any], _: Scope) -> str | None:
-    """Each value above the one before it."""
-    return None if (array[1:] > array[:-1]).all() else "must rise from value to value"
+    """Require strictly increasing values."""
+    return None if (array[1:] > array[:-1]).all() else "must be strictly increasing"
 
 
 def sorted_(array: NDArray[Any], _: Scope) -> str | None:
-    """No value below the one before it."""
+    """Require values in non-decreasing order."""
     return None if (array[1:] >= array[:-1]).all() else "must be sorted"
 
 
 def positive(array: NDArray[Any], _: Scope) -> str | None:
-    """Above zero."""
+    """Require values above zero."""
     return None if (array > 0).all() else "must be above zero"
 
 
 def not_negative(array: NDArray[Any], _: Scope) -> str | None:
-    """Zero or above."""
+    """Require values of zero or above."""
     return None if (array >= 0).all() else "must not be below zero"
 
 
 def filled(array: NDArray[Any], _: Scope) -> str | None:
-    """One value or more."""
+    """Require at least one value."""
     return None if array.size else "is empty"

@@ -1,8 +1,8 @@
-"""What a saved explainer holds: the one declaration that files are checked against, when they are written and when read.
+"""Declaration of a saved explainer's content, against which files are checked both when written and when read.
 
-A line of :data:`CONTENT` names a value of the manifest and its kind; a line of :data:`ARRAYS` names an array, how many there
-are, its dtype, shape and rules. A new part of the file is one line here (a name ends in ``?`` in the manifest, or the array has
-a group, if files may lack it). Where older versions would give other numbers without it, :data:`.archive.SCHEMA` counts up.
+A line of :data:`CONTENT` declares a value of the manifest by name and kind; a line of :data:`ARRAYS` declares an array by name,
+number, dtype, shape and rules. A new part of the file is one line here; if files may lack it, its name in the manifest ends in
+``?``, or its array has a group. :data:`.archive.SCHEMA` increases if older versions would compute other numbers without it.
 """
 
 from collections import ChainMap
@@ -96,7 +96,7 @@ _FITTED = record(
         "is_category": list_of(flag, 1),
         "has_names": flag,
         "is_boolean?": list_of(flag),
-        "recipe?": mapping_of(mapping_of(anything)),  # judged by the readings of text themselves
+        "recipe?": mapping_of(mapping_of(anything)),  # checked when the recipe is made from it
         "columns": list_of(_COLUMN, 1),
         "value_sets": list_of(list_of(integer(0), 1, 3)),
         "presence_sets": list_of(list_of(list_of(integer(-1), 1), 1)),
@@ -116,44 +116,44 @@ CONTENT = record({"fitted": _FITTED, "output?": text})
 
 
 def _between_values(edges: NDArray[Any], scope: Scope) -> str | None:
-    """Edges lie between the values that have a cell of their own: all cells of a column of levels, some of a code's."""
+    """Require an edge between every two values that have their own cell."""
     cells = np.searchsorted(edges, np.asarray(scope["values"], dtype=np.float64))
     return None if (np.diff(cells) > 0).all() else "does not lie between the column's values"
 
 
 def _active(first: NDArray[Any], scope: Scope) -> str | None:
-    """Every cell's functions are among those of its basis."""
+    """Require that the functions of every cell are among those of its basis."""
     last, n_functions = int(first.max(initial=0)) + scope["width"], scope["n_functions"]
-    # A few functions at most lie on no cell: a basis cannot ask for more memory than its file.
+    # Few functions may lie outside of all cells; the limit bounds the memory of a basis by the size of its file.
     if first.min(initial=0) < 0 or not last <= n_functions <= 2 * len(first) + 64:
-        return "names functions that the basis has not"
+        return "names functions that its basis does not have"
     return None
 
 
 def _parts(bins: NDArray[Any], scope: Scope) -> str | None:
-    """Parts of a grid, or -1 for a cell of none."""
-    return None if ((bins >= -1) & (bins <= scope["side"])).all() else "names parts that the grid has not"
+    """Require parts of the grid, or -1 for a cell that is in none."""
+    return None if ((bins >= -1) & (bins <= scope["side"])).all() else "names parts that its grid does not have"
 
 
 def _every_pair(seen: NDArray[Any], scope: Scope) -> str | None:
-    """A line for every two columns, or none."""
+    """Require a line for every two columns, or no line at all."""
     n_pairs = scope["n_columns"] * (scope["n_columns"] - 1) // 2
     return None if len(seen) in (0, n_pairs) else "does not have a line for every two columns"
 
 
-# Single precision, but for outputs beyond its range.
+# Errors are stored in single precision, or in double precision if outputs exceed its range.
 _ERROR = "<f4 or <f8"
 
 
 class _Line(NamedTuple):
-    """Some arrays: a name with places for numbers, one a part of ``each`` scope, and what is expected of them."""
+    """Declaration of one or more arrays: ``name`` has a place for the number of the column, basis or term (``each``)."""
 
     name: str
     each: str
     dtype: str
     shape: tuple[str, ...]
     rules: tuple[Rule, ...] = ()
-    group: str = ""  # arrays of a group are all there or none
+    group: str = ""  # a file holds all arrays of a group or none
 
 
 ARRAYS = (
@@ -186,12 +186,12 @@ ARRAYS = (
 
 
 def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
-    """The arrays that a manifest's content calls for, given the names that there are.
+    """The arrays that a manifest's content calls for, given the names of the file's arrays.
 
     Raises
     ------
     ValueError
-        If the content is not as declared, with a sentence that names the place.
+        If the content is not as declared; the message names the place.
     """
     if isinstance(content, dict) and content.get("kind") == "image explainer":
         raise ValueError("it holds an image explainer; see instashap.neural.ImageExplainer.load")
@@ -215,7 +215,7 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
 
 
 def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...], Scope]]]:
-    """What is numbered, and the sizes of each: those of the file hold everywhere."""
+    """Numbers and sizes of the file, the columns, the bases and the terms; all of them inherit the sizes of the file."""
     file: Scope = {"n_columns": len(fitted["columns"]), "n_outputs": len(fitted["output_names"])}
     file["n_replicas"] = "n_outputs * n_groups"
     side = fitted["reach"]["side"] if "reach" in fitted else 0
@@ -234,7 +234,10 @@ def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...],
 
 
 def _measure_column(column: Mapping[str, Any]) -> Scope:
-    """Sizes of a column; cells of a number are what its edges part, of a category its levels and "other", then "missing"."""
+    """Sizes of a column; the last cell is for missing values.
+
+    Before it, a number column has the cells that its edges separate, a category one per level and one for other levels.
+    """
     own = {"n_main": column["n_functions"][0]}
     if column["levels"] is None:
         return {**own, "values": column["values"], "n_spans": "n_edges + 1", "n_cells": "n_edges + 2"}
@@ -242,40 +245,46 @@ def _measure_column(column: Mapping[str, Any]) -> Scope:
 
 
 def _check_columns(fitted: Mapping[str, Any]) -> None:
-    """Names, kinds and players of the columns agree."""
+    """Raise ``ValueError`` unless names, kinds and players of the columns agree."""
     names, columns, players, features = (fitted[each] for each in ("names", "columns", "players", "feature_names"))
     _require(len(set(names)) == len(names), "column names are repeated")
     _require(len(set(features)) == len(features), "feature names are repeated")
-    _require(len(fitted["is_category"]) == len(columns) == len(names), "there is not one name and one kind a column")
+    _require(len(fitted["is_category"]) == len(columns) == len(names), "columns, their names and their kinds differ in number")
     for name, is_category, column in zip(names, fitted["is_category"], columns, strict=True):
         levels, values = column["levels"], column["values"]
-        _require(column["name"] == name, f"column {name!r} is named {column['name']!r} too")
+        _require(column["name"] == name, f"column {name!r} has a second name, {column['name']!r}")
         _require((levels is not None) == is_category, f"column {name!r} must have levels if and only if it is a category")
         keys = [(isinstance(level, bool), level) for level in levels or ()]
         _require(len(set(keys)) == len(keys), f"levels of column {name!r} are repeated")
         _require(not (levels and values), f"the category column {name!r} has values of a number column")
         _require(is_category or not column.get("order"), f"the number column {name!r} has an order of levels")
-        _require(all(a < b for a, b in pairwise(values)), f"values of column {name!r} do not rise")
-    _require(len(fitted.get("is_boolean") or names) == len(names), "it is not said of every column whether it is boolean")
-    _require(len(fitted.get("labels", names)) == len(names), "there is not one label a column")
-    _require(len(players) == len(columns), "there is not one player a column")
+        _require(all(a < b for a, b in pairwise(values)), f"values of column {name!r} are not strictly increasing")
+    _require(len(fitted.get("is_boolean") or names) == len(names), "is_boolean must have one entry for each column")
+    _require(len(fitted.get("labels", names)) == len(names), "labels must have one entry for each column")
+    _require(len(players) == len(columns), "players must have one entry for each column")
     null = fitted.get("null_players", ())
-    _require(all(a < b for a, b in pairwise((-1, *null, len(features)))), "players without terms are not numbered as players")
+    _require(all(a < b for a, b in pairwise((-1, *null, len(features)))), "null_players must be increasing numbers of players")
     # Players are numbered by their first column, and a feature with a column's name has that column.
     _require(list(dict.fromkeys(players)) == list(range(len(features))), "players and feature names do not agree")
     owners = dict(zip(names, players, strict=True))
-    _require(all(owners.get(name, place) == place for place, name in enumerate(features)), "a feature has another one's column")
+    _require(
+        all(owners.get(name, place) == place for place, name in enumerate(features)),
+        "a feature has the name of a column that belongs to another feature",
+    )
 
 
 def _check_terms(fitted: Mapping[str, Any]) -> None:
-    """Value sets and presence sets are in range, in order and not repeated."""
+    """Raise ``ValueError`` unless value sets and presence sets are in range, in order and distinct."""
     value_sets, presence_sets, columns, players = (
         fitted[each] for each in ("value_sets", "presence_sets", "columns", "players")
     )
     _require(len(set(map(tuple, value_sets))) == len(value_sets), "value sets are repeated")
-    _require(len(presence_sets) == len(value_sets), "there is not one list of presence sets a value set")
+    _require(len(presence_sets) == len(value_sets), "presence_sets must have one list for each value set")
     for values, sets in zip(value_sets, presence_sets, strict=True):
-        _require(all(a < b for a, b in pairwise(values)) and values[-1] < len(columns), f"{values} is no value set")
+        _require(
+            all(a < b for a, b in pairwise(values)) and values[-1] < len(columns),
+            f"{values} is not a value set: an increasing list of columns",
+        )
         n_bases = min(len(columns[column]["n_functions"]) for column in values)
         _require(len(values) <= n_bases, f"{values} has more columns than its columns have bases")
         own = sorted({players[column] for column in values})
@@ -286,22 +295,34 @@ def _check_terms(fitted: Mapping[str, Any]) -> None:
 
 
 def _check_presence(presence: Sequence[int], own: Sequence[int], n_players: int, null: Sequence[int]) -> None:
-    """Places for any other player (-1) come first, then players that rise, its value set's among them, and no null one."""
+    """Raise ``ValueError`` unless a presence set is valid.
+
+    Places for any other player (-1) come first, then players in increasing order that include those of the value set and no
+    null player.
+    """
     named = presence[presence.count(-1) :]
     is_right = all(a < b for a, b in pairwise((-1, *named, n_players))) and len(presence) <= n_players - len(null)
     is_right = is_right and set(own) <= set(named) and not set(named) & set(null)
-    _require(is_right, f"{list(presence)} is no presence set of players {list(own)}")
+    _require(is_right, f"{list(presence)} is not a presence set for a value set of players {list(own)}")
 
 
 def _check_audit(audit: Mapping[str, Any]) -> None:
-    """Orders rise, the highest is one of explanations, labels have figures everywhere, thresholds are shares in order."""
+    """Raise ``ValueError`` unless an audit is consistent.
+
+    Orders increase to at least 1, every figure against labels of the black box is also there for the highest order, and
+    thresholds are shares in the right order.
+    """
     orders = [rung["order"] for rung in audit["rungs"]]
-    _require(all(a < b for a, b in pairwise(orders)) and orders[-1] >= 1, f"orders {orders} of the audit do not rise from 0")
+    _require(
+        all(a < b for a, b in pairwise(orders)) and orders[-1] >= 1,
+        f"orders {orders} of the audit must be increasing, the last at least 1",
+    )
     last, thresholds = audit["rungs"][-1], audit["thresholds"]
     _require(audit["black_box"].keys() <= last["labels"].keys(), "the audit lacks figures against labels")
-    _require(all(0 <= each <= 1 for each in thresholds.values()), "thresholds of the audit are no shares")
+    _require(all(0 <= each <= 1 for each in thresholds.values()), "thresholds of the audit must be between 0 and 1")
     for what in ("carried", "agreement", "attribution"):
-        _require(thresholds[f"safe_{what}"] >= thresholds[f"unsafe_{what}"], f"thresholds of the audit: {what}")
+        safe, unsafe = f"safe_{what}", f"unsafe_{what}"
+        _require(thresholds[safe] >= thresholds[unsafe], f"thresholds of the audit: {safe} is below {unsafe}")
 
 
 def _require(holds: bool, problem: str) -> None:

@@ -131,12 +131,12 @@ def test_files_of_tables_are_refused(tmp_path):
 
 ALTERED = {
     "a wider net": (lambda content, _: content["size"].__setitem__(1, 10**6), "must have the shape"),
-    "a term beyond": (lambda content, _: content["terms"].append([0, 99]), "do not hold every player"),
-    "a term twice": (lambda content, _: content["terms"].append(content["terms"][0]), "no sets of players"),
+    "a term beyond": (lambda content, _: content["terms"].append([0, 99]), "for every single player"),
+    "a term twice": (lambda content, _: content["terms"].append(content["terms"][0]), "distinct sets of players"),
     "more outputs": (lambda content, _: content["output_names"].append("eleven"), "must have the shape"),
     "a player beyond": (lambda _, arrays: arrays["segments"].__setitem__((0, 0), 10**9), "does not number the players"),
-    "no number": (lambda _, arrays: arrays["net.net.stem.bias"].fill(np.nan), "infinite or no numbers"),
-    "a member more": (lambda _, arrays: arrays.update(more=np.zeros(2)), "not those of its form: 'more'"),
+    "no number": (lambda _, arrays: arrays["net.net.stem.bias"].fill(np.nan), "infinite values or NaN"),
+    "a member more": (lambda _, arrays: arrays.update(more=np.zeros(2)), "its manifest calls for: 'more'"),
 }
 
 
