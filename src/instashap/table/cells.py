@@ -49,6 +49,15 @@ def cut_between(below: float, above: float) -> float:
     return rounded if abs(rounded - middle) <= _MOST_MOVED * (above - below) else middle
 
 
+def _cut_beside(padded: NDArray[np.float64], spike: int) -> tuple[float, float]:
+    """Cuts before and after a distinct value, given the values between two infinities."""
+    before, own, after = map(float, padded[spike : spike + 3])
+    return (
+        cut_between(before, own) if np.isfinite(before) else -np.inf,
+        cut_between(own, after) if np.isfinite(after) else np.inf,
+    )
+
+
 @dataclass(frozen=True)
 class Cells:
     """Cells of a number column: intervals and single values, in order; missing comes after them."""
@@ -70,9 +79,11 @@ class Cells:
     ) -> "Cells":
         """Cells between knots, and one a spike: halfway to the next values, and no further than its reach."""
         spikes = np.flatnonzero(is_spike)
-        halfway = np.array([-np.inf, *(cut_between(a, b) for a, b in pairwise(distinct)), np.inf])
-        below = np.maximum(halfway[spikes], distinct[spikes] - reach)
-        above = np.minimum(halfway[spikes + 1], distinct[spikes] + reach)
+        # Only cuts beside spikes are drawn: a column without any has none to compute, whatever the number of its values.
+        padded = np.concatenate([[-np.inf], distinct, [np.inf]])
+        halfway = np.array([_cut_beside(padded, spike) for spike in spikes]).reshape(-1, 2)
+        below = np.maximum(halfway[:, 0], distinct[spikes] - reach)
+        above = np.minimum(halfway[:, 1], distinct[spikes] + reach)
         inside = np.zeros(len(knots), dtype=bool)
         begins = np.searchsorted(below, knots) - 1  # the last spike that begins before a knot
         inside = (begins >= 0) & (knots < above[np.maximum(begins, 0)]) if len(spikes) else inside
