@@ -15,8 +15,12 @@ from ._errors import InstashapError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand; returns 0, or 2 with one clear sentence on standard error."""
-    options = _make_parser().parse_args(arguments)
+    """Run a subcommand, or print the help without one; returns 0, or 2 with one clear sentence on standard error."""
+    parser = _make_parser()
+    options = parser.parse_args(arguments)
+    if options.run is None:
+        parser.print_help()
+        return 0
     warnings.formatwarning = lambda message, *_: f"instashap: {message}\n"  # a sentence, without the line of code
     try:
         options.run(options)
@@ -32,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="instashap", description="Instant, trustworthy Shapley values.")
     parser.add_argument("--version", action="version", version=f"instashap {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
     demo = _add(commands, "demo", _run_demo, "explain a model of bundled data", "instashap demo --out demo-out")
     demo.add_argument("--out", type=Path, default=Path("demo-out"), help="folder for the results (default: demo-out)")
     explain = _add(

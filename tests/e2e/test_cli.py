@@ -318,7 +318,6 @@ def test_a_mistake_is_one_sentence_and_exit_code_two(mistakes: Path, monkeypatch
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "the following arguments are required: COMMAND"),
         ("explode", "invalid choice: 'explode'"),
         ("explain houses.csv --out x", "the following arguments are required: --target"),
         ("explain houses.csv --target price", "the following arguments are required: --out"),
@@ -338,6 +337,12 @@ def test_a_wrong_command_is_told_with_the_usage(arguments: str, message: str) ->
 def find_commands() -> list[str]:
     """Subcommands as the parser's own help lists them."""
     return re.findall(r"^    (\w+)  ", cli._make_parser().format_help(), flags=re.MULTILINE)
+
+
+def test_without_a_command_the_help_is_printed() -> None:
+    done = run()
+    assert done.returncode == 0
+    assert "explain a model of your data" in done.stdout
 
 
 def test_the_commands_are_the_known_ones() -> None:

@@ -14,6 +14,7 @@ import pytest
 import sklearn.exceptions
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
+from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -92,6 +93,20 @@ def test_slopes_are_those_of_linear_regression() -> None:
     slopes = (model.predict(high) - model.predict(low)) / 2
     np.testing.assert_allclose(line.coef_, [3, -2, 0, 0], atol=0.1)
     np.testing.assert_allclose(slopes, line.coef_, atol=0.1)
+
+
+def test_importances_are_mean_magnitudes_and_serve_selection() -> None:
+    made = AdditiveRegressor(order=1).fit(GRID, LINEAR)
+    # |3 x| and |-2 x| over x in {-1, 0, 1} have means of two thirds of the slopes.
+    np.testing.assert_allclose(made.feature_importances_, [2.0, 4 / 3, 0.0], atol=SMOOTHED)
+    chosen = SelectFromModel(AdditiveRegressor(order=1), threshold=1.0).fit(GRID, LINEAR)
+    assert chosen.get_support().tolist() == [True, True, False]
+    ranked = RFE(AdditiveRegressor(order=1), n_features_to_select=1).fit(GRID, LINEAR)
+    assert ranked.ranking_.tolist() == [1, 2, 3]
+    grouped = AdditiveRegressor(order=1, groups={"first two": [0, 1]}).fit(GRID, LINEAR)
+    # |3 a - 2 b| over the nine corners: 0, 2, 2, 3, 3, 1, 1, 5, 5.
+    np.testing.assert_allclose(grouped.feature_importances_, [22 / 9, 22 / 9, 0.0], atol=SMOOTHED)
+    assert pickle.loads(pickle.dumps(made)).feature_importances_.tolist() == made.feature_importances_.tolist()
 
 
 def test_a_product_is_shared_equally_by_its_features() -> None:

@@ -18,6 +18,7 @@ from ..fits.labels import LabelFit, Labelled, fit_labels
 from ..fitted.explanation import Explanation, squeeze_outputs
 from ..fitted.game import FittedGame, count_threads
 from ..likelihood.family import Family
+from ..questions.average import average_magnitudes
 from ..questions.edit import find_term, recentre, set_shape
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
@@ -170,6 +171,7 @@ class AdditiveEstimator(BaseEstimator):
         self.intercept_ = float(base[0]) if self._is_vector else base.copy()
         self.term_features_ = list(self._fitted.model.value_sets)
         self.term_names_ = list(self._fitted.term_names)
+        self.feature_importances_ = average_magnitudes(self._fitted)
 
     def _score(self, X: Any) -> NDArray[np.float64]:
         """Output of the fitted game at the full coalition, shape (n_rows, n_outputs)."""

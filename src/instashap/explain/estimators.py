@@ -57,6 +57,9 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
     term_names_ : list of str
     intercept_ : float or ndarray of shape (n_outputs,)
         Weighted mean of the labels; with another loss the mean score, on the link's scale.
+    feature_importances_ : ndarray of shape (n_columns,)
+        Mean absolute Shapley value of each column over the fitted rows, summed over outputs; each column of a group has the
+        group's value.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         If the table had names.
@@ -212,6 +215,9 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
     term_names_ : list of str
     intercept_ : float or ndarray of shape (n_classes,)
         Weighted mean score.
+    feature_importances_ : ndarray of shape (n_columns,)
+        Mean absolute Shapley value of each column over the fitted rows, summed over outputs; each column of a group has the
+        group's value.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         If the table had names.

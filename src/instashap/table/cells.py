@@ -81,7 +81,7 @@ class Cells:
         spikes = np.flatnonzero(is_spike)
         # Only cuts beside spikes are drawn: a column without any has none to compute, whatever the number of its values.
         padded = np.concatenate([[-np.inf], distinct, [np.inf]])
-        halfway = np.array([_cut_beside(padded, spike) for spike in spikes]).reshape(-1, 2)
+        halfway = np.array([_cut_beside(padded, int(spike)) for spike in spikes]).reshape(-1, 2)
         below = np.maximum(halfway[:, 0], distinct[spikes] - reach)
         above = np.minimum(halfway[:, 1], distinct[spikes] + reach)
         inside = np.zeros(len(knots), dtype=bool)
