@@ -25,6 +25,7 @@ _HOMES = {
     "InstashapWarning": "_errors",
     "Marginal": "blackbox.value_functions",
     "ModelOutputError": "_errors",
+    "Moments": "questions.updating",
     "NotFittedError": "_errors",
     "OptionalDependencyError": "_errors",
     "Periodic": "table.periodic",
@@ -52,6 +53,7 @@ __all__ = [
     "InstashapWarning",
     "Marginal",
     "ModelOutputError",
+    "Moments",
     "NotFittedError",
     "OptionalDependencyError",
     "Periodic",
@@ -89,6 +91,7 @@ if TYPE_CHECKING:
     from .explain.warm_up import warm_up
     from .fitted.explanation import Explanation
     from .questions.audit import audit
+    from .questions.updating import Moments
     from .report.writing import write_report
     from .table.periodic import Periodic
     from .trust.report import TrustReport

@@ -79,7 +79,16 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_reading(audit)
     _add_report(commands)
     _add_serve(commands)
+    _add_merge(commands)
     return parser
+
+
+def _add_merge(commands: Any) -> None:
+    example = "instashap merge north.moments south.moments --out model.insta"
+    merge = _add(commands, "merge", _run_merge, "make one explainer of moments summed at several places", example)
+    merge.add_argument("moments", type=Path, nargs="+", metavar="FILE", help="moments of one fit's plan (.moments)")
+    merge.add_argument("--forget", type=Path, nargs="+", default=[], metavar="FILE", help="moments of rows to leave out")
+    merge.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="the explainer (.insta)")
 
 
 def _add_report(commands: Any) -> None:
@@ -186,6 +195,15 @@ def _run_serve(options: argparse.Namespace) -> None:
     limits = Limits(max_rows=options.max_rows, timeout=options.timeout)
     asked = {"host": options.host, "port": options.port, "limits": limits, "allowed_hosts": options.allow_host}
     serve(options.explainer, rows, announce=partial(print, flush=True), **asked)
+
+
+def _run_merge(options: argparse.Namespace) -> None:
+    from .questions.save import save_fitted
+    from .questions.updating import merge_files
+
+    fitted = merge_files(options.moments, options.forget)
+    save_fitted(fitted, options.out)
+    print(f"An explainer of {fitted.facts['n_rows']:,} rows is written to {options.out}")
 
 
 def _run_audit(options: argparse.Namespace) -> None:

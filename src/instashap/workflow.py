@@ -18,7 +18,7 @@ from ._optional import require
 from ._validation import name_columns
 from .explain.explainer import Explainer
 from .explain.options import hold_model
-from .fits.conditional import FitOptions, judge_options
+from .fits.prepare import FitOptions, judge_options
 from .fitted.explanation import Explanation
 from .fitted.shortening import clean
 from .preparing import Prepared, prepare

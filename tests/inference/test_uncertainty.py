@@ -119,6 +119,10 @@ def test_a_replicate_is_a_fit_of_the_same_functions_on_the_rows_without_its_grou
     assert replicates.shares.sum() == pytest.approx(1.0)
 
 
+def find_bases(record):
+    return tuple(column.encoder.bases for column in record.columns)
+
+
 def test_errors_are_those_of_the_replicates_own_models(record):
     replicates, result = compute_replicates(record), record.result
     models = []
@@ -126,7 +130,7 @@ def test_errors_are_those_of_the_replicates_own_models(record):
         moments = replace(result.total, means=replicates.means[number], output_means=replicates.output_means[number])
         solved = result.solved
         solution = replace(solved.solution, coefficients=solved.solution.coefficients + replicates.changes[number])
-        models.append(expand_solution(solved.problem, solved.functions, solution, moments, record.columns, 4))
+        models.append(expand_solution(solved.problem, solved.functions, solution, moments, find_bases(record), 4))
     deviations = compute_deviations(record)
     players = max((sets for sets in result.model.presence_sets[0]), key=len)
     h = 1 / replicates.shares
@@ -313,7 +317,7 @@ def refit(record, encoded, outputs):
     gram, cross, _ = total.around(total)
     solution = solve_problem(result.solved.problem, gram, cross, STRENGTHS.penalise(result.solved.functions))
     n_players = len(record.size_law) - 1
-    model = expand_solution(result.solved.problem, result.solved.functions, solution, total, record.columns, n_players)
+    model = expand_solution(result.solved.problem, result.solved.functions, solution, total, find_bases(record), n_players)
     fitted = replace(result, model=model, total=total, solved=replace(result.solved, solution=solution))
     return replace(record, encoded=encoded, outputs=outputs, weights=weights, result=fitted)
 

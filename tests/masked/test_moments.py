@@ -9,10 +9,10 @@ from instashap.masked.moments import (
     BLOCK_ROWS,
     Moments,
     RowCensus,
-    _mirror_upper,
     accumulate_moments,
     assign_folds,
     merge_all,
+    mirror_upper,
     take_census,
 )
 from instashap.table.columns import read_table
@@ -105,7 +105,7 @@ def test_moments_add_and_subtract_in_any_memory_order_and_stay_what_they_were(n_
 def test_the_upper_triangle_is_mirrored_whatever_was_below(n):
     matrix = np.asfortranarray(np.random.default_rng(0).normal(size=(n, n)))
     expected = np.triu(matrix) + np.triu(matrix, 1).T
-    _mirror_upper(matrix, tile=3)
+    mirror_upper(matrix, tile=3)
     np.testing.assert_array_equal(matrix, expected)
 
 

@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._alignment import align_rows, get_index
 from .._progress import show_progress
 from .._validation import check_weights, find_columns
-from ..fits.conditional import FitOptions
 from ..fits.labels import LabelFit, Labelled, fit_labels
+from ..fits.prepare import FitOptions
 from ..fitted.explanation import Explanation, squeeze_outputs
 from ..fitted.game import FittedGame, count_threads
 from ..likelihood.family import Family

@@ -14,7 +14,8 @@ from .._alignment import align_rows, get_index
 from .._errors import warn_caller
 from .._registries import FAMILIES
 from .._validation import check_target, scale_weights
-from ..fits.conditional import FitOptions, fit_game
+from ..fits.conditional import fit_game
+from ..fits.prepare import FitOptions
 from ..fitted.explanation import squeeze_outputs
 from ..likelihood.family import AmountFamily, Family
 from ..likelihood.losses.binary import Binary

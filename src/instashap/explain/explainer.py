@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..questions.learn_residual import LearntResidual
     from ..questions.refine_rows import RefinedGame
+    from ..questions.updating import Moments
     from ..trust.report import TrustReport
     from ..trust.thresholds import Thresholds
 
@@ -72,6 +73,9 @@ class Explainer(ExplainerOptions, FittedAttributes):
         attribution where the terms cannot serve both.
     batch_rows : int
         The most rows the model is asked about at once; fewer need less memory.
+    plan_rows : int
+        Of a longer table, columns, terms and strengths are learnt from a sample of so many rows, and the others enter by sums
+        over them in one pass. The sample are the rows of the smallest hashes, whatever the order of the rows.
     n_jobs : int, optional
         Threads for explaining; default every core. The answer has the same bits for any number.
     random_state : int, optional
@@ -413,6 +417,66 @@ class Explainer(ExplainerOptions, FittedAttributes):
         purified = Explainer(**self.get_params())
         purified._fitted = purify_game(fitted, fitted.read(X), kind, align_rows(sample_weight, get_index(X), "sample_weight"))
         return purified
+
+    def accumulate(self, X: Any, outputs: Any = None, *, sample_weight: Any = None) -> Moments:
+        """Sums over new rows, at the columns and terms of this fit; also of a loaded explainer.
+
+        Moments of different rows add, and rows that were added can be subtracted; :meth:`refit` makes an explainer of them.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+            Columns are matched by name where both tables have names.
+        outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
+            Predictions already made, on the scale of ``output_transform_``; the model is then not called.
+        sample_weight : array of shape (n_rows,), optional
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        Moments
+
+        Raises
+        ------
+        NotFittedError
+            If the fit has no plan: it was not one of the conditional game in closed form.
+        """
+        from ..questions.updating import sum_rows
+
+        return sum_rows(self._check_fitted(), X, hold_model(self), outputs, sample_weight)
+
+    def refit(self, moments: Moments) -> Explainer:
+        """An explainer of the rows behind some moments, at the columns and terms of this fit; no rows are needed.
+
+        Strengths are chosen anew by the held-out risk of the folds. This explainer stays as it is.
+
+        Parameters
+        ----------
+        moments : Moments
+            Of this explainer, or of a copy of it that was saved and loaded: ``explainer.moments_ + explainer.accumulate(X)``.
+
+        Returns
+        -------
+        Explainer
+            It has no standard errors and no audit of its own: both need rows; ``audit(X)`` works on new ones.
+
+        Raises
+        ------
+        ValueError
+            If the moments belong to another fit, or all rows were subtracted.
+        """
+        from ..questions.updating import refit
+
+        made = Explainer(**self.get_params())
+        made._fitted, made.recipe = refit(self._check_fitted(), moments), self.recipe
+        return made
+
+    @property
+    def moments_(self) -> Moments:
+        """Moments of the rows of this fit; in the process that fitted: a saved explainer holds the plan, but no sums."""
+        from ..questions.updating import get_moments
+
+        return get_moments(self._check_fitted())
 
     def compile(self) -> CompiledExplainer:
         """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""

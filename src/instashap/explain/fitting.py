@@ -15,7 +15,8 @@ from ..blackbox.classes import warn_of_cut
 from ..blackbox.conditional import Conditional
 from ..blackbox.model import BlackBox
 from ..fits.asked import fit_value_function
-from ..fits.conditional import FitOptions, fit_game
+from ..fits.conditional import fit_game
+from ..fits.prepare import FitOptions
 from ..fitted.game import FittedGame, follow_recipe
 from ..table.chosen_bases import choose_bases
 from ..table.columns import Table, read_table
@@ -45,7 +46,9 @@ def _fit_conditional(
     answer = hold_model(options).ask(X, table.n_rows, outputs)
     named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
     with show_progress(options.verbose) as progress:
-        fitted = fit_game(table, answer.values, weights, choices, **named, progress=progress)
+        fitted = fit_game(
+            table, answer.values, weights, choices, **named, is_computed=outputs is None, progress=progress
+        )
     return fitted if options.recipe is None else replace(fitted, recipe=options.recipe), answer.box
 
 
@@ -76,4 +79,5 @@ def _choose(options: ExplainerOptions, table: Table) -> FitOptions:
     """The options that fits have in common."""
     orders = options.order, options.presence_order
     groups = choose_groups(options.groups, table)
-    return FitOptions(*orders, options.interactions, options.fitter, groups, options.full_weight)
+    shared = options.interactions, options.fitter, groups, options.full_weight
+    return FitOptions(*orders, *shared, plan_rows=options.plan_rows)

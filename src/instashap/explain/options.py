@@ -38,6 +38,7 @@ class ExplainerOptions:
         bases: Any = None,
         full_weight: float = 1.0,
         batch_rows: int = 8192,
+        plan_rows: int = 100_000,
         n_jobs: int | None = None,
         random_state: int | None = None,
         verbose: int = 0,
@@ -54,6 +55,7 @@ class ExplainerOptions:
         self.bases = bases
         self.full_weight = full_weight
         self.batch_rows = batch_rows
+        self.plan_rows = plan_rows
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose

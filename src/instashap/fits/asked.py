@@ -17,25 +17,13 @@ from ..asked.sampled import SampledFitter
 from ..blackbox.model import BlackBox
 from ..blackbox.value_functions import CalledGame, Game, describe_function
 from ..fitted.game import Answers, FittedGame
-from ..game.coalitions import compute_shapley_size_law
-from ..masked.codes import find_codes
 from ..masked.fallback import drop_if_worse
-from ..masked.search import AXIS_LIMITS
 from ..table.columns import Schema, Table, read_table
-from ..table.encoding import Encoded, TableEncoder, learn_table
+from ..table.encoding import Encoded, TableEncoder
 from ..table.reach import Reach, learn_reach
-from .conditional import (
-    FitOptions,
-    FitPlan,
-    FitSummary,
-    Progress,
-    describe_fit,
-    judge_options,
-    name_outputs,
-    tell_about_fit,
-    thin_copies,
-)
-from .null_players import Roster, RosterGame, find_constant_among, find_unmoved, make_roster
+from .conditional import FitSummary, Progress, describe_fit, name_outputs, tell_about_fit
+from .null_players import Roster, RosterGame, find_constant_among, find_unmoved
+from .prepare import FitOptions, JudgedOptions, judge_options, learn_columns, learn_plain_columns, prepare_rows
 from .registry import find_fitter
 
 
@@ -108,66 +96,64 @@ def fit_value_function(
     seed : int or None
         Of the coalitions; None counts as 0.
     """
-    plan = judge_options(options, table.schema.names)
-    if plan.presence_order not in ("auto", plan.order):
+    judged = judge_options(options, table.schema.names)
+    if judged.presence_order not in ("auto", judged.order):
         raise ValueError(
-            f"presence_order={plan.presence_order} belongs to the conditional game: a part of the "
+            f"presence_order={judged.presence_order} belongs to the conditional game: a part of the "
             f"{describe_game(value_function)} game reads all its features; use 'auto'"
         )
-    game = bind_game(value_function, make_box, X, table.n_rows, table.schema, plan.players)
+    game = bind_game(value_function, make_box, X, table.n_rows, table.schema, judged.players)
     kept = np.flatnonzero(weights > 0)
-    full = game.evaluate_full()[kept]
-    check_magnitude(full, "the values of the full coalition")
-    part = table.take(kept)
-    weights = thin_copies(part, full, weights[kept])
-    encoder, columns = learn_table(part, weights)
-    codes = find_codes(part, encoder, columns, full, weights, AXIS_LIMITS[0]) if options.fitter == "closed-form" else ()
-    if codes:
-        encoder, columns = learn_table(part, weights, codes=codes)
-    encoded = encoder.encode(part)
+    full = game.evaluate_full()
+    check_magnitude(full[kept], "the values of the full coalition")
     references = game.get_references()
-    reference_table = part if references is None else read_table(references, table.schema)
-    stand_ins = encoder.encode(reference_table)
-    is_constant = (
-        find_unmoved(game, kept, encoded, plan.players)
-        if references is None
-        else find_constant_among(encoded, part, reference_table)
-    )
-    roster = make_roster(plan.players, is_constant)
+
+    def read_references(part: Table) -> Table:
+        return part if references is None else read_table(references, table.schema)
+
+    def find_null(part: Table, encoder: TableEncoder, encoded: Encoded) -> Sequence[bool]:
+        if references is None:
+            return find_unmoved(game, kept, encoded, judged.players)
+        return find_constant_among(encoded, part, read_references(part))
+
+    learn = learn_columns if options.fitter == "closed-form" else learn_plain_columns
+    rows = prepare_rows(table, full, weights, judged, learn, find_null)
+    encoder, columns, encoded, weights, full = rows.encoder, rows.columns, rows.encoded, rows.weights, rows.target
+    stand_ins = encoder.encode(read_references(rows.table))
+    roster, size_law = rows.roster, rows.size_law
     small_game = RosterGame(game, roster)
-    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
     if progress is not None:
         progress(0.05, "asking the model")
     named = name_outputs(game.output_names, full.shape[1]), game.output_transform, describe_game(value_function)
     answers = Answers(reach=_learn_reach(encoder, encoded, stand_ins if references is not None else None))
     if options.fitter != "closed-form":
         make_fitter = find_fitter(options.fitter)
-        asked = {"order": plan.order, "presence_order": plan.order, "interactions": plan.interactions, "progress": progress}
-        fitter = make_fitter(columns, roster.players, **asked)
+        orders = {"order": judged.order, "presence_order": judged.order}
+        fitter = make_fitter(columns, roster.players, **orders, interactions=judged.interactions, progress=progress)
         if not hasattr(fitter, "fit_game"):
             raise ValueError(f"the fitter {type(fitter).__name__} fits the conditional game only: leave fitter= out")
         model, facts = fitter.fit_game(small_game, kept, encoded, full, weights, size_law)
         model, note = drop_if_worse(model, encoded, full, weights)
         if note:
             warn_caller(note, FitWarning)
-        return FittedGame(encoder, roster.spread(model), plan.feature_names, plan.players, *named, facts, answers=answers)
+        return FittedGame(encoder, roster.spread(model), judged.feature_names, judged.players, *named, facts, answers=answers)
     rng = np.random.default_rng(seed or 0)
     result: FitSummary
     n_coalitions = {}
-    if _has_many_pairs(plan, roster, game):
+    if _has_many_pairs(judged, roster, game):
         result = fit_components(game, kept, encoded, full, weights, stand_ins, columns, roster.varying, rng)
         model = result.model
         if progress is not None:
             progress(1.0, "done")
     else:
         sample = sample_game(small_game, kept, full, weights, size_law, rng)
-        sampled = SampledFitter(columns, roster.players, plan.order, plan.interactions, progress)
+        sampled = SampledFitter(columns, roster.players, judged.order, judged.interactions, progress)
         result = sampled.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
         model = roster.spread(result.model)
         n_coalitions = {"n_coalitions": len(sample.rows)}
-    tell_about_fit(result, plan.order, plan.interactions)
-    facts = {**describe_fit(result, len(kept), float(weights.sum()), plan.full_weight), **n_coalitions}
-    return FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts, answers=answers)
+    tell_about_fit(result, judged.order, judged.interactions)
+    facts = {**describe_fit(result, len(kept), float(weights.sum()), judged.full_weight), **n_coalitions}
+    return FittedGame(encoder, model, judged.feature_names, judged.players, *named, facts, answers=answers)
 
 
 def _learn_reach(encoder: TableEncoder, encoded: Encoded, stand_ins: Encoded | None) -> Reach:
@@ -179,8 +165,8 @@ def _learn_reach(encoder: TableEncoder, encoded: Encoded, stand_ins: Encoded | N
     return replace(reach, is_seen=reach.is_seen[:0])
 
 
-def _has_many_pairs(plan: FitPlan, roster: Roster, game: Game) -> bool:
+def _has_many_pairs(judged: JudgedOptions, roster: Roster, game: Game) -> bool:
     """Whether pairs are too many for one system to hold finely, and small coalitions of single references are cheap."""
-    n_columns = len(plan.players)
-    is_plain = plan.order == 2 and plan.interactions == "auto" and plan.players == tuple(range(n_columns))
+    n_columns = len(judged.players)
+    is_plain = judged.order == 2 and judged.interactions == "auto" and judged.players == tuple(range(n_columns))
     return is_plain and len(roster.varying) in MANY_COLUMNS and game.n_references >= MANY_REFERENCES

@@ -1,45 +1,32 @@
 """From a user's table and outputs to a fitted game: the stages in order."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import FitWarning, warn_caller
-from .._validation import check_choice, check_groups, check_interactions, check_magnitude, check_order, check_positive
+from .._errors import FileFormatError, FitWarning, NotFittedError, warn_caller
+from .._validation import check_at_least, check_magnitude
 from ..asked.differences import ComponentFit
 from ..fitted.game import FittedGame
-from ..game.coalitions import compute_shapley_size_law
-from ..masked.codes import find_codes
+from ..fitted.plan_file import unpack_plan, unpack_sums
+from ..masked.design import ValueFunctions
 from ..masked.fitter import FitRecord, FitResult
-from ..masked.moments import count_copies, take_census
-from ..masked.search import AXIS_LIMITS
+from ..masked.plan import Plan, make_plan, solve_plan
+from ..masked.sums import Accumulator, RowSums, accumulate
 from ..model.additive_model import AdditiveModel
 from ..table.columns import Table
-from ..table.encoding import learn_table
-from .null_players import find_constant, make_roster
+from ..table.row_hash import choose_smallest, hash_table_rows
+from .null_players import make_roster
+from .prepare import FitOptions, judge_options, learn_columns, learn_plain_columns, prepare_rows
 from .registry import find_fitter
-
-# Columns have local bases for terms of one, two and three.
-MAX_ORDER = 3
 
 Progress = Callable[[float, str], None]
 # What is told about a fit is in either.
 FitSummary = FitResult | ComponentFit
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """Choices of a fit, as the user gave them; see :class:`instashap.Explainer`."""
-
-    order: Any = 2
-    presence_order: Any = "auto"
-    interactions: Any = "auto"
-    fitter: Any = "closed-form"
-    groups: Any = None
-    full_weight: float = 1.0
+_LEARNT = "columns and terms are learnt from them"
 
 
 def fit_game(
@@ -50,9 +37,13 @@ def fit_game(
     *,
     output_names: tuple[str, ...],
     output_transform: str,
+    is_computed: bool = False,
     progress: Progress | None = None,
 ) -> FittedGame:
     """Learn the columns, fit the masked additive model, and keep what explaining needs.
+
+    A table of more than ``options.plan_rows`` rows is fitted in closed form in three steps: :func:`plan_game` on a sample of
+    its rows, :func:`accumulate` over all of them, :func:`solve_game`.
 
     Parameters
     ----------
@@ -61,90 +52,134 @@ def fit_game(
     weights : ndarray of shape (n_rows,), float64
         Rows of weight 0 are dropped first.
     options : FitOptions
+    is_computed : bool
+        Whether the outputs are a function of the table's rows, which then make the sample by themselves.
     """
-    plan = judge_options(options, table.schema.names)
-    make_fitter = find_fitter(options.fitter)
+    named: Any = {"output_names": output_names, "output_transform": output_transform, "progress": progress}
     kept = np.flatnonzero(weights > 0)
-    index = None if table.index is None else table.index[kept]
-    if len(kept) < table.n_rows:
-        table, outputs, weights = table.take(kept), outputs[kept], weights[kept]
-    check_magnitude(outputs, "outputs")
-    weights = thin_copies(table, outputs, weights)
+    n_planned = len(kept) if options.plan_rows is None else check_at_least(options.plan_rows, 100, "plan_rows", _LEARNT)
+    if len(kept) <= n_planned or options.fitter != "closed-form":
+        return plan_game(table, outputs, weights, options, **named)
+    check_magnitude(outputs[kept], "outputs")
+    hashes = hash_table_rows(table, None if is_computed else outputs)
+    places, totals = choose_smallest(hashes[kept], weights[kept], n_planned)
+    positions = kept[places]
+    game = plan_game(table.take(positions), outputs[positions], totals, options, **named)
+    assert game.record is not None
+    game = replace(game, record=replace(game.record, index=table.index, positions=positions))
+    return solve_game(game, accumulate(get_plan(game), table, outputs, weights))
+
+
+def plan_game(
+    table: Table,
+    outputs: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    options: FitOptions,
+    *,
+    output_names: tuple[str, ...],
+    output_transform: str,
+    progress: Progress | None = None,
+) -> FittedGame:
+    """A fit of these rows, of which :func:`get_plan` gives the plan; parameters as in :func:`fit_game`."""
+    judged = judge_options(options, table.schema.names)
+    make_fitter = find_fitter(options.fitter)
+    kept = weights > 0
+    index = None if table.index is None else table.index[np.flatnonzero(kept)]
+    check_magnitude(outputs[kept], "outputs")
     if progress is not None:
         progress(0.0, "columns")
-    encoder, columns = learn_table(table, weights)
-    codes = find_codes(table, encoder, columns, outputs, weights, AXIS_LIMITS[0]) if options.fitter == "closed-form" else ()
-    if codes:
-        encoder, columns = learn_table(table, weights, codes=codes)
-    encoded = encoder.encode(table)
-    roster = make_roster(plan.players, find_constant(encoded))
+    learn = learn_columns if options.fitter == "closed-form" else learn_plain_columns
+    rows = prepare_rows(table, outputs, weights, judged, learn)
     fitter = make_fitter(
-        columns,
-        roster.players,
-        order=plan.order,
-        presence_order=plan.presence_order,
-        interactions=plan.interactions,
+        rows.columns,
+        rows.roster.players,
+        order=judged.order,
+        presence_order=judged.presence_order,
+        interactions=judged.interactions,
         progress=progress,
     )
-    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
-    result = fitter.fit(encoded, outputs, weights, size_law)
-    tell_about_fit(result, plan.order, plan.interactions)
-    _tell_about_presence(result, plan.presence_order)
-    names = name_outputs(output_names, outputs.shape[1])
-    facts = describe_fit(result, table.n_rows, float(weights.sum()), plan.full_weight)
-    record = FitRecord(encoded, outputs, weights, columns, roster.players, size_law, result, index)
-    game = "conditional"
+    data = rows.encoded, rows.target, rows.weights
+    result = fitter.fit(*data, rows.size_law)
+    tell_about_fit(result, judged.order, judged.interactions)
+    _tell_about_presence(result, judged.presence_order)
     return FittedGame(
-        encoder, roster.spread(result.model), plan.feature_names, plan.players, names, output_transform, game, facts, record
+        rows.encoder,
+        rows.roster.spread(result.model),
+        judged.feature_names,
+        judged.players,
+        name_outputs(output_names, outputs.shape[1]),
+        output_transform,
+        "conditional",
+        describe_fit(result, len(rows.target), float(rows.weights.sum()), judged.full_weight),
+        FitRecord(*data, rows.columns, rows.roster.players, rows.size_law, result, index, n_copies=rows.n_copies),
     )
 
 
-def thin_copies(table: Table, outputs: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights that sum to the number of different rows where every row was copied with its outputs; else as they are.
+def get_plan(game: FittedGame) -> Plan:
+    """The plan of a fit in closed form: made when first asked for, or read from the file.
 
-    Knots, unknowns and penalties then go by the different rows: copies, and large counts of rows of continuous columns, hold no
-    information of their own (:class:`instashap.masked.moments.RowCensus`). Different outputs of equal rows are measurements.
+    Raises
+    ------
+    NotFittedError
+        If there is none: the fit was of another kind, or is from a file without one.
     """
-    values = np.column_stack([np.asarray(table.numbers, dtype=np.float64), *(codes for codes, _ in table.categories)])
-    owner = _number_rows(values)
-    if np.bincount(owner, weights=count_copies(weights)).min() < 2:
-        return weights
-    if _number_rows(np.column_stack([values, outputs])).max() > owner.max():
-        return weights
-    census = take_census(learn_table(table, weights)[0].encode(table), weights)
-    return weights * (census.n_distinct / weights.sum()) if census.is_copied else weights
+    if game.answers.plan is None and game.answers.stored is not None:
+        _unpack(game)
+    if game.answers.plan is None:
+        record = None if game.record is None else game.get_record("a plan needs")
+        if record is None or type(record.result.solved.functions) is not ValueFunctions:
+            raise NotFittedError(
+                "rows can be summed at the plan of a fit of the conditional game in closed form, and this explainer has none: "
+                "it is of another kind, or was edited, or saved by an earlier version; fit(X) makes one"
+            )
+        null = game.model.null_players
+        game.answers.plan = make_plan(game.encoder, record, tuple(player in null for player in game.players))
+    return game.answers.plan
 
 
-def _number_rows(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The same number for equal rows, from 0 on; NaN equals NaN."""
-    plain = np.ascontiguousarray(np.where(np.isnan(values), np.nan, values) + 0.0)
-    keys = plain.view(np.dtype((np.void, plain.dtype.itemsize * plain.shape[1])))
-    return np.unique(keys, return_inverse=True)[1].reshape(-1)
+def _unpack(game: FittedGame) -> None:
+    """Make plan and sums of what was read from a file."""
+    assert game.answers.stored is not None
+    described, arrays = game.answers.stored
+    try:
+        plan = unpack_plan(described["plan"], arrays, game.encoder)
+        game.answers.sums = unpack_sums(described["moments"], arrays, plan) if "moments" in described else None
+    except ValueError as error:
+        raise FileFormatError(f"the plan in this file does not fit together: {error}; fit again") from error
+    game.answers.plan, game.answers.stored = plan, None
 
 
-@dataclass(frozen=True)
-class FitPlan:
-    """Options of a fit, judged against the table's columns."""
+def get_sums(game: FittedGame) -> RowSums:
+    """Sums over the rows of a fit at its plan: made when first asked for, or what the game was solved from.
 
-    feature_names: tuple[str, ...]
-    players: tuple[int, ...]
-    order: int
-    presence_order: int | str
-    interactions: Any
-    full_weight: float
-
-
-def judge_options(options: FitOptions, names: tuple[str, ...]) -> FitPlan:
-    """Options as clean values, orders capped by the columns and features there are.
-
-    Raises ``ValueError`` or ``TypeError`` naming the option, what came and what to do.
+    Raises
+    ------
+    NotFittedError
+        If there is no plan, or the rows of the fit are gone.
     """
-    feature_names, players = check_groups(options.groups, names)
-    order = check_order(options.order, len(names), largest=MAX_ORDER)
-    presence_order = _check_presence_order(options.presence_order, order, len(feature_names))
-    interactions = check_interactions(options.interactions, names, order)
-    full_weight = check_positive(options.full_weight, "full_weight")
-    return FitPlan(feature_names, players, order, presence_order, interactions, full_weight)
+    plan = get_plan(game)
+    if game.answers.sums is None:
+        record = game.get_record("sums over the rows of the fit need")
+        accumulator = Accumulator(plan)
+        weights = record.weights * record.n_copies
+        accumulator.add_encoded(record.encoded.take, record.outputs, weights)
+        game.answers.sums = accumulator.finish()
+    return game.answers.sums
+
+
+def solve_game(game: FittedGame, sums: RowSums) -> FittedGame:
+    """The game of all rows that were summed at a game's plan; see :func:`instashap.masked.plan.solve_plan`.
+
+    What a fit has seen row by row, for standard errors and audits, stays that of the game's own rows.
+    """
+    plan = get_plan(game)
+    result = solve_plan(plan, sums)
+    roster = make_roster(game.players, plan.is_null)
+    own = describe_fit(result, sums.n_rows, sums.total_weight, game.facts.get("full_weight", 1.0))
+    facts = {**game.facts, **own, "tried": [*game.facts.get("tried", []), own["chosen"]]}
+    facts["sample_rows"] = game.facts.get("sample_rows", game.facts.get("n_rows"))
+    answers = replace(game.answers, plan=plan, sums=sums)
+    return replace(game, model=roster.spread(result.model), facts=facts, answers=answers)
 
 
 def name_outputs(names: tuple[str, ...], n_outputs: int) -> tuple[str, ...]:
@@ -152,17 +187,6 @@ def name_outputs(names: tuple[str, ...], n_outputs: int) -> tuple[str, ...]:
     if len(names) == n_outputs:
         return names
     return tuple(f"output {k}" for k in range(n_outputs)) if n_outputs > 1 else ("output",)
-
-
-def _check_presence_order(presence_order: Any, order: int, n_players: int) -> Any:
-    if isinstance(presence_order, str):
-        return check_choice(presence_order, ("auto",), "presence_order")
-    checked = check_order(presence_order, n_players, "presence_order")
-    if checked < min(order, n_players):
-        raise ValueError(
-            f"presence_order={checked} is below order={order}: a term counts only with all its own features present"
-        )
-    return checked
 
 
 def tell_about_fit(result: FitSummary, order: int, interactions: Any) -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from .._errors import FitWarning, warn_caller
 from .._validation import check_magnitude
 from ..fitted.game import FittedGame, GameRows
-from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.family import Family
 from ..likelihood.fitter import LikelihoodFitter
 from ..likelihood.presence import Settled, settle_presence
@@ -21,8 +20,10 @@ from ..table.bases import LearntColumn
 from ..table.columns import Table
 from ..table.encoding import TableEncoder, learn_table
 from ..table.grain import make_fine_grain
-from .conditional import FitOptions, judge_options, tell_about_order, thin_copies
-from .null_players import find_constant, make_roster
+from .conditional import tell_about_order
+from .prepare import FitOptions, judge_options, prepare_rows
+
+Learnt = tuple[TableEncoder, tuple[LearntColumn, ...]]
 
 
 @dataclass(frozen=True)
@@ -72,42 +73,37 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
 
     Columns, terms and strengths of a ``former`` fit are kept, and its tables are where the descent starts.
     """
-    table, weights = rows.table, rows.weights
     check_magnitude(rows.target, "the labels")
-    plan = judge_options(rows.options, table.schema.names)
-    kept = np.flatnonzero(weights > 0)
-    target = rows.target
-    if len(kept) < table.n_rows:
-        table, target, weights = table.take(kept), target[kept], weights[kept]
-    weights = thin_copies(table, target, weights)
-    if former is None:
-        constrained = [column for column, direction in enumerate(rows.directions) if direction]
-        encoder, columns = _learn_columns(table, rows.family, target, weights, constrained)
-    else:
-        encoder, columns = former.game.encoder, former.columns
-    encoded = encoder.encode(table)
-    asked = plan.order, plan.interactions, rows.n_threads, rows.directions, rows.progress
-    fitter, given = LikelihoodFitter(columns, rows.family, *asked), LabelledRows(encoded, target, weights)
+    judged = judge_options(rows.options, rows.table.schema.names)
+    constrained = [column for column, direction in enumerate(rows.directions) if direction]
+
+    def learn(table: Table, target: NDArray[np.float64], weights: NDArray[np.float64]) -> Learnt:
+        if former is not None:
+            return former.game.encoder, former.columns
+        return _learn_columns(table, rows.family, target, weights, constrained)
+
+    ready = prepare_rows(rows.table, rows.target, rows.weights, judged, learn)
+    columns, encoded, weights, roster = ready.columns, ready.encoded, ready.weights, ready.roster
+    asked = judged.order, judged.interactions, rows.n_threads, rows.directions, rows.progress
+    fitter, given = LikelihoodFitter(columns, rows.family, *asked), LabelledRows(encoded, ready.target, weights)
     fit = fitter.fit(given) if former is None else fitter.refit(given, former.likelihood)
     pure = purify_tables(fit.design, fit.vector, encoded, weights)
-    roster = make_roster(plan.players, find_constant(encoded))
-    size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
-    settled = settle_presence(columns, pure, encoded, weights, roster.players, size_law, plan.presence_order)
+    settled = settle_presence(columns, pure, encoded, weights, roster.players, ready.size_law, judged.presence_order)
     model = roster.spread(settled.model)
     if fit.note:
         warn_caller(fit.note, FitWarning)
     else:
-        tell_about_order(model, (each["order"] for each in fit.tried), plan.order, plan.interactions)
-    facts = _describe(fit, settled, rows, table.n_rows, float(weights.sum()))
+        tell_about_order(model, (each["order"] for each in fit.tried), judged.order, judged.interactions)
+    facts = _describe(fit, settled, rows, len(ready.target), float(weights.sum()))
     named = rows.output_names, rows.output_transform, "conditional"
-    record = GameRows(encoded, weights, columns, size_law)
-    game = FittedGame(encoder, model, plan.feature_names, plan.players, *named, facts, rows=record)
+    record = GameRows(encoded, weights, columns, ready.size_law)
+    game = FittedGame(ready.encoder, model, judged.feature_names, judged.players, *named, facts, rows=record)
     return LabelFit(game, columns, fit)
 
 
 def _learn_columns(
     table: Table, family: Family, target: NDArray[np.float64], weights: NDArray[np.float64], constrained: list[int]
-) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
+) -> Learnt:
     """Columns of fine grain; those that are no set of levels yet are codes where the labels say so, unless constrained."""
     grain = make_fine_grain(float(weights.sum()))
     encoder, columns = learn_table(table, weights, grain, constrained)

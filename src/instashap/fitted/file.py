@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,18 @@ from ..table.recipe import Recipe
 from .game import Answers, FittedGame
 from .probes import agrees, compute_probes, sum_up
 
+if TYPE_CHECKING:
+    from ..masked.sums import RowSums
+
 
 def write_fitted(
-    fitted: FittedGame, path: str | os.PathLike[str], audit: dict[str, Any] | None, *, with_errors: bool, **content: Any
+    fitted: FittedGame,
+    path: str | os.PathLike[str],
+    audit: dict[str, Any] | None,
+    *,
+    with_errors: bool,
+    sums: RowSums | None = None,
+    **content: Any,
 ) -> None:
     """Write a game, and the answers computed so far, to one file.
 
@@ -36,6 +45,8 @@ def write_fitted(
         The trust report as JSON.
     with_errors : bool
         Write the tables of standard errors, if they have been computed.
+    sums : RowSums, optional
+        Sums over rows at the game's plan.
     content
         Entries added to the manifest (JSON).
     """
@@ -49,6 +60,10 @@ def write_fitted(
     if answers.reach is not None:
         described["reach"], region = answers.reach.pack()
         arrays |= region
+    if answers.plan is not None or answers.stored is not None:
+        of_plan, plan = _pack_plan(answers, sums)
+        described |= of_plan
+        arrays |= plan
     if audit is not None:
         described["audit"] = audit
     if fitted.recipe is not None:
@@ -142,8 +157,34 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
     except ValueError as error:
         raise FileFormatError(f"{path} is not a saved explainer: {error}") from error
     reach = Reach.unpack(fitted["reach"], arrays) if "reach" in fitted else None
-    answers = Answers(errors, residuals, reach, fitted.get("audit"))
+    answers = Answers(errors, residuals, reach, fitted.get("audit"), stored=_find_plan(fitted, arrays))
     return FittedGame(encoder, model, *names, *described, recipe=recipe, answers=answers), content
+
+
+def _pack_plan(answers: Answers, sums: RowSums | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The plan, and sums over rows at it if there are any; as it was read where nobody has asked for it."""
+    if answers.plan is None:
+        assert answers.stored is not None
+        described, arrays = answers.stored
+        kept = {name: array for name, array in arrays.items() if not name.startswith("moments_")}
+        return {"plan": described["plan"]}, kept
+    from .plan_file import pack_plan, pack_sums
+
+    described, arrays = pack_plan(answers.plan)
+    if sums is None:
+        return {"plan": described}, arrays
+    of_rows, products = pack_sums(sums)
+    return {"plan": described, "moments": of_rows}, {**arrays, **products}
+
+
+def _find_plan(
+    fitted: dict[str, Any], arrays: dict[str, NDArray[Any]]
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+    """A file's plan and sums as they are; explaining does without them, and without what they need."""
+    if "plan" not in fitted:
+        return None
+    described: dict[str, Any] = {name: fitted[name] for name in ("plan", "moments") if name in fitted}
+    return described, {name: array for name, array in arrays.items() if name.startswith(("plan_", "moments_"))}
 
 
 def _pack_label(name: str) -> Any:

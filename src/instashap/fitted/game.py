@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +24,12 @@ from ..table.recipe import Recipe
 
 if TYPE_CHECKING:
     from ..masked.fitter import FitRecord
+    from ..masked.plan import Plan
+    from ..masked.sums import RowSums
 
 
 _GONE = (
-    "the rows of the fit, which stay in the process that fitted: this explainer was loaded, or copied, without them; "
+    "the rows of the fit, which stay in the process that fitted: this explainer was loaded, copied or refitted without them; "
     "call fit(X) again"
 )
 # Phrase in files of earlier versions, which clipped the probabilities of every model alike.
@@ -66,12 +68,21 @@ class Answers:
         Region of the fitted rows.
     audit : object or None
         The trust report; as JSON after loading.
+    plan : Plan or None
+        At which rows are summed, of a fit in closed form.
+    sums : RowSums or None
+        Sums over the rows of the fit, where they were made; they stay in this process.
+    stored : (dict, dict of str to ndarray) or None
+        Plan and sums as a file holds them (:mod:`.plan_file`), until they are asked for.
     """
 
     errors: Deviations | None = None
     residuals: ResidualReference | None = None
     reach: Reach | None = None
     audit: Any = None
+    plan: Plan | None = None
+    sums: RowSums | None = None
+    stored: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,7 @@ class FittedGame:
 
     def __getstate__(self) -> dict[str, Any]:
         """State without the rows of the fit, which neither files nor pickles contain."""
-        return {**self.__dict__, "record": None, "rows": None}
+        return {**self.__dict__, "record": None, "rows": None, "answers": replace(self.answers, sums=None)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -25,7 +25,6 @@ from ..masked.moments import (
     hash_outputs,
     hash_ranks,
     hash_rows,
-    mix,
     take_census,
 )
 from ..masked.restrict import choose_unknowns, restrict
@@ -33,6 +32,7 @@ from ..masked.select import _limit_threads
 from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem
 from ..model.deviations import Deviations
 from ..table.encoding import Encoded
+from ..table.row_hash import mix
 
 if TYPE_CHECKING:
     from ..masked.fitter import FitRecord

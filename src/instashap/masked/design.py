@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,22 +52,37 @@ class ValueFunctions:
 
     def evaluate(self, encoded: Encoded) -> NDArray[np.float64]:
         """Values on rows, one function a row of the result: shape (n_functions, n_rows), C order."""
-        axis_values = {
-            (size, column): functions.basis.combine(
-                encoded.cells[:, column], encoded.offsets[:, column], functions.coefficients
-            ).T.copy()
-            for (size, column), functions in self.axes.items()
-        }
         values = np.empty((len(self), len(encoded.cells)))
-        stop = 0
-        for columns, chosen in zip(self.value_sets, self.choices, strict=True):
-            start, stop = stop, stop + len(chosen)
-            size = len(columns)
-            block = values[start:stop]
-            np.take(axis_values[size, columns[0]], chosen[:, 0], axis=0, out=block, mode="clip")  # "raise" would buffer
-            for axis in range(1, size):
-                block *= axis_values[size, columns[axis]][chosen[:, axis]]
+        self.write_values(encoded, values)
         return values
+
+    def write_values(self, encoded: Encoded, values: NDArray[np.float64]) -> None:
+        """Write the values on rows to an array of shape (n_functions, n_rows), C order."""
+        axis_values = {
+            (size, column): axis.basis.combine(
+                encoded.cells[:, column], encoded.offsets[:, column], axis.coefficients[:, : self._n_used[size, column]]
+            ).T.copy()
+            for (size, column), axis in self.axes.items()
+        }
+        places = iter(range(len(self)))
+        for columns, chosen in zip(self.value_sets, self.choices, strict=True):
+            factors = [axis_values[len(columns), column] for column in columns]
+            for numbers in chosen.tolist():  # function by function: a row of values stays in the cache
+                first, *others = (factor[number] for factor, number in zip(factors, numbers, strict=True))
+                row = values[next(places)]
+                row[:] = first
+                for other in others:
+                    row *= other
+
+    @cached_property
+    def _n_used(self) -> dict[tuple[int, int], int]:
+        """How many of the first functions of each axis are multiplied."""
+        used = dict.fromkeys(self.axes, 0)
+        for columns, chosen in zip(self.value_sets, self.choices, strict=True):
+            for column, numbers in zip(columns, chosen.T, strict=True):
+                key = len(columns), column
+                used[key] = max(used[key], int(numbers.max(initial=-1)) + 1)
+        return used
 
     def select(self, is_kept: NDArray[np.bool_]) -> "ValueFunctions":
         """The functions where ``is_kept``; sets without any are dropped."""
@@ -132,8 +148,8 @@ def make_value_functions(value_sets: Sequence[ValueSet], axes: Axes, resolution:
     A main effect has all functions of its axis. In a pair the ranks ``a b <= resolution`` form a hyperbolic cross: fine
     detail along one column is kept where the other is smooth.
     """
-    choices, owners, ranks, roughness, ridge = [], [], [], [], []
-    for owner, columns in enumerate(value_sets):
+    choices = []
+    for columns in value_sets:
         size = len(columns)
         functions = [axes[size, column] for column in columns]
         grids = np.meshgrid(*(np.arange(len(each)) for each in functions), indexing="ij")
@@ -141,12 +157,27 @@ def make_value_functions(value_sets: Sequence[ValueSet], axes: Axes, resolution:
         rank = np.prod(ranked, axis=0).astype(np.int64)
         order = np.argsort(rank, kind="stable")
         order = order[rank[order] <= resolution[size]] if size > 1 else order
-        chosen = np.stack([grid.ravel()[order] for grid in grids], axis=1)
-        choices.append(chosen.astype(np.int64))
-        owners.append(np.full(len(order), owner))
-        ranks.append(rank[order])
-        roughness.append(sum(each.roughness[chosen[:, axis]] for axis, each in enumerate(functions)))
-        ridge.append(np.prod([each.ridge[chosen[:, axis]] for axis, each in enumerate(functions)], axis=0))
+        choices.append(np.stack([grid.ravel()[order] for grid in grids], axis=1).astype(np.int64))
+    return gather_functions(value_sets, axes, choices)
+
+
+def gather_functions(value_sets: Sequence[ValueSet], axes: Axes, choices: Sequence[NDArray[np.int64]]) -> ValueFunctions:
+    """The products of chosen axis functions; value sets without any are dropped.
+
+    Parameters
+    ----------
+    value_sets : sequence of tuple of int
+    axes : mapping of (size, column) to AxisFunctions
+    choices : sequence of ndarray of shape (n_functions_of_set, size), int64
+    """
+    owners, ranks, roughness, ridge = [], [], [], []
+    for owner, (columns, chosen) in enumerate(zip(value_sets, choices, strict=True)):
+        functions = [axes[len(columns), column] for column in columns]
+        factors = list(zip(functions, chosen.T, strict=True))
+        owners.append(np.full(len(chosen), owner))
+        ranks.append(np.prod([each.ranks[own] for each, own in factors], axis=0))
+        roughness.append(sum(each.roughness[own] for each, own in factors))
+        ridge.append(np.prod([each.ridge[own] for each, own in factors], axis=0))
     if not choices:
         owners, ranks, roughness, ridge = ([np.empty(0)] for _ in range(4))
     return ValueFunctions(

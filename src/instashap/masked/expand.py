@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..game.terms import PresenceSet
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations
-from ..table.bases import LearntColumn
+from ..table.bases import LocalBasis
 from .design import ValueFunctions
 from .moments import Moments
 from .solve import MaskedProblem, Solution
@@ -61,7 +61,7 @@ def expand_solution(
     functions: ValueFunctions,
     solution: Solution,
     total: Moments,
-    columns: tuple[LearntColumn, ...],
+    bases: tuple[tuple[LocalBasis, ...], ...],
     n_players: int,
 ) -> AdditiveModel:
     """Tables of a solved problem; each part is shifted to mean zero on the training rows."""
@@ -71,7 +71,6 @@ def expand_solution(
         tables.append(table)
         mixings.append(mixing)
         presence_sets.append(sets)
-    bases = tuple(column.encoder.bases for column in columns)
     base = total.output_means.copy()
     return AdditiveModel(bases, functions.value_sets, tuple(presence_sets), tuple(tables), tuple(mixings), base, n_players)
 

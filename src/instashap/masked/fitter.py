@@ -85,6 +85,10 @@ class FitRecord:
     result : FitResult
     index : Index or None
         Row labels of a pandas table.
+    positions : ndarray of shape (n_rows,), int64, or None
+        Where these rows are in the table of the fit, if they are a sample of it.
+    n_copies : float
+        How many rows a weight of 1 stands for: more than 1 where every row was copied.
     """
 
     encoded: Encoded
@@ -95,6 +99,8 @@ class FitRecord:
     size_law: NDArray[np.float64]
     result: FitResult
     index: Any = None
+    positions: NDArray[np.int64] | None = None
+    n_copies: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,8 @@ def _expand(search: Search, found: tuple[Judge, Judgement, Solved], columns: tup
     """The model of a candidate."""
     judge, chosen, solved = found
     solution, total = judge.polish(chosen, solved)
-    model = expand_solution(solved.problem, solved.functions, solution, total, columns, search.n_players)
+    bases = tuple(column.encoder.bases for column in columns)
+    model = expand_solution(solved.problem, solved.functions, solution, total, bases, search.n_players)
     tried = tuple(search.judgements[: search.judgements.index(chosen) + 1])
     return FitResult(model, tried, chosen, replace(solved, solution=solution), total, search.n_folds)
 
@@ -176,6 +183,7 @@ def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResul
     """The model of a search's best candidate, solved to full accuracy; warns if its normal equations do not hold well."""
     chosen, solved, total = search.finish()
     warn_unless_converged(solved.solution.status)
-    model = expand_solution(solved.problem, solved.functions, solved.solution, total, columns, search.n_players)
+    bases = tuple(column.encoder.bases for column in columns)
+    model = expand_solution(solved.problem, solved.functions, solved.solution, total, bases, search.n_players)
     search.report(1.0, "done")
     return FitResult(model, tuple(search.judgements), chosen, solved, total, search.n_folds)

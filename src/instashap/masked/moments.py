@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dger, dsyrk
 
 from ..table.encoding import Encoded
+from ..table.row_hash import mix
 
 # Rows of one dense block of function values: long enough for BLAS, 50 MB at 3 000 functions.
 BLOCK_ROWS = 2048
@@ -133,7 +134,7 @@ def accumulate_moments(
         total = part if total is None else _merge_light(total, part, scatter)
     if total is None:
         raise ValueError("no rows to describe")
-    _mirror_upper(scatter)
+    mirror_upper(scatter)
     return Moments(total.weight, total.means, scatter.T, total.output_means, total.cross, total.output_scatter)
 
 
@@ -145,7 +146,7 @@ def _add_outer(matrix: NDArray[np.float64], factor: float, vector: NDArray[np.fl
     dger(factor, vector, vector, a=columns, overwrite_a=1)
 
 
-def _mirror_upper(matrix: NDArray[np.float64], tile: int = 256) -> None:
+def mirror_upper(matrix: NDArray[np.float64], tile: int = 256) -> None:
     """Copy the upper triangle to the lower one in place, tile by tile."""
     n = len(matrix)
     for start in range(0, n, tile):
@@ -259,19 +260,89 @@ def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArra
     takes in. Copies of rows of other tables are held out together: how often a row is repeated, or what whole-number weight
     it has, makes nothing known about other rows.
     """
-    hashed = hash_ranks(encoded, weights)
-    census = take_census(encoded, weights)
-    n_rows = count_copies(weights).sum()
-    if census.is_discrete and n_rows >= _REPEATS * census.n_distinct:
-        _, placed = hash_rows(encoded)
-        measured = hash_outputs(outputs)
-        n_measured = len(np.unique(placed ^ measured))
-        if n_measured < 2 * census.n_distinct or n_rows >= _REPEATS * n_measured:
-            return [(np.arange(len(hashed)), weights / n_folds)] * n_folds
-        hashed = mix(hashed ^ measured)
-    folds = (hashed % np.uint64(n_folds)).astype(np.int64)
+    rule = learn_fold_rule(encoded, outputs, weights, n_folds)
+    if rule.is_shared:
+        return [(np.arange(len(weights)), weights / n_folds)] * n_folds
+    folds = rule.assign(encoded, outputs)
     parts = (np.flatnonzero(folds == fold) for fold in range(n_folds))
     return [(rows, weights[rows]) for rows in parts if len(rows)]
+
+
+@dataclass(frozen=True)
+class RankCuts:
+    """Ranks of the values of a column: ``ranks[k]`` from ``starts[k]`` on, up to the next start.
+
+    Both are empty for a column of one value, which has no say in a row's fold.
+
+    Attributes
+    ----------
+    starts : ndarray of shape (n_steps,), float64
+        Cell plus offset.
+    ranks : ndarray of shape (n_steps,), uint64
+    """
+
+    starts: NDArray[np.float64]
+    ranks: NDArray[np.uint64]
+
+    @classmethod
+    def from_values(cls, values: NDArray[np.float64], ranks: NDArray[np.uint64]) -> "RankCuts":
+        """Cuts between rising values of different ranks."""
+        if len(values) < 2:
+            return cls(np.empty(0), np.empty(0, dtype=np.uint64))
+        first = np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1]))
+        return cls(values[first], ranks[first])
+
+    def hash_values(self, values: NDArray[np.float64]) -> NDArray[np.uint64]:
+        """Hash of the rank of each value; of one below all starts that of the first."""
+        places = np.searchsorted(self.starts, values, side="right") - 1
+        return mix(self.ranks + np.uint64(1))[np.maximum(places, 0)]
+
+
+@dataclass(frozen=True)
+class FoldRule:
+    """Which fold a row belongs to, by its own values alone: rows that come later fall as they would have fallen.
+
+    Attributes
+    ----------
+    cuts : tuple of RankCuts
+        One a column.
+    n_folds : int
+    by_outputs : bool
+        Whether the outputs have a say too.
+    is_shared : bool
+        Whether nothing can be held out, and every fold is all rows.
+    """
+
+    cuts: tuple[RankCuts, ...]
+    n_folds: int
+    by_outputs: bool = False
+    is_shared: bool = False
+
+    def assign(self, encoded: Encoded, outputs: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Fold of each row, from 0 on; shape (n_rows,)."""
+        hashed = np.zeros(len(encoded.cells), dtype=np.uint64)
+        for cut, cells, offsets in zip(self.cuts, encoded.cells.T, encoded.offsets.T, strict=True):
+            if len(cut.starts):
+                hashed += cut.hash_values(cells + offsets)
+        hashed = mix(hashed)
+        if self.by_outputs:
+            hashed = mix(hashed ^ hash_outputs(outputs))
+        return np.asarray((hashed % np.uint64(self.n_folds)).astype(np.int64))
+
+
+def learn_fold_rule(
+    encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_folds: int
+) -> FoldRule:
+    """The rule of :func:`assign_folds`, which says what it is."""
+    cuts, _ = learn_rank_cuts(encoded, weights)
+    census = take_census(encoded, weights)
+    n_rows = count_copies(weights).sum()
+    if not (census.is_discrete and n_rows >= _REPEATS * census.n_distinct):
+        return FoldRule(cuts, n_folds)
+    _, placed = hash_rows(encoded)
+    n_measured = len(np.unique(placed ^ hash_outputs(outputs)))
+    is_shared = n_measured < 2 * census.n_distinct or n_rows >= _REPEATS * n_measured
+    return FoldRule(cuts, n_folds, not is_shared, bool(is_shared))
 
 
 def hash_rows(encoded: Encoded) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -297,13 +368,6 @@ def hash_outputs(outputs: NDArray[np.float64]) -> NDArray[np.uint64]:
     return np.asarray(mix(bits).sum(axis=1, dtype=np.uint64))
 
 
-def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of MurmurHash3: every input bit reaches every output bit."""
-    values = (values ^ (values >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
-    values = (values ^ (values >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
-    return values ^ (values >> np.uint64(33))
-
-
 def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uint64]:
     """Hashes of rows by their values' ranks within each column, symmetric in the columns; shape (n_rows,), uint64.
 
@@ -313,14 +377,26 @@ def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uin
     Ranks are counted from the nearer end of a column, so that a column of the other sign changes nothing either; but from
     below where that would leave less than half of the different rows different, as it does in a few columns of few values.
     """
+    return learn_rank_cuts(encoded, weights)[1]
+
+
+def learn_rank_cuts(
+    encoded: Encoded, weights: NDArray[np.float64]
+) -> tuple[tuple[RankCuts, ...], NDArray[np.uint64]]:
+    """The ranks of every column's values, as :func:`hash_ranks` counts them, and the hashes of these rows."""
     hashed: NDArray[np.uint64] = np.zeros((2, len(encoded.cells)), dtype=np.uint64)
+    columns = []
     for cells, offsets in zip(encoded.cells.T, encoded.offsets.T, strict=True):
-        _, owner = np.unique(cells + offsets, return_inverse=True)
+        values, owner = np.unique(cells + offsets, return_inverse=True)
         own: NDArray[np.float64] = np.bincount(owner, weights=weights).astype(np.float64)
+        ranks = np.stack(_rank(own))
+        columns.append((values, ranks))
         if len(own) > 1:
-            hashed += mix(np.stack(_rank(own)) + np.uint64(1))[:, owner]
+            hashed += mix(ranks + np.uint64(1))[:, owner]
     plain, folded = mix(hashed[0]), mix(hashed[1])
-    return folded if 2 * len(np.unique(folded)) >= len(np.unique(plain)) else plain
+    is_folded = 2 * len(np.unique(folded)) >= len(np.unique(plain))
+    cuts = tuple(RankCuts.from_values(values, ranks[int(is_folded)]) for values, ranks in columns)
+    return cuts, folded if is_folded else plain
 
 
 def _rank(totals: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

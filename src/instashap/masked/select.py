@@ -260,38 +260,53 @@ class Judge:
         """
         moments = self.moments.select(candidate.keeps(self.moments.functions))
         problem = self.make_problem(candidate, moments.functions)
-        splits = moments.splits
-        effects = None if moments.rows is None else MainEffects.from_problem(problem)
-        large = _Systems(problem, moments, splits, near) if effects is None and _is_large(problem) else None
-        walked = splits if large is None else splits[:_WALKED_FOLDS]
-        seen: dict[Strengths, _Trial] = {}
-
-        def evaluate(strengths: Strengths) -> float:
-            if strengths not in seen:
-                seen[strengths] = (
-                    _cross_validate(problem, moments, walked, strengths, large)
-                    if effects is None
-                    else _judge_by_rows(effects, moments, splits, strengths)
-                )
-            return seen[strengths].risk
-
-        with _limit_threads(len(problem)):
-            best = _descend(evaluate, start, free) if free or large is None else start
-            trial = seen[best] if large is None else _cross_validate(problem, moments, splits, best, large)
-        solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients))
-        return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.fold_risks, trial.status), solved
+        return judge_problem(problem, moments, candidate, start, free, near)
 
     def polish(self, judgement: Judgement, solved: Solved) -> tuple[Solution, Moments]:
         """The solution to full accuracy, and the moments of all rows it belongs to."""
         moments = self.moments.select(judgement.candidate.keeps(self.moments.functions))
-        solution = solved.solution
-        if _is_large(solved.problem) and solution.status.n_steps:  # an exact answer took no steps
-            penalty = judgement.strengths.penalise(solved.functions)
-            product = Coupling.from_gram(solved.problem, moments.whole[0]).under(penalty)
-            solution = solve_problem(
-                solved.problem, *moments.whole, penalty, start=solution.coefficients, product=product
+        return polish(moments, judgement, solved), moments.total
+
+
+def judge_problem(
+    problem: MaskedProblem,
+    moments: FoldMoments,
+    candidate: Candidate,
+    start: Strengths,
+    free: Sequence[str],
+    near: Solved | None = None,
+) -> tuple[Judgement, Solved]:
+    """See :meth:`Judge.judge`; of a candidate whose unknowns and fold moments are there."""
+    splits = moments.splits
+    effects = None if moments.rows is None else MainEffects.from_problem(problem)
+    large = _Systems(problem, moments, splits, near) if effects is None and _is_large(problem) else None
+    walked = splits if large is None else splits[:_WALKED_FOLDS]
+    seen: dict[Strengths, _Trial] = {}
+
+    def evaluate(strengths: Strengths) -> float:
+        if strengths not in seen:
+            seen[strengths] = (
+                _cross_validate(problem, moments, walked, strengths, large)
+                if effects is None
+                else _judge_by_rows(effects, moments, splits, strengths)
             )
-        return solution, moments.total
+        return seen[strengths].risk
+
+    with _limit_threads(len(problem)):
+        best = _descend(evaluate, start, free) if free or large is None else start
+        trial = seen[best] if large is None else _cross_validate(problem, moments, splits, best, large)
+    solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients))
+    return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.fold_risks, trial.status), solved
+
+
+def polish(moments: FoldMoments, judgement: Judgement, solved: Solved) -> Solution:
+    """The solution of all rows to full accuracy."""
+    solution = solved.solution
+    if _is_large(solved.problem) and solution.status.n_steps:  # an exact answer took no steps
+        penalty = judgement.strengths.penalise(solved.functions)
+        product = Coupling.from_gram(solved.problem, moments.whole[0]).under(penalty)
+        solution = solve_problem(solved.problem, *moments.whole, penalty, start=solution.coefficients, product=product)
+    return solution
 
 
 # Unknowns below which a solve takes less than the threads' waiting for each other on a busy machine.

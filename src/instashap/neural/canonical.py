@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..game.terms import ValueSet
-from ..masked.moments import hash_rows, mix
+from ..masked.moments import hash_rows
 from ..table.encoding import Encoded
+from ..table.row_hash import mix
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..explain.estimators import AdditiveClassifier, AdditiveRegressor
-from ..fits.conditional import FitOptions, judge_options
-from ..fits.null_players import find_constant, make_roster
+from ..fits.prepare import FitOptions, judge_options, learn_plain_columns, prepare_rows
 from ..fitted.game import FittedGame, GameRows
-from ..game.coalitions import compute_shapley_size_law
 from ..likelihood.family import Family
 from ..table.columns import Table
-from ..table.encoding import learn_table
 from .classes import fit_class_nets
 from .fitter import PLAN, NeuralFitter
 from .nets import NetShape
@@ -160,38 +157,34 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
         output_transform: str,
     ) -> None:
         orders = self.order, self.presence_order
-        plan = judge_options(
+        judged = judge_options(
             FitOptions(*orders, self.interactions, groups=self.groups, full_weight=self.full_weight), table.schema.names
         )
-        kept = np.flatnonzero(weights > 0)
-        table, target, weights = table.take(kept), target[kept], weights[kept]
-        encoder, columns = learn_table(table, weights)
-        encoded = encoder.encode(table)
-        roster = make_roster(plan.players, find_constant(encoded))
-        size_law = compute_shapley_size_law(len(roster.varying), plan.full_weight)
+        rows = prepare_rows(table, target, weights, judged, learn_plain_columns)
+        target, weights = rows.target, rows.weights
         shares = target[:, None] if family.n_outputs == 1 else np.eye(family.n_outputs)[target.astype(np.int64)]
         with self._show_progress() as progress:
             fitter = NeuralFitter(
-                columns,
-                roster.players,
-                plan.order,
-                plan.presence_order,
-                plan.interactions,
+                rows.columns,
+                rows.roster.players,
+                judged.order,
+                judged.presence_order,
+                judged.interactions,
                 shape=self.shape or NetShape(),
                 plan=_make_plan(self.plan, self.random_state),
                 progress=progress,
             )
-            model = fit_class_nets(fitter, encoded, shares, weights, size_law, _compute_base(shares, weights))
+            model = fit_class_nets(fitter, rows.encoded, shares, weights, rows.size_law, _compute_base(shares, weights))
         self._fitted = FittedGame(
-            encoder,
-            roster.spread(model),
-            plan.feature_names,
-            plan.players,
+            rows.encoder,
+            rows.roster.spread(model),
+            judged.feature_names,
+            judged.players,
             output_names,
             output_transform,
             f"conditional, {'log-odds' if family.n_outputs == 1 else 'log-probabilities'} of E[y | x_S]",
-            describe_nets(model, len(kept), float(weights.sum()), "cross-entropy"),
-            rows=GameRows(encoded, weights, columns, size_law),
+            describe_nets(model, len(target), float(weights.sum()), "cross-entropy"),
+            rows=GameRows(rows.encoded, weights, rows.columns, rows.size_law),
         )
         self._family = family
 

@@ -17,7 +17,8 @@ from .._progress import show_progress
 from .._validation import check_target, check_weights
 from ..blackbox import Answer, wrap_model
 from ..blackbox.held_model import HeldModel
-from ..fits.conditional import MAX_ORDER, FitOptions, Progress, fit_game
+from ..fits.conditional import Progress, fit_game
+from ..fits.prepare import MAX_ORDER, FitOptions
 from ..fitted.game import FittedGame
 from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..table.columns import read_table
@@ -87,7 +88,7 @@ def audit(
     with show_progress(verbose, "audit") as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)  # what a fit did not find worth having, the report says
         for number, order in enumerate(kept):
-            options = FitOptions(order, groups=choose_groups(groups, table))
+            options = FitOptions(order, groups=choose_groups(groups, table), plan_rows=None)
             weights = check_weights(None, table.n_rows)
             part = _scale(progress, 0.5 * number / len(kept), 0.5 * (number + 1) / len(kept), f"fit of order {order}: ")
             fitted = fit_game(table, answer.values, weights, options, **named, progress=part)
@@ -139,12 +140,23 @@ def audit_fitted(
     classes = _name_classes(model, fitted.output_transform)
     if classes is not None:
         classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
-    subject = _describe(fitted, classes, align_rows(y, record.index, "y"), len(record.outputs), model)
+    subject = _describe(fitted, classes, find_labels(record, y), len(record.outputs), model)
     records = climb(fitted, _scale(progress, 0.0, 0.2, "main effects: "))
     report = audit_fits(records, subject, thresholds, progress=_scale(progress, 0.2, 1.0))
     if y is None and thresholds is None:
         fitted.answers.audit = report
     return report
+
+
+def find_labels(record: FitRecord, y: Any) -> Any:
+    """Labels of the rows a fit has kept, given those of its table."""
+    labels = align_rows(y, record.index, "y")
+    if labels is None or record.positions is None:
+        return labels
+    labels = np.asarray(labels)
+    if len(labels) <= record.positions.max():
+        raise ValueError(f"y has {len(labels):,} labels, fewer than the rows of the fit")
+    return labels[record.positions]
 
 
 def get_audit(fitted: FittedGame) -> TrustReport:

@@ -42,5 +42,5 @@ def purify_game(fitted: FittedGame, table: Table, kind: str, sample_weight: Any 
     columns = tuple(replace(column, bases=own) for column, own in zip(fitted.encoder.columns, model.bases, strict=True))
     game = kind if kind != "marginal" else f"marginal, {table.n_rows} background rows"
     encoder = replace(fitted.encoder, columns=columns)
-    answers = replace(fitted.answers, errors=None, audit=None)
+    answers = replace(fitted.answers, errors=None, audit=None, plan=None, sums=None, stored=None)
     return replace(fitted, encoder=encoder, model=model, game=game, record=None, answers=answers)

@@ -10,6 +10,7 @@ from ..fitted.file import write_fitted
 from ..fitted.game import FittedGame
 from .answers import get_errors, get_reach, get_residuals
 from .audit import get_audit
+from .updating import find_plan
 
 
 def save_fitted(fitted: FittedGame, path: str | os.PathLike[str], *, errors: bool | None = None, **content: Any) -> None:
@@ -18,6 +19,7 @@ def save_fitted(fitted: FittedGame, path: str | os.PathLike[str], *, errors: boo
     Standard errors are written if they exist; ``errors=True`` computes them first, ``errors=False`` leaves them out.
     """
     answers, audit = fitted.answers, None
+    find_plan(fitted)
     if errors and fitted.record is not None:
         _prepare_errors(fitted)
     if answers.residuals is not None or fitted.record is not None:

@@ -89,6 +89,27 @@ _COLUMN = record(
         "n_functions": list_of(integer(1), 1, 3),
     }
 )
+_PLAN = record(
+    {
+        "value_sets": list_of(list_of(integer(0), 1, 3)),
+        "axes": list_of(list_of(integer(0), 2, 2)),
+        "presence_sets": list_of(list_of(integer(-1), 1)),
+        "candidate": record(
+            {
+                "order": integer(1, 3),
+                "presence_order": integer(1),
+                "resolution": mapping_of(integer(0)),
+                "extra_ranks": list_of(integer(0), 3, 3),
+                "written_order": maybe(integer(1)),
+            }
+        ),
+        "strengths": record(dict.fromkeys(("roughness", "ridge", "interaction", "presence"), number)),
+        "n_folds": integer(1, 1000),
+        "by_outputs": flag,
+        "is_shared": flag,
+        "is_null": list_of(flag, 1),
+    }
+)
 _FITTED = record(
     {
         "names": list_of(text, 1),
@@ -110,6 +131,8 @@ _FITTED = record(
         "residuals?": record({"level": number, "digest": text}),
         "reach?": record({"margin": number, "side": integer(1, 1000)}),
         "audit?": _AUDIT,
+        "plan?": _PLAN,
+        "moments?": record({"n_rows": integer(0, 2**53)}),
     }
 )
 CONTENT = record({"fitted": _FITTED, "output?": text})
@@ -139,6 +162,15 @@ def _every_pair(seen: NDArray[Any], scope: Scope) -> str | None:
     """Require a line for every two columns, or no line at all."""
     n_pairs = scope["n_columns"] * (scope["n_columns"] - 1) // 2
     return None if len(seen) in (0, n_pairs) else "does not have a line for every two columns"
+
+
+def _below(size: str) -> Rule:
+    """Numbers from 0 on, below a size."""
+
+    def check(numbers: NDArray[Any], scope: Scope) -> str | None:
+        return None if ((numbers >= 0) & (numbers < scope[size])).all() else "numbers what is not there"
+
+    return check
 
 
 # Errors are stored in single precision, or in double precision if outputs exceed its range.
@@ -181,6 +213,20 @@ ARRAYS = (
     _Line("reach_highs", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
     _Line("reach_pairs", "file", "|b1", ("n_reach_pairs", "n_reach_parts"), (_every_pair,), "reach"),
     _Line("reach_bins_{:05d}", "column", "<i4", ("n_cells",), (_parts,), "reach"),
+    _Line("plan_owners", "file", "<i4", ("n_plan_functions",), (_below("n_plan_sets"), sorted_), "plan"),
+    _Line("plan_choices", "file", "<i4", ("n_plan_functions", "3"), (), "plan"),
+    _Line("plan_functions", "file", "<i4", ("n_unknowns",), (_below("n_plan_functions"),), "plan"),
+    _Line("plan_presence", "file", "<i4", ("n_unknowns",), (_below("n_plan_presence"),), "plan"),
+    _Line("plan_is_extra", "file", "|b1", ("n_unknowns",), (), "plan"),
+    _Line("plan_size_law", "file", "<f8", ("n_players + 1",), (finite, not_negative), "plan"),
+    _Line("plan_centre", "file", "<f8", ("n_outputs",), (finite,), "plan"),
+    _Line("plan_cut_{:05d}_starts", "column", "<f8", ("n_steps",), (finite, rising), "plan"),
+    _Line("plan_cut_{:05d}_ranks", "column", "<i8", ("n_steps",), (not_negative,), "plan"),
+    _Line("plan_axis_{:05d}_coefficients", "axis", "<f8", ("n_nodes", "n_axis_functions"), (finite,), "plan"),
+    _Line("plan_axis_{:05d}_roughness", "axis", "<f8", ("n_axis_functions",), (finite, not_negative), "plan"),
+    _Line("plan_axis_{:05d}_ridge", "axis", "<f8", ("n_axis_functions",), (finite, not_negative), "plan"),
+    _Line("plan_axis_{:05d}_ranks", "axis", "<i8", ("n_axis_functions",), (not_negative,), "plan"),
+    _Line("moments_products", "file", "<f8", ("n_summed_folds", "n_entries"), (finite,), "moments"),
     _Line("residual_curves_{:05d}", "column", "<f8", ("n_main", "n_curves"), (filled, finite), "residuals"),
 )  # fmt: skip
 
@@ -201,13 +247,16 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
     _check_terms(fitted)
     if "audit" in fitted:
         _check_audit(fitted["audit"])
-    has = {"residuals": "residuals" in fitted, "reach": "reach" in fitted}
+    _require("plan" in fitted or "moments" not in fitted, "it holds moments without the plan they were summed at")
+    if "plan" in fitted:
+        _check_plan(fitted, fitted["plan"])
+    has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments")}
     has |= {"errors": "error_base" in names, "probes": "probes" in names}
     groups = {"", *(group for group, is_there in has.items() if is_there)}
     scopes = _measure(fitted)
     return [
         Member(line.name.format(*numbers), line.dtype, line.shape, line.rules, scope)
-        for each in ("file", "column", "basis", "term")
+        for each in ("file", "column", "basis", "term", "axis")
         for numbers, scope in scopes[each]
         for line in ARRAYS
         if line.each == each and line.group in groups
@@ -230,7 +279,20 @@ def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...],
     for number_, (values, sets) in enumerate(zip(fitted["value_sets"], fitted["presence_sets"], strict=True)):
         nodes = [fitted["columns"][column]["n_functions"][len(values) - 1] for column in values]
         terms.append(((number_,), ChainMap({"n_nodes": nodes, "n_sets": len(sets)}, file)))
-    return {"file": [((), file)], "column": columns, "basis": bases, "term": terms}
+    axes: list[tuple[tuple[int, ...], Scope]] = []
+    if "plan" in fitted:
+        plan = fitted["plan"]
+        file.update(n_plan_sets=len(plan["value_sets"]), n_plan_presence=len(plan["presence_sets"]))
+        file.update(n_players=_count_players(fitted))
+        for number_, (size, column) in enumerate(plan["axes"]):
+            nodes = fitted["columns"][column]["n_functions"][size - 1]
+            axes.append(((number_,), ChainMap({"n_nodes": nodes}, file)))
+    return {"file": [((), file)], "column": columns, "basis": bases, "term": terms, "axis": axes}
+
+
+def _count_players(fitted: Mapping[str, Any]) -> int:
+    """Players of a plan: the features that vary, or one where none does."""
+    return max(len(fitted["feature_names"]) - len(fitted.get("null_players", ())), 1)
 
 
 def _measure_column(column: Mapping[str, Any]) -> Scope:
@@ -304,6 +366,23 @@ def _check_presence(presence: Sequence[int], own: Sequence[int], n_players: int,
     is_right = all(a < b for a, b in pairwise((-1, *named, n_players))) and len(presence) <= n_players - len(null)
     is_right = is_right and set(own) <= set(named) and not set(named) & set(null)
     _require(is_right, f"{list(presence)} is not a presence set for a value set of players {list(own)}")
+
+
+def _check_plan(fitted: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+    """Value sets, axes and presence sets of a plan are in range."""
+    columns, n_players = fitted["columns"], _count_players(fitted)
+    _require(len(plan["is_null"]) == len(columns), "the plan does not say of every column whether it varied")
+    for size, column in plan["axes"]:
+        is_there = column < len(columns) and 1 <= size <= len(columns[column]["n_functions"])
+        _require(is_there, f"the plan has an axis {[size, column]} that no column has")
+    _require(len(set(map(tuple, plan["axes"]))) == len(plan["axes"]), "axes of the plan are repeated")
+    for values in plan["value_sets"]:
+        _require(all(a < b for a, b in pairwise((*values, len(columns)))), f"{values} is no value set of a plan")
+    for presence in plan["presence_sets"]:
+        named = presence[presence.count(-1) :]
+        is_right = all(a < b for a, b in pairwise((-1, *named, n_players))) and len(presence) <= n_players
+        _require(is_right, f"{presence} is no presence set of a plan")
+    _require(set(plan["candidate"]["resolution"]) <= {"1", "2", "3"}, "the plan's resolution is not that of some sizes")
 
 
 def _check_audit(audit: Mapping[str, Any]) -> None:

@@ -17,13 +17,13 @@ from ..masked.moments import (
     count_copies,
     hash_outputs,
     hash_rows,
-    mix,
     take_census,
 )
 from ..model.additive_model import AdditiveModel
 from ..model.kernels import sum_live
 from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
+from ..table.row_hash import mix
 from .figures import N_GROUPS
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -181,14 +181,13 @@ def hold_out(order: int, record: FitRecord, enough: float = np.inf) -> Held:
     if not is_split:
         return Held(*orders, ((np.arange(len(record.outputs)), result.model),), False, record)
     parts: list[Part] = []
+    bases = tuple(column.encoder.bases for column in record.columns)
     for (places, weights), coefficients in zip(folds, solved.fold_coefficients, strict=True):
         if sum(len(own) for own, _ in parts) >= enough:
             break
         others = _shift_means(record, places, weights)
         solution = replace(solved.solution, coefficients=coefficients)
-        model = expand_solution(
-            solved.problem, solved.functions, solution, others, record.columns, len(record.size_law) - 1
-        )
+        model = expand_solution(solved.problem, solved.functions, solution, others, bases, len(record.size_law) - 1)
         parts.append((places, model))
     return Held(*orders, tuple(parts), True, record)
 

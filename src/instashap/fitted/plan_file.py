@@ -1,0 +1,144 @@
+"""The plan of a fit, and sums over rows at it, as a file holds them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..masked.design import ValueFunctions, gather_functions
+from ..masked.moments import FoldRule, RankCuts
+from ..masked.penalties import AxisFunctions
+from ..masked.plan import Plan
+from ..masked.select import Candidate, Strengths
+from ..masked.solve import MaskedProblem
+from ..masked.sums import RowSums, count_entries
+from ..table.encoding import TableEncoder
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def pack_plan(plan: Plan) -> tuple[dict[str, Any], Arrays]:
+    """A plan without its encoder: facts (JSON) and arrays by name."""
+    functions, problem, candidate = plan.functions, plan.problem, plan.candidate
+    axes = sorted(functions.axes)
+    arrays: Arrays = {
+        "plan_owners": functions.owners.astype(np.int32),
+        "plan_choices": _pad(functions.choices),
+        "plan_functions": problem.functions.astype(np.int32),
+        "plan_presence": problem.presence.astype(np.int32),
+        "plan_is_extra": problem.is_extra,
+        "plan_size_law": problem.size_law,
+        "plan_centre": plan.centre,
+    }
+    for number, key in enumerate(axes):
+        for part in _AXIS_PARTS:
+            arrays[f"plan_axis_{number:05d}_{part}"] = getattr(functions.axes[key], part)
+    for number, cut in enumerate(plan.folds.cuts):
+        arrays[f"plan_cut_{number:05d}_starts"] = cut.starts
+        arrays[f"plan_cut_{number:05d}_ranks"] = cut.ranks.astype(np.int64)
+    described = {
+        "value_sets": functions.value_sets,
+        "axes": axes,
+        "presence_sets": problem.presence_sets,
+        "candidate": {**asdict(candidate), "resolution": {str(size): rank for size, rank in candidate.resolution.items()}},
+        "strengths": asdict(plan.strengths),
+        "n_folds": plan.folds.n_folds,
+        "by_outputs": plan.folds.by_outputs,
+        "is_shared": plan.folds.is_shared,
+        "is_null": plan.is_null,
+    }
+    return described, arrays
+
+
+_AXIS_PARTS = ("coefficients", "roughness", "ridge", "ranks")
+
+
+def _pad(choices: tuple[NDArray[np.int64], ...]) -> NDArray[np.int32]:
+    """Choices of all value sets below each other, -1 where a set has fewer columns than three; shape (n_functions, 3)."""
+    padded = np.full((sum(map(len, choices)), 3), -1, dtype=np.int32)
+    stop = 0
+    for chosen in choices:
+        start, stop = stop, stop + len(chosen)
+        padded[start:stop, : chosen.shape[1]] = chosen
+    return padded
+
+
+def unpack_plan(described: dict[str, Any], arrays: Arrays, encoder: TableEncoder) -> Plan:
+    """The plan that was packed.
+
+    Raises
+    ------
+    ValueError
+        If its parts do not belong together.
+    """
+    axes = {}
+    for number, (size, column) in enumerate(described["axes"]):
+        coefficients, roughness, ridge, ranks = (arrays[f"plan_axis_{number:05d}_{part}"] for part in _AXIS_PARTS)
+        basis = encoder.columns[column].bases[size - 1]
+        axes[size, column] = AxisFunctions(basis, coefficients, roughness, ridge, ranks)
+    functions = _unpack_functions(described["value_sets"], axes, arrays)
+    problem = MaskedProblem(
+        arrays["plan_functions"].astype(np.int64),
+        arrays["plan_presence"].astype(np.int64),
+        arrays["plan_is_extra"],
+        tuple(tuple(each) for each in described["presence_sets"]),
+        len(functions),
+        arrays["plan_size_law"],
+    )
+    chosen = described["candidate"]
+    resolution = {int(size): rank for size, rank in chosen["resolution"].items()}
+    candidate = Candidate(**{**chosen, "resolution": resolution, "extra_ranks": tuple(chosen["extra_ranks"])})
+    cuts = tuple(
+        RankCuts(arrays[f"plan_cut_{number:05d}_starts"], arrays[f"plan_cut_{number:05d}_ranks"].astype(np.uint64))
+        for number in range(len(encoder.columns))
+    )
+    folds = FoldRule(cuts, described["n_folds"], described["by_outputs"], described["is_shared"])
+    strengths = Strengths(**described["strengths"])
+    return Plan(encoder, functions, problem, candidate, strengths, folds, arrays["plan_centre"], tuple(described["is_null"]))
+
+
+def _unpack_functions(
+    value_sets: list[list[int]], axes: dict[tuple[int, int], AxisFunctions], arrays: Arrays
+) -> ValueFunctions:
+    owners, padded = arrays["plan_owners"].astype(np.int64), arrays["plan_choices"].astype(np.int64)
+    choices = []
+    for owner, columns in enumerate(value_sets):
+        chosen = padded[owners == owner, : len(columns)]
+        limits = [len(axes[len(columns), column]) if (len(columns), column) in axes else 0 for column in columns]
+        if not len(chosen) or (chosen < 0).any() or (chosen >= limits).any():
+            raise ValueError(f"the plan's functions of columns {columns} are not among those of its axes")
+        choices.append(chosen)
+    return gather_functions([tuple(each) for each in value_sets], axes, choices)
+
+
+def identify_plan(plan: Plan) -> str:
+    """Digest of all that sums over rows depend on: they add only where it is the same."""
+    described, arrays = pack_plan(plan)
+    digest = hashlib.sha256(json.dumps(described).encode())
+    encoder = plan.encoder
+    digest.update(json.dumps([[c.name, c.levels, c.values] for c in encoder.columns]).encode())
+    for name in sorted(arrays):
+        digest.update(name.encode() + np.ascontiguousarray(arrays[name]).tobytes())
+    for column in encoder.columns:
+        for part in (column.edges, column.lows, column.scales):
+            digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
+
+
+def pack_sums(sums: RowSums) -> tuple[dict[str, Any], Arrays]:
+    """Sums over rows: facts (JSON) and arrays by name."""
+    return {"n_rows": sums.n_rows}, {"moments_products": sums.products}
+
+
+def unpack_sums(described: dict[str, Any], arrays: Arrays, plan: Plan) -> RowSums:
+    """The sums that were packed; raises ``ValueError`` if they are not of the plan."""
+    products = arrays["moments_products"]
+    expected = plan.n_sums, count_entries(plan.size)
+    if products.shape != expected:
+        raise ValueError(f"the sums have shape {products.shape}, those of the plan {expected}")
+    return RowSums(products, described["n_rows"])
