@@ -157,7 +157,7 @@ def test_one_seed_gives_one_explainer() -> None:
     ("make", "error", "message"),
     [
         (lambda: FastSHAPExplainer(surrogate="none").fit(X), ValueError, "surrogate='none' is not known"),
-        (lambda: FastSHAPExplainer(surrogate=SIMULATOR.value).fit(X, outputs=F), ValueError, "one is given: leave them out"),
+        (lambda: FastSHAPExplainer(surrogate=SIMULATOR.value).fit(X, outputs=F), ValueError, "a surrogate is given: leave them out"),
         (lambda: FastSHAPExplainer(surrogate=SIMULATOR.value, n_masks=1).fit(X), ValueError, "coalitions come in pairs"),
         (lambda: FastSHAPExplainer(surrogate=3).fit(X), TypeError, "value_function must be"),
         (lambda: FastSHAPExplainer(surrogate=MaskedSurrogate()).fit(X), NotFittedError, "not fitted yet"),

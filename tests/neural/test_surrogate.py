@@ -188,7 +188,7 @@ def test_what_cannot_be_is_said(make, error, message) -> None:
 
 def test_a_base_of_another_game_or_other_outputs_is_refused() -> None:
     marginal = Explainer(evaluate, order=1, value_function=instashap.Marginal(X[:5])).fit(X)
-    with pytest.raises(ValueError, match="a surrogate of the conditional game needs a base of that"):
+    with pytest.raises(ValueError, match="a surrogate needs a base of the conditional game"):
         MaskedSurrogate(base=marginal).fit(X)
     base = Explainer(order=1).fit(X, outputs=np.column_stack([evaluate(X), X[:, 0]]))
     with pytest.raises(ValueError, match="the model gives 1 outputs, the base was fitted on 2"):

@@ -89,21 +89,21 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, keep):
     plan = replace(PLAN, checkpoint=tmp_path / "run.pt")
     run(plan)
     (tmp_path / "run.pt").write_bytes((tmp_path / "run.pt").read_bytes()[:keep])
-    with pytest.raises(FileFormatError, match=r"run\.pt' is damaged or no checkpoint .*: remove it, or name another file"):
+    with pytest.raises(FileFormatError, match=r"run\.pt' is damaged or not a checkpoint .*: remove it, or name another file"):
         run(plan)
     (tmp_path / "run.pt").unlink()  # the advice
     run(plan)
 
 
-def test_a_loss_that_is_no_number_is_an_error():
-    with pytest.raises(FloatingPointError, match="not a number in epoch 1"):
+def test_a_loss_of_nan_is_an_error():
+    with pytest.raises(FloatingPointError, match="NaN in epoch 1"):
         run(PLAN, lambda: float("nan"))
 
 
-def test_open_lengths_are_settled_by_the_rows():
-    settled = TrainingPlan(batch_rows=100).settle(10_000)
-    assert (settled.n_epochs, settled.patience, settled.n_batches) == (20, 10, 100)
-    assert TrainingPlan(batch_rows=100).settle(10).n_epochs == 400
+def test_an_open_plan_is_completed_by_the_number_of_rows():
+    complete = TrainingPlan(batch_rows=100).complete(10_000)
+    assert (complete.n_epochs, complete.patience, complete.n_batches) == (20, 10, 100)
+    assert TrainingPlan(batch_rows=100).complete(10).n_epochs == 400
 
 
 def test_weights_are_drawn_by_the_seed_and_leave_the_callers_random_state_alone():
@@ -122,7 +122,7 @@ def test_unknown_and_missing_devices_are_said():
     with pytest.raises(ValueError, match="none that torch knows"):
         choose_device("abacus")
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="torch finds none here"):
+        with pytest.raises(ValueError, match="not available to torch on this machine"):
             choose_device("cuda")
 
 

@@ -159,7 +159,7 @@ def test_altered_files_are_refused(make_explainer, tmp_path):
         ({"interactions": [(0, 9)]}, "from 0 to 3"),
         ({"value_function": "marginal"}, "'conditional'"),
         ({"patches": (9, 9)}, "does not fit images of 8 rows"),
-        ({"patches": (1, 1)}, "nothing to share out"),
+        ({"patches": (1, 1)}, "the whole image one player"),
         ({"patches": np.zeros((4, 4), dtype=int)}, "the images are 8 × 8"),
         ({"full_weight": 0.0}, "above 0"),
     ],
