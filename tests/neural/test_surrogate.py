@@ -115,7 +115,7 @@ def test_a_surrogate_serves_as_value_function_of_an_explainer_and_of_refinement(
     np.testing.assert_allclose(of_game.expected_value, FITTED.expected_value, atol=1e-6)
 
 
-def test_a_base_that_says_all_leaves_the_net_nothing() -> None:
+def test_a_base_that_equals_the_game_leaves_the_net_a_share_of_zero() -> None:
     rows = RNG.normal(size=(400, 3))
     outputs = rows[:, 0] - rows[:, 1]
     base = Explainer(order=1).fit(rows, outputs=outputs)
@@ -181,7 +181,7 @@ def test_rows_held_out_are_not_trained_on() -> None:
         (lambda: FITTED(KINDS, np.ones(3)), TypeError, "masks must be boolean"),
     ],
 )
-def test_what_cannot_be_is_said(make, error, message) -> None:
+def test_impossible_options_are_refused(make, error, message) -> None:
     with pytest.raises(error, match=message):
         make()
 

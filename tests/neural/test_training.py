@@ -61,7 +61,7 @@ def test_one_seed_gives_one_answer_and_another_seed_another():
     assert run(PLAN)[0].weight.item() != run(replace(PLAN, seed=1))[0].weight.item()
 
 
-def test_a_run_cut_off_goes_on_to_the_same_bits(tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path):
     whole, record = run(PLAN)
 
     def cut_off(share, _):
@@ -117,7 +117,7 @@ def test_weights_are_drawn_by_the_seed_and_leave_the_callers_random_state_alone(
         assert float(torch.rand(1)) == float(first)
 
 
-def test_unknown_and_missing_devices_are_said():
+def test_unknown_and_missing_devices_are_refused():
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
     with pytest.raises(ValueError, match="none that torch knows"):
         choose_device("abacus")
@@ -148,6 +148,6 @@ def test_a_compiled_net_learns_the_same_from_batches_of_two_sizes():
     np.testing.assert_allclose(learn(replace(plan, compile=True)), learn(plan), rtol=1e-4)
 
 
-def test_an_unknown_precision_is_said():
+def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="precision='half'"):
         run(replace(PLAN, precision="half"))

@@ -55,7 +55,7 @@ def test_text_is_grey_in_a_beeswarm(make_explanation):
     assert set(get_hues(ax.collections[0])) == {"#8a8a8a"}
 
 
-def test_ends_of_the_scale_are_told_apart_without_red_and_green():
+def test_ends_of_the_scale_are_distinguishable_without_red_and_green():
     low, high = paint(np.array([0.0, 1.0]))
     assert [matplotlib.colors.to_hex(each) for each in (low, high)] == [LOW, HIGH]
     assert abs(low[2] - high[2]) > 0.5  # blue alone tells them: dichromats of either kind see it

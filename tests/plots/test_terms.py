@@ -91,7 +91,7 @@ def get_dots(ax):
     return [line.get_xydata().tolist() for line in dots]
 
 
-def test_frontier_draws_fidelity_gains_and_the_fewest_terms_that_do():
+def test_frontier_draws_fidelity_gains_and_the_fewest_sufficient_terms():
     ax = plots.plot_frontier(make_ranking([0.5, 0.4, 0.79, 0.8, 0.785], gains=[0.4, 0.05, 0.2, 0.02, 0.0]))
     full, hollow, ring = get_dots(ax)
     assert full == [[1, 0.5], [3, 0.79], [4, 0.8]]  # by hand: no fewer terms reach as much

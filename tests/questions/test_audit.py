@@ -194,7 +194,7 @@ def test_thresholds_can_be_ones_own() -> None:
     assert explainer.audit(thresholds=lenient).rungs == explainer.audit().rungs
 
 
-def test_a_loaded_explainer_tells_what_was_found(tmp_path: Path) -> None:
+def test_a_loaded_explainer_reports_its_stored_audit(tmp_path: Path) -> None:
     explainer = Explainer(pair).fit(X)
     explainer.save(tmp_path / "brief.insta")
     brief = instashap.load(tmp_path / "brief.insta").audit()
@@ -227,7 +227,7 @@ def test_the_report_is_json_html_and_a_table(pair_report: TrustReport) -> None:
     assert max(map(len, str(pair_report).split("\n\n")[1].splitlines())) <= 100
 
 
-def test_what_cannot_be_audited_says_why() -> None:
+def test_audits_that_are_not_possible_are_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match=r"orders=\(1, 4\) must be some of 1 to 3"):
         instashap.audit(pair, X, orders=(1, 4))
     with pytest.raises(ValueError, match="orders is empty"):
@@ -243,7 +243,7 @@ def test_what_cannot_be_audited_says_why() -> None:
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 5, 30])
-def test_a_handful_of_rows_is_judged_without_fail(n_rows: int) -> None:
+def test_an_audit_of_few_rows_does_not_fail(n_rows: int) -> None:
     few = X[:n_rows]
     for outputs in (few[:, 0], np.zeros(n_rows)):
         report = Explainer(order=1).fit(few, outputs=outputs).audit()

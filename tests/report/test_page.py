@@ -244,7 +244,7 @@ def test_a_row_can_be_changed_by_keyboard_alone(open_page: Any, explainer: Any, 
     check_numbers(page, explainer, table)
 
 
-def test_what_a_page_cannot_hold_is_left_out_and_told(
+def test_terms_that_a_page_cannot_hold_are_left_out_and_counted(
     open_page: Any, explainer: Any, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted = explainer._fitted

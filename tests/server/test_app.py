@@ -128,7 +128,7 @@ def test_counters_count(served: instashap.Explainer) -> None:
     assert 'instashap_requests_total{path="other",status="404"} 1.0' in text
 
 
-def test_work_that_takes_too_long_is_given_up(served: instashap.Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_takes_too_long_is_stopped(served: instashap.Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
     from fastapi.testclient import TestClient
 
     app = make_app(served, limits=Limits(timeout=0.05))

@@ -118,7 +118,7 @@ def test_single_outputs_and_colours_have_the_shapes_of_the_house(digits):
     assert isinstance(explainer.expected_value, float)
 
 
-def test_before_fit_it_says_so():
+def test_an_unfitted_explainer_asks_for_fit():
     with pytest.raises(NotFittedError, match="call fit"):
         ImageExplainer()(np.zeros((1, 8, 8)))
 
