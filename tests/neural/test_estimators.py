@@ -1,4 +1,4 @@
-"""Neural estimators: games by counting, probabilities, and scikit-learn's manners."""
+"""Neural estimators: games by counting, probabilities, and the conventions of scikit-learn."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The neural fit: what it reaches on known functions, and that its models need no torch."""
+"""The neural fit: its accuracy on known functions, and that its models need no torch."""
 
 import subprocess
 import sys

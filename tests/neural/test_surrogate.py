@@ -40,7 +40,7 @@ def count_means(f: np.ndarray) -> np.ndarray:
 
 
 def check_means(found: np.ndarray, expected: np.ndarray) -> None:
-    """Close everywhere, closer where rows are many: a conditional mean of few rows moves with those held out."""
+    """Compare with counted means; the tolerance is smaller for many rows, as means of few rows vary with those held out."""
     errors = np.abs(found - expected).reshape(len(MASKS), len(KINDS), -1).max(axis=2)
     assert errors.max() < 0.35
     assert np.average(errors.mean(axis=0), weights=COUNTS) < 0.06

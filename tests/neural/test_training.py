@@ -1,4 +1,4 @@
-"""The training loop: what it keeps, what it refuses, and that it goes on where it was cut off."""
+"""The training loop: kept weights, refused checkpoints, and resumed runs."""
 
 import shutil
 from dataclasses import replace

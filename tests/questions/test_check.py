@@ -1,4 +1,4 @@
-"""Has the model moved? Size and power on fixed seeds, and what the report says."""
+"""Size and power of the drift test on fixed seeds, and its report."""
 
 import pickle
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An audit in a decision maker's words."""
+"""Text of an audit for decision makers."""
 
 from instashap.report.words import list_ladder, list_segments
 from instashap.trust.figures import Figure

@@ -1,4 +1,4 @@
-"""The service: Python's numbers over HTTP, and a clear sentence for everything else."""
+"""The service: the numbers of Python over HTTP, and a clear message for every bad request."""
 
 import json
 import os

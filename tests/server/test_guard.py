@@ -1,4 +1,4 @@
-"""A service for its own names, that no silent client and no large body keeps from others."""
+"""The service refuses unknown host names, and neither silent clients nor large bodies block other requests."""
 
 import http.client
 import json
@@ -208,7 +208,7 @@ def test_a_port_in_use_and_an_address_elsewhere_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def live(served: instashap.Explainer, rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A service as a process: its port, the process, and the file of what it says."""
+    """A service as a process: its port, the process, and the file of its output."""
     folder = tmp_path_factory.mktemp("live")
     served.save(folder / "served.insta")
     rows.head(50).to_csv(folder / "rows.csv", index=False)

@@ -32,7 +32,7 @@ def audit_images(
     ask_masked: "Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[np.float64]] | None",
     thresholds: Thresholds | None,
 ) -> TrustReport:
-    """Report of the figures and words of tables: what is carried of the black box, of its classes and its masked games.
+    """Trust report as for tables: explained shares of the black box's output and masked games, agreement of classes.
 
     Parameters
     ----------
