@@ -157,7 +157,7 @@ def test_texts_have_a_band_each_and_rare_ones_share_the_last(make_explanation):
 def test_rows_are_needed_and_names_checked(make_explanation):
     empty = make_explanation(np.ones((2, 2)))[:0]
     for plot in (plots.plot_beeswarm, plots.plot_importance, lambda each: plots.plot_dependence(each, 0)):
-        with pytest.raises(ValueError, match="this one has none"):
+        with pytest.raises(ValueError, match="this explanation has no rows"):
             plot(empty)
     with pytest.raises(ValueError, match="feature names the unknown column 'z'"):
         plots.plot_dependence(make_explanation(np.ones((2, 2))), "z")

@@ -124,7 +124,7 @@ def test_frontier_takes_what_rank_terms_gives(fitted):
     ax = plots.plot_frontier(ranking)
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), ranking["r2"])
     assert ax.get_xticklabels()[0].get_text() == "a"
-    with pytest.raises(TypeError, match=r"the table explainer.rank_terms\(\) gives, got AdditiveRegressor"):
+    with pytest.raises(TypeError, match=r"the table that explainer.rank_terms\(\) returns, got AdditiveRegressor"):
         plots.plot_frontier(fitted[0])
     with pytest.raises(ValueError, match="the table has no rows"):
         plots.plot_frontier(ranking.iloc[:0])

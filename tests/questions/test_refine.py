@@ -202,7 +202,7 @@ def test_refinements_that_are_not_possible_are_refused_with_the_reason() -> None
         CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=7)
     with pytest.raises(TypeError, match=r"n_coalitions must be an integer, got 12.5"):
         CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=12.5)
-    with pytest.raises(ValueError, match="asks a model, and this explainer holds none: pass model="):
+    with pytest.raises(ValueError, match="needs a model, and this explainer holds none: pass model="):
         CONDITIONAL.refine(FRESH, value_function=Marginal(ROWS[:5]))
     with pytest.raises(ValueError, match="gives 2 outputs, the explainer was fitted on 1"):
         CONDITIONAL.refine(FRESH, value_function=lambda X, masks: np.zeros((len(X), 2)))

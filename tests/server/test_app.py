@@ -69,7 +69,7 @@ def test_predictions_are_pythons_however_rows_are_written(client: Any, served: i
         (b'{"rows": [[true, "north", 1]]}', 422, "row 0: 'a' must be a number or null, got true or false"),
         (b'{"rows": [[[1], "north", 1]]}', 422, "row 0: 'a' must be a number or null, got a list"),
         (b'{"rows": [[1, {"x": 1}, 1]]}', 422, "row 0: 'town' must be text, a number, true, false or null, got an object"),
-        (json.dumps({"rows": [[1, "north", 1]] * 1001}).encode(), 422, "1,001 rows were sent, at most 1,000 are taken"),
+        (json.dumps({"rows": [[1, "north", 1]] * 1001}).encode(), 422, "1,001 rows were sent, the limit of one request"),
         (b" " * 200_001, 413, "the body has more than 200,000 bytes"),
     ],
 )  # fmt: skip

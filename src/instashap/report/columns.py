@@ -76,12 +76,12 @@ def view_columns(fitted: FittedGame, table: Table | None) -> list[ColumnView]:
     return views
 
 
-# Numbers of a column's rows, NaN where missing; of a category their cells.
+# Numbers of a column on some rows (NaN where missing), or cells of a category.
 ColumnValues = NDArray[np.float64] | NDArray[np.int32]
 
 
 def place_values(fitted: FittedGame, table: Table) -> list[ColumnValues]:
-    """Every column's rows: numbers as they are, categories as cells."""
+    """Values of every column on the rows: numbers, or cells of a category."""
     numbers, categories = iter(table.numbers.T), iter(table.categories)
     return [
         encoder.find_cells(*next(categories)) if encoder.is_category else np.asarray(next(numbers), dtype=np.float64)

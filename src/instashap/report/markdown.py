@@ -23,7 +23,8 @@ def render_markdown(summary: Summary, title: str = "Model report") -> str:
     explained = escape_markdown(summary.fitted.output_transform)
     parts = [f"# {escape_markdown(title)}", f"Explained: {explained}.", *_describe_verdict(summary)]
     if summary.importance:
-        parts += [f"## What matters\n\nMean absolute Shapley value on {summary.n_rows:,} rows.", _list_importance(summary)]
+        note = f"Mean absolute Shapley value on {summary.n_rows:,} rows."
+        parts += [f"## Importance of features\n\n{note}", _list_importance(summary)]
     pairs = [term for term in summary.terms if len(term.columns) > 1][:_MAX_LISTED]
     if pairs:
         rows = ([escape_markdown(term.name), *(f"{size:.4g}" for size in term.importance)] for term in pairs)

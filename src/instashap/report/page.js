@@ -208,7 +208,7 @@
 
   // ── Shapes of single features ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** What a feature predicts by itself, or null where its effect given all other features is shown: asked for, or all there is. */
+  /** Predictions from the feature alone, or null if the effect given all other features is shown (chosen, or the only one). */
   function findAlone(term) {
     return byId("shapes-given").checked ? null : term.alone;
   }
@@ -245,7 +245,7 @@
     const high = curve.reduce((a, b) => (b.y > a.y ? b : a));
     const low = curve.reduce((a, b) => (b.y < a.y ? b : a));
     const largest = Math.max(Math.abs(high.y), Math.abs(low.y));
-    if (!(largest > 0)) return findAlone(term) ? "Predicts nothing by itself." : "Adds nothing given the others.";
+    if (!(largest > 0)) return findAlone(term) ? "No effect if known alone." : "No effect given the other features.";
     const missing = !column.is_category && column.has_missing
       ? ` Missing: ${formatChange(findMissing(term), largest)}.` : "";
     const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column)), 30);
@@ -297,7 +297,7 @@
 
   function drawLevels(column, points, [low, high], width) {
     const shown = points.length <= MAX_LEVELS ? points.slice()
-      : points.slice().sort((a, b) => Math.abs(b.y) - Math.abs(a.y)).slice(0, MAX_LEVELS); // the card says so
+      : points.slice().sort((a, b) => Math.abs(b.y) - Math.abs(a.y)).slice(0, MAX_LEVELS); // as stated on the card
     shown.sort(column.has_order ? (a, b) => points.indexOf(a) - points.indexOf(b) : (a, b) => b.y - a.y);
     const names = new Map(shown.map((point) => [point.x, shorten(point.x, 18)]));
     const longest = Math.max(...[...names.values()].map((name) => name.length));
@@ -350,8 +350,8 @@
     byId("drivers").replaceChildren(...(total > 0 ? ranked.slice(0, 3) : []).map(({ name, player, size }) => {
       const term = singles.find((each) => fitted.players[each.columns[0]] === player && each.alone);
       const points = term && !byId("shapes-given").checked ? listPoints(term) : [];
-      const shape = points.length ? ` Known by itself: ${lowerFirst(describeShape(term, points))}` : "";
-      return make("li", {}, make("strong", {}, name), ` makes ${percent(size / total)} of all effects.${shape}`);
+      const shape = points.length ? ` If it is known alone: ${lowerFirst(describeShape(term, points))}` : "";
+      return make("li", {}, make("strong", {}, name), ` has ${percent(size / total)} of the total importance.${shape}`);
     }));
   }
 
@@ -359,13 +359,13 @@
     return text[0].toLowerCase() + text.slice(1);
   }
 
-  /** What the cards show, in a sentence. */
+  /** Sentence that describes the values on the cards. */
   function describeCards() {
     if (byId("shapes-given").checked)
-      return "What a feature adds to the prediction when all other features are known, in the prediction’s units. ";
+      return "Effect of a feature on the prediction when all other features are known, in the prediction’s units. ";
     return fitted.game.startsWith("conditional")
-      ? "How far the expected prediction moves from the average when this feature becomes known and nothing else, in the prediction’s units. "
-      : "How far the prediction moves from the average when this feature alone has its value and the others come from the background, " +
+      ? "Change of the expected prediction from the average when only this feature is known, in the prediction’s units. "
+      : "Change of the prediction from the average when only this feature has its value and the others come from the background, " +
         "in the prediction’s units. ";
   }
 
@@ -406,7 +406,7 @@
     const [across, up] = term.columns.map((column) => listSide(columns[column]));
     const every = across.flatMap((x) => up.map((y) =>
       ({ x, y, effect: scorer.evaluateTerm(term.number, [x.value, y.value])[output] })));
-    // Without rows in a cell nothing is known there: it stays blank.
+    // A cell without rows stays blank, because the effect there is extrapolated.
     const cells = every.filter((_, place) => !term.support || term.support[place] === "1");
     return { across, up, cells: cells.length ? cells : every };
   }
@@ -447,7 +447,7 @@
       : up.map((each) => shorten(each.name, 14));
     const longest = Math.max(...names.map((name) => name.length));
     const below = across[0].name === null ? 0 : Math.max(...across.map((each) => shorten(each.name, 14).length));
-    // Names of levels stand aslant where they would run into each other.
+    // Names of levels are rotated if they would overlap.
     const isAslant = below * across.length * 7 > width - 80;
     const colours = d3.piecewise(d3.interpolateLab, ["#0072b2", "#f3f3f3", "#c04a00"]);
     const chart = Plot.plot({
@@ -492,7 +492,7 @@
       drawLater(chart, (width) => drawPair(term, grid, Math.max(own, largest), width));
       return make("article", { class: "card", "data-name": term.name.toLowerCase() },
         make("h3", {}, term.name),
-        make("p", {}, `${percent(term.importance[output] / total)} of all effects. ${describePair(term, grid.cells)}`), chart);
+        make("p", {}, `${percent(term.importance[output] / total)} of the effects. ${describePair(term, grid.cells)}`), chart);
     }));
     const more = byId("pairs-more");
     const left = Math.min(ranked.length, MAX_PAIRS) - open.length;
@@ -583,7 +583,7 @@
     const shown = byId("own-output");
     shown.textContent = format(own[output], 5);
     shown.dataset.value = own[output];
-    const differs = findClass(own) !== findClass(scored.prediction) ? "It puts the row into another class than the additive model." : "";
+    const differs = findClass(own) !== findClass(scored.prediction) ? "Its class differs from that of the additive model." : "";
     byId("own-words").textContent = [describeProbability(own), differs].filter(Boolean).join(". ");
   }
 

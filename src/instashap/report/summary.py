@@ -45,9 +45,9 @@ class TermView:
     errors : list of list of float or None
         Standard errors of a main effect by place and output; see :attr:`ColumnView.places`.
     alone : AloneView or None
-        Of a main effect, what its feature predicts by itself.
+        For a main effect, predictions from its feature alone.
     support : str
-        Of a pair, which cells of its heat map have rows; empty without rows.
+        For a pair, the cells of its heat map that have rows; empty without rows.
     """
 
     number: int
@@ -236,7 +236,7 @@ def _view_term(fitted: FittedGame, number: int, importance: list[float], columns
 
 
 def _mark_support(terms: list[TermView], columns: list[ColumnView], rows: list[ColumnValues]) -> list[TermView]:
-    """The strongest pairs of every output with the cells of their heat maps that have rows."""
+    """Terms, the strongest pairs of every output with the cells of their heat maps that have rows."""
     pairs = [term for term in terms if len(term.columns) == 2]
     n_outputs = len(pairs[0].importance) if pairs else 0
     shown = {
@@ -260,7 +260,7 @@ def _ask_model(explainer: Explainer, X: Any, numbers: list[int]) -> list[list[fl
 
 
 def _take_rows(X: Any, numbers: list[int]) -> Any:
-    """Some rows of a table in the user's container."""
+    """Some rows of a user's table, in a container of the same kind."""
     if hasattr(X, "iloc"):
         return X.iloc[numbers]
     if hasattr(X, "column_names"):  # Arrow
