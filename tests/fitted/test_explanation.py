@@ -284,7 +284,7 @@ def test_shap_gets_text_columns_and_draws_them() -> None:
     assert "b = age" in [tick.get_text() for tick in axes.get_yticklabels()]
 
 
-def test_missing_shap_is_told_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_shap_is_reported_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.import_module
 
     def refuse(name: str, *arguments: Any) -> ModuleType:
@@ -302,7 +302,7 @@ def test_matrices_of_interactions_are_refused_with_the_way_out() -> None:
         ONE.to_shap(interactions=True)
 
 
-def test_repr_says_axes_game_and_scale() -> None:
+def test_repr_names_axes_game_and_scale() -> None:
     assert repr(ONE) == "Explanation of 4 × 3 (rows, features); conditional game; output of predict"
     assert repr(MANY) == "Explanation of 4 × 3 × 2 (rows, features, outputs); conditional game; output of predict"
 

@@ -1,4 +1,4 @@
-"""Explainers that hold what cannot be pickled say what to do, and that works."""
+"""Explainers with options that cannot be pickled name alternatives, and these work."""
 
 import copy
 import functools

@@ -1,4 +1,4 @@
-"""Short forms of names and levels: different texts stay different, and mean what they meant."""
+"""Short forms of names and levels: different texts stay different and keep their meaning."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""One order of rows and columns, however a table is given."""
+"""Canonical order of rows and columns, whatever the order of the given table."""
 
 import numpy as np
 import pytest

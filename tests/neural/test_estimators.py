@@ -1,4 +1,4 @@
-"""Neural estimators: games by counting, probabilities, and scikit-learn's manners."""
+"""Neural estimators: games by counting, probabilities, and the conventions of scikit-learn."""
 
 from dataclasses import replace
 
@@ -41,7 +41,7 @@ def test_masked_scores_are_the_log_odds_of_counted_shares():
     assert "log-odds of E[y | x_S]" in model.explain(X).game
 
 
-def test_classes_by_name_and_probabilities():
+def test_classes_have_names_and_probabilities():
     data = load_wine(as_frame=True)
     names = data.target_names[data.target]
     model = NeuralAdditiveClassifier(order=1, shape=SMALL, plan=PLAN).fit(data.data, names)

@@ -60,7 +60,7 @@ def test_values_and_base_value_sum_to_the_full_value() -> None:
     np.testing.assert_allclose(explanation.predictions, SIMULATOR.predict(FRESH), atol=1e-10)
 
 
-def test_what_is_missing_of_the_total_is_shared_out_equally() -> None:
+def test_the_difference_from_the_total_is_divided_equally() -> None:
     values = torch.tensor([[[1.0, 0.0], [3.0, 0.0], [-1.0, 3.0]]])
     shared = share_out(values, torch.tensor([[9.0, 0.0]]))
     np.testing.assert_allclose(shared.numpy(), [[[3.0, -1.0], [5.0, -1.0], [1.0, 2.0]]])
@@ -85,7 +85,7 @@ def test_a_surrogate_is_trained_where_none_is_given() -> None:
     assert explainer.feature_names_ == ("x0", "x1", "x2", "x3", "x4", "x5")
 
 
-def test_a_base_that_says_all_is_repeated_exactly() -> None:
+def test_a_base_that_equals_the_game_is_reproduced_exactly() -> None:
     base = Explainer(order=2).fit(X, outputs=F)
     explainer = FastSHAPExplainer(
         surrogate=lambda X, masks: evaluate_base(base, X, masks), base=base, n_masks=4, plan=SHORT
@@ -101,7 +101,7 @@ def evaluate_base(base: Explainer, X: np.ndarray, masks: np.ndarray) -> np.ndarr
     return fitted.model.predict(fitted.encoder.encode(fitted.read(X)), masks)
 
 
-def test_a_net_over_a_base_says_what_the_base_cannot() -> None:
+def test_a_net_explains_what_its_base_does_not() -> None:
     poor = Explainer(order=1, presence_order=1).fit(X, outputs=F)
     explainer = FastSHAPExplainer(
         surrogate=SIMULATOR.value, base=poor, hidden=(48, 48), n_masks=32, plan=PLAN, random_state=0
@@ -157,7 +157,7 @@ def test_one_seed_gives_one_explainer() -> None:
     ("make", "error", "message"),
     [
         (lambda: FastSHAPExplainer(surrogate="none").fit(X), ValueError, "surrogate='none' is not known"),
-        (lambda: FastSHAPExplainer(surrogate=SIMULATOR.value).fit(X, outputs=F), ValueError, "one is given: leave them out"),
+        (lambda: FastSHAPExplainer(surrogate=SIMULATOR.value).fit(X, outputs=F), ValueError, "a surrogate is given: leave"),
         (lambda: FastSHAPExplainer(surrogate=SIMULATOR.value, n_masks=1).fit(X), ValueError, "coalitions come in pairs"),
         (lambda: FastSHAPExplainer(surrogate=3).fit(X), TypeError, "value_function must be"),
         (lambda: FastSHAPExplainer(surrogate=MaskedSurrogate()).fit(X), NotFittedError, "not fitted yet"),
@@ -166,7 +166,7 @@ def test_one_seed_gives_one_explainer() -> None:
         (lambda: FastSHAPExplainer().fit(X), ValueError, "there is nothing to explain"),
     ],
 )
-def test_what_cannot_be_is_said(make, error, message) -> None:
+def test_impossible_options_are_refused(make, error, message) -> None:
     with pytest.raises(error, match=message):
         make()
 
@@ -181,7 +181,7 @@ def test_a_base_of_other_features_or_outputs_is_refused() -> None:
         FastSHAPExplainer(surrogate=SIMULATOR.value, base=two).fit(X)
 
 
-def test_the_library_imports_without_torch_and_says_how_to_get_it() -> None:
+def test_the_library_imports_without_torch_and_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "import instashap, instashap.neural\n"

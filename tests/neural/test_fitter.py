@@ -1,4 +1,4 @@
-"""The neural fit: what it reaches on known functions, and that its models need no torch."""
+"""The neural fit: its accuracy on known functions, and that its models need no torch."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def simulated():
     return explainer, rows, game
 
 
-def test_shapley_values_of_a_simulator_are_met(simulated):
+def test_shapley_values_of_a_simulator_are_recovered(simulated):
     explainer, rows, game = simulated
     assert compute_r2(explainer.shap_values(rows), game.shap_values(rows)) > 0.9
     assert compute_r2(explainer.predict(rows) - game.expected_value, game.predict(rows) - game.expected_value) > 0.9
@@ -86,7 +86,7 @@ def test_asking_for_nets_without_torch_says_what_to_install(monkeypatch):
         instashap.neural.__getattr__("NeuralFitter")
 
 
-def test_an_unknown_fitter_is_said():
+def test_an_unknown_fitter_is_refused():
     with pytest.raises(ValueError, match=r"fitter.*closed-form.*neural"):
         instashap.Explainer(fitter="magic").fit(np.zeros((5, 2)), outputs=np.arange(5.0))
 

@@ -35,7 +35,7 @@ def test_the_best_come_first_but_after_their_parts() -> None:
     assert rank_with_heredity(triple) == [(0,), (1,), (2,), (0, 2), (1, 2), (0, 1), (0, 1, 2)]
 
 
-def test_scores_add_over_outputs_and_stop_where_told() -> None:
+def test_scores_add_over_outputs_and_stop_after_n_terms() -> None:
     def both(frame: pd.DataFrame, masks: np.ndarray) -> np.ndarray:
         X = frame.to_numpy()
         return np.column_stack([value(X, masks), 10 * X[:, 0] * masks[:, 0]])
@@ -66,6 +66,6 @@ def test_the_list_serves_as_interactions_and_rows_may_be_drawn() -> None:
         (lambda: search_frontier(value, X, n_rows=1), ValueError, "scores are covariances over rows"),
     ],
 )
-def test_what_cannot_be_is_said(make, error, message) -> None:
+def test_impossible_arguments_are_refused(make, error, message) -> None:
     with pytest.raises(error, match=message):
         make()

@@ -1,4 +1,4 @@
-"""Nets trained against games that can be asked, beside exact Shapley values of these games."""
+"""Nets trained on values of games, against exact Shapley values of these games."""
 
 from functools import partial
 

@@ -40,7 +40,7 @@ def count_means(f: np.ndarray) -> np.ndarray:
 
 
 def check_means(found: np.ndarray, expected: np.ndarray) -> None:
-    """Close everywhere, closer where rows are many: a conditional mean of few rows moves with those held out."""
+    """Compare with counted means; the tolerance is smaller for many rows, as means of few rows vary with those held out."""
     errors = np.abs(found - expected).reshape(len(MASKS), len(KINDS), -1).max(axis=2)
     assert errors.max() < 0.35
     assert np.average(errors.mean(axis=0), weights=COUNTS) < 0.06
@@ -115,7 +115,7 @@ def test_a_surrogate_serves_as_value_function_of_an_explainer_and_of_refinement(
     np.testing.assert_allclose(of_game.expected_value, FITTED.expected_value, atol=1e-6)
 
 
-def test_a_base_that_says_all_leaves_the_net_nothing() -> None:
+def test_a_base_that_equals_the_game_leaves_the_net_a_share_of_zero() -> None:
     rows = RNG.normal(size=(400, 3))
     outputs = rows[:, 0] - rows[:, 1]
     base = Explainer(order=1).fit(rows, outputs=outputs)
@@ -181,14 +181,14 @@ def test_rows_held_out_are_not_trained_on() -> None:
         (lambda: FITTED(KINDS, np.ones(3)), TypeError, "masks must be boolean"),
     ],
 )
-def test_what_cannot_be_is_said(make, error, message) -> None:
+def test_impossible_options_are_refused(make, error, message) -> None:
     with pytest.raises(error, match=message):
         make()
 
 
 def test_a_base_of_another_game_or_other_outputs_is_refused() -> None:
     marginal = Explainer(evaluate, order=1, value_function=instashap.Marginal(X[:5])).fit(X)
-    with pytest.raises(ValueError, match="a surrogate of the conditional game needs a base of that"):
+    with pytest.raises(ValueError, match="a surrogate needs a base of the conditional game"):
         MaskedSurrogate(base=marginal).fit(X)
     base = Explainer(order=1).fit(X, outputs=np.column_stack([evaluate(X), X[:, 0]]))
     with pytest.raises(ValueError, match="the model gives 1 outputs, the base was fitted on 2"):

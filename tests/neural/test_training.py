@@ -1,4 +1,4 @@
-"""The training loop: what it keeps, what it refuses, and that it goes on where it was cut off."""
+"""The training loop: kept weights, refused checkpoints, and resumed runs."""
 
 import shutil
 from dataclasses import replace
@@ -61,7 +61,7 @@ def test_one_seed_gives_one_answer_and_another_seed_another():
     assert run(PLAN)[0].weight.item() != run(replace(PLAN, seed=1))[0].weight.item()
 
 
-def test_a_run_cut_off_goes_on_to_the_same_bits(tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path):
     whole, record = run(PLAN)
 
     def cut_off(share, _):
@@ -89,21 +89,21 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, keep):
     plan = replace(PLAN, checkpoint=tmp_path / "run.pt")
     run(plan)
     (tmp_path / "run.pt").write_bytes((tmp_path / "run.pt").read_bytes()[:keep])
-    with pytest.raises(FileFormatError, match=r"run\.pt' is damaged or no checkpoint .*: remove it, or name another file"):
+    with pytest.raises(FileFormatError, match=r"run\.pt' is damaged or not a checkpoint .*: remove it, or name another file"):
         run(plan)
     (tmp_path / "run.pt").unlink()  # the advice
     run(plan)
 
 
-def test_a_loss_that_is_no_number_is_an_error():
-    with pytest.raises(FloatingPointError, match="not a number in epoch 1"):
+def test_a_loss_of_nan_is_an_error():
+    with pytest.raises(FloatingPointError, match="NaN in epoch 1"):
         run(PLAN, lambda: float("nan"))
 
 
-def test_open_lengths_are_settled_by_the_rows():
-    settled = TrainingPlan(batch_rows=100).settle(10_000)
-    assert (settled.n_epochs, settled.patience, settled.n_batches) == (20, 10, 100)
-    assert TrainingPlan(batch_rows=100).settle(10).n_epochs == 400
+def test_an_open_plan_is_completed_by_the_number_of_rows():
+    complete = TrainingPlan(batch_rows=100).complete(10_000)
+    assert (complete.n_epochs, complete.patience, complete.n_batches) == (20, 10, 100)
+    assert TrainingPlan(batch_rows=100).complete(10).n_epochs == 400
 
 
 def test_weights_are_drawn_by_the_seed_and_leave_the_callers_random_state_alone():
@@ -117,12 +117,12 @@ def test_weights_are_drawn_by_the_seed_and_leave_the_callers_random_state_alone(
         assert float(torch.rand(1)) == float(first)
 
 
-def test_unknown_and_missing_devices_are_said():
+def test_unknown_and_missing_devices_are_refused():
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
-    with pytest.raises(ValueError, match="none that torch knows"):
+    with pytest.raises(ValueError, match="torch does not know device='abacus'"):
         choose_device("abacus")
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="torch finds none here"):
+        with pytest.raises(ValueError, match="not available to torch on this machine"):
             choose_device("cuda")
 
 
@@ -148,6 +148,6 @@ def test_a_compiled_net_learns_the_same_from_batches_of_two_sizes():
     np.testing.assert_allclose(learn(replace(plan, compile=True)), learn(plan), rtol=1e-4)
 
 
-def test_an_unknown_precision_is_said():
+def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="precision='half'"):
         run(replace(PLAN, precision="half"))

@@ -147,7 +147,7 @@ def test_waterfall_pools_small_features_with_their_sum():
     assert get_labels(ax)[-2] == "30 other features"
 
 
-def test_waterfall_colours_tell_the_sign():
+def test_waterfall_colours_show_the_sign():
     ax = plots.plot_waterfall(make_explanation([[2.0, -5.0]]))
     assert [matplotlib.colors.to_hex(bar.get_facecolor()) for bar in ax.patches] == ["#0072b2", "#d55e00"]
 

@@ -55,7 +55,7 @@ def test_the_marked_row_stands_in_its_place_and_is_named_by_the_tables_index(
     assert not find_flaws(ax.figure)
 
 
-def test_one_row_is_told_in_its_title(make_trusted):
+def test_one_row_is_described_in_its_title(make_trusted):
     ax = plots.plot_trust(make_trusted([0.996], [[0.9, 0.999]]))
     assert ax.get_title() == "The explanation carries 99.6 % of this row's output"
 

@@ -55,7 +55,7 @@ def test_text_is_grey_in_a_beeswarm(make_explanation):
     assert set(get_hues(ax.collections[0])) == {"#8a8a8a"}
 
 
-def test_ends_of_the_scale_are_told_apart_without_red_and_green():
+def test_ends_of_the_scale_are_distinguishable_without_red_and_green():
     low, high = paint(np.array([0.0, 1.0]))
     assert [matplotlib.colors.to_hex(each) for each in (low, high)] == [LOW, HIGH]
     assert abs(low[2] - high[2]) > 0.5  # blue alone tells them: dichromats of either kind see it
@@ -157,7 +157,7 @@ def test_texts_have_a_band_each_and_rare_ones_share_the_last(make_explanation):
 def test_rows_are_needed_and_names_checked(make_explanation):
     empty = make_explanation(np.ones((2, 2)))[:0]
     for plot in (plots.plot_beeswarm, plots.plot_importance, lambda each: plots.plot_dependence(each, 0)):
-        with pytest.raises(ValueError, match="this one has none"):
+        with pytest.raises(ValueError, match="this explanation has no rows"):
             plot(empty)
     with pytest.raises(ValueError, match="feature names the unknown column 'z'"):
         plots.plot_dependence(make_explanation(np.ones((2, 2))), "z")

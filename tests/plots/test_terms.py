@@ -91,7 +91,7 @@ def get_dots(ax):
     return [line.get_xydata().tolist() for line in dots]
 
 
-def test_frontier_draws_fidelity_gains_and_the_fewest_terms_that_do():
+def test_frontier_draws_fidelity_gains_and_the_fewest_sufficient_terms():
     ax = plots.plot_frontier(make_ranking([0.5, 0.4, 0.79, 0.8, 0.785], gains=[0.4, 0.05, 0.2, 0.02, 0.0]))
     full, hollow, ring = get_dots(ax)
     assert full == [[1, 0.5], [3, 0.79], [4, 0.8]]  # by hand: no fewer terms reach as much
@@ -124,7 +124,7 @@ def test_frontier_takes_what_rank_terms_gives(fitted):
     ax = plots.plot_frontier(ranking)
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), ranking["r2"])
     assert ax.get_xticklabels()[0].get_text() == "a"
-    with pytest.raises(TypeError, match=r"the table explainer.rank_terms\(\) gives, got AdditiveRegressor"):
+    with pytest.raises(TypeError, match=r"the table that explainer.rank_terms\(\) returns, got AdditiveRegressor"):
         plots.plot_frontier(fitted[0])
     with pytest.raises(ValueError, match="the table has no rows"):
         plots.plot_frontier(ranking.iloc[:0])

@@ -50,7 +50,7 @@ def test_a_share_below_zero_is_in_the_picture():
     assert ax.texts[0].get_text() == "−30 %"
 
 
-def test_masked_fidelity_is_what_the_risk_leaves(find_whiskers, find_flaws):
+def test_masked_fidelity_is_one_minus_the_risk(find_whiskers, find_flaws):
     one = make_rung(1, (0.8, 0.8, 0.8), (0.5, 0.5, 0.5), risks=[(1, (0.9, 0.85, 0.95), 0.1), (2, (0.6, 0.5, 0.7), 0.3)])
     two = make_rung(2, (0.9, 0.9, 0.9), (0.9, 0.9, 0.9), risks=[(1, (0.85, 0.8, 0.9), 0.05), (2, (0.4, 0.3, 0.5), 0.1)])
     ax = plots.plot_masked_fidelity(make_report(one, two))

@@ -1,4 +1,4 @@
-"""May explanations be believed? What the report must say of functions whose answer is known."""
+"""Audit reports of functions whose interactions and fidelity are known."""
 
 import json
 from pathlib import Path
@@ -68,8 +68,8 @@ def test_three_columns_need_order_3() -> None:
     assert report.rungs[3].carried.low > 0.99
 
 
-def carry_plainly(d: int, rho: float) -> float:
-    """Share of the interior games of ``f = x1 + … + xd`` that ``v(x; S) = c sum_S x`` tells, c by the masked loss.
+def compute_plain_share(d: int, rho: float) -> float:
+    """Share of the interior games of ``f = x1 + … + xd`` that ``v(x; S) = c sum_S x`` explains, c by the masked loss.
 
     ``F(x; S) = a_s sum_S x`` with ``a_s = 1 + (d - s) rho / (1 + (s - 1) rho)``.
     """
@@ -91,7 +91,7 @@ def test_correlated_columns_of_an_additive_function_are_redundant_not_missing() 
     assert one.missing == ()
     assert one.masked is not None
     assert one.masked.plain is not None
-    assert one.masked.plain == pytest.approx(carry_plainly(4, 0.9), abs=0.01)
+    assert one.masked.plain == pytest.approx(compute_plain_share(4, 0.9), abs=0.01)
     assert report.table.loc["order 1", "verdict, plain"] == "caution"
     assert len(report.redundancy) == 5
     assert "as of a plain additive model, would carry 7" in report.summary()
@@ -175,7 +175,7 @@ def test_nothing_depends_on_the_order_of_the_rows(pair_report: TrustReport) -> N
 
 
 def test_verdicts_of_functions_the_thresholds_have_not_seen() -> None:
-    """A main effect and an interaction of a known share: from .95 order 1 is safe, below .80 unsafe (docs/trust.md)."""
+    """Main effect plus interaction of known share: order 1 is safe from .95 on, unsafe below .80 (docs/trust.md)."""
     for seed, share in enumerate([0.02, 0.03, 0.08, 0.12, 0.17, 0.24, 0.4]):
         rng = np.random.default_rng(seed)
         Z = rng.uniform(-np.sqrt(3), np.sqrt(3), size=(1500, 3))
@@ -194,7 +194,7 @@ def test_thresholds_can_be_ones_own() -> None:
     assert explainer.audit(thresholds=lenient).rungs == explainer.audit().rungs
 
 
-def test_a_loaded_explainer_tells_what_was_found(tmp_path: Path) -> None:
+def test_a_loaded_explainer_reports_its_stored_audit(tmp_path: Path) -> None:
     explainer = Explainer(pair).fit(X)
     explainer.save(tmp_path / "brief.insta")
     brief = instashap.load(tmp_path / "brief.insta").audit()
@@ -227,7 +227,7 @@ def test_the_report_is_json_html_and_a_table(pair_report: TrustReport) -> None:
     assert max(map(len, str(pair_report).split("\n\n")[1].splitlines())) <= 100
 
 
-def test_what_cannot_be_audited_says_why() -> None:
+def test_audits_that_are_not_possible_are_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match=r"orders=\(1, 4\) must be some of 1 to 3"):
         instashap.audit(pair, X, orders=(1, 4))
     with pytest.raises(ValueError, match="orders is empty"):
@@ -243,7 +243,7 @@ def test_what_cannot_be_audited_says_why() -> None:
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 5, 30])
-def test_a_handful_of_rows_is_judged_without_fail(n_rows: int) -> None:
+def test_an_audit_of_few_rows_does_not_fail(n_rows: int) -> None:
     few = X[:n_rows]
     for outputs in (few[:, 0], np.zeros(n_rows)):
         report = Explainer(order=1).fit(few, outputs=outputs).audit()

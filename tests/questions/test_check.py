@@ -1,4 +1,4 @@
-"""Has the model moved? Size and power on fixed seeds, and what the report says."""
+"""Size and power of the drift test on fixed seeds, and its report."""
 
 import pickle
 from pathlib import Path
@@ -41,7 +41,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
     return instashap.load(path)
 
 
-def test_the_unchanged_model_is_left_in_peace_and_a_retrained_one_found(loaded: Explainer) -> None:
+def test_an_unchanged_model_raises_no_alarm_and_a_retrained_one_is_found(loaded: Explainer) -> None:
     alarms = [EXPLAINER.check(X).has_moved for X in FRESH]
     assert sum(alarms) <= 3  # more than 3 of 20 has a chance of 1.6 % at 5 %
     found = [EXPLAINER.check(X, RETRAINED) for X in FRESH]
@@ -126,7 +126,7 @@ def test_values_as_missing_as_in_the_fit_are_inside() -> None:
     assert explainer.check(X[:100]).n_outside == 0
 
 
-def test_an_additive_model_is_known_to_the_digits_it_has() -> None:
+def test_a_change_of_an_additive_model_is_found_down_to_rounding() -> None:
     X = np.random.default_rng(2).integers(0, 4, size=(800, 2)).astype(float)
     explainer = Explainer(lambda X: X[:, 0] - X[:, 1], order=1).fit(X)
     fresh = X[300:]
@@ -135,7 +135,7 @@ def test_an_additive_model_is_known_to_the_digits_it_has() -> None:
     assert explainer.check(fresh, lambda X: X[:, 0] - 1.01 * X[:, 1]).has_moved
 
 
-def test_constant_outputs_several_outputs_and_weights_are_served() -> None:
+def test_constant_outputs_several_outputs_and_weights_are_checked() -> None:
     X = np.random.default_rng(3).normal(size=(600, 3))
     constant = Explainer(lambda X: np.full(len(X), 7.0), order=1).fit(X[:400])
     assert not constant.check(X[400:]).has_moved
@@ -154,7 +154,7 @@ def test_a_loaded_explainer_wraps_a_classifier_on_the_scale_that_was_fitted(tmp_
     assert not instashap.load(tmp_path / "p.insta").check(X, model).has_moved
 
 
-def test_what_is_missing_is_said(loaded: Explainer, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(loaded: Explainer, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is nothing to explain: pass a model"):
         loaded.check(FITTED)
     with pytest.raises(ModelOutputError, match="gives 2 outputs, the explainer was fitted on 1"):

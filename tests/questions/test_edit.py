@@ -125,7 +125,7 @@ def test_a_removed_pair_is_gone_and_single_levels_can_be_set() -> None:
     np.testing.assert_allclose(model.predict(frame) - after, expected - old, atol=1e-10)
 
 
-def test_credit_of_a_changed_shape_goes_to_what_tells_it() -> None:
+def test_credit_of_a_changed_shape_goes_to_columns_that_predict_it() -> None:
     rng = np.random.default_rng(6)
     z = rng.normal(size=2000)
     X = np.column_stack([z, z + 0.1 * rng.normal(size=2000), rng.normal(size=2000)])

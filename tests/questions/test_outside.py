@@ -1,4 +1,4 @@
-"""Rows outside the data in games that ask the model: named, warned of, and right by refine."""
+"""Rows outside the data in games of model outputs: they are named, warned of, and refined correctly."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ def predict(rows):
 
 
 def ask(rows, masks):
-    """Absent columns are worth nothing."""
+    """Value function in which absent columns are zero."""
     return np.where(masks, np.column_stack([rows["price"], 50.0 * (rows["town"] == "a"), rows["b"]]), 0.0).sum(axis=1)
 
 

@@ -135,7 +135,7 @@ def test_saved_and_loaded_it_gives_the_same_bits(explainer: Explainer, rows: pd.
     assert loaded(rows).game == "stone-hooker"
 
 
-def test_it_says_what_it_lacks(explainer: Explainer, rows: pd.DataFrame) -> None:
+def test_missing_prerequisites_are_named(explainer: Explainer, rows: pd.DataFrame) -> None:
     with pytest.raises(NotFittedError, match="not for stone-hooker"):
         explainer.purify("stone-hooker", rows)(rows, errors=True)
     with pytest.raises(ValueError, match="kind"):

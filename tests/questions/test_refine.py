@@ -195,14 +195,14 @@ def test_a_loaded_explainer_refines_with_the_model_it_is_given(tmp_path: Path) -
     assert np.array_equal(again.values, explainer.refine(X6[:3], n_coalitions=16).values)
 
 
-def test_what_cannot_be_refined_says_why() -> None:
+def test_refinements_that_are_not_possible_are_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match="the conditional game of this explainer gives none: pass value_function=Conditional"):
         CONDITIONAL.refine(FRESH)
     with pytest.raises(ValueError, match="n_coalitions=7 is too few: use at least 8, as 6 features need"):
         CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=7)
     with pytest.raises(TypeError, match=r"n_coalitions must be an integer, got 12.5"):
         CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=12.5)
-    with pytest.raises(ValueError, match="asks a model, and this explainer holds none: pass model="):
+    with pytest.raises(ValueError, match="needs a model, and this explainer holds none: pass model="):
         CONDITIONAL.refine(FRESH, value_function=Marginal(ROWS[:5]))
     with pytest.raises(ValueError, match="gives 2 outputs, the explainer was fitted on 1"):
         CONDITIONAL.refine(FRESH, value_function=lambda X, masks: np.zeros((len(X), 2)))

@@ -74,7 +74,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """Errors and warnings of the pages opened, and what they asked the network for."""
+    """Errors and warnings of the pages opened, and their requests to the network."""
     return []
 
 

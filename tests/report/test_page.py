@@ -1,4 +1,4 @@
-"""The page in a real browser: its numbers are Python's, and everybody can read it."""
+"""The page in a real browser: its numbers equal those of Python, and it is accessible."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ def read_row(page: Any, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_numbers(page: Any, explainer: instashap.Explainer, table: pd.DataFrame, output: int = 0) -> float:
-    """What stands in the page's elements, against Python; returns the prediction."""
+    """Compare the numbers in the page's elements with Python; returns the prediction."""
     with warnings.catch_warnings():  # rows of the page may lie outside the data; the page says so, too
         warnings.simplefilter("ignore", instashap.DataWarning)
         explanation = explainer(read_row(page, table))
@@ -244,7 +244,7 @@ def test_a_row_can_be_changed_by_keyboard_alone(open_page: Any, explainer: Any, 
     check_numbers(page, explainer, table)
 
 
-def test_what_a_page_cannot_hold_is_left_out_and_told(
+def test_terms_that_a_page_cannot_hold_are_left_out_and_counted(
     open_page: Any, explainer: Any, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted = explainer._fitted

@@ -1,4 +1,4 @@
-"""An audit in a decision maker's words."""
+"""Text of an audit for decision makers."""
 
 from instashap.report.words import list_ladder, list_segments
 from instashap.trust.figures import Figure
@@ -21,7 +21,7 @@ def test_the_ladder_ends_with_the_verdict_and_the_model() -> None:
     header, *rows = list_ladder(make_report())
     assert header == ["Explained by", "Carried of the model", "Same class as the model", "accuracy (labels)", "Verdict"]
     assert rows == [
-        ["nothing: the average alone", "0 %", "–", "50 % (40 to 60 %)", "–"],
+        ["the average only", "0 %", "–", "50 % (40 to 60 %)", "–"],
         ["single features", "70 % (60 to 75 %)", "90 % (88 to 92 %)", "80 % (75 to 85 %)",
          "Do not rely on these explanations alone"],
         ["the model itself", "–", "–", "90 % (88 to 92 %)", "–"],

@@ -43,7 +43,7 @@ def test_json_holds_the_audit_and_the_importances(fresh: instashap.Explainer, ro
     np.testing.assert_allclose(np.array(first["errors"])[:, 0], errors[:, column], atol=1e-12)
 
 
-def test_markdown_says_the_verdict_first(fresh: instashap.Explainer, rows: pd.DataFrame, tmp_path: Path) -> None:
+def test_markdown_begins_with_the_verdict(fresh: instashap.Explainer, rows: pd.DataFrame, tmp_path: Path) -> None:
     text = instashap.write_report(fresh, rows, path=tmp_path / "report.md", title="A report").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line]
     assert lines[0] == "# A report"
@@ -69,7 +69,7 @@ def test_labels_of_new_rows_are_compared_with_the_model(fresh: instashap.Explain
     assert (audit["how"], audit["n_rows"]) == ("new rows", 300)
 
 
-def test_labels_a_loaded_explainer_cannot_use_are_told_of(
+def test_labels_that_a_loaded_explainer_cannot_use_are_reported(
     explainer: instashap.Explainer, table: pd.DataFrame, tmp_path: Path
 ) -> None:
     path = instashap.write_report(explainer, table, np.zeros(len(table)), path=tmp_path / "report.md")
@@ -93,8 +93,8 @@ def test_another_ending_is_refused(explainer: instashap.Explainer, table: pd.Dat
         instashap.write_report(explainer, table, path=tmp_path / "report.pdf")
 
 
-def test_a_path_in_the_place_of_labels_is_told_of(explainer: instashap.Explainer, table: pd.DataFrame) -> None:
-    with pytest.raises(TypeError, match=r"y holds the labels of X, got 'here.html'; a file to write is named by path="):
+def test_a_path_in_the_place_of_labels_is_refused(explainer: instashap.Explainer, table: pd.DataFrame) -> None:
+    with pytest.raises(TypeError, match=r"y must be the labels of X, got 'here.html'; pass the file to write as path="):
         instashap.write_report(explainer, table, "here.html")
 
 

@@ -1,4 +1,4 @@
-"""The service: Python's numbers over HTTP, and a clear sentence for everything else."""
+"""The service: the numbers of Python over HTTP, and a clear message for every bad request."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def test_predictions_are_pythons_however_rows_are_written(client: Any, served: i
         (b'{"rows": [[true, "north", 1]]}', 422, "row 0: 'a' must be a number or null, got true or false"),
         (b'{"rows": [[[1], "north", 1]]}', 422, "row 0: 'a' must be a number or null, got a list"),
         (b'{"rows": [[1, {"x": 1}, 1]]}', 422, "row 0: 'town' must be text, a number, true, false or null, got an object"),
-        (json.dumps({"rows": [[1, "north", 1]] * 1001}).encode(), 422, "1,001 rows were sent, at most 1,000 are taken"),
+        (json.dumps({"rows": [[1, "north", 1]] * 1001}).encode(), 422, "1,001 rows were sent, the limit of one request"),
         (b" " * 200_001, 413, "the body has more than 200,000 bytes"),
     ],
 )  # fmt: skip
@@ -128,7 +128,7 @@ def test_counters_count(served: instashap.Explainer) -> None:
     assert 'instashap_requests_total{path="other",status="404"} 1.0' in text
 
 
-def test_work_that_takes_too_long_is_given_up(served: instashap.Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_takes_too_long_is_stopped(served: instashap.Explainer, monkeypatch: pytest.MonkeyPatch) -> None:
     from fastapi.testclient import TestClient
 
     app = make_app(served, limits=Limits(timeout=0.05))

@@ -1,4 +1,4 @@
-"""A service for its own names, that no silent client and no large body keeps from others."""
+"""The service refuses unknown host names, and neither silent clients nor large bodies block other requests."""
 
 import http.client
 import json
@@ -115,7 +115,7 @@ def test_a_large_answer_is_written_in_parts(served: instashap.Explainer) -> None
         (b'{"rows": ' + b"[" * 300_000, 422, "the body holds more than"),
         (b'{"rows": [[1]' + b" " * 300_000, 422, "the list of rows does not end"),
         (b'{"rows": [' + b" " * 300_000 + b"]}", 422, "a row, or the body without its rows"),
-        (b'{"x": "' + b"x" * 300_000 + b'", "rows": [[1, "north", 1]]}', 422, "a row, or what the body holds beside"),
+        (b'{"x": "' + b"x" * 300_000 + b'", "rows": [[1, "north", 1]]}', 422, "a row, or the body without its rows"),
         (b'{"rows": [], "rows": []}' + b" " * 300_000, 422, "the body must be an object {\"rows\": [...]} with one list"),
         (to_body([ROW] * 400)[:-1] + b"x}", 400, "the body is not JSON"),
         (to_body([ROW] * 400)[:-2] + b",]}", 400, "the body is not JSON"),
@@ -125,7 +125,7 @@ def test_a_large_answer_is_written_in_parts(served: instashap.Explainer) -> None
         (to_body([*[ROW] * 350, ["1", "north", 1]]), 422, "row 350: 'a' must be a number or null, got text"),
         (to_body([*[ROW] * 350, [1, [], 1]]), 422, "row 350: 'town' must be text"),
         (to_body([*[ROW] * 350, [1, "north", 1], [1]]), 422, "row 351 has 1 values"),
-        (to_body([ROW] * 10_001, 20), 422, "10,001 rows were sent, at most 10,000 are taken"),
+        (to_body([ROW] * 10_001, 20), 422, "10,001 rows were sent, the limit of one request is 10,000"),
         (b'{"rows": [' + b" " * 200_000 + b"]" + b" " * 100_000 + b"}", 422, '"rows" must be a list of one or more rows'),
     ],
 )  # fmt: skip
@@ -208,7 +208,7 @@ def test_a_port_in_use_and_an_address_elsewhere_are_refused() -> None:
 
 @pytest.fixture(scope="module")
 def live(served: instashap.Explainer, rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A service as a process: its port, the process, and the file of what it says."""
+    """A service as a process: its port, the process, and the file of its output."""
     folder = tmp_path_factory.mktemp("live")
     served.save(folder / "served.insta")
     rows.head(50).to_csv(folder / "rows.csv", index=False)

@@ -218,7 +218,7 @@ def make_latent_class(
 ) -> LatentClass:
     """A latent-class model with uniformly drawn probabilities, and f of order 3 with mean zero and sd 1.
 
-    f has a table for each column, for ``n_features`` pairs and for one triple (fewer where there are not so many), all
+    f has a table for each column, for ``n_features`` pairs and for one triple (fewer if there are too few columns), with
     entries N(0, 1) before centring and scaling by the exact mean and variance.
 
     Parameters
@@ -253,7 +253,7 @@ def make_latent_class(
 
 
 def _draw_subsets(n_features: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """``n_features`` pairs and one triple of columns, fewer where there are not so many."""
+    """``n_features`` pairs and one triple of columns, fewer if there are too few columns."""
     chosen: list[tuple[int, ...]] = []
     for size, count in ((2, n_features), (3, 1)):
         subsets = list(combinations(range(n_features), size))

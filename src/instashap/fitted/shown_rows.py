@@ -1,4 +1,4 @@
-"""Rows as they are shown beside their Shapley values: one entry a feature."""
+"""Rows for display beside their Shapley values, with one entry per feature."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .game import FittedGame
 def make_explanation(
     fitted: FittedGame, table: Table, values: NDArray[np.float64], base_value: NDArray[np.float64]
 ) -> Explanation:
-    """Shapley values with names and data.
+    """Explanation of the rows of a table, with names and data.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def make_explanation(
 
 
 def collect_data(table: Table, feature_names: tuple[str, ...], players: tuple[int, ...]) -> NDArray[Any]:
-    """The rows, shape (n_rows, n_features); the columns of a group are joined by commas."""
+    """Values of the features, shape (n_rows, n_features); those of grouped columns are joined by commas."""
     is_plain = not table.categories and len(feature_names) == len(players)
     if is_plain:
         return np.asarray(table.numbers, dtype=np.float64)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._optional import require
 
-# Public names and the modules they live in; torch is asked for when the first of them is used.
+# Public names and their modules; torch is imported when the first of them is used.
 _HOMES: dict[str, str] = {
     "FastSHAPExplainer": "fastshap",
     "ImageExplainer": "images.explainer",

@@ -1,4 +1,4 @@
-"""One order of rows and columns for one table: nets trained on it come out the same however it was given."""
+"""Canonical order of a table's rows and columns, so that trained nets do not depend on the order in which it was given."""
 
 from dataclasses import dataclass
 
@@ -13,20 +13,20 @@ from ..table.row_hash import mix
 
 @dataclass(frozen=True)
 class CanonicalRows:
-    """Distinct rows in an order of their own, their columns in an order of their own.
+    """Distinct rows of a table with rows and columns in canonical order.
 
     Attributes
     ----------
     encoded : Encoded
-        Columns in canonical order.
+        Distinct rows, with columns in canonical order.
     outputs : ndarray of shape (n_distinct, n_outputs), float64
-        Weighted mean of the rows alike.
+        Weighted mean of the outputs of equal rows.
     weights : ndarray of shape (n_distinct,), float64
-        Their total.
+        Total weight of equal rows.
     order : ndarray of shape (n_columns,), int64
         The table's column at each canonical place.
     first : ndarray of shape (n_distinct,), int64
-        Row of the table that stands for each.
+        First of the table's rows that are equal to each distinct row.
     """
 
     encoded: Encoded
@@ -36,19 +36,19 @@ class CanonicalRows:
     first: NDArray[np.int64]
 
     def rename(self, values: ValueSet) -> ValueSet:
-        """Canonical places of some columns of the table."""
+        """Canonical places of the table's columns ``values``, in increasing order."""
         places = np.argsort(self.order)
         return tuple(sorted(places[list(values)].tolist()))
 
     def permute(self, encoded: Encoded) -> Encoded:
-        """Other rows of the table with columns in canonical order."""
+        """Encoded rows with the table's columns put in canonical order."""
         return Encoded(encoded.cells[:, self.order], encoded.offsets[:, self.order])
 
 
 def canonicalise(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64]) -> CanonicalRows:
-    """Sort columns by what is in them and rows by a hash of theirs, and put equal rows together.
+    """Merge equal rows, and sort columns by their values and rows by a hash.
 
-    Nothing of the order in which rows and columns were given is left, nor whether a row of weight two came once or twice.
+    The result does not depend on the order of rows and columns, nor on whether a row of weight two was given once or twice.
     """
     order = np.argsort(_sum_up(encoded, outputs, weights), kind="stable")
     sorted_columns = Encoded(encoded.cells[:, order], encoded.offsets[:, order])
@@ -62,7 +62,7 @@ def canonicalise(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArra
 
 
 def _sum_up(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One number a column, of its values beside the outputs; only columns that are alike in every row are sure to share it."""
+    """One number per column, from its values and the outputs; columns with the same values in every row have the same one."""
     bits = (encoded.offsets + 0.0).view(np.uint64) ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
     uniform = mix(bits) / 2.0**64  # (n_rows, n_columns), a number in [0, 1) for every value
     level = outputs.sum(axis=1)

@@ -1,7 +1,7 @@
 """Nets of class log-odds, trained by cross-entropy at sampled masks.
 
 The game is not that of the squared error: ``g(x; S)`` is the log-odds of ``E[y | x_S]``, and ``g(x; ∅)`` those of the classes'
-shares. The nets' values are the tables as they are: there is no closed form to weigh them by.
+shares. The nets are tabulated as trained, because no closed form gives coefficients of their functions.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from .masks import draw_paired_masks
 from .readout import read_tables
 from .training import TrainingPlan
 
-# Pairs of complementary coalitions drawn for every row of a batch.
+# Number of pairs of complementary coalitions drawn for every row of a batch.
 _N_PAIRS = 2
 
 
@@ -32,32 +32,32 @@ def fit_class_nets(
     size_law: NDArray[np.float64],
     base_value: NDArray[np.float64],
 ) -> AdditiveModel:
-    """Train nets of log-odds and tabulate them.
+    """Additive model of log-odds, tabulated from trained nets.
 
     Parameters
     ----------
     fitter : NeuralFitter
-        Which nets, and how they are trained; terms are screened by squared error on the labels.
+        Options of nets and training; terms are screened by squared error on the labels.
     encoded : Encoded
     shares : ndarray of shape (n_rows, 1) or (n_rows, n_classes), float64
         1 where a row is of the second class, or of each class.
     weights : ndarray of shape (n_rows,), float64
     size_law : ndarray of shape (n_players + 1,), float64
     base_value : ndarray of shape (n_outputs,), float64
-        Scores of the empty coalition, which are not trained.
+        Scores of the empty coalition, which stay fixed.
     """
     search = Search(fitter, encoded, shares, weights, size_law, N_FOLDS)
     search.fit_main_effects()
     value_sets = fitter.choose_value_sets(search)
     made = fitter.make_net(search, value_sets)
-    _train_by_likelihood(made, size_law, base_value, fitter.watch())
+    _train_by_likelihood(made, size_law, base_value, fitter.make_plan())
     return read_tables(fitter.columns, fitter.players, made.finish(), value_sets, base_value)
 
 
 def _train_by_likelihood(
     made: NetOnRows, size_law: NDArray[np.float64], base_value: NDArray[np.float64], plan: TrainingPlan
 ) -> None:
-    """Cross-entropy at the full coalition and at sampled ones, weighed as the size law weighs them."""
+    """Train by the cross-entropy at the full coalition and at sampled ones, weighted by the size law."""
     base = torch.as_tensor(base_value, dtype=torch.float32)
     members = torch.as_tensor(make_presence_masks(made.net.presence_sets, len(size_law) - 1))
     inside, full_weight = float(size_law[1:-1].sum()), float(size_law[-1])

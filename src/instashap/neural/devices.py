@@ -1,4 +1,4 @@
-"""Where nets are trained and applied."""
+"""Choice of the device on which nets are trained and applied."""
 
 import torch
 
@@ -9,7 +9,7 @@ def choose_device(device: str = "auto") -> torch.device:
     Raises
     ------
     ValueError
-        If the name is not one torch knows, or the device is not there.
+        If torch does not know the name, or the device is not available.
 
     Examples
     --------
@@ -21,8 +21,8 @@ def choose_device(device: str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
     except RuntimeError as error:
-        raise ValueError(f"device={device!r} is none that torch knows; use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'") from error
+        raise ValueError(f"torch does not know device={device!r}; use 'auto', 'cpu', 'cuda', 'cuda:1' or 'mps'") from error
     is_missing = {"cuda": not torch.cuda.is_available(), "mps": not torch.backends.mps.is_available()}
     if is_missing.get(chosen.type, False):
-        raise ValueError(f"device={device!r} was asked for, but torch finds none here; use 'auto' or 'cpu'")
+        raise ValueError(f"device={device!r} is not available to torch on this machine; use 'auto' or 'cpu'")
     return chosen

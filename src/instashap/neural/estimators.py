@@ -1,4 +1,4 @@
-"""Additive nets trained on labels, as scikit-learn estimators that explain themselves."""
+"""Additive nets trained on labels, as scikit-learn estimators with Shapley values."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .training import TrainingPlan
 
 
 def _make_plan(plan: TrainingPlan | None, random_state: int | None) -> TrainingPlan:
-    """The plan asked for, seeded by ``random_state`` if there is one."""
+    """The given or the default plan, with ``random_state`` as its seed if it is not None."""
     chosen = PLAN if plan is None else plan
     return chosen if random_state is None else replace(chosen, seed=random_state)
 
 
 class NeuralAdditiveRegressor(AdditiveRegressor):
-    """A GAM of small nets, trained on labels under the exact masked squared loss, that is its own Shapley explainer.
+    """A GAM of small nets, trained on labels under the exact masked squared loss, that computes its own Shapley values.
 
-    Nets learn the value functions; the closed form weighs them, and the fitted model is one of tables (InstaSHAP, Eq. 20;
-    the mask expectation is exact, where the paper samples).
+    Nets learn the value functions, the closed form computes their coefficients, and the fitted model consists of tables
+    (InstaSHAP, Eq. 20; the mask expectation is exact, where the paper samples).
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ class NeuralAdditiveRegressor(AdditiveRegressor):
     shape : NetShape, optional
         Sizes of the nets.
     plan : TrainingPlan, optional
-        How they are trained, and on which device.
+        Length, rates and device of the training.
     random_state : int, optional
-        Seed in place of the plan's.
+        Seed that replaces the plan's.
 
     Examples
     --------
@@ -91,9 +91,9 @@ class NeuralAdditiveRegressor(AdditiveRegressor):
 
 
 class NeuralAdditiveClassifier(AdditiveClassifier):
-    """A GAM of small nets of class log-odds, trained by cross-entropy at sampled masks, that is its own Shapley explainer.
+    """A GAM of small nets of class log-odds, trained by cross-entropy at sampled masks, that computes its own Shapley values.
 
-    The game is ``g(x; S) = log-odds of E[y | x_S]``: another one than the conditional mean of the log-odds, which
+    The game is ``g(x; S) = log-odds of E[y | x_S]``, not the conditional mean of the log-odds, which
     :class:`instashap.AdditiveClassifier` explains. Its base value is the log-odds of the classes' shares.
 
     Parameters
@@ -101,7 +101,7 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
     order, presence_order, interactions, groups, categorical, class_weight, n_jobs, verbose
         As in :class:`instashap.AdditiveClassifier`.
     full_weight : float
-        Mass of the full coalition beside the others' total of 1: more favours the prediction.
+        Mass of the full coalition, relative to a total of 1 of all others; a larger mass favours the prediction.
     shape, plan, random_state
         As in :class:`NeuralAdditiveRegressor`.
 

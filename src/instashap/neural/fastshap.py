@@ -1,4 +1,4 @@
-"""FastSHAP: a net that gives Shapley values of a value function at once; with a fitted explainer as base it corrects that."""
+"""FastSHAP: a net that predicts Shapley values of a value function, or corrects those of a fitted explainer as base."""
 
 from __future__ import annotations
 
@@ -29,28 +29,29 @@ from .devices import choose_device
 from .held_out import compute_kept_share, split_rows
 from .masks import draw_paired_masks
 from .mlp import ValueNet, scale_last, share_out
-from .play import apply_in_blocks
 from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows
 from .sample import CoalitionSample
 from .surrogate import MaskedSurrogate, choose_plan
+from .surrogate_game import apply_in_blocks
 from .training import Training, TrainingPlan, seed_weights, train
 
-# Of the default plan: targets have no noise, and a slower net ends nearer to them (equicorrelated_0.6: 5e-3 and 32 coalitions
-# a row lost .0042 of SHAP R² beside the surrogate's own exact values, 2e-3 and 64 coalitions .0005).
+# Learning rate of the default plan. As targets have no noise, a slower net ends nearer to them (equicorrelated_0.6: with 5e-3
+# and 32 coalitions per row the SHAP R² was .0042 below that of the surrogate's exact values, with 2e-3 and 64 .0005).
 _LEARNING_RATE = 2e-3
-# Below this share of the outputs' spread a residual game is rounding of single precision.
+# A residual game below this share of the outputs' spread is rounding of single precision.
 _NOTHING = 1e-5
 
 
 class FastSHAPExplainer:
     """Shapley values by one net, trained on a value function's coalitions (FastSHAP, Jethani et al. 2022).
 
-    ``min_φ E_x E_S (F(x; S) - F(x; ∅) - sum_{i in S} φ_i(x))²`` over the Shapley kernel, every coalition beside its complement,
-    with ``φ_i`` made efficient: what they lack of ``F(x; all) - F(x; ∅)`` is shared out equally. Each ``φ_i`` reads all of x,
-    so F must be a masked value function; trained on unmasked outputs the net would give every player a share of ``f(x)``.
+    The training solves ``min_φ E_x E_S (F(x; S) - F(x; ∅) - sum_{i in S} φ_i(x))²`` over the Shapley kernel, with coalitions in
+    complementary pairs. The ``φ_i`` are made efficient: their difference from ``F(x; all) - F(x; ∅)`` is divided equally among
+    them. Each ``φ_i`` depends on all of x, so F must be a masked value function; trained on unmasked outputs, the net would
+    give every player a share of ``f(x)``.
 
-    With a ``base`` the values are the base's own and a net for the residual game ``F - g``, whose coalitions are a small
-    part of F's; the net says nothing where it does not help held-out rows.
+    With a ``base`` the values are those of the base plus a net for the residual game ``F - g``, which is much smaller than F;
+    the net is scaled to zero if it does not lower the error on held-out rows.
 
     Parameters
     ----------
@@ -59,15 +60,15 @@ class FastSHAPExplainer:
     surrogate : "auto", MaskedSurrogate, Marginal, Baseline, or callable ``F(X, masks)``
         The value function. "auto" trains a :class:`MaskedSurrogate` on the rows of ``fit``: the conditional game.
     base : Explainer, optional
-        A fitted explainer, of the same outputs. Columns, groups and categories are the base's.
+        A fitted explainer of the same outputs. Columns, groups and categories are those of the base.
     output, groups, categorical
-        As in :class:`instashap.Explainer`; with a fitted surrogate or a base they are those of that.
+        As in :class:`instashap.Explainer`; a fitted surrogate or a base replaces them by its own.
     hidden : sequence of int
         Widths of the layers, of the explainer and of a surrogate it trains.
     n_masks : int
-        Coalitions each row is asked about, an even number; drawn once, so that F is asked ``n_rows × n_masks`` times.
+        Number of coalitions per row, an even number; they are drawn once, so F is evaluated ``n_rows × n_masks`` times.
     held_out : float
-        Share of the rows that choose the epoch.
+        Share of the rows that are held out to choose the epoch.
     plan, surrogate_plan : TrainingPlan, optional
         Default: about 3 000 steps each.
     device, random_state, verbose
@@ -75,14 +76,14 @@ class FastSHAPExplainer:
 
     Attributes
     ----------
-    surrogate_ : MaskedSurrogate, or what was given
+    surrogate_ : MaskedSurrogate, or the given value function
     feature_names_, output_names_ : tuple of str
     expected_value : float or ndarray of shape (n_outputs,)
         ``F(x; ∅)``.
     training_ : Training or None
-        Losses by epoch; None if there was nothing to learn: the base says all of F.
+        Losses by epoch; None if no net was trained because the base equals F.
     kept_share_ : float
-        With a base: what multiple of the trained net is added to it, 0 to 1; else 1.
+        The multiple of the trained net that is added to the base, 0 to 1; without a base 1.
 
     Examples
     --------
@@ -128,14 +129,14 @@ class FastSHAPExplainer:
         self.verbose = verbose
 
     def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> FastSHAPExplainer:
-        """Train the surrogate if there is none, ask it about coalitions of the rows, and train the explainer.
+        """Train the surrogate if none is given, evaluate it at coalitions of the rows, and train the explainer.
 
-        Parameters and errors as of :meth:`instashap.Explainer.fit`; ``outputs`` serve a surrogate that is still to be trained.
+        Parameters and errors are those of :meth:`instashap.Explainer.fit`; ``outputs`` are for the training of a surrogate.
         """
         check_at_least(self.n_masks, 2, "n_masks", "coalitions come in pairs")
         self._base = None if self.base is None else check_base(self.base)
-        self._settle_surrogate(X, outputs, sample_weight)
-        table, weights = self._settle_reader(X, sample_weight)
+        self._prepare_surrogate(X, outputs, sample_weight)
+        table, weights = self._prepare_reader(X, sample_weight)
         self._box: BlackBox | None = None
         game = self._bind(X, table.n_rows)
         self._base_value = np.array(game.reference_outputs.mean(axis=0))
@@ -148,7 +149,7 @@ class FastSHAPExplainer:
         self._learn(self._draw_sample(X, table, game, weights))
         return self
 
-    def _settle_surrogate(self, X: Any, outputs: Any, sample_weight: Any) -> None:
+    def _prepare_surrogate(self, X: Any, outputs: Any, sample_weight: Any) -> None:
         if isinstance(self.surrogate, str):
             if self.surrogate != "auto":
                 raise ValueError(f"surrogate={self.surrogate!r} is not known; use 'auto', a MaskedSurrogate or F(X, masks)")
@@ -158,11 +159,11 @@ class FastSHAPExplainer:
             self.surrogate_: Any = surrogate.fit(X, outputs=outputs, sample_weight=sample_weight)
             return
         if outputs is not None:
-            raise ValueError("outputs= serve the training of a surrogate, and one is given: leave them out")
+            raise ValueError("outputs= are for the training of a surrogate, but a surrogate is given: leave them out")
         self.surrogate_ = self.surrogate
 
-    def _settle_reader(self, X: Any, sample_weight: Any) -> tuple[Table, NDArray[np.float64]]:
-        """Settle how to read rows: as the surrogate does, else learnt; returns the rows of ``fit`` and their weights."""
+    def _prepare_reader(self, X: Any, sample_weight: Any) -> tuple[Table, NDArray[np.float64]]:
+        """Take the conversion of rows from the surrogate or learn it; returns the rows of ``fit`` and their weights."""
         if isinstance(self.surrogate_, MaskedSurrogate):
             self._reader = self.surrogate_.reader_
             table = self._reader.read(X)
@@ -180,19 +181,19 @@ class FastSHAPExplainer:
         return table, weights
 
     def _bind(self, X: Any, n_rows: int) -> Game:
-        """The value function on rows."""
+        """The value function as a game on rows."""
         if isinstance(self.surrogate_, MaskedSurrogate):
-            return self.surrogate_.play(X)
+            return self.surrogate_.make_game(X)
 
         def make_box() -> BlackBox:
-            if self._box is None:  # in fit: later rows are explained on the scale of these
+            if self._box is None:  # in fit; later rows are explained on the scale of the rows of fit
                 self._box = HeldModel(self.model, self.output).wrap().prepare(X, n_rows)
             return self._box
 
         return bind_game(self.surrogate_, make_box, X, n_rows, self._reader.schema, self._reader.players)
 
     def _draw_sample(self, X: Any, table: Table, game: Game, weights: NDArray[np.float64]) -> CoalitionSample:
-        """Coalitions of every row by the Shapley kernel, and what the game, less the base, says of them."""
+        """Coalitions of every row by the Shapley kernel, and the values of the game minus the base there."""
         kept = np.flatnonzero(weights > 0)
         n_players, n_pairs = len(self.feature_names_), self.n_masks // 2
         law = compute_shapley_size_law(n_players)
@@ -207,8 +208,8 @@ class FastSHAPExplainer:
         if self._base is not None:
             base_table = self._base.read(X)
             base_rows = BaseRows(self._base, base_table)
-            told = torch.as_tensor(rows)
-            targets -= apply_in_blocks(lambda part: base_rows.evaluate(told[part], asked[part]), len(rows))
+            numbers = torch.as_tensor(rows)
+            targets -= apply_in_blocks(lambda part: base_rows.evaluate(numbers[part], asked[part]), len(rows))
             totals -= self._base.predict(base_table) - self._base.model.base_value
         return CoalitionSample(
             self._reader.evaluate(table.take(kept)),
@@ -238,14 +239,14 @@ class FastSHAPExplainer:
             return rows.compute_loss(net, trained[numbers.to(device)])
 
         with show_progress(self.verbose) as progress:
-            told = plan if progress is None else replace(plan, progress=progress)
-            self.training_ = train(net, compute_loss, len(trained), lambda: float(rows.compute_loss(net, held_out)), told)
+            reported = plan if progress is None else replace(plan, progress=progress)
+            self.training_ = train(net, compute_loss, len(trained), lambda: float(rows.compute_loss(net, held_out)), reported)
         if self._base is not None:
-            self.kept_share_ = compute_kept_share(*rows.judge(net, held_out))
+            self.kept_share_ = compute_kept_share(*rows.evaluate(net, held_out))
             scale_last(net.layers, self.kept_share_)
 
     def __call__(self, X: Any) -> Explanation:
-        """Explain rows: a row's values and base value sum to ``F(x; all)``; only this last is asked of the value function."""
+        """Explain rows; a row's values and base value sum to ``F(x; all)``, the only value of F that is computed."""
         table, values, described = self._explain(X)
         return Explanation(
             values=squeeze_outputs(values),
@@ -294,7 +295,7 @@ class FastSHAPExplainer:
 
     @property
     def reader_(self) -> RowReader:
-        """How rows become the net's inputs."""
+        """Conversion of rows to the net's inputs."""
         return self._get("_reader")  # type: ignore[no-any-return]
 
     def _get(self, name: str) -> Any:

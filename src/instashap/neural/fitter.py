@@ -1,8 +1,8 @@
-"""The neural fit: small nets learn the value functions, and the closed form weighs them.
+"""The neural fit: small nets learn the value functions, and the closed form computes their coefficients.
 
-Nets are trained under the exact masked loss, with presence sets; what they have learnt is then tabulated in the columns' local
-bases, and the masked problem in these functions is solved exactly, like any other. The result is a model of tables: explaining
-it needs no torch.
+Nets are trained under the exact masked loss, with presence sets; the learnt functions are then tabulated in the columns' local
+bases, and the masked problem in these functions is solved exactly, as in other fits. The result is a model of tables, which is
+explained without torch.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,11 +31,11 @@ from .learning import N_FOLDS, NetOnRows, train_exactly
 from .nets import AdditiveNet, NetShape
 from .training import TrainingPlan, seed_weights
 
-# Presence sets up to which all of a size take part in the training of the nets; their matrix is formed for every row.
+# Largest number of presence sets in the training of the nets: the loss needs a product with their matrix for every row.
 _MAX_PRESENCE_SETS = 400
-# Triples with a net where nobody says how many.
+# Number of triples with a net for interactions="auto".
 _MAX_TRIPLES = 40
-# How additive nets are trained unless asked otherwise: many small steps.
+# Default training plan of additive nets: many small steps.
 PLAN = TrainingPlan(batch_rows=256, learning_rate=1e-2)
 
 
@@ -48,11 +48,11 @@ class NeuralFitter:
     columns, players, order, presence_order, interactions, progress
         As in :class:`instashap.masked.fitter.ClosedFormFitter`.
     smoothness : Strengths or None
-        Fixed penalty strengths: nothing is chosen then.
+        Fixed penalty strengths; None chooses them.
     shape : NetShape
     plan : TrainingPlan
     functions : ValueFunctions or None
-        Functions of an earlier fit: nothing is trained then, and the fit is linear in the outputs.
+        Functions of an earlier fit, used instead of training nets; the fit is then linear in the outputs.
     """
 
     columns: tuple[LearntColumn, ...]
@@ -90,7 +90,7 @@ class NeuralFitter:
         weights: NDArray[np.float64],
         size_law: NDArray[np.float64],
     ) -> tuple[AdditiveModel, dict[str, Any]]:
-        """Nets trained against a game that can be asked about its rows at ``places``, and figures of the fit as JSON."""
+        """Model of nets trained on values of a game at its rows ``places``, and figures of the fit as JSON."""
         from .games import AskedRows, fit_game_nets
         from .readout import describe_nets
 
@@ -98,21 +98,21 @@ class NeuralFitter:
         return model, describe_nets(model, len(places), float(weights.sum()), "squared error at sampled coalitions")
 
     def _learn(self, search: Search, value_sets: Sequence[ValueSet]) -> TabulatedFunctions:
-        """Train the nets, and tabulate what they have learnt."""
+        """Train the nets, and return their functions as tables."""
         made = self.make_net(search, value_sets)
-        train_exactly(made, search.size_law, self.watch())
+        train_exactly(made, search.size_law, self.make_plan())
         learnt = made.finish()
         raw = {values: learnt.tabulate(self.columns, values) for values in value_sets}
         bases = tuple(each.encoder.bases for each in self.columns)
         return make_tabulated_functions(bases, search.learn_axes(value_sets), raw, search.encoded, search.weights)
 
     def choose_value_sets(self, search: Search) -> list[ValueSet]:
-        """Value sets that get a net, screened on the residuals of main effects where they are many."""
+        """Value sets that get a net; if there are many, they are screened on the residuals of main effects."""
         pairs = search.choose_value_sets() if self.order > 1 else search.list_value_sets()
         return [*pairs, *search.choose_triples(pairs, _MAX_TRIPLES)]
 
     def make_net(self, search: Search, value_sets: Sequence[ValueSet]) -> NetOnRows:
-        """Nets of some value sets with weights as they are drawn, and the rows they are to learn from."""
+        """Untrained nets of some value sets with random weights, and the rows of their training."""
         rows = canonicalise(search.encoded, search.outputs, search.weights)
         columns = [self.columns[column] for column in rows.order]
         inputs = learn_inputs(columns, rows.encoded, rows.weights)
@@ -130,12 +130,12 @@ class NeuralFitter:
             )
         return NetOnRows(net, inputs, rows, players)
 
-    def watch(self) -> TrainingPlan:
-        """The plan, with training told as the middle part of a fit."""
+    def make_plan(self) -> TrainingPlan:
+        """The training plan, with its progress reported as the middle part of the fit."""
         return replace(self.plan, progress=self._report)
 
     def _choose_presence(self, n_players: int) -> list[PresenceSet]:
-        """All presence sets of two players and more, size by size while they are few."""
+        """All presence sets of two or more players, by size, as long as their number is within the limit."""
         asked = self.presence_order if isinstance(self.presence_order, int) else 3
         chosen: list[PresenceSet] = []
         for size in range(2, min(asked, n_players) + 1):
@@ -145,6 +145,6 @@ class NeuralFitter:
         return chosen
 
     def _report(self, share: float, what: str) -> None:
-        """Training is most of a fit: from a fifth to seven tenths of it."""
+        """Report training as the part of the fit from a fifth to seven tenths."""
         if self.progress is not None:
             self.progress(0.2 + 0.5 * share, f"nets, {what}")

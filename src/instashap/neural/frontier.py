@@ -1,4 +1,4 @@
-"""The paper's choice of terms: Archipelago's scores on a masked value function."""
+"""Choice of terms as in the paper: scores of Archipelago on a masked value function."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ def search_frontier(
 ) -> pd.DataFrame:
     """Terms from the most to the least important for a masked value function, as InstaSHAP section 4 chooses them.
 
-    ``score_T = Cov_x(½ (inc_T + rem_T), F(x; all))`` with ``inc_T = sum_{R ⊆ T} (-1)^(|T|-|R|) F(x; R)``, what T adds to
-    nothing, and ``rem_T = sum_{R ⊆ T} (-1)^|R| F(x; all ∖ R)``, what its removal takes from all. Greedy with heredity: the next
-    term is the one of highest score among those whose parts are all in the list.
+    ``score_T = Cov_x(½ (inc_T + rem_T), F(x; all))`` with ``inc_T = sum_{R ⊆ T} (-1)^(|T|-|R|) F(x; R)``, the effect of adding
+    T to the empty coalition, and ``rem_T = sum_{R ⊆ T} (-1)^|R| F(x; all ∖ R)``, the effect of removing it from the full one.
+    Terms are listed greedily with heredity: the next one has the highest score among those whose parts are all in the list.
 
-    Scores do not depend on what is in the list; :meth:`instashap.Explainer.rank_terms` ranks by what a term adds to those.
+    Scores do not depend on the terms listed before; :meth:`instashap.Explainer.rank_terms` ranks by the gain given these.
 
     Parameters
     ----------
     value_function : MaskedSurrogate, or callable ``F(X, masks)``
-        Of one or several outputs; scores are summed over outputs.
+        Value function of one or several outputs; scores are summed over outputs.
     X : table of shape (n_rows, n_columns)
     order : int
-        The most players of a term.
+        Largest number of players of a term.
     n_terms : int, optional
-        Stop after so many.
+        Largest number of terms listed.
     n_rows : int
-        Rows to average over; drawn if there are more.
+        Largest number of rows to average over; if there are more, they are drawn at random.
     random_state : int, optional
-        Seed of that draw.
+        Seed of the random rows.
 
     Returns
     -------
     DataFrame
         Index: number of terms so far. ``term``: name; ``columns``: positions of the players (columns, unless they are grouped);
-        ``score``. ``[each for each in frontier["columns"] if len(each) > 1]`` serves as ``interactions=`` of an explainer;
-        of a table whose labels are numbers, which options take for labels, pass names instead.
+        ``score``. ``[each for each in frontier["columns"] if len(each) > 1]`` can be passed to an explainer as
+        ``interactions=``; if the table's labels are numbers, which options read as labels, pass names instead.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def search_frontier(
     is_surrogate = isinstance(value_function, MaskedSurrogate)
     names = value_function.feature_names_ if is_surrogate else table.schema.names
     n_used = min(table.n_rows, n_rows)
-    game: Game = value_function.play(X) if is_surrogate else CalledGame(value_function, X, n_used, len(names))
+    game: Game = value_function.make_game(X) if is_surrogate else CalledGame(value_function, X, n_used, len(names))
     scores = score_terms(game, n_used, list_terms(len(names), check_order(order, len(names))), len(names))
     ranked = rank_with_heredity(scores)[:n_terms]
     return pd.DataFrame(
@@ -94,20 +94,20 @@ def search_frontier(
 
 
 def list_terms(n_players: int, order: int) -> list[Term]:
-    """All sets of one to ``order`` players, the small first."""
+    """All sets of one to ``order`` players, by size."""
     return [term for size in range(1, order + 1) for term in combinations(range(n_players), size)]
 
 
 def score_terms(game: Game, n_rows: int, terms: list[Term], n_players: int) -> dict[Term, float]:
     """``Cov_x(½ (inc_T + rem_T), F(x; all))`` of each term, summed over outputs.
 
-    The game is asked ``2 · n_rows`` times for each term and subset of a term.
+    This evaluates the game ``2 · n_rows`` times for each term and subset of a term.
     """
     full = game.evaluate_full()
     deviations = (full - full.mean(axis=0)) / n_rows
 
     def correlate(players: Term, are_present: bool) -> float:
-        """Covariance of the value with only some players present, or only them absent, and the full value."""
+        """Covariance of the full value with the value where only these players are present, or only these are absent."""
         mask = np.full(n_players, not are_present)
         mask[list(players)] = are_present
         values: NDArray[np.float64] = game.evaluate(np.arange(n_rows), np.tile(mask, (n_rows, 1)))
@@ -127,7 +127,7 @@ def _combine(term: Term, added: dict[Term, float], removed: dict[Term, float]) -
 
 
 def rank_with_heredity(scores: dict[Term, float]) -> list[Term]:
-    """Terms by falling score, each after all of its parts."""
+    """Terms by decreasing score, each after all of its parts."""
     left, ranked = dict(scores), list[Term]()
     while left:
         chosen = set(ranked)

@@ -1,4 +1,4 @@
-"""Nets trained against a game that can be asked: masked targets, by sampled coalitions."""
+"""Nets trained on values of a game at sampled coalitions."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from .masks import draw_paired_masks
 from .readout import read_tables
 from .training import TrainingPlan
 
-# Pairs of complementary coalitions a row, each asked once.
+# Number of pairs of complementary coalitions per row, each evaluated once.
 _N_PAIRS = 8
 
 
 @dataclass(frozen=True)
 class AskedRows:
-    """Rows and what a game says of them.
+    """Rows and the values of a game at their full coalition.
 
     Attributes
     ----------
     encoded : Encoded
     places : ndarray of shape (n_rows,), int64
-        Their places among the game's rows.
+        Positions of these rows among the game's rows.
     full : ndarray of shape (n_rows, n_outputs), float64
         The game's value of the full coalition.
     weights : ndarray of shape (n_rows,), float64
@@ -46,10 +46,10 @@ class AskedRows:
 
 
 def fit_game_nets(fitter: NeuralFitter, game: Game, rows: AskedRows, size_law: NDArray[np.float64]) -> AdditiveModel:
-    """Train nets on a game's own values of sampled coalitions, and tabulate them.
+    """Additive model of a game, tabulated from nets that were trained on its values at sampled coalitions.
 
-    Sixteen coalitions a row are drawn by the size law's interior, each beside its complement, and asked once; of equal rows
-    one is asked. Terms are screened on the full coalition.
+    Sixteen coalitions per row are drawn by the size law's interior, in complementary pairs, and evaluated once; only one of
+    several equal rows is evaluated. Terms are screened on the full coalition.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def fit_game_nets(fitter: NeuralFitter, game: Game, rows: AskedRows, size_law: N
     value_sets = fitter.choose_value_sets(search)
     made = fitter.make_net(search, value_sets)
     base = game.reference_outputs.mean(axis=0)
-    _train_on_game(made, game, rows.places[made.rows.first], base, size_law, fitter.watch())
+    _train_on_game(made, game, rows.places[made.rows.first], base, size_law, fitter.make_plan())
     return read_tables(fitter.columns, fitter.players, made.finish(), value_sets, base)
 
 
@@ -80,9 +80,9 @@ def _train_on_game(
     n_masks = 2 * _N_PAIRS if inside else 0
     masks = _draw(size_law, n_rows, plan.seed) if inside else np.zeros((n_rows, 0, d), dtype=bool)
     own = np.empty_like(masks)
-    own[:, :, list(made.players)] = masks  # the net's players are the table's in another order
-    asked = game.evaluate(np.repeat(places, n_masks), own.reshape(-1, d)) if n_masks else np.empty((0, n_outputs))
-    targets = np.concatenate([made.rows.outputs[:, None], asked.reshape(n_rows, n_masks, n_outputs)], axis=1) - base
+    own[:, :, list(made.players)] = masks  # the net has the table's players in another order
+    values = game.evaluate(np.repeat(places, n_masks), own.reshape(-1, d)) if n_masks else np.empty((0, n_outputs))
+    targets = np.concatenate([made.rows.outputs[:, None], values.reshape(n_rows, n_masks, n_outputs)], axis=1) - base
     spread = float(np.sqrt(np.mean(targets[:, 0] ** 2))) or 1.0
     members = torch.as_tensor(make_presence_masks(made.net.presence_sets, d))
 
@@ -91,19 +91,19 @@ def _train_on_game(
         live = packed[:, (1 + n_masks) * n_outputs :].view(len(parts), n_masks, d) > 0.5
         loss = full_weight * compute_sampled_loss(parts.sum(dim=1), wanted[:, 0], weight)
         for number in range(n_masks):
-            said = sum_live_parts(parts, live[:, number], members.to(parts.device))
-            loss = loss + inside / n_masks * compute_sampled_loss(said, wanted[:, 1 + number], weight)
+            predicted = sum_live_parts(parts, live[:, number], members.to(parts.device))
+            loss = loss + inside / n_masks * compute_sampled_loss(predicted, wanted[:, 1 + number], weight)
         return loss
 
     packed = np.hstack([targets.reshape(n_rows, -1) / spread, masks.reshape(n_rows, -1)])
     train_on_rows(made, packed, compute_loss, plan)
-    with torch.no_grad():  # back on the scale of the outputs: values are linear in these
+    with torch.no_grad():  # back to the scale of the outputs, in which values are linear in these weights
         for weights in (*made.net.own.values(), made.net.shared, made.net.linear):
             weights *= spread
 
 
 def _draw(size_law: NDArray[np.float64], n_rows: int, seed: int) -> NDArray[np.bool_]:
-    """Masks of shape (n_rows, 2 · n_pairs, n_players) for the net's players."""
+    """Random masks of the net's players, shape (n_rows, 2 · n_pairs, n_players)."""
     interior = np.concatenate([[0.0], size_law[1:-1], [0.0]])
     generator = torch.Generator().manual_seed(seed)
     pairs = draw_paired_masks(interior, n_rows * _N_PAIRS, generator, torch.device("cpu")).numpy()

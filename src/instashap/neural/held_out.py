@@ -1,16 +1,16 @@
-"""Rows kept from training: which, and what they say of a net that corrects something already good."""
+"""Held-out rows: their choice, and the share of a net's correction that they support."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# A correction must lower the held-out loss by so many standard errors: it was itself chosen, by epoch, on the same rows.
+# A correction must lower the held-out loss by this many standard errors, because its epoch was chosen on the same rows.
 _LEAST_Z = 2.0
 
 
 def split_rows(n_rows: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to train on and rows held out, at least one of each from two rows on; a single row is both.
+    """Training rows and held-out rows, at least one of each if there are two; a single row is in both.
 
     Raises ``ValueError`` for a share that is not between 0 and 1.
     """
@@ -22,12 +22,12 @@ def split_rows(n_rows: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def compute_kept_share(corrections: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """The multiple of a correction, 0 to 1, that serves held-out rows best; 0 unless it surely lowers their squared error.
+    """The multiple of a correction, 0 to 1, with the least held-out squared error; 0 unless the decrease is significant.
 
     Parameters
     ----------
     corrections, targets : ndarray of shape (n_rows, n_masks, n_outputs), float64
-        What a net says at some masks of each row, and what is to be corrected there.
+        Outputs of a net at some masks of each row, and the residuals that it should correct there.
     weights : ndarray of shape (n_rows,), float64
 
     Examples
@@ -40,7 +40,7 @@ def compute_kept_share(corrections: NDArray[np.float64], targets: NDArray[np.flo
     if not np.sum(weights * own) > 0:
         return 0.0
     share = float(np.clip(np.sum(weights * cross) / np.sum(weights * own), 0.0, 1.0))
-    gains = 2 * share * cross - share**2 * own  # of each row's squared error
+    gains = 2 * share * cross - share**2 * own  # decrease of each row's squared error
     mean = np.average(gains, weights=weights)
     spread = np.sqrt(np.sum((weights * (gains - mean)) ** 2)) / weights.sum()
     return share if mean > _LEAST_Z * spread else 0.0

@@ -1,4 +1,4 @@
-"""What nets read of a table: every column as a few smooth functions of it."""
+"""Inputs of nets: a few smooth functions of every column of a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,11 +10,11 @@ from ..masked.penalties import AxisFunctions, compute_axis_functions, compute_lo
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 
-# Smoothest functions of a curve that a net is given (line, parabola, …), each divided by its rank: what is smooth is learnt
-# first. Undivided, quadratic games take four times the steps; two functions do as well there, but bike sharing's error is then
-# 4.9 in place of 4.4 %.
+# Number of smooth functions of a curve that are inputs (line, parabola, …). Each is divided by its rank, so that smooth effects
+# are learnt first: without the division, quadratic games take four times the steps. Two functions do as well on these games,
+# but then the error on bike sharing is 4.9 instead of 4.4 %.
 CURVE_FUNCTIONS = 6
-# Functions of a column of levels: all of a day's hours or a year's months, the leading ones of many categories.
+# Largest number of functions of a column of levels: all for a day's hours or a year's months, the leading ones of many levels.
 LEVEL_FUNCTIONS = 32
 
 
@@ -25,7 +25,7 @@ class TableInputs:
     Attributes
     ----------
     axes : tuple of AxisFunctions
-        Of each column; a column that never varies has none.
+        Functions of each column; a constant column has none.
     """
 
     axes: tuple[AxisFunctions, ...]
@@ -36,7 +36,7 @@ class TableInputs:
         return np.repeat(np.arange(len(self.axes)), [len(axis) for axis in self.axes])
 
     def evaluate(self, encoded: Encoded) -> NDArray[np.float32]:
-        """Inputs of rows, shape (n_rows, n_inputs)."""
+        """Values of the inputs on rows, shape (n_rows, n_inputs)."""
         values = np.empty((len(encoded.cells), len(self.columns)), dtype=np.float32)
         stop = 0
         for column, axis in enumerate(self.axes):
@@ -54,9 +54,10 @@ def learn_inputs(
     *,
     is_graded: bool = True,
 ) -> TableInputs:
-    """Inputs of a table: the smoothest functions of curves (spikes and missing values beside them), those of levels.
+    """Inputs of a table: the smoothest functions of curves, with spikes and missing values, and functions of levels.
 
-    One function of a curve is its standardised values. If ``is_graded`` the functions of a curve are divided by their ranks.
+    With one function of a curve, this is its standardised value. If ``is_graded``, the functions of a curve are divided by
+    their ranks.
     """
     axes = []
     for position, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Additive nets on the rows of a table: trained under the exact masked loss, then read out as tables."""
+"""Additive nets on the rows of a table: trained under the exact masked loss, then converted to tables."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,24 +20,24 @@ from .losses import compute_exact_loss, make_mask_masses
 from .nets import AdditiveNet
 from .training import Training, TrainingPlan, train
 
-# One row in so many is held out of the training: it stops by them, and the search judges by them.
+# One row in this many is held out of the training; its early stopping and the search use these rows.
 N_FOLDS = 10
-# Rows evaluated at once.
+# Number of rows evaluated at once.
 _BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True)
 class NetOnRows:
-    """An additive net, what it reads, and the rows it learns from.
+    """An additive net, its inputs, and the rows of its training.
 
     Attributes
     ----------
     net : AdditiveNet
-        Over columns in the rows' canonical order.
+        Net of the columns in the rows' canonical order.
     inputs : TableInputs
     rows : CanonicalRows
     players : tuple of int
-        The table's player behind each of the net's.
+        The table's player for each player of the net.
     """
 
     net: AdditiveNet
@@ -47,23 +47,23 @@ class NetOnRows:
 
     @property
     def presence_sets(self) -> list[PresenceSet]:
-        """Presence sets of the net's parts, by the table's players."""
+        """Presence sets of the net's parts, in numbers of the table's players."""
         return [tuple(sorted(self.players[player] for player in presence)) for presence in self.net.presence_sets]
 
     def finish(self) -> "NetOnRows":
-        """The net on the CPU in double precision: places asked about in another order then give the same tables."""
+        """Move the net to the CPU in double precision, so that tables do not depend on the order of places; returns self."""
         self.net.cpu().double()
         return self
 
     def tabulate(self, columns: Sequence[LearntColumn], values: ValueSet) -> RawFunctions:
-        """A net's functions, of one column beside those it was given, and how they are used.
+        """Functions of the net of ``values`` and their coefficients; for one column also its inputs.
 
         Parameters
         ----------
         columns : sequence of LearntColumn
-            The table's, in its own order.
+            Columns in the table's order.
         values : tuple of int
-            Columns in that order.
+            Positions among these.
         """
         named = self.rows.rename(values)
         own = self.inputs.columns == named[0]
@@ -82,12 +82,12 @@ class NetOnRows:
         return RawFunctions(tabulate(columns, values, ask), uses)
 
 
-# Parts of rows (n, n_presence_sets, n_outputs), their targets (n, n_outputs) and weights (n,), and a generator: a loss.
+# Maps parts of rows (n, n_presence_sets, n_outputs), targets (n, n_outputs), weights (n,) and a generator to a loss.
 PartsLoss = Callable[[Tensor, Tensor, Tensor, torch.Generator], Tensor]
 
 
 def train_on_rows(made: NetOnRows, targets: NDArray[np.float64], compute_loss: PartsLoss, plan: TrainingPlan) -> Training:
-    """Train a net in place on its rows; the held-out loss always draws alike."""
+    """Train a net in place on its rows; the held-out loss uses the same random draws after every epoch."""
     device = choose_device(plan.device)
     arrays = made.inputs.evaluate(made.rows.encoded), targets, made.rows.weights
     read, target, weight = (torch.as_tensor(each, dtype=torch.float32).to(device) for each in arrays)
@@ -108,7 +108,7 @@ def train_on_rows(made: NetOnRows, targets: NDArray[np.float64], compute_loss: P
 
 
 def train_exactly(made: NetOnRows, size_law: NDArray[np.float64], plan: TrainingPlan) -> Training:
-    """Train under the exact masked loss of the outputs, each on the scale of its own spread."""
+    """Train under the exact masked loss of the outputs, each divided by its standard deviation."""
     outputs, weights = made.rows.outputs, made.rows.weights
     mean = weights @ outputs / weights.sum()
     spread = np.sqrt(weights @ (outputs - mean) ** 2 / weights.sum())
@@ -125,7 +125,7 @@ def _cut(rows: Tensor) -> list[Tensor]:
 
 
 def _split(rows: CanonicalRows) -> tuple[Tensor, Tensor]:
-    """Rows to train on, and the first fold to stop by, by which the search then judges; all for both if they are too few."""
+    """Training rows, and the first fold for early stopping, which the search uses too; all rows for both if they are few."""
     everything = np.arange(len(rows.weights))
     held_out = assign_folds(rows.encoded, rows.outputs, rows.weights, N_FOLDS)[0][0]
     rest = np.setdiff1d(everything, held_out)

@@ -1,6 +1,6 @@
 """Losses of masked additive nets: exact over all masks, or by sampled masks.
 
-A net gives parts ``h_R(x)``, each counted where all players of R are present: ``g(x; S) = base + sum_R 1[R ⊆ S] h_R(x)``.
+A net computes parts ``h_R(x)`` that count if all players of R are present: ``g(x; S) = base + sum_R 1[R ⊆ S] h_R(x)``.
 The masked loss ``E_x E_S (f(x) - g(x; S))²`` (InstaSHAP, Eq. 20) is a quadratic form of the parts whose coefficients are
 masses of coalitions, so its mask expectation needs no masks:
 ``E_x [π_0 e² - 2 e sum_R π_{|R|} h_R + sum_{R,R'} π_{|R ∪ R'|} h_R h_R']`` with ``e = f - base``.
@@ -20,12 +20,12 @@ from ..game.terms import PresenceSet, count_unions, make_presence_masks
 
 @dataclass(frozen=True)
 class MaskMasses:
-    """What the exact loss knows of a mask law.
+    """Masses of a mask law that the exact loss needs.
 
     Attributes
     ----------
     total : float
-        ``π_0``, the law's mass.
+        ``π_0``, the law's total mass.
     own : Tensor of shape (n_parts,)
         ``π_{|R|}``.
     unions : Tensor of shape (n_parts, n_parts)
@@ -37,7 +37,7 @@ class MaskMasses:
     unions: Tensor
 
     def to(self, device: torch.device) -> "MaskMasses":
-        """The same on a device."""
+        """The masses on a device."""
         return MaskMasses(self.total, self.own.to(device), self.unions.to(device))
 
 
@@ -59,14 +59,14 @@ def make_mask_masses(
 
 
 def compute_exact_loss(parts: Tensor, deviations: Tensor, weights: Tensor, masses: MaskMasses) -> Tensor:
-    """Masked squared loss, its mask expectation exact: no masks are sampled, and none add noise to the gradient.
+    """Masked squared loss with an exact mask expectation, so that sampled masks add no noise to the gradient.
 
     Parameters
     ----------
     parts : Tensor of shape (n_rows, n_parts, n_outputs)
         ``h_R(x)``.
     deviations : Tensor of shape (n_rows, n_outputs)
-        Outputs less the base value: ``e``.
+        Outputs minus the base value: ``e``.
     weights : Tensor of shape (n_rows,)
         Row weights; the loss is a weighted mean over rows, summed over outputs.
     masses : MaskMasses
@@ -82,7 +82,7 @@ def compute_exact_loss(parts: Tensor, deviations: Tensor, weights: Tensor, masse
 
 
 def sum_live_parts(parts: Tensor, masks: Tensor, members: Tensor) -> Tensor:
-    """The net at masks: sums of the parts all of whose players are present, shape (n_rows, n_outputs).
+    """Values of a net at masks: sums of the parts whose players are all present, shape (n_rows, n_outputs).
 
     Parameters
     ----------
@@ -102,14 +102,14 @@ def compute_sampled_loss(predictions: Tensor, targets: Tensor, weights: Tensor) 
 
 
 def compute_cross_entropy(scores: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean cross-entropy at sampled masks: another game, "log-odds of ``E[y | x_S]``".
+    """Weighted mean cross-entropy at sampled masks; its game is "log-odds of ``E[y | x_S]``".
 
     Parameters
     ----------
     scores : Tensor of shape (n_rows, 1) or (n_rows, n_classes)
         Log-odds of the second class, or log-probabilities up to a constant.
     shares : Tensor of the same shape
-        Share of the second class among labels of the row, or of every class.
+        Share of the second class among labels of the row, or the share of every class.
     weights : Tensor of shape (n_rows,)
     """
     if scores.shape[1] == 1:

@@ -1,4 +1,4 @@
-"""Coalitions drawn for training, as tensors: by a size law, each beside its complement."""
+"""Random coalitions for training as tensors, drawn by a size law."""
 
 import numpy as np
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor
 def draw_masks(size_law: NDArray[np.float64], n_rows: int, generator: torch.Generator, device: torch.device) -> Tensor:
     """Masks of shape (n_rows, n_players), True = present; sizes by the law, then members uniformly.
 
-    The law may have mass at the ends. Its total does not matter. The same generator state gives the same masks on every
-    device: they are drawn on the generator's own.
+    The law may have mass at sizes 0 and d, and its total is arbitrary. The same generator state gives the same masks on every
+    device, because they are drawn on the generator's device.
     """
     law = torch.as_tensor(size_law / size_law.sum(), dtype=torch.float32)
     sizes = torch.multinomial(law, n_rows, replacement=True, generator=generator)
@@ -19,6 +19,6 @@ def draw_masks(size_law: NDArray[np.float64], n_rows: int, generator: torch.Gene
 
 
 def draw_paired_masks(size_law: NDArray[np.float64], n_rows: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """The same with row ``n_rows + k`` the complement of row k (antithetic); for laws symmetric in the size."""
+    """Masks as :func:`draw_masks` gives, and their complements: row ``n_rows + k`` is that of row k; for symmetric laws."""
     masks = draw_masks(size_law, n_rows, generator, device)
     return torch.cat([masks, ~masks])

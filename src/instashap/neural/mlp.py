@@ -1,4 +1,4 @@
-"""Plain nets of a row: one that reads what is present of it, one that gives every player a value."""
+"""Multilayer perceptrons: one of a partly known row, one with a value for every player."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def make_layers(n_inputs: int, hidden: Sequence[int], n_outputs: int) -> nn.Sequential:
-    """Linear layers with SiLU between them; the last starts at zero, so an untrained net says nothing."""
+    """Linear layers with SiLU between them; the weights of the last are zero, so an untrained net returns zero."""
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(n_inputs, width), nn.SiLU()]
@@ -19,7 +19,7 @@ def make_layers(n_inputs: int, hidden: Sequence[int], n_outputs: int) -> nn.Sequ
 
 
 def scale_last(layers: nn.Sequential, share: float) -> None:
-    """Multiply what the layers give by a number."""
+    """Multiply the layers' output by a number, in place."""
     last = layers[-1]
     assert isinstance(last, nn.Linear)
     with torch.no_grad():
@@ -28,7 +28,7 @@ def scale_last(layers: nn.Sequential, share: float) -> None:
 
 
 class MaskedNet(nn.Module):
-    """A net of ``[x ∘ S, S]``, less its value where nothing is present.
+    """A net of ``[x ∘ S, S]`` minus its value at the empty coalition.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class MaskedNet(nn.Module):
         Player of each input.
     n_players, n_outputs : int
     hidden : sequence of int
-        Widths.
+        Widths of the hidden layers.
     """
 
     owners: Tensor
@@ -56,7 +56,7 @@ class MaskedNet(nn.Module):
 
 
 class ValueNet(nn.Module):
-    """A net from a row to a value for every player and output: each value may read all of the row."""
+    """A net from a row to a value for every player and output; each value may depend on the whole row."""
 
     def __init__(self, n_inputs: int, n_players: int, n_outputs: int, hidden: Sequence[int]) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class ValueNet(nn.Module):
 
 
 def share_out(values: Tensor, totals: Tensor) -> Tensor:
-    """Values with what they lack of their total shared out equally, so that they sum to it (FastSHAP's additive normalisation).
+    """Values plus equal shares of their difference from a total, so that they sum to it (FastSHAP's additive normalisation).
 
     ``φ_i + (total - sum_j φ_j) / d``
 

@@ -1,4 +1,4 @@
-"""Additive nets: a small net for every value set, all nets of one order run as one batched product."""
+"""Additive nets: a small net for every value set, computed as batched products over all nets of one order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..game.terms import PresenceSet, ValueSet, extend_presence, players_of
 
-# Size of a net's values before training, outputs having unit variance: small, so that training begins at the mean.
+# Size of a net's values before training, for outputs of unit variance; it is small so that training starts near the mean.
 _FIRST_VALUES = 0.1
 
 
@@ -23,13 +23,13 @@ class NetShape:
     Attributes
     ----------
     embedding : int
-        Numbers a column is turned into, by a linear map of its inputs, before the nets of interactions read it.
+        Length of the vector to which a linear map converts a column's inputs for the nets of interactions.
     hidden : tuple of int
         Widths of a net's hidden layers, the same for every value set.
     features : tuple of int
-        Functions a net of one, two and three columns gives; its value is a combination of them for every presence set.
+        Number of functions of a net of one, two and three columns; its value is a combination of them for every presence set.
     shared : tuple of int
-        How many of these have coefficients under presence sets larger than the net's own players.
+        Number of these functions that have coefficients under presence sets larger than the net's own players.
     """
 
     embedding: int = 6
@@ -39,15 +39,15 @@ class NetShape:
 
 
 class TermNets(nn.Module):
-    """Nets of all value sets of one size: layers are batched matrix products over the sets, without a loop over them.
+    """Nets of all value sets of one size, whose layers are batched matrix products over the sets.
 
-    Beside a net's inputs stands their product over the columns, which also goes straight to the features: smooth interactions
-    are nearly products, and a net alone needs long training to multiply.
+    The product of a net's inputs over the columns is an additional input, and a linear map adds it to the features: smooth
+    interactions are nearly products, and a net takes long to learn multiplication.
 
     Parameters
     ----------
     n_nets, size, n_inputs, n_features : int
-        ``n_inputs`` of each of the ``size`` columns.
+        Each of the ``size`` columns has ``n_inputs`` inputs.
     hidden : sequence of int
     """
 
@@ -84,11 +84,11 @@ class AdditiveNet(nn.Module):
     columns : ndarray of shape (n_inputs,), int64
         Column of each input.
     value_sets : sequence of tuple of int
-        Columns each net reads; at most three.
+        Columns of each net; at most three.
     players : sequence of int
         Player of each column.
     presence_sets : sequence of tuple of int
-        Presence sets beyond the nets' own players, offered to all nets.
+        Further presence sets; a net has coefficients under each that contains its own players.
     n_outputs : int
     shape : NetShape
     """
@@ -140,11 +140,11 @@ class AdditiveNet(nn.Module):
         return min(self.shape.shared[size - 1], self.shape.features[size - 1])
 
     def compute_features(self, inputs: Tensor) -> list[Tensor]:
-        """Functions of each net, by size: shapes (n_nets_of_size, n_rows, n_features)."""
+        """Values of the functions of each net, by size: shapes (n_nets_of_size, n_rows, n_features)."""
         return [self.nets[str(size)](self._read(size, inputs, slice(None))) for size in self.by_size]
 
     def compute_features_of(self, values: ValueSet, inputs: Tensor) -> Tensor:
-        """Functions of one net, shape (n_rows, n_features)."""
+        """Values of the functions of one net, shape (n_rows, n_features)."""
         size = len(values)
         place = self.by_size[size].index(values)
         only = slice(place, place + 1)
@@ -167,12 +167,12 @@ class AdditiveNet(nn.Module):
         return torch.cat([own, shared.flatten(1)], dim=1)
 
     def _read(self, size: int, inputs: Tensor, nets: slice) -> Tensor:
-        """What the nets of a size read, shape (n_nets, n_rows, size, n_inputs)."""
+        """Inputs of the nets of a size, shape (n_nets, n_rows, size, n_inputs)."""
         read = self.get_buffer(f"read_{size}")[nets]  # (n_nets, size)
         if size == 1:
             padded = nn.functional.pad(inputs, (0, 1))
             return padded[:, self.get_buffer("places")[read]].transpose(0, 1)
-        # One product for all columns: (n_inputs, n_columns · embedding), zero where an input is another column's.
+        # One product for all columns: (n_inputs, n_columns · embedding), zero where an input belongs to another column.
         embedding = (self.embeddings[str(size)][:, None, :] * self.get_buffer("membership")[:, :, None]).flatten(1)
         embedded: Tensor = (inputs @ embedding).view(len(inputs), -1, self.shape.embedding)
         return embedded[:, read].transpose(0, 1)
@@ -196,7 +196,7 @@ class AdditiveNet(nn.Module):
 
 
 def _place_inputs(columns: NDArray[np.int64], n_columns: int) -> NDArray[np.int64]:
-    """Places of each column's inputs, filled up with the place after the last, where a zero stands."""
+    """Positions of each column's inputs, padded with the position after the last input, which holds zero."""
     widest = max(int(np.bincount(columns, minlength=1).max()), 1)
     places = np.full((n_columns, widest), len(columns))
     for column in range(n_columns):
@@ -206,13 +206,13 @@ def _place_inputs(columns: NDArray[np.int64], n_columns: int) -> NDArray[np.int6
 
 
 def _collect_presence(bases: Sequence[PresenceSet], presence_sets: Sequence[PresenceSet]) -> tuple[PresenceSet, ...]:
-    """Own players of every net, and the larger presence sets of any, by size."""
+    """All presence sets of the nets by size: their own players and the larger sets that contain them."""
     found = {each for base in bases for each in extend_presence(base, presence_sets)}
     return tuple(sorted(found, key=lambda each: (len(each), each)))
 
 
 def _mark_shared(owners: Sequence[ValueSet], players: Sequence[int], presence_sets: Sequence[PresenceSet]) -> NDArray[np.bool_]:
-    """Whether a shared function has a coefficient under a presence set: its players are a proper part of it."""
+    """Whether each shared function has a coefficient under each presence set: its players are a proper subset."""
     marks = np.zeros((len(owners), len(presence_sets)), dtype=bool)
     for row, values in enumerate(owners):
         base = set(players_of(values, players))

@@ -1,4 +1,4 @@
-"""Nets as they were trained, read out as a model of tables: where there is no closed form to weigh their functions by."""
+"""Trained nets converted to a model of tables with their own coefficients, for losses without a closed form."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ def read_tables(
     value_sets: Sequence[ValueSet],
     base_value: NDArray[np.float64],
 ) -> AdditiveModel:
-    """The nets' functions as tables, mixed by the nets' own coefficients.
+    """Additive model whose tables are the nets' functions and whose mixing arrays are the nets' coefficients.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def read_tables(
     players : sequence of int
         Player of each column.
     made : NetOnRows
-        Trained, and finished.
+        Trained nets, after ``finish()``.
     value_sets : sequence of tuple of int
     base_value : ndarray of shape (n_outputs,), float64
     """
@@ -53,7 +53,7 @@ def read_tables(
 
 
 def describe_nets(model: AdditiveModel, n_rows: int, total_weight: float, loss: str) -> dict[str, Any]:
-    """Figures of such a fit as JSON."""
+    """Figures of a fit by nets as JSON."""
     chosen = {
         "order": max(map(len, model.value_sets)),
         "presence_order": max(len(each) for sets in model.presence_sets for each in sets),

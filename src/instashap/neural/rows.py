@@ -1,4 +1,4 @@
-"""Rows as nets read them, and what a fitted explainer already says about them."""
+"""Rows as inputs of nets, and the additive game of a fitted explainer on rows."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from ..table.groups import choose_groups
 from .inputs import TableInputs, learn_inputs
 from .losses import sum_live_parts
 
-# The standardised values of a curve serve nets that may bend them at will best: with six functions of each column they learnt
-# the surrogate of a quadratic function half as fast.
+# Unrestricted nets read the standardised values of a curve only: with six functions of each column they learnt the surrogate of
+# a quadratic function half as fast.
 _CURVE_FUNCTIONS = 1
-# Components of the base held for the rows: a net that learns what such a base leaves is not the tool for the job.
+# Largest size of the base's components on the rows.
 _MAX_BYTES = 4 * 2**30
 
 
 @dataclass(frozen=True)
 class RowReader:
-    """From a user's table to a net's inputs.
+    """Converts a user's table to a net's inputs.
 
     Attributes
     ----------
     encoder : TableEncoder
     inputs : TableInputs
     feature_names : tuple of str
-        Players.
+        Names of the players.
     players : tuple of int
         Player of each column.
     """
@@ -59,7 +59,7 @@ class RowReader:
         return torch.as_tensor(np.array(self.players, dtype=np.int64)[self.inputs.columns])
 
     def read(self, X: Any) -> Table:
-        """A user's table as columns of the learnt kinds."""
+        """A user's table with columns of the kinds learnt."""
         return read_table(X, self.schema)
 
     def evaluate(self, table: Table) -> Tensor:
@@ -68,18 +68,18 @@ class RowReader:
 
 
 def read_rows(X: Any, base: Explainer | None, groups: Any, categorical: Any) -> tuple[Table, tuple[str, ...], tuple[int, ...]]:
-    """A table to learn from, the names of its players, and the player of each column; with a base all as the base has them.
+    """A table, the names of its players, and the player of each column; all of them as in the base if there is one.
 
     Raises
     ------
     ValueError
-        If both a base and groups or categories of one's own are given.
+        If groups or categories are given in addition to a base.
     """
     if base is None:
         table = read_table(X, categorical=categorical)
         return table, *check_groups(choose_groups(groups, table), table.schema.names)
     if groups is not None or not (isinstance(categorical, str) and categorical == "auto"):
-        raise ValueError("groups= and categorical= are those of the base: give them to the base's explainer, and fit it again")
+        raise ValueError("groups= and categorical= are those of the base: pass them to the base's explainer, and fit it again")
     fitted = check_base(base)
     return fitted.read(X), fitted.feature_names, fitted.players
 
@@ -91,7 +91,7 @@ def learn_reader(
     encoder, columns = learn_table(table, weights)
     inputs = learn_inputs(columns, encoder.encode(table), weights, _CURVE_FUNCTIONS, is_graded=False)
     if not len(inputs.columns):
-        raise ValueError("no column of the table varies: there is nothing a net could learn from")
+        raise ValueError("no column of the table varies, so a net cannot learn anything; pass rows with varying columns")
     return RowReader(encoder, inputs, feature_names, players)
 
 
@@ -103,10 +103,9 @@ def check_base(base: Any) -> FittedGame:
 
 
 def refit_base(base: Explainer, X: Any, outputs: NDArray[np.float64], weights: NDArray[np.float64]) -> FittedGame:
-    """The base's game fitted on other rows, of the same kind, groups and orders; itself where it was not fitted on rows.
+    """The base's game fitted again on other rows with the same options; the base itself if it was not fitted on rows.
 
-    An additive game is flattered by the rows it was fitted on: whoever compares it with something else asks one that has not
-    seen them.
+    An additive game fits its own rows too well; an unbiased comparison on some rows needs a game fitted without them.
     """
     fitted = check_base(base)
     if fitted.record is None:
@@ -126,7 +125,7 @@ def refit_base(base: Explainer, X: Any, outputs: NDArray[np.float64], weights: N
         "verbose": 0,
     }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)  # the base's own fit has told
+        warnings.simplefilter("ignore", FitWarning)  # the base's own fit has warned
         return check_base(Explainer(**{**base.get_params(), **options}).fit(X, outputs=outputs, sample_weight=weights))
 
 
@@ -137,7 +136,7 @@ class BaseRows:
     ----------
     fitted : FittedGame
     table : Table
-        Rows, read with the game's own schema.
+        Rows of the game's own schema.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a game says of coalitions of rows, to train an explainer on."""
+"""Values of a game at sampled coalitions, for the training of an explainer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .mlp import ValueNet, share_out
 
 @dataclass(frozen=True)
 class CoalitionSample:
-    """Coalitions of rows and what the game says of them, in units of ``scale``, less the base value (and the base).
+    """Sampled coalitions of rows, and the game's values there minus the base value (and the base), in units of ``scale``.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class CoalitionSample:
     masks : Tensor of shape (n_rows, n_masks, n_players), bool
     targets : Tensor of shape (n_rows, n_masks, n_outputs)
     totals : Tensor of shape (n_rows, n_outputs)
-        At the full coalition.
+        Targets at the full coalition.
     weights : Tensor of shape (n_rows,)
     scale : float
     """
@@ -40,16 +40,16 @@ class CoalitionSample:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def sum_present(self, values: Tensor, rows: Tensor) -> Tensor:
-        """What values of rows say of their coalitions, shape (n_rows, n_masks, n_outputs)."""
+        """Sums of the values of present players for each coalition of some rows, shape (n_rows, n_masks, n_outputs)."""
         return torch.einsum("nkp,npc->nkc", self.masks[rows].to(values.dtype), values)
 
     def compute_loss(self, net: ValueNet, rows: Tensor) -> Tensor:
         values = share_out(net(self.inputs[rows]), self.totals[rows])
-        said, asked = (each.flatten(1) for each in (self.sum_present(values, rows), self.targets[rows]))
-        return compute_sampled_loss(said, asked, self.weights[rows]) / self.masks.shape[1]
+        predicted, wanted = (each.flatten(1) for each in (self.sum_present(values, rows), self.targets[rows]))
+        return compute_sampled_loss(predicted, wanted, self.weights[rows]) / self.masks.shape[1]
 
-    def judge(self, net: ValueNet, rows: Tensor) -> tuple[NDArray[np.float64], ...]:
-        """What a net changes on rows' coalitions, what equal shares of the totals lack there, and the rows' weights."""
+    def evaluate(self, net: ValueNet, rows: Tensor) -> tuple[NDArray[np.float64], ...]:
+        """A net's changes of the sums over coalitions, the residuals of equal shares of the totals there, and row weights."""
         with torch.no_grad():
             values, totals = net(self.inputs[rows]), self.totals[rows]
             changed = self.sum_present(share_out(values, torch.zeros_like(totals)), rows)

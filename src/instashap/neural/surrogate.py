@@ -1,4 +1,4 @@
-"""A masked surrogate: one net that knows a model's mean output given any part of a row."""
+"""A masked surrogate: one net that estimates a model's mean output given any part of a row."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ from .held_out import compute_kept_share, split_rows
 from .losses import compute_sampled_loss
 from .masks import draw_masks
 from .mlp import MaskedNet
-from .play import SurrogateGame, apply_in_blocks
 from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows, refit_base
+from .surrogate_game import SurrogateGame, apply_in_blocks
 from .training import TrainingPlan, seed_weights, train
 
-# Steps of the default plan, and the fewest and most epochs they may make: 3 000 took the surrogates of 18 000 rows of eight to
-# ten columns to where more steps no longer lower the held-out loss.
+# Number of steps of the default plan: for surrogates of 18 000 rows of eight to ten columns more steps than 3 000 no longer
+# lowered the held-out loss. Smallest and largest number of epochs.
 N_STEPS = 3000
 _EPOCHS = 10, 400
-# Masks of each held-out row.
+# Number of masks of each held-out row.
 _HELD_OUT_MASKS = 8
 
 
 class MaskedSurrogate:
-    """A net ``F(x; S)`` of ``[x ∘ S, S]`` that gives a model's mean output where only ``x_S`` is known.
+    """A net ``F(x; S)`` of ``[x ∘ S, S]`` that estimates a model's mean output given ``x_S``.
 
-    Trained by ``E_x E_S (f(x) - F(x; S))²`` on the model's outputs for whole rows: as F reads nothing but ``x_S``, its optimum
-    is ``E[f(X) | X_S = x_S]``, the conditional game, and the model is asked once a row. (FastSHAP, Jethani et al. 2022, trains
-    its surrogate on the same masks; InstaSHAP section 4 chooses its terms on one.) At the empty coalition it is the mean output
-    exactly.
+    It is trained by ``E_x E_S (f(x) - F(x; S))²`` on the model's outputs for whole rows. As F depends on ``x_S`` only, the
+    minimiser is ``E[f(X) | X_S = x_S]``, the conditional game; the model predicts each row once. (FastSHAP, Jethani et al.
+    2022, trains its surrogate on the same masks; InstaSHAP section 4 chooses its terms on a surrogate.) At the empty coalition
+    it is exactly the mean output.
 
     Parameters
     ----------
@@ -56,37 +56,38 @@ class MaskedSurrogate:
         As in :class:`instashap.Explainer`.
     base : Explainer, optional
         A fitted explainer of the conditional game on the same scale. Its additive game ``g(x; S)`` and the net are then
-        combined, ``F = g + share (net - g)``, with the share that serves held-out rows best, and 0 unless it surely helps
-        them. (For the judgement the base is fitted again without those rows.) Columns, groups and categories are the base's.
+        combined, ``F = g + share (net - g)``, with the share of least held-out error, and 0 unless the decrease of the error is
+        significant. (For this choice the base is fitted again without the held-out rows.) Columns, groups and categories are
+        those of the base.
     hidden : sequence of int
         Widths of the layers.
     mask_law : {"uniform", "kernel"}
-        Coalitions to train on: every size 0 to d alike (FastSHAP's), or the Shapley kernel with as much mass on the full
-        coalition (InstaSHAP's).
+        Law of the coalitions in training: equal mass on every size 0 to d (as in FastSHAP), or the Shapley kernel with equal
+        total mass on the full coalition (as in InstaSHAP).
     n_masks : int
-        Coalitions of each row in a step.
+        Number of coalitions of each row in a step.
     held_out : float
-        Share of the rows that choose the epoch.
+        Share of the rows that are held out to choose the epoch.
     plan : TrainingPlan, optional
         Default: about 3 000 steps, whatever the number of rows.
     device : str
-        "auto", "cpu", "cuda", "mps"; "auto" leaves a given plan's.
+        "auto", "cpu", "cuda", "mps"; "auto" uses the device of a given plan.
     random_state : int, optional
-        Default that of the plan, 0.
+        Seed; the default is that of the plan, 0.
     verbose : int
         1 shows progress.
 
     Attributes
     ----------
     feature_names_, output_names_ : tuple of str
-        Players, outputs.
+        Names of players and outputs.
     output_transform_ : str
-        What the outputs are, on which scale.
+        Meaning and scale of the outputs.
     expected_value : float or ndarray of shape (n_outputs,)
     training_ : Training
         Losses by epoch, in squared standard deviations of the outputs.
     kept_share_ : float
-        With a base: the net's share, 0 to 1; else 1.
+        The net's share in the combination with a base, 0 to 1; without a base 1.
 
     Examples
     --------
@@ -130,9 +131,9 @@ class MaskedSurrogate:
         self.verbose = verbose
 
     def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> MaskedSurrogate:
-        """Ask the model about rows, or take its ``outputs``, and train.
+        """Train on the model's predictions of rows, or on its ``outputs`` if given.
 
-        Parameters and errors as of :meth:`instashap.Explainer.fit`.
+        Parameters and errors are those of :meth:`instashap.Explainer.fit`.
         """
         table, feature_names, players = read_rows(X, self.base, self.groups, self.categorical)
         law = make_size_law(self.mask_law, len(feature_names))
@@ -155,7 +156,7 @@ class MaskedSurrogate:
     def _learn(
         self, table: Table, values: NDArray[np.float64], weights: NDArray[np.float64], law: NDArray[np.float64]
     ) -> Tensor:
-        """Train the net; returns the rows held out."""
+        """Train the net; returns positions of the held-out rows."""
         mean = np.average(values, axis=0, weights=weights)
         self._base_value = mean if self._base is None else self._base.model.base_value
         deviations = values - self._base_value
@@ -184,8 +185,8 @@ class MaskedSurrogate:
             return float(rows.compute_loss(net, tested, masks))
 
         with show_progress(self.verbose) as progress:
-            told = plan if progress is None else replace(plan, progress=progress)
-            self.training_ = train(net, compute_loss, len(trained), compute_held_out_loss, told)
+            reported = plan if progress is None else replace(plan, progress=progress)
+            self.training_ = train(net, compute_loss, len(trained), compute_held_out_loss, reported)
         self._net = net
         return held_out
 
@@ -197,20 +198,21 @@ class MaskedSurrogate:
         held_out: NDArray[np.int64],
         law: NDArray[np.float64],
     ) -> float:
-        """The share of the net, on rows neither it nor the base it is compared with has seen."""
+        """The share of the net in the combination, from held-out rows on which neither it nor the refitted base was fitted."""
         assert self.base is not None
         seen = np.setdiff1d(np.arange(len(values)), held_out)
-        judged = refit_base(self.base, take_rows(X, seen), values[seen], weights[seen])
+        refitted = refit_base(self.base, take_rows(X, seen), values[seen], weights[seen])
         rows = take_rows(X, held_out)
         game = SurrogateGame(self, rows, share=1.0)
         places = np.repeat(np.arange(len(held_out)), _HELD_OUT_MASKS)
         generator = torch.Generator().manual_seed(self._seed + 2)
         masks = draw_masks(law, len(places), generator, torch.device("cpu"))
-        base_rows, told = BaseRows(judged, judged.read(rows)), torch.as_tensor(places)
-        said = judged.model.base_value + apply_in_blocks(lambda part: base_rows.evaluate(told[part], masks[part]), len(places))
+        base_rows, numbers = BaseRows(refitted, refitted.read(rows)), torch.as_tensor(places)
+        gains = apply_in_blocks(lambda part: base_rows.evaluate(numbers[part], masks[part]), len(places))
+        predicted = refitted.model.base_value + gains
         shape = len(held_out), _HELD_OUT_MASKS, -1
-        changed, lacking = game.evaluate(places, masks.numpy()) - said, values[held_out][places] - said
-        return compute_kept_share(changed.reshape(shape), lacking.reshape(shape), weights[held_out])
+        corrections, residuals = game.evaluate(places, masks.numpy()) - predicted, values[held_out][places] - predicted
+        return compute_kept_share(corrections.reshape(shape), residuals.reshape(shape), weights[held_out])
 
     def __call__(self, X: Any, masks: Any) -> NDArray[np.float64]:
         """``F(x; S)``, shape (n_rows,) or (n_rows, n_outputs).
@@ -221,11 +223,11 @@ class MaskedSurrogate:
         masks : bool array of shape (n_rows, n_features) or (n_features,)
             True = present; one mask serves every row.
         """
-        game = self.play(X)
+        game = self.make_game(X)
         return squeeze_outputs(game.evaluate(np.arange(game.n_rows), check_masks(masks, game.n_rows, len(self.feature_names_))))
 
-    def play(self, X: Any) -> SurrogateGame:
-        """The game of some rows, read once for any number of coalitions."""
+    def make_game(self, X: Any) -> SurrogateGame:
+        """The surrogate as a game on some rows, which are encoded once for any number of coalitions."""
         return SurrogateGame(self, X)
 
     def to(self, device: str) -> MaskedSurrogate:
@@ -235,7 +237,7 @@ class MaskedSurrogate:
 
     @property
     def reader_(self) -> RowReader:
-        """How rows become the net's inputs."""
+        """Conversion of rows to the net's inputs."""
         self._check_fitted()
         return self._reader
 
@@ -267,21 +269,21 @@ class MaskedSurrogate:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows to train on, on the device: inputs (n_rows, n_inputs), deviations (n_rows, n_outputs), weights (n_rows,)."""
+    """Training rows on the device: inputs (n_rows, n_inputs), deviations (n_rows, n_outputs), weights (n_rows,)."""
 
     inputs: Tensor
     deviations: Tensor
     weights: Tensor
 
     def compute_loss(self, net: MaskedNet, rows: Tensor, masks: Tensor) -> Tensor:
-        """Mean squared distance of what the net says at masks and the whole rows' outputs; rows and masks on the CPU."""
+        """Mean squared difference between the net's values at masks and the rows' outputs; rows and masks on the CPU."""
         places = rows.to(self.inputs.device)
-        said = net(self.inputs[places], masks.to(self.inputs.device))
-        return compute_sampled_loss(said, self.deviations[places], self.weights[places])
+        predicted = net(self.inputs[places], masks.to(self.inputs.device))
+        return compute_sampled_loss(predicted, self.deviations[places], self.weights[places])
 
 
 def make_size_law(name: str, n_players: int) -> NDArray[np.float64]:
-    """A law of coalition sizes by name: "uniform", or "kernel" with the full coalition at the weight of all smaller ones."""
+    """A law of coalition sizes by name: "uniform", or "kernel" with the same mass on the full as on all smaller coalitions."""
     check_choice(name, ("uniform", "kernel"), "mask_law")
     return np.ones(n_players + 1) if name == "uniform" else compute_shapley_size_law(n_players)
 
@@ -289,11 +291,11 @@ def make_size_law(name: str, n_players: int) -> NDArray[np.float64]:
 def choose_plan(
     plan: TrainingPlan | None, n_rows: int, device: str, random_state: int | None, learning_rate: float = 5e-3
 ) -> TrainingPlan:
-    """A given plan, or one of about so many steps; device and seed replace the plan's where they say something."""
+    """The given plan, or one of about ``N_STEPS`` steps; a device other than "auto" and a seed replace those of the plan."""
     if plan is None:
         plan = TrainingPlan(batch_rows=min(512, max(n_rows // 4, 1)), learning_rate=learning_rate)
         n_epochs = int(np.clip(round(N_STEPS * plan.batch_rows / n_rows), *_EPOCHS))
-        plan = replace(plan, n_epochs=n_epochs, patience=n_epochs)  # the rate falls to the end: the last epochs are the best
+        plan = replace(plan, n_epochs=n_epochs, patience=n_epochs)  # no early stopping, as the last epochs are the best
     elif not isinstance(plan, TrainingPlan):
         raise TypeError(f"plan must be an instashap.neural.TrainingPlan, got {type(plan).__name__}")
     seed = plan.seed if random_state is None else random_state
@@ -303,7 +305,7 @@ def choose_plan(
 def _check_conditional(base: Explainer, n_outputs: int) -> FittedGame:
     fitted = check_base(base)
     if fitted.game != "conditional":
-        raise ValueError(f"the base explains the {fitted.game} game; a surrogate of the conditional game needs a base of that")
+        raise ValueError(f"the base explains the {fitted.game} game; a surrogate needs a base of the conditional game")
     if fitted.model.n_outputs != n_outputs:
         raise ValueError(f"the model gives {n_outputs} outputs, the base was fitted on {fitted.model.n_outputs}")
     return fitted

@@ -1,4 +1,4 @@
-"""Shapley values of rows, with what shows how far they may be believed."""
+"""Shapley values of rows, with their trust, errors and positions relative to the fitted rows."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from .outside import name_outside, place_rows, warn_outside
 
 @dataclass(frozen=True)
 class RowRequest:
-    """What an explanation of rows should hold besides their values.
+    """Options of an explanation of rows.
 
     Attributes
     ----------
     errors : bool
-        Standard errors.
+        Whether to add standard errors.
     outputs : array, True or None
-        The model's own outputs; True asks the model.
+        The model's own outputs for the rows; True lets the model predict them.
     held : HeldModel
     asks_model : bool
-        Whether the game asks the model, so that the advice about rows outside the fitted ones is to ask it.
+        Whether the values of the game are outputs of the model, so that a warning about rows outside the data advises
+        refine(X).
     n_jobs : int or None
     """
 
@@ -67,7 +68,7 @@ def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation
 def _compute_trust(
     fitted: FittedGame, table: Table, values: NDArray[np.float64], place: Place | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Share of each row's output that the values explain, and its interval, where the fit's held-out residuals are known."""
+    """Share of each row's output that the values explain, and its interval; None if held-out residuals are not known."""
     if fitted.answers.residuals is None and fitted.record is None:
         return None, None
     bases = [column.bases[0] for column in fitted.encoder.columns]

@@ -34,15 +34,15 @@ class LearntResidual:
     output_transform: str
 
     def predict(self, fitted: FittedGame, table: Table) -> NDArray[np.float64]:
-        """What to add to the tables' values, shape (n_rows, n_players, n_outputs)."""
+        """Predicted differences from the tables' values, shape (n_rows, n_players, n_outputs)."""
         shape = table.n_rows, len(fitted.feature_names), fitted.model.n_outputs
         return np.asarray(self.regressor.predict(_make_features(fitted, table)), dtype=np.float64).reshape(shape)
 
 
 def learn_residual(fitted: FittedGame, X: Any, game: RefinedGame, regressor: Any) -> LearntResidual:
-    """Refine rows and fit a copy of a scikit-learn regressor to what the tables left over of them.
+    """Refine rows and fit a copy of a scikit-learn regressor to the differences from the tables' values.
 
-    A regressor that takes a single target is repeated for every value.
+    A regressor for a single target is repeated for every value.
     """
     from sklearn.base import clone
     from sklearn.multioutput import MultiOutputRegressor
@@ -61,9 +61,9 @@ def learn_residual(fitted: FittedGame, X: Any, game: RefinedGame, regressor: Any
 def explain_with_residual(
     fitted: FittedGame, X: Any, residual: LearntResidual | None, n_jobs: int | None = None
 ) -> Explanation:
-    """Shapley values of the tables and of what was learnt beside them; raises ``ValueError`` if nothing was."""
+    """Shapley values of the tables plus the learnt residual; raises ``ValueError`` if there is none."""
     if residual is None:
-        raise ValueError("n_coalitions=0 adds a learnt residual, and there is none: call learn_residual first")
+        raise ValueError("n_coalitions=0 adds a learnt residual, but there is none: call learn_residual first")
     table = fitted.read(X)
     values = fitted.compute_shapley_values(table, n_jobs) + residual.predict(fitted, table)
     explanation = make_explanation(fitted, table, values, residual.base_value)
@@ -71,7 +71,7 @@ def explain_with_residual(
 
 
 def _make_features(fitted: FittedGame, table: Table) -> NDArray[np.float64]:
-    """Columns as numbers: numbers as they are, with NaN for missing, categories as codes of their cells."""
+    """Columns as floats, shape (n_rows, n_columns): numbers with NaN for missing, categories as codes of their cells."""
     cells = fitted.encoder.encode(table).cells
     numbers = iter(np.asarray(table.numbers, dtype=np.float64).T)
     columns = [cells[:, place] if flag else next(numbers) for place, flag in enumerate(fitted.schema.is_category)]

@@ -13,7 +13,7 @@ from ..fitted.game import FittedGame
 
 
 def ask_outputs(fitted: FittedGame, X: Any, held: HeldModel, outputs: Any, n_rows: int) -> NDArray[np.float64]:
-    """Outputs that are given, matched to the fitted ones by name, or else those of the model; shape (n_rows, n_outputs)."""
+    """The given outputs, matched to the fitted ones by name, or those of the model if None; shape (n_rows, n_outputs)."""
     answer = held.ask(X, n_rows, order_columns(outputs, fitted.output_names), fitted.scale)
     fitted.check_n_outputs(answer.values)
     return answer.values

@@ -1,4 +1,4 @@
-"""The ranking of terms as a table with names."""
+"""Ranking of terms as a table with names."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..inference.ranking import rank_terms
 
 
 def tabulate_ranking(fitted: FittedGame, n_terms: int | None = None, presence: bool = False) -> pd.DataFrame:
-    """Terms from the most to the least useful; see :meth:`instashap.Explainer.rank_terms`."""
+    """Terms in the order of their gains; see :meth:`instashap.Explainer.rank_terms`."""
     ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms, presence)
-    names = [*fitted.varying_names, "*"]  # any other is -1
+    names = [*fitted.varying_names, "*"]  # -1, a place for any other player, becomes "*"
     known = [tuple(names[player] for player in each) for each in ranking.presence]
     return pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Rows of a user refined: their game is bound to the black box, and what comes out is shown like any explanation."""
+"""Refined Shapley values of a user's rows as an explanation, from a game of the black box on these rows."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from ..fitted.shown_rows import make_explanation
 from ..table.columns import Table
 from .refine import Refined, refine_values
 
-_NO_MODEL = "the value function asks a model, and this explainer holds none: pass model="
+_NO_MODEL = "the value function needs a model, and this explainer holds none: pass model="
 
 
 @dataclass(frozen=True)
 class RefinedGame:
-    """The game to refine, and how often it is asked.
+    """The game to refine, and the coalitions at which it is evaluated.
 
     Attributes
     ----------
     value_function : Conditional, Marginal, Baseline, or callable
     held : HeldModel
     fit_rows : table or None
-        Rows of the fit, from which a :class:`instashap.Conditional` without rows of its own estimates its distribution.
+        Rows of the fit, from which a :class:`instashap.Conditional` without its own rows estimates their distribution.
     n_coalitions : int
-        Coalitions for each row and reference.
+        Number of coalitions for each row and reference.
     seed : int
-        Of the coalitions.
+        Seed of the random coalitions.
     """
 
     value_function: Any
@@ -53,7 +53,7 @@ def refine_rows(fitted: FittedGame, X: Any, game: RefinedGame) -> Explanation:
 
 
 def refine_table(fitted: FittedGame, X: Any, table: Table, asked: RefinedGame) -> Refined:
-    """The estimates for rows that were read: ``table`` is what is in X, which the model is asked about."""
+    """Refined values of rows: X as passed to the model, and ``table`` with the same rows in the fitted columns."""
     chosen = asked.value_function
     if isinstance(chosen, Conditional):
         chosen = chosen.with_rows(asked.fit_rows)

@@ -1,1 +1,1 @@
-"""What a person reads: one summary, rendered as a live page, Markdown or JSON."""
+"""Reports: one summary, rendered as an interactive page, Markdown or JSON."""

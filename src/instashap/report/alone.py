@@ -1,4 +1,4 @@
-"""What one feature predicts by itself, and where two features have rows together: drawn by the page, computed here."""
+"""Data of the page's charts: predictions from single features, and cells of heat maps that have rows."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..questions.answers import get_errors
 from ..table.encoding import Encoded
 from .columns import ColumnValues, ColumnView
 
-# Cells along a numeric side of a heat map, and levels of a category that are drawn; page.js has the same.
+# Number of cells along a numeric side of a heat map, and largest number of levels drawn; page.js has the same values.
 SIDE, MAX_LEVELS = 24, 16
 
 
 @dataclass(frozen=True)
 class AloneView:
-    """Value of a feature's coalition alone beyond the base value: of the conditional game ``E[f | x_i] - E[f]``.
+    """Value of the coalition of one feature minus the base value; in the conditional game ``E[f | x_i] - E[f]``.
 
     Attributes
     ----------
     values : list of list of float
-        By place of a number column, or by cell of a category ("other" and "missing" last), and output.
+        Values by place of a number column, or by cell of a category ("other" and "missing" last), and by output.
     points : list of list of float
-        Of a number column, by value that stands apart from the curve, and output.
+        For a number column, values at points beside the curve, by point and output.
     missing : list of float
-        Of a number column, by output.
+        For a number column, value where it is missing, by output.
     errors : list of list of float or None
         Standard errors of ``values``.
     """
@@ -39,7 +39,7 @@ class AloneView:
 
 
 def view_alone(fitted: FittedGame, column: int, view: ColumnView, has_errors: bool) -> AloneView | None:
-    """What a column predicts by itself; None where its player has other columns too.
+    """Values of the coalition of a column's player alone; None if the player has further columns.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def encode_places(fitted: FittedGame, column: int, places: list[float]) -> tuple
 
 
 def _place(fitted: FittedGame, column: int, cells: NDArray[np.integer], offsets: NDArray[np.float64]) -> Encoded:
-    """Rows that differ in one column only."""
+    """Encoded rows with the given cells and offsets in one column and zeros in the others."""
     shape = len(cells), len(fitted.players)
     encoded = Encoded(np.zeros(shape, dtype=np.int32), np.zeros(shape))
     encoded.cells[:, column], encoded.offsets[:, column] = cells, offsets
@@ -83,7 +83,7 @@ def _place(fitted: FittedGame, column: int, cells: NDArray[np.integer], offsets:
 
 
 def find_support(views: list[ColumnView], rows: list[ColumnValues], pair: tuple[int, ...]) -> str:
-    """Which cells of a pair's heat map have rows: a digit 0 or 1 for each, the second column's cells within the first's."""
+    """Digits 1 for cells of a pair's heat map that have rows, else 0; the second column's cells within the first's."""
     (across, n_across), (up, n_up) = (_find_sides(views[column], rows[column]) for column in pair)
     is_drawn = (across >= 0) & (up >= 0)
     counts = np.bincount(across[is_drawn] * n_up + up[is_drawn], minlength=n_across * n_up)
@@ -91,7 +91,7 @@ def find_support(views: list[ColumnView], rows: list[ColumnValues], pair: tuple[
 
 
 def _find_sides(view: ColumnView, values: ColumnValues) -> tuple[NDArray[np.int64], int]:
-    """Cell of the heat map's side for each row, -1 where none is drawn, and the number of cells; as page.js lists them."""
+    """Cell of each row along a heat map's side, -1 if it is not drawn, and the number of cells; in the order of page.js."""
     if view.is_category:
         drawn = [cell for cell in view.order if cell < MAX_LEVELS]
         place_of = np.full(max(len(view.levels) + 2, 1), -1)

@@ -1,4 +1,4 @@
-"""Columns as a reader meets them: their range, what may be entered, and how the rows spread over them."""
+"""Columns for display: their range, the values that can be entered, and the distribution of the rows."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from ..fitted.game import FittedGame
 from ..table.bases import ColumnEncoder
 from ..table.columns import Table
 
-# Shapes are drawn between these quantiles of the rows: a single outlier would press a curve into a corner.
+# Shapes are drawn between these quantiles of the rows, as a single outlier would compress the curve of all others.
 _SHOWN = (0.005, 0.995)
 _N_BINS = 30
 _N_PLACES = 100
-# Values of a number column that are drawn one by one.
+# Largest number of values of a number column that are drawn one by one.
 _MAX_POINTS = 64
 
 
 @dataclass(frozen=True)
 class ColumnView:
-    """One column.
+    """Description of one column.
 
     Attributes
     ----------
     name : str
     is_category : bool
     levels : list
-        Of a category, values that have a coefficient of their own; rows with others are pooled.
+        For a category, the values that have their own coefficient; other values are pooled.
     order : list of int
-        Places of ``levels`` in the order they are listed.
+        Positions of ``levels`` in the order in which they are listed.
     has_order : bool
-        Whether a category's levels are drawn in this order too; others are drawn by their effects.
+        Whether a category's levels are also drawn in this order; otherwise they are sorted by their effects.
     low, high, step : float
-        Of a number column: range of the rows, and a step that suits it.
+        For a number column, the range of the rows, and a step of suitable size.
     places : list of float
-        Of a number column: where its shape is drawn, rising.
+        For a number column, the values at which its shape is drawn, in increasing order.
     points : list of float
-        Of a number column: values that stand apart from the curve.
+        For a number column, values with their own coefficient beside the curve.
     is_discrete : bool
-        Whether ``places`` are all values there are, each with a coefficient of its own.
+        Whether ``places`` are all values of the column, each with its own coefficient.
     has_missing : bool
     counts : list of int
-        Rows by level, the pooled and the missing last; or by bin between the first and last place.
+        Number of rows by level, then of the pooled and missing ones; or by bin between the first and last place.
     """
 
     name: str
@@ -63,7 +63,7 @@ class ColumnView:
 
 
 def view_columns(fitted: FittedGame, table: Table | None) -> list[ColumnView]:
-    """Every column; without rows their ranges are those of the fit."""
+    """Views of all columns; without rows their ranges are those of the fit."""
     numbers, categories = (iter(()), iter(())) if table is None else (iter(table.numbers.T), iter(table.categories))
     views = []
     for encoder in fitted.encoder.columns:
@@ -76,12 +76,12 @@ def view_columns(fitted: FittedGame, table: Table | None) -> list[ColumnView]:
     return views
 
 
-# Numbers of a column's rows, NaN where missing; of a category their cells.
+# Numbers of a column on some rows (NaN where missing), or cells of a category.
 ColumnValues = NDArray[np.float64] | NDArray[np.int32]
 
 
 def place_values(fitted: FittedGame, table: Table) -> list[ColumnValues]:
-    """Every column's rows: numbers as they are, categories as cells."""
+    """Values of every column on the rows: numbers, or cells of a category."""
     numbers, categories = iter(table.numbers.T), iter(table.categories)
     return [
         encoder.find_cells(*next(categories)) if encoder.is_category else np.asarray(next(numbers), dtype=np.float64)
@@ -90,7 +90,7 @@ def place_values(fitted: FittedGame, table: Table) -> list[ColumnValues]:
 
 
 def read_values(table: Table) -> list[list[Any]]:
-    """Values by column as JSON has them: numbers, text, booleans, and None for missing."""
+    """Values by column as JSON types: numbers, text, booleans, and None for missing."""
     numbers, categories = iter(table.numbers.T), iter(table.categories)
     columns: list[list[Any]] = []
     for is_category in table.schema.is_category:
@@ -140,13 +140,13 @@ def _view_numbers(encoder: ColumnEncoder, values: NDArray[np.float64] | None) ->
 
 
 def _find_fitted_range(encoder: ColumnEncoder) -> NDArray[np.float64]:
-    """Ends of the cells, which lie within the fitted rows."""
+    """Ends of the cells, whose range is within that of the fitted rows."""
     spans = np.divide(1.0, encoder.scales, out=np.zeros_like(encoder.scales), where=encoder.scales > 0)
     return np.concatenate([encoder.lows, encoder.lows + spans])
 
 
 def _choose_step(values: NDArray[np.float64], low: float, high: float) -> float:
-    """1 for whole numbers, else a power of ten that makes some hundred steps."""
+    """1 for whole numbers, else the power of ten that divides the range into 100 to 1 000 steps."""
     if (values == np.rint(values)).all():
         return 1.0
     return float(10.0 ** np.floor(np.log10(max(high - low, 1e-300) / 100)))

@@ -12,23 +12,24 @@ from ..trust.words import percent
 from .summary import Summary
 from .words import VERDICTS, describe_verdict, list_ladder, list_segments
 
-# What Markdown reads as markup; an underscore within a word is none.
+# Characters that Markdown interprets as markup; an underscore within a word is not.
 _MARKS = re.compile(r"[\\`*\[\]|#~!$]|(?<!\w)_|_(?!\w)|(?<=:)//|(?<=www)\.|@|^[-+](?=\s)|(?<=^\d)[.)](?=\s)")
-# Features and pairs that are listed.
+# Largest number of listed features, and of listed pairs.
 _MAX_LISTED = 20
 
 
 def render_markdown(summary: Summary, title: str = "Model report") -> str:
-    """Verdict, ladder, importances, pairs and worst parts of the rows as text."""
+    """The verdict, the figures of each order, importances, pairs and the worst segments as text."""
     explained = escape_markdown(summary.fitted.output_transform)
-    parts = [f"# {escape_markdown(title)}", f"Explained: {explained}.", *_say_verdict(summary)]
+    parts = [f"# {escape_markdown(title)}", f"Explained: {explained}.", *_describe_verdict(summary)]
     if summary.importance:
-        parts += [f"## What matters\n\nMean absolute Shapley value on {summary.n_rows:,} rows.", _list_importance(summary)]
+        note = f"Mean absolute Shapley value on {summary.n_rows:,} rows."
+        parts += [f"## Importance of features\n\n{note}", _list_importance(summary)]
     pairs = [term for term in summary.terms if len(term.columns) > 1][:_MAX_LISTED]
     if pairs:
         rows = ([escape_markdown(term.name), *(f"{size:.4g}" for size in term.importance)] for term in pairs)
-        told = "Mean absolute effect beyond those of the single features, the strongest first."
-        parts += [f"## Interactions\n\n{told}", _tabulate(["features", *_name_outputs(summary)], rows)]
+        note = "Mean absolute effect beyond those of the single features, the strongest first."
+        parts += [f"## Interactions\n\n{note}", _tabulate(["features", *_name_outputs(summary)], rows)]
     if summary.audit is not None and list_segments(summary.audit):
         segments = (
             [
@@ -42,14 +43,14 @@ def render_markdown(summary: Summary, title: str = "Model report") -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _say_verdict(summary: Summary) -> list[str]:
+def _describe_verdict(summary: Summary) -> list[str]:
     note = [escape_markdown(summary.audit_note)] if summary.audit_note else []
     if summary.audit is None:
         return ["**Not judged.**", *note]
     header, *rows = list_ladder(summary.audit)
     sentences = "\n".join(f"- {escape_markdown(sentence)}" for sentence in summary.audit.summary().splitlines())
     verdict = f"**{VERDICTS[summary.audit.verdict]}** {describe_verdict(summary.audit)}"
-    return [verdict, sentences, *note, "## The ladder", _tabulate(header, rows)]
+    return [verdict, sentences, *note, "## Figures by order", _tabulate(header, rows)]
 
 
 def _name_outputs(summary: Summary) -> list[str]:
@@ -73,6 +74,6 @@ def _tabulate(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """Text that is shown as it is: no markup of Markdown, no HTML, and no end of the cell it stands in."""
+    """Text with everything escaped that Markdown or HTML would interpret, including the end of a table cell."""
     marked = _MARKS.sub(r"\\\g<0>", clean(text))
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-/* Draws the report and keeps the row explorer live. Data: the element #data; scoring: scorer.js; charts: Observable Plot. */
+/* Draws the report and updates the row explorer. Data: the element #data; scoring: scorer.js; charts: Observable Plot. */
 (function () {
   "use strict";
 
@@ -9,16 +9,16 @@
   const singles = terms.filter((term) => term.columns.length === 1);
   const pairs = terms.filter((term) => term.columns.length === 2);
   const isNarrow = matchMedia("(max-width: 46rem)").matches;
-  // Pairs a reader may look at, and how many are opened at a time.
+  // Largest number of pairs shown, and the number shown at first.
   const MAX_PAIRS = 50;
   const PAIRS_AT_ONCE = isNarrow ? 1 : 6;
-  // Cards of features opened at first, and features of a row that can be changed without asking for more.
+  // Numbers of feature cards, of features of a row that can be changed, and of importances shown at first.
   const SHAPES_AT_ONCE = isNarrow ? 3 : 6;
   const CONTROLS_AT_ONCE = isNarrow ? 4 : 8;
   const RANKS_AT_ONCE = isNarrow ? 8 : 20;
-  // Bars of one row before the rest is summed up, and of the importance.
+  // Number of bars of one row; the other features are summed up.
   const MAX_BARS = isNarrow ? 8 : 12;
-  // Cells along a numeric side of a heat map, and levels of a category that are drawn.
+  // Number of cells along a numeric side of a heat map, and largest number of levels drawn.
   const SIDE = 24;
   const MAX_LEVELS = 16;
 
@@ -51,11 +51,11 @@
     const size = Math.abs(value);
     if (size >= 1e7 || size < 1e-4) return value.toExponential(2).replace("-", "−");
     const decimals = Math.max(digits - 1 - Math.floor(Math.log10(size)), 0);
-    // Four digits stay together, as in a year.
+    // Numbers of four digits have no separator, as they may be years.
     return value.toLocaleString("en", { maximumFractionDigits: Math.min(decimals, 8), useGrouping: size >= 1e4 }).replace("-", "−");
   }
 
-  /** Changes beside each other with the same decimals, so that they visibly add up. */
+  /** A change with the decimals of the largest change beside it, so that they visibly add up. */
   function formatChange(value, largest) {
     const decimals = largest > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(largest)), 0), 8) : 0;
     const text = Math.abs(value).toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
@@ -89,7 +89,7 @@
   function saveCsv(name, lines) {
     const cell = (value) => {
       const text = value === null || value === undefined ? "" : String(value);
-      // A cell that starts like a formula is text to a spreadsheet.
+      // A leading quote makes a spreadsheet read a cell that starts like a formula as text.
       const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
       return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
     };
@@ -109,7 +109,7 @@
       .sort((a, b) => b.size - a.size);
   }
 
-  /** A section and the link to it. */
+  /** Hide a section without data, and the link to it. */
   function hideWhatNeeds(what) {
     for (const element of document.querySelectorAll(`[data-needs=${what}]`)) element.hidden = true;
   }
@@ -122,15 +122,15 @@
     const ranked = rankPlayers();
     const total = ranked.reduce((sum, each) => sum + each.size, 0) || 1;
     byId("importance-note").textContent =
-      `How far each feature moves the prediction, up or down, on average over ${data.nRows.toLocaleString("en")} rows ` +
-      `(${fitted.output_transform}).`;
+      `How much each feature raises or lowers the prediction, on average over ${data.nRows.toLocaleString("en")} rows ` +
+      `(mean absolute Shapley value; ${fitted.output_transform}).`;
     const shown = showAllImportance ? ranked : ranked.slice(0, RANKS_AT_ONCE);
     const body = shown.map(({ name, size }) =>
       make("tr", {},
         make("th", { scope: "row", class: "name" }, name),
         make("td", {}, track([{ from: 0, to: size / (ranked[0].size || 1) }])),
         make("td", { class: "number", "data-value": size }, `${format(size, 3)} · ${percent(size / total)}`.replace(" %", "\u00a0%"))));
-    byId("importance-bars").replaceChildren(barTable(["Feature", "", "Average move"], body, "Importance of features"));
+    byId("importance-bars").replaceChildren(barTable(["Feature", "", "Mean effect"], body, "Importance of features"));
     const all = byId("importance-all");
     all.hidden = ranked.length <= RANKS_AT_ONCE;
     all.textContent = showAllImportance ? `Show the strongest ${RANKS_AT_ONCE}` : `Show all ${ranked.length}`;
@@ -145,7 +145,7 @@
       make("tbody", {}, ...rows));
   }
 
-  /** A bar between two shares of the width, or several. */
+  /** One or several bars, each between two shares of the width. */
   function track(pieces, mark) {
     const element = make("div", { class: "track", "aria-hidden": "true" });
     for (const { from, to, kind } of pieces) {
@@ -186,7 +186,7 @@
     for (const element of [...waiting]) drawNow(element);
   }
 
-  /** The same charts for another width or other colours, each when it comes into view. */
+  /** Draw all charts again, for another width or other colours, each when it comes into view. */
   function redraw() {
     for (const [element, draw] of drawings) {
       if (element.isConnected) drawLater(element, draw);
@@ -208,7 +208,7 @@
 
   // ── Shapes of single features ─────────────────────────────────────────────────────────────────────────────────────────
 
-  /** What a feature predicts by itself, or null where its effect given all other features is shown: asked for, or all there is. */
+  /** Predictions from the feature alone, or null if the effect given all other features is shown (chosen, or the only one). */
   function findAlone(term) {
     return byId("shapes-given").checked ? null : term.alone;
   }
@@ -245,7 +245,7 @@
     const high = curve.reduce((a, b) => (b.y > a.y ? b : a));
     const low = curve.reduce((a, b) => (b.y < a.y ? b : a));
     const largest = Math.max(Math.abs(high.y), Math.abs(low.y));
-    if (!(largest > 0)) return findAlone(term) ? "Predicts nothing by itself." : "Adds nothing given the others.";
+    if (!(largest > 0)) return findAlone(term) ? "No effect if known alone." : "No effect given the other features.";
     const missing = !column.is_category && column.has_missing
       ? ` Missing: ${formatChange(findMissing(term), largest)}.` : "";
     const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column)), 30);
@@ -297,7 +297,7 @@
 
   function drawLevels(column, points, [low, high], width) {
     const shown = points.length <= MAX_LEVELS ? points.slice()
-      : points.slice().sort((a, b) => Math.abs(b.y) - Math.abs(a.y)).slice(0, MAX_LEVELS); // the card says so
+      : points.slice().sort((a, b) => Math.abs(b.y) - Math.abs(a.y)).slice(0, MAX_LEVELS); // as stated on the card
     shown.sort(column.has_order ? (a, b) => points.indexOf(a) - points.indexOf(b) : (a, b) => b.y - a.y);
     const names = new Map(shown.map((point) => [point.x, shorten(point.x, 18)]));
     const longest = Math.max(...[...names.values()].map((name) => name.length));
@@ -323,9 +323,9 @@
     const all = listed.flatMap((each) => spanOf(each.points));
     const common = byId("shapes-scale").checked ? extent(all) : null;
     byId("shapes-note").textContent = describeCards() +
-      "A bar of a row may differ from its card, even in sign: bars share out what all features of the row predict together. " +
-      (singles.some((term) => term.errors) ? "Shaded: where the curve would lie for other data, nine times in ten. " : "") +
-      (data.nRows ? "Grey: where the rows are. " : "") + "The strongest features come first.";
+      "A bar of a row may differ from its card, even in sign: bars divide the joint prediction of all features of the row. " +
+      (singles.some((term) => term.errors) ? "Shaded: 90 % intervals for other samples of rows. " : "") +
+      (data.nRows ? "Grey: density of the rows. " : "") + "The strongest features come first.";
     const open = listed.slice(0, shapesShown);
     cards.replaceChildren(...open.map(({ term, points }) => {
       const chart = make("div", { class: "chart" });
@@ -350,8 +350,8 @@
     byId("drivers").replaceChildren(...(total > 0 ? ranked.slice(0, 3) : []).map(({ name, player, size }) => {
       const term = singles.find((each) => fitted.players[each.columns[0]] === player && each.alone);
       const points = term && !byId("shapes-given").checked ? listPoints(term) : [];
-      const shape = points.length ? ` Known by itself: ${lowerFirst(describeShape(term, points))}` : "";
-      return make("li", {}, make("strong", {}, name), ` makes ${percent(size / total)} of all effects.${shape}`);
+      const shape = points.length ? ` If it is known alone: ${lowerFirst(describeShape(term, points))}` : "";
+      return make("li", {}, make("strong", {}, name), ` has ${percent(size / total)} of the total importance.${shape}`);
     }));
   }
 
@@ -359,13 +359,13 @@
     return text[0].toLowerCase() + text.slice(1);
   }
 
-  /** What the cards show, in a sentence. */
+  /** Sentence that describes the values on the cards. */
   function describeCards() {
     if (byId("shapes-given").checked)
-      return "What a feature adds to the prediction when all other features are known, in the prediction’s units. ";
+      return "Effect of a feature on the prediction when all other features are known, in the prediction’s units. ";
     return fitted.game.startsWith("conditional")
-      ? "How far the expected prediction moves from the average when this feature becomes known and nothing else, in the prediction’s units. "
-      : "How far the prediction moves from the average when this feature alone has its value and the others come from the background, " +
+      ? "Change of the expected prediction from the average when only this feature is known, in the prediction’s units. "
+      : "Change of the prediction from the average when only this feature has its value and the others come from the background, " +
         "in the prediction’s units. ";
   }
 
@@ -388,7 +388,7 @@
 
   // ── Pairs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Cells along one side of a heat map: where they are, their value, their name. */
+  /** Cells along one side of a heat map, with bounds, value and name. */
   function listSide(column) {
     if (column.is_category)
       return column.order.filter((cell) => cell < MAX_LEVELS).map((cell, at) =>
@@ -406,7 +406,7 @@
     const [across, up] = term.columns.map((column) => listSide(columns[column]));
     const every = across.flatMap((x) => up.map((y) =>
       ({ x, y, effect: scorer.evaluateTerm(term.number, [x.value, y.value])[output] })));
-    // Without rows in a cell nothing is known there: it stays blank.
+    // A cell without rows stays blank, because the effect there is extrapolated.
     const cells = every.filter((_, place) => !term.support || term.support[place] === "1");
     return { across, up, cells: cells.length ? cells : every };
   }
@@ -415,15 +415,15 @@
     const high = cells.reduce((a, b) => (b.effect > a.effect ? b : a));
     const low = cells.reduce((a, b) => (b.effect < a.effect ? b : a));
     const largest = Math.max(Math.abs(high.effect), Math.abs(low.effect));
-    if (!(largest > 0)) return "Nothing beyond the two single effects.";
+    if (!(largest > 0)) return "No interaction.";
     const [first, second] = term.columns.map((column) => columns[column].name);
     const [x, y] = term.columns.map((column) => (value) => formatValue(round(value, columns[column])));
     const place = (cell) => `${shorten(first, 24)} ${shorten(x(cell.x.value), 20)}, ${shorten(second, 24)} ${shorten(y(cell.y.value), 20)}`;
-    return `Raises most at ${place(high)} (${formatChange(high.effect, largest)}); lowers most at ${place(low)} ` +
+    return `Largest increase at ${place(high)} (${formatChange(high.effect, largest)}); largest decrease at ${place(low)} ` +
       `(${formatChange(low.effect, largest)}).`;
   }
 
-  /** A place in a column, to about a hundredth of its range. */
+  /** A value rounded to about a hundredth of its column's range. */
   function round(value, column) {
     if (typeof value !== "number") return value;
     const unit = 10 ** Math.floor(Math.log10((column.high - column.low) / 100 || Math.abs(value) / 100 || 1));
@@ -447,7 +447,7 @@
       : up.map((each) => shorten(each.name, 14));
     const longest = Math.max(...names.map((name) => name.length));
     const below = across[0].name === null ? 0 : Math.max(...across.map((each) => shorten(each.name, 14).length));
-    // Names of levels stand aslant where they would run into each other.
+    // Names of levels are rotated if they would overlap.
     const isAslant = below * across.length * 7 > width - 80;
     const colours = d3.piecewise(d3.interpolateLab, ["#0072b2", "#f3f3f3", "#c04a00"]);
     const chart = Plot.plot({
@@ -478,12 +478,12 @@
     const total = size(terms) || 1;
     const higher = terms.filter((term) => term.columns.length > 2);
     byId("pairs-note").textContent =
-      "What two features add together beyond the sum of what each adds, all other features known. Orange raises the prediction, " +
-      `blue lowers it${data.nRows ? "; blank: no rows are there" : ""}. ` +
-      `All pairs make ${percent(size(pairs) / total)} of all effects. ` +
-      (hidden.length ? `The ${MAX_PAIRS} strongest of ${pairs.length} can be seen here; the others make ` +
-        `${percent(size(hidden) / total)} of all effects, and the prediction uses them too. ` : "") +
-      (higher.length ? `${higher.length} triples, which no picture shows, make ${percent(size(higher) / total)}. ` : "");
+      "Joint effect of two features beyond the sum of their single effects, all other features known. Orange raises the " +
+      `prediction, blue lowers it${data.nRows ? "; blank: there are no rows" : ""}. ` +
+      `All pairs together have ${percent(size(pairs) / total)} of the sum of mean absolute effects. ` +
+      (hidden.length ? `The ${MAX_PAIRS} strongest of ${pairs.length} are shown; the others have ` +
+        `${percent(size(hidden) / total)} of the effects, and the prediction uses them too. ` : "") +
+      (higher.length ? `${higher.length} triples, which are not shown, have ${percent(size(higher) / total)}. ` : "");
     const open = ranked.slice(0, Math.min(pairsShown, MAX_PAIRS)).map((term) => ({ term, grid: listCells(term) }));
     const largest = Math.max(...open[0].grid.cells.map((cell) => Math.abs(cell.effect)), 1e-300);
     byId("pairs-cards").replaceChildren(...open.map(({ term, grid }) => {
@@ -492,7 +492,7 @@
       drawLater(chart, (width) => drawPair(term, grid, Math.max(own, largest), width));
       return make("article", { class: "card", "data-name": term.name.toLowerCase() },
         make("h3", {}, term.name),
-        make("p", {}, `${percent(term.importance[output] / total)} of all effects. ${describePair(term, grid.cells)}`), chart);
+        make("p", {}, `${percent(term.importance[output] / total)} of the effects. ${describePair(term, grid.cells)}`), chart);
     }));
     const more = byId("pairs-more");
     const left = Math.min(ranked.length, MAX_PAIRS) - open.length;
@@ -524,7 +524,7 @@
     return make("div", { class: "control" }, make("label", { class: "what", for: id }, column.name), select);
   }
 
-  /** A value the fit pooled: the row's own if it is one, else one that no level bears. */
+  /** A value that the fit pools: the row's own if it is one, else a text that is no level. */
   function unknownLevel(column, number) {
     const own = data.rows[start][number];
     return own !== null && !column.levels.includes(own) ? own : "(other)";
@@ -569,9 +569,9 @@
     update();
   }
 
-  let said = 0;
+  let timer = 0;
 
-  /** The explained model's own outputs of the row; null where it was not asked, or the row was changed. */
+  /** Outputs of the explained model for the row; null if they are not known, or the row was changed. */
   function findOwn() {
     return isChanged() ? null : data.rowOutputs[start] || null;
   }
@@ -583,11 +583,11 @@
     const shown = byId("own-output");
     shown.textContent = format(own[output], 5);
     shown.dataset.value = own[output];
-    const differs = findClass(own) !== findClass(scored.prediction) ? "It puts the row into another class than the additive model." : "";
+    const differs = findClass(own) !== findClass(scored.prediction) ? "Its class differs from that of the additive model." : "";
     byId("own-words").textContent = [describeProbability(own), differs].filter(Boolean).join(". ");
   }
 
-  /** Place of the class that outputs stand for; null where they are no classes. */
+  /** Position of the class that outputs predict; null if the outputs are not of classes. */
   function findClass(outputs) {
     if (nOutputs === 1) return fitted.output_transform.startsWith("log-odds") ? Number(outputs[0] > 0) : null;
     return /log-(probabilit|odds)|score|probabilit/.test(fitted.output_transform) ? outputs.indexOf(Math.max(...outputs)) : null;
@@ -604,11 +604,11 @@
     showTrust(scored.trust);
     showPlace(scored.place);
     drawWaterfall(scored);
-    clearTimeout(said);
-    said = setTimeout(() => tell(scored), 400);
+    clearTimeout(timer);
+    timer = setTimeout(() => describeRow(scored), 400);
   }
 
-  /** The class, and beside log-odds, or log-probabilities of several classes, the probability they stand for. */
+  /** Text with the class, and with the probability of log-odds or of log-probabilities of several classes. */
   function describeProbability(outputs) {
     const scale = fitted.output_transform;
     const name = nOutputs > 1 ? fitted.output_names[output] : "";
@@ -626,24 +626,24 @@
     const text = byId("trust-text");
     text.textContent = `${percent(trust.share)} (${percent(trust.low)} to ${percent(trust.high)})`;
     Object.assign(text.dataset, { value: trust.share, low: trust.low, high: trust.high });
-    byId("trust").title = "The share of the model’s answer that the bars account for, judged by how far the model lay from them on " +
-      "rows like this one; in brackets the range that holds nine times in ten.";
+    byId("trust").title = "Share of the model’s output that the additive model explains for this row, estimated from its residuals " +
+      "on similar held-out rows; in brackets a 90 % interval.";
     byId("trust-range").style.left = `${100 * trust.low}%`;
     byId("trust-range").style.width = `${100 * (trust.high - trust.low)}%`;
     byId("trust-point").style.left = `${100 * trust.share}%`;
   }
 
-  /** Where the row is not like the fitted ones: columns outside, and columns combined as in no row. */
+  /** Show how the row differs from the fitted ones: columns outside the data, and new combinations of columns. */
   function showPlace(place) {
     const name = (column) => fitted.names[column];
     const parts = [];
     if (place !== null && place.outside.length) parts.push(`Outside the data: ${place.outside.map(name).join(", ")}.`);
     if (place !== null && place.pairs.length)
       parts.push(`No such row: ${place.pairs.slice(0, 3).map((pair) => pair.map(name).join(" with ")).join(", ")}.`);
-    byId("place").textContent = parts.length ? `${parts.join(" ")} The bars are a guess there.` : "";
+    byId("place").textContent = parts.length ? `${parts.join(" ")} The values shown are extrapolated.` : "";
   }
 
-  /** What the row's features add, the largest first, from the average to the prediction. */
+  /** Shapley values of the row's features, the largest first. */
   function listSteps({ values }) {
     return fitted.feature_names.map((name, player) => ({ name, player, value: values[player * nOutputs + output] }))
       .sort((a, b) => Math.abs(b.value) - Math.abs(a.value) || a.player - b.player);
@@ -672,7 +672,7 @@
     const total = (name, value) => make("tr", { class: "total" }, make("th", { scope: "row", class: "name" }, name),
       make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, format(value, 5)));
     const table = barTable(["Feature", "Effect as a bar", "Adds"], [total("Average row", base), ...rows, total(...last)],
-      "What the prediction is made of");
+      "Effects of the features on the prediction");
     const box = byId("waterfall");
     box.replaceChildren(table);
     if (steps.length > MAX_BARS + 1)
@@ -683,14 +683,14 @@
       } }, showAllBars ? "Show the strongest only" : `Show all ${steps.length} features`)));
   }
 
-  /** One sentence for readers and screen readers, and the link to this row; after the hand rests. */
-  function tell(scored) {
+  /** Write one sentence about the row, also for screen readers, and the link to it; called after a pause of changes. */
+  function describeRow(scored) {
     const steps = listSteps(scored);
     const side = (sign) => steps.filter((step) => Math.sign(step.value) === sign).slice(0, 2).map((step) => step.name);
     const parts = [["raised most by", side(1)], ["lowered most by", side(-1)]].filter(([, names]) => names.length)
       .map(([words, names]) => `${words} ${names.join(" and ")}`);
-    byId("story").textContent = `${nameRow()}: the prediction is ${format(scored.prediction[output], 5)}; the average row has ` +
-      `${format(scorer.base[output], 5)}. It is ${parts.join(", and ") || "not moved by any feature"}.`;
+    byId("story").textContent = `${nameRow()}: the prediction is ${format(scored.prediction[output], 5)}; the average is ` +
+      `${format(scorer.base[output], 5)}. It is ${parts.join(", and ") || "not changed by any feature"}.`;
     const link = makeLink();
     byId("permalink").href = link;
     if (hasRead && location.hash !== link && location.hash.startsWith("#row")) history.replaceState(null, "", link);
@@ -705,7 +705,7 @@
     return `${name[0].toUpperCase()}${name.slice(1)}${isChanged() ? ", changed" : ""}`;
   }
 
-  /** A row to start from, as the table's own index calls it if it has one. */
+  /** Name of a row of the row explorer: its label in the table's index if it has one. */
   function nameStart(place) {
     if (data.rowLabels.length) return `row ${shorten(data.rowLabels[place], 30)}`;
     return data.rowNumbers.length ? `row ${data.rowNumbers[place]} of the table` : "a middle row";
@@ -735,7 +735,7 @@
       const values = JSON.parse(given.get("values"));
       if (Array.isArray(values) && values.length === row.length && values.every(isAllowed)) row = values;
     } catch {
-      // a damaged link shows the row it started from
+      // a damaged link shows the unchanged row
     }
     return true;
   }
@@ -825,7 +825,7 @@
     });
   }
 
-  /** Whether a term's card is on the page and not searched away. */
+  /** Filter of the terms whose cards are on the page and not hidden by the search. */
   function isShown(section) {
     const names = new Set([...byId(`${section}-cards`).children].filter((card) => !card.hidden).map((card) => card.dataset.name));
     return (term) => names.has(term.name.toLowerCase());
@@ -834,7 +834,7 @@
   byId("title").textContent = data.title;
   byId("left-out").hidden = !data.nLeftOut;
   byId("left-out").textContent = `${data.nLeftOut} weak interactions were left out of this page to keep it small: ` +
-    `predictions below lack ${percent(data.lost)} of all effects.`;
+    `predictions below lack ${percent(data.lost)} of the sum of mean absolute effects.`;
   byId("subtitle").textContent = `Explained: ${fitted.output_transform}. ${fitted.feature_names.length} features.`;
   fillChoices();
   makeControls();
@@ -844,6 +844,6 @@
   drawEverything();
   if (isLinked) byId("explorer").scrollIntoView();
 
-  // For tests and tools: the row as it stands, its exact scores, and every chart drawn.
+  // For tests and tools: the current row, its exact scores, and drawing of all charts.
   window.instashapReport = { getRow: () => row.slice(), getScores: () => scorer.score(row), drawAll };
 })();

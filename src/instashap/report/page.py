@@ -1,4 +1,4 @@
-"""A summary as one page that scores rows by itself: tables, scorer, charts and words in a single file."""
+"""A summary as one HTML page that predicts and explains rows itself: tables, scorer, charts and text in a single file."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from ..trust.words import percent
 from .summary import Summary, keep_terms
 from .words import VERDICTS, describe_verdict, list_ladder, list_segments
 
-# Bytes of tables in a page: what a mail takes, with libraries and rows beside them. The weakest pairs beyond are left out.
+# Largest size of the tables in a page, so that the page with libraries and rows can be sent by mail; the weakest interactions
+# are left out beyond it.
 MAX_TABLE_BYTES = 2_200_000
-# Characters the page has for a name somewhere, as page.js asks for them.
+# Lengths in characters for which page.js needs shortened names.
 _LENGTHS = (14, 18, 20, 24, 30, 40)
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "scorer.js", "page.js")
 
 
 def render_page(summary: Summary, title: str = "Model report") -> str:
-    """HTML with everything in it: nothing is loaded from anywhere."""
+    """HTML that holds all data and scripts; it loads nothing from elsewhere."""
     payload = json.dumps(_make_payload(summary, title), allow_nan=False, separators=(",", ":"))
     parts = {
         "title": html.escape(title),
         "style": _read("page.css"),
-        "verdict": _tie(_render_verdict(summary)),
-        "segments": _tie(_render_segments(summary)),
+        "verdict": _bind_percent(_render_verdict(summary)),
+        "segments": _bind_percent(_render_segments(summary)),
         "about": _render_about(summary),
-        "data": payload.replace("<", "\\u003c"),  # no text of the data can end the element it stands in
+        "data": payload.replace("<", "\\u003c"),  # so that text of the data cannot end its element
         "scripts": "".join(f"<script>\n{_read(name)}\n</script>\n" for name in _SCRIPTS),
     }
     page = _read("page.html")
@@ -46,8 +47,8 @@ def render_page(summary: Summary, title: str = "Model report") -> str:
     return page
 
 
-def _tie(text: str) -> str:
-    """Keeps numbers and their signs on one line."""
+def _bind_percent(text: str) -> str:
+    """Text with non-breaking spaces before percent signs."""
     return text.replace(" %", "\u00a0%")
 
 
@@ -85,7 +86,7 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
 
 
 def _shorten_names(summary: Summary) -> dict[int, dict[str, str]]:
-    """Short forms of long names and levels, by their length; those of one column stay different."""
+    """Short forms of long names and levels, by length; different levels of a column have different short forms."""
     texts = [[column.name for column in summary.columns], list(summary.fitted.feature_names), summary.shown_labels]
     texts += [list(map(str, column.levels)) for column in summary.columns]
     found: dict[int, dict[str, str]] = {length: {} for length in _LENGTHS}
@@ -96,7 +97,7 @@ def _shorten_names(summary: Summary) -> dict[int, dict[str, str]]:
 
 
 def _fit_tables(summary: Summary) -> tuple[list[int], float | None]:
-    """Terms whose tables the page can hold, the weakest interactions left out, and the share of all effects lost with them."""
+    """Terms whose tables the page can hold, without the weakest interactions, and the share of all effects left out."""
     tables = summary.fitted.model.tables
     n_bytes = sum(table.nbytes for table in tables)
     kept = set(range(len(tables)))
@@ -114,7 +115,7 @@ def _fit_tables(summary: Summary) -> tuple[list[int], float | None]:
 
 
 def _pack_residuals(summary: Summary) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What trust of a row is made of: three sizes for all the held-out ones, and the first curve of each column."""
+    """Data for the trust of a row: three quantiles of the held-out residual sizes, and the first curve of each column."""
     from ..trust.rows import pick_typical_sizes
 
     facts, arrays = get_residuals(summary.fitted).pack()
@@ -142,8 +143,8 @@ def _render_verdict(summary: Summary) -> str:
         f"<p class='reason'>{reason}</p>{note}<ul id='drivers' class='sentences'></ul>"
         f"<details><summary>How this was judged</summary>"
         f"<ul class='sentences'>{''.join(f'<li>{each}</li>' for each in sentences)}</ul>"
-        f"<h3>The ladder</h3><p class='note'>How much each step up tells, on rows the fit had not seen; in brackets the range "
-        f"that holds nine times in ten.</p><div class='scroll' tabindex='0' role='region' aria-label='The ladder, a table'>"
+        f"<h3>Figures by order</h3><p class='note'>Explanations by single features, and by pairs or triples if these were "
+        f"audited, with 90 % intervals.</p><div class='scroll' tabindex='0' role='region' aria-label='Figures by order'>"
         f"<table class='ladder'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )
 
@@ -156,9 +157,9 @@ def _render_rung(row: list[str]) -> str:
 def _render_segments(summary: Summary) -> str:
     segments = [] if summary.audit is None else list_segments(summary.audit)
     if summary.audit is None:
-        return "<p>Nothing is known about them without a verdict.</p>"
+        return "<p>The weakest segments are known only after an audit.</p>"
     if not segments:
-        return "<p>No part of the rows is explained clearly worse than the rest.</p>"
+        return "<p>No segment of the rows is explained clearly worse than the others.</p>"
     body = "".join(
         f"<tr><th scope='row'>{html.escape(' and '.join(each.conditions))}</th><td>{percent(each.share)}</td>"
         f"<td>{percent(max(each.carried.value, 0.0))}</td><td>{percent(each.lost)}</td></tr>"
@@ -182,6 +183,6 @@ def _render_about(summary: Summary) -> str:
     )
     return html.escape(
         f"Made with instashap {__version__}: an additive model of order {chosen['order']},{rows} {len(summary.terms)} shape "
-        f"functions, {fitted.game} game (“unknown” means: known only as far as the other features tell). What is explained: "
-        f"{fitted.output_transform}. {shown}This page works without a connection; nothing entered here leaves it."
+        f"functions, {fitted.game} game (unknown features are averaged over). What is explained: {fitted.output_transform}. "
+        f"{shown}This page works without a connection; nothing entered here leaves it."
     )

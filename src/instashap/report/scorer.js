@@ -1,17 +1,17 @@
-/* Scores rows of a fitted additive game in a browser or in Node: prediction, effects, Shapley values, trust of the row.
+/* Computes prediction, effects, Shapley values and trust of rows of a fitted additive game, in a browser or in Node.
  *
- * It reads what a saved explainer holds: `fitted`, that part of the manifest, and `arrays`, its members by name, each
+ * Input is the content of a saved explainer: `fitted`, that part of the manifest, and `arrays`, its members by name, each
  * {shape, data} with a typed array. Formulas are those of model/additive_model.py, model/lookup.py, table/encoding.py and
- * trust/rows.py. No dependency; nothing is drawn here.
+ * trust/rows.py. No dependencies, no drawing.
  */
 (function (root) {
   "use strict";
 
   // Residuals below this share of the spread are rounding (inference/residuals.py).
   const ROUNDING = 1e-6;
-  // In a presence set: any one other player (game/terms.py).
+  // Place in a presence set that stands for any one other player (game/terms.py).
   const ANY = -1;
-  // Quantiles of held-out residual sizes: the middle, and the ends of a 90 % interval.
+  // Quantiles of held-out residual sizes: the ends of a 90 % interval, and the median.
   const LEVELS = [0.05, 0.5, 0.95];
 
   const NUMBERS = { "<f8": Float64Array, "<i4": Int32Array, "<i8": BigInt64Array, "|b1": Uint8Array };
@@ -68,7 +68,7 @@
     return [low, Math.min(Math.max((value - column.lows[low]) * column.scales[low], 0), 1)];
   }
 
-  /** First active function of a basis at (cell, t), and the values of all active ones. */
+  /** First non-zero function of a basis at (cell, t), and the values of all non-zero ones. */
   function weigh(basis, [cell, t]) {
     const values = new Float64Array(basis.width);
     for (let m = 0; m < basis.width; m++) {
@@ -80,7 +80,7 @@
     return { first: basis.first[cell], values };
   }
 
-  /** Part functions of a term where its axes stand: sums over the product of active functions. */
+  /** Values of a term's parts: sums over the products of the non-zero functions of its axes. */
   function lookUp(term, axes) {
     const { data, nParts, strides } = term;
     const parts = new Float64Array(nParts);
@@ -96,14 +96,14 @@
     return parts;
   }
 
-  /** Ways to choose some of so many. */
+  /** Binomial coefficient. */
   function choose(number, size) {
     let ways = 1;
     for (let taken = 0; taken < size; taken++) ways *= Math.max(number - taken, 0) / (size - taken);
     return ways;
   }
 
-  /** How many sets a presence set stands for, and the Shapley share in them of a player it names and of any other. */
+  /** Number of sets that a presence set stands for, and the Shapley shares in them of a named and of any other player. */
   function shareOut(players, nPlayers) {
     const nAny = players.filter((player) => player === ANY).length;
     const nOthers = nPlayers - (players.length - nAny);
@@ -112,7 +112,7 @@
     return { count, named: count / players.length, others };
   }
 
-  /** A term with what each of its parts adds: to the prediction, and to each player's Shapley value. */
+  /** A term with the coefficients of each of its parts in the prediction and in each player's Shapley value. */
   function readTerm(fitted, arrays, number, nPlayers, nOutputs) {
     const { shape, data } = arrays[`table_${pad(number)}`];
     const { shape: mixed, data: mixing } = arrays[`mixing_${pad(number)}`];
@@ -146,7 +146,7 @@
     return { columns: fitted.value_sets[number], data, nParts, strides, sums, shares };
   }
 
-  /** The middle of sorted sizes between the ends of a 90 % interval, rising. */
+  /** Median of sorted sizes between the ends of their 90 % interval, in increasing order. */
   function pickTypical(sizes) {
     return LEVELS.map((level) => {
       const place = Math.ceil(level * (sizes.length + 1)) - 1;
@@ -154,12 +154,12 @@
     });
   }
 
-  /** Held-out residuals of the fit: the three sizes an interval is made of, and where residuals are larger. */
+  /** Held-out residuals of the fit: three quantiles of their sizes, and the curves of their scale. */
   function readResiduals(fitted, arrays) {
     if (!fitted.residuals) return null;
     return {
       level: fitted.residuals.level,
-      // A page holds the three sizes, a saved explainer all of them.
+      // A page holds the three quantiles, a saved explainer all sizes.
       typical: fitted.residuals.typical || pickTypical(arrays.residual_sizes.data),
       spread: arrays.residual_spread.data,
       curves: fitted.columns.map((_, column) => arrays[`residual_curves_${pad(column)}`]),
@@ -180,7 +180,7 @@
     };
   }
 
-  /** How far each column's value lies outside the fitted rows, and the pairs of columns combined as in none of them. */
+  /** Distance of each column's value from the fitted rows, and pairs of columns in a combination that none of them has. */
   function placeRow(reach, columns, places, row) {
     if (reach === null) return null;
     const parts = columns.map((_, column) => reach.bins[column][places[column][0]]);
@@ -230,7 +230,7 @@
     return { share, low, high };
   }
 
-  /** A scorer: score(row) of values in the order of fitted.names, and evaluateTerm(number, values) of its columns alone. */
+  /** Functions score(row), of values in the order of fitted.names, and evaluateTerm(number, values), of a term's columns. */
   function makeScorer(fitted, arrays) {
     const nPlayers = fitted.feature_names.length;
     const nOutputs = fitted.output_names.length;

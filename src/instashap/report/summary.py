@@ -1,4 +1,4 @@
-"""Everything a report says, before it has a form."""
+"""The content of a report, independent of its format."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from .columns import ColumnValues, ColumnView, place_values, read_values, view_c
 if TYPE_CHECKING:
     from ..trust.report import TrustReport
 
-# Rows that importances are averaged over, and rows a reader can start from; evenly spaced over the table.
+# Largest number of rows over which importances are averaged, and of rows in the row explorer; evenly spaced over the table.
 MAX_ROWS = 20_000
 MAX_SHOWN_ROWS = 100
-# Pairs a reader may look at; page.js has the same.
+# Largest number of pairs shown; page.js has the same limit.
 MAX_PAIRS = 50
 
 
 @dataclass(frozen=True)
 class TermView:
-    """One shape function.
+    """Description of one shape function.
 
     Attributes
     ----------
     number : int
-        Its place among ``fitted.model.value_sets``.
+        Position among ``fitted.model.value_sets``.
     columns : tuple of int
     name : str
-    importance : list of float, one an output
+    importance : list of float, one per output
         Mean absolute effect on the rows.
     errors : list of list of float or None
         Standard errors of a main effect by place and output; see :attr:`ColumnView.places`.
     alone : AloneView or None
-        Of a main effect, what its feature predicts by itself.
+        For a main effect, predictions from its feature alone.
     support : str
-        Of a pair, which cells of its heat map have rows; empty without rows.
+        For a pair, the cells of its heat map that have rows; empty without rows.
     """
 
     number: int
@@ -61,28 +61,29 @@ class TermView:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a report says.
+    """The content of a report.
 
     Attributes
     ----------
     fitted : FittedGame
     audit : TrustReport or None
     audit_note : str
-        Why there is no audit, or what it did not use; empty if there is nothing to say.
+        Reason why there is no audit, or what it did not use; may be empty.
     columns : list of ColumnView
     terms : list of TermView
-        Singles and pairs and triples, each by falling importance.
+        Main effects, then pairs, then triples, each by decreasing importance.
     importance : list of list of float
         Mean absolute Shapley value by player and output; empty without rows.
     shown_rows : list of list
-        Rows to start from, and their numbers in the table.
+        Rows of the row explorer.
     shown_numbers : list of int
+        Positions of these rows in the table.
     shown_labels : list of str
-        What a DataFrame's own index calls them; empty where it only counts.
+        Labels of these rows in a DataFrame's index; empty if the index only counts rows.
     n_rows : int
-        Rows that importances are averaged over.
+        Number of rows over which importances are averaged.
     shown_outputs : list of list of float
-        What the explained model itself answers for each of ``shown_rows``, by output; empty where no model is held.
+        Outputs of the explained model for each of ``shown_rows``; empty if the explainer holds no model.
     """
 
     fitted: FittedGame
@@ -98,7 +99,7 @@ class Summary:
     shown_outputs: list[list[float]]
 
     def to_dict(self) -> dict[str, Any]:
-        """The figures as JSON, without the tables that score rows."""
+        """The figures as JSON, without the tables of the model."""
         fitted = self.fitted
         return {
             "instashap": __version__,
@@ -118,13 +119,13 @@ class Summary:
 
 
 def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summary:
-    """Importances, shapes and the audit of an explainer, and rows to try it on.
+    """Importances, shapes and the audit of an explainer, and rows for the row explorer.
 
     Parameters
     ----------
     explainer_or_estimator : Explainer or estimator
     X : table of shape (n_rows, n_columns), optional
-        Rows that importances and densities speak of.
+        Rows for importances and densities.
     y : array, optional
         Labels of X, for the audit.
     """
@@ -161,13 +162,13 @@ def find_explainer(explainer_or_estimator: Any) -> Explainer:
         found: Explainer = explainer_or_estimator.to_explainer()
         return found
     raise TypeError(
-        "a report is made of an Explainer, AdditiveRegressor or AdditiveClassifier, got "
+        "a report needs an Explainer, AdditiveRegressor or AdditiveClassifier, got "
         f"{type(explainer_or_estimator).__name__}; for another model pass Explainer(model).fit(X)"
     )
 
 
 def _audit(explainer: Explainer, X: Any, y: Any) -> tuple[TrustReport | None, str]:
-    """The audit that the rows and labels at hand allow, and what to know about it."""
+    """The audit that is possible with the given rows and labels, and a note about it."""
     try:
         if y is None:
             return explainer.audit(), ""
@@ -193,14 +194,14 @@ def _are_own_rows(explainer: Explainer, X: Any) -> bool:
 
 
 def _name_rows(table: Table, numbers: list[int]) -> list[str]:
-    """Labels of some rows by the table's index, none if these are their numbers or do not tell rows apart."""
+    """Labels of some rows by the table's index; none if the labels are the rows' numbers, or not distinct."""
     labels = [] if table.index is None else [_name_row(table.index[number]) for number in numbers]
-    tells = all(labels) and len(set(labels)) == len(labels) and labels != [str(number) for number in numbers]
-    return labels if tells else []
+    is_useful = all(labels) and len(set(labels)) == len(labels) and labels != [str(number) for number in numbers]
+    return labels if is_useful else []
 
 
 def _name_row(label: Any) -> str:
-    """A label of an index as text; of several levels side by side, of a day without its midnight."""
+    """A label of an index as text: several levels are joined, and a date has no time of midnight."""
     if isinstance(label, tuple):
         return " · ".join(map(_name_row, label))
     return str(label).removesuffix(" 00:00:00")
@@ -220,7 +221,7 @@ def _average_effects(fitted: FittedGame, table: Table) -> NDArray[np.float64]:
 
 
 def _size_tables(fitted: FittedGame) -> NDArray[np.float64]:
-    """Mean absolute table entries, where there are no rows to ask; shape (n_terms, n_outputs)."""
+    """Mean absolute table entries, used as sizes of effects if there are no rows; shape (n_terms, n_outputs)."""
     sizes = [np.abs(shape).reshape(-1, shape.shape[-1]).mean(axis=0) for shape in fitted.model.shapes]
     return np.array(sizes).reshape(len(sizes), fitted.model.n_outputs)
 
@@ -235,7 +236,7 @@ def _view_term(fitted: FittedGame, number: int, importance: list[float], columns
 
 
 def _mark_support(terms: list[TermView], columns: list[ColumnView], rows: list[ColumnValues]) -> list[TermView]:
-    """The strongest pairs of every output with the cells of their heat maps that have rows."""
+    """Terms, the strongest pairs of every output with the cells of their heat maps that have rows."""
     pairs = [term for term in terms if len(term.columns) == 2]
     n_outputs = len(pairs[0].importance) if pairs else 0
     shown = {
@@ -249,7 +250,7 @@ def _mark_support(terms: list[TermView], columns: list[ColumnView], rows: list[C
 
 
 def _ask_model(explainer: Explainer, X: Any, numbers: list[int]) -> list[list[float]]:
-    """The explained model's own outputs of some rows; nothing where the explainer holds no model."""
+    """Outputs of the explained model for some rows; an empty list if the explainer holds no model."""
     if explainer.model is None:
         return []
     with warnings.catch_warnings():
@@ -259,7 +260,7 @@ def _ask_model(explainer: Explainer, X: Any, numbers: list[int]) -> list[list[fl
 
 
 def _take_rows(X: Any, numbers: list[int]) -> Any:
-    """Some rows of a table in the user's container."""
+    """Some rows of a user's table, in a container of the same kind."""
     if hasattr(X, "iloc"):
         return X.iloc[numbers]
     if hasattr(X, "column_names"):  # Arrow
@@ -268,7 +269,7 @@ def _take_rows(X: Any, numbers: list[int]) -> Any:
 
 
 def _find_errors(fitted: FittedGame, column: int, view: ColumnView) -> list[list[float]] | None:
-    """Standard errors of a main effect where its shape is drawn, if the fit can give them."""
+    """Standard errors of a main effect at the places where its shape is drawn; None if the fit has none."""
     if view.is_category or (fitted.answers.errors is None and fitted.record is None):
         return None
     try:
@@ -304,7 +305,7 @@ def _list_rows(table: Table) -> list[list[Any]]:
 
 
 def _middle_row(columns: list[ColumnView]) -> list[Any]:
-    """A row to start from where there is none: the middle of each column, or its most frequent level."""
+    """First row of the row explorer if there are no rows: the middle place of each column, or its first level."""
     return [
         (column.levels[0] if column.levels else None)
         if column.is_category
@@ -314,7 +315,7 @@ def _middle_row(columns: list[ColumnView]) -> list[Any]:
 
 
 def keep_terms(fitted: FittedGame, numbers: list[int]) -> FittedGame:
-    """The same game with some of its terms."""
+    """The game restricted to some of its terms."""
     model = fitted.model
 
     def pick(parts: tuple[Any, ...]) -> tuple[Any, ...]:

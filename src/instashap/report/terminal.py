@@ -12,21 +12,21 @@ from ..fitted.shortening import clean, shorten, shorten_all
 from ..trust.words import percent
 
 _BAR_WIDTH = 24
-# Characters of a name and of a value.
+# Largest number of characters of a name, and of a value.
 _NAME_LENGTH, _VALUE_LENGTH = 40, 24
 
 
 def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15) -> Any:
-    """What one row's output is made of, the largest part first, as a ``rich`` table; print it with ``rich.print``.
+    """The Shapley values of one row, the largest first, as a ``rich`` table; print it with ``rich.print``.
 
     Parameters
     ----------
     explanation : Explanation
-        Of several outputs the first is shown; choose another with ``explanation[..., name]``.
+        If it has several outputs the first is shown; choose another with ``explanation[..., name]``.
     row : int
         Position among the rows.
     n_features : int
-        Weaker features are summed up.
+        Number of features with their own line; the others are summed up.
 
     Raises
     ------
@@ -36,12 +36,12 @@ def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15
         If rich is not installed.
     """
     table_of = require("rich.table", "terminal", "terminal views").Table
-    write = require("rich.text", "terminal", "terminal views").Text  # text as it is: a plain string would be read as markup
+    write = require("rich.text", "terminal", "terminal views").Text  # a plain string would be interpreted as markup
     if not 0 <= row < len(explanation):
         raise IndexError(f"there is no row {row}: the explanation has rows 0 to {len(explanation) - 1}")
     one = (explanation[..., 0] if explanation.has_outputs else explanation)[row]
     values, base = one.values[0], float(one.base_values[0])
-    title = write(f"{_say_output(one)}: {_name_row(explanation, row)}", style="table.title")
+    title = write(f"{_describe_output(one)}: {_name_row(explanation, row)}", style="table.title")
     table = table_of(title=title, caption=_say_trust(one))
     for name, side in (("feature", "left"), ("value", "left"), ("", "left"), ("adds", "right")):
         table.add_column(name, justify=side)
@@ -63,15 +63,15 @@ def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15
     return table
 
 
-def _say_output(one: Explanation) -> str:
-    """What is explained: the scale, and the output's name where the scale lacks it."""
+def _describe_output(one: Explanation) -> str:
+    """The explained scale, after the output's name if the scale does not contain it."""
     name = one.output_names[0]
     scale = clean(one.output_transform)
     return scale if name == "output" or repr(name) in one.output_transform else f"{clean(name)}: {scale}"
 
 
 def _name_row(explanation: Explanation, row: int) -> str:
-    """The row by its label in the table, as plots call it, and by its place among the rows where that differs."""
+    """The row by its label in the table, and by its position among the rows if that differs."""
     if explanation.index is None or str(explanation.index[row]) == str(row):
         return f"row {row}"
     return f"row {clean(explanation.index[row])} (number {row} of the rows explained, from 0)"
@@ -92,5 +92,5 @@ def check_terminal() -> None:
 
 
 def print_explanation(explanation: Explanation, row: int = 0) -> None:
-    """Print what :func:`render_terminal` makes."""
+    """Print the table of :func:`render_terminal`."""
     require("rich.console", "terminal", "terminal views").Console().print(render_terminal(explanation, row))

@@ -1,4 +1,4 @@
-"""An audit as a decision maker reads it: the verdict, the ladder, the worst parts of the rows."""
+"""Text of an audit for decision makers: the verdict, the figures of each order, the worst segments."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from ..trust.segments import Segment
 
 VERDICTS = {"safe": "Safe to use.", "caution": "Use with care.", "unsafe": "Do not rely on these explanations alone."}
-_STEPS = {0: "nothing: the average alone", 1: "single features", 2: "pairs of features", 3: "triples of features"}
-# Figures of labels that are no shares.
+_STEPS = {0: "the average only", 1: "single features", 2: "pairs of features", 3: "triples of features"}
+# Losses, not proportions; figures whose names begin with these are left out of the table.
 _LOSSES = ("log-loss", "Brier")
 _HOW = {
-    "cross-fitted": "each row was held out of the fit that speaks of it",
-    "new rows": "the fit had seen none of them",
-    "fitted rows": "the fit had seen them all: there are too few different rows to hold any out",
+    "cross-fitted": "each row was held out of the fit that is judged by it",
+    "new rows": "none of them was used in the fit",
+    "fitted rows": "all of them were used in the fit, because there are too few different rows to hold any out",
 }
 
 
 def describe_verdict(report: TrustReport) -> str:
-    """What the verdict rests on, in a sentence."""
+    """The rows on which the verdict is based, in a sentence."""
     return f"Judged on {report.n_rows:,} rows; {_HOW[report.how]}."
 
 
 def list_ladder(report: TrustReport) -> list[list[str]]:
-    """Rungs as text, a header first; columns that nobody fills are left out."""
+    """Figures of each order as text, after a header; columns without any figure are left out."""
     rungs = [_describe_rung(report, rung) for rung in report.rungs]
     if report.black_box:
         rungs.append({"": "the model itself", **_compare(report.black_box)})
@@ -53,11 +53,11 @@ def _describe_rung(report: TrustReport, rung: Rung) -> dict[str, str]:
 
 
 def _compare(figures: Mapping[str, Figure]) -> dict[str, str]:
-    """What there is against labels, of the shares."""
+    """Figures against labels that are proportions, by column name."""
     shares = {name.removesuffix(" to labels"): each for name, each in figures.items() if not name.startswith(_LOSSES)}
     return {f"{name} (labels)": interval(each) for name, each in shares.items()}
 
 
 def list_segments(report: TrustReport) -> list[Segment]:
-    """Parts of the rows that the highest order explains badly, the worst first."""
+    """Segments of the rows that the highest order explains badly, the worst first."""
     return sorted(report.rungs[-1].segments, key=lambda segment: segment.carried.value)

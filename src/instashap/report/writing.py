@@ -1,4 +1,4 @@
-"""Write a report: the file's ending says what kind."""
+"""Writing of reports; the ending of the file determines the format."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ def write_report(
     *,
     title: str = "Model report",
 ) -> Path:
-    """Write a report for people: may the explanations be believed, what matters, what each feature does, and rows to try.
+    """Write a report with the verdict of the audit, importances, shapes of features, and a row explorer.
 
-    The page works in any browser without a connection: it holds the tables, and computes prediction, Shapley values and
-    trust of a row by itself. It also holds up to 100 rows of ``X``, to start from.
+    The page works in any browser without a connection: it holds the tables, and computes the prediction, the Shapley values and
+    the trust of a row itself. It also holds up to 100 rows of ``X`` for the row explorer.
 
     Parameters
     ----------
     explainer_or_estimator : Explainer or estimator
         Fitted.
     X : table of shape (n_rows, n_columns)
-        Rows that importances and densities are averages over; of more than 20 000 some, evenly spaced. Best are rows that the
-        model was not trained on.
+        Rows for importances and densities; if there are more than 20 000, evenly spaced ones are used. Preferably rows on which
+        the model was not trained.
     y : array, optional
-        Labels of X: the verdict then also says what the model and its explanations are worth against them. X must be the rows
-        of the fit, or new ones.
+        Labels of X; with them the audit also scores the model and the explanations against labels. X must be the rows of the
+        fit, or new ones.
     path : str or path
         ``.html``, or ``.md`` or ``.json`` for the same figures without the live part.
     title : str
@@ -57,16 +57,16 @@ def write_report(
     Returns
     -------
     Path
-        Of the file.
+        Path of the file.
 
     Raises
     ------
     ValueError
         For another ending, or a table that does not fit the explainer.
     OSError
-        If the folder cannot be written; a report that is there stays as it is.
+        If the folder cannot be written; an existing report is then unchanged.
     TypeError
-        If the first argument cannot explain, or y is a path.
+        If the first argument is not an explainer, or y is a path.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def write_report(
     'report.md'
     """
     if isinstance(y, (str, os.PathLike)):
-        raise TypeError(f"y holds the labels of X, got {y!r}; a file to write is named by path=")
+        raise TypeError(f"y must be the labels of X, got {y!r}; pass the file to write as path=")
     target = check_path(path)
     render = _FORMS[target.suffix.lower()]
     write_file(target, render(summarise(explainer_or_estimator, X, y), title))
@@ -87,7 +87,7 @@ def write_report(
 
 
 def check_path(path: str | os.PathLike[str]) -> Path:
-    """A path whose ending names a form that reports are written in."""
+    """The path, if its ending is that of a report format; raises ``ValueError`` otherwise."""
     target = Path(path)
     if target.suffix.lower() not in _FORMS:
         raise ValueError(f"a report is written as .html, .md or .json, got path={str(path)!r}")

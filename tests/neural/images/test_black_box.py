@@ -34,7 +34,7 @@ def test_nothing_known_gives_the_share_of_each_class_and_absent_pixels_do_not_ma
     np.testing.assert_allclose(blind[0], np.bincount(digits[1][:1400]) / 1400, atol=0.07)
 
 
-def test_report_speaks_of_the_black_box_and_of_the_labels(explainer, model, digits):
+def test_report_covers_the_black_box_and_the_labels(explainer, model, digits):
     images, labels = digits[0][1400:], digits[1][1400:]
     report = explainer.audit(images, labels, value_function=model.predict_masked)
     assert report.black_box["accuracy"].value == pytest.approx((model.predict(images) == labels).mean())

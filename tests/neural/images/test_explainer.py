@@ -118,7 +118,7 @@ def test_single_outputs_and_colours_have_the_shapes_of_the_house(digits):
     assert isinstance(explainer.expected_value, float)
 
 
-def test_before_fit_it_says_so():
+def test_an_unfitted_explainer_asks_for_fit():
     with pytest.raises(NotFittedError, match="call fit"):
         ImageExplainer()(np.zeros((1, 8, 8)))
 
@@ -159,7 +159,7 @@ def test_altered_files_are_refused(make_explainer, tmp_path):
         ({"interactions": [(0, 9)]}, "from 0 to 3"),
         ({"value_function": "marginal"}, "'conditional'"),
         ({"patches": (9, 9)}, "does not fit images of 8 rows"),
-        ({"patches": (1, 1)}, "nothing to share out"),
+        ({"patches": (1, 1)}, "the whole image one player"),
         ({"patches": np.zeros((4, 4), dtype=int)}, "the images are 8 × 8"),
         ({"full_weight": 0.0}, "above 0"),
     ],

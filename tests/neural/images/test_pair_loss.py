@@ -73,7 +73,7 @@ def test_sums_of_embeddings_are_those_of_the_matrix_of_pairs():
         torch.testing.assert_close(getattr(own, name), getattr(other, name))
 
 
-def test_loss_of_centred_terms_is_that_of_terms_less_their_means():
+def test_loss_of_centred_terms_is_that_of_terms_minus_their_means():
     parts, embeddings, signs, deviations, weights = draw()
     masses = make_pair_masses(SETS, compute_shapley_size_law(6, 2.0), 3, torch.float64)
     pairs = torch.einsum("npk,nqk,mck->npqmc", embeddings, embeddings, signs)

@@ -45,7 +45,7 @@ def test_bytes_and_shares_are_the_same_image():
     ("patches", "kind", "message"),
     [
         (np.array([[0, 2], [0, 2]]), ValueError, "without gaps, got 0, 2"),
-        (np.zeros((2, 2), dtype=int), ValueError, "nothing to share out"),
+        (np.zeros((2, 2), dtype=int), ValueError, "the whole image one player"),
         ((0.5, 2), TypeError, "array of ints"),
         ((3, 1), ValueError, "3 rows of patches does not fit images of 2 rows"),
     ],

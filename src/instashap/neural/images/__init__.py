@@ -1,1 +1,1 @@
-"""Images: patches are the players."""
+"""Explanations of images, whose players are patches."""

@@ -1,4 +1,4 @@
-"""May these heat maps be believed? The trust report on images that the explainer has not seen."""
+"""Trust report of an image explainer on images on which it was not fitted."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .explainer import ImageExplainer
 
-# Images asked about coalitions, and coalitions of each.
+# Largest number of images whose masked games are measured, and number of coalitions of each.
 _MASKED_IMAGES, _N_MASKS = 1024, 8
 
 
@@ -32,7 +32,7 @@ def audit_images(
     ask_masked: "Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[np.float64]] | None",
     thresholds: Thresholds | None,
 ) -> TrustReport:
-    """Report of the figures and words of tables: what is carried of the black box, of its classes and its masked games.
+    """Trust report as for tables: explained shares of the black box's output and masked games, agreement of classes.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def audit_images(
     images : ndarray
     y : array of shape (n_images,) or None
     ask_masked : callable or None
-        Images and masks of players, to outputs.
+        Maps images and masks of players to outputs.
     thresholds : Thresholds or None
     """
     outputs = model.predict(images)
     n = len(images)
-    # Images have no columns to be told apart by; their outputs do that.
+    # Images have no columns; rows are distinguished by their outputs.
     nothing = Encoded(np.zeros((n, 0), dtype=np.int64), np.zeros((n, 0)))
     rows = Rows(nothing, outputs, np.ones(n), (), (), ())
     classes = _find_classes(model, images)
@@ -80,7 +80,7 @@ def _find_classes(model: ImageModel, images: NDArray[Any]) -> Classes | None:
 def _prepare_labels(
     rows: Rows, model: ImageModel, classes: Classes | None, y: Any
 ) -> "tuple[Callable[[NDArray[np.float64], bool], dict[str, Figure]], bool]":
-    """A function that scores outputs against the labels, and whether there are any."""
+    """A function that scores outputs against the labels, and whether there are labels."""
     if y is None:
         return lambda outputs, is_black_box: {}, False
     labels = np.asarray(y).ravel()
@@ -91,13 +91,13 @@ def _prepare_labels(
     numbers = {name: number for number, name in enumerate(classes.names)}
     unknown = sorted({str(each) for each in labels.tolist()} - set(numbers))
     if unknown:
-        raise ValueError(f"y holds labels that are none of the model's classes: {', '.join(unknown[:5])}")
+        raise ValueError(f"y holds labels that are not among the model's classes: {', '.join(unknown[:5])}")
     places = np.array([numbers[str(each)] for each in labels.tolist()], dtype=np.int64)
     return lambda outputs, is_black_box: score_classes(rows, outputs, places, classes, is_black_box), True
 
 
 def _measure_masked(explainer: "ImageExplainer", images: NDArray[Any], ask_masked: Any) -> MaskedFidelity:
-    """Share of the masked games of the value function that the explainer's games tell, by the Shapley kernel over sizes."""
+    """Share of the value function's masked games that the explainer's games explain, by the Shapley kernel over sizes."""
     rng = np.random.default_rng(0)
     some, d = images[:_MASKED_IMAGES], explainer.n_players_
     law = compute_shapley_size_law(d)[:d]

@@ -1,4 +1,4 @@
-"""A classifier of images that knows what it does not see: a small residual net, trained under masks of patches."""
+"""A classifier of partly known images: a small residual net, trained under masks of patches."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +15,12 @@ from ..training import Training, TrainingPlan, seed_weights, train
 from .patches import Patches, check_images, make_patches, split_rows, to_tensor
 
 _PLAN = TrainingPlan(batch_rows=256, learning_rate=1e-2, weight_decay=1e-3)
-# Share of the training images that are seen whole: the accuracy of whole images is what a classifier is judged by.
+# Share of the training images that are not masked, because a classifier is judged by its accuracy on whole images.
 _WHOLE = 0.5
 
 
 class MaskedResNet(nn.Module):
-    """Scores of classes from pixels and which of them are known: absent ones are at the mean, and a channel says so.
+    """Scores of classes from pixels and a mask: absent pixels are set to the mean, and the mask is an additional channel.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class MaskedResNet(nn.Module):
     widths : sequence of int
         Channels of each stage; every stage but the first halves height and width.
     stride : int
-        Of the first convolution.
+        Stride of the first convolution.
     """
 
     mean: Tensor
@@ -78,7 +78,7 @@ class MaskedClassifier:
     Attributes
     ----------
     net : Module
-        Of images and masks of pixels, to scores of classes.
+        Maps images and masks of pixels to scores of classes.
     classes_ : ndarray of shape (n_classes,)
     training : Training or None
     """
@@ -117,10 +117,10 @@ def train_masked_classifier(
     flip: bool = False,
     plan: TrainingPlan | None = None,
 ) -> MaskedClassifier:
-    """Train a small residual net on labels, half of the images seen whole and half under random masks of patches.
+    """Train a small residual net on labels, with half of the images whole and half under random masks of patches.
 
-    Cross-entropy under masks is least where the probabilities are ``P(y | x_S)``: what is absent is averaged over, not
-    replaced. Such a net is a black box and the value function of its conditional game in one.
+    The minimiser of the cross-entropy under masks is ``P(y | x_S)``: absent patches are averaged over, not replaced. So the net
+    is both a black box and the value function of its conditional game.
 
     Parameters
     ----------
@@ -128,11 +128,11 @@ def train_masked_classifier(
         uint8, or float from 0 to 1; channels last.
     labels : array of shape (n_images,)
     patches : sequence
-        Segmentations, as :class:`ImageExplainer` takes them, of which each batch is masked by one.
+        Segmentations as in :class:`ImageExplainer`; each batch is masked by one of them.
     widths, stride
-        Of :class:`MaskedResNet`.
+        As in :class:`MaskedResNet`.
     flip : bool
-        Show every other image mirrored.
+        Mirror a random half of the batches.
     plan : TrainingPlan, optional
         A tenth of the images is held out to stop early.
 
@@ -179,7 +179,7 @@ def train_masked_classifier(
 
 
 def _draw_pixel_masks(patches: Patches, n_images: int, generator: torch.Generator) -> Tensor:
-    """Half of them whole; of the others all numbers of known patches, from none to all but one, are equally likely."""
+    """Masks of pixels: half of them full; in the others every number of known patches from 0 to d - 1 is equally likely."""
     d = patches.n_players
     law = np.ones(d + 1)
     law[d] = 0.0
@@ -189,6 +189,6 @@ def _draw_pixel_masks(patches: Patches, n_images: int, generator: torch.Generato
 
 
 def _set_scale(net: MaskedResNet, images: Tensor) -> None:
-    """Pixels are standardised by channel; what is absent then lies at the mean."""
+    """Set the mean and scale that standardise pixels by channel; absent pixels are then at the mean."""
     net.mean.copy_(images.mean(dim=(0, 2, 3))[:, None, None])
     net.scale.copy_(images.std(dim=(0, 2, 3)).clamp_min(1e-6)[:, None, None])

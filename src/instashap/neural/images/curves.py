@@ -1,4 +1,4 @@
-"""Insertion and deletion: what becomes of a model's output as patches come or go, the most important first."""
+"""Insertion and deletion curves: a model's output as patches are added or removed, the most important first."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Curves:
     Attributes
     ----------
     shares : ndarray of shape (n_players + 1,), float64
-        Of the patches that were inserted or deleted.
+        Share of the patches that were inserted or deleted.
     insertion, deletion : ndarray of shape (n_players + 1,), float64
-        Mean output after so many patches were inserted into nothing, or deleted from the image.
+        Mean output after this share of patches was inserted into an unknown image, or deleted from the whole image.
     insertion_area, deletion_area : float
-        Areas below: a good explanation's insertion rises fast, its deletion falls fast.
+        Areas below the curves; for a good explanation insertion rises fast and deletion falls fast.
     """
 
     shares: NDArray[np.float64]
@@ -48,11 +48,12 @@ def compute_curves(
     ----------
     explanation : ImageExplanation
     predict_masked : callable
-        Images and masks of pixels, bool of shape (n_images, height, width), True = known, to outputs (n_images, n_outputs),
-        as :meth:`MaskedClassifier.predict_masked`: probabilities, mostly. Asked ``n_players + 1`` times each.
+        Maps images and masks of pixels, bool of shape (n_images, height, width), True = known, to outputs (n_images,
+        n_outputs), usually probabilities, as :meth:`MaskedClassifier.predict_masked` does. Called ``n_players + 1`` times for
+        each curve.
     outputs : array of shape (n_images,), int, optional
-        Output whose values order the patches of each image, and that is followed; the one predicted for the whole image if
-        not given.
+        Output of each image whose values order the patches and whose curve is computed. Default: the output with the largest
+        value for the whole image.
 
     Examples
     --------

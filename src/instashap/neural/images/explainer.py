@@ -1,4 +1,4 @@
-"""The door for images: an additive model of patches, fitted once, then a heat map for every class in one pass."""
+"""Explainer of images: an additive model of patches, fitted once, then a heat map for every class in one pass."""
 
 import os
 from collections.abc import Callable
@@ -27,13 +27,13 @@ from .terms import TermChoice, choose_terms, rank_pairs
 
 _KIND = "image explainer"
 _PLAN = TrainingPlan(batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
-# Images by which distant pairs are ranked.
+# Number of images by which distant pairs are ranked.
 _RANKED = 2048
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """What ``fit`` learns; all of it but ``model`` and ``training`` is saved."""
+    """Results of ``fit``; all of them except ``model`` and ``training`` are saved."""
 
     game: ImageGame
     patches: Patches
@@ -48,39 +48,39 @@ class _Fitted:
 
 
 class ImageExplainer:
-    """Instant Shapley values of the patches of images: one shared net a patch, summed, fitted once for all images.
+    """Fast Shapley values of the patches of images by an additive model: one net shared by all patches, fitted once.
 
-    The model of the paper for images (InstaSHAP, section on vision) with an exact loss: no mask is drawn, and the black box
-    is asked about each image once, whole. A part reads its own patches only, and counts only where all of them are present.
+    This is the paper's model for images (InstaSHAP, section on vision) with an exact loss: no masks are drawn, and the black
+    box predicts each whole image once. A part depends on its own patches only, and counts if all of them are present.
 
     Parameters
     ----------
     model : estimator, torch module or callable
-        Takes images as they are given to ``fit`` and gives outputs or, with ``predict_proba``, probabilities. Torch modules
-        (torchvision, timm) are given float32 tensors (n, n_channels, height, width) from 0 to 1 and give scores of classes.
-        None if ``fit`` is given outputs.
+        Maps images as they are passed to ``fit`` to outputs or, with ``predict_proba``, to probabilities. Torch modules
+        (torchvision, timm) get float32 tensors (n, n_channels, height, width) from 0 to 1 and return scores of classes.
+        None if ``outputs`` are passed to ``fit``.
     patches : (int, int) or array of shape (height, width), int
         The players: rows and columns of a grid, or the player of each pixel, numbered from 0.
     order : {1, 2}
-        1: patches by themselves. 2: with ``interactions``.
+        1: single patches only. 2: also ``interactions``.
     interactions : str, list of tuples, or int
         ``"auto"`` and ``"neighbours"``: pairs that share a border; ``"all"``: every pair of patches, by a low-rank form
         whose cost is linear in their number; ``"blocks"``: overlapping 2 × 2 blocks; ``"hybrid"``: blocks and all pairs;
-        an int: neighbours and so many distant pairs, the strongest of a low-rank fit; or the sets of patches themselves.
+        an int: neighbours and this number of distant pairs, the strongest of a low-rank fit; or the sets of patches themselves.
     output : {"auto", "raw", "probability"}
-        As of :class:`instashap.Explainer`: a classifier's centred log-probabilities, or probabilities.
+        As in :class:`instashap.Explainer`: a classifier's centred log-probabilities, or probabilities.
     value_function : "conditional" or callable
         ``"conditional"``: ``E[f(X) | x_S]``, learnt from whole images alone. A callable of images and masks of pixels (bool,
-        (n_images, height, width), True = known) that gives what the model gives: then masks are drawn, and its game is learnt.
+        (n_images, height, width), True = known) with outputs like the model's: its game is learnt from random masks.
     full_weight : float
-        Mass of the whole image in the fit, relative to all coalitions.
+        Mass of the whole image in the fit, relative to the total mass of all other coalitions.
     size_modes : int
-        1: a part counts the same whatever else is known. More: also multiplied by powers of the unknown share, which
+        1: a part has the same value whatever else is known. More: it is also multiplied by powers of the unknown share, which
         redundant patches need; the prediction stays additive.
     width, rank : int
-        Features of a patch, and numbers of the embedding that makes pairs.
+        Number of features of a patch, and length of the embedding whose products are the pairs.
     plan : TrainingPlan, optional
-        Epochs, batches, rates, checkpoint and progress; its device and seed are the explainer's.
+        Epochs, batches, rates, checkpoint and progress; its device and seed are replaced by the explainer's.
     device : str
         "auto", "cpu", "cuda", "cuda:1", "mps".
     random_state : int
@@ -136,21 +136,21 @@ class ImageExplainer:
         self.verbose = verbose
 
     def fit(self, images: Any, *, outputs: Any = None) -> Self:
-        """Learn the game of images like those the model was trained on; no labels.
+        """Learn the game from images like those on which the model was trained, without labels.
 
         Parameters
         ----------
         images : array of shape (n_images, height, width) or (n_images, height, width, n_channels)
             uint8, or float from 0 to 1; channels last.
         outputs : array of shape (n_images,) or (n_images, n_outputs), optional
-            What is explained, as it is: then the model is not asked.
+            Outputs to explain, used unchanged instead of the model's predictions.
 
         Raises
         ------
         ValueError, TypeError
             For images, patches or options that cannot be used.
         ModelOutputError
-            If the model fails, or gives what cannot be explained.
+            If the model fails, or returns outputs that cannot be explained.
         """
         array = check_images(images)
         patches = make_patches(self.patches, (array.shape[1], array.shape[2]))
@@ -168,7 +168,7 @@ class ImageExplainer:
         return self
 
     def _train(self, task: Task, terms: TermChoice, size: Size) -> tuple[TermChoice, ImageGame, Training]:
-        """The game, with distant pairs if a number of them is asked for."""
+        """Train the game; if a number of distant pairs is asked for, they are chosen by a first fit."""
         with show_progress(self.verbose) as progress:
             plan = self.plan or _PLAN
             plan = replace(plan, device=self.device, seed=self.random_state, progress=plan.progress or progress)
@@ -183,7 +183,7 @@ class ImageExplainer:
         if outputs is not None:
             return check_outputs(outputs, len(images), "outputs")
         if model is None:
-            raise ValueError("there is no model to ask: pass one to ImageExplainer, or outputs= to fit")
+            raise ValueError("there is no model: pass one to ImageExplainer, or outputs= to fit")
         return model.predict(images)
 
     def _make_targets(
@@ -202,7 +202,7 @@ class ImageExplainer:
         return find
 
     def __call__(self, images: Any) -> ImageExplanation:
-        """Shapley values of every patch for every output."""
+        """Explain images: Shapley values of every patch for every output."""
         fitted = self._get()
         array = check_images(images, fitted.image_shape)
         base = np.tile(fitted.game.base.double().cpu().numpy(), (len(array), 1))
@@ -213,7 +213,7 @@ class ImageExplainer:
         return ImageExplanation(values, base, array, fitted.patches.segments, *facts)
 
     def shap_values(self, images: Any) -> NDArray[np.float64]:
-        """Values alone, shape (n_images, n_players) or (n_images, n_players, n_outputs)."""
+        """Shapley values, shape (n_images, n_players) or (n_images, n_players, n_outputs)."""
         return self(images).values
 
     def predict(self, images: Any, masks: Any = None) -> NDArray[np.float64]:
@@ -223,7 +223,7 @@ class ImageExplainer:
         ----------
         images : array as in ``fit``
         masks : array of shape (n_images, n_players) or (n_players,), bool, optional
-            Which patches are present; all if not given.
+            Which patches are present. Default: all.
         """
         fitted = self._get()
         array = check_images(images, fitted.image_shape)
@@ -233,7 +233,7 @@ class ImageExplainer:
         return found[:, 0] if found.shape[1] == 1 else found
 
     def _apply(self, compute: Any, images: NDArray[Any], *others: NDArray[Any]) -> NDArray[np.float64]:
-        """A function of tensors, batch by batch."""
+        """Results of a function of tensors, computed batch by batch."""
         device = self._get().game.base.device
         found = []
         with torch.no_grad():
@@ -251,24 +251,25 @@ class ImageExplainer:
         value_function: MaskedModel | None = None,
         thresholds: Thresholds | None = None,
     ) -> TrustReport:
-        """How far these explanations may be believed, from images that the explainer was not fitted on.
+        """Report how reliable these explanations are, from images on which the explainer was not fitted.
 
         Parameters
         ----------
         images : array as in ``fit``
         y : array of shape (n_images,), optional
-            Labels: the report then also says what the model and the explained model are worth against them.
+            Labels; with them the report also scores the model and the additive model against labels.
         model : optional
             The black box, if the explainer was loaded or fitted on outputs.
         value_function : callable, optional
-            A masked black box; the report then also says how well its masked games are told. That of ``fit`` if it was one.
+            A masked black box; with it the report also states how well its masked games are explained. Default: the callable of
+            the explainer, if it was fitted to one.
         thresholds : Thresholds, optional
         """
         fitted = self._get()
         array = check_images(images, fitted.image_shape)
         box = fitted.model if model is None else read_model(model, array, self.output)
         if box is None:
-            raise ValueError("an audit compares with the model, and this explainer holds none: pass model=")
+            raise ValueError("an audit compares with the model, but this explainer holds none: pass model=")
         masked = self.value_function if value_function is None and callable(self.value_function) else value_function
 
         def ask(some: NDArray[Any], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -294,7 +295,7 @@ class ImageExplainer:
 
     @property
     def terms_(self) -> tuple[tuple[int, ...], ...]:
-        """Sets of patches with a part of their own; with ``has_all_pairs_`` every pair has one beside them."""
+        """Sets of patches with their own part; with ``has_all_pairs_`` every pair has a low-rank part in addition."""
         return self._get().terms.presence_sets
 
     @property
@@ -303,7 +304,7 @@ class ImageExplainer:
 
     @property
     def order_(self) -> int:
-        """Patches that the largest term reads: 4 with blocks."""
+        """Number of patches of the largest term: 4 with blocks."""
         return self._get().terms.order
 
     @property
@@ -316,11 +317,11 @@ class ImageExplainer:
 
     @property
     def training_(self) -> Training | None:
-        """Losses of the fit by epoch; None of a loaded explainer."""
+        """Losses of the fit by epoch; None for a loaded explainer."""
         return self._get().training
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the explainer to one file of numbers, without code and without the black box."""
+        """Write the explainer to one file, without code and without the black box."""
         fitted = self._get()
         content = {
             "kind": _KIND,
@@ -338,7 +339,7 @@ class ImageExplainer:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Self:
-        """An explainer from a file; it holds no black box.
+        """Load an explainer, without its black box, from a file.
 
         Raises
         ------
@@ -367,7 +368,7 @@ def _ask_masked(
 
 
 def _restore(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> _Fitted:
-    """What was fitted, from a file."""
+    """Results of a fit, from the content and arrays of a file."""
     patches = Patches(arrays.pop("segments"))
     terms = TermChoice(tuple(tuple(each) for each in content["terms"]), content["has_all_pairs"])
     size, shape = Size(*content["size"]), tuple(content["image_shape"])

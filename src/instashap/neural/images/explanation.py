@@ -14,18 +14,19 @@ class ImageExplanation:
     Attributes
     ----------
     values : ndarray of shape (n_images, n_players) or (n_images, n_players, n_outputs), float64
-        On the scale of ``output_transform``; an image's values and its base value sum to the additive model's output.
+        Shapley values on the scale of ``output_transform``; an image's values and its base value sum to the additive model's
+        output.
     base_values : ndarray of shape (n_images,) or (n_images, n_outputs), float64
         Value of the game without any patch: the mean output of the fitted images.
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, n_channels)
-        As they were given.
+        Images as they were passed.
     segments : ndarray of shape (height, width), int64
         Player of each pixel.
     output_names : tuple of str
     output_transform : str
-        What is explained, on which scale.
+        The explained output and its scale.
     game : str
-        What "absent" means.
+        Meaning of an absent patch.
     """
 
     values: NDArray[np.float64]
@@ -51,11 +52,11 @@ class ImageExplanation:
 
     @property
     def heat_maps(self) -> NDArray[np.float64]:
-        """The Shapley value of its patch at each pixel, shape (n_images, height, width) or (…, n_outputs)."""
+        """Shapley value of the patch of each pixel, shape (n_images, height, width) or (…, n_outputs)."""
         return np.asarray(self.values[:, self.segments])
 
     def __getitem__(self, rows: Any) -> "ImageExplanation":
-        """Some images; a single one keeps its axis."""
+        """The explanation of some images; a single image keeps its axis."""
         kept = np.atleast_1d(np.arange(len(self))[rows])
         return replace(self, values=self.values[kept], base_values=self.base_values[kept], images=self.images[kept])
 

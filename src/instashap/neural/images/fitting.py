@@ -1,4 +1,4 @@
-"""From images and outputs to a trained game."""
+"""Training of an image game from images and outputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from .pair_loss import compute_centred_loss, make_pair_masses
 from .patches import Patches, split_rows, to_tensor
 from .terms import TermChoice
 
-# A share of the images, but no more than so many, is held out to stop early.
+# Share of the images that is held out for early stopping, and the largest number of held-out images.
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 4000
-# Images whose pixels set the scale.
+# Number of images from whose pixels the scale is computed.
 _SCALE_IMAGES = 10_000
 
-# Row numbers and masks of players, to the value function's outputs there.
+# Maps row numbers and masks of players to the value function's outputs there.
 Targets = Callable[[Tensor, NDArray[np.bool_]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the net is: modes of the coalition size, features of a patch, numbers of an embedding."""
+    """Size of a net: number of modes of the coalition size, features of a patch, length of an embedding."""
 
     n_modes: int = 3
     width: int = 64
@@ -38,19 +38,19 @@ class Size:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt.
+    """The game to be learnt, and the images from which it is learnt.
 
     Attributes
     ----------
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, n_channels)
     outputs : ndarray of shape (n_images, n_outputs), float64
-        Of whole images.
+        Outputs of whole images.
     patches : Patches
     full_weight : float
         Mass of the full coalition, relative to all others.
     targets : callable or None
-        Without it the loss is exact over all masks and its optimum the conditional game of the outputs; with it masks are
-        drawn, and the game is that of the targets.
+        None: the loss is exact over all masks, and its minimiser is the conditional game of the outputs. A callable: masks are
+        drawn at random, and the game is that of the targets.
     """
 
     images: NDArray[np.generic]
@@ -72,7 +72,7 @@ class Task:
 
 
 def fit_game(task: Task, terms: TermChoice, size: Size, plan: TrainingPlan) -> tuple[ImageGame, Training]:
-    """Train the game of some images, and give its parts their best constants."""
+    """Train the game of some images, and centre its parts."""
     images, device = task.images, choose_device(plan.device)
     game = _start_game(task, terms, size, plan.seed).to(device)
 
@@ -95,7 +95,7 @@ def fit_game(task: Task, terms: TermChoice, size: Size, plan: TrainingPlan) -> t
 
 
 def _start_game(task: Task, terms: TermChoice, size: Size, seed: int) -> ImageGame:
-    """A game that says little yet, on the scale of the outputs."""
+    """An untrained game with small values, on the scale of the outputs."""
     n_channels = 1 if task.images.ndim == 3 else task.images.shape[3]
     numbers = n_channels, size.n_modes, task.outputs.shape[1], size.width, size.rank if terms.has_all_pairs else 0
     with seed_weights(seed):

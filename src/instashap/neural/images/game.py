@@ -1,4 +1,4 @@
-"""The additive game of an image: parts and pairs of a net, their constants, and what they give each patch."""
+"""The additive game of an image: parts and pairs of a net, their means, and the Shapley values of patches."""
 
 from collections.abc import Iterable, Sequence
 from math import factorial
@@ -18,9 +18,10 @@ from .patches import Patches
 def compute_shares(n_players: int, size: int, n_modes: int) -> NDArray[np.float64]:
     """Shapley values of the game ``b_m(|S|) 1[T ⊆ S]`` with ``|T| = size``, shape (2, n_modes).
 
-    First row: of each member, ``sum_s w(s) C(d - t, s - t + 1) b_m(s + 1)``, it completes T; second row: of each other player,
-    ``sum_s w(s) C(d - t - 1, s - t) (b_m(s + 1) - b_m(s))``, it devalues T; ``w(s) = s! (d - s - 1)! / d!`` and s the players
-    there before (method.md, section 6). Together they are ``b_m(d)``: 1 for the plain mode, 0 for the others.
+    First row: the value of each member, which completes T, ``sum_s w(s) C(d - t, s - t + 1) b_m(s + 1)``. Second row: the value
+    of each other player, which changes the factor of T, ``sum_s w(s) C(d - t - 1, s - t) (b_m(s + 1) - b_m(s))``. Here s is the
+    number of players before it and ``w(s) = s! (d - s - 1)! / d!`` (method.md, section 6). All players together have
+    ``b_m(d)``: 1 for mode 0, 0 for the others.
 
     Examples
     --------
@@ -51,7 +52,7 @@ class ImageGame(nn.Module):
     patches : Patches
     presence_sets : sequence of tuple of int
     n_channels, n_modes, n_outputs, width, rank : int
-        As of :class:`PatchNet`.
+        As in :class:`PatchNet`.
     """
 
     base: Tensor
@@ -95,7 +96,7 @@ class ImageGame(nn.Module):
             self.register_buffer(name, torch.as_tensor(values.astype(np.float32)), persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Centred parts, and embeddings; on the scale of the net (outputs less the base value, over ``spread``)."""
+        """Centred parts, and embeddings, on the scale of the net: outputs minus the base value, divided by ``spread``."""
         parts, embeddings = self.net(images)
         return parts - self.part_means, embeddings
 
@@ -113,13 +114,13 @@ class ImageGame(nn.Module):
         return (values + shared.unsqueeze(1)) * self.spread
 
     def _sum_rows(self, embeddings: Tensor) -> Tensor:
-        """``r_i``, centred, shape (n_images, n_players, n_modes, n_outputs)."""
+        """Centred sums ``r_i`` of the pairs of each player, shape (n_images, n_players, n_modes, n_outputs)."""
         whole = embeddings.sum(dim=1, keepdim=True)
         rows = torch.einsum("npk,mck->npmc", embeddings * (whole - embeddings), self.net.signs)
         return rows - self.pair_means.sum(dim=1)
 
     def predict(self, images: Tensor, masks: Tensor) -> Tensor:
-        """The game at masks of players, (n_images, n_players), bool; outputs (n_images, n_outputs)."""
+        """Values of the game at masks of players, (n_images, n_players), bool; shape (n_images, n_outputs)."""
         parts, embeddings = self(images)
         live = sum_live_parts(parts.flatten(2), masks, self.members).reshape(len(masks), *self.net.shape)
         if embeddings is not None:
@@ -128,14 +129,14 @@ class ImageGame(nn.Module):
         return self.base + self.spread * torch.einsum("nmc,nm->nc", live, factors)
 
     def _sum_live_pairs(self, embeddings: Tensor, present: Tensor) -> Tensor:
-        """Sum of the pairs both of whose players are present, shape (n_images, n_modes, n_outputs)."""
+        """Sum of the pairs of present players, shape (n_images, n_modes, n_outputs)."""
         known = embeddings * present.unsqueeze(2)
         products = torch.einsum("nk,mck->nmc", known.sum(dim=1).square() - known.square().sum(dim=1), self.net.signs)
         means = torch.einsum("np,nq,pqmc->nmc", present, present, self.pair_means)
         return (products - means) / 2
 
     def centre(self, batches: Iterable[Tensor]) -> None:
-        """Give every part and pair its best constant: mean zero over all images of some batches."""
+        """Centre every part and pair, so that its mean over all images of the batches is zero."""
         with torch.no_grad():
             self.part_means.zero_()
             means, pair_means, n_images = torch.zeros_like(self.part_means), torch.zeros_like(self.pair_means), 0

@@ -1,7 +1,7 @@
-"""One shared net for all patches: what each adds, what several add together, and an embedding for every pair of them.
+"""One net shared by all patches: parts of single patches and of sets of patches, and embeddings whose products are pairs.
 
-Patches are cut out before the net reads anything: a part reads the pixels of its own players and no others, so masked
-patches cannot leak into what is counted.
+Patches are cut out before the net is applied, so a part depends on the pixels of its own players only, and absent patches
+cannot influence the parts that count.
 """
 
 from collections.abc import Sequence
@@ -12,26 +12,26 @@ from torch import Tensor, nn
 from ...game.terms import PresenceSet
 from .patches import Patches
 
-# Weights of the last layers start this much smaller than usual: a net starts near the base value.
+# Initial weights of the last layers are scaled by this factor, so that a net starts near the base value.
 _START = 0.1
 
 
 class PatchNet(nn.Module):
-    """Parts of images, and embeddings of their patches if all pairs are to count.
+    """Parts of images, and embeddings of their patches if there is a term for every pair.
 
-    The trunk reads every patch with the same weights (a convolution as large as a patch and 1 × 1 ones after it) and adds
-    what stands for its place; sets of several players read the trunk's features of each, side by side.
+    The trunk has the same weights for every patch (a convolution as large as a patch, then 1 × 1 convolutions) and adds learnt
+    vectors for the patch's position; parts of several players read the concatenated features of their patches.
 
     Parameters
     ----------
     patches : Patches
     presence_sets : sequence of tuple of int
-        Parts, single players and sets of several, in the order in which they come out.
+        Players of each part, in the order of the parts.
     n_channels, n_modes, n_outputs : int
     width : int
-        Features of a patch.
+        Number of features of a patch.
     rank : int
-        Numbers of an embedding; 0 for none.
+        Length of an embedding; 0 for no embeddings.
     """
 
     pixels: Tensor
@@ -69,14 +69,14 @@ class PatchNet(nn.Module):
         self.signs = nn.Parameter(_START * torch.randn(n_modes, n_outputs, rank) / max(rank, 1) ** 0.5)
 
     def set_scale(self, images: Tensor) -> None:
-        """Pixels are standardised by channel, as those of some images, (n_images, n_channels, height, width), are spread."""
+        """Set mean and scale of each channel to those of some images, shape (n_images, n_channels, height, width)."""
         self.mean.copy_(images.mean(dim=(0, 2, 3))[:, None])
         self.scale.copy_(images.std(dim=(0, 2, 3)).clamp_min(1e-6)[:, None])
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Parts (n_images, n_sets, n_modes, n_outputs) and embeddings (n_images, n_players, rank) of images, channels first."""
         flat = (images.flatten(2) - self.mean) / self.scale
-        padded = nn.functional.pad(flat, (0, 1))  # what is outside of a patch is at the mean
+        padded = nn.functional.pad(flat, (0, 1))  # positions of a box outside its patch are at the mean
         cut = padded[:, :, self.pixels].transpose(1, 2).flatten(2)  # (n_images, n_players, n_channels · n_most)
         features = self.trunk(nn.functional.gelu(self.stem(cut) + self.place))
         parts = torch.cat([head(features) for head in self.heads], dim=1)[:, self.order]
@@ -85,7 +85,7 @@ class PatchNet(nn.Module):
 
 
 class _Residual(nn.Module):
-    """``x + W gelu(V norm(x) + place)``: what stands for the place is added again, as it decides what a pattern means."""
+    """``x + W gelu(V norm(x) + place)``: a position vector is added again, because the meaning of a pattern depends on it."""
 
     def __init__(self, width: int, n_places: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class _Residual(nn.Module):
 
 
 class _Head(nn.Module):
-    """Parts of presence sets of one size: features of their players, mixed by shared weights, read out set by set."""
+    """Parts of presence sets of one size: features of their players, mixed by shared weights; each set has its own output."""
 
     members: Tensor
 

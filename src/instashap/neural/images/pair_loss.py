@@ -1,12 +1,12 @@
 """The exact masked loss with a term for every pair of players, at a cost linear in their number.
 
 The game is ``g(x; S) = base + sum_m b_m(|S|) [sum_R 1[R ⊆ S] h_R^m(x) + sum_{i<j} 1[i, j ∈ S] p_ij^m(x)]`` with the size
-modes ``b_m(s) = ((d - s) / (d - 1))^m``: ``b_0 = 1`` is the plain additive game, the others let a part count for less once
-much else is known (method.md, section 6), and vanish at the full set. Two parts are both present with mass ``π_{|R ∪ R'|}``;
-for pairs that depends only on how many players they share, so a few sums replace the matrix of all pairs of pairs:
-with ``r_i = sum_j p_ij``, ``T = sum_{i<j} p_ij`` and ``Q = sum_{i<j} p_ij²``, equal pairs give ``Q``, pairs that share one
-player ``sum_i r_i² - 2 Q`` and disjoint ones ``T² - sum_i r_i² + Q``. For ``p_ij = sum_k w_k e_ik e_jk`` all of them are power
-sums of the embeddings ``e_i``.
+modes ``b_m(s) = ((d - s) / (d - 1))^m``: ``b_0 = 1`` is the plain additive game, the others reduce a part as more players are
+known (method.md, section 6) and vanish at the full set. Two parts are both present with mass ``π_{|R ∪ R'|}``, which for two
+pairs depends only on the number of shared players, so a few sums replace the matrix of all pairs of pairs: with
+``r_i = sum_j p_ij``, ``T = sum_{i<j} p_ij`` and ``Q = sum_{i<j} p_ij²``, the sum of products is ``Q`` over equal pairs,
+``sum_i r_i² - 2 Q`` over pairs that share one player, and ``T² - sum_i r_i² + Q`` over disjoint pairs. For
+``p_ij = sum_k w_k e_ik e_jk`` all of these are power sums of the embeddings ``e_i``.
 """
 
 from collections.abc import Sequence
@@ -38,18 +38,18 @@ def compute_size_modes(n_players: int, n_modes: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class PairMasses:
-    """What the loss knows of a law of masks and of the presence sets.
+    """Masses of a mask law that the loss needs for parts and pairs.
 
     Attributes
     ----------
     parts : MaskMasses
-        Of the parts, one for each presence set and mode.
+        Masses of the parts, one for each presence set and mode.
     own : Tensor of shape (n_modes,)
-        ``sum_S μ b_m`` over the coalitions that hold two given players.
+        ``sum_S μ b_m`` over the coalitions that contain two given players.
     shared : Tensor of shape (3, n_modes, n_modes)
-        ``sum_S μ b_m b_m'`` over those that hold 2, 3, 4 given players.
+        ``sum_S μ b_m b_m'`` over the coalitions that contain 2, 3, 4 given players.
     beside : Tensor of shape (3, n_sets, n_modes, n_modes)
-        The same for those that hold a presence set and 0, 1, 2 players more.
+        ``sum_S μ b_m b_m'`` over the coalitions that contain a presence set and 0, 1, 2 further players.
     members : Tensor of shape (n_sets, n_players)
         1 for the players of each presence set.
     """
@@ -62,11 +62,11 @@ class PairMasses:
 
     @cached_property
     def large(self) -> Tensor:
-        """Positions of the sets of several players: a set of one holds no pair."""
+        """Positions of the sets of several players, which are those that contain pairs."""
         return torch.nonzero(self.members.sum(dim=1) > 1.5)[:, 0]
 
     def to(self, device: torch.device) -> "PairMasses":
-        """The same on a device."""
+        """The masses on a device."""
         return PairMasses(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
@@ -76,7 +76,7 @@ def make_pair_masses(
     """Masses of parts and pairs under a size law of shape (n_players + 1,)."""
     d = len(size_law) - 1
     modes = compute_size_modes(d, n_modes)
-    # Sizes beyond d occur only where no such sets exist: their sums are zero, whatever their mass.
+    # Sizes beyond d are padded with zeros; no such sets exist, so the values are multiplied by zero sums.
     single = np.array([np.pad(compute_containment_masses(size_law * each), (0, 4)) for each in modes])  # (n_modes, d + 5)
     double = np.array([[np.pad(compute_containment_masses(size_law * a * b), (0, 4)) for b in modes] for a in modes])
     members = make_presence_masks(presence_sets, d)
@@ -91,7 +91,7 @@ def make_pair_masses(
 
 @dataclass(frozen=True)
 class PairSums:
-    """All that the loss needs of a symmetric matrix of pairs of every image, mode and output.
+    """Sums over the symmetric matrix of pairs that the loss needs, for every image, mode and output.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ class PairSums:
     rows : Tensor of shape (n_images, n_players, n_modes, n_outputs)
         ``r_i``.
     squares : Tensor of shape (n_images, n_outputs)
-        ``Q``: products of two modes' pairs, times ``π_2 - 2 π_3 + π_4`` of the modes, the coefficient it has in the loss.
+        ``Q``: products of two modes' pairs, times their coefficient in the loss, ``π_2 - 2 π_3 + π_4`` of the modes.
     inside : Tensor of shape (n_images, n_large, n_modes, n_outputs)
         Sum of the pairs within each presence set of several players.
     """
@@ -112,7 +112,7 @@ class PairSums:
 
 
 def sum_products(embeddings: Tensor, signs: Tensor, masses: PairMasses) -> PairSums:
-    """Sums of the pairs ``p_ij = sum_k w_k e_ik e_jk``, without forming them.
+    """Sums over the pairs ``p_ij = sum_k w_k e_ik e_jk``, computed without the matrix of pairs.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def sum_products(embeddings: Tensor, signs: Tensor, masses: PairMasses) -> PairS
 
 
 def sum_matrix(pairs: Tensor, masses: PairMasses) -> PairSums:
-    """The same of matrices as they are, shape (n_images, n_players, n_players, n_modes, n_outputs), diagonal 0."""
+    """Sums over given matrices of pairs, shape (n_images, n_players, n_players, n_modes, n_outputs), with zero diagonal."""
     members = masses.members[masses.large]
     rows = pairs.sum(dim=2)
     inside = torch.einsum("rp,rq,npqmc->nrmc", members, members, pairs) / 2
@@ -152,7 +152,7 @@ def _multiply(values: Tensor, mass: Tensor) -> Tensor:
 
 
 def compute_exact_pair_loss(parts: Tensor, pairs: PairSums, deviations: Tensor, weights: Tensor, masses: PairMasses) -> Tensor:
-    """Masked squared loss of parts and all pairs, its mask expectation exact.
+    """Masked squared loss of parts and all pairs with an exact mask expectation.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def compute_exact_pair_loss(parts: Tensor, pairs: PairSums, deviations: Tensor, 
         ``h_R^m``.
     pairs : PairSums
     deviations : Tensor of shape (n_images, n_outputs)
-        Outputs less the base value.
+        Outputs minus the base value.
     weights : Tensor of shape (n_images,)
     masses : PairMasses
 
@@ -178,9 +178,10 @@ def compute_exact_pair_loss(parts: Tensor, pairs: PairSums, deviations: Tensor, 
 
 
 def _multiply_beside(parts: Tensor, pairs: PairSums, masses: PairMasses) -> Tensor:
-    """Products of every part and every pair, by mass, shape (n_images, n_outputs).
+    """Sum of the products of every part and every pair, weighted by mass; shape (n_images, n_outputs).
 
-    Of a set's players a pair holds two, one or none: sums "inside", "touched - 2 inside", "totals - touched + inside".
+    A pair contains two, one or none of a set's players. With ``touched`` the sum of ``r_i`` over the set's players, the pairs
+    of these kinds sum to ``inside``, ``touched - 2 inside`` and ``totals - touched + inside``.
     """
     two, one, none = masses.beside
     touched = torch.einsum("rp,npmc->nrmc", masses.members, pairs.rows)
@@ -193,7 +194,7 @@ def _multiply_beside(parts: Tensor, pairs: PairSums, masses: PairMasses) -> Tens
 
 
 def average_pairs(embeddings: Tensor, signs: Tensor) -> Tensor:
-    """Mean over images of every pair, shape (n_players, n_players, n_modes, n_outputs), diagonal 0."""
+    """Mean over images of every pair, shape (n_players, n_players, n_modes, n_outputs), with zero diagonal."""
     products = torch.einsum("npk,nqk->pqk", embeddings, embeddings) / len(embeddings)
     products = products * (1 - torch.eye(products.shape[0], dtype=products.dtype, device=products.device))[:, :, None]
     return torch.einsum("pqk,mck->pqmc", products, signs)

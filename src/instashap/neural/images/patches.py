@@ -1,4 +1,4 @@
-"""Images in, patches out: what the players of an image are."""
+"""Patches: segmentations of images into players."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Images of one pass outside of training.
+# Number of images in one pass outside of training.
 BATCH = 256
 
 
@@ -21,7 +21,7 @@ class Patches:
     Attributes
     ----------
     segments : ndarray of shape (height, width), int64
-        Player of each pixel, 0 … n_players - 1, each of which has pixels.
+        Player of each pixel, 0 … n_players - 1; every player has pixels.
     """
 
     segments: NDArray[np.int64]
@@ -39,8 +39,8 @@ class Patches:
     def pixels(self) -> NDArray[np.int64]:
         """Pixels of each player in its bounding box, row by row, shape (n_players, n_most).
 
-        Numbers of pixels of a flattened image; ``height · width`` where the box holds a pixel of another player, or none, as
-        boxes are as large as the largest: a pixel at the same place of two boxes lies at the same place of the two patches.
+        Entries are positions in the flattened image, or ``height · width`` for a position of the box without a pixel of the
+        player. All boxes have the size of the largest, so that equal positions in two boxes are equal positions in the patches.
         """
         boxes = [np.nonzero(self.segments == player) for player in range(self.n_players)]
         height = max(int(np.ptp(rows)) + 1 for rows, _ in boxes)
@@ -60,14 +60,14 @@ class Patches:
         return sorted({(low, high) for low, high in zip(lows, highs, strict=True) if low != high})
 
     def find_blocks(self) -> list[tuple[int, ...]]:
-        """Players that meet around a point: 2 × 2 blocks of a grid, overlapping."""
+        """Sets of three or more players around a common corner; in a grid, overlapping 2 × 2 blocks."""
         s = self.segments
         corners = np.stack([s[:-1, :-1], s[:-1, 1:], s[1:, :-1], s[1:, 1:]], axis=-1).reshape(-1, 4)
         blocks = {tuple(sorted(set(each))) for each in corners.tolist()}
         return sorted(block for block in blocks if len(block) >= 3)
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
-        """A number a player as one a pixel: (n_images, n_players, …) to (n_images, height, width, …)."""
+        """Values of players, (n_images, n_players, …), as values of pixels, (n_images, height, width, …)."""
         return np.asarray(values[:, self.segments])
 
     def spread_masks(self, masks: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Patches:
 
 
 def make_patches(patches: Any, shape: tuple[int, int]) -> Patches:
-    """Players of images of a shape.
+    """Segmentation of images of a shape.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def make_patches(patches: Any, shape: tuple[int, int]) -> Patches:
     if found[0] != 0 or found[-1] != len(found) - 1:
         raise ValueError(f"patches must number the players 0, 1, … without gaps, got {_show(found.tolist())}")
     if len(found) < 2:
-        raise ValueError("patches makes the whole image one player: there is nothing to share out; use two or more")
+        raise ValueError("patches makes the whole image one player, which has the whole output; use two or more")
     return Patches(array.astype(np.int64))
 
 
@@ -117,7 +117,7 @@ def _make_grid(counts: Sequence[int], shape: tuple[int, int]) -> Patches:
         if not 1 <= count <= length:
             raise ValueError(f"a grid of {count} {what} of patches does not fit images of {length} {what}; use 1 to {length}")
     if max(counts) < 2:
-        raise ValueError("patches=(1, 1) makes the whole image one player: there is nothing to share out; use two or more")
+        raise ValueError("patches=(1, 1) makes the whole image one player, which has the whole output; use two or more")
     rows, columns = (np.arange(length) * count // length for count, length in zip(counts, shape, strict=True))
     return Patches(rows[:, None] * counts[1] + columns)
 
@@ -136,7 +136,7 @@ def check_images(images: Any, shape: tuple[int, ...] | None = None) -> NDArray[A
     TypeError
         If they are neither uint8 nor floats.
     ValueError
-        If the shape is another, no image is there, or a number is not finite.
+        If the shape is wrong, there is no image, or a number is not finite.
     """
     array = np.asarray(images)
     if array.dtype != np.uint8 and array.dtype.kind != "f":
@@ -156,7 +156,7 @@ def check_images(images: Any, shape: tuple[int, ...] | None = None) -> NDArray[A
 
 
 def split_rows(n_images: int) -> list[NDArray[np.int64]]:
-    """Numbers of images in batches for passes outside of training.
+    """Positions of images in batches for passes outside of training.
 
     Examples
     --------
@@ -170,5 +170,5 @@ def to_tensor(images: NDArray[Any]) -> Tensor:
     """Images as float32 of shape (n_images, n_channels, height, width); uint8 is divided by 255."""
     array = images[..., None] if images.ndim == 3 else images
     scale = np.float32(255 if array.dtype == np.uint8 else 1)
-    # A copy of its own: torch wants arrays that may be written to.
+    # np.divide makes a copy, because torch needs writable arrays.
     return torch.from_numpy(np.divide(array, scale, dtype=np.float32)).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""A black box of images as outputs on a stated scale, seen whole or in part."""
+"""A black box of whole or partly known images, with outputs on a stated scale."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from ..._validation import check_outputs
 from ...blackbox import BlackBox, wrap_model
 from .patches import to_tensor
 
-# Images a black box is asked about at once: their inner features take far more room than rows of a table.
+# Number of images that a black box predicts at once; their hidden features take far more memory than rows of a table.
 BATCH_IMAGES = 512
 
-# Smaller probabilities are cut before taking logarithms: nets are as certain as they like of images they have seen, and a net
-# that explains them would spend itself on the size of that certainty. Log-odds of ±6.9.
+# Smaller probabilities are set to this value before taking logarithms (log-odds of ±6.9): nets give extreme probabilities to
+# images of their training, and differences among these would dominate the loss.
 FLOOR = 1e-3
 
-# Images and masks of their pixels, bool of shape (n_images, height, width), to what the model gives.
+# Maps images and masks of their pixels, bool of shape (n_images, height, width), to outputs like the model's.
 MaskedModel = Callable[[NDArray[Any], NDArray[np.bool_]], Any]
 
 
 class _Module:
-    """A torch module as a classifier of arrays: scores of two classes or more become probabilities."""
+    """A torch module as a classifier of arrays, with the softmax of its scores as probabilities."""
 
     def __init__(self, module: nn.Module, n_classes: int) -> None:
         self.module = module
@@ -36,7 +36,7 @@ class _Module:
 
 
 def apply_module(module: nn.Module, images: NDArray[Any]) -> NDArray[np.float64]:
-    """What a module gives of images, channels first and from 0 to 1, in evaluation mode on its own device."""
+    """Outputs of a module in evaluation mode on its own device; it gets images with channels first and values from 0 to 1."""
     first = next(iter(module.parameters()), torch.zeros(()))
     was_training = module.training
     module.eval()
@@ -49,13 +49,13 @@ def apply_module(module: nn.Module, images: NDArray[Any]) -> NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ImageModel:
-    """A black box, and the classes behind its outputs.
+    """A black box of images, and the classes of its outputs.
 
     Attributes
     ----------
     box : BlackBox
     classes : tuple of str, or None
-        Of a classifier.
+        Classes of a classifier.
     scale : {"log-odds", "probability", "score"}
     """
 
@@ -68,22 +68,22 @@ class ImageModel:
         return self.box.predict(images, len(images))
 
     def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float64]:
-        """Probabilities of all classes as the model gives them, shape (n_images, n_classes); of classifiers only."""
+        """Probabilities of all classes from the model, shape (n_images, n_classes); for classifiers only."""
         given = self.box.ask(images, len(images)).probabilities
         assert given is not None
         return given
 
     def predict_masked(self, masked: MaskedModel, images: NDArray[Any], pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Outputs of images in part by another function, on the same scale."""
+        """Outputs of another function for partly known images, on the scale of the model's outputs."""
         source = "value_function"
         return self.box.convert(check_outputs(masked(images, pixels), len(images), source))
 
 
 def read_model(model: Any, images: NDArray[Any], output: str) -> ImageModel:
-    """A model as one of images: an estimator or function of arrays as they are given, or a torch module.
+    """A model of images from an estimator, a function of arrays, or a torch module.
 
-    Modules (of torchvision, timm, …) are given float32 tensors of shape (n, n_channels, height, width) from 0 to 1: put a
-    normalisation in front, in a ``Sequential``. What they give of two or more columns is taken for scores of classes.
+    Modules (of torchvision, timm, …) get float32 tensors of shape (n, n_channels, height, width) from 0 to 1: put a
+    normalisation in front, in a ``Sequential``. Outputs of two or more columns are interpreted as scores of classes.
     """
     if isinstance(model, nn.Module) and not hasattr(model, "predict_proba"):
         n_outputs = apply_module(model, images[:1]).shape[1]
@@ -91,7 +91,7 @@ def read_model(model: Any, images: NDArray[Any], output: str) -> ImageModel:
             model = _Module(model, n_outputs)
         else:
             module = model
-            model = lambda some: apply_module(module, some)  # noqa: E731 - a function of arrays is explained as it comes
+            model = lambda some: apply_module(module, some)  # noqa: E731 - outputs of a function are explained unchanged
     box = wrap_model(model, output, BATCH_IMAGES)
     text = f"{box.description}, from probabilities, those below {FLOOR:g} cut"
     box = box.restore({"floors": [FLOOR], "share_cut": 0.0, "description": text})

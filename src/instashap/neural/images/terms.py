@@ -1,4 +1,4 @@
-"""Which sets of patches have a part of their own."""
+"""Choice of the sets of patches that have their own part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from .patches import Patches, split_rows, to_tensor
 
 @dataclass(frozen=True)
 class TermChoice:
-    """Which sets of patches have a part of their own, and whether every pair has a low-rank one."""
+    """Sets of patches that have their own part, and whether every pair has a low-rank part."""
 
     presence_sets: tuple[PresenceSet, ...]
     has_all_pairs: bool
 
     @property
     def order(self) -> int:
-        """Patches that the largest term reads."""
+        """Number of patches of the largest term."""
         return max(max(map(len, self.presence_sets)), 2 if self.has_all_pairs else 1)
 
 
 def choose_terms(patches: Patches, order: Any, interactions: Any) -> TermChoice:
-    """Terms by name; see :class:`ImageExplainer`. A number of distant pairs is chosen later, by :func:`rank_pairs`."""
+    """Terms for the options of :class:`ImageExplainer`; a number of distant pairs is chosen later, by :func:`rank_pairs`."""
     if order not in (1, 2) or isinstance(order, bool):
-        raise ValueError(f"order={order!r} must be 1 (patches by themselves) or 2 (with interactions)")
+        raise ValueError(f"order={order!r} must be 1 (single patches) or 2 (with interactions)")
     mains = [(player,) for player in range(patches.n_players)]
     if order == 1 or (isinstance(interactions, Integral) and interactions == 0):
         if interactions not in ("auto", 0):
@@ -47,8 +47,8 @@ def choose_terms(patches: Patches, order: Any, interactions: Any) -> TermChoice:
         if interactions not in by_name:
             names = ", ".join(map(repr, by_name))
             raise ValueError(
-                f"interactions={interactions!r} is not known; use one of {names}, a list of tuples of patches, or how many "
-                "distant pairs beside neighbours"
+                f"interactions={interactions!r} is not known; use one of {names}, a list of tuples of patches, or a number of "
+                "distant pairs in addition to neighbours"
             )
         sets, has_pairs = by_name[interactions]
         return TermChoice((*mains, *sets), has_pairs)
@@ -72,7 +72,7 @@ def _check_sets(interactions: Any, n_players: int) -> list[PresenceSet]:
 
 
 def rank_pairs(game: ImageGame, images: NDArray[Any], n_pairs: int, known: Sequence[PresenceSet]) -> list[PresenceSet]:
-    """Pairs that vary most in a game with all pairs, without those already known; the strongest first."""
+    """Pairs with the largest variance in a game with all pairs, the strongest first, without those in ``known``."""
     device = game.base.device
     with torch.no_grad():
         second = torch.zeros(game.n_players, game.n_players)

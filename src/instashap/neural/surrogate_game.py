@@ -15,7 +15,7 @@ from .rows import BaseRows
 if TYPE_CHECKING:
     from .surrogate import MaskedSurrogate
 
-# Coalitions evaluated at once.
+# Number of coalitions evaluated at once.
 BLOCK = 16_384
 
 
@@ -28,7 +28,7 @@ class SurrogateGame:
         Trained.
     X : table
     share : float, optional
-        Of the net, beside the base; default what the surrogate kept.
+        Share of the net in its combination with the base; default ``kept_share_`` of the surrogate.
     """
 
     n_references = 1
@@ -48,7 +48,7 @@ class SurrogateGame:
         self.base_outputs = None if base is None else base.predict(base.read(X))
 
     def get_references(self) -> None:
-        """There are no reference rows."""
+        """None, because there are no reference rows."""
 
     def evaluate_full(self) -> NDArray[np.float64]:
         """``F(x; all)`` of every row, shape (n_rows, n_outputs)."""
@@ -66,8 +66,8 @@ class SurrogateGame:
         if self.base_rows is None:
             return self.reference_outputs + self._evaluate_net(rows, masks)
         base_rows, places, present = self.base_rows, torch.tensor(rows), torch.tensor(masks)
-        said = apply_in_blocks(lambda part: base_rows.evaluate(places[part], present[part]), len(rows))
-        return self.reference_outputs + (1 - self.share) * said + self.share * self._evaluate_net(rows, masks)
+        base = apply_in_blocks(lambda part: base_rows.evaluate(places[part], present[part]), len(rows))
+        return self.reference_outputs + (1 - self.share) * base + self.share * self._evaluate_net(rows, masks)
 
     def _evaluate_net(self, rows: NDArray[np.int64], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         if self.share == 0:
@@ -79,12 +79,12 @@ class SurrogateGame:
     def evaluate_one(
         self, rows: NDArray[np.int64], references: NDArray[np.int64], masks: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
-        """The same as :meth:`evaluate`: there is one reference, nothing at all."""
+        """The same as :meth:`evaluate`, because the only reference is the empty coalition."""
         return self.evaluate(rows, masks)
 
 
 def apply_in_blocks(compute: Callable[[slice], Tensor], n: int) -> NDArray[np.float64]:
-    """Results of slices of up to 16 384 coalitions, without gradients, one below the other as float64."""
+    """Concatenated results for slices of up to 16 384 coalitions, computed without gradients, as float64."""
     with torch.no_grad():
         parts = [compute(slice(start, min(start + BLOCK, n))).cpu().numpy() for start in range(0, n, BLOCK)]
     return np.concatenate(parts).astype(np.float64)
