@@ -32,6 +32,17 @@ class Registry:
         module, _, attribute = self.entries[check_choice(name, tuple(self.entries), self.what)].partition(":")
         return getattr(import_module(module), attribute)
 
+    def make(self, given: Any, method: str) -> Any:
+        """A thing by its name, with its defaults, or the user's own if it has the method that all of this kind have.
+
+        Raises ``ValueError`` for an unknown name and ``TypeError`` for any other thing.
+        """
+        made = self.find(given)() if isinstance(given, str) else given
+        if isinstance(made, type) or not callable(getattr(made, method, None)):
+            names = ", ".join(map(repr, self.entries))
+            raise TypeError(f"{self.what} takes a name ({names}) or an object with a method {method}(); got {given!r}")
+        return made
+
 
 FAMILIES = Registry(
     "loss",
@@ -40,6 +51,34 @@ FAMILIES = Registry(
         "poisson": "instashap.likelihood.losses.poisson:Poisson",
         "gamma": "instashap.likelihood.losses.gamma:Gamma",
         "quantile": "instashap.likelihood.losses.quantile:Quantile",
+    },
+)
+VALUE_FUNCTIONS = Registry(
+    "value_function",
+    {
+        "conditional": "instashap.blackbox.conditional:Conditional",
+        "marginal": "instashap.blackbox.value_functions:Marginal",
+        "baseline": "instashap.blackbox.value_functions:Baseline",
+    },
+)
+INDICES = Registry(
+    "index",
+    {
+        "banzhaf": "instashap.game.banzhaf:Banzhaf",
+        "shapley": "instashap.game.shapley:Shapley",
+    },
+)
+QUESTIONS = Registry(
+    "question",
+    {
+        "index_values": "instashap.questions.values:compute_index_values",
+        "rank_terms": "instashap.questions.rank:tabulate_ranking",
+    },
+)
+EXPORTS = Registry(
+    "the ending of path",
+    {
+        ".json": "instashap.export.json_tables:write_json",
     },
 )
 BASES = Registry(

@@ -4,7 +4,8 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from instashap.game.credits import compute_shapley_shares
+from instashap.game.credits import compute_shares
+from instashap.game.shapley import Shapley
 
 
 def _average_gains(wanted, n_players):
@@ -21,19 +22,19 @@ def _average_gains(wanted, n_players):
 
 
 def test_a_pair_is_shared_in_halves():
-    np.testing.assert_array_equal(compute_shapley_shares([(0,), (0, 2)], 3), [[1.0, 0.0, 0.0], [0.5, 0.0, 0.5]])
+    np.testing.assert_array_equal(compute_shares(Shapley(), [(0,), (0, 2)], 3), [[1.0, 0.0, 0.0], [0.5, 0.0, 0.5]])
 
 
 def test_shares_are_the_shapley_values_of_the_unanimity_game():
     sets = [each for size in range(1, 6) for each in combinations(range(5), size)]
     expected = [_average_gains(set(each), 5) for each in sets]
-    np.testing.assert_allclose(compute_shapley_shares(sets, 5), expected, atol=1e-14)
+    np.testing.assert_allclose(compute_shares(Shapley(), sets, 5), expected, atol=1e-14)
 
 
 def test_shares_of_every_presence_set_sum_to_one():
     sets = [each for size in range(1, 8) for each in combinations(range(7), size)]
-    np.testing.assert_allclose(compute_shapley_shares(sets, 7).sum(axis=1), 1.0, rtol=1e-15)
+    np.testing.assert_allclose(compute_shares(Shapley(), sets, 7).sum(axis=1), 1.0, rtol=1e-15)
 
 
 def test_shares_of_no_presence_sets_have_one_column_a_player():
-    assert compute_shapley_shares([], 4).shape == (0, 4)
+    assert compute_shares(Shapley(), [], 4).shape == (0, 4)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law, enumerate_coalitions
-from instashap.game.credits import compute_shapley_shares, split_shapley_shares
+from instashap.game.credits import compute_shares
 from instashap.game.exact import compute_shapley_values
 from instashap.game.masses import compute_presence_masses, compute_shared_masses
+from instashap.game.shapley import Shapley
 from instashap.game.terms import ANY, count_live, extend_presence, make_presence_masks, spell_out
 from instashap.model.additive_model import AdditiveModel
 from instashap.table.bases import LocalBasis
@@ -58,12 +59,12 @@ def test_masses_are_sums_over_the_sets_stood_for(full_weight):
 
 def test_shares_are_shapley_values_of_the_number_live():
     expected = compute_shapley_values(count_live(SETS, enumerate_coalitions(N_PLAYERS))).T
-    np.testing.assert_allclose(compute_shapley_shares(SETS, N_PLAYERS), expected, atol=1e-13)
+    np.testing.assert_allclose(compute_shares(Shapley(), SETS, N_PLAYERS), expected, atol=1e-13)
 
 
 def test_one_other_player_leaves_the_named_ones_the_larger_part():
     # Of the method: i in B gets (d - b) / (b + 1), another player 1 / (b + 1); here d = 6 and b = 2.
-    named, equal = split_shapley_shares([(ANY, 1, 4)], N_PLAYERS)
+    named, equal = Shapley().split([(ANY, 1, 4)], N_PLAYERS)
     assert equal.tolist() == pytest.approx([1 / 3])
     assert named[0].tolist() == pytest.approx([0, 4 / 3 - 1 / 3, 0, 0, 4 / 3 - 1 / 3, 0])
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
+from .._registries import EXPORTS, QUESTIONS
 from ..blackbox.conditional import Conditional
+from ..blackbox.named import is_closed_form
 from ..fitted.explanation import Explanation
 from ..fitted.pickling import check_pickle
 from ..questions.check import DriftReport, check_model
 from ..questions.explain_rows import RowRequest, explain_rows
-from ..questions.values import compute_interaction_values, compute_mobius_values, compute_shap_values, predict_outputs
+from ..questions.values import (
+    compute_index_values,
+    compute_interaction_values,
+    compute_mobius_values,
+    compute_shap_values,
+    predict_outputs,
+)
 from .attributes import FittedAttributes, summarise_game
 from .compiled import CompiledExplainer
 from .options import ExplainerOptions, hold_model
@@ -50,7 +59,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
         Which terms of two and more columns to offer: the screened best, all, so many, or these. 0: main effects only.
     output : {"auto", "raw", "probability"}
         Scale of a classifier's explanation: log-odds ("auto", "raw") or probability.
-    value_function : "conditional", Conditional, Marginal, Baseline, or callable
+    value_function : "conditional", Conditional, Marginal, Baseline, another name, or callable
         What an absent feature means: its distribution given the present ones (:class:`instashap.Conditional` names one that
         :meth:`refine` can draw from); background rows
         (:class:`instashap.Marginal`); one row (:class:`instashap.Baseline`); or your own ``F(X, masks)``, given rows in
@@ -111,7 +120,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
     """
 
     _residual: LearntResidual | None = None  # what learn_residual has learnt
-    _fit_rows: Any = None  # what a Conditional without rows of its own estimates its distribution from
+    _fit_rows: Any = None  # what a value function without rows of its own is made from
 
     def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> Explainer:
         """Match the model on rows.
@@ -142,7 +151,8 @@ class Explainer(ExplainerOptions, FittedAttributes):
         from .fitting import fit_explainer
 
         self._fitted = fit_explainer(self, X, outputs, sample_weight)
-        self._fit_rows = X if isinstance(self.value_function, Conditional) else None
+        needs_rows = isinstance(self.value_function, (str, Conditional)) and not is_closed_form(self.value_function)
+        self._fit_rows = X if needs_rows else None
         return self
 
     def __call__(self, X: Any, *, errors: bool = False, outputs: Any = None) -> Explanation:
@@ -174,7 +184,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
         TooLargeError
             If the tables behind the errors would take more than 100 MB.
         """
-        request = RowRequest(errors, outputs, hold_model(self), not isinstance(self.value_function, str), self.n_jobs)
+        request = RowRequest(errors, outputs, hold_model(self), not is_closed_form(self.value_function), self.n_jobs)
         return explain_rows(self._check_fitted(), X, request)
 
     def refine(
@@ -266,6 +276,20 @@ class Explainer(ExplainerOptions, FittedAttributes):
         ``expected_value`` sum to ``predict``.
         """
         return compute_shap_values(self._check_fitted(), X, self.n_jobs)
+
+    def index_values(self, X: Any, index: Any) -> NDArray[np.float64]:
+        """Credits of the features by an index that may be another than Shapley's; of the shape of :meth:`shap_values`.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        index : str or object
+            "banzhaf": the mean contribution of a feature over all coalitions of the others, each counting alike; where three
+            features and more act together, a row's values do not sum to its output. "shapley": as :meth:`shap_values`. Or
+            a rule of your own with a method ``split``, which shares out each component of the game
+            (:class:`instashap.game.credits.Index`).
+        """
+        return compute_index_values(self._check_fitted(), X, index, self.n_jobs)
 
     def interaction_values(self, X: Any, *, errors: bool = False) -> Any:
         """Value of each shape function on each row, shape (n_rows, n_terms) or (n_rows, n_terms, n_outputs).
@@ -477,6 +501,26 @@ class Explainer(ExplainerOptions, FittedAttributes):
         from ..questions.updating import get_moments
 
         return get_moments(self._check_fitted())
+
+    def ask(self, question: str, *given: Any, **options: Any) -> Any:
+        """The answer to a question about the fitted game, by the name of the question.
+
+        Parameters
+        ----------
+        question : str
+            One of :data:`instashap._registries.QUESTIONS`: "index_values", "rank_terms", or one that was added.
+        given, options
+            What the question takes after the fitted game.
+        """
+        return QUESTIONS.find(question)(self._check_fitted(), *given, **options)
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write what scores a row for other programs; the ending of the path says in which form.
+
+        ``.json``: columns, local bases, terms and tables as plain lists, which docs/export.md explains. Raises ``ValueError``
+        for an ending that no export has, and ``OSError`` if the folder cannot be written.
+        """
+        EXPORTS.find(Path(path).suffix)(self._check_fitted(), path)
 
     def compile(self) -> CompiledExplainer:
         """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""

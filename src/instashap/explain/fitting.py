@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
 from .._progress import show_progress
-from .._validation import check_choice, check_weights
+from .._validation import check_weights
 from ..blackbox.classes import warn_of_cut
 from ..blackbox.conditional import Conditional
 from ..blackbox.model import BlackBox
+from ..blackbox.named import is_closed_form, make_value_function
 from ..fits.asked import fit_value_function
 from ..fits.conditional import fit_game
 from ..fits.prepare import FitOptions
@@ -28,7 +29,8 @@ def fit_explainer(options: ExplainerOptions, X: Any, outputs: Any, sample_weight
     """The fitted game of a black box on rows; see :meth:`instashap.Explainer.fit`."""
     table = choose_bases(read_table(follow_recipe(options.recipe, X), categorical=options.categorical), options.bases)
     weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
-    fit = _fit_conditional if isinstance(options.value_function, (str, Conditional)) else _fit_asked
+    is_fitted_to_outputs = is_closed_form(options.value_function) or isinstance(options.value_function, Conditional)
+    fit = _fit_conditional if is_fitted_to_outputs else _fit_asked
     fitted, box = fit(options, X, table, weights, outputs)
     if box is not None and box.scale is not None:
         fitted.facts["scale"] = box.scale  # what the log-odds of these rows were cut at serves later rows
@@ -40,8 +42,6 @@ def _fit_conditional(
     options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
 ) -> tuple[FittedGame, BlackBox]:
     """The conditional game, from the model's outputs for these rows alone."""
-    if isinstance(options.value_function, str):
-        check_choice(options.value_function, ("conditional",), "value_function")
     choices = _choose(options, table)
     answer = hold_model(options).ask(X, table.n_rows, outputs)
     named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
@@ -62,6 +62,7 @@ def _fit_asked(
             "outputs= serve the conditional game only: other games need values of rows that are not in X; "
             "pass a model, or a value_function F(X, masks)"
         )
+    value_function = make_value_function(options.value_function, X)
     asked: list[BlackBox] = []
 
     def make_box() -> BlackBox:
@@ -70,7 +71,7 @@ def _fit_asked(
 
     with show_progress(options.verbose) as progress:
         fitted = fit_value_function(
-            X, table, options.value_function, make_box, weights, choices, seed=options.random_state, progress=progress
+            X, table, value_function, make_box, weights, choices, seed=options.random_state, progress=progress
         )
     return fitted, asked[0] if asked else None
 

@@ -50,7 +50,7 @@ def write_fitted(
     content
         Entries added to the manifest (JSON).
     """
-    described, arrays = pack_tables(fitted)
+    described, arrays = fitted.tables()
     probes, answers = compute_probes(fitted.model), fitted.answers
     if with_errors and answers.errors is not None:
         arrays |= _pack_errors(answers.errors)
@@ -71,33 +71,6 @@ def write_fitted(
     if np.isfinite(probes).all():
         arrays |= {"probes": probes, "probes_of_trust": sum_up(arrays)}
     write_archive(path, {"fitted": described, **content}, arrays, expect_explainer)
-
-
-def pack_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What is needed to predict and explain rows, as facts (JSON) and arrays by name."""
-    columns, arrays = _pack_columns(fitted.encoder)
-    for number, table in enumerate(fitted.model.tables):
-        arrays[f"table_{number:05d}"] = table
-        arrays[f"mixing_{number:05d}"] = fitted.model.mixings[number]
-    arrays["base_value"] = fitted.model.base_value
-    described = {
-        "names": fitted.schema.names,
-        "labels": [_pack_label(name) for name in fitted.schema.names],
-        "is_category": fitted.schema.is_category,
-        "has_names": fitted.schema.has_names,
-        "is_boolean": fitted.schema.is_boolean,
-        "columns": columns,
-        "value_sets": fitted.model.value_sets,
-        "presence_sets": fitted.model.presence_sets,
-        "feature_names": fitted.feature_names,
-        "players": fitted.players,
-        "null_players": fitted.model.null_players,
-        "output_names": fitted.output_names,
-        "output_transform": fitted.output_transform,
-        "game": fitted.game,
-        "facts": fitted.facts,
-    }
-    return described, arrays
 
 
 def _pack_errors(errors: Deviations) -> dict[str, NDArray[Any]]:
@@ -187,41 +160,11 @@ def _find_plan(
     return described, {name: array for name, array in arrays.items() if name.startswith(("plan_", "moments_"))}
 
 
-def _pack_label(name: str) -> Any:
-    """A column's label as JSON if it is a number or text, or a tuple of these; None if only its name can be stored."""
-    label = getattr(name, "label", None)
-    parts = [part.item() if isinstance(part, np.generic) else part for part in (label if isinstance(label, tuple) else [label])]
-    if not all(isinstance(part, (str, int, float)) and part == part for part in parts):
-        return None
-    return parts if isinstance(label, tuple) else parts[0]
-
-
 def _unpack_label(name: str, label: Any) -> str:
     if label is None:
         return name
     restored = ColumnName(tuple(label) if isinstance(label, list) else label)
     return restored if restored == name else name
-
-
-def _pack_columns(encoder: TableEncoder) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
-    described: list[dict[str, Any]] = []
-    arrays: dict[str, NDArray[Any]] = {}
-    for position, column in enumerate(encoder.columns):
-        described.append(
-            {
-                "name": column.name,
-                "levels": column.levels,
-                "values": column.values,
-                "order": column.order,
-                "has_pooled": column.has_pooled,
-                "n_functions": [basis.n_functions for basis in column.bases],
-            }
-        )
-        arrays |= {f"column_{position:05d}_{part}": getattr(column, part) for part in ("edges", "lows", "scales")}
-        for size, basis in enumerate(column.bases):
-            arrays[f"column_{position:05d}_first_{size}"] = basis.first
-            arrays[f"column_{position:05d}_polynomials_{size}"] = basis.polynomials
-    return described, arrays
 
 
 def _unpack_column(position: int, described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ColumnEncoder:

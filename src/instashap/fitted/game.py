@@ -21,6 +21,7 @@ from ..table.containers import open_container
 from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
 from ..table.reach import Reach
 from ..table.recipe import Recipe
+from .tables import pack_tables
 
 if TYPE_CHECKING:
     from ..masked.fitter import FitRecord
@@ -226,6 +227,10 @@ class FittedGame:
     def predict(self, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
         """Output at the full coalition, shape (n_rows, n_outputs)."""
         return self.model.base_value + self.look_up(self.model.prediction, table, n_jobs)[:, 0]
+
+    def tables(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """What scores a row, as plain facts (JSON) and arrays by name; see docs/export.md."""
+        return pack_tables(self)
 
     @property
     def term_names(self) -> tuple[str, ...]:

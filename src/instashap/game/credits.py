@@ -1,33 +1,44 @@
-"""Shares of each player in the parts of an additive game."""
+"""Shares of each player in the parts of an additive game: an index is a rule that shares out each component."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .terms import ANY, PresenceSet, choose, make_presence_masks, name_players
 
+# What the named players get in addition, (n_presence_sets, n_players), and the equal share of every player, (n_presence_sets,).
+Shares = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-def split_shapley_shares(
-    presence_sets: Sequence[PresenceSet], n_players: int, n_null: int = 0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shapley shares in two parts: an equal share of every player, and what the named players get in addition.
 
-    A tied set (:data:`.terms.ANY`) of b named players and n places stands for ``C(d - b, n)`` sets of ``b + n`` players. A
-    named player is in all of them, another player in ``C(d - b - 1, n - 1)``; each gets ``1 / (b + n)`` of those that contain
-    it. In two parts, a tied set takes no longer to look up than another. ``n_null`` counts the null players, which no place
-    stands for.
+class Index(Protocol):
+    """A rule that shares the components ``h_R`` of a game ``sum_R 1[R ⊆ S] h_R`` among its players: linear in the game."""
 
-    Returns
-    -------
-    named : ndarray of shape (n_presence_sets, n_players), float64
-        Zero for players the set does not name.
-    equal : ndarray of shape (n_presence_sets,), float64
-        Zero for sets that are not tied.
+    def split(self, presence_sets: Sequence[PresenceSet], n_players: int, n_null: int = 0) -> Shares:
+        """Shares in two parts: an equal share of every player, and what the named players get in addition.
+
+        A tied set (:data:`.terms.ANY`) of b named players and n places stands for ``C(d - b, n)`` sets of ``b + n`` players. A
+        named player is in all of them, another player in ``C(d - b - 1, n - 1)``. In two parts, a tied set takes no longer to
+        look up than another. ``n_null`` counts the null players, which no place stands for.
+
+        Returns
+        -------
+        named : ndarray of shape (n_presence_sets, n_players), float64
+            Zero for players the set does not name.
+        equal : ndarray of shape (n_presence_sets,), float64
+            Zero for sets that are not tied.
+        """
+
+
+def split_equally(
+    presence_sets: Sequence[PresenceSet], n_players: int, n_null: int, divide: Callable[[int], float]
+) -> Shares:
+    """Shares of an index that treats the players of a set alike: each gets the set's component over ``divide(size)``.
 
     Examples
     --------
-    >>> named, equal = split_shapley_shares([(0, 2), (ANY, 0)], n_players=3)
+    >>> named, equal = split_equally([(0, 2), (ANY, 0)], 3, 0, float)
     >>> named
     array([[0.5, 0. , 0.5],
            [0.5, 0. , 0. ]])
@@ -35,32 +46,21 @@ def split_shapley_shares(
     array([0. , 0.5])
     """
     masks = make_presence_masks(presence_sets, n_players).astype(np.float64)
-    named = np.asarray(masks / masks.sum(axis=1, keepdims=True))
+    divisors = np.array([divide(len(presence)) for presence in presence_sets]).reshape(-1, 1)
+    named = np.asarray(masks / divisors)
     equal = np.zeros(len(presence_sets))
     for place, presence in enumerate(presence_sets):
         if n_any := presence.count(ANY):
             n_others = np.array(n_players - n_null - len(name_players(presence)))
-            equal[place] = choose(n_others - 1, n_any - 1) / len(presence)
-            named[place] = masks[place] * (choose(n_others, n_any) / len(presence) - equal[place])
+            equal[place] = choose(n_others - 1, n_any - 1) / divide(len(presence))
+            named[place] = masks[place] * (choose(n_others, n_any) / divide(len(presence)) - equal[place])
     return named, equal
 
 
-def compute_shapley_shares(presence_sets: Sequence[PresenceSet], n_players: int) -> NDArray[np.float64]:
-    """Share of each player in the value of each presence set: ``1[i in R] / |R|``.
+def compute_shares(index: Index, presence_sets: Sequence[PresenceSet], n_players: int) -> NDArray[np.float64]:
+    """Share of each player in the value of each presence set; shape (n_presence_sets, n_players).
 
-    A game ``sum_R 1[R ⊆ S] h_R`` has Shapley values ``SHAP_i = sum_{R ∋ i} h_R / |R|`` (InstaSHAP, Eq. 13). A tied set has the
-    summed shares of all the sets it stands for.
-
-    Returns
-    -------
-    ndarray of shape (n_presence_sets, n_players), float64
-        Rows sum to the number of sets each stands for: one, unless the set is tied.
-
-    Examples
-    --------
-    >>> compute_shapley_shares([(0,), (0, 2)], n_players=3)
-    array([[1. , 0. , 0. ],
-           [0.5, 0. , 0.5]])
+    A tied set has the shares of all the sets that it stands for.
     """
-    named, equal = split_shapley_shares(presence_sets, n_players)
+    named, equal = index.split(presence_sets, n_players)
     return named + equal[:, None]

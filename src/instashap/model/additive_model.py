@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..game.credits import split_shapley_shares
+from ..game.credits import Index, Shares
+from ..game.shapley import Shapley
 from ..game.terms import PresenceSet, ValueSet, count_live, stands_for
 from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
 from .lookup import Lookup, LookupTerm, make_lookup
+
+_SHAPLEY = Shapley()
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ class AdditiveModel:
         """Whether each player can have a non-zero Shapley value, shape (n_players,)."""
         return np.isin(np.arange(self.n_players), self.null_players, invert=True)
 
-    def split_shares(self, presence_sets: Sequence[PresenceSet]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Shapley shares; see :func:`instashap.game.credits.split_shapley_shares`."""
-        return split_shapley_shares(presence_sets, self.n_players, len(self.null_players))
+    def split_shares(self, presence_sets: Sequence[PresenceSet], index: Index = _SHAPLEY) -> Shares:
+        """Shares of the players in each presence set; see :meth:`instashap.game.credits.Index.split`."""
+        return index.split(presence_sets, self.n_players, len(self.null_players))
 
     @cached_property
     def shapes(self) -> tuple[NDArray[np.float64], ...]:
@@ -90,7 +93,11 @@ class AdditiveModel:
     @cached_property
     def credits(self) -> Lookup:
         """Look-up of Shapley values: ``sum_U sum_{R ∋ i} psi_{U,R} / |R|``; slots are players."""
-        shares = [self.split_shares(presence) for presence in self.presence_sets]
+        return self.make_credits(_SHAPLEY)
+
+    def make_credits(self, index: Index) -> Lookup:
+        """Look-up of the credits that an index gives: each component shared out among its players; slots are players."""
+        shares = [self.split_shares(presence, index) for presence in self.presence_sets]
         pairs = list(zip(self.mixings, shares, strict=True))
         named = [np.einsum("prc,ri->pic", mixing, each) for mixing, (each, _) in pairs]
         lookup = self._make_lookup(range(len(self.value_sets)), named, self.n_players)

@@ -10,6 +10,7 @@ import numpy as np
 from ..blackbox.conditional import Conditional
 from ..blackbox.held_model import HeldModel
 from ..blackbox.model import BlackBox
+from ..blackbox.named import make_value_function
 from ..fits.asked import bind_game, check_can_ask, describe_game
 from ..fitted.explanation import Explanation, squeeze_outputs
 from ..fitted.game import FittedGame
@@ -29,7 +30,7 @@ class RefinedGame:
     value_function : Conditional, Marginal, Baseline, or callable
     held : HeldModel
     fit_rows : table or None
-        Rows of the fit, from which a :class:`instashap.Conditional` without its own rows estimates their distribution.
+        Rows of the fit, for a value function without rows of its own.
     n_coalitions : int
         Number of coalitions for each row and reference.
     seed : int
@@ -54,7 +55,7 @@ def refine_rows(fitted: FittedGame, X: Any, game: RefinedGame) -> Explanation:
 
 def refine_table(fitted: FittedGame, X: Any, table: Table, asked: RefinedGame) -> Refined:
     """Refined values of rows: X as passed to the model, and ``table`` with the same rows in the fitted columns."""
-    chosen = asked.value_function
+    chosen = make_value_function(asked.value_function, asked.fit_rows)
     if isinstance(chosen, Conditional):
         chosen = chosen.with_rows(asked.fit_rows)
     check_can_ask(chosen, fitted.game)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._registries import INDICES
 from .._validation import find_column
 from ..fitted.explanation import squeeze_outputs
 from ..fitted.game import FittedGame
@@ -17,6 +18,12 @@ from .answers import get_errors
 def compute_shap_values(fitted: FittedGame, X: Any, n_jobs: int | None = None) -> NDArray[np.float64]:
     """See :meth:`instashap.Explainer.shap_values`."""
     return squeeze_outputs(fitted.compute_shapley_values(fitted.read(X), n_jobs))
+
+
+def compute_index_values(fitted: FittedGame, X: Any, index: Any, n_jobs: int | None = None) -> NDArray[np.float64]:
+    """See :meth:`instashap.Explainer.index_values`."""
+    credits = fitted.model.make_credits(INDICES.make(index, "split"))
+    return squeeze_outputs(fitted.look_up(credits, fitted.read(X), n_jobs))
 
 
 def compute_interaction_values(fitted: FittedGame, X: Any, errors: bool = False, n_jobs: int | None = None) -> Any:

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..fitted.file import pack_tables
 from ..fitted.shortening import shorten_all
 from ..questions.answers import get_reach, get_residuals
 from ..trust.words import percent
@@ -59,7 +58,7 @@ def _read(name: str) -> str:
 def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
     numbers, lost = _fit_tables(summary)
     places = {number: place for place, number in enumerate(numbers)}
-    fitted, arrays = pack_tables(keep_terms(summary.fitted, numbers))
+    fitted, arrays = keep_terms(summary.fitted, numbers).tables()
     fitted.pop("facts")
     if summary.fitted.answers.residuals is not None or summary.fitted.record is not None:
         fitted["residuals"], residuals = _pack_residuals(summary)

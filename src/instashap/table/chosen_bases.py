@@ -45,12 +45,5 @@ def choose_bases(table: Table, bases: Mapping[Any, Any] | None) -> Table:
         if table.schema.is_category[position]:
             name = table.schema.names[position]
             raise ValueError(f"bases names the category column {name!r}, whose levels have a coefficient each: leave it out")
-        chosen[position] = _make_basis(basis)
+        chosen[position] = BASES.make(basis, "learn")
     return replace(table, bases=chosen)
-
-
-def _make_basis(basis: Any) -> Basis:
-    made = BASES.find(basis)() if isinstance(basis, str) else basis
-    if isinstance(made, type) or not hasattr(made, "learn"):
-        raise TypeError(f"a basis is a name ({', '.join(map(repr, BASES.entries))}) or an object with learn(); got {basis!r}")
-    return made  # type: ignore[no-any-return]

@@ -1,0 +1,20 @@
+"""A fitted game as JSON: everything that scores a row, as plain lists."""
+
+import json
+import os
+
+from ..fitted.game import FittedGame
+from ..store.atomic import write_file
+
+FORMAT, VERSION = "instashap tables", 1
+
+
+def write_json(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
+    """Write the tables of a game; numbers are written so that they are read to the same bits.
+
+    The file holds ``format``, ``version``, the facts of :meth:`FittedGame.tables`, and ``arrays`` as nested lists by name.
+    """
+    described, arrays = fitted.tables()
+    lists = {name: each.tolist() for name, each in arrays.items()}
+    content = {"format": FORMAT, "version": VERSION, **described, "arrays": lists}
+    write_file(path, json.dumps(content, ensure_ascii=False, allow_nan=False))
