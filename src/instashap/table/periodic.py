@@ -88,7 +88,7 @@ class Periodic:
 
 
 def _check_period(period: Any) -> float:
-    if isinstance(period, bool) or not isinstance(period, Real) or not (np.isfinite(period) and period > 0):
+    if isinstance(period, bool) or not isinstance(period, Real) or not 0 < float(period) < np.inf:
         raise ValueError(f"period must be a finite number above 0, got {period!r}")
     return float(period)
 
