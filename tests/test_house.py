@@ -4,11 +4,7 @@ Layers are in test_layers.py. The one list of exceptions names what is imported 
 """
 
 import ast
-import re
-from collections import defaultdict
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "instashap"
 FILES = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))}

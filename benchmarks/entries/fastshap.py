@@ -49,7 +49,7 @@ def fit_neural_gam(truth: dict[str, Any], n_steps: int, bench: Bench) -> Any:
     """Nets of main effects and pairs under presence sets, weighed in closed form."""
     import instashap
     from instashap.neural import NeuralFitter
-    from instashap.neural.fitter import PLAN
+    from instashap.neural.net_fitter import PLAN
 
     n_epochs = bench.choose(max(round(n_steps * PLAN.batch_rows / len(truth["X_train"])), 1), 2)
     fitter = partial(NeuralFitter, plan=replace(PLAN, n_epochs=n_epochs, patience=n_epochs, device=bench.device))

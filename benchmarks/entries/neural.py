@@ -116,7 +116,7 @@ def _time_epochs(bench: Bench, option: dict[str, Any]) -> tuple[list[float], flo
 
 def _measure_bike(bench: Bench) -> dict[str, Figure]:
     from instashap.neural import NeuralAdditiveRegressor
-    from instashap.neural.fitter import PLAN
+    from instashap.neural.net_fitter import PLAN
 
     figures = {}
     split = load_bike(bench, bench.choose(None, 2000))

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ._optional import require
+
 # Seconds between two looks at the clock of a bar, and between two lines about one stage.
 _TICK, _PATIENCE = 1.0, 30.0
 
@@ -39,8 +41,6 @@ class show_progress:
         self.start = time.perf_counter()
         if not sys.stderr.isatty():
             return self._write_line
-        from ._optional import require
-
         self.make_bar = require("tqdm", "progress", "progress bars").tqdm
         return self._advance
 

@@ -3,10 +3,14 @@
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
+
+# Unknowns below which a solve takes less than the threads' waiting for each other on a busy machine.
+_SINGLE_THREAD = 1000
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,6 +25,11 @@ def count_cores() -> int:
 def find_blas() -> ThreadpoolController:
     """The BLAS libraries of this process, found once."""
     return ThreadpoolController()
+
+
+def limit_threads(n_unknowns: int) -> AbstractContextManager[Any]:
+    """One BLAS thread for small problems."""
+    return find_blas().limit(limits=1, user_api="blas") if n_unknowns < _SINGLE_THREAD else nullcontext()
 
 
 def map_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

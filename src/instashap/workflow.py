@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import plots
 from ._errors import FitWarning, warn_caller
 from ._optional import require
 from ._validation import name_columns
@@ -263,8 +264,6 @@ def summarise(explained: Explained, folder: Path, escape: Callable[[str], str] =
 def _draw(explained: Explained, row: int) -> dict[str, bytes]:
     """Pictures by file name."""
     pyplot = require("matplotlib.pyplot", "plots", "plots")
-    from . import plots
-
     first = explained.explanation[..., 0] if explained.explanation.has_outputs else explained.explanation
     strongest = _find_strongest(explained, int(np.argmax(np.abs(first.values).mean(axis=0))))
     drawings: dict[str, Callable[[], Any]] = {

@@ -220,7 +220,7 @@ ONE_SIGNATURE = """
 import numpy as np, pandas as pd
 from instashap import Explainer
 from instashap.model.kernels import look_up
-from instashap.table.kernels import encode_numbers
+from instashap.table.encoding_kernel import encode_numbers
 X = np.random.default_rng(0).normal(size=(50, 3))
 frozen = X.copy()
 frozen.flags.writeable = False

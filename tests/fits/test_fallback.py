@@ -7,7 +7,7 @@ import pytest
 
 from instashap import AdditiveClassifier, Baseline, Explainer, FitWarning, Marginal
 from instashap.asked.differences import _solve
-from instashap.likelihood.fitter import LikelihoodFitter
+from instashap.likelihood.likelihood_fitter import LikelihoodFitter
 from instashap.masked.fallback import Rival, choose_rival
 from instashap.masked.search import Search
 from instashap.masked.select import Strengths

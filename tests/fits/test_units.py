@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 import instashap
-from instashap.likelihood import fitter as likelihood
+from instashap.likelihood import likelihood_fitter as likelihood
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 

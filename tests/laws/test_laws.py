@@ -21,10 +21,10 @@ from instashap.fitted.game import FittedGame
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
 from instashap.game.terms import ANY
-from instashap.likelihood.fitter import LikelihoodFitter
+from instashap.likelihood.likelihood_fitter import LikelihoodFitter
 from instashap.likelihood.losses.binary import Binary
 from instashap.likelihood.presence import settle_presence
-from instashap.likelihood.purify import purify_tables
+from instashap.likelihood.pure_tables import purify_tables
 from instashap.likelihood.stages import LabelledRows
 from instashap.masked.fitter import ClosedFormFitter, FitResult
 from instashap.masked.search import Search

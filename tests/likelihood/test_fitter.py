@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
-from instashap.likelihood import fitter as fitting
-from instashap.likelihood.fitter import LikelihoodFitter
+from instashap.likelihood import likelihood_fitter as fitting
+from instashap.likelihood.likelihood_fitter import LikelihoodFitter
 from instashap.likelihood.losses.binary import Binary
 from instashap.likelihood.losses.multinomial import Multinomial
 from instashap.likelihood.losses.poisson import Poisson

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instashap.likelihood.purify import purify_tables
+from instashap.likelihood.pure_tables import purify_tables
 from instashap.likelihood.tables import TableDesign
 from instashap.model.nested import express
 

@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="the frontier search lives beside the nets: 
 
 from instashap import Explainer
 from instashap.neural import MaskedSurrogate, TrainingPlan, search_frontier
-from instashap.neural.frontier import rank_with_heredity
+from instashap.neural.term_search import rank_with_heredity
 
 # Every row of three independent signs once: means over rows are exact expectations.
 X = np.array([[a, b, c] for a in (-1.0, 1.0) for b in (-1.0, 1.0) for c in (-1.0, 1.0)])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from instashap import Explainer, plots
-from instashap.plots.values import paint, rank
+from instashap.plots.value_colours import paint, rank
 from instashap.report.summary import summarise
 
 ORDER = ["low", "middle", "high", "top"]

@@ -6,7 +6,7 @@ import pytest
 
 from instashap import AdditiveClassifier, plots
 from instashap.plots.dependence import find_partner
-from instashap.plots.values import paint, rank, spread, to_numbers
+from instashap.plots.value_colours import paint, rank, spread, to_numbers
 
 LOW, HIGH = "#0072b2", "#e8700a"
 

@@ -1,6 +1,6 @@
 """Text of an audit for decision makers."""
 
-from instashap.report.words import list_ladder, list_segments
+from instashap.report.sentences import list_ladder, list_segments
 from instashap.trust.figures import Figure
 from instashap.trust.report import Rung, TrustReport
 from instashap.trust.segments import Segment

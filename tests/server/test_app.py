@@ -186,7 +186,7 @@ def test_a_column_of_which_every_value_is_new_is_refused_as_in_python(client: An
 
 
 def test_booleans_are_read_where_the_fit_had_booleans() -> None:
-    from instashap.server.rows import read_rows
+    from instashap.server.request_rows import read_rows
 
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"size": rng.uniform(1, 9, 400), "smoker": rng.random(400) < 0.3})
@@ -204,7 +204,7 @@ def test_booleans_are_read_where_the_fit_had_booleans() -> None:
 
 
 def test_booleans_of_a_file_are_booleans_again(tmp_path: Path) -> None:
-    from instashap.server.rows import read_rows
+    from instashap.server.request_rows import read_rows
 
     X = np.random.default_rng(0).random((200, 2)) < 0.5
     instashap.Explainer(order=1).fit(X, outputs=X[:, 0] * 2.0).save(tmp_path / "flags.insta")
@@ -263,7 +263,7 @@ def test_raw_columns_are_read_by_a_loaded_explainer_and_over_http(sales: Any) ->
     ],
 )
 def test_raw_cells_that_cannot_be_read_are_refused_by_row_and_column(sales: Any, change: Any, message: str) -> None:
-    from instashap.server.rows import read_rows
+    from instashap.server.request_rows import read_rows
 
     fitted = sales[0]._check_fitted()
     rows = to_json(sales[1][:2])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from instashap.table.kernels import encode_numbers
+from instashap.table.encoding_kernel import encode_numbers
 
 
 def _twin(numbers, columns, edges, starts, lows, scales, missing, cells, offsets):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, ModelOutputError, warn_caller
-from .model import Answer, BlackBox, Call, Place, Progress, ask_batch, iterate_batches, keep_values
+from .model import Answer, BatchPlace, BlackBox, Call, Progress, ask_batch, iterate_batches, keep_values
 
 # Probabilities in single precision add up to one within this.
 _SUM_TOLERANCE = 1e-3
@@ -104,7 +104,7 @@ class ClassBox(BlackBox):
         """See :meth:`BlackBox.ask`; the first batch finds out whether the margins are log-odds."""
         box = self
 
-        def read(batch: Any, place: Place) -> NDArray[np.float64]:
+        def read(batch: Any, place: BatchPlace) -> NDArray[np.float64]:
             nonlocal box
             if box.link is None:
                 box, logs = box._find_link(batch, place)
@@ -129,7 +129,7 @@ class ClassBox(BlackBox):
         """See :meth:`BlackBox.prepare`."""
         if self.floors is not None:
             batch, start, stop = next(iterate_batches(X, n_rows, self.batch_rows))
-            return self._find_link(batch, Place(start, stop, self.source))[0]
+            return self._find_link(batch, BatchPlace(start, stop, self.source))[0]
         box = self.ask(X, n_rows).box
         assert isinstance(box, ClassBox)
         return box
@@ -148,7 +148,7 @@ class ClassBox(BlackBox):
         floors, share = tuple(scale["floors"]), float(scale["share_cut"])
         return replace(self, floors=floors, share_cut=share, description=scale["description"])
 
-    def _find_link(self, batch: Any, place: Place) -> tuple["ClassBox", NDArray[np.float64]]:
+    def _find_link(self, batch: Any, place: BatchPlace) -> tuple["ClassBox", NDArray[np.float64]]:
         """The box with its link, and the log-probabilities of a batch."""
         if self.margin is not None and self.margin.is_known:
             box = replace(self, link="softmax")
@@ -160,7 +160,7 @@ class ClassBox(BlackBox):
                     return replace(self, link=link), logs
         return replace(self, link=""), _take_logs(probabilities)
 
-    def _try_links(self, batch: Any, place: Place) -> list[tuple[str, NDArray[np.float64]]]:
+    def _try_links(self, batch: Any, place: BatchPlace) -> list[tuple[str, NDArray[np.float64]]]:
         assert self.margin is not None
         try:
             with np.errstate(divide="ignore"):
@@ -169,7 +169,7 @@ class ClassBox(BlackBox):
             return []
         return [(link, convert(scores)) for link, convert in _LINKS.items()]
 
-    def _read_logs(self, batch: Any, place: Place) -> NDArray[np.float64]:
+    def _read_logs(self, batch: Any, place: BatchPlace) -> NDArray[np.float64]:
         if not self.link:
             return _take_logs(self.transform(ask_batch(self.call, batch, place)))
         assert self.margin is not None

@@ -18,7 +18,7 @@ Progress = Callable[[float, str], None]
 Call = Callable[[Any], Any]
 
 
-class Place(NamedTuple):
+class BatchPlace(NamedTuple):
     """Where in the table a batch lies: its first row, the one after its last, and what starts error messages."""
 
     start: int
@@ -119,13 +119,13 @@ class BlackBox:
         return self
 
     def _collect(
-        self, X: Any, n_rows: int, progress: Progress | None, read: Callable[[Any, Place], NDArray[np.float64]]
+        self, X: Any, n_rows: int, progress: Progress | None, read: Callable[[Any, BatchPlace], NDArray[np.float64]]
     ) -> NDArray[np.float64]:
         """What ``read`` makes of every batch, one below the other."""
         parts: list[NDArray[np.float64]] = []
         for batch, start, stop in iterate_batches(X, n_rows, self.batch_rows):
             rows = "" if stop - start == n_rows else f" (rows {start} to {stop - 1} of {n_rows})"
-            values = read(batch, Place(start, stop, f"{self.source}{rows}"))
+            values = read(batch, BatchPlace(start, stop, f"{self.source}{rows}"))
             if parts and values.shape[1] != parts[0].shape[1]:
                 raise ModelOutputError(
                     f"{self.source} gave {parts[0].shape[1]} outputs, then {values.shape[1]}{rows}; they must stay the same"
@@ -136,7 +136,7 @@ class BlackBox:
         return np.concatenate(parts)
 
 
-def ask_batch(call: Call, batch: Any, place: Place) -> NDArray[np.float64]:
+def ask_batch(call: Call, batch: Any, place: BatchPlace) -> NDArray[np.float64]:
     """What a model gives for a batch, checked: float64 of shape (n_rows, n_raw)."""
     try:
         raw = call(batch)

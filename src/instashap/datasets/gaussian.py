@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..game.coalitions import enumerate_coalitions
 from ..game.exact import compute_shapley_values
-from .rows import check_rows, evaluate_by_mask, freeze
+from .drawn_rows import check_rows, evaluate_by_mask, freeze
 
 # Eigenvalues below this share of the largest count as zero when a covariance is inverted. This is far above rounding (1e-16);
 # columns with a correlation of 1 - 1e-9 still count as different.

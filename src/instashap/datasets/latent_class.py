@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..game.coalitions import enumerate_coalitions
 from ..game.exact import compute_shapley_values
-from .rows import check_rows, copy_read_only, evaluate_by_mask, freeze
+from .drawn_rows import check_rows, copy_read_only, evaluate_by_mask, freeze
 
 # Entries of the game held at once while Shapley values are enumerated: 32 MB.
 GAME_BLOCK = 2**22

@@ -11,9 +11,9 @@ from .._errors import FitWarning, warn_caller
 from .._validation import check_magnitude
 from ..fitted.game import FittedGame, GameRows
 from ..likelihood.family import Family
-from ..likelihood.fitter import LikelihoodFitter
+from ..likelihood.likelihood_fitter import LikelihoodFitter
 from ..likelihood.presence import Settled, settle_presence
-from ..likelihood.purify import purify_tables
+from ..likelihood.pure_tables import purify_tables
 from ..likelihood.stages import LabelledRows, LikelihoodFit
 from ..masked.codes import find_codes
 from ..table.bases import LearntColumn

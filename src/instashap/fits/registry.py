@@ -10,7 +10,7 @@ from .._validation import check_choice
 # Module and class of each; imported when asked for, so that only the neural one needs torch.
 FITTERS: dict[str, tuple[str, str]] = {
     "closed-form": ("instashap.masked.fitter", "ClosedFormFitter"),
-    "neural": ("instashap.neural.fitter", "NeuralFitter"),
+    "neural": ("instashap.neural.net_fitter", "NeuralFitter"),
 }
 
 

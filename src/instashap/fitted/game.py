@@ -21,7 +21,7 @@ from ..table.containers import open_container
 from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
 from ..table.reach import Reach
 from ..table.recipe import Recipe
-from .tables import pack_tables
+from .packing import pack_tables
 
 if TYPE_CHECKING:
     from ..masked.fitter import FitRecord

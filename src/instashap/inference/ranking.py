@@ -15,12 +15,12 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.blas import dsyrk
 
 from .._errors import TooLargeError
+from .._threads import limit_threads
 from ..game.terms import PresenceSet, ValueSet, close_downwards
 from ..masked.design import ValueFunctions
 from ..masked.moments import accumulate_moments, assign_folds
 from ..masked.restrict import choose_unknowns, restrict
 from ..masked.search import N_FOLDS
-from ..masked.select import _limit_threads
 from ..masked.solve import MAX_DENSE, MaskedProblem, Penalty
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None, presence: bool =
     variance = total.output_scatter / total.weight
     is_live = variance > 0
     scale = np.divide(1.0, variance, out=np.zeros_like(variance), where=is_live) / max(int(is_live.sum()), 1)
-    with _limit_threads(len(problem)):
+    with limit_threads(len(problem)):
         whole = total.around(total)
         target = problem.weigh_target(whole[1]) * np.sqrt(scale)
         terms = (_find_parts if presence else _find_terms)(problem, functions)

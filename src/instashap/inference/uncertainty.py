@@ -14,6 +14,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from .._errors import TooLargeError
 from .._status import warn_unless_converged
+from .._threads import limit_threads
 from ..linear.conjugate_gradients import conjugate_gradients
 from ..masked.design import ValueFunctions
 from ..masked.expand import expand_deviations
@@ -28,7 +29,6 @@ from ..masked.moments import (
     take_census,
 )
 from ..masked.restrict import choose_unknowns, restrict
-from ..masked.select import _limit_threads
 from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem
 from ..model.deviations import Deviations
 from ..table.encoding import Encoded
@@ -150,7 +150,7 @@ def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replica
     problem = restrict(solved.problem, kept)
     penalty = record.result.chosen.strengths.penalise(solved.functions)
     parts: list[tuple[NDArray[np.float64], ...]] = []
-    with _limit_threads(len(problem)):
+    with limit_threads(len(problem)):
         whole = _solve_whole(problem, total, penalty, solved.solution.coefficients[kept])
         for start in range(0, len(groups), size):
             trains = [total - _describe(record, group) for group in groups[start : start + size]]

@@ -19,7 +19,7 @@ from ..model.orthogonal import make_plain_model
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .moves import WIDTHS, MoveProblem, Moves, accumulate_products, apply_moves, offer_moves
-from .purify import PureTables
+from .pure_tables import PureTables
 
 N_FOLDS = 5
 # So many held-out rows say enough: large tables are judged on fewer folds.

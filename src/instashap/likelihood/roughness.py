@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.bases import Axis
-from .kernels import add_roughness, factorise_blocks, solve_blocks
+from .table_kernels import add_roughness, factorise_blocks, solve_blocks
 from .tables import TableDesign
 
 # Where learning of strengths starts: as if a prior were worth so many rows.

@@ -13,7 +13,7 @@ from ..game.terms import ValueSet
 from ..model.lookup import count_through, lay_out_axes
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
-from .kernels import add_tables, scatter_rows
+from .table_kernels import add_tables, scatter_rows
 
 # Rows are passed in at most so many blocks, each with sums of its own; added in order, so that threads leave no trace.
 MAX_BLOCKS = 8

@@ -1,17 +1,15 @@
 """Smoothness, resolution, order and presence order chosen by exact held-out masked risk, from fold moments alone."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import comb
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._status import Status, merge_worst
-from .._threads import find_blas, map_threads
+from .._threads import limit_threads, map_threads
 from ..game.terms import ANY, PresenceSet
 from ..linear.conjugate_gradients import conjugate_gradients
 from .choose import lowers_risk, walk
@@ -292,7 +290,7 @@ def judge_problem(
             )
         return seen[strengths].risk
 
-    with _limit_threads(len(problem)):
+    with limit_threads(len(problem)):
         best = _descend(evaluate, start, free) if free or large is None else start
         trial = seen[best] if large is None else _cross_validate(problem, moments, splits, best, large)
     solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients))
@@ -307,15 +305,6 @@ def polish(moments: FoldMoments, judgement: Judgement, solved: Solved) -> Soluti
         product = Coupling.from_gram(solved.problem, moments.whole[0]).under(penalty)
         solution = solve_problem(solved.problem, *moments.whole, penalty, start=solution.coefficients, product=product)
     return solution
-
-
-# Unknowns below which a solve takes less than the threads' waiting for each other on a busy machine.
-_SINGLE_THREAD = 1000
-
-
-def _limit_threads(n_unknowns: int) -> AbstractContextManager[Any]:
-    """One BLAS thread for small problems."""
-    return find_blas().limit(limits=1, user_api="blas") if n_unknowns < _SINGLE_THREAD else nullcontext()
 
 
 # Functions up to which the second moments of the rows outside each fold are kept between trials: 5 matrices of 32 MB.

@@ -11,17 +11,17 @@ from .._optional import require
 # Public names and their modules; torch is imported when the first of them is used.
 _HOMES: dict[str, str] = {
     "FastSHAPExplainer": "fastshap",
-    "ImageExplainer": "images.explainer",
-    "ImageExplanation": "images.explanation",
+    "ImageExplainer": "images.image_explainer",
+    "ImageExplanation": "images.image_explanation",
     "MaskedClassifier": "images.black_box",
     "MaskedSurrogate": "surrogate",
     "NetShape": "nets",
-    "NeuralAdditiveClassifier": "estimators",
-    "NeuralAdditiveRegressor": "estimators",
-    "NeuralFitter": "fitter",
+    "NeuralAdditiveClassifier": "net_estimators",
+    "NeuralAdditiveRegressor": "net_estimators",
+    "NeuralFitter": "net_fitter",
     "TrainingPlan": "training",
-    "compute_curves": "images.curves",
-    "search_frontier": "frontier",
+    "compute_curves": "images.image_curves",
+    "search_frontier": "term_search",
     "train_masked_classifier": "images.black_box",
 }
 
@@ -42,16 +42,16 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from .estimators import NeuralAdditiveClassifier, NeuralAdditiveRegressor
     from .fastshap import FastSHAPExplainer
-    from .fitter import NeuralFitter
-    from .frontier import search_frontier
     from .images.black_box import MaskedClassifier, train_masked_classifier
-    from .images.curves import compute_curves
-    from .images.explainer import ImageExplainer
-    from .images.explanation import ImageExplanation
+    from .images.image_curves import compute_curves
+    from .images.image_explainer import ImageExplainer
+    from .images.image_explanation import ImageExplanation
+    from .net_estimators import NeuralAdditiveClassifier, NeuralAdditiveRegressor
+    from .net_fitter import NeuralFitter
     from .nets import NetShape
     from .surrogate import MaskedSurrogate
+    from .term_search import search_frontier
     from .training import TrainingPlan
 
 

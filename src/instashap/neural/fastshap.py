@@ -27,10 +27,10 @@ from ..game.coalitions import compute_shapley_size_law
 from ..table.columns import Table
 from .devices import choose_device
 from .held_out import compute_kept_share, split_rows
+from .kernel_sample import KernelSample
 from .masks import draw_paired_masks
 from .mlp import ValueNet, scale_last, share_out
-from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows
-from .sample import CoalitionSample
+from .row_reader import BaseRows, RowReader, check_base, learn_reader, read_rows
 from .surrogate import MaskedSurrogate, choose_plan
 from .surrogate_game import apply_in_blocks
 from .training import Training, TrainingPlan, seed_weights, train
@@ -192,7 +192,7 @@ class FastSHAPExplainer:
 
         return bind_game(self.surrogate_, make_box, X, n_rows, self._reader.schema, self._reader.players)
 
-    def _draw_sample(self, X: Any, table: Table, game: Game, weights: NDArray[np.float64]) -> CoalitionSample:
+    def _draw_sample(self, X: Any, table: Table, game: Game, weights: NDArray[np.float64]) -> KernelSample:
         """Coalitions of every row by the Shapley kernel, and the values of the game minus the base there."""
         kept = np.flatnonzero(weights > 0)
         n_players, n_pairs = len(self.feature_names_), self.n_masks // 2
@@ -211,7 +211,7 @@ class FastSHAPExplainer:
             numbers = torch.as_tensor(rows)
             targets -= apply_in_blocks(lambda part: base_rows.evaluate(numbers[part], asked[part]), len(rows))
             totals -= self._base.predict(base_table) - self._base.model.base_value
-        return CoalitionSample(
+        return KernelSample(
             self._reader.evaluate(table.take(kept)),
             masks,
             torch.as_tensor(targets.reshape(len(kept), masks.shape[1], -1) / scale, dtype=torch.float32),
@@ -220,7 +220,7 @@ class FastSHAPExplainer:
             scale,
         )
 
-    def _learn(self, sample: CoalitionSample) -> None:
+    def _learn(self, sample: KernelSample) -> None:
         n_rows = len(sample.inputs)
         plan = choose_plan(self.plan, n_rows, self.device, self.random_state, _LEARNING_RATE)
         device = choose_device(plan.device)

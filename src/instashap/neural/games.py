@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,12 +15,14 @@ from ..game.terms import make_presence_masks
 from ..masked.search import Search
 from ..model.additive_model import AdditiveModel
 from ..table.encoding import Encoded
-from .fitter import NeuralFitter
 from .learning import N_FOLDS, NetOnRows, train_on_rows
 from .losses import compute_sampled_loss, sum_live_parts
 from .masks import draw_paired_masks
 from .readout import read_tables
 from .training import TrainingPlan
+
+if TYPE_CHECKING:
+    from .net_fitter import NeuralFitter
 
 # Number of pairs of complementary coalitions per row, each evaluated once.
 _N_PAIRS = 8

@@ -28,7 +28,7 @@ from .held_out import compute_kept_share, split_rows
 from .losses import compute_sampled_loss
 from .masks import draw_masks
 from .mlp import MaskedNet
-from .rows import BaseRows, RowReader, check_base, learn_reader, read_rows, refit_base
+from .row_reader import BaseRows, RowReader, check_base, learn_reader, read_rows, refit_base
 from .surrogate_game import SurrogateGame, apply_in_blocks
 from .training import TrainingPlan, seed_weights, train
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .rows import BaseRows
+from .row_reader import BaseRows
 
 if TYPE_CHECKING:
     from .surrogate import MaskedSurrogate

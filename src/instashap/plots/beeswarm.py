@@ -19,7 +19,7 @@ from .style import (
     strip_frame,
     write_title,
 )
-from .values import paint, rank, read_numbers, spread
+from .value_colours import paint, rank, read_numbers, spread
 
 
 def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int | None = None, ax: Any = None) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import NOTABLE, OwnEffect, measure_spans
+from .column_rows import NOTABLE, OwnEffect, measure_spans
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,

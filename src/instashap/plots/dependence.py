@@ -11,7 +11,7 @@ from ..fitted.explanation import Explanation
 from .arguments import check_output, check_rows
 from .curves import BEYOND, mark_missing
 from .style import POOLED, describe_scale, draw_zero_line, make_axes, shorten, shorten_all, strip_frame, write_title
-from .values import is_absent, paint_column, put_in_order, rank, rank_levels, to_numbers
+from .value_colours import is_absent, paint_column, put_in_order, rank, rank_levels, to_numbers
 
 # Number of bins of the feature, and of a candidate partner within them, in the search for the strongest partner.
 _N_BINS, _N_PARTNER_BINS = 8, 4

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .style import describe_scale, format_numbers, make_axes, make_diverging_map, shorten, write_title
 
 if TYPE_CHECKING:
-    from ..neural.images.explanation import ImageExplanation
+    from ..neural.images.image_explanation import ImageExplanation
 
 # The image is drawn between these greys, so that colours are visible on its black and on its white.
 _DARKEST, _LIGHTEST = 0.55, 1.0

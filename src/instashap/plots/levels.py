@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.bases import ColumnEncoder
-from .columns import OwnEffect, find_seen, name_cells
+from .column_rows import OwnEffect, find_seen, name_cells
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,

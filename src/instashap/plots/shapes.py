@@ -9,10 +9,10 @@ from ..fitted.game import FittedGame
 from ..questions.answers import compute_shape_errors
 from ..table.encoding import Encoded
 from .arguments import find_output, get_fitted
-from .columns import OwnEffect, read_column
+from .column_rows import OwnEffect, read_column
 from .curves import draw_curve
 from .levels import draw_levels
-from .pairs import draw_pair
+from .pair_maps import draw_pair
 from .style import describe_scale
 
 # Number of points of a curve in one cell, enough to draw a cubic smoothly in wide cells.

@@ -15,7 +15,7 @@ from ..fits.null_players import make_roster
 from ..fitted.game import Answers, FittedGame, GameRows
 from ..game.terms import ValueSet
 from ..likelihood.presence import settle_presence
-from ..likelihood.purify import centre_tables
+from ..likelihood.pure_tables import centre_tables
 from ..model.additive_model import AdditiveModel
 from ..model.nested import transform
 from ..model.orthogonal import Tables

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..fitted.game import FittedGame
 from ..questions.answers import get_errors
 from ..table.encoding import Encoded
-from .columns import ColumnValues, ColumnView
+from .column_views import ColumnValues, ColumnView
 
 # Number of cells along a numeric side of a heat map, and largest number of levels drawn; page.js has the same values.
 SIDE, MAX_LEVELS = 24, 16

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..fitted.shortening import clean
 from ..trust.words import percent
+from .sentences import VERDICTS, describe_verdict, list_ladder, list_segments
 from .summary import Summary
-from .words import VERDICTS, describe_verdict, list_ladder, list_segments
 
 # Characters that Markdown interprets as markup; an underscore within a word is not.
 _MARKS = re.compile(r"[\\`*\[\]|#~!$]|(?<!\w)_|_(?!\w)|(?<=:)//|(?<=www)\.|@|^[-+](?=\s)|(?<=^\d)[.)](?=\s)")

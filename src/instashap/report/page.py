@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..fitted.shortening import shorten_all
 from ..questions.answers import get_reach, get_residuals
+from ..trust.rows import pick_typical_sizes
 from ..trust.words import percent
+from .sentences import VERDICTS, describe_verdict, list_ladder, list_segments
 from .summary import Summary, keep_terms
-from .words import VERDICTS, describe_verdict, list_ladder, list_segments
 
 # Largest size of the tables in a page, so that the page with libraries and rows can be sent by mail; the weakest interactions
 # are left out beyond it.
@@ -115,8 +116,6 @@ def _fit_tables(summary: Summary) -> tuple[list[int], float | None]:
 
 def _pack_residuals(summary: Summary) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Data for the trust of a row: three quantiles of the held-out residual sizes, and the first curve of each column."""
-    from ..trust.rows import pick_typical_sizes
-
     facts, arrays = get_residuals(summary.fitted).pack()
     curves = {name: array[:, :1] for name, array in arrays.items() if name.startswith("residual_curves_")}
     typical = pick_typical_sizes(arrays["residual_sizes"]).tolist()

@@ -18,7 +18,7 @@ from ..questions.answers import compute_shape_errors
 from ..table.columns import Table
 from ..table.encoding import Encoded
 from .alone import AloneView, encode_places, find_support, view_alone
-from .columns import ColumnValues, ColumnView, place_values, read_values, view_columns
+from .column_views import ColumnValues, ColumnView, place_values, read_values, view_columns
 
 if TYPE_CHECKING:
     from ..trust.report import TrustReport

@@ -31,8 +31,8 @@ from .bodies import join_parts, split_body
 from .guard import Guard
 from .limits import Limits
 from .metrics import Metrics
-from .rows import RowReader, check_count, read_rows
-from .schema import describe_body
+from .request_rows import RequestReader, check_count, read_rows
+from .request_schema import describe_body
 
 # Up to these numbers of rows and bytes a request is computed in the event loop, as passing it to a thread takes longer.
 _ROWS_IN_LOOP = 256
@@ -246,7 +246,7 @@ class _Service:
         try:
             rest, n_rows, blocks = split_body(join_parts(parts), self.limits.max_rows)
             check_count(n_rows, self.limits.max_rows)
-            content, reader = self._load(rest), RowReader(self.fitted.schema, self.fitted.recipe)
+            content, reader = self._load(rest), RequestReader(self.fitted.schema, self.fitted.recipe)
             for block in blocks:
                 if time.monotonic() > deadline:
                     raise TimeoutError

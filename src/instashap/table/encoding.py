@@ -11,8 +11,8 @@ from .bases import ColumnEncoder, LearntColumn, LocalBasis
 from .categories import learn_categories
 from .columns import Schema, Table
 from .counted import count_values
+from .encoding_kernel import encode_numbers
 from .grain import SMOOTH, Grain
-from .kernels import encode_numbers
 from .number_columns import learn_numbers
 from .units import find_column_unit
 

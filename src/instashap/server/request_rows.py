@@ -26,7 +26,7 @@ def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = 
     if not isinstance(rows, list) or not rows:
         raise ValueError('"rows" must be a list of one or more rows, each an object {column: value} or a list of values')
     check_count(len(rows), max_rows)
-    reader = RowReader(schema, recipe)
+    reader = RequestReader(schema, recipe)
     reader.add(rows)
     return reader.finish()
 
@@ -37,7 +37,7 @@ def check_count(n_rows: int, max_rows: int) -> None:
         raise ValueError(f"{n_rows:,} rows were sent, the limit of one request is {max_rows:,}; send them in parts")
 
 
-class RowReader:
+class RequestReader:
     """Builds a table from rows that are added in parts."""
 
     def __init__(self, schema: Schema, recipe: Recipe | None = None) -> None:

@@ -18,7 +18,7 @@ from .reading import ImageModel
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .explainer import ImageExplainer
+    from .image_explainer import ImageExplainer
 
 # Largest number of images whose masked games are measured, and number of coalitions of each.
 _MASKED_IMAGES, _N_MASKS = 1024, 8

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...game.terms import PresenceSet
-from .game import ImageGame
+from .image_game import ImageGame
 from .patches import Patches, split_rows, to_tensor
 
 

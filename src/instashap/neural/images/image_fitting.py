@@ -13,10 +13,10 @@ from ..devices import choose_device
 from ..losses import compute_sampled_loss
 from ..masks import draw_masks
 from ..training import BatchLoss, Training, TrainingPlan, seed_weights, train
-from .game import ImageGame
+from .image_game import ImageGame
+from .image_terms import TermChoice
 from .pair_loss import compute_centred_loss, make_pair_masses
 from .patches import Patches, split_rows, to_tensor
-from .terms import TermChoice
 
 # Share of the images that is held out for early stopping, and the largest number of held-out images.
 _HELD_OUT, _MOST_HELD_OUT = 0.1, 4000

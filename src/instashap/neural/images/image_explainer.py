@@ -17,13 +17,13 @@ from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds
 from ..devices import choose_device
 from ..training import Training, TrainingPlan
-from .audit import audit_images
-from .explanation import ImageExplanation
-from .fitting import Size, Task, fit_game
-from .game import ImageGame
+from .image_audit import audit_images
+from .image_explanation import ImageExplanation
+from .image_fitting import Size, Task, fit_game
+from .image_game import ImageGame
+from .image_terms import TermChoice, choose_terms, rank_pairs
 from .patches import Patches, check_images, make_patches, split_rows, to_tensor
 from .reading import ImageModel, MaskedModel, read_model
-from .terms import TermChoice, choose_terms, rank_pairs
 
 _KIND = "image explainer"
 _PLAN = TrainingPlan(batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)

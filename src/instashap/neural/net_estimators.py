@@ -14,8 +14,8 @@ from ..fits.prepare import FitOptions, judge_options, learn_plain_columns, prepa
 from ..fitted.game import FittedGame, GameRows
 from ..likelihood.family import Family
 from ..table.columns import Table
-from .classes import fit_class_nets
-from .fitter import PLAN, NeuralFitter
+from .class_nets import fit_class_nets
+from .net_fitter import PLAN, NeuralFitter
 from .nets import NetShape
 from .readout import describe_nets
 from .training import TrainingPlan

@@ -14,7 +14,7 @@ from .mlp import ValueNet, share_out
 
 
 @dataclass(frozen=True)
-class CoalitionSample:
+class KernelSample:
     """Sampled coalitions of rows, and the game's values there minus the base value (and the base), in units of ``scale``.
 
     Attributes
@@ -35,7 +35,7 @@ class CoalitionSample:
     weights: Tensor
     scale: float
 
-    def to(self, device: torch.device) -> CoalitionSample:
+    def to(self, device: torch.device) -> KernelSample:
         names = ("inputs", "masks", "targets", "totals", "weights")
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 

@@ -26,9 +26,11 @@ from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .canonical import canonicalise
+from .games import AskedRows, fit_game_nets
 from .inputs import learn_inputs
 from .learning import N_FOLDS, NetOnRows, train_exactly
 from .nets import AdditiveNet, NetShape
+from .readout import describe_nets
 from .training import TrainingPlan, seed_weights
 
 # Largest number of presence sets in the training of the nets: the loss needs a product with their matrix for every row.
@@ -91,9 +93,6 @@ class NeuralFitter:
         size_law: NDArray[np.float64],
     ) -> tuple[AdditiveModel, dict[str, Any]]:
         """Model of nets trained on values of a game at its rows ``places``, and figures of the fit as JSON."""
-        from .games import AskedRows, fit_game_nets
-        from .readout import describe_nets
-
         model = fit_game_nets(self, game, AskedRows(encoded, places, full, weights), size_law)
         return model, describe_nets(model, len(places), float(weights.sum()), "squared error at sampled coalitions")
 

@@ -13,10 +13,10 @@ from ..game.terms import make_presence_masks
 from ..masked.search import Search
 from ..model.additive_model import AdditiveModel
 from ..table.encoding import Encoded
-from .fitter import NeuralFitter
 from .learning import N_FOLDS, NetOnRows, train_on_rows
 from .losses import compute_cross_entropy, sum_live_parts
 from .masks import draw_paired_masks
+from .net_fitter import NeuralFitter
 from .readout import read_tables
 from .training import TrainingPlan
 

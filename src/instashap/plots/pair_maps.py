@@ -13,7 +13,7 @@ from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Table
 from ..table.encoding import Encoded
 from .arguments import list_names
-from .columns import find_seen, measure_spans, name_cells, read_column
+from .column_rows import find_seen, measure_spans, name_cells, read_column
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,

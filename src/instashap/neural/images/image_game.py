@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...game.terms import PresenceSet, make_presence_masks
 from ..losses import sum_live_parts
-from .nets import PatchNet
+from .image_nets import PatchNet
 from .pair_loss import average_pairs, compute_size_modes
 from .patches import Patches
 

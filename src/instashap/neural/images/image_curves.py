@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .explanation import ImageExplanation
+from .image_explanation import ImageExplanation
 
 
 @dataclass(frozen=True)
