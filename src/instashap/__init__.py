@@ -15,7 +15,7 @@ _HOMES = {
     "AdditiveClassifier": "explain.estimators",
     "AdditiveRegressor": "explain.estimators",
     "Baseline": "blackbox.value_functions",
-    "Conditional": "blackbox.conditional",
+    "Conditional": "blackbox.drawn_game",
     "DataWarning": "_errors",
     "Explainer": "explain.explainer",
     "Explanation": "fitted.explanation",
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
         OptionalDependencyError,
         TooLargeError,
     )
-    from .blackbox.conditional import Conditional
+    from .blackbox.drawn_game import Conditional
     from .blackbox.value_functions import Baseline, Marginal
     from .explain.estimators import AdditiveClassifier, AdditiveRegressor
     from .explain.explainer import Explainer

@@ -56,7 +56,7 @@ FAMILIES = Registry(
 VALUE_FUNCTIONS = Registry(
     "value_function",
     {
-        "conditional": "instashap.blackbox.conditional:Conditional",
+        "conditional": "instashap.blackbox.drawn_game:Conditional",
         "marginal": "instashap.blackbox.value_functions:Marginal",
         "baseline": "instashap.blackbox.value_functions:Baseline",
     },

@@ -37,6 +37,7 @@ from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .anchored import compute_anchored_axis, make_anchored_functions
+from .asked_rows import AskedRows
 from .sample import MAX_CALLS
 
 # Numbers of columns for which sampled equations can hold all pairs at the coarsest resolution only, while the budget of model
@@ -192,10 +193,7 @@ class _Regressions:
 
 def fit_components(
     game: Game,
-    positions: NDArray[np.int64],
-    encoded: Encoded,
-    full: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    rows: AskedRows,
     references: Encoded,
     columns: tuple[LearntColumn, ...],
     varying: Sequence[int],
@@ -208,22 +206,19 @@ def fit_components(
     Parameters
     ----------
     game : Game
-    positions : ndarray of shape (n_rows,), int64
-        The game's rows to use, in the order of the fit.
-    encoded, references : Encoded
-        The used rows, and the reference rows.
-    full : ndarray of shape (n_rows, n_outputs), float64
-        Values at the full coalition: not fitted, only used to choose among the models.
-    weights : ndarray of shape (n_rows,), float64
+    rows : AskedRows
+        The game's rows to use, in the order of the fit; their values of the full coalition only choose among the models.
+    references : Encoded
     columns : tuple of LearntColumn
     varying : sequence of int
         Columns that have components, in increasing order.
     rng : Generator
     """
+    encoded, full, weights = rows.encoded, rows.full, rows.weights
     pairs: list[ValueSet] = list(combinations(varying, 2))
     n_ranking, n_kept, n_draws = _share_out_calls(len(varying), len(pairs))
-    places = rng.choice(len(positions), n_draws, p=weights / weights.sum())
-    draws = _Draws.ask(game, positions, places, rng.integers(0, game.n_references, n_draws), len(columns), varying)
+    places = rng.choice(len(rows.places), n_draws, p=weights / weights.sum())
+    draws = _Draws.ask(game, rows.places, places, rng.integers(0, game.n_references, n_draws), len(columns), varying)
     scales = np.maximum(full.var(axis=0), 1e-300)
     strengths = np.array([(draws.compute_pair(pair, n_ranking) ** 2 / scales).sum() for pair in pairs])
     kept = sorted(pairs[place] for place in np.argsort(-strengths, kind="stable")[:n_kept])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
 from .._registries import EXPORTS, QUESTIONS
-from ..blackbox.conditional import Conditional
+from ..blackbox.drawn_game import Conditional
 from ..blackbox.named import is_closed_form
 from ..fitted.explanation import Explanation
 from ..fitted.pickling import check_pickle

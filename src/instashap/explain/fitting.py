@@ -12,7 +12,7 @@ from .._alignment import align_rows, get_index
 from .._progress import show_progress
 from .._validation import check_weights
 from ..blackbox.classes import warn_of_cut
-from ..blackbox.conditional import Conditional
+from ..blackbox.drawn_game import Conditional
 from ..blackbox.model import BlackBox
 from ..blackbox.named import is_closed_form, make_value_function
 from ..fits.asked import fit_value_function

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
 from .._validation import check_magnitude
+from ..asked.asked_rows import AskedRows
 from ..asked.differences import MANY_COLUMNS, MANY_REFERENCES, fit_components
 from ..asked.sample import sample_game
 from ..asked.sampled import SampledFitter
@@ -141,7 +142,7 @@ def fit_value_function(
     result: FitSummary
     n_coalitions = {}
     if _has_many_pairs(judged, roster, game):
-        result = fit_components(game, kept, encoded, full, weights, stand_ins, columns, roster.varying, rng)
+        result = fit_components(game, AskedRows(encoded, kept, full, weights), stand_ins, columns, roster.varying, rng)
         model = result.model
         if progress is not None:
             progress(1.0, "done")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..asked.asked_rows import AskedRows
 from ..blackbox.value_functions import Game
 from ..game.terms import make_presence_masks
 from ..masked.search import Search
 from ..model.additive_model import AdditiveModel
-from ..table.encoding import Encoded
 from .learning import N_FOLDS, NetOnRows, train_on_rows
 from .losses import compute_sampled_loss, sum_live_parts
 from .masks import draw_paired_masks
@@ -26,26 +25,6 @@ if TYPE_CHECKING:
 
 # Number of pairs of complementary coalitions per row, each evaluated once.
 _N_PAIRS = 8
-
-
-@dataclass(frozen=True)
-class AskedRows:
-    """Rows and the values of a game at their full coalition.
-
-    Attributes
-    ----------
-    encoded : Encoded
-    places : ndarray of shape (n_rows,), int64
-        Positions of these rows among the game's rows.
-    full : ndarray of shape (n_rows, n_outputs), float64
-        The game's value of the full coalition.
-    weights : ndarray of shape (n_rows,), float64
-    """
-
-    encoded: Encoded
-    places: NDArray[np.int64]
-    full: NDArray[np.float64]
-    weights: NDArray[np.float64]
 
 
 def fit_game_nets(fitter: NeuralFitter, game: Game, rows: AskedRows, size_law: NDArray[np.float64]) -> AdditiveModel:

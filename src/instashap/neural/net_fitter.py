@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..asked.asked_rows import AskedRows
 from ..asked.tabulated import TabulatedFunctions, make_tabulated_functions
 from ..blackbox.value_functions import Game
 from ..game.terms import PresenceSet, ValueSet
@@ -26,7 +27,7 @@ from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .canonical import canonicalise
-from .games import AskedRows, fit_game_nets
+from .games import fit_game_nets
 from .inputs import learn_inputs
 from .learning import N_FOLDS, NetOnRows, train_exactly
 from .nets import AdditiveNet, NetShape

@@ -23,7 +23,7 @@ from ..fitted.game import FittedGame
 from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..table.columns import read_table
 from ..table.groups import choose_groups
-from ..trust.audit import Subject, audit_fits, audit_rows
+from ..trust.judging import Subject, audit_fits, audit_rows
 from ..trust.ladder import Classes
 from ..trust.report import TrustReport
 from ..trust.thresholds import Thresholds

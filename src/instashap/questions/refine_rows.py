@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..blackbox.conditional import Conditional
+from ..blackbox.drawn_game import Conditional
 from ..blackbox.held_model import HeldModel
 from ..blackbox.model import BlackBox
 from ..blackbox.named import make_value_function
