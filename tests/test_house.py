@@ -106,11 +106,11 @@ def find_hidden_paths(files):
     """Strings that name a module of the project, but in registries."""
     found = []
     for path, source in files.items():
-        for node in ast.walk(ast.parse(source)):
-            if path not in REGISTRIES and isinstance(node, ast.Constant) and isinstance(node.value, str):
-                name = node.value.partition(":")[0].removeprefix("instashap").lstrip(".").replace(".", "/")
-                if re.fullmatch(r"[\w.]+(:\w+)?", node.value) and "." in node.value and {f"{name}.py", f"{name}/__init__.py"} & files.keys():
-                    found.append((path, node.value))
+        strings = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+        for text in strings if path not in REGISTRIES else []:
+            if isinstance(text, str) and "." in text and re.fullmatch(r"[\w.]+(:\w+)?", text):
+                name = text.partition(":")[0].removeprefix("instashap").lstrip(".").replace(".", "/")
+                found += [(path, text)] * bool({f"{name}.py", f"{name}/__init__.py"} & files.keys())
     return found
 
 
