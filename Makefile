@@ -7,7 +7,7 @@ export MPLBACKEND := Agg
 # Two processes run tests, each file in one of them: BLAS threads of their own would only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
-.PHONY: demo test floors test-min lint docs clean
+.PHONY: demo test floors test-core test-min lint docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -56,12 +56,20 @@ $(VENV)/.docs: pyproject.toml | $(BIN)/python
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# The oldest stated versions of the core requirements, in an environment of their own.
-test-min: $(BIN)/python
+# The core requirements alone, without any extra: import, fit, explain, save, load, export.
+test-core:
+	$(PYTHON) -m venv .venv-core
+	.venv-core/bin/python -m pip install --quiet --upgrade pip
+	.venv-core/bin/python -m pip install --quiet -e .
+	.venv-core/bin/python -W error .ci/core.py
+
+# The oldest stated versions of the core requirements, in an environment of their own; all tests, or those of MIN_TESTS.
+MIN_TESTS ?=
+test-min:
 	$(PYTHON) -m venv .venv-min
 	.venv-min/bin/python -m pip install --quiet --upgrade pip
-	.venv-min/bin/python -m pip install --quiet -e '.[cli,shap]' pytest interpret-core 'numpy==2.0.*' 'pandas==2.2.*' 'scikit-learn==1.6.*' 'scipy==1.13.*'
-	.venv-min/bin/python -m pytest -q -rs -W default
+	.venv-min/bin/python -m pip install --quiet -e '.[cli,shap]' pytest pytest-xdist interpret-core 'numpy==2.0.*' 'pandas==2.2.*' 'scikit-learn==1.6.*' 'scipy==1.13.*'
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv-min/bin/python -m pytest -q -rs -n 2 --dist loadfile -W default $(MIN_TESTS)
 
 clean:
-	rm -rf $(VENV) .venv-min demo-out site docs/images/gallery
+	rm -rf $(VENV) .venv-min .venv-core demo-out site docs/images/gallery

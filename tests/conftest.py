@@ -10,7 +10,7 @@ from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 
 
-def _make_frame(n_rows, seed):
+def _make_frame(n_rows, seed=0):
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {

@@ -25,7 +25,7 @@ LATE = {
     "questions/answers.py": {"inference"},
 }
 # Where a module may be named in a string: names that a user may write, and public names by their homes.
-REGISTRIES = {"_registries.py", "fits/registry.py", "__init__.py", "neural/__init__.py"}
+REGISTRIES = {"_registries.py", "__init__.py", "neural/__init__.py"}
 
 MAX_LINES, MAX_BODY, SHORT_BODY, SHORT_SHARE, MAX_ARGUMENTS = 400, 60, 20, 0.9, 7
 

@@ -17,7 +17,7 @@ _RESOLUTIONS = (4, 8)
 
 
 def run(bench: Bench) -> dict[str, Figure]:
-    """Thirteen columns in float32, all pairs; processor time of all threads, so that other work on the machine hardly counts."""
+    """Thirteen columns in float32, all pairs; processor time of all threads: other work hardly counts."""
     from dataclasses import replace
 
     from instashap.fits.conditional import get_plan, plan_game

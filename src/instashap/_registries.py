@@ -44,6 +44,13 @@ class Registry:
         return made
 
 
+FITTERS = Registry(
+    "fitter",
+    {
+        "closed-form": "instashap.masked.fitter:ClosedFormFitter",
+        "neural": "instashap.neural.net_fitter:NeuralFitter",
+    },
+)
 FAMILIES = Registry(
     "loss",
     {

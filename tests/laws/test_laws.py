@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from instashap import FileFormatError
+from instashap._registries import FITTERS
 from instashap.fits.null_players import find_constant, make_roster
-from instashap.fits.registry import FITTERS, find_fitter
+from instashap.fits.registry import find_fitter
 from instashap.fitted.file import load_fitted, write_fitted
 from instashap.fitted.game import FittedGame
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
@@ -390,7 +391,7 @@ LAWS: list[tuple[Callable[..., None], dict[str, Any]]] = [
 # Laws of fits of labels.
 LABEL_LAWS = [(law, damage) for law, damage in LAWS if law.__name__.split("_")[1] not in ("5", "7", "8")]
 HAS_TORCH = find_spec("torch") is not None
-NAMES = [name for name in sorted(FITTERS) if name != "neural" or HAS_TORCH]
+NAMES = [name for name in sorted(FITTERS.entries) if name != "neural" or HAS_TORCH]
 CASES = [*((law, name) for law, _ in LAWS for name in [*NAMES, "tied"]), *((law, "labels") for law, _ in LABEL_LAWS)]
 BROKEN = [*((*each, "closed-form") for each in LAWS), *((*each, "labels") for each in LABEL_LAWS)]
 EVERY: dict[str, Any] = {
@@ -402,7 +403,7 @@ EVERY: dict[str, Any] = {
 
 
 def test_every_registered_fitter_is_under_the_laws() -> None:
-    assert set(FITTERS) < set(EVERY)
+    assert set(FITTERS.entries) < set(EVERY)
 
 
 def run_law(law: Callable[..., None], make_fitter: Any, tmp_path: Any) -> None:

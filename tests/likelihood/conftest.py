@@ -1,33 +1,11 @@
-"""Small encoded tables, and dense twins of designs and priors assembled from stored bases alone."""
+"""Rows encoded as for fits by likelihood, and dense twins of designs and priors assembled from stored bases alone."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 from instashap.table.grain import make_fine_grain
-
-
-@pytest.fixture
-def make_frame():
-    """A table of a smooth column and a text column, both with missing values, a column with a spike and one of levels."""
-
-    def make_frame(n_rows, seed=0):
-        rng = np.random.default_rng(seed)
-        frame = pd.DataFrame(
-            {
-                "smooth": rng.normal(size=n_rows),
-                "text": rng.choice(["a", "b", "c"], n_rows, p=[0.5, 0.3, 0.2]),
-                "zeros": np.where(rng.random(n_rows) < 0.6, 0.0, rng.exponential(size=n_rows)),
-                "level": rng.integers(0, 4, n_rows).astype(float),
-            }
-        )
-        frame.loc[rng.random(n_rows) < 0.1, "smooth"] = np.nan
-        frame.loc[rng.random(n_rows) < 0.1, "text"] = None
-        return frame
-
-    return make_frame
 
 
 @pytest.fixture
@@ -44,17 +22,14 @@ def encode():
 
 
 @pytest.fixture
-def spread_term():
+def spread_term(evaluate_local):
     """All products of the local functions of some columns on rows, shape (n_rows, n_nodes), from the polynomials alone."""
 
     def spread_term(columns, values, encoded, size=None):
         rows = np.ones((len(encoded.cells), 1))
         for column in values:
             basis = columns[column].axes[(size or len(values)) - 1].basis
-            local = np.zeros((len(rows), basis.n_functions))
-            for row, (cell, t) in enumerate(zip(encoded.cells[:, column], encoded.offsets[:, column], strict=True)):
-                for m in range(basis.polynomials.shape[1]):
-                    local[row, basis.first[cell] + m] += np.polyval(basis.polynomials[cell, m, ::-1], t)
+            local = evaluate_local(basis, encoded.cells[:, column], encoded.offsets[:, column])
             rows = (rows[:, :, None] * local[:, None, :]).reshape(len(rows), -1)
         return rows
 

@@ -1,17 +1,10 @@
-"""Fitters by name. A new one is a line here, and must pass the laws of the tests."""
+"""Fitters by name. A new one is a line of :data:`instashap._registries.FITTERS`, and must pass the laws of the tests."""
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from .._optional import require
-from .._validation import check_choice
-
-# Module and class of each; imported when asked for, so that only the neural one needs torch.
-FITTERS: dict[str, tuple[str, str]] = {
-    "closed-form": ("instashap.masked.fitter", "ClosedFormFitter"),
-    "neural": ("instashap.neural.net_fitter", "NeuralFitter"),
-}
+from .._registries import FITTERS
 
 
 def find_fitter(fitter: Any) -> Callable[..., Any]:
@@ -26,8 +19,7 @@ def find_fitter(fitter: Any) -> Callable[..., Any]:
     """
     if callable(fitter):
         return fitter  # type: ignore[no-any-return]
-    module, name = FITTERS[check_choice(fitter, sorted(FITTERS), "fitter")]
     if fitter == "neural":
         require("torch", "neural", "neural models")
-    made: Callable[..., Any] = getattr(import_module(module), name)
+    made: Callable[..., Any] = FITTERS.find(fitter)
     return made
