@@ -9,8 +9,11 @@ import instashap
 CONTRACT = {
     "Explainer": {
         "fit": ["X", "outputs", "sample_weight"],
-        "__call__": ["X", "errors"],
+        "__call__": ["X", "errors", "outputs"],
         "shap_values": ["X"],
+        "index_values": ["X", "index"],
+        "ask": ["question", "given", "options"],
+        "export": ["path"],
         "refine": ["X", "model", "value_function", "n_coalitions", "random_state"],
         "learn_residual": ["X", "regressor", "model", "value_function", "n_coalitions", "random_state"],
         "interaction_values": ["X", "errors"],
@@ -63,7 +66,7 @@ CONTRACT = {
     },
     "Explanation": {
         "to_shap": ["interactions"],
-        "to_frame": [],
+        "to_frame": ["totals"],
         "_repr_html_": [],
     },
 }
