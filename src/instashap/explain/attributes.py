@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import NotFittedError
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..game.terms import spell_out
 
@@ -74,7 +75,7 @@ def summarise_game(fitted: FittedGame) -> str:
     """A fitted game in one line: its terms, how well they predict the model, and which game it is."""
     chosen = fitted.facts["chosen"]
     fidelity = "" if chosen["fidelity"] is None else f", held-out R² to the model {chosen['fidelity']:.3f}"
-    if "remainder_share" in fitted.facts:
+    if fitted.kind is FitKind.REPRODUCED:
         fidelity = f", outputs kept as they are (the masked fit says all but {max(fitted.facts['remainder_share']):.2%})"
     total, n_rows = fitted.facts.get("total_weight", 0.0), fitted.facts.get("n_rows", 0)
     weighted = "" if abs(total - n_rows) <= 1e-6 * n_rows else f"; weights worth {total:,.0f} of {n_rows:,} rows"

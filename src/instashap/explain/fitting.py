@@ -33,8 +33,8 @@ def fit_explainer(options: ExplainerOptions, X: Any, outputs: Any, sample_weight
     fit = _fit_conditional if is_fitted_to_outputs else _fit_asked
     fitted, box = fit(options, X, table, weights, outputs)
     if box is not None and box.scale is not None:
-        fitted.facts["scale"] = box.scale  # what the log-odds of these rows were cut at serves later rows
         warn_of_cut(box)
+        return replace(fitted, facts={**fitted.facts, "scale": box.scale})  # later rows are cut where these were
     return fitted
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._validation import check_choice, name_columns
 from ..fits.conditional import describe_fit, name_outputs
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..game.coalitions import compute_shapley_size_law
 from ..inference.remainder import fit_keeping
@@ -205,7 +206,8 @@ def _fit_conditional(translated: _Translated, table: Table, transform: str, name
     facts = describe_fit(kept.result, table.n_rows, float(table.n_rows), _FULL_WEIGHT)
     facts["chosen"] = {**facts["chosen"], "fidelity": 1.0}
     facts["remainder_share"] = kept.remainder_shares.tolist()
-    return _collect(translated, kept.model, names, transform, "conditional", facts)
+    fitted = _collect(translated, kept.model, names, transform, "conditional", facts)
+    return replace(fitted, kind=FitKind.REPRODUCED)
 
 
 def _fit_marginal(translated: _Translated, table: Table, transform: str, names: tuple[str, ...]) -> FittedGame:

@@ -17,6 +17,7 @@ from ..asked.sample import sample_game
 from ..asked.sampled import SampledFitter
 from ..blackbox.model import BlackBox
 from ..blackbox.value_functions import CalledGame, Game, describe_function
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import Answers, FittedGame
 from ..masked.fallback import drop_if_worse
 from ..table.columns import Schema, Table, read_table
@@ -125,7 +126,9 @@ def fit_value_function(
     small_game = RosterGame(game, roster)
     if progress is not None:
         progress(0.05, "asking the model")
-    named = name_outputs(game.output_names, full.shape[1]), game.output_transform, describe_game(value_function)
+    output_names = name_outputs(game.output_names, full.shape[1])
+    described = output_names, game.output_transform, describe_game(value_function)
+    named = judged.feature_names, judged.players, *described
     answers = Answers(reach=_learn_reach(encoder, encoded, stand_ins if references is not None else None))
     if options.fitter != "closed-form":
         make_fitter = find_fitter(options.fitter)
@@ -137,7 +140,7 @@ def fit_value_function(
         model, note = drop_if_worse(model, encoded, full, weights)
         if note:
             warn_caller(note, FitWarning)
-        return FittedGame(encoder, roster.spread(model), judged.feature_names, judged.players, *named, facts, answers=answers)
+        return FittedGame(encoder, roster.spread(model), *named, facts, kind=FitKind.OTHER_GAME, answers=answers)
     rng = np.random.default_rng(seed or 0)
     result: FitSummary
     n_coalitions = {}
@@ -154,7 +157,7 @@ def fit_value_function(
         n_coalitions = {"n_coalitions": len(sample.rows)}
     tell_about_fit(result, judged.order, judged.interactions)
     facts = {**describe_fit(result, len(kept), float(weights.sum()), judged.full_weight), **n_coalitions}
-    return FittedGame(encoder, model, judged.feature_names, judged.players, *named, facts, answers=answers)
+    return FittedGame(encoder, model, *named, facts, kind=FitKind.OTHER_GAME, answers=answers)
 
 
 def _learn_reach(encoder: TableEncoder, encoded: Encoded, stand_ins: Encoded | None) -> Reach:

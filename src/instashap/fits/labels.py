@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
 from .._validation import check_magnitude
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame, GameRows
 from ..likelihood.family import Family
 from ..likelihood.likelihood_fitter import LikelihoodFitter
@@ -95,9 +96,9 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     else:
         tell_about_order(model, (each["order"] for each in fit.tried), judged.order, judged.interactions)
     facts = _describe(fit, settled, rows, len(ready.target), float(weights.sum()))
-    named = rows.output_names, rows.output_transform, "conditional"
+    named = judged.feature_names, judged.players, rows.output_names, rows.output_transform, "conditional"
     record = GameRows(encoded, weights, columns, ready.size_law)
-    game = FittedGame(ready.encoder, model, judged.feature_names, judged.players, *named, facts, rows=record)
+    game = FittedGame(ready.encoder, model, *named, facts, rows=record, kind=FitKind.LIKELIHOOD)
     return LabelFit(game, columns, fit)
 
 
@@ -118,7 +119,6 @@ def _describe(fit: LikelihoodFit, settled: Settled, rows: Labelled, n_rows: int,
     return {
         "n_rows": n_rows,
         "total_weight": total_weight,
-        "has_equations": False,
         "loss": type(rows.family).__name__.lower(),
         "chosen": {
             "order": max(map(len, fit.design.value_sets)),

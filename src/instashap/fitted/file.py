@@ -19,6 +19,7 @@ from ..table.columns import Schema
 from ..table.encoding import TableEncoder
 from ..table.reach import Reach
 from ..table.recipe import Recipe
+from .fit_kind import read_kind
 from .game import Answers, FittedGame
 from .probes import agrees, compute_probes, sum_up
 
@@ -131,7 +132,8 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         raise FileFormatError(f"{path} is not a saved explainer: {error}") from error
     reach = Reach.unpack(fitted["reach"], arrays) if "reach" in fitted else None
     answers = Answers(errors, residuals, reach, fitted.get("audit"), stored=_find_plan(fitted, arrays))
-    return FittedGame(encoder, model, *names, *described, recipe=recipe, answers=answers), content
+    kind = read_kind(fitted["facts"], fitted["game"])
+    return FittedGame(encoder, model, *names, *described, recipe=recipe, kind=kind, answers=answers), content
 
 
 def _pack_plan(answers: Answers, sums: RowSums | None) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

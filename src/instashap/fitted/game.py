@@ -21,6 +21,7 @@ from ..table.containers import open_container
 from ..table.encoding import BLOCK_ROWS, Encoded, TableEncoder
 from ..table.reach import Reach
 from ..table.recipe import Recipe
+from .fit_kind import FitKind
 from .packing import pack_tables
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class FittedGame:
         Rows alone, after a fit by likelihood or an edit; None after loading.
     recipe : Recipe or None
         Rules that convert text in the rows (dates, numbers with units) before they are encoded.
+    kind : FitKind
+        How the terms were fitted, which decides what can be computed beside the values.
     answers : Answers
         Answers computed so far; filled by :mod:`instashap.questions.answers`.
     """
@@ -126,6 +129,7 @@ class FittedGame:
     record: FitRecord | None = field(repr=False, default=None, compare=False)
     rows: GameRows | None = field(repr=False, default=None, compare=False)
     recipe: Recipe | None = field(repr=False, default=None)
+    kind: FitKind = field(repr=False, default=FitKind.EQUATIONS)
     answers: Answers = field(repr=False, default_factory=Answers, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -168,21 +172,8 @@ class FittedGame:
 
     def get_record(self, purpose: str) -> FitRecord:
         """Rows and solution of the fit; raises ``NotFittedError`` with the ``purpose`` where they are gone."""
-        if self.record is None and not self.facts.get("has_equations", True):
-            raise NotFittedError(
-                "standard errors, the ranking of terms and check() need the normal equations of the masked squared error: "
-                "there are none for a fit by likelihood, or after an edit"
-            )
-        if self.record is None and "remainder_share" in self.facts:
-            raise NotFittedError(
-                "standard errors, check() and the ranking of terms describe a fit to a model's outputs; this explainer "
-                "reproduces an additive model's outputs exactly"
-            )
-        if self.record is None and self.game != "conditional":
-            raise NotFittedError(
-                f"standard errors, the ranking of terms and check() are available for the conditional game only, not for "
-                f"{self.game}; refine(X) gives values of that game with standard errors"
-            )
+        if self.record is None and (reason := self.kind.explain_missing(self.game)):
+            raise NotFittedError(reason)
         if self.record is None:
             raise NotFittedError(f"{purpose} {_GONE}")
         return self.record

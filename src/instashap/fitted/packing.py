@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.encoding import TableEncoder
+from .fit_kind import write_kind
 
 if TYPE_CHECKING:
     from .game import FittedGame
@@ -35,7 +36,7 @@ def pack_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[A
         "output_names": fitted.output_names,
         "output_transform": fitted.output_transform,
         "game": fitted.game,
-        "facts": fitted.facts,
+        "facts": write_kind(fitted.facts, fitted.kind),
     }
     return described, arrays
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..explain.estimators import AdditiveClassifier, AdditiveRegressor
 from ..fits.prepare import FitOptions, judge_options, learn_plain_columns, prepare_rows
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame, GameRows
 from ..likelihood.family import Family
 from ..table.columns import Table
@@ -184,6 +185,7 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
             output_transform,
             f"conditional, {'log-odds' if family.n_outputs == 1 else 'log-probabilities'} of E[y | x_S]",
             describe_nets(model, len(target), float(weights.sum()), "cross-entropy"),
+            kind=FitKind.LIKELIHOOD,
             rows=GameRows(rows.encoded, weights, rows.columns, rows.size_law),
         )
         self._family = family

@@ -60,4 +60,4 @@ def describe_nets(model: AdditiveModel, n_rows: int, total_weight: float, loss: 
         "n_unknowns": sum(table.size for table in model.tables),
         "fidelity": None,
     }
-    return {"n_rows": n_rows, "total_weight": total_weight, "has_equations": False, "loss": loss, "chosen": chosen}
+    return {"n_rows": n_rows, "total_weight": total_weight, "loss": loss, "chosen": chosen}

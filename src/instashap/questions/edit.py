@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fits.null_players import make_roster
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import Answers, FittedGame, GameRows
 from ..game.terms import ValueSet
 from ..likelihood.presence import settle_presence
@@ -64,8 +65,7 @@ def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64])
 
 def _replace(fitted: FittedGame, model: AdditiveModel, rows: GameRows) -> FittedGame:
     """The game of another model, without the record and the answers of the fit."""
-    facts = {**fitted.facts, "has_equations": False}
-    return replace(fitted, model=model, facts=facts, record=None, rows=rows, answers=Answers())
+    return replace(fitted, model=model, kind=FitKind.EDITED, record=None, rows=rows, answers=Answers())
 
 
 def _fit_conditional(

@@ -7,6 +7,7 @@ from typing import Any
 
 from .._errors import DataWarning, warn_caller
 from .._validation import check_choice, check_weights
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..model.orthogonal import KINDS, purify_model
 from ..table.columns import Table
@@ -43,4 +44,5 @@ def purify_game(fitted: FittedGame, table: Table, kind: str, sample_weight: Any 
     game = kind if kind != "marginal" else f"marginal, {table.n_rows} background rows"
     encoder = replace(fitted.encoder, columns=columns)
     answers = replace(fitted.answers, errors=None, audit=None, plan=None, sums=None, stored=None)
-    return replace(fitted, encoder=encoder, model=model, game=game, record=None, answers=answers)
+    fit_kind = FitKind.OTHER_GAME if fitted.kind is FitKind.EQUATIONS else fitted.kind
+    return replace(fitted, encoder=encoder, model=model, game=game, kind=fit_kind, record=None, answers=answers)
