@@ -99,7 +99,7 @@ def test_a_path_in_the_place_of_labels_is_refused(explainer: instashap.Explainer
 
 
 def test_a_model_that_is_no_explainer_is_refused(table: pd.DataFrame) -> None:
-    with pytest.raises(TypeError, match="made of an Explainer, AdditiveRegressor or AdditiveClassifier, got dict"):
+    with pytest.raises(TypeError, match="needs an Explainer, AdditiveRegressor or AdditiveClassifier, got dict"):
         instashap.write_report({}, table)
 
 
