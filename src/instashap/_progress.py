@@ -82,6 +82,15 @@ class show_progress:
             self.bar.close()
 
 
+def scale_progress(
+    progress: Callable[[float, str], None] | None, start: float, stop: float, what: str = ""
+) -> Callable[[float, str], None] | None:
+    """Progress of a part of the work, as that of the whole; ``what`` comes before each stage."""
+    if progress is None:
+        return None
+    return lambda share, stage: progress(start + share * (stop - start), what + stage)
+
+
 def _say_seconds(seconds: float) -> str:
     """Whole seconds, or minutes and seconds."""
     whole = round(seconds)

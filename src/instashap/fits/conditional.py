@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FileFormatError, FitWarning, NotFittedError, warn_caller
+from .._progress import scale_progress
 from .._validation import check_at_least, check_magnitude
 from ..asked.differences import ComponentFit
 from ..fitted.game import FittedGame
@@ -55,19 +56,23 @@ def fit_game(
     is_computed : bool
         Whether the outputs are a function of the table's rows, which then make the sample by themselves.
     """
-    named: Any = {"output_names": output_names, "output_transform": output_transform, "progress": progress}
+    named: Any = {"output_names": output_names, "output_transform": output_transform}
     kept = np.flatnonzero(weights > 0)
     n_planned = len(kept) if options.plan_rows is None else check_at_least(options.plan_rows, 100, "plan_rows", _LEARNT)
     if len(kept) <= n_planned or options.fitter != "closed-form":
-        return plan_game(table, outputs, weights, options, **named)
+        return plan_game(table, outputs, weights, options, **named, progress=progress)
     check_magnitude(outputs[kept], "outputs")
     hashes = hash_table_rows(table, None if is_computed else outputs)
     places, totals = choose_smallest(hashes[kept], weights[kept], n_planned)
     positions = kept[places]
-    game = plan_game(table.take(positions), outputs[positions], totals, options, **named)
+    on_sample, on_all = scale_progress(progress, 0.0, 0.5), scale_progress(progress, 0.5, 0.95)
+    game = plan_game(table.take(positions), outputs[positions], totals, options, **named, progress=on_sample)
     assert game.record is not None
     game = replace(game, record=replace(game.record, index=table.index, positions=positions))
-    return solve_game(game, accumulate(get_plan(game), table, outputs, weights))
+    game = solve_game(game, accumulate(get_plan(game), table, outputs, weights, on_all))
+    if progress is not None:
+        progress(1.0, "done")
+    return game
 
 
 def plan_game(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,8 @@ def unpack_plan(described: dict[str, Any], arrays: Arrays, encoder: TableEncoder
         for number in range(len(encoder.columns))
     )
     folds = FoldRule(cuts, described["n_folds"], described["by_outputs"], described["is_shared"])
-    strengths = Strengths(**described["strengths"])
+    names = {each.name for each in fields(Strengths)}
+    strengths = Strengths(**{name: value for name, value in described["strengths"].items() if name in names})
     return Plan(encoder, functions, problem, candidate, strengths, folds, arrays["plan_centre"], tuple(described["is_null"]))
 
 

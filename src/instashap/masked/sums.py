@@ -3,6 +3,9 @@
 The centre of the outputs is fixed before the pass and the functions' own means are near zero on the rows they were learnt from,
 so that nothing has to be centred while rows come in, and sums of different rows are plain sums: they add, and subtract.
 
+Products are in double precision. In single precision they take 0.6 of the time, but sums that were added and subtracted again
+then leave 6e-3 of the outputs' standard deviation in Shapley values (six correlated columns), where double precision leaves 1e-11.
+
 A block of rows is evaluated by one thread. Then the Gram matrix is worked tile by tile, each tile by one thread and block after
 block, so that the bits do not depend on the number of threads.
 """
@@ -119,10 +122,12 @@ class Accumulator:
     Parameters
     ----------
     plan : Plan
+    progress : callable or None
+        Called with the share of a table's rows that is done, and what is being done.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+    def __init__(self, plan: Plan, progress: Callable[[float, str], None] | None = None) -> None:
+        self.plan, self.progress = plan, progress
         self.n_rows = 0
         self._size = plan.size
         self._panels = [slice(start, min(start + _TILE, self._size)) for start in range(0, self._size, _TILE)]
@@ -168,6 +173,8 @@ class Accumulator:
                 self._buffers.append(np.empty((self._size, self._block_rows)))
             blocks = map_threads(evaluate, starts)
             map_threads(partial(self._multiply, blocks), self._tiles)
+            if self.progress is not None:
+                self.progress(min((first + step) / n_rows, 1.0), "sums over all rows")
 
     def finish(self) -> RowSums:
         """Sums of all rows added; the accumulator is used up."""
@@ -218,9 +225,13 @@ class Accumulator:
 
 
 def accumulate(
-    plan: Plan, table: Table, outputs: NDArray[np.float64], weights: NDArray[np.float64]
+    plan: Plan,
+    table: Table,
+    outputs: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    progress: Callable[[float, str], None] | None = None,
 ) -> RowSums:
     """Sums of a table's rows, block by block; see :class:`Accumulator`."""
-    accumulator = Accumulator(plan)
+    accumulator = Accumulator(plan, progress)
     accumulator.add(table, outputs, weights)
     return accumulator.finish()

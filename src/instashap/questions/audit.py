@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
 from .._errors import FitWarning, ModelOutputError
-from .._progress import show_progress
+from .._progress import scale_progress, show_progress
 from .._validation import check_target, check_weights
 from ..blackbox import Answer, wrap_model
 from ..blackbox.held_model import HeldModel
@@ -90,20 +90,13 @@ def audit(
         for number, order in enumerate(kept):
             options = FitOptions(order, groups=choose_groups(groups, table), plan_rows=None)
             weights = check_weights(None, table.n_rows)
-            part = _scale(progress, 0.5 * number / len(kept), 0.5 * (number + 1) / len(kept), f"fit of order {order}: ")
+            part = scale_progress(progress, 0.5 * number / len(kept), 0.5 * (number + 1) / len(kept), f"fit of order {order}: ")
             fitted = fit_game(table, answer.values, weights, options, **named, progress=part)
             records[order] = fitted.get_record("an audit needs")
         assert fitted is not None
         labels = align_rows(y, get_index(X), "y")
         subject = _describe(fitted, _find_classes(model, answer), labels, table.n_rows, model)
-        return audit_fits(records, subject, thresholds, progress=_scale(progress, 0.5, 1.0))
-
-
-def _scale(progress: Progress | None, start: float, stop: float, what: str = "") -> Progress | None:
-    """Progress of a part of the work, as that of the whole."""
-    if progress is None:
-        return None
-    return lambda share, stage: progress(start + share * (stop - start), what + stage)
+        return audit_fits(records, subject, thresholds, progress=scale_progress(progress, 0.5, 1.0))
 
 
 def _choose_orders(orders: Any, n_columns: int) -> list[int]:
@@ -141,8 +134,8 @@ def audit_fitted(
     if classes is not None:
         classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
     subject = _describe(fitted, classes, find_labels(record, y), len(record.outputs), model)
-    records = climb(fitted, _scale(progress, 0.0, 0.2, "main effects: "))
-    report = audit_fits(records, subject, thresholds, progress=_scale(progress, 0.2, 1.0))
+    records = climb(fitted, scale_progress(progress, 0.0, 0.2, "main effects: "))
+    report = audit_fits(records, subject, thresholds, progress=scale_progress(progress, 0.2, 1.0))
     if y is None and thresholds is None:
         fitted.answers.audit = report
     return report

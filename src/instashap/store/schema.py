@@ -103,7 +103,7 @@ _PLAN = record(
                 "written_order": maybe(integer(1)),
             }
         ),
-        "strengths": record(dict.fromkeys(("roughness", "ridge", "interaction", "presence"), number)),
+        "strengths": mapping_of(number),
         "n_folds": integer(1, 1000),
         "by_outputs": flag,
         "is_shared": flag,
