@@ -3,8 +3,8 @@
 The centre of the outputs is fixed before the pass and the functions' own means are near zero on the rows they were learnt from,
 so that nothing has to be centred while rows come in, and sums of different rows are plain sums: they add, and subtract.
 
-Products are in double precision. In single precision they take 0.6 of the time, but sums that were added and subtracted again
-then leave 6e-3 of the outputs' standard deviation in Shapley values (six correlated columns), where double precision leaves 1e-11.
+Products are in double precision. In single precision they take 0.6 of the time, but what was added and subtracted again then
+leaves 6e-3 of the outputs' standard deviation in Shapley values (six correlated columns), where double precision leaves 1e-11.
 
 A block of rows is evaluated by one thread. Then the Gram matrix is worked tile by tile, each tile by one thread and block after
 block, so that the bits do not depend on the number of threads.
