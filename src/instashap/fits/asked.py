@@ -23,7 +23,7 @@ from ..masked.fallback import drop_if_worse
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import Encoded, TableEncoder
 from ..table.reach import Reach, learn_reach
-from .conditional import FitSummary, Progress, describe_fit, name_outputs, tell_about_fit
+from .conditional import FitSummary, Progress, describe_fit, name_outputs, warn_about_fit
 from .null_players import Roster, RosterGame, find_constant_among, find_unmoved
 from .prepare import FitOptions, JudgedOptions, judge_options, learn_columns, learn_plain_columns, prepare_rows
 from .registry import find_fitter
@@ -155,7 +155,7 @@ def fit_value_function(
         result = sampled.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
         model = roster.spread(result.model)
         n_coalitions = {"n_coalitions": len(sample.rows)}
-    tell_about_fit(result, judged.order, judged.interactions)
+    warn_about_fit(result, judged.order, judged.interactions)
     facts = {**describe_fit(result, len(kept), float(weights.sum()), judged.full_weight), **n_coalitions}
     return FittedGame(encoder, model, *named, facts, kind=FitKind.OTHER_GAME, answers=answers)
 

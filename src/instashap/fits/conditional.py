@@ -25,7 +25,7 @@ from .prepare import FitOptions, judge_options, learn_columns, learn_plain_colum
 from .registry import find_fitter
 
 Progress = Callable[[float, str], None]
-# What is told about a fit is in either.
+# Either has what a fit is described by.
 FitSummary = FitResult | ComponentFit
 _LEARNT = "columns and terms are learnt from them"
 
@@ -105,8 +105,8 @@ def plan_game(
     )
     data = rows.encoded, rows.target, rows.weights
     result = fitter.fit(*data, rows.size_law)
-    tell_about_fit(result, judged.order, judged.interactions)
-    _tell_about_presence(result, judged.presence_order)
+    warn_about_fit(result, judged.order, judged.interactions)
+    _warn_about_presence(result, judged.presence_order)
     return FittedGame(
         rows.encoder,
         rows.roster.spread(result.model),
@@ -194,16 +194,16 @@ def name_outputs(names: tuple[str, ...], n_outputs: int) -> tuple[str, ...]:
     return tuple(f"output {k}" for k in range(n_outputs)) if n_outputs > 1 else ("output",)
 
 
-def tell_about_fit(result: FitSummary, order: int, interactions: Any) -> None:
-    """Say so if the fit is not what was asked for: a simpler model predicts better, or a lower order was chosen."""
+def warn_about_fit(result: FitSummary, order: int, interactions: Any) -> None:
+    """Warn if the fit is not what was asked for: a simpler model predicts better, or a lower order was chosen."""
     if result.note:
         warn_caller(result.note, FitWarning)
         return
-    tell_about_order(result.model, (judged.candidate.order for judged in result.judgements), order, interactions)
+    warn_about_order(result.model, (judged.candidate.order for judged in result.judgements), order, interactions)
 
 
-def tell_about_order(model: AdditiveModel, orders_tried: Iterable[int], order: int, interactions: Any) -> None:
-    """Say so if the fit chose, or had to choose, a lower order than asked for."""
+def warn_about_order(model: AdditiveModel, orders_tried: Iterable[int], order: int, interactions: Any) -> None:
+    """Warn if the fit chose, or had to choose, a lower order than asked for."""
     sizes = [len(values) for values in model.value_sets]
     used = max(sizes, default=1)
     if interactions != "auto" or used >= min(order, sizes.count(1)):
@@ -214,8 +214,8 @@ def tell_about_order(model: AdditiveModel, orders_tried: Iterable[int], order: i
     warn_caller(f"richer interactions {reason}; the model has {what}, not order={order}", FitWarning)
 
 
-def _tell_about_presence(result: FitResult, presence_order: int | str) -> None:
-    """Say so if the presence order asked for has more unknowns than the fit can take."""
+def _warn_about_presence(result: FitResult, presence_order: int | str) -> None:
+    """Warn if the presence order asked for has more unknowns than the fit can take."""
     used = result.chosen.candidate.presence_order
     if isinstance(presence_order, int) and used < presence_order:
         warn_caller(

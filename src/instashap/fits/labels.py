@@ -21,7 +21,7 @@ from ..table.bases import LearntColumn
 from ..table.columns import Table
 from ..table.encoding import TableEncoder, learn_table
 from ..table.grain import make_fine_grain
-from .conditional import tell_about_order
+from .conditional import warn_about_order
 from .prepare import FitOptions, judge_options, prepare_rows
 
 Learnt = tuple[TableEncoder, tuple[LearntColumn, ...]]
@@ -94,7 +94,7 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     if fit.note:
         warn_caller(fit.note, FitWarning)
     else:
-        tell_about_order(model, (each["order"] for each in fit.tried), judged.order, judged.interactions)
+        warn_about_order(model, (each["order"] for each in fit.tried), judged.order, judged.interactions)
     facts = _describe(fit, settled, rows, len(ready.target), float(weights.sum()))
     named = judged.feature_names, judged.players, rows.output_names, rows.output_transform, "conditional"
     record = GameRows(encoded, weights, columns, ready.size_law)
