@@ -10,7 +10,8 @@ from instashap.game.coalitions import compute_shapley_size_law
 from instashap.inference import ranking
 from instashap.inference.ranking import rank_terms
 from instashap.masked.fitter import ClosedFormFitter, FitRecord
-from instashap.masked.moments import accumulate_moments, assign_folds
+from instashap.masked.folds import assign_folds
+from instashap.masked.moments import accumulate_moments
 from instashap.masked.restrict import choose_unknowns
 from instashap.masked.select import Strengths
 from instashap.masked.solve import compute_masked_risk

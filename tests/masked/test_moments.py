@@ -5,16 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from instashap.masked.moments import (
-    BLOCK_ROWS,
-    Moments,
-    RowCensus,
-    accumulate_moments,
-    assign_folds,
-    merge_all,
-    mirror_upper,
-    take_census,
-)
+from instashap.masked.folds import RowCensus, assign_folds, take_census
+from instashap.masked.moments import BLOCK_ROWS, Moments, accumulate_moments, merge_all, mirror_upper
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table
 

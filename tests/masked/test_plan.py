@@ -11,7 +11,7 @@ from instashap.fits.prepare import FitOptions
 from instashap.fitted.game import FittedGame
 from instashap.game.masses import compute_presence_masses, compute_shared_masses
 from instashap.masked import sums as module
-from instashap.masked.moments import FoldRule, assign_folds, learn_fold_rule
+from instashap.masked.folds import FoldRule, assign_folds, learn_fold_rule
 from instashap.masked.sums import Accumulator, accumulate
 from instashap.table.columns import Table, read_table
 from instashap.table.encoding import Encoded, learn_table

@@ -26,7 +26,7 @@ from ..masked.choose import prefer_simplest
 from ..masked.design import ValueFunctions
 from ..masked.fallback import Rival, choose_rival
 from ..masked.fitter import FitResult
-from ..masked.moments import assign_folds
+from ..masked.folds import assign_folds
 from ..masked.penalties import AxisFunctions
 from ..masked.screen import choose_triples, choose_value_sets
 from ..masked.search import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS

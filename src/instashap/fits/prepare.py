@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
 from ..game.coalitions import compute_shapley_size_law
 from ..masked.codes import find_codes
-from ..masked.moments import count_copies, take_census
+from ..masked.folds import count_copies, take_census
 from ..masked.search import AXIS_LIMITS
 from ..table.bases import LearntColumn
 from ..table.columns import Table
@@ -164,7 +164,7 @@ def thin_copies(table: Table, outputs: NDArray[Any], weights: NDArray[np.float64
     """Weights that sum to the number of different rows where every row was copied with its outputs; else as they are.
 
     Knots, unknowns and penalties then go by the different rows: copies, and large counts of rows of continuous columns, hold no
-    information of their own (:class:`instashap.masked.moments.RowCensus`). Different outputs of equal rows are measurements.
+    information of their own (:class:`instashap.masked.folds.RowCensus`). Different outputs of equal rows are measurements.
     """
     values = np.column_stack([np.asarray(table.numbers, dtype=np.float64), *(codes for codes, _ in table.categories)])
     owner = _number_rows(values)

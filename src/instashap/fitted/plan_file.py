@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masked.design import ValueFunctions, gather_functions
-from ..masked.moments import FoldRule, RankCuts
+from ..masked.folds import FoldRule, RankCuts
 from ..masked.penalties import AxisFunctions
 from ..masked.plan import Plan
 from ..masked.select import Candidate, Strengths

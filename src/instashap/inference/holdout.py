@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..masked.fitter import ClosedFormFitter, FitRecord
-from ..masked.moments import BLOCK_ROWS, Fold, assign_folds
+from ..masked.folds import Fold, assign_folds
+from ..masked.moments import BLOCK_ROWS
 from ..model.additive_model import AdditiveModel
 from .residuals import (
     N_REMEMBERED,

@@ -18,7 +18,8 @@ from .._errors import TooLargeError
 from .._threads import limit_threads
 from ..game.terms import PresenceSet, ValueSet, close_downwards
 from ..masked.design import ValueFunctions
-from ..masked.moments import accumulate_moments, assign_folds
+from ..masked.folds import assign_folds
+from ..masked.moments import accumulate_moments
 from ..masked.restrict import choose_unknowns, restrict
 from ..masked.search import N_FOLDS
 from ..masked.solve import MAX_DENSE, MaskedProblem, Penalty

@@ -18,16 +18,8 @@ from .._threads import limit_threads
 from ..linear.conjugate_gradients import conjugate_gradients
 from ..masked.design import ValueFunctions
 from ..masked.expand import expand_deviations
-from ..masked.moments import (
-    Fold,
-    Moments,
-    accumulate_moments,
-    count_copies,
-    hash_outputs,
-    hash_ranks,
-    hash_rows,
-    take_census,
-)
+from ..masked.folds import Fold, count_copies, hash_outputs, hash_ranks, hash_rows, take_census
+from ..masked.moments import Moments, accumulate_moments
 from ..masked.restrict import choose_unknowns, restrict
 from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem
 from ..model.deviations import Deviations

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .._status import merge_worst, warn_unless_converged
 from ..game.terms import ValueSet, close_downwards
-from ..masked.moments import assign_folds, find_varying
+from ..masked.folds import assign_folds, find_varying
 from ..masked.solve import ADVICE
 from ..table.bases import LearntColumn
 from .family import Family

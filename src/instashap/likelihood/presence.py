@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..game.terms import PresenceSet, players_of
 from ..masked.choose import MIN_STEP_GAIN
 from ..masked.design import ValueFunctions, make_value_functions
-from ..masked.moments import assign_folds, find_varying, take_census
+from ..masked.folds import assign_folds, find_varying, take_census
 from ..masked.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from ..model.additive_model import AdditiveModel
 from ..model.orthogonal import make_plain_model

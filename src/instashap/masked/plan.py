@@ -17,7 +17,7 @@ from ..table.encoding import Encoded, TableEncoder
 from .design import ValueFunctions
 from .expand import expand_solution
 from .fitter import FitResult
-from .moments import FoldRule, learn_fold_rule
+from .folds import FoldRule, learn_fold_rule
 from .search import MAX_TUNED_PRESENCE
 from .select import Candidate, FoldMoments, Strengths, judge_problem, polish
 from .solve import MaskedProblem

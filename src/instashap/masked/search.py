@@ -18,7 +18,8 @@ from ..table.grain import LEVELS_PER_TABLE
 from .choose import prefer_simplest
 from .design import Axes, ValueFunctions, make_value_functions
 from .few_rows import MIN_FUNCTIONS, FoldRows
-from .moments import Moments, accumulate_moments, assign_folds, find_varying, take_census
+from .folds import assign_folds, find_varying, take_census
+from .moments import Moments, accumulate_moments
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
 from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
 from .select import Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem

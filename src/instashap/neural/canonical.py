@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..game.terms import ValueSet
-from ..masked.moments import hash_rows
+from ..masked.folds import hash_rows
 from ..table.encoding import Encoded
 from ..table.row_hash import mix
 

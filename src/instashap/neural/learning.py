@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..asked.tabulated import RawFunctions, tabulate
 from ..game.terms import PresenceSet, ValueSet
-from ..masked.moments import assign_folds
+from ..masked.folds import assign_folds
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .canonical import CanonicalRows

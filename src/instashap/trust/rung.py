@@ -10,15 +10,8 @@ from numpy.typing import NDArray
 from ..game.terms import count_by_size, make_presence_masks, pack_players
 from ..masked.expand import expand_solution
 from ..masked.fitter import FitRecord
-from ..masked.moments import (
-    BLOCK_ROWS,
-    Moments,
-    assign_folds,
-    count_copies,
-    hash_outputs,
-    hash_rows,
-    take_census,
-)
+from ..masked.folds import assign_folds, count_copies, hash_outputs, hash_rows, take_census
+from ..masked.moments import BLOCK_ROWS, Moments
 from ..model.additive_model import AdditiveModel
 from ..model.kernels import sum_live
 from ..table.bases import ColumnEncoder

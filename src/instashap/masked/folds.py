@@ -1,0 +1,241 @@
+"""Which rows fall together: copies, folds, and the hashes of values and ranks that decide both.
+
+Nothing here depends on the order of the rows, and a fold's rule assigns rows that come later as it would have assigned them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..table.encoding import Encoded
+from ..table.row_hash import mix
+
+# Rows for each distinct one from which a table of discrete columns is taken as the whole population of its rows.
+_REPEATS = 20
+# Different rows that are too few to hold any out of, whatever their columns are.
+_FEW_ROWS = 32
+
+# Steps in which a value's rank enters the fold of its row, and where the first ends: at an irrational place, so that ranks of
+# equal weights, which are rational, do not lie on a boundary.
+_RANK_STEPS, _FIRST_STEP = 256, 0.5 * (np.sqrt(5.0) - 1.0)
+
+# Positions of rows, and their weights.
+Fold = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class RowCensus:
+    """How often rows are equal, and whether that is to be expected.
+
+    Attributes
+    ----------
+    n_distinct : int
+        Different rows.
+    is_discrete : bool
+        Whether the different rows fill a fair part of the grid of their columns' values, as rows of a few discrete columns do,
+        or are at most 32: a new row is then taken to be one of them.
+    is_copied : bool
+        Whether every row is there at least twice although the columns are not discrete: rows were copied, or stand for
+        many. A new row is then a different one, and copies hold no information of their own.
+    """
+
+    n_distinct: int
+    is_discrete: bool
+    is_copied: bool
+
+
+def take_census(encoded: Encoded, weights: NDArray[np.float64]) -> RowCensus:
+    """Count different rows; whole-number weights are counts, other weights count as one row each."""
+    _, placed = hash_rows(encoded)
+    _, owner = np.unique(placed, return_inverse=True)
+    copies = np.bincount(owner.reshape(-1), weights=count_copies(weights))
+    if copies.sum() < 2 * len(copies):
+        return RowCensus(len(copies), False, False)
+    is_discrete = len(copies) <= _FEW_ROWS or 1.5 * np.log(len(copies)) >= _measure_log_grid(encoded)
+    return RowCensus(len(copies), bool(is_discrete), not is_discrete and bool((copies >= 2).all()))
+
+
+def count_copies(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows that each weight stands for: itself if all are whole numbers, else one."""
+    return weights if (weights == np.floor(weights)).all() else np.ones_like(weights)
+
+
+def _measure_log_grid(encoded: Encoded) -> float:
+    """Logarithm of the number of rows that discrete columns could make up.
+
+    A column of levels counts its values once. A curve's values count squared: a number that takes many values is rarely all
+    of what it can be.
+    """
+    total = 0.0
+    for cells, values in zip(encoded.cells.T, _hash_values(encoded).T, strict=True):
+        n_values = len(np.unique(values))
+        is_curve = n_values > len(np.unique(cells))
+        total += (1 + is_curve) * float(np.log(n_values))
+    return total
+
+
+def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_folds: int) -> list[Fold]:
+    """Rows and weights of each fold, by a hash of the row's ranks: equal rows fall together, in whatever order they come.
+
+    Ranks are the same in any unit and precision (:func:`hash_ranks`). The hash is symmetric in the columns, so permuting them
+    changes nothing. A table of discrete columns whose few different
+    rows each occur many times has nothing to hold out by: a new row will be one of them. There every fold is all rows, each
+    with its share of the weight; unless the outputs are noisy measurements, mostly different for one row, which the hash then
+    takes in. Copies of rows of other tables are held out together: how often a row is repeated, or what whole-number weight
+    it has, makes nothing known about other rows.
+    """
+    rule = learn_fold_rule(encoded, outputs, weights, n_folds)
+    if rule.is_shared:
+        return [(np.arange(len(weights)), weights / n_folds)] * n_folds
+    folds = rule.assign(encoded, outputs)
+    parts = (np.flatnonzero(folds == fold) for fold in range(n_folds))
+    return [(rows, weights[rows]) for rows in parts if len(rows)]
+
+
+@dataclass(frozen=True)
+class RankCuts:
+    """Ranks of the values of a column: ``ranks[k]`` from ``starts[k]`` on, up to the next start.
+
+    Both are empty for a column of one value, which has no say in a row's fold.
+
+    Attributes
+    ----------
+    starts : ndarray of shape (n_steps,), float64
+        Cell plus offset.
+    ranks : ndarray of shape (n_steps,), uint64
+    """
+
+    starts: NDArray[np.float64]
+    ranks: NDArray[np.uint64]
+
+    @classmethod
+    def from_values(cls, values: NDArray[np.float64], ranks: NDArray[np.uint64]) -> "RankCuts":
+        """Cuts between rising values of different ranks."""
+        if len(values) < 2:
+            return cls(np.empty(0), np.empty(0, dtype=np.uint64))
+        first = np.flatnonzero(np.append(True, ranks[1:] != ranks[:-1]))
+        return cls(values[first], ranks[first])
+
+    def hash_values(self, values: NDArray[np.float64]) -> NDArray[np.uint64]:
+        """Hash of the rank of each value; of one below all starts that of the first."""
+        places = np.searchsorted(self.starts, values, side="right") - 1
+        return mix(self.ranks + np.uint64(1))[np.maximum(places, 0)]
+
+
+@dataclass(frozen=True)
+class FoldRule:
+    """Which fold a row belongs to, by its own values alone: rows that come later fall as they would have fallen.
+
+    Attributes
+    ----------
+    cuts : tuple of RankCuts
+        One a column.
+    n_folds : int
+    by_outputs : bool
+        Whether the outputs have a say too.
+    is_shared : bool
+        Whether nothing can be held out, and every fold is all rows.
+    """
+
+    cuts: tuple[RankCuts, ...]
+    n_folds: int
+    by_outputs: bool = False
+    is_shared: bool = False
+
+    def assign(self, encoded: Encoded, outputs: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Fold of each row, from 0 on; shape (n_rows,)."""
+        hashed = np.zeros(len(encoded.cells), dtype=np.uint64)
+        for cut, cells, offsets in zip(self.cuts, encoded.cells.T, encoded.offsets.T, strict=True):
+            if len(cut.starts):
+                hashed += cut.hash_values(cells + offsets)
+        hashed = mix(hashed)
+        if self.by_outputs:
+            hashed = mix(hashed ^ hash_outputs(outputs))
+        return np.asarray((hashed % np.uint64(self.n_folds)).astype(np.int64))
+
+
+def learn_fold_rule(
+    encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_folds: int
+) -> FoldRule:
+    """The rule of :func:`assign_folds`, which says what it is."""
+    cuts, _ = learn_rank_cuts(encoded, weights)
+    census = take_census(encoded, weights)
+    n_rows = count_copies(weights).sum()
+    if not (census.is_discrete and n_rows >= _REPEATS * census.n_distinct):
+        return FoldRule(cuts, n_folds)
+    _, placed = hash_rows(encoded)
+    n_measured = len(np.unique(placed ^ hash_outputs(outputs)))
+    is_shared = n_measured < 2 * census.n_distinct or n_rows >= _REPEATS * n_measured
+    return FoldRule(cuts, n_folds, not is_shared, bool(is_shared))
+
+
+def hash_rows(encoded: Encoded) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Hashes of rows by their values, each of shape (n_rows,), uint64.
+
+    The first is symmetric in the columns; the second has the columns' places mixed in: to it (1, 0) and (0, 1) differ.
+    """
+    mixed = _hash_values(encoded)
+    places: NDArray[np.uint64] = np.arange(mixed.shape[1], dtype=np.uint64)
+    placed = mix(mixed ^ mix(places + np.uint64(1)))
+    return mix(mixed.sum(axis=1, dtype=np.uint64)), placed.sum(axis=1, dtype=np.uint64)
+
+
+def _hash_values(encoded: Encoded) -> NDArray[np.uint64]:
+    """Hash of every value by its cell and offset, shape (n_rows, n_columns), uint64."""
+    bits: NDArray[np.uint64] = (encoded.offsets + 0.0).view(np.uint64)  # adding 0 turns -0 into 0
+    return mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
+
+
+def hash_outputs(outputs: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Hashes of rows by their outputs, symmetric in them; shape (n_rows,), uint64."""
+    bits: NDArray[np.uint64] = (outputs + 0.0).view(np.uint64)
+    return np.asarray(mix(bits).sum(axis=1, dtype=np.uint64))
+
+
+def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Hashes of rows by their values' ranks within each column, symmetric in the columns; shape (n_rows,), uint64.
+
+    The rank among up to 256 values is their number in order; among more it is the share of the weight below a value, plus half
+    of the value's own, in 256 steps. It does not change with the unit of a column, is the same in float32 but for values that
+    become equal there, and a row of weight w counts as w rows. Columns of one value do not enter: adding one changes nothing.
+    Ranks are counted from the nearer end of a column, so that a column of the other sign changes nothing either; but from
+    below where that would leave less than half of the different rows different, as it does in a few columns of few values.
+    """
+    return learn_rank_cuts(encoded, weights)[1]
+
+
+def learn_rank_cuts(
+    encoded: Encoded, weights: NDArray[np.float64]
+) -> tuple[tuple[RankCuts, ...], NDArray[np.uint64]]:
+    """The ranks of every column's values, as :func:`hash_ranks` counts them, and the hashes of these rows."""
+    hashed: NDArray[np.uint64] = np.zeros((2, len(encoded.cells)), dtype=np.uint64)
+    columns = []
+    for cells, offsets in zip(encoded.cells.T, encoded.offsets.T, strict=True):
+        values, owner = np.unique(cells + offsets, return_inverse=True)
+        own: NDArray[np.float64] = np.bincount(owner, weights=weights).astype(np.float64)
+        ranks = np.stack(_rank(own))
+        columns.append((values, ranks))
+        if len(own) > 1:
+            hashed += mix(ranks + np.uint64(1))[:, owner]
+    plain, folded = mix(hashed[0]), mix(hashed[1])
+    is_folded = 2 * len(np.unique(folded)) >= len(np.unique(plain))
+    cuts = tuple(RankCuts.from_values(values, ranks[int(is_folded)]) for values, ranks in columns)
+    return cuts, folded if is_folded else plain
+
+
+def _rank(totals: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Ranks of a column's values in order, given the weight of each: from below, and from the nearer end."""
+    if len(totals) <= _RANK_STEPS:
+        ranks = np.arange(len(totals), dtype=np.uint64)
+        return ranks, np.minimum(ranks, ranks[::-1])
+    below = (np.cumsum(totals) - 0.5 * totals) / totals.sum()
+    steps = (np.floor(each * _RANK_STEPS + _FIRST_STEP).astype(np.uint64) for each in (below, np.minimum(below, 1.0 - below)))
+    plain, folded = steps
+    return plain, folded
+
+
+def find_varying(encoded: Encoded) -> NDArray[np.bool_]:
+    """Whether each column has more than one value; shape (n_columns,)."""
+    cells, offsets = encoded
+    return np.asarray((cells != cells[:1]).any(axis=0) | (offsets != offsets[:1]).any(axis=0))
