@@ -67,6 +67,21 @@ def extend_presence(base: PresenceSet, presence_sets: Iterable[PresenceSet]) -> 
     return sorted(found, key=lambda candidate: (len(candidate), candidate))
 
 
+def group_by_player(presence_sets: Iterable[PresenceSet]) -> dict[int, list[PresenceSet]]:
+    """Presence sets by each player they name: supersets of a set are among those of its first player.
+
+    Examples
+    --------
+    >>> group_by_player([(0,), (0, 2), (ANY, 2)])
+    {0: [(0,), (0, 2)], 2: [(0, 2), (-1, 2)]}
+    """
+    grouped: dict[int, list[PresenceSet]] = {}
+    for presence in presence_sets:
+        for player in name_players(presence):
+            grouped.setdefault(player, []).append(presence)
+    return grouped
+
+
 def name_players(presence: PresenceSet) -> PresenceSet:
     """The players that a presence set names, without its places (:data:`ANY`).
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from ..game.coalitions import compute_containment_masses
-from ..game.terms import PresenceSet, count_unions, extend_presence, make_presence_masks, players_of
+from ..game.terms import PresenceSet, count_unions, extend_presence, group_by_player, make_presence_masks, players_of
 from ..masked.design import ValueFunctions
 from ..model.additive_model import AdditiveModel
 from ..table.encoding import Encoded
@@ -53,10 +53,7 @@ def offer_moves(functions: ValueFunctions, presence_sets: Sequence[PresenceSet],
     """Every function under every presence set on offer that is larger than its own players, as :data:`WIDTHS` allows."""
     index: dict[PresenceSet, int] = {}
     found: list[tuple[NDArray[np.int64], int, int]] = []
-    by_player: dict[int, list[PresenceSet]] = {}
-    for presence in presence_sets:
-        for player in presence:
-            by_player.setdefault(player, []).append(presence)
+    by_player = group_by_player(presence_sets)
     for owner, values in enumerate(functions.value_sets):
         members = np.flatnonzero(functions.owners == owner)
         own = players_of(values, players)

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 
 from .._status import Status
 from ..game.masses import compute_presence_masses, compute_shared_masses
-from ..game.terms import ANY, PresenceSet, count_live, extend_presence, players_of
+from ..game.terms import ANY, PresenceSet, count_live, extend_presence, group_by_player, players_of
 from ..linear.cholesky import factorise
 from ..linear.conjugate_gradients import conjugate_gradients
 from ..model.kernels import contract_columns
@@ -209,13 +209,14 @@ def make_problem(
     have a coefficient under each larger presence set: conditional means change with what else is known, smoothly.
     """
     index: dict[PresenceSet, int] = {}
+    by_player = group_by_player(presence_sets)
     unknown_functions, unknown_presence, is_extra = [], [], []
     by_owner = np.split(np.arange(len(functions)), np.flatnonzero(np.diff(functions.owners)) + 1) if len(functions) else []
     for members in by_owner:
         values = functions.value_sets[functions.owners[members[0]]]
         base = players_of(values, players)
         wide = members[functions.ranks[members] <= extra_ranks[len(values) - 1]]
-        for presence in extend_presence(base, presence_sets if wide.size else ()):
+        for presence in extend_presence(base, by_player.get(base[0], ()) if wide.size else ()):
             number = index.setdefault(presence, len(index))
             chosen = members if presence == base else wide
             unknown_functions.append(chosen)
