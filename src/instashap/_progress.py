@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ._optional import require
@@ -25,11 +26,15 @@ class show_progress:
         0 shows nothing.
     task : str
         What takes the time.
+    n_rows : int, optional
+        Rows that the whole is, of which so many a second are reported.
     """
 
-    def __init__(self, verbose: int, task: str = "fit") -> None:
+    def __init__(self, verbose: int, task: str = "fit", n_rows: int | None = None) -> None:
         self.verbose = verbose
         self.task = task
+        self.n_rows = n_rows
+        self.first: float | None = None  # share that was done before
         self.bar: Any = None
         self.start = 0.0
         self.share, self.stage, self.said = 0.0, "", 0.0
@@ -45,6 +50,7 @@ class show_progress:
         return self._advance
 
     def _advance(self, share: float, stage: str) -> None:
+        self.first = share if self.first is None else self.first
         self.share, self.stage = share, stage
         if self.bar is None:
             self.bar = self.make_bar(total=100, desc=self.task, bar_format="{desc}{percentage:3.0f}%|{bar}|{postfix}")
@@ -62,6 +68,7 @@ class show_progress:
 
     def _write_line(self, share: float, stage: str) -> None:
         now = time.perf_counter()
+        self.first = share if self.first is None else self.first
         is_news = stage != self.stage or share >= 1.0 or now - self.said > _PATIENCE
         self.share, self.stage = share, stage
         if is_news:
@@ -72,9 +79,11 @@ class show_progress:
     def _say_times(self) -> str:
         """Time so far and, once it is known, the time left at the pace so far."""
         elapsed = time.perf_counter() - self.start
-        is_known = 0.05 <= self.share < 1.0 and elapsed > 2.0
-        left = f", about {_say_seconds(elapsed * (1 - self.share) / self.share)} left" if is_known else ""
-        return f"{_say_seconds(elapsed)}{left}"
+        done = self.share - (self.first or 0.0)
+        rate = f", {done * self.n_rows / elapsed:,.0f} rows/s" if self.n_rows and done > 0 and elapsed > 0 else ""
+        is_known = done >= 0.05 and self.share < 1.0 and elapsed > 2.0
+        left = f", about {_say_seconds(elapsed * (1 - self.share) / done)} left" if is_known else ""
+        return f"{_say_seconds(elapsed)}{rate}{left}"
 
     def __exit__(self, *_: object) -> None:
         self.is_over.set()
@@ -89,6 +98,21 @@ def scale_progress(
     if progress is None:
         return None
     return lambda share, stage: progress(start + share * (stop - start), what + stage)
+
+
+@contextmanager
+def show_rows(verbose: int, task: str, n_rows: int | None) -> Iterator[Callable[[int], None] | None]:
+    """Gives a function of the number of rows done, which reports rows a second too; None if nothing is to be shown.
+
+    Parameters
+    ----------
+    verbose : int
+    task : str
+    n_rows : int or None
+        Rows there are; where they are not known nothing is shown.
+    """
+    with show_progress(verbose if n_rows else 0, task, n_rows) as progress:
+        yield None if progress is None else lambda n_done: progress(n_done / (n_rows or 1), "rows")
 
 
 def _say_seconds(seconds: float) -> str:
