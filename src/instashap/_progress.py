@@ -27,14 +27,16 @@ class show_progress:
     task : str
         What takes the time.
     n_rows : int, optional
-        Rows that the whole is, of which so many a second are reported.
+        Rows of the whole task: rows per second are then reported too.
+    first : float
+        Share that was done before.
     """
 
-    def __init__(self, verbose: int, task: str = "fit", n_rows: int | None = None) -> None:
+    def __init__(self, verbose: int, task: str = "fit", n_rows: int | None = None, first: float = 0.0) -> None:
         self.verbose = verbose
         self.task = task
         self.n_rows = n_rows
-        self.first: float | None = None  # share that was done before
+        self.first = first
         self.bar: Any = None
         self.start = 0.0
         self.share, self.stage, self.said = 0.0, "", 0.0
@@ -50,7 +52,6 @@ class show_progress:
         return self._advance
 
     def _advance(self, share: float, stage: str) -> None:
-        self.first = share if self.first is None else self.first
         self.share, self.stage = share, stage
         if self.bar is None:
             self.bar = self.make_bar(total=100, desc=self.task, bar_format="{desc}{percentage:3.0f}%|{bar}|{postfix}")
@@ -68,7 +69,6 @@ class show_progress:
 
     def _write_line(self, share: float, stage: str) -> None:
         now = time.perf_counter()
-        self.first = share if self.first is None else self.first
         is_news = stage != self.stage or share >= 1.0 or now - self.said > _PATIENCE
         self.share, self.stage = share, stage
         if is_news:
@@ -79,7 +79,7 @@ class show_progress:
     def _say_times(self) -> str:
         """Time so far and, once it is known, the time left at the pace so far."""
         elapsed = time.perf_counter() - self.start
-        done = self.share - (self.first or 0.0)
+        done = self.share - self.first
         rate = f", {done * self.n_rows / elapsed:,.0f} rows/s" if self.n_rows and done > 0 and elapsed > 0 else ""
         is_known = done >= 0.05 and self.share < 1.0 and elapsed > 2.0
         left = f", about {_say_seconds(elapsed * (1 - self.share) / done)} left" if is_known else ""
@@ -101,8 +101,8 @@ def scale_progress(
 
 
 @contextmanager
-def show_rows(verbose: int, task: str, n_rows: int | None) -> Iterator[Callable[[int], None] | None]:
-    """Gives a function of the number of rows done, which reports rows a second too; None if nothing is to be shown.
+def show_rows(verbose: int, task: str, n_rows: int | None, n_before: int = 0) -> Iterator[Callable[[int], None] | None]:
+    """Gives a function of the number of rows done, which reports rows per second too; None if nothing is to be shown.
 
     Parameters
     ----------
@@ -110,8 +110,10 @@ def show_rows(verbose: int, task: str, n_rows: int | None) -> Iterator[Callable[
     task : str
     n_rows : int or None
         Rows there are; where they are not known nothing is shown.
+    n_before : int
+        Rows that were done before.
     """
-    with show_progress(verbose if n_rows else 0, task, n_rows) as progress:
+    with show_progress(verbose if n_rows else 0, task, n_rows, n_before / (n_rows or 1)) as progress:
         yield None if progress is None else lambda n_done: progress(n_done / (n_rows or 1), "rows")
 
 

@@ -124,7 +124,7 @@ def _write_parts(task: _Task, parts: PartFolder, verbose: int) -> None:
     types = task.source.find_types(task.keep) if task.keep else {}
     n_rows = task.source.count() if verbose else None
     strange: list[ValueError | None] = []
-    with show_rows(verbose, "explain", n_rows) as progress:
+    with show_rows(verbose, "explain", n_rows, start) as progress:
         if progress is not None:
             progress(start)
         number, frames = first, regroup(task.source.read(names, task.part_rows, start), task.part_rows)
@@ -148,7 +148,7 @@ def _write_parts(task: _Task, parts: PartFolder, verbose: int) -> None:
 
 
 def _digest(frame: pd.DataFrame) -> str | None:
-    """Of rows in their order; None where they hold what cannot be hashed."""
+    """A hash of rows in their order; None if they hold values that cannot be hashed."""
     try:
         return sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes()).hexdigest()
     except TypeError:

@@ -1,4 +1,4 @@
-"""Sources of rows that speak Arrow: Parquet files, data sets, lazy frames of polars, relations of DuckDB, functions.
+"""Sources of rows that are read as Arrow data: Parquet files, data sets, lazy frames of polars, relations of DuckDB, functions.
 
 Each is read as pandas DataFrames, as ``pandas.read_parquet`` would give them, a few row groups at a time.
 """

@@ -213,7 +213,7 @@ class FrameSource(ABC):
         ----------
         n_rows : int
         read : callable
-            Reads the columns of a frame, by which rows are told apart.
+            Reads the columns of a frame, by which rows are distinguished.
         progress : callable, optional
             Receives the number of rows read after each block.
         """
