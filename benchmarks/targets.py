@@ -55,6 +55,11 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         "bike of 2011, unchanged: alarms": ("<=", 0.05),
         "bike of 2011, next year's: alarms": (">=", 0.9),
     },
+    "stream": {
+        "10,000,000 rows: peak memory of the fit": ("<=", 2.0),
+        "10,000,000 rows: peak memory": ("<=", 2.0),
+        "summing a row, most rows against fewest": ("<=", 1.1),
+    },
     "first_hour": {
         "cold: whole process without training": ("<=", 12.0),
         "warm cache: whole process without training": ("<=", 4.0),

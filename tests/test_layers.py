@@ -23,6 +23,7 @@ LAYERS = {
     "table": 2,
     "blackbox": 3,
     "datasets": 3,
+    "rows": 3,
     "model": 4,
     "masked": 5,
     "asked": 6,

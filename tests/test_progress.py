@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from instashap import _progress as module
-from instashap._progress import show_progress
+from instashap._progress import show_progress, show_rows
 
 
 class Terminal(io.StringIO):
@@ -72,3 +72,16 @@ def test_nothing_is_shown_unless_asked_for(monkeypatch):
     with show_progress(0) as progress:
         assert progress is None
     assert sys.stderr.getvalue() == ""
+
+
+def test_rows_per_second_count_only_those_of_this_run(monkeypatch, clock, capsys):
+    with show_rows(1, "explain", 1000, 400) as progress:
+        progress(400)
+        clock[0] += 3
+        progress(700)
+        clock[0] += 40
+        progress(900)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["explain: rows, 40% (0 s)", "explain: rows, 90% (43 s, 12 rows/s, about 9 s left)"]
+    with show_rows(1, "explain", None) as nothing:
+        assert nothing is None

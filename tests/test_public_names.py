@@ -25,6 +25,7 @@ CONTRACT = {
         "refit": ["moments"],
         "moments_": None,
         "compile": [],
+        "explain_to": ["path", "X", "keep"],
         "save": ["path", "errors"],
         "check": ["X", "model", "outputs"],
         "audit": ["X", "y", "model", "thresholds"],

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ._optional import require
@@ -25,11 +26,17 @@ class show_progress:
         0 shows nothing.
     task : str
         What takes the time.
+    n_rows : int, optional
+        Rows of the whole task: rows per second are then reported too.
+    first : float
+        Share that was done before.
     """
 
-    def __init__(self, verbose: int, task: str = "fit") -> None:
+    def __init__(self, verbose: int, task: str = "fit", n_rows: int | None = None, first: float = 0.0) -> None:
         self.verbose = verbose
         self.task = task
+        self.n_rows = n_rows
+        self.first = first
         self.bar: Any = None
         self.start = 0.0
         self.share, self.stage, self.said = 0.0, "", 0.0
@@ -72,9 +79,11 @@ class show_progress:
     def _say_times(self) -> str:
         """Time so far and, once it is known, the time left at the pace so far."""
         elapsed = time.perf_counter() - self.start
-        is_known = 0.05 <= self.share < 1.0 and elapsed > 2.0
-        left = f", about {_say_seconds(elapsed * (1 - self.share) / self.share)} left" if is_known else ""
-        return f"{_say_seconds(elapsed)}{left}"
+        done = self.share - self.first
+        rate = f", {done * self.n_rows / elapsed:,.0f} rows/s" if self.n_rows and done > 0 and elapsed > 0 else ""
+        is_known = done >= 0.05 and self.share < 1.0 and elapsed > 2.0
+        left = f", about {_say_seconds(elapsed * (1 - self.share) / done)} left" if is_known else ""
+        return f"{_say_seconds(elapsed)}{rate}{left}"
 
     def __exit__(self, *_: object) -> None:
         self.is_over.set()
@@ -89,6 +98,23 @@ def scale_progress(
     if progress is None:
         return None
     return lambda share, stage: progress(start + share * (stop - start), what + stage)
+
+
+@contextmanager
+def show_rows(verbose: int, task: str, n_rows: int | None, n_before: int = 0) -> Iterator[Callable[[int], None] | None]:
+    """Gives a function of the number of rows done, which reports rows per second too; None if nothing is to be shown.
+
+    Parameters
+    ----------
+    verbose : int
+    task : str
+    n_rows : int or None
+        Rows there are; where they are not known nothing is shown.
+    n_before : int
+        Rows that were done before.
+    """
+    with show_progress(verbose if n_rows else 0, task, n_rows, n_before / (n_rows or 1)) as progress:
+        yield None if progress is None else lambda n_done: progress(n_done / (n_rows or 1), "rows")
 
 
 def _say_seconds(seconds: float) -> str:

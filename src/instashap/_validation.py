@@ -231,7 +231,8 @@ def _read_outputs(outputs: Any, source: str) -> NDArray[np.float64]:
     """Numbers as float64; text that looks like numbers, dates and complex numbers are none."""
     try:
         values = np.asarray(fill_masked(outputs))
-        if values.dtype.kind not in "fiubO" or any(isinstance(value, str) for value in values.flat if values.dtype == object):
+        holds_text = values.dtype == object and any(isinstance(value, str) for value in values.flat)
+        if values.dtype.kind not in "fiubO" or holds_text:
             raise TypeError(f"dtype {values.dtype}")
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor that still tracks gradients gives the last

@@ -48,7 +48,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "instashap explain house_prices.csv --target price --out explained",
     )
     explain.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet; dates are read as such")
-    explain.add_argument("--target", required=True, metavar="COL", help="column the model predicts")
+    explain.add_argument("--target", metavar="COL", help="column the model predicts")
     explain.add_argument(
         "--model",
         type=Path,
@@ -56,9 +56,10 @@ def _make_parser() -> argparse.ArgumentParser:
         help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting)",
     )
     explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
-    explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results; with --stream a file")
     explain.add_argument("--row", type=int, metavar="N", help="held-out row, from 0, to draw and to show in the terminal")
     _add_reading(explain)
+    _add_stream(explain)
     audit = _add(
         commands,
         "audit",
@@ -89,6 +90,19 @@ def _add_merge(commands: Any) -> None:
     merge.add_argument("moments", type=Path, nargs="+", metavar="FILE", help="moments of one fit's plan (.moments)")
     merge.add_argument("--forget", type=Path, nargs="+", default=[], metavar="FILE", help="moments of rows to leave out")
     merge.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="the explainer (.insta)")
+
+
+def _add_stream(explain: argparse.ArgumentParser) -> None:
+    """Options of explaining rows that need not fit in memory."""
+    stream = explain.add_argument_group(
+        "rows that do not fit in memory",
+        "instashap explain 'rows/*.parquet' --stream --explainer explainer.insta --out values.parquet: explains every row of "
+        "the Parquet files DATA, part by part, with at most 1 GiB of memory; after an interruption the same command goes on "
+        "where it stopped",
+    )
+    stream.add_argument("--stream", action="store_true", help="explain all rows by a fitted explainer")
+    stream.add_argument("--explainer", type=Path, metavar="FILE", help="saved explainer (.insta)")
+    stream.add_argument("--keep", nargs="+", default=[], metavar="COL", help="columns of DATA to write beside the values")
 
 
 def _add_report(commands: Any) -> None:
@@ -159,6 +173,13 @@ def _run_demo(options: argparse.Namespace) -> None:
 
 
 def _run_explain(options: argparse.Namespace) -> None:
+    if options.stream:
+        _run_stream(options)
+        return
+    if options.target is None:
+        raise ValueError("--target is needed: the column the model predicts (or --stream, for rows and a fitted explainer)")
+    if options.explainer is not None or options.keep:
+        raise ValueError("--explainer and --keep belong to --stream: add it, or leave them out")
     from .report.terminal import check_terminal, print_explanation
     from .workflow import check_row, explain_table, write_results
 
@@ -171,6 +192,24 @@ def _run_explain(options: argparse.Namespace) -> None:
     print(write_results(explained, options.out, options.row or 0))
     if options.row is not None:
         print_explanation(explained.explanation, options.row)
+
+
+def _run_stream(options: argparse.Namespace) -> None:
+    from .explain.loading import load
+
+    if options.explainer is None:
+        raise ValueError("--stream needs --explainer FILE: without --stream, explain writes one into the folder of its results")
+    unused = [name for name in ("target", "model", "order", "row") if getattr(options, name) is not None]
+    if unused:
+        raise ValueError(f"--stream explains rows by a fitted explainer; it takes no --{unused[0]}")
+    explainer = load(options.explainer)
+    explainer.verbose = 1
+    try:
+        explainer.explain_to(options.out, options.data, keep=options.keep)
+    except KeyboardInterrupt:
+        _say("the finished parts are kept; the same command goes on from them")
+        raise
+    print(f"Written to {options.out}")
 
 
 def _run_report(options: argparse.Namespace) -> None:

@@ -127,12 +127,15 @@ class Explainer(ExplainerOptions, FittedAttributes):
 
         Parameters
         ----------
-        X : table of shape (n_rows, n_columns)
+        X : table of shape (n_rows, n_columns), or row source
             Rows that the model was not trained on, where there are some hundred of them; else its training rows. No labels.
-        outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
+            A row source need not fit in memory: the path of a Parquet file, of a folder, or a pattern; a
+            ``pyarrow.dataset.Dataset``, a polars ``LazyFrame``, a DuckDB relation, or a function without arguments that
+            returns a fresh iterator of DataFrames or record batches. The model gets its rows as pandas DataFrames.
+        outputs : array of shape (n_rows,) or (n_rows, n_outputs), or names of columns of X, optional
             Predictions already made; the model is not called, and may be None. Of pandas objects, here and in what a model
             gives, rows are matched by index: another order is put right, another index is refused.
-        sample_weight : array of shape (n_rows,), optional
+        sample_weight : array of shape (n_rows,), or name of a column of X, optional
             Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
             means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``. Rows of weight 0 are dropped.
 
@@ -148,11 +151,11 @@ class Explainer(ExplainerOptions, FittedAttributes):
         ModelOutputError
             If the model fails or gives unusable outputs.
         """
-        from .fitting import fit_explainer
+        from .fit_rows import fit_rows
 
-        self._fitted = fit_explainer(self, X, outputs, sample_weight)
+        self._fitted, rows = fit_rows(self, X, outputs, sample_weight)
         needs_rows = isinstance(self.value_function, (str, Conditional)) and not is_closed_form(self.value_function)
-        self._fit_rows = X if needs_rows else None
+        self._fit_rows = rows if needs_rows else None
         return self
 
     def __call__(self, X: Any, *, errors: bool = False, outputs: Any = None) -> Explanation:
@@ -442,6 +445,30 @@ class Explainer(ExplainerOptions, FittedAttributes):
         purified._fitted = purify_game(fitted, fitted.read(X), kind, align_rows(sample_weight, get_index(X), "sample_weight"))
         return purified
 
+    def explain_to(self, path: str | os.PathLike[str], X: Any, *, keep: Any = ()) -> None:
+        """Write Shapley values of rows that need not fit in memory to one Parquet file.
+
+        Rows are read, explained and written part by part, with at most 1 GiB of memory. Finished parts lie in the folder
+        ``path + ".parts"``: the same call after an interruption continues from them. The file appears when it is whole.
+
+        Parameters
+        ----------
+        path : str or path-like
+        X : table or row source
+            As in :meth:`fit`.
+        keep : "all" or list of columns
+            Columns of X to write beside the values, for example one that names the rows.
+
+        Notes
+        -----
+        Columns: those to keep, ``base_value``, ``shap_`` and the name of each feature, and ``prediction``; where there are
+        several outputs, one of each for every output, ``" · "`` and its name at the end. The numbers have the bits of
+        :meth:`shap_values` and :meth:`predict`. ``verbose=1`` shows rows per second and the time left.
+        """
+        from ..questions.explain_to import explain_to
+
+        explain_to(self._check_fitted(), path, X, keep=keep, n_jobs=self.n_jobs, verbose=self.verbose)
+
     def accumulate(self, X: Any, outputs: Any = None, *, sample_weight: Any = None) -> Moments:
         """Sums over new rows, at the columns and terms of this fit; also of a loaded explainer.
 
@@ -449,10 +476,10 @@ class Explainer(ExplainerOptions, FittedAttributes):
 
         Parameters
         ----------
-        X : table of shape (n_rows, n_columns)
-            Columns are matched by name where both tables have names.
+        X : table of shape (n_rows, n_columns), or row source
+            As in :meth:`fit`. Columns are matched by name where both tables have names.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
-            Predictions already made, on the scale of ``output_transform_``; the model is then not called.
+            Predictions already made, on the scale of ``output_transform_``, or names of columns; the model is not called.
         sample_weight : array of shape (n_rows,), optional
             As in :meth:`fit`.
 

@@ -32,17 +32,22 @@ def fit_explainer(options: ExplainerOptions, X: Any, outputs: Any, sample_weight
     is_fitted_to_outputs = is_closed_form(options.value_function) or isinstance(options.value_function, Conditional)
     fit = _fit_conditional if is_fitted_to_outputs else _fit_asked
     fitted, box = fit(options, X, table, weights, outputs)
-    if box is not None and box.scale is not None:
-        warn_of_cut(box)
-        return replace(fitted, facts={**fitted.facts, "scale": box.scale})  # later rows are cut where these were
-    return fitted
+    return keep_scale(fitted, box)
+
+
+def keep_scale(fitted: FittedGame, box: BlackBox | None) -> FittedGame:
+    """The game, with what the log-odds of its rows were cut at: later rows are cut there too."""
+    if box is None or box.scale is None:
+        return fitted
+    warn_of_cut(box)
+    return replace(fitted, facts={**fitted.facts, "scale": box.scale})
 
 
 def _fit_conditional(
     options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
 ) -> tuple[FittedGame, BlackBox]:
     """The conditional game, from the model's outputs for these rows alone."""
-    choices = _choose(options, table)
+    choices = choose_fit(options, table)
     answer = hold_model(options).ask(X, table.n_rows, outputs)
     named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
     with show_progress(options.verbose) as progress:
@@ -56,7 +61,7 @@ def _fit_asked(
     options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
 ) -> tuple[FittedGame, BlackBox | None]:
     """A game that asks the model, if it has one, about rows that are not in X."""
-    choices = _choose(options, table)
+    choices = choose_fit(options, table)
     if outputs is not None:
         raise ValueError(
             "outputs= serve the conditional game only: other games need values of rows that are not in X; "
@@ -76,7 +81,7 @@ def _fit_asked(
     return fitted, asked[0] if asked else None
 
 
-def _choose(options: ExplainerOptions, table: Table) -> FitOptions:
+def choose_fit(options: ExplainerOptions, table: Table) -> FitOptions:
     """The options that fits have in common."""
     orders = options.order, options.presence_order
     groups = choose_groups(options.groups, table)

@@ -27,7 +27,6 @@ from .registry import find_fitter
 Progress = Callable[[float, str], None]
 # Either has what a fit is described by.
 FitSummary = FitResult | ComponentFit
-_LEARNT = "columns and terms are learnt from them"
 
 
 def fit_game(
@@ -58,7 +57,7 @@ def fit_game(
     """
     named: Any = {"output_names": output_names, "output_transform": output_transform}
     kept = np.flatnonzero(weights > 0)
-    n_planned = len(kept) if options.plan_rows is None else check_at_least(options.plan_rows, 100, "plan_rows", _LEARNT)
+    n_planned = len(kept) if options.plan_rows is None else check_plan_rows(options.plan_rows)
     if len(kept) <= n_planned or options.fitter != "closed-form":
         return plan_game(table, outputs, weights, options, **named, progress=progress)
     check_magnitude(outputs[kept], "outputs")
@@ -73,6 +72,11 @@ def fit_game(
     if progress is not None:
         progress(1.0, "done")
     return game
+
+
+def check_plan_rows(plan_rows: Any) -> int:
+    """Rows of a plan, as an int of at least 100."""
+    return check_at_least(plan_rows, 100, "plan_rows", "columns and terms are learnt from them")
 
 
 def plan_game(

@@ -8,16 +8,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .._alignment import align_rows, get_index
 from .._errors import FileFormatError, NotFittedError
+from .._progress import show_rows
 from .._validation import check_magnitude, check_weights
 from ..blackbox.held_model import HeldModel
 from ..fits.conditional import get_plan, get_sums, solve_game
+from ..fits.summing import choose_columns, sum_source
 from ..fitted.file import load_fitted, write_fitted
-from ..fitted.game import Answers, FittedGame
+from ..fitted.game import Answers, FittedGame, follow_recipe
 from ..fitted.plan_file import identify_plan
 from ..masked.plan import Plan
 from ..masked.sums import RowSums, accumulate
+from ..rows.opening import open_source
+from ..rows.source import FrameSource
+from ..table.columns import Schema, Table, read_table
 from .answers import get_reach
 from .model_outputs import ask_outputs
 
@@ -141,12 +149,31 @@ def find_plan(fitted: FittedGame) -> Plan | None:
 
 def sum_rows(fitted: FittedGame, X: Any, held: HeldModel, outputs: Any, sample_weight: Any) -> Moments:
     """Moments of new rows at the plan of a fit; see :meth:`instashap.Explainer.accumulate`."""
-    plan = get_plan(fitted)
+    plan, source = get_plan(fitted), open_source(X, outputs, sample_weight)
+    if source is not None:
+        return _sum_source(fitted, source, held)
     table = fitted.read(X)
     weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
     values = ask_outputs(fitted, X, held, outputs, table.n_rows)
     check_magnitude(values, "outputs")
     return Moments(_without_rows(fitted), accumulate(plan, table, values, weights))
+
+
+def _sum_source(fitted: FittedGame, source: FrameSource, held: HeldModel) -> Moments:
+    """Moments of the rows of a source, read block by block."""
+    choose_columns(fitted, source)
+    source.order_outputs(fitted.output_names)
+
+    def read(rows: Any, schema: Schema | None) -> Table:
+        return read_table(follow_recipe(fitted.recipe, rows), schema)
+
+    def ask(rows: Any, n_rows: int) -> NDArray[np.float64]:
+        return held.wrap().restore(fitted.scale).predict(rows, n_rows)
+
+    scale, n_rows = source.measure_weight_scale(), source.count() if held.verbose else None
+    with show_rows(held.verbose, "sums", n_rows) as advance:
+        sums = sum_source(get_plan(fitted), source, read, ask, scale, advance)
+    return Moments(_without_rows(fitted), sums)
 
 
 def get_moments(fitted: FittedGame) -> Moments:

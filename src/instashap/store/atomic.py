@@ -39,7 +39,7 @@ def write_file(path: str | os.PathLike[str], data: bytes | str) -> None:
     if mode is not None and not stat.S_ISREG(mode):
         target.write_bytes(content)
         return
-    with _replace(target) as stream:
+    with replace_file(target) as stream:
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(stream.fileno(), stat.S_IMODE(mode))
         stream.write(content)
@@ -59,8 +59,8 @@ def _find_mode(target: Path) -> int | None:
 
 
 @contextmanager
-def _replace(target: Path) -> Iterator[BinaryIO]:
-    """A new file that replaces ``target`` when the block ends, and is removed if the block raises."""
+def replace_file(target: Path) -> Iterator[BinaryIO]:
+    """A new file that replaces ``target`` when the block ends, and is removed if the block raises; links are not followed."""
     beside = target.with_name(f".{secrets.token_hex(8)}.part")
     stream, is_named = _open(target.parent, beside)
     try:

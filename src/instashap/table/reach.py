@@ -79,17 +79,8 @@ class Reach:
 
     def place(self, table: Table, encoded: Encoded) -> Place:
         """Where rows lie."""
-        parts = np.stack([own[encoded.cells[:, column]] for column, own in enumerate(self.bins)], axis=1)
-        distances = np.where(parts < 0, 1.0, 0.0)
-        numbers = np.flatnonzero(~np.array(table.schema.is_category))
-        if len(numbers):
-            low, high = self.lows[numbers], self.highs[numbers]
-            with np.errstate(invalid="ignore", over="ignore"):
-                values = np.asarray(table.numbers, dtype=np.float64)
-                length = np.where(high > low, high - low, np.maximum(np.abs(low), 1.0))
-                beyond = np.maximum((low - values) / length, (values - high) / length)
-            is_beyond = beyond > self.margin
-            distances[:, numbers] = np.where(is_beyond, np.maximum(beyond, 0.0), distances[:, numbers])
+        parts = self._find_parts(encoded)
+        distances = self.measure_distances(table, encoded)
         pairs = _list_pairs(len(self.bins)) if len(self.is_seen) else np.empty((0, 2), dtype=np.int64)
         is_new = np.zeros((len(parts), len(pairs)), dtype=bool)
         inside = np.where(distances > 0, -1, parts)
@@ -99,6 +90,24 @@ class Reach:
             seen = self.is_seen[np.arange(len(pairs)), np.maximum(first * (self.side + 1) + second, 0)]
             is_new[start : start + BLOCK_ROWS] = ~seen & (first >= 0) & (second >= 0)
         return Place(distances, is_new, pairs)
+
+    def _find_parts(self, encoded: Encoded) -> NDArray[np.int32]:
+        """Part of the grid of each value, shape (n_rows, n_columns)."""
+        return np.stack([own[encoded.cells[:, column]] for column, own in enumerate(self.bins)], axis=1)
+
+    def measure_distances(self, table: Table, encoded: Encoded) -> NDArray[np.float64]:
+        """How far each value lies outside, as in :class:`Place`, column by column."""
+        distances = np.where(self._find_parts(encoded) < 0, 1.0, 0.0)
+        numbers = np.flatnonzero(~np.array(table.schema.is_category))
+        if len(numbers):
+            low, high = self.lows[numbers], self.highs[numbers]
+            with np.errstate(invalid="ignore", over="ignore"):
+                values = np.asarray(table.numbers, dtype=np.float64)
+                length = np.where(high > low, high - low, np.maximum(np.abs(low), 1.0))
+                beyond = np.maximum((low - values) / length, (values - high) / length)
+            is_beyond = beyond > self.margin
+            distances[:, numbers] = np.where(is_beyond, np.maximum(beyond, 0.0), distances[:, numbers])
+        return distances
 
     def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """JSON facts and arrays of a file."""

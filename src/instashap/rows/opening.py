@@ -1,0 +1,72 @@
+"""From what a user passes as rows to a source of them."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from .arrow import DatasetSource, FunctionSource, LazySource, ParquetSource, RelationSource
+from .memory import MemorySource
+from .source import FrameSource, is_named
+
+
+def open_source(X: Any, outputs: Any = None, sample_weight: Any = None) -> FrameSource | None:
+    """A source of rows, its columns of outputs and weights set apart; None for a table in memory that needs neither.
+
+    Parameters
+    ----------
+    X : table or source of rows
+        Path, folder or pattern of Parquet files, ``pyarrow.dataset.Dataset``, polars ``LazyFrame``, DuckDB relation, or a
+        function without arguments that gives a fresh iterator of DataFrames or record batches.
+    outputs, sample_weight : array, name of a column, or None
+        ``outputs`` may also be a list of names.
+
+    Raises
+    ------
+    TypeError
+        For rows that can be read once only.
+    """
+    source = _find_source(X)
+    if source is None:
+        if not is_named(outputs) and not isinstance(sample_weight, str):
+            return None
+        source = MemorySource(X)
+    source.set_apart(outputs, sample_weight)
+    return source
+
+
+def _find_source(X: Any) -> FrameSource | None:
+    if isinstance(X, FrameSource):
+        return X
+    if isinstance(X, (str, os.PathLike)):
+        return ParquetSource(X)
+    refuse_read_once(X)
+    package, kind = type(X).__module__.partition(".")[0].lstrip("_"), type(X).__name__
+    if package == "pyarrow" and hasattr(X, "to_batches") and hasattr(X, "get_fragments"):
+        return DatasetSource(X)
+    if package == "polars" and kind == "LazyFrame":
+        return LazySource(X)
+    if package == "duckdb" and kind == "DuckDBPyRelation":
+        return RelationSource(X)
+    if callable(X) and not isinstance(X, np.ndarray) and not hasattr(X, "columns"):
+        return FunctionSource(X)
+    return None
+
+
+def refuse_read_once(X: Any) -> None:
+    """Raise ``TypeError`` for generators, readers and scanners: a fit reads its rows twice, and the model needs them too."""
+    kind = type(X).__name__
+    if hasattr(X, "read_next_batch"):
+        whole = "X.read_all()"
+    elif hasattr(X, "__next__"):
+        whole = "pd.concat(X), of DataFrames, or np.vstack(list(X)), of arrays"
+    elif kind == "Scanner" and hasattr(X, "to_reader"):
+        whole = "X.to_table()"
+    else:
+        return
+    raise TypeError(
+        f"a {kind} can be read once only, and a fit reads its rows twice: pass a function that makes it anew, such as "
+        f"lambda: make_batches(), or, if memory holds them, the rows as one table: {whole}"
+    )
