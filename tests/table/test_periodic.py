@@ -179,6 +179,11 @@ def test_bases_are_named_for_number_columns_alone():
             Explainer(bases=bases).fit(frame, outputs=HOURS)
 
 
+def test_bases_belong_to_the_closed_form():
+    with pytest.raises(ValueError, match="bases= are those of the closed form, and fitter= names another fit"):
+        Explainer(bases={0: "periodic"}, fitter=lambda *given, **options: None).fit(np.ones((20, 2)), outputs=np.arange(20.0))
+
+
 @pytest.mark.parametrize(("name", "n_functions"), [("levels", 7), ("spline", 10), ("codes", 16)])
 def test_the_other_bases_can_be_chosen_too(name, n_functions):
     rng = np.random.default_rng(0)
