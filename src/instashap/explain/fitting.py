@@ -28,8 +28,6 @@ from .options import ExplainerOptions, hold_model
 def fit_explainer(options: ExplainerOptions, X: Any, outputs: Any, sample_weight: Any) -> FittedGame:
     """The fitted game of a black box on rows; see :meth:`instashap.Explainer.fit`."""
     table = choose_bases(read_table(follow_recipe(options.recipe, X), categorical=options.categorical), options.bases)
-    if options.bases and options.fitter != "closed-form":
-        raise ValueError("bases= are those of the closed form, and fitter= names another fit: leave one of them out")
     weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
     is_fitted_to_outputs = is_closed_form(options.value_function) or isinstance(options.value_function, Conditional)
     fit = _fit_conditional if is_fitted_to_outputs else _fit_asked
@@ -80,6 +78,8 @@ def _fit_asked(
 
 def _choose(options: ExplainerOptions, table: Table) -> FitOptions:
     """The options that fits have in common."""
+    if options.bases and options.fitter != "closed-form":
+        raise ValueError("bases= are those of the closed form, and fitter= names another fit: leave one of them out")
     orders = options.order, options.presence_order
     groups = choose_groups(options.groups, table)
     shared = options.interactions, options.fitter, groups, options.full_weight
