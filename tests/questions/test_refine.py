@@ -206,7 +206,7 @@ def test_refinements_that_are_not_possible_are_refused_with_the_reason() -> None
         CONDITIONAL.refine(FRESH, value_function=Marginal(ROWS[:5]))
     with pytest.raises(ValueError, match="gives 2 outputs, the explainer was fitted on 1"):
         CONDITIONAL.refine(FRESH, value_function=lambda X, masks: np.zeros((len(X), 2)))
-    with pytest.raises(ValueError, match="n_coalitions=0 adds a learnt residual, and there is none"):
+    with pytest.raises(ValueError, match="n_coalitions=0 adds a learnt residual, but there is none"):
         CONDITIONAL.refine(FRESH, n_coalitions=0)
 
 

@@ -137,6 +137,17 @@ def test_hours_that_were_not_seen_are_read_from_their_neighbours_around_midnight
     assert explainer.predict(np.array([[0.0, 0.0]]))[0] == pytest.approx(np.exp(np.cos(np.pi / 12)), abs=0.03)
 
 
+def test_the_order_of_rows_changes_nothing_where_all_hours_are_equally_frequent():
+    # Sines and cosines of one frequency are then equally frequent and equally rough but for the tilt of the weights.
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.tile(np.arange(24.0), 20), rng.normal(size=480)])
+    output = np.exp(np.cos((X[:, 0] - 3) * np.pi / 12)) * (1 + X[:, 1]) + 0.3 * rng.normal(size=480)
+    values = Explainer(bases={0: "periodic"}).fit(X, outputs=output).shap_values(X)
+    order = rng.permutation(480)
+    permuted = Explainer(bases={0: "periodic"}).fit(X[order], outputs=output[order]).shap_values(X)
+    np.testing.assert_allclose(permuted, values, atol=1e-9)
+
+
 def test_missing_hours_have_a_value_of_their_own():
     X, output = make_rows(900)
     X[::10, 0] = np.nan
@@ -166,6 +177,11 @@ def test_bases_are_named_for_number_columns_alone():
     ):
         with pytest.raises(error, match=message):
             Explainer(bases=bases).fit(frame, outputs=HOURS)
+
+
+def test_bases_belong_to_the_closed_form():
+    with pytest.raises(ValueError, match="bases= are those of the closed form, and fitter= names another fit"):
+        Explainer(bases={0: "periodic"}, fitter=lambda *given, **options: None).fit(np.ones((20, 2)), outputs=np.arange(20.0))
 
 
 @pytest.mark.parametrize(("name", "n_functions"), [("levels", 7), ("spline", 10), ("codes", 16)])

@@ -75,7 +75,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
     categorical : "auto" or list of columns
         Columns to treat as categories besides text and categorical dtypes.
     bases : dict of column to str or basis, optional
-        What the shape functions of number columns are made of: "spline", "levels", "codes", or "periodic" for hours and months
+        What the closed form makes of number columns: "spline", "levels", "codes", or "periodic" for hours and months
         (:class:`instashap.Periodic` if their period is not the range of whole numbers). Default: the data choose.
     full_weight : float
         Mass of the full coalition beside the interior sizes' total of 1. More weight favours the prediction over the

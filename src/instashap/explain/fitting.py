@@ -83,6 +83,8 @@ def _fit_asked(
 
 def choose_fit(options: ExplainerOptions, table: Table) -> FitOptions:
     """The options that fits have in common."""
+    if options.bases and options.fitter != "closed-form":
+        raise ValueError("bases= are those of the closed form, and fitter= names another fit: leave one of them out")
     orders = options.order, options.presence_order
     groups = choose_groups(options.groups, table)
     shared = options.interactions, options.fitter, groups, options.full_weight
