@@ -6,6 +6,7 @@ Layers are in test_layers.py. The one list of exceptions names what is imported 
 import ast
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -34,9 +35,13 @@ MAX_LINES, MAX_BODY, SHORT_BODY, SHORT_SHARE, MAX_ARGUMENTS = 400, 60, 20, 0.9, 
 STILL_OPEN = {path: pytest.mark.xfail(strict=True) for path in ("masked/search.py", "masked/select.py")}
 
 
+parse = cache(ast.parse)
+
+
+@cache
 def find_imports(source, path):
     """Imported names as (name, whether inside a function); those of the project begin with a dot. TYPE_CHECKING is left out."""
-    tree = ast.parse(source)
+    tree = parse(source)
     hidden = {
         id(inner)
         for node in ast.walk(tree)
@@ -107,7 +112,7 @@ def find_hidden_paths(files):
     """Strings that name a module of the project, but in registries."""
     found = []
     for path, source in files.items():
-        strings = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant)]
+        strings = [node.value for node in ast.walk(parse(source)) if isinstance(node, ast.Constant)]
         for text in strings if path not in REGISTRIES else []:
             if isinstance(text, str) and "." in text and re.fullmatch(r"[\w.]+(:\w+)?", text):
                 name = text.partition(":")[0].removeprefix("instashap").lstrip(".").replace(".", "/")
@@ -126,7 +131,7 @@ def find_shared_names(files):
         stem = PurePosixPath(path).stem
         if stem != "__init__":
             rooms[f"{stem}.py"].add(get_room(path))
-        for node in ast.parse(source).body:
+        for node in parse(source).body:
             if isinstance(node, ast.ClassDef) and node.name[0] != "_":
                 rooms[node.name].add(get_room(path))
     return {name: sorted(found) for name, found in rooms.items() if len(found) > 1}
@@ -142,13 +147,13 @@ def split_docstring(node):
 def count_code_lines(source):
     """Lines of a file without its docstrings: a reference that is read is no burden."""
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    documented = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+    documented = [node for node in ast.walk(parse(source)) if isinstance(node, kinds)]
     return len(source.splitlines()) - sum(split_docstring(node)[1] for node in documented)
 
 
 def measure_bodies(source):
     """Name and lines of the body of every function."""
-    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    functions = [node for node in ast.walk(parse(source)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     bodies = [(node.name, split_docstring(node)[0]) for node in functions]
     return [(name, body[-1].end_lineno - body[0].lineno + 1 if body else 0) for name, body in bodies]
 
@@ -156,7 +161,7 @@ def measure_bodies(source):
 def count_arguments(source):
     """Name and arguments of every function that is no constructor; options by name, which have defaults, are not counted."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name not in ("__init__", "__new__"):
             positional = [each.arg for each in (*node.args.posonlyargs, *node.args.args) if each.arg not in ("self", "cls")]
             found.append((node.name, len(positional) + node.args.kw_defaults.count(None)))
