@@ -163,7 +163,7 @@ class Search:
         self._offer_ranks()
 
     def _offer_ranks(self) -> None:
-        """Penalise derivatives by rank where tails are heavy, if this clearly lowers the risk: straight lines are no longer free."""
+        """Penalise derivatives by rank where tails are heavy, if this clearly lowers the risk."""
         self.ranked = frozenset(
             column for column, learnt in enumerate(self.fitter.columns) if learnt.axes[0].rank_roughness
         )
