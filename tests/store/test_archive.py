@@ -64,7 +64,7 @@ def test_fortran_order_and_strided_arrays_come_back_with_their_values(tmp_path):
 def test_the_file_is_a_zip_of_json_and_npy_with_a_digest_a_member(saved):
     with zipfile.ZipFile(saved) as archive:
         manifest = json.loads(archive.read("manifest.json"))
-        assert manifest["schema"] == 2
+        assert manifest["schema"] == 3
         assert set(archive.namelist()) == {"manifest.json", *manifest["sha256"]}
         for name, digest in manifest["sha256"].items():
             assert hashlib.sha256(archive.read(name)).hexdigest() == digest

@@ -261,16 +261,28 @@ def test_knots_of_triples_are_among_those_of_pairs_and_those_among_the_edges(nam
     assert triples.shape[1] < pairs.shape[1] < column.encoder.bases[0].n_functions
 
 
-def test_a_rank_scaled_column_holds_cubics_of_its_rank():
+@pytest.mark.parametrize("sigma", [1.5, 2.5, 6.0])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_column_with_heavy_tails_holds_its_straight_line_and_does_not_penalise_it(sigma, size):
+    x = np.random.default_rng(3).lognormal(sigma=sigma, size=2000)
+    column = _learn(x)
+    functions, axis = _curves(column, size, x), column.axes[size - 1]
+    line = np.linalg.lstsq(functions, x, rcond=None)[0]
+    assert np.abs(functions @ line - x).max() < 1e-9 * x.max()
+    for order in (2, 3):
+        parts = axis.roughness[order] * line  # what cancels in the derivatives of a line
+        assert (np.abs(parts.sum(axis=1)) < 1e-5 * np.abs(parts).max(axis=1)).all()
+
+
+def test_among_ranks_the_line_of_ranks_is_free_and_that_of_values_is_not():
     x = SAMPLES["heavy"]
     column = _learn(x)
-    knots = np.concatenate([[x.min()], column.encoder.edges, [x.max()]])
-    rank = np.interp(x, knots, np.linspace(0, 1, len(knots)))
-    functions = _evaluate(column, 1, x)
-    for power in (1, 2, 3):
-        assert _misfit(functions, rank**power) < 1e-10
-    assert _misfit(functions, x) > 1e-3  # and no cubics of the raw value
-    assert _misfit(_evaluate(column, 2, x), rank) < 1e-10
+    knots = np.concatenate([[x.min()], column.encoder.edges[1::2], [x.max()]])  # a pair's are every second
+    functions, rough = _curves(column, 2, knots), column.axes[1].use_ranks().roughness[2]
+    ranked, plain = (np.linalg.solve(functions, values) for values in (np.arange(float(len(knots))), knots))
+    assert np.linalg.norm(rough @ ranked) < 1e-12 * np.linalg.norm(rough) * len(knots)
+    assert np.linalg.norm(rough @ plain) > 0.1 * np.linalg.norm(rough) * np.ptp(knots)
+    assert _learn(SAMPLES["gaussian"]).axes[0].rank_roughness == {}
 
 
 @pytest.mark.parametrize("name", ["gaussian", "skewed", "heavy", "few rows", "some missing"])

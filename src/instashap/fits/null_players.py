@@ -59,6 +59,7 @@ class Roster:
             mixings=tuple(model.mixings[term] for term in kept),
             n_players=self.n_features,
             null_players=self.null_players,
+            linear=None if model.linear is None else model.linear.spread(self.varying, self.n_features),
         )
 
     def _rename(self, presence: PresenceSet) -> PresenceSet:

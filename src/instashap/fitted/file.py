@@ -13,6 +13,7 @@ from .._validation import ColumnName
 from ..inference.residuals import ResidualReference
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations
+from ..model.linear_part import LinearDeviations
 from ..store import expect_explainer, read_archive, write_archive
 from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Schema
@@ -21,6 +22,7 @@ from ..table.reach import Reach
 from ..table.recipe import Recipe
 from .fit_kind import read_kind
 from .game import Answers, FittedGame
+from .linear_file import unpack_linear
 from .probes import agrees, compute_probes, sum_up
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ def _pack_errors(errors: Deviations) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {"error_base": errors.base}
     for name in _ERROR_PARTS:
         arrays |= {f"error_{name}_{number:05d}": array for number, array in enumerate(getattr(errors, name))}
+    if errors.linear is not None:
+        arrays |= {"error_linear_credits": errors.linear.credits, "error_linear_constants": errors.linear.constants}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         warn_caller("saved without standard errors: some are infinite or NaN", InstashapWarning)
         return {}
@@ -94,7 +98,10 @@ def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]]) -> Dev
         return None
     numbers = range(len(model.value_sets))
     parts = {name: tuple(arrays[f"error_{name}_{number:05d}"] for number in numbers) for name in _ERROR_PARTS}
-    return Deviations(model, base=arrays["error_base"], **parts)
+    linear = None
+    if "error_linear_credits" in arrays:
+        linear = LinearDeviations(arrays["error_linear_credits"], arrays["error_linear_constants"])
+    return Deviations(model, **parts, base=arrays["error_base"], linear=linear)
 
 
 def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
@@ -118,6 +125,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         arrays["base_value"],
         len(fitted["feature_names"]),
         tuple(fitted.get("null_players", ())),
+        unpack_linear(fitted["players"], arrays),
     )
     if probes is not None and not (agrees(compute_probes(model), probes) and agrees(sum_up(arrays), of_trust)):
         raise FileFormatError(f"{path} was altered: its Shapley values of test rows differ from those when it was saved")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..table.encoding import TableEncoder
 from .fit_kind import write_kind
+from .linear_file import pack_linear
 
 if TYPE_CHECKING:
     from .game import FittedGame
@@ -21,6 +22,8 @@ def pack_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[A
         arrays[f"table_{number:05d}"] = table
         arrays[f"mixing_{number:05d}"] = fitted.model.mixings[number]
     arrays["base_value"] = fitted.model.base_value
+    if fitted.model.linear is not None:
+        arrays |= pack_linear(fitted.model.linear, fitted.encoder)
     described = {
         "names": fitted.schema.names,
         "labels": [_pack_label(name) for name in fitted.schema.names],

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..masked.design import ValueFunctions, gather_functions
 from ..masked.folds import FoldRule, RankCuts
+from ..masked.linear_base import BaseSetting
 from ..masked.penalties import AxisFunctions
 from ..masked.plan import Plan
 from ..masked.select import Candidate, Strengths
@@ -92,7 +93,10 @@ def unpack_plan(described: dict[str, Any], arrays: Arrays, encoder: TableEncoder
     )
     chosen = described["candidate"]
     resolution = {int(size): rank for size, rank in chosen["resolution"].items()}
-    candidate = Candidate(**{**chosen, "resolution": resolution, "extra_ranks": tuple(chosen["extra_ranks"])})
+    base = BaseSetting(**chosen["base"]) if chosen.get("base") else None  # files of schema 2 lack it
+    candidate = Candidate(
+        **{**chosen, "resolution": resolution, "extra_ranks": tuple(chosen["extra_ranks"]), "base": base}
+    )
     cuts = tuple(
         RankCuts(arrays[f"plan_cut_{number:05d}_starts"], arrays[f"plan_cut_{number:05d}_ranks"].astype(np.uint64))
         for number in range(len(encoder.columns))

@@ -75,7 +75,8 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None, presence: bool =
     With ``presence`` the part of a term under each presence set is ranked separately, after the part that counts once the
     term's own players are present.
 
-    If the fit has more than 6 500 unknowns, the finest parts under larger presence sets are left out.
+    If the fit has more than 6 500 unknowns, the finest parts under larger presence sets are left out. So is a linear base:
+    terms are ranked as those of a model without one, which have to explain what the base does.
 
     Parameters
     ----------

@@ -115,7 +115,8 @@ def _add_remainder(
     joined = [_join(parts[values], players_of(values, players)) for values in value_sets]
     presence_sets, tables, mixings = zip(*joined, strict=True)
     # Constants sum to zero, because the base value is the mean output of both models.
-    return AdditiveModel(model.bases, value_sets, presence_sets, tables, mixings, model.base_value, model.n_players)
+    content = value_sets, presence_sets, tables, mixings, model.base_value, model.n_players
+    return AdditiveModel(model.bases, *content, linear=model.linear)
 
 
 class _Part(NamedTuple):

@@ -4,7 +4,7 @@ Functions, presence sets and penalty strengths stay as chosen: the errors measur
 projection given these choices.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,12 @@ from ..linear.conjugate_gradients import conjugate_gradients
 from ..masked.design import ValueFunctions
 from ..masked.expand import expand_deviations
 from ..masked.folds import Fold, count_copies, hash_outputs, hash_ranks, hash_rows, take_census
+from ..masked.linear_base import LinearBase, remake_base
 from ..masked.moments import Moments, accumulate_moments
 from ..masked.restrict import choose_unknowns, restrict
-from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem
+from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem, weigh_target
 from ..model.deviations import Deviations
+from ..model.linear_part import LinearDeviations
 from ..table.encoding import Encoded
 from ..table.row_hash import mix
 
@@ -63,12 +65,15 @@ class Replicates:
     output_means : ndarray of shape (n_groups, n_outputs), float64
     shares : ndarray of shape (n_groups,), float64
         Share of the total weight that is left out.
+    credits : ndarray of shape (n_groups, n_players, n_scores, n_outputs), float64, or None
+        Those of the linear base.
     """
 
     changes: NDArray[np.float64]
     means: NDArray[np.float64]
     output_means: NDArray[np.float64]
     shares: NDArray[np.float64]
+    credits: NDArray[np.float64] | None = None
 
 
 def compute_deviations(record: "FitRecord") -> Deviations:
@@ -97,7 +102,11 @@ def compute_deviations(record: "FitRecord") -> Deviations:
     coefficients = solved.solution.coefficients + replicates.changes
     shifts = contrast_outputs(-coefficients * centres[:, problem.functions, None])
     base = contrast @ (replicates.output_means - total.output_means)
-    return expand_deviations(record.result.model, problem, functions, total.means, changes, shifts, base.T)
+    linear = None
+    if solved.base is not None and replicates.credits is not None:
+        moved = -replicates.credits * centres[:, None, solved.base.scores, None]
+        linear = LinearDeviations(contrast_outputs(replicates.credits - solved.base.credits), contrast_outputs(moved))
+    return expand_deviations(record.result.model, problem, functions, total.means, changes, shifts, base.T, linear)
 
 
 def compute_contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -140,19 +149,24 @@ def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replica
     size = int(np.clip(_BATCH_NUMBERS // max(len(solved.functions), 1) ** 2, 1, len(groups)))
     kept = choose_unknowns(solved.problem, solved.functions, MAX_FACTORED)
     problem = restrict(solved.problem, kept)
-    penalty = record.result.chosen.strengths.penalise(solved.functions)
+    chosen = record.result.chosen
+    penalty = chosen.strengths.penalise(solved.functions)
     parts: list[tuple[NDArray[np.float64], ...]] = []
+    bases: list[LinearBase] = []
     with limit_threads(len(problem)):
-        whole = _solve_whole(problem, total, penalty, solved.solution.coefficients[kept])
+        whole = _solve_whole(problem, total, penalty, solved.solution.coefficients[kept], solved.base)
         for start in range(0, len(groups), size):
             trains = [total - _describe(record, group) for group in groups[start : start + size]]
-            found = zip(_solve_changes(problem, trains, penalty, whole), trains, strict=True)
+            own = [remake_base(problem, solved.base, chosen.candidate.base, train) for train in trains]
+            found = zip(_solve_changes(problem, trains, penalty, whole, own), trains, strict=True)
             parts += [(change, train.means, train.output_means) for change, train in found]
+            bases += [base for base in own if base is not None]
     kept_changes, means, output_means = (np.stack(each) for each in zip(*parts, strict=True))
     changes = np.zeros((len(groups), *solved.solution.coefficients.shape))
     changes[:, kept] = kept_changes
     weights = np.array([group_weights.sum() for _, group_weights in groups])
-    return Replicates(changes, means, output_means, weights / weights.sum())
+    credits = np.stack([base.credits for base in bases]) if bases else None
+    return Replicates(changes, means, output_means, weights / weights.sum(), credits)
 
 
 def _describe(record: "FitRecord", group: Fold) -> Moments:
@@ -162,13 +176,15 @@ def _describe(record: "FitRecord", group: Fold) -> Moments:
     return accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
 
 
-def _solve_whole(problem: MaskedProblem, total: Moments, penalty: Penalty, start: NDArray[np.float64]) -> Solution:
+def _solve_whole(
+    problem: MaskedProblem, total: Moments, penalty: Penalty, start: NDArray[np.float64], base: LinearBase | None
+) -> Solution:
     """Solution on all rows with a factor of its matrix, in single precision where the fit itself formed none."""
     gram, cross, _ = total.around(total)
     if len(problem) <= MAX_DENSE:
-        return solve_problem(problem, gram, cross, penalty)
+        return solve_problem(problem, gram, cross, penalty, base=base)
     precondition = _factorise_single(problem, gram, penalty)
-    target = problem.weigh_target(cross)
+    target = weigh_target(problem, gram, cross, base)
     coefficients, status = conjugate_gradients(
         lambda each: problem.multiply(gram, penalty, each), precondition, target, tolerance=_TOLERANCE, start=start
     )
@@ -205,7 +221,11 @@ def _assemble_single(problem: MaskedProblem, gram: NDArray[np.float64], penalty:
 
 
 def _solve_changes(
-    problem: MaskedProblem, trains: list[Moments], penalty: Penalty, whole: Solution
+    problem: MaskedProblem,
+    trains: list[Moments],
+    penalty: Penalty,
+    whole: Solution,
+    bases: Sequence[LinearBase | None],
 ) -> list[NDArray[np.float64]]:
     """Change of the coefficients without each group, by simultaneous conjugate gradients; overwrites the trains' scatters."""
     grams = [np.divide(train.scatter, train.weight, out=train.scatter) for train in trains]
@@ -214,7 +234,8 @@ def _solve_changes(
         parts = np.split(coefficients, len(grams), axis=1)
         return np.hstack([problem.multiply(gram, penalty, part) for gram, part in zip(grams, parts, strict=True)])
 
-    target = np.hstack([problem.weigh_target(train.cross / train.weight) for train in trains])
+    known = zip(grams, trains, bases, strict=True)
+    target = np.hstack([weigh_target(problem, gram, train.cross / train.weight, base) for gram, train, base in known])
     target -= multiply(np.tile(whole.coefficients, len(grams)))
     tolerance = _TOLERANCE if len(problem) <= MAX_DENSE else _LARGE_TOLERANCE
     changes, status = conjugate_gradients(multiply, whole.precondition, target, tolerance=tolerance)

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from ..game.terms import PresenceSet
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations
+from ..model.linear_part import LinearDeviations, LinearPart
 from ..table.bases import LocalBasis
 from .design import ValueFunctions
+from .linear_base import LinearBase
 from .moments import Moments
 from .solve import MaskedProblem, Solution
 
@@ -63,16 +65,31 @@ def expand_solution(
     total: Moments,
     bases: tuple[tuple[LocalBasis, ...], ...],
     n_players: int,
+    base: LinearBase | None = None,
 ) -> AdditiveModel:
-    """Tables of a solved problem; each part is shifted to mean zero on the training rows."""
+    """Tables of a solved problem, and its linear base; each part is shifted to mean zero on the training rows."""
     tables, mixings, presence_sets = [], [], []
     for owner in range(len(functions.value_sets)):
         table, mixing, sets = _expand_value_set(owner, problem, functions, solution.coefficients, total.means)
         tables.append(table)
         mixings.append(mixing)
         presence_sets.append(sets)
-    base = total.output_means.copy()
-    return AdditiveModel(bases, functions.value_sets, tuple(presence_sets), tuple(tables), tuple(mixings), base, n_players)
+    linear = None if base is None else _expand_base(base, functions, total.means)
+    content = functions.value_sets, tuple(presence_sets), tuple(tables), tuple(mixings), total.output_means.copy()
+    return AdditiveModel(bases, *content, n_players, linear=linear)
+
+
+def _expand_base(base: LinearBase, functions: ValueFunctions, means: NDArray[np.float64]) -> LinearPart:
+    """A base with its scores as tables, column by column."""
+    owners = functions.owners[base.scores]
+    columns, tables = [], []
+    for owner in np.unique(owners):
+        members = np.flatnonzero(functions.owners == owner)
+        own = base.scores[owners == owner]
+        picked = np.eye(len(members))[:, own - members[0]]
+        tables.append(functions.expand(int(owner), picked) - means[own])
+        columns.append(functions.value_sets[owner][0])
+    return LinearPart(tuple(columns), tuple(tables), base.players, base.covariance, base.cross, base.credits)
 
 
 def _expand_value_set(
@@ -102,6 +119,7 @@ def expand_deviations(
     changes: NDArray[np.float64],
     shifts: NDArray[np.float64],
     base: NDArray[np.float64],
+    linear: LinearDeviations | None = None,
 ) -> Deviations:
     """Tables of jackknife deviations of a model that :func:`expand_solution` made of the same problem.
 
@@ -115,6 +133,8 @@ def expand_deviations(
         Deviations of each unknown's part that come from centring elsewhere.
     base : ndarray of shape (n_outputs, n_groups), float64
         Deviations of the base value.
+    linear : LinearDeviations, optional
+        Those of the linear part.
     """
     curves, mixings, constants = [], [], []
     largest = max(float(np.abs(each).max(initial=0.0)) for each in (changes, shifts, base))
@@ -130,4 +150,6 @@ def expand_deviations(
             constant[place] = shifts[unknowns].sum(axis=0)
         mixings.append(mixing)
         constants.append(constant)
-    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(kind))
+    if linear is not None:
+        linear = LinearDeviations(linear.credits.astype(kind), linear.constants.astype(kind))
+    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(kind), linear)

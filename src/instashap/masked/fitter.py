@@ -14,6 +14,7 @@ from ..table.encoding import Encoded
 from .expand import expand_solution
 from .fallback import fall_back
 from .moments import Moments
+from .offer_base import offer_base
 from .search import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
 from .select import Judge, Judgement, Solved, Strengths
 
@@ -117,6 +118,7 @@ class ClosedFormFitter:
     presence_order : int or "auto"
         The most players a presence set may hold; "auto" tries up to 4 and keeps what lowers the held-out risk. Above
         10 features sets of four, above 20 most sets of three are tied: any others count alike; above 50 sets of three at most.
+        It then also tries a linear base, whose presence sets are all there are.
     interactions : "auto", "all", int, or list of column tuples
     smoothness : Strengths or None
         Fixed penalty strengths: nothing is chosen then, the model has exactly the orders asked for ("auto" presence means
@@ -162,6 +164,8 @@ class ClosedFormFitter:
             search.climb_presence()
             if self.order > 1:
                 search.reconsider_main_effects()
+            if self.presence_order == "auto":
+                offer_base(search)
             note = fall_back(search)
         result = replace(finish_search(search, self.columns), note=note)
         if result.chosen.candidate.order > 1 and mains is not None:
@@ -174,7 +178,7 @@ def _expand(search: Search, found: tuple[Judge, Judgement, Solved], columns: tup
     judge, chosen, solved = found
     solution, total = judge.polish(chosen, solved)
     bases = tuple(column.encoder.bases for column in columns)
-    model = expand_solution(solved.problem, solved.functions, solution, total, bases, search.n_players)
+    model = expand_solution(solved.problem, solved.functions, solution, total, bases, search.n_players, solved.base)
     tried = tuple(search.judgements[: search.judgements.index(chosen) + 1])
     return FitResult(model, tried, chosen, replace(solved, solution=solution), total, search.n_folds)
 
@@ -184,6 +188,6 @@ def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResul
     chosen, solved, total = search.finish()
     warn_unless_converged(solved.solution.status)
     bases = tuple(column.encoder.bases for column in columns)
-    model = expand_solution(solved.problem, solved.functions, solved.solution, total, bases, search.n_players)
+    model = expand_solution(solved.problem, solved.functions, solved.solution, total, bases, search.n_players, solved.base)
     search.report(1.0, "done")
     return FitResult(model, tuple(search.judgements), chosen, solved, total, search.n_folds)

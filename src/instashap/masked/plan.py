@@ -119,7 +119,7 @@ def solve_plan(plan: Plan, sums: RowSums) -> FitResult:
     solution = polish(moments, chosen, solved)
     warn_unless_converged(solution.status)
     model = expand_solution(
-        solved.problem, solved.functions, solution, moments.total, plan.encoder.bases, plan.n_players
+        solved.problem, solved.functions, solution, moments.total, plan.encoder.bases, plan.n_players, solved.base
     )
     return FitResult(model, (chosen,), chosen, solved, moments.total, plan.folds.n_folds)
 

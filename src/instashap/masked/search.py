@@ -110,8 +110,10 @@ class Search:
         n_known = min(float(weights.sum()), take_census(encoded, weights).n_distinct)
         self.budget = int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, most))
         self.derivative = 3
+        # Columns whose derivatives are those by rank.
+        self.ranked: frozenset[int] = frozenset()
         self.judgements: list[Judgement] = []
-        self._axes: dict[tuple[int, int, int, int], AxisFunctions] = {}
+        self._axes: dict[tuple[int, int, int, int, bool], AxisFunctions] = {}
         self.best: tuple[Judge, Judgement, Solved]
         self.main_effects: tuple[Judge, Judgement, Solved]
         self._simplest: tuple[Judge, Judgement, Solved]
@@ -135,18 +137,7 @@ class Search:
 
     def fit_main_effects(self) -> None:
         """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
-        main = Candidate(1, 1, {}, EXTRA_RANKS[0])
-        trials: dict[int, tuple[Judge, Judgement, Solved]] = {}
-        for derivative in (3, 2):
-            self.derivative = derivative
-            functions = self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1)
-            if trials and not functions.roughness.any():
-                break  # lines and levels alone: neither derivative penalises anything
-            judge = self._make_judge(functions)
-            trials[derivative] = judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
-        # A penalty on the third derivative leaves parabolas alone: the smoother of two curves that are as good.
-        self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
-        self.best = self.main_effects = trials[self.derivative]
+        self._choose_smoothness()
         self.report(0.2, "main effects")
         self._simplest = self.best
         if not self._may_enrich:
@@ -156,6 +147,40 @@ class Search:
         if self.max_presence > 1:
             self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
         self._simplest = self.best
+
+    def _choose_smoothness(self) -> None:
+        """Choose on main effects which derivative is penalised, and whether that by rank for columns with heavy tails."""
+        trials: dict[int, tuple[Judge, Judgement, Solved]] = {}
+        for derivative in (3, 2):
+            self.derivative = derivative
+            trial = self._try_smoothness(may_skip=bool(trials))
+            if trial is None:
+                break  # lines and levels alone: neither derivative penalises anything
+            trials[derivative] = trial
+        # A penalty on the third derivative leaves parabolas alone: the smoother of two curves that are as good.
+        self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
+        self.best = self.main_effects = trials[self.derivative]
+        self._offer_ranks()
+
+    def _offer_ranks(self) -> None:
+        """Penalise derivatives by rank where tails are heavy, if this clearly lowers the risk."""
+        self.ranked = frozenset(
+            column for column, learnt in enumerate(self.fitter.columns) if learnt.axes[0].rank_roughness
+        )
+        trial = self._try_smoothness(may_skip=False) if self.ranked else None
+        if trial is not None and trial[1].lowers_risk(self.best[1]):
+            self.best = self.main_effects = trial
+        else:
+            self.ranked = frozenset()
+
+    def _try_smoothness(self, *, may_skip: bool) -> tuple[Judge, Judgement, Solved] | None:
+        """Main effects judged under the present kind of smoothness; None if nothing is penalised and they may be skipped."""
+        main = Candidate(1, 1, {}, EXTRA_RANKS[0])
+        functions = self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1)
+        if may_skip and not functions.roughness.any():
+            return None
+        judge = self._make_judge(functions)
+        return judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
 
     @property
     def _may_enrich(self) -> bool:
@@ -348,11 +373,11 @@ class Search:
     def learn_axes(self, value_sets: Sequence[ValueSet]) -> Axes:
         """Axis functions of every column of some value sets."""
         keys = sorted({(len(values), column) for values in value_sets for column in values})
-        for key in keys:
-            place = (*key, self.derivative, self.budget)
+        places = {key: (*key, self.derivative, self.budget, key[1] in self.ranked) for key in keys}
+        for key, place in places.items():
             if place not in self._axes:
                 self._axes[place] = self._learn_axis(*key)
-        return {key: self._axes[*key, self.derivative, self.budget] for key in keys}
+        return {key: self._axes[place] for key, place in places.items()}
 
     def _make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
         """Fold moments of the functions; refuses, before allocating, what would not fit."""
@@ -381,6 +406,7 @@ class Search:
 
     def _learn_axis(self, size: int, column: int) -> AxisFunctions:
         axis = self.fitter.columns[column].axes[size - 1]
+        axis = axis.use_ranks() if column in self.ranked else axis
         moments = compute_local_moments(
             axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
         )

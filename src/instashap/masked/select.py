@@ -16,6 +16,7 @@ from .choose import lowers_risk, walk
 from .coupling import Coupling
 from .design import ValueFunctions
 from .few_rows import FoldRows, MainEffects, cross_validate
+from .linear_base import BaseSetting, LinearBase, choose_scores, find_players, make_coalitions
 from .moments import Moments, merge_all
 from .solve import (
     MAX_DENSE,
@@ -27,6 +28,7 @@ from .solve import (
     make_problem,
     solve_problem,
     transfer,
+    weigh_target,
 )
 
 # Grids, by factors of ten: smoothing from almost none to almost a parabola.
@@ -145,6 +147,8 @@ class Candidate:
     written_order : int or None
         The most players a presence set holds that is written out; larger ones are tied, and so are some of those up to it
         that are not on offer by themselves. None: no set is tied.
+    base : BaseSetting or None
+        Strengths of a linear base that the functions are fitted beside.
     """
 
     order: int
@@ -152,6 +156,7 @@ class Candidate:
     resolution: Mapping[int, int]
     extra_ranks: tuple[int, ...]
     written_order: int | None = None
+    base: BaseSetting | None = None
 
     def offers(self, presence: PresenceSet) -> bool:
         """Whether a presence set may be used."""
@@ -177,6 +182,8 @@ class Solved:
     functions: ValueFunctions
     solution: Solution
     fold_coefficients: tuple[NDArray[np.float64], ...]
+    base: LinearBase | None = None
+    fold_bases: tuple[LinearBase, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -275,16 +282,16 @@ def judge_problem(
     near: Solved | None = None,
 ) -> tuple[Judgement, Solved]:
     """See :meth:`Judge.judge`; of a candidate whose unknowns and fold moments are there."""
-    splits = moments.splits
-    effects = None if moments.rows is None else MainEffects.from_problem(problem)
-    large = _Systems(problem, moments, splits, near) if effects is None and _is_large(problem) else None
+    problem, base, splits = _make_bases(problem, moments, candidate.base)
+    effects = None if moments.rows is None or base is not None else MainEffects.from_problem(problem)
+    large = _Systems(problem, moments, base, splits, near) if effects is None and _is_large(problem) else None
     walked = splits if large is None else splits[:_WALKED_FOLDS]
     seen: dict[Strengths, _Trial] = {}
 
     def evaluate(strengths: Strengths) -> float:
         if strengths not in seen:
             seen[strengths] = (
-                _cross_validate(problem, moments, walked, strengths, large)
+                _cross_validate(problem, moments, base, walked, strengths, large)
                 if effects is None
                 else _judge_by_rows(effects, moments, splits, strengths)
             )
@@ -292,8 +299,9 @@ def judge_problem(
 
     with limit_threads(len(problem)):
         best = _descend(evaluate, start, free) if free or large is None else start
-        trial = seen[best] if large is None else _cross_validate(problem, moments, splits, best, large)
-    solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients))
+        trial = seen[best] if large is None else _cross_validate(problem, moments, base, splits, best, large)
+    fold_bases = tuple(split.base for split in splits if split.base is not None)
+    solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients), base, fold_bases)
     return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.fold_risks, trial.status), solved
 
 
@@ -303,8 +311,27 @@ def polish(moments: FoldMoments, judgement: Judgement, solved: Solved) -> Soluti
     if _is_large(solved.problem) and solution.status.n_steps:  # an exact answer took no steps
         penalty = judgement.strengths.penalise(solved.functions)
         product = Coupling.from_gram(solved.problem, moments.whole[0]).under(penalty)
-        solution = solve_problem(solved.problem, *moments.whole, penalty, start=solution.coefficients, product=product)
+        solution = solve_problem(
+            solved.problem, *moments.whole, penalty, base=solved.base, start=solution.coefficients, product=product
+        )
     return solution
+
+
+def _make_bases(
+    problem: MaskedProblem, moments: FoldMoments, setting: BaseSetting | None
+) -> "tuple[MaskedProblem, LinearBase | None, list[_Split]]":
+    """The problem beside a linear base, the base of all rows, and the splits with that of the rows outside each fold."""
+    if setting is None:
+        return problem, None, moments.splits
+    scores = choose_scores(moments.functions, setting.rank)
+    players = find_players(problem, scores)
+    listed = make_coalitions(problem.size_law, moments.whole[1][scores], players)
+
+    def make(known: tuple[NDArray[np.float64], NDArray[np.float64]]) -> LinearBase:
+        return LinearBase.from_moments(setting, scores, players, known, listed, problem.presence_sets)
+
+    problem = replace(problem, coalitions=listed) if len(listed.orders) else problem
+    return problem, make(moments.whole), [replace(split, base=make(split.train)) for split in moments.splits]
 
 
 # Functions up to which the second moments of the rows outside each fold are kept between trials: 5 matrices of 32 MB.
@@ -317,6 +344,7 @@ class _Split:
 
     fold: Moments
     total: Moments
+    base: LinearBase | None = None
 
     @property
     def share(self) -> float:
@@ -384,6 +412,7 @@ _LARGE_STEPS = 80
 def _cross_validate(
     problem: MaskedProblem,
     moments: FoldMoments,
+    base: LinearBase | None,
     splits: Sequence[_Split],
     strengths: Strengths,
     large: "_Systems | None",
@@ -396,7 +425,7 @@ def _cross_validate(
     if large is not None:
         whole, solutions, status = large.solve(penalty, len(splits))
     else:
-        whole = solve_problem(problem, *moments.whole, penalty)
+        whole = solve_problem(problem, *moments.whole, penalty, base=base)
         is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
         solutions, status = (
             _solve_folds_together(problem, splits, penalty, whole)
@@ -404,7 +433,7 @@ def _cross_validate(
             else _solve_folds_apart(problem, splits, penalty)
         )
     found = zip(splits, solutions, strict=True)
-    risks = [np.stack(compute_masked_risk(problem, coefficients, *split.held_out)) for split, coefficients in found]
+    risks = [np.stack(compute_masked_risk(problem, coefficients, *split.held_out, split.base)) for split, coefficients in found]
     return _Trial(*_weigh_risks(moments, splits, risks), replace(whole, precondition=_forget), solutions, status)
 
 
@@ -448,9 +477,14 @@ class _Systems:
     """
 
     def __init__(
-        self, problem: MaskedProblem, moments: FoldMoments, splits: Sequence[_Split], near: Solved | None
+        self,
+        problem: MaskedProblem,
+        moments: FoldMoments,
+        base: LinearBase | None,
+        splits: Sequence[_Split],
+        near: Solved | None,
     ) -> None:
-        self.problem, self.moments, self.splits = problem, moments, splits
+        self.problem, self.moments, self.base, self.splits = problem, moments, base, splits
         self._prepared: dict[int, tuple[Coupling, NDArray[np.float64]]] = {}
         nothing = np.zeros((len(problem), len(moments.total.output_means)))
         self._starts = [nothing] * (len(splits) + 1)
@@ -488,7 +522,8 @@ class _Systems:
     def _prepare(self, number: int) -> tuple[Coupling, NDArray[np.float64]]:
         """Matrix and right-hand side: of all rows, then outside each fold."""
         gram, cross = self.splits[number - 1].train if number else self.moments.whole
-        return Coupling.from_gram(self.problem, gram), self.problem.weigh_target(cross)
+        base = self.splits[number - 1].base if number else self.base
+        return Coupling.from_gram(self.problem, gram), weigh_target(self.problem, gram, cross, base)
 
 
 def _solve_folds_together(
@@ -502,7 +537,7 @@ def _solve_folds_together(
         gram, cross = split.train
         product = Coupling.from_gram(problem, gram).under(penalty)
         return conjugate_gradients(
-            *(product, whole.precondition, problem.weigh_target(cross)),
+            *(product, whole.precondition, weigh_target(problem, gram, cross, split.base)),
             tolerance=_FOLD_TOLERANCE,
             start=whole.coefficients,
             max_steps=_FOLD_STEPS,
@@ -516,7 +551,7 @@ def _solve_folds_apart(
     problem: MaskedProblem, splits: Sequence[_Split], penalty: Penalty
 ) -> tuple[list[NDArray[np.float64]], Status]:
     """Every fold by its own factorisation."""
-    solved = [solve_problem(problem, *split.train, penalty) for split in splits]
+    solved = [solve_problem(problem, *split.train, penalty, base=split.base) for split in splits]
     return [each.coefficients for each in solved], merge_worst(each.status for each in solved)
 
 

@@ -8,6 +8,7 @@ combinatorial matrix ``W[R, R'] = π_{|R ∪ R'|}``. No mask is sampled, and the
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,15 @@ from scipy.sparse import csr_array
 
 from .._status import Status
 from ..game.masses import compute_presence_masses, compute_shared_masses
+from ..game.orders import CoalitionList
 from ..game.terms import ANY, PresenceSet, count_live, extend_presence, group_by_player, players_of
 from ..linear.cholesky import factorise
 from ..linear.conjugate_gradients import conjugate_gradients
 from ..model.kernels import contract_columns
 from .design import ValueFunctions
+
+if TYPE_CHECKING:
+    from .linear_base import LinearBase
 
 # Unknowns up to which the matrix is assembled and factorised: 6 500² float64 are 340 MB.
 MAX_DENSE = 6500
@@ -64,6 +69,9 @@ class MaskedProblem:
     presence_sets : tuple of tuple of int
     n_functions : int
     size_law : ndarray of shape (n_players + 1,), float64
+    coalitions : CoalitionList or None
+        Stands for the size law where a linear base is averaged over listed coalitions: errors of its averages must not look
+        like something that functions could explain.
     """
 
     functions: NDArray[np.int64]
@@ -72,10 +80,13 @@ class MaskedProblem:
     presence_sets: tuple[PresenceSet, ...]
     n_functions: int
     size_law: NDArray[np.float64]
+    coalitions: CoalitionList | None = None
 
     @cached_property
     def union_masses(self) -> NDArray[np.float64]:
         """``W``, shape (n_presence_sets, n_presence_sets)."""
+        if self.coalitions is not None:
+            return self.coalitions.couple(self.presence_sets)
         return compute_shared_masses(self.presence_sets, self.size_law)
 
     @cached_property
@@ -90,6 +101,9 @@ class MaskedProblem:
     @cached_property
     def target_masses(self) -> NDArray[np.float64]:
         """Mass of each unknown's presence set, shape (n_unknowns,)."""
+        if self.coalitions is not None:
+            one = np.ones((len(self.coalitions.masks), 1))
+            return np.asarray(self.coalitions.average(self.presence_sets, one)[self.presence, 0])
         return compute_presence_masses(self.presence_sets, self.size_law)[self.presence]
 
     @cached_property
@@ -260,6 +274,7 @@ def solve_problem(
     cross: NDArray[np.float64],
     penalty: Penalty,
     *,
+    base: "LinearBase | None" = None,
     start: NDArray[np.float64] | None = None,
     product: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> Solution:
@@ -273,12 +288,14 @@ def solve_problem(
     cross : ndarray of shape (n_functions, n_outputs), float64
         Centred cross moments with the outputs.
     penalty : Penalty
+    base : LinearBase, optional
+        What the functions are fitted beside.
     start : ndarray of shape (n_unknowns, n_outputs), optional
         Where conjugate gradients begin.
     product : callable, optional
         The matrix times coefficients, where it has been prepared (:class:`instashap.masked.coupling.Coupling`).
     """
-    target = problem.weigh_target(cross)
+    target = weigh_target(problem, gram, cross, base)
 
     def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         return problem.multiply(gram, penalty, coefficients) if product is None else product(coefficients)
@@ -338,6 +355,7 @@ def compute_masked_risk(
     gram: NDArray[np.float64],
     cross: NDArray[np.float64],
     variance: NDArray[np.float64],
+    base: "LinearBase | None" = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Exact masked risk, and risk at the full coalition; each of shape (n_outputs,).
 
@@ -346,10 +364,23 @@ def compute_masked_risk(
     between models under one mask law, and not one minus R².
     """
     quadratic = (coefficients * problem.multiply(gram, None, coefficients)).sum(axis=0)
-    linear = (problem.weigh_target(cross) * coefficients).sum(axis=0)
+    linear = (weigh_target(problem, gram, cross, base) * coefficients).sum(axis=0)
     merged = problem.merge(coefficients)
-    full = variance - 2 * (cross * merged).sum(axis=0) + (merged * (gram @ merged)).sum(axis=0)
-    return problem.total_mass * variance - 2 * linear + quadratic, full
+    masked, full = problem.total_mass * variance, variance
+    if base is not None:
+        drops = base.lower_risk(gram, cross)
+        masked, full = masked - drops[0], full - drops[1]
+        cross = cross - gram[:, base.scores] @ base.full_slopes
+    full = full - 2 * (cross * merged).sum(axis=0) + (merged * (gram @ merged)).sum(axis=0)
+    return masked - 2 * linear + quadratic, full
+
+
+def weigh_target(
+    problem: MaskedProblem, gram: NDArray[np.float64], cross: NDArray[np.float64], base: "LinearBase | None"
+) -> NDArray[np.float64]:
+    """Right-hand side of the normal equations, less what a linear base explains; shape (n_unknowns, n_outputs)."""
+    target = problem.weigh_target(cross)
+    return target if base is None else target - base.weigh_target(problem, gram)
 
 
 def transfer(

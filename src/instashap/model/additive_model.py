@@ -13,6 +13,7 @@ from ..game.shapley import Shapley
 from ..game.terms import PresenceSet, ValueSet, count_live, stands_for
 from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
+from .linear_part import LinearPart
 from .lookup import Lookup, LookupTerm, make_lookup
 
 _SHAPLEY = Shapley()
@@ -23,7 +24,8 @@ class AdditiveModel:
     """``g(x; S) = base_value + sum_U sum_{R ⊇ U} 1[R ⊆ S] psi_{U,R}(x_U)`` as tables.
 
     The parts under larger presence sets are combinations of a few smooth functions, so each value set keeps one table of
-    ``n_parts`` functions and a small mixing array: ``psi_{U,R,output} = sum_p mixing[p, R, output] table_p``.
+    ``n_parts`` functions and a small mixing array: ``psi_{U,R,output} = sum_p mixing[p, R, output] table_p``. A model may have
+    a linear part besides, whose presence sets are all there are (:class:`instashap.model.linear_part.LinearPart`).
 
     Attributes
     ----------
@@ -42,6 +44,8 @@ class AdditiveModel:
     n_players : int
     null_players : tuple of int
         Players without terms. The places of tied sets do not stand for them either, so their Shapley values are 0.
+    linear : LinearPart or None
+        At the full coalition it belongs to the shape functions of single columns.
     """
 
     bases: tuple[tuple[LocalBasis, ...], ...]
@@ -52,6 +56,7 @@ class AdditiveModel:
     base_value: NDArray[np.float64]
     n_players: int
     null_players: tuple[int, ...] = ()
+    linear: LinearPart | None = field(default=None, repr=False)
 
     @property
     def n_outputs(self) -> int:
@@ -78,7 +83,11 @@ class AdditiveModel:
     def shapes(self) -> tuple[NDArray[np.float64], ...]:
         """Table of each shape function ``phi_U = sum_R psi_{U,R}``: shape (n_nodes_1, …, n_outputs)."""
         pairs = zip(self.tables, self.mixings, self.presence_sets, strict=True)
-        return tuple(table @ (mixing * self.count_full(sets)[:, None]).sum(axis=1) for table, mixing, sets in pairs)
+        shapes = [table @ (mixing * self.count_full(sets)[:, None]).sum(axis=1) for table, mixing, sets in pairs]
+        if self.linear is not None:
+            for term, values in enumerate(self.value_sets):
+                shapes[term] = shapes[term] + (self.linear.get_shape(values[0]) if len(values) == 1 else 0.0)
+        return tuple(shapes)
 
     @cached_property
     def prediction(self) -> Lookup:
@@ -92,7 +101,7 @@ class AdditiveModel:
 
     @cached_property
     def credits(self) -> Lookup:
-        """Look-up of Shapley values: ``sum_U sum_{R ∋ i} psi_{U,R} / |R|``; slots are players."""
+        """Look-up of Shapley values: ``sum_U sum_{R ∋ i} psi_{U,R} / |R|`` and those of the linear part; slots are players."""
         return self.make_credits(_SHAPLEY)
 
     def make_credits(self, index: Index) -> Lookup:
@@ -100,7 +109,8 @@ class AdditiveModel:
         shares = [self.split_shares(presence, index) for presence in self.presence_sets]
         pairs = list(zip(self.mixings, shares, strict=True))
         named = [np.einsum("prc,ri->pic", mixing, each) for mixing, (each, _) in pairs]
-        lookup = self._make_lookup(range(len(self.value_sets)), named, self.n_players)
+        linear = [] if self.linear is None else self.linear.list_terms(self.linear.share_out(index))
+        lookup = self._make_lookup(range(len(self.value_sets)), named, self.n_players, linear)
         tied = [term for term, (_, equal) in enumerate(shares) if equal.any()]
         if not tied:
             return lookup
@@ -115,7 +125,10 @@ class AdditiveModel:
 
     @cached_property
     def components(self) -> tuple[list[PresenceSet], Lookup]:
-        """All presence sets by size, and the look-up of their components ``h_R``; slots are presence sets in this order."""
+        """All presence sets by size, and the look-up of their components ``h_R``; slots are presence sets in this order.
+
+        The linear part, which has a component for every set of players, is left out.
+        """
         found = sorted({each for sets in self.presence_sets for each in sets}, key=lambda each: (len(each), each))
         places = {presence: place for place, presence in enumerate(found)}
         mixings = []
@@ -126,14 +139,15 @@ class AdditiveModel:
         return found, self._make_lookup(range(len(self.value_sets)), mixings, max(len(found), 1))
 
     def make_mobius_lookup(self, players: PresenceSet) -> Lookup:
-        """Look-up of one component of the game: ``h_R = sum_{U ⊆ R} psi_{U,R}`` for R = players."""
+        """Look-up of one component of the game: ``h_R = sum_{U ⊆ R} psi_{U,R}`` for R = players, the linear part's included."""
         is_null = not self.is_player[list(players)].all()
         found = [
             np.array([not is_null and stands_for(each, players) for each in sets], dtype=bool) for sets in self.presence_sets
         ]
         picked = [term for term, is_part in enumerate(found) if is_part.any()]
         mixings = [self.mixings[term][:, found[term]].sum(axis=1, keepdims=True) for term in picked]
-        return self._make_lookup(picked, mixings, 1)
+        linear = [] if self.linear is None else self.linear.list_terms(self.linear.compute_mobius(players)[None])
+        return self._make_lookup(picked, mixings, 1, linear)
 
     def predict(self, encoded: Encoded, masks: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         """Model output with the players of ``masks`` present; shape (n_rows, n_outputs).
@@ -147,11 +161,37 @@ class AdditiveModel:
         if masks is None:
             return self.base_value + self.prediction.apply(encoded)[:, 0]
         total = np.tile(self.base_value, (len(encoded.cells), 1))
+        if self.linear is not None:
+            total += self.linear.predict(self.bases, encoded, masks)
         for values, table, mixing, presence in zip(self.value_sets, self.tables, self.mixings, self.presence_sets, strict=True):
             live = self.count_live(presence, masks)  # (n_rows, n_presence_sets)
             parts = _look_up_parts(self.bases, values, table, encoded)
             total += np.einsum("np,nr,prc->nc", parts, live, mixing, optimize=True)
         return total
+
+    def write_out_linear(self) -> "AdditiveModel":
+        """A model without a linear part that has the same Shapley values, shape functions and predictions.
+
+        What a score adds to a player's value becomes a part of its column under the presence set of that player alone. The game
+        is another one where players are absent; readers that know tables only need no more than its Shapley values.
+        """
+        if self.linear is None:
+            return self
+        tables, mixings, presence_sets = list(self.tables), list(self.mixings), list(self.presence_sets)
+        for column, scores, table in self.linear.iterate_columns():
+            term = self.value_sets.index((column,))
+            old, own = presence_sets[term], self.linear.credits[:, scores]  # own: (n_players, n_own_scores, n_outputs)
+            credited = [(int(player),) for player in np.flatnonzero(own.any(axis=(1, 2)))]
+            sets = (*old, *(each for each in credited if each not in old))
+            mixing = np.zeros((len(mixings[term]) + own.shape[1], len(sets), self.n_outputs))
+            mixing[: len(mixings[term]), : len(old)] = mixings[term]
+            for each in credited:
+                mixing[len(mixings[term]) :, sets.index(each)] = own[each[0]]
+            tables[term], mixings[term] = np.concatenate([tables[term], table], axis=-1), mixing
+            presence_sets[term] = sets
+        return replace(
+            self, tables=tuple(tables), mixings=tuple(mixings), presence_sets=tuple(presence_sets), linear=None
+        )
 
     def _make_shape_lookup(self, slots: Sequence[int], n_slots: int) -> Lookup:
         outputs = np.arange(self.n_outputs)
@@ -164,8 +204,14 @@ class AdditiveModel:
         ]
         return make_lookup(self.bases, terms, n_slots, self.n_outputs)
 
-    def _make_lookup(self, picked: Sequence[int], mixings: Sequence[NDArray[np.float64]], n_slots: int) -> Lookup:
-        terms = []
+    def _make_lookup(
+        self,
+        picked: Sequence[int],
+        mixings: Sequence[NDArray[np.float64]],
+        n_slots: int,
+        more: Sequence[LookupTerm] = (),
+    ) -> Lookup:
+        terms = list(more)
         for term, mixing in zip(picked, mixings, strict=True):
             flat = mixing.reshape(len(mixing), -1)  # (n_parts, n_slots · n_outputs)
             targets = [np.flatnonzero(row) for row in flat]

@@ -1,6 +1,6 @@
 """Standard errors by look-up: tables of a fitted model's deviations when groups of rows are left out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from ..game.terms import PresenceSet, ValueSet, stands_for
 from ..table.encoding import Encoded
 from .additive_model import AdditiveModel
+from .linear_part import LinearDeviations, LinearPart
 from .lookup import Lookup, LookupTerm, make_lookup
 
 # Deviations held at once while errors are looked up: 8 MB.
 _BLOCK_NUMBERS = 2**20
+
+# Terms of a look-up and its constants.
+_Shared = tuple[list[LookupTerm], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ class Deviations:
         Changes of the centres of the repeated functions when rows are left out.
     base : ndarray of shape (n_outputs, n_groups), float32
         Deviations of the base value.
+    linear : LinearDeviations or None
+        Deviations of the model's linear part.
     """
 
     model: AdditiveModel
@@ -77,6 +83,7 @@ class Deviations:
     mixings: tuple[NDArray[np.float32], ...] = field(repr=False)
     constants: tuple[NDArray[np.float32], ...] = field(repr=False)
     base: NDArray[np.float32] = field(repr=False)
+    linear: LinearDeviations | None = field(default=None, repr=False)
 
     @property
     def n_groups(self) -> int:
@@ -88,7 +95,8 @@ class Deviations:
         """Errors of Shapley values; slots are players."""
         n_players = self.model.n_players
         shares = [self.model.split_shares(presence) for presence in self.model.presence_sets]
-        lookup = self._make_lookup(range(len(self.curves)), [named for named, _ in shares], n_players)
+        linear = self._share_linear(lambda own, part: own.share_by_player(part, self.model.is_player))
+        lookup = self._make_lookup(range(len(self.curves)), [named for named, _ in shares], n_players, linear)
         tied = [term for term, (_, equal) in enumerate(shares) if equal.any()]
         if not tied:
             return lookup
@@ -106,17 +114,28 @@ class Deviations:
             self.model.count_full(presence)[:, None] * (np.arange(n_slots) == term)
             for term, presence in enumerate(self.model.presence_sets)
         )
-        return self._make_lookup(range(len(self.curves)), shares, n_slots)
+        slots = {values[0]: term for term, values in enumerate(self.model.value_sets) if len(values) == 1}
+        linear = self._share_linear(lambda own, part: own.share_by_column(part, slots, n_slots))
+        return self._make_lookup(range(len(self.curves)), shares, n_slots, linear)
 
     @cached_property
     def prediction(self) -> ErrorLookup:
         """Errors of the output at the full coalition, base value included."""
         shares = (self.model.count_full(presence)[:, None] for presence in self.model.presence_sets)
-        lookup = self._make_lookup(range(len(self.curves)), shares, 1)
+        linear = self._share_linear(lambda own, part: own.share_by_column(part, dict.fromkeys(part.columns, 0), 1))
+        lookup = self._make_lookup(range(len(self.curves)), shares, 1, linear)
         return ErrorLookup(lookup.deviations, lookup.constants + self.base.reshape(1, -1), lookup.n_outputs)
 
     def make_mobius_lookup(self, players: PresenceSet) -> ErrorLookup:
-        """Errors of one component of the game; see :meth:`AdditiveModel.make_mobius_lookup`."""
+        """Errors of one component of the game; see :meth:`AdditiveModel.make_mobius_lookup`.
+
+        Raises ``ValueError`` for a model with a linear part, of which the deviations are known for Shapley values alone.
+        """
+        if self.linear is not None:
+            raise ValueError(
+                "standard errors of a component are not known for a model with a linear part; those of Shapley values, shape "
+                "functions and predictions are, and presence_order=3 fits a model without one"
+            )
         is_null = not self.model.is_player[list(players)].all()
         found = [np.array([[not is_null and stands_for(each, players)] for each in sets]) for sets in self.model.presence_sets]
         picked = [term for term, share in enumerate(found) if share.any()]
@@ -126,18 +145,27 @@ class Deviations:
     def make_shape_lookup(self, values: ValueSet) -> ErrorLookup:
         """Errors of one shape function."""
         term = self.model.value_sets.index(values)
-        return self._make_lookup([term], [self.model.count_full(self.model.presence_sets[term])[:, None]], 1)
+        linear = self._share_linear(
+            lambda own, part: own.share_by_column(part, {column: -((column,) != values) for column in part.columns}, 1)
+        )
+        return self._make_lookup([term], [self.model.count_full(self.model.presence_sets[term])[:, None]], 1, linear)
 
     @property
     def base_errors(self) -> NDArray[np.float64]:
         """Standard error of the base value, shape (n_outputs,)."""
         return np.asarray(np.linalg.norm(self.base.astype(np.float64), axis=1))
 
-    def _make_lookup(self, picked: Sequence[int], shares: Iterable[Any], n_slots: int) -> ErrorLookup:
+    def _share_linear(self, share: Callable[[LinearDeviations, LinearPart], _Shared]) -> _Shared | None:
+        """What the linear part adds to a look-up."""
+        return None if self.linear is None or self.model.linear is None else share(self.linear, self.model.linear)
+
+    def _make_lookup(
+        self, picked: Sequence[int], shares: Iterable[Any], n_slots: int, linear: _Shared | None = None
+    ) -> ErrorLookup:
         """Errors of ``sum_U sum_R share[R, slot] psi_{U,R}``; ``shares`` holds an array (n_presence_sets, n_slots) per term."""
         n_replicas, n_outputs = self.base.size, self.model.n_outputs
-        constants = np.zeros((n_slots, n_replicas))
-        terms = []
+        constants = np.zeros((n_slots, n_replicas)) if linear is None else linear[1]
+        terms = [] if linear is None else list(linear[0])
         for term, share in zip(picked, shares, strict=True):
             own, larger = np.split(np.asarray(share, dtype=np.float64), [1])
             used = np.flatnonzero(own[0])

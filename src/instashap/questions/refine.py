@@ -183,7 +183,7 @@ def _make_control(fitted: FittedGame, table: Table, game: Game) -> Control:
     encoded = fitted.encoder.encode(table)
     references = game.get_references()
     if references is None:
-        presence_sets, lookup = fitted.model.components
+        presence_sets, lookup = fitted.model.write_out_linear().components
         components = lookup.apply(encoded)[:, : len(presence_sets)]
         named, everyone = fitted.model.split_shares(presence_sets)
         is_player = fitted.model.is_player

@@ -60,6 +60,7 @@ def view_alone(fitted: FittedGame, column: int, view: ColumnView, has_errors: bo
     places = _place(fitted, column, *encode_places(fitted, column, view.places))
     points = _place(fitted, column, *encode_places(fitted, column, view.points))
     missing = _place(fitted, column, np.array([encoder.missing_cell]), np.zeros(1))
+    has_errors = has_errors and fitted.model.linear is None  # those of a linear part's components are not known
     errors = get_errors(fitted).make_mobius_lookup((player,)).apply(places)[:, 0].tolist() if has_errors else None
     found = (look_up.apply(each)[:, 0].tolist() for each in (places, points, missing))
     values, apart, (unknown,) = found

@@ -315,8 +315,8 @@ def _middle_row(columns: list[ColumnView]) -> list[Any]:
 
 
 def keep_terms(fitted: FittedGame, numbers: list[int]) -> FittedGame:
-    """The game restricted to some of its terms."""
-    model = fitted.model
+    """The game restricted to some of its terms; a linear part is written out as tables."""
+    model = fitted.model.write_out_linear()
 
     def pick(parts: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(parts[number] for number in numbers)

@@ -101,6 +101,7 @@ _PLAN = record(
                 "resolution": mapping_of(integer(0)),
                 "extra_ranks": list_of(integer(0), 3, 3),
                 "written_order": maybe(integer(1)),
+                "base?": maybe(record({"rank": integer(1), "shrinkage": number, "weight": number})),
             }
         ),
         "strengths": mapping_of(number),
@@ -164,6 +165,17 @@ def _every_pair(seen: NDArray[Any], scope: Scope) -> str | None:
     return None if len(seen) in (0, n_pairs) else "does not have a line for every two columns"
 
 
+def _solvable(covariance: NDArray[Any], _: Scope) -> str | None:
+    """Symmetric and positive definite."""
+    if not np.array_equal(covariance, covariance.T):
+        return "is not symmetric"
+    try:
+        np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        return "is not positive definite"
+    return None
+
+
 def _below(size: str) -> Rule:
     """Numbers from 0 on, below a size."""
 
@@ -203,6 +215,12 @@ ARRAYS = (
     _Line("error_curves_{:05d}", "term", _ERROR, ("*n_nodes", "n_replicas"), (finite,), "errors"),
     _Line("error_mixings_{:05d}", "term", _ERROR, ("n_parts - n_outputs", "n_sets - 1", "n_replicas"), (finite,), "errors"),
     _Line("error_constants_{:05d}", "term", _ERROR, ("n_sets - 1", "n_replicas"), (finite,), "errors"),
+    _Line("linear_table_{:05d}", "column", "<f8", ("n_main", "n_own_scores"), (finite,), "linear"),
+    _Line("linear_covariance", "file", "<f8", ("n_scores", "n_scores"), (filled, finite, _solvable), "linear"),
+    _Line("linear_cross", "file", "<f8", ("n_scores", "n_outputs"), (finite,), "linear"),
+    _Line("linear_credits", "file", "<f8", ("n_features", "n_scores", "n_outputs"), (finite,), "linear"),
+    _Line("error_linear_credits", "file", _ERROR, ("n_varying", "n_scores", "n_replicas"), (finite,), "linear errors"),
+    _Line("error_linear_constants", "file", _ERROR, ("n_varying", "n_scores", "n_replicas"), (finite,), "linear errors"),
     _Line("residual_sizes", "file", "<f8", ("n_held_out",), (filled, finite, not_negative, sorted_), "residuals"),
     _Line("residual_spread", "file", "<f8", ("n_outputs",), (finite, positive), "residuals"),
     _Line("residual_wander", "file", "<f8", ("n_outputs",), (finite, not_negative), "residuals"),
@@ -251,7 +269,8 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
     if "plan" in fitted:
         _check_plan(fitted, fitted["plan"])
     has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments")}
-    has |= {"errors": "error_base" in names, "probes": "probes" in names}
+    has |= {"errors": "error_base" in names, "probes": "probes" in names, "linear": "linear_cross" in names}
+    has["linear errors"] = has["linear"] and has["errors"]
     groups = {"", *(group for group, is_there in has.items() if is_there)}
     scopes = _measure(fitted)
     return [
@@ -267,6 +286,8 @@ def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...],
     """Numbers and sizes of the file, the columns, the bases and the terms; all of them inherit the sizes of the file."""
     file: Scope = {"n_columns": len(fitted["columns"]), "n_outputs": len(fitted["output_names"])}
     file["n_replicas"] = "n_outputs * n_groups"
+    file["n_features"] = len(fitted["feature_names"])
+    file["n_varying"] = file["n_features"] - len(fitted.get("null_players", ()))
     side = fitted["reach"]["side"] if "reach" in fitted else 0
     file.update(side=side, n_reach_parts=(side + 1) ** 2)
     columns: list[tuple[tuple[int, ...], Scope]] = []

@@ -67,11 +67,14 @@ class Axis:
     expansion : ndarray of shape (n_functions, n_raw), float64
         Local coefficients of the smooth (or level) parameters; spikes take the value of the curve they stand on.
     roughness : dict of int to ndarray of shape (n_rows_of_penalty, n_raw)
-        Factor D of the penalty ``cᵀ Dᵀ D c`` by order of the penalised derivative; empty for unordered categories.
+        Factor D of the penalty ``cᵀ Dᵀ D c`` by order of the penalised derivative; empty for unordered categories. The straight
+        line is never penalised, however long the tails are.
     spikes : tuple of int
         Local functions with a free value of their own beside the curve.
     is_code : bool
         Whether every value is a spike: none of them is left out for the number of functions.
+    rank_roughness : dict of int to ndarray
+        Of a column with heavy tails: the penalty on derivatives by the rank of a value. Else empty.
     """
 
     basis: LocalBasis
@@ -79,6 +82,11 @@ class Axis:
     roughness: dict[int, NDArray[np.float64]]
     spikes: tuple[int, ...]
     is_code: bool = False
+    rank_roughness: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+
+    def use_ranks(self) -> "Axis":
+        """The axis with derivatives by the rank of a value penalised in place of those by the value."""
+        return replace(self, roughness=self.rank_roughness) if self.rank_roughness else self
 
 
 @dataclass(frozen=True)

@@ -90,11 +90,18 @@ def compute_roughness(kept: NDArray[np.float64], degree: int, order: int, spread
 
 
 def _difference_roughness(kept: NDArray[np.float64], order: int, spread: float) -> NDArray[np.float64]:
-    differences = np.eye(len(kept))
-    places = kept
-    gaps = np.diff(kept)
+    differences, gaps = divide_differences(kept, order)
+    return np.asarray(differences * np.sqrt(gaps)[:, None] * spread ** (order - 0.5))
+
+
+def divide_differences(
+    places: NDArray[np.float64], order: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows that take values at some places to divided differences of an order, and the gap each was divided by last."""
+    differences = np.eye(len(places))
+    gaps = np.diff(places)
     for _ in range(order):
         gaps = np.diff(places)
         differences = np.diff(differences, axis=0) / gaps[:, None]
         places = (places[1:] + places[:-1]) / 2
-    return np.asarray(differences * np.sqrt(gaps)[:, None] * spread ** (order - 0.5))
+    return differences, gaps

@@ -10,11 +10,13 @@ from .cells import Cells, cut_above, find_quantiles, finish_column
 from .counted import CountedValues
 from .grain import ROWS_PER_INTERVAL, Grain
 from .number_axis import CurveScale
+from .uneven import even_out
 
 # A value with this share of the rows, and so many times the rows of a typical interval's values, is a spike of its own.
 SPIKE_SHARE = 0.01
 SPIKE_EXCESS = 5.0
-# Beyond this ratio of full range to the middle 90 % the roughness is measured on the scale of ranks (Gaussian: about 2.4).
+# Beyond this ratio of full range to the middle 90 % (Gaussian: about 2.4) knots lie so unevenly that roughness is measured by
+# the distance between neighbouring ones, and on the scale of ranks as well.
 HEAVY_TAIL_RATIO = 6.0
 # … and so it is where knots lie closer than this share of the range: third differences would not be numbers any more. Of few
 # rows a single wild value widens the middle 90 % itself.
@@ -45,16 +47,16 @@ def learn_spline(
     middle = np.diff(find_quantiles(distinct, totals, np.array([0.05, 0.95])))[0]
     span = distinct[-1] - distinct[0]
     is_heavy = span > HEAVY_TAIL_RATIO * max(middle, 0.0) or np.diff(knots).min() < NARROW_GAP * span
-    scale = np.linspace(0.0, 1.0, len(knots)) if is_heavy else knots
     cells = Cells.from_knots(knots, distinct, is_spike, reach)
     is_free = is_spike[cells.spike_of]
-    data_scale = np.interp(distinct, knots, scale)
-    spread = np.sqrt(12 * np.cov(data_scale, aweights=totals, ddof=0))
-    curves = CurveScale(cells, knots, scale, data_scale, float(spread))
+    inside = np.clip(distinct, knots[0], knots[-1])
+    spread = np.sqrt(12 * np.cov(inside, aweights=totals, ddof=0))
+    curves = CurveScale(cells, knots, knots, inside, float(spread))
     axes = []
     for step, degree in zip(grain.nesting, grain.degrees, strict=True):
-        kept = np.unique(np.append(scale[::step], scale[-1]))
-        axes.append(curves.make_axis(kept, degree, is_free))
+        kept = np.unique(np.append(knots[::step], knots[-1]))
+        axis = curves.make_axis(kept, degree, is_free)
+        axes.append(even_out(axis, kept, degree) if is_heavy else axis)
         if is_code:
             axes[-1] = replace(axes[-1], is_code=len(axes) == 1)
             is_free = np.zeros_like(is_free)

@@ -1,6 +1,9 @@
 """Pairs of features that foretell each other: they interact under masks though no value needs both."""
 
 from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
 
 from ..game.terms import PresenceSet, spell_out
 from .rung import Held, Rows, take_encoded
@@ -36,19 +39,23 @@ def find_redundancy(held: Held, rows: Rows) -> tuple[RedundantPair, ...]:
     model = held.parts[0][1]
     if any(len(values) > 1 for values in model.value_sets):
         return ()
-    chosen = rows.choose(_N_ROWS)
+    encoded = take_encoded(rows.encoded, rows.choose(_N_ROWS))
     sets, lookup = model.components
     parts: dict[PresenceSet, list[int]] = {}
     for number, each in enumerate(sets):
         for pair in spell_out(each, model.n_players) if len(each) == 2 else ():
             parts.setdefault(pair, []).append(number)
-    if not parts:
-        return ()
-    values = lookup.apply(take_encoded(rows.encoded, chosen)) / rows.spread
+    values = lookup.apply(encoded) / rows.spread
+    components = {pair: values[:, numbers].sum(axis=1) for pair, numbers in parts.items()}
+    if model.linear is not None:
+        scores = model.linear.look_up_scores(model.bases, encoded)
+        for pair in combinations(np.flatnonzero(model.is_player).tolist(), 2):
+            own = scores @ model.linear.compute_mobius(pair) / rows.spread
+            components[pair] = components.get(pair, 0.0) + own
     names = rows.feature_names
     found = [
-        RedundantPair((names[pair[0]], names[pair[1]]), float(values[:, numbers].sum(axis=1).var(axis=0).mean()))
-        for pair, numbers in parts.items()
+        RedundantPair((names[one], names[other]), float(component.var(axis=0).mean()))
+        for (one, other), component in components.items()
     ]
     found = [each for each in found if each.share >= _MIN_SHARE]
     return tuple(sorted(found, key=lambda each: -each.share)[:MAX_PAIRS])

@@ -175,12 +175,13 @@ def hold_out(order: int, record: FitRecord, enough: float = np.inf) -> Held:
         return Held(*orders, ((np.arange(len(record.outputs)), result.model),), False, record)
     parts: list[Part] = []
     bases = tuple(column.encoder.bases for column in record.columns)
-    for (places, weights), coefficients in zip(folds, solved.fold_coefficients, strict=True):
+    linear = solved.fold_bases or (None,) * len(folds)
+    for (places, weights), coefficients, base in zip(folds, solved.fold_coefficients, linear, strict=True):
         if sum(len(own) for own, _ in parts) >= enough:
             break
         others = _shift_means(record, places, weights)
         solution = replace(solved.solution, coefficients=coefficients)
-        model = expand_solution(solved.problem, solved.functions, solution, others, bases, len(record.size_law) - 1)
+        model = expand_solution(solved.problem, solved.functions, solution, others, bases, len(record.size_law) - 1, base)
         parts.append((places, model))
     return Held(*orders, tuple(parts), True, record)
 
@@ -219,7 +220,7 @@ def iterate_masked(
     """Blocks of rows, and the model's outputs there under several masks a row: shape (n_block, n_masks, n_outputs).
 
     Components are looked up once a row: ``v(x, S)`` is the sum of those whose presence set lies in S (of a tied set as often
-    as one of the sets it stands for does).
+    as one of the sets it stands for does), and what the linear part is there.
 
     Parameters
     ----------
@@ -232,9 +233,10 @@ def iterate_masked(
     for start in range(0, len(masks), _BLOCK):
         block = slice(start, start + _BLOCK)
         values = np.tile(model.base_value, (*masks[block].shape[:2], 1))
+        rows, own = Encoded(encoded.cells[block], encoded.offsets[block]), masks[block]
+        if model.linear is not None:
+            values += model.linear.predict(model.bases, rows, own)
         if sets:
-            rows = Encoded(encoded.cells[block], encoded.offsets[block])
-            own = masks[block]
             sum_live(named, counts, pack_players(~own), own.sum(axis=2), lookup.apply(rows), values)
         yield block, values
 

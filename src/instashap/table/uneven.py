@@ -1,0 +1,66 @@
+"""Roughness of curves whose knots lie very unevenly, as at quantiles of a column with heavy tails."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bases import Axis
+from .number_axis import compute_roughness, divide_differences, evaluate_splines
+
+# Places in an interval at which a curve is looked at on the scale of ranks.
+_PLACES_PER_INTERVAL = 3
+_ORDERS = (2, 3)
+
+
+def even_out(axis: Axis, kept: NDArray[np.float64], degree: int) -> Axis:
+    """The axis with derivatives measured by the distance between neighbouring knots, or by the rank of a value.
+
+    Parameters
+    ----------
+    axis : Axis
+        A spline of the column's values.
+    kept : ndarray of shape (n_knots,), float64
+    degree : int
+    """
+    by_gap = {order: compute_local_roughness(kept, degree, order) for order in _ORDERS}
+    by_rank = {order: compute_rank_roughness(kept, degree, order) for order in _ORDERS}
+    return replace(axis, roughness=by_gap, rank_roughness=by_rank)
+
+
+def compute_local_roughness(kept: NDArray[np.float64], degree: int, order: int) -> NDArray[np.float64]:
+    """Rows D of a penalty on derivatives in units of the distance between neighbouring knots.
+
+    In the mean over intervals of ``(gap^order f^(order))²`` a bend among dense knots costs as much as one among sparse ones; in
+    the plain integral curves among the dense ones would cost so much that tails alone could bend. Polynomials below the order
+    stay free.
+    """
+    n_intervals = len(kept) - 1
+    if degree == 1:
+        order = min(order, n_intervals)
+        gaps = (kept[order:] - kept[:-order]) / order
+        sizes = (gaps * n_intervals) ** order / np.sqrt(n_intervals)
+        return np.asarray(divide_differences(kept, order)[0] * sizes[:, None])
+    rows = compute_roughness(kept, degree, order, 1.0)
+    gaps = np.repeat(np.diff(kept), len(rows) // n_intervals)
+    return np.asarray(rows * (gaps * n_intervals)[:, None] ** (order - 0.5))
+
+
+def compute_rank_roughness(kept: NDArray[np.float64], degree: int, order: int) -> NDArray[np.float64]:
+    """Rows D of a penalty on derivatives by rank: differences of the curve's values at evenly spaced ranks.
+
+    Knots lie at quantiles, so that a value's rank is nearly linear in the number of knots below it; between knots a monotone
+    cubic takes it smoothly from one to the next.
+    """
+    if degree == 1:
+        ranks, values = np.linspace(0.0, 1.0, len(kept)), np.eye(len(kept))
+        order = min(order, len(kept) - 1)
+    else:
+        from scipy.interpolate import PchipInterpolator
+
+        ranks = np.linspace(0.0, 1.0, _PLACES_PER_INTERVAL * (len(kept) - 1) + 1)
+        sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
+        places = PchipInterpolator(np.linspace(0.0, 1.0, len(kept)), kept)(ranks)
+        values = evaluate_splines(sequence, degree, len(kept) + degree - 1, places)
+    differences, gaps = divide_differences(ranks, order)
+    return np.asarray(differences * np.sqrt(gaps)[:, None]) @ values
