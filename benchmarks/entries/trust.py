@@ -192,7 +192,7 @@ def _cover_rows(bench: Bench) -> dict[str, Figure]:
         explanation = _explain(rows[:half], predict(rows[:half]), order)(rows[half:])
         bars = np.abs(explanation.values).sum(axis=1)
         share = bars / (bars + np.abs(predict(rows[half:]) - explanation.predictions))
-        low, high = explanation.trust_interval.T
+        low, high = explanation.output_share_interval.T
         covered = float(((low <= share) & (share <= high)).mean())
         figures[f"{name}: coverage of row trust"] = judge(covered)
         figures[f"{name}: distance of that coverage from 90 %"] = judge(abs(covered - 0.9))

@@ -44,7 +44,7 @@ def test_errors_ranking_and_trust_are_there_as_of_any_fit(simulated):
     explanation = explainer(rows, errors=True)
     error = explanation.values - game.shap_values(rows)
     assert np.mean(np.abs(error) < 1.64 * explanation.standard_errors) > 0.05
-    assert explanation.trust.shape == (300,)
+    assert explanation.output_share.shape == (300,)
     assert set(range(6)) <= {column for term in explainer.terms_ for column in term}
     assert len(explainer.rank_terms(3)) > 0
 

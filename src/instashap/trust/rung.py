@@ -82,6 +82,16 @@ class Rows:
         return float(1.0 - own[own <= 1.0].sum() / own.sum())
 
     @cached_property
+    def is_repeated(self) -> NDArray[np.bool_]:
+        """Whether the table holds an equal row beside each; never where every row was copied."""
+        if take_census(self.encoded, self.weights).is_copied:
+            return np.zeros(len(self), dtype=bool)
+        _, placed = hash_rows(self.encoded)
+        _, which = np.unique(placed, return_inverse=True)
+        own = np.bincount(which, weights=count_copies(self.weights))
+        return np.asarray(own[which] > 1.0)
+
+    @cached_property
     def groups(self) -> NDArray[np.int64]:
         """Group of each row for the jackknife."""
         return (self.keys % np.uint64(N_GROUPS)).astype(np.int64)
