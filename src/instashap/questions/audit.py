@@ -44,9 +44,10 @@ def audit(
 ) -> TrustReport:
     """How far explanations of a model may be believed, order by order.
 
-    For each order an explainer is fitted, and judged on rows held out of it: how much of the model it carries, how well it
-    tells the masked games attributions are made of, which terms it lacks, and where it fails. Deterministic: nothing
-    depends on a seed or on the order of the rows.
+    For each order an explainer is fitted, and judged on rows held out of it: how much of the output it reproduces, how far its
+    Shapley values are from those of the conditional game (references ask the model about further rows for that; the report
+    states how many), which terms it lacks, and where it fails. Deterministic: nothing depends on a seed or on the order of the
+    rows.
 
     Parameters
     ----------

@@ -186,7 +186,7 @@ class Comparison:
     full : ndarray of shape (n_probes, n_outputs), float64
         Squared errors at the full coalition.
     weights : ndarray of shape (n_references,), float64
-        Of the references, mean over the two halves of the rows.
+        Weights of the references, mean over the two halves of the rows.
     """
 
     order_risks: NDArray[np.float64]
@@ -291,7 +291,7 @@ def walk_values(
 def share_error(difference: float, correlation: float) -> float:
     """``A / D`` from ``(A - B) / D`` and the correlation c of the two errors, ``D = A + B - 2 c sqrt(A B)``.
 
-    Of the two solutions the larger; differences that no A and B of this correlation have are moved to the nearest that some
+    The larger of the two solutions; differences that no A and B of this correlation have are moved to the nearest that some
     have.
 
     Examples

@@ -34,11 +34,11 @@ class Subject:
     Attributes
     ----------
     feature_names : tuple of str
-        Of the players.
+        Names of the players.
     output_names : tuple of str
     output_transform : str
     classes : Classes or None
-        Of a classifier.
+        The classes, for a classifier.
     labels : ndarray or None
         Class numbers of shape (n_rows,), int64, of a classifier; else float64 of shape (n_rows, n_outputs).
     """

@@ -63,7 +63,7 @@ class MaskedFidelity:
     Attributes
     ----------
     carried : Figure
-        Of the variance that some of the features explain before all are known, the share that the order's games reproduce, as
+        Share of the variance explained by some of the features, before all are known, that the order's games reproduce, as
         far as references prove; mean over coalitions by the Shapley kernel.
     plain : float or None
         The same if every part counts as soon as its own columns are known (the presence order is the value order);

@@ -1,4 +1,4 @@
-"""Pairs of features that foretell each other: they interact under masks though no value needs both."""
+"""Pairs of features that predict each other: they interact under masks though no value needs both."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ MAX_PAIRS = 5
 
 @dataclass(frozen=True)
 class RedundantPair:
-    """Two features that tell some of the same.
+    """Two features that predict each other.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ class Rung:
     carried : Figure
         Share of the variance of the model's output that is reproduced with all features known: R² on held-out rows.
     classes : dict of str to Figure
-        Of classifiers: class agreement, log-loss gap (mean Kullback–Leibler divergence from the model's probabilities to the
+        For classifiers: class agreement, log-loss gap (mean Kullback–Leibler divergence from the model's probabilities to the
         order's), Brier gap.
     labels : dict of str to Figure
         Against labels, if they were given: R², or accuracy, log-loss and Brier score.

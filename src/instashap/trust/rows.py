@@ -62,7 +62,7 @@ def compute_output_share(
     reference : ResidualReference
     encoded : Encoded
     bases : sequence of LocalBasis
-        Of each column, for its main effect.
+        Basis of each column, for its main effect.
     values : ndarray of shape (n_rows, n_players, n_outputs), float64
         Shapley values.
     strangeness : Strangeness, optional
@@ -96,6 +96,6 @@ def compare_with_residuals(
 
 
 def pick_typical_sizes(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of sorted sizes the middle one between the ends of a 90 % interval; shape (3,), rising."""
+    """The middle one of sorted sizes between the ends of a 90 % interval; shape (3,), rising."""
     last = len(sizes) - 1
     return np.asarray(sizes[[min(max(math.ceil(level * (last + 2)) - 1, 0), last) for level in _LEVELS]])

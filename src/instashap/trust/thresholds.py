@@ -22,7 +22,7 @@ class Thresholds:
         Share of the variance of the model's output that the order reproduces with all features known (R² on held-out rows).
         What is not reproduced is drawn in no picture.
     safe_agreement, unsafe_agreement : float
-        Of classifiers: share of rows put in the model's class.
+        For classifiers, the share of rows put in the model's class.
     safe_attribution, unsafe_attribution : float
         Estimated R² of the order's Shapley values to those of the conditional game.
     segment_carried, segment_share : float
