@@ -153,7 +153,7 @@ def _compare_masked_risks(bench: Bench) -> dict[str, Figure]:
 def _compute_exact_risks(explainer: Any, simulator: Any, bench: Bench) -> dict[int, float]:
     """``(E (f - F)² + E (F - v)²) / Var f`` by size, over every coalition, from many new rows."""
     from instashap.game.coalitions import enumerate_coalitions
-    from instashap.trust.rung import iterate_masked
+    from instashap.trust.held_rows import iterate_masked
 
     fitted = explainer._fitted
     many, f = simulator.sample(bench.choose(100_000, 1000), 1)
@@ -248,7 +248,7 @@ def _steady_shapes(bench: Bench) -> dict[str, Figure]:
 
 
 def _make_rows(explainer: Any) -> Any:
-    from instashap.trust.rung import Rows
+    from instashap.trust.held_rows import Rows
 
     record = explainer._fitted.record
     columns = tuple(column.encoder for column in record.columns)

@@ -99,7 +99,7 @@ def judge_case(case: Case, n_rows: int, fits: tuple[tuple[int, Any], ...]) -> It
 
 def make_rows(explainer: Any) -> Any:
     """The rows of a fit as its audit sees them."""
-    from instashap.trust.rung import Rows
+    from instashap.trust.held_rows import Rows
 
     record = explainer._fitted.record
     columns = tuple(column.encoder for column in record.columns)
@@ -109,10 +109,10 @@ def make_rows(explainer: Any) -> Any:
 def _audit(explainer: Any, rows: Any, panel: Any, explanation: Any, case: Case) -> dict[str, Any]:
     """What an audit says that has this panel of references."""
     from instashap.trust.attribution import compare, measure_attribution
-    from instashap.trust.ladder import measure_carried
+    from instashap.trust.held_rows import hold_out
     from instashap.trust.masked import measure_masked
     from instashap.trust.report import Rung, TrustReport
-    from instashap.trust.rung import hold_out
+    from instashap.trust.scores import measure_carried
 
     record = explainer._fitted.record
     chosen = record.result.chosen.candidate

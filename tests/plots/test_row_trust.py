@@ -61,7 +61,7 @@ def test_one_row_is_described_in_its_title(make_trusted):
 
 
 def test_what_has_no_trust_is_refused(make_explanation, make_trusted):
-    with pytest.raises(ValueError, match=r"holds no trust of rows.*instashap\.audit"):
+    with pytest.raises(ValueError, match=r"holds no output shares of rows.*instashap\.audit"):
         plots.plot_trust(make_explanation(np.ones((3, 2))))
     with pytest.raises(TypeError, match="takes an Explanation, got int"):
         plots.plot_trust(3)

@@ -10,9 +10,9 @@ from instashap import Explainer, TrustReport
 from instashap.datasets import GaussianQuadratic, make_latent_class
 from instashap.game.coalitions import enumerate_coalitions
 from instashap.model.additive_model import AdditiveModel
-from instashap.questions.audit import climb
+from instashap.questions.audit import fit_lower_orders
+from instashap.trust.held_rows import Rows, hold_out, iterate_masked, keep_held, take_encoded
 from instashap.trust.masked import draw_masks
-from instashap.trust.rung import Rows, hold_out, iterate_masked, keep_held, take_encoded
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 
@@ -58,7 +58,7 @@ def audited() -> tuple[TrustReport, dict[int, dict[int, float]]]:
     X, _ = SIMULATOR.sample(20_000, 0)
     explainer = Explainer(SIMULATOR.predict, order=2).fit(X)
     fresh = SIMULATOR.sample(20_000, 1)[0]
-    models = {order: record.result.model for order, record in climb(explainer._fitted).items()}
+    models = {order: record.result.model for order, record in fit_lower_orders(explainer._fitted).items()}
     exact = {order: compute_exact_risk(explainer, model, fresh) for order, model in models.items()}
     return explainer.audit(), exact
 

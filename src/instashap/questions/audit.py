@@ -24,8 +24,8 @@ from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..table.columns import read_table
 from ..table.groups import choose_groups
 from ..trust.judging import Subject, audit_fits, audit_rows
-from ..trust.ladder import Classes
 from ..trust.report import TrustReport
+from ..trust.scores import Classes
 from ..trust.thresholds import Thresholds
 from .asking import make_asker
 
@@ -149,7 +149,7 @@ def audit_fitted(
     if classes is not None:
         classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
     subject = _describe(fitted, classes, find_labels(record, y), len(record.outputs), model)
-    records = climb(fitted, scale_progress(progress, 0.0, 0.2, "main effects: "))
+    records = fit_lower_orders(fitted, scale_progress(progress, 0.0, 0.2, "main effects: "))
     asker = None
     if model is not None and fit_rows is not None:
         asker = make_asker(fitted, held.wrap().restore(fitted.scale), fit_rows, record.players, record.outputs)
@@ -189,7 +189,7 @@ def audit_briefly(fitted: FittedGame) -> TrustReport:
     record = fitted.get_record("an audit of the fit's own rows needs")
     mains = record.result.mains
     if mains is None:
-        return audit_fits(climb(fitted), subject, is_thorough=False)
+        return audit_fits(fit_lower_orders(fitted), subject, is_thorough=False)
     order = record.result.chosen.candidate.order
     return audit_fits({1: replace(record, result=mains), order: record}, subject, is_thorough=False)
 
@@ -220,7 +220,7 @@ def audit_new_rows(
     models = (
         {fitted.facts["chosen"]["order"]: fitted.model}
         if fitted.record is None
-        else {order: record.result.model for order, record in climb(fitted).items()}
+        else {order: record.result.model for order, record in fit_lower_orders(fitted).items()}
     )
     data = encoder.encode(table), values
     subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
@@ -234,7 +234,7 @@ def _name_players(fitted: FittedGame) -> tuple[str, ...]:
     return fitted.feature_names if fitted.record is None else fitted.varying_names
 
 
-def climb(fitted: FittedGame, progress: Progress | None = None) -> dict[int, FitRecord]:
+def fit_lower_orders(fitted: FittedGame, progress: Progress | None = None) -> dict[int, FitRecord]:
     """The fit and, if its shape functions read several columns, main effects fitted to the same rows."""
     record = fitted.get_record("an audit of the fit's own rows needs")
     order = record.result.chosen.candidate.order

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .figures import Figure, estimate, sum_groups
+from .held_rows import Held, Rows, iterate_masked, take_encoded
 from .references import (
     REGRESSED,
     Asker,
@@ -33,7 +34,6 @@ from .references import (
     make_probes,
     weigh_sizes,
 )
-from .rung import Held, Rows, iterate_masked, take_encoded
 
 # Rows at which games are compared: at most, and of many features; and those at which distributions are compared before the
 # best are asked about all.

@@ -13,13 +13,13 @@ from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
 from .attribution import Attribution, Comparison, Panel, compare, find_references, measure_attribution
 from .figures import Figure
-from .ladder import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels
+from .held_rows import Held, Rows, hold_out, keep_held
 from .masked import measure_masked
 from .missing import N_ROWS, N_ROWS_BRIEF, find_missing
 from .redundancy import find_redundancy
 from .references import Asker
 from .report import Rung, TrustReport
-from .rung import Held, Rows, hold_out, keep_held
+from .scores import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels
 from .segments import find_segments
 from .stability import measure_stability
 from .thresholds import Thresholds

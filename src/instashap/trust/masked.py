@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..model.additive_model import AdditiveModel
 from .attribution import Comparison, Panel
 from .figures import Figure, estimate, sum_groups
+from .held_rows import Held, Rows, iterate_masked, take_encoded
 from .references import weigh_sizes
-from .rung import Held, Rows, iterate_masked, take_encoded
 
 # Rows asked about coalitions, divided among the outputs but never fewer than the second; and coalitions a row.
 N_ROWS = 20_000

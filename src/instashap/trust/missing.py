@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from .rung import Rows
+from .held_rows import Rows
 
 # Rows looked at, in short where nobody asked for an audit, and rows a cell should have on average.
 N_ROWS = 20_000

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..game.terms import PresenceSet, spell_out
-from .rung import Held, Rows, take_encoded
+from .held_rows import Held, Rows, take_encoded
 
 _N_ROWS = 4096
 # Share of the output's variance from which a pair is named, and how many are.

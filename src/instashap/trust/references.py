@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .rung import Rows, mark_missing
+from .held_rows import Rows, mark_missing
 
 Positions = NDArray[np.int64]
 # Rows, coalitions and noise to the outputs of rows whose absent columns were drawn once; see ``SampledGame.draw_outputs``.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from .attribution import Attribution
 from .figures import Figure
-from .ladder import OutputShare
 from .masked import MaskedFidelity, SizeRisk
 from .missing import MissingTerm
 from .redundancy import RedundantPair
 from .render import render_html, render_text
+from .scores import OutputShare
 from .segments import Segment
 from .stability import Stability
 from .thresholds import Thresholds, Verdict, take_worst

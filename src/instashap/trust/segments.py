@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..table.bases import ColumnEncoder
 from ..table.units import find_unit
 from .figures import Figure, estimate_share
-from .rung import Rows, mark_missing
+from .held_rows import Rows, mark_missing
 
 # Questions a segment may need, and the rows it holds at least: this share of all, and this number.
 _MAX_DEPTH = 4

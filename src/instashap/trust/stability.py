@@ -8,7 +8,7 @@ from ..masked.fitter import ClosedFormFitter, FitRecord, FitResult
 from ..masked.moments import accumulate_moments, merge_all
 from ..masked.solve import solve_problem
 from .figures import N_GROUPS
-from .rung import Rows, take_encoded
+from .held_rows import Rows, take_encoded
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .figures import Figure, estimate_mean, estimate_share
-from .rung import Rows
+from .held_rows import Rows
 
 # Probabilities are kept this far from 0 and 1 before logarithms.
 _CLIP = 1e-7

@@ -6,8 +6,8 @@ from scipy.special import expit, softmax
 
 from instashap.trust.attribution import Attribution
 from instashap.trust.figures import Figure
-from instashap.trust.ladder import Classes
 from instashap.trust.report import Rung, TrustReport
+from instashap.trust.scores import Classes
 from instashap.trust.segments import Segment
 from instashap.trust.thresholds import Thresholds
 
