@@ -21,7 +21,7 @@ PENDING = frozenset(
 )
 # Words of a private dialect: explain, report, predict, estimate, choose say the same and are the field's.
 FORBIDDEN = re.compile(
-    r"\b(foretell\w*|foretold|wander\w*|climb\w*|insist\w*|wish(es)?|settl(e|es|ed|ing)|tells?|told|speaks?|spoken)\b",
+    r"\b(foretell\w*|foretold|wander\w*|fit_lower_orders\w*|insist\w*|wish(es)?|settl(e|es|ed|ing)|tells?|told|speaks?|spoken)\b",
     re.IGNORECASE,
 )
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)

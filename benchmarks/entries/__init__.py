@@ -30,6 +30,7 @@ ENTRIES = {
     "many_columns": "up to 5 000 columns, dense, sparse and with labels: seconds and peak memory of fresh processes",
     "wide": "100 000 rows of 100 features: seconds and peak memory of a fresh process",
     "trust": "the trust report against functions, games and regions that are known: verdicts, risks, coverage",
+    "verdict": "verdicts, estimated R² of Shapley values and wider intervals against exact values: simulators, sizes, orders",
     "coverage": "coverage of 90 % intervals over redraws of the rows: Shapley values, pairs, predictions",
     "adult": "AdditiveClassifier on the adult census, orders 1 and 2, beside boosting and an EBM",
     "trees": "AdditiveClassifier on tree cover, seven classes, 150 000 rows, orders 1 and 2, beside boosting",

@@ -62,8 +62,8 @@ for line in sys.stdin:
         if fitted.answers.errors is not None:
             found.append(explainer(rows, errors=True).standard_errors)
         explanation = explainer(rows)
-        if explanation.trust is not None:
-            found.append(explanation.trust)
+        if explanation.output_share is not None:
+            found.append(explanation.output_share)
         repr(explainer), explanation._repr_html_(), explainer.presence_terms_
         if fitted.answers.audit is not None:
             str(explainer.audit()), explainer.audit().table, explainer.audit()._repr_html_()

@@ -133,8 +133,8 @@ def measure_many(fit: Fit) -> Iterator[tuple[str, float, float]]:
         "triples": fit.search.enrich_presence,
         "tied sets": fit.search.tie_presence,
     }
-    for what, climb in steps.items():
-        climb()
+    for what, fit_lower_orders in steps.items():
+        fit_lower_orders()
         yield what, fit.score(fit.search.best), fit.search.best[1].risk
 
 

@@ -153,7 +153,7 @@ def _compare_masked_risks(bench: Bench) -> dict[str, Figure]:
 def _compute_exact_risks(explainer: Any, simulator: Any, bench: Bench) -> dict[int, float]:
     """``(E (f - F)² + E (F - v)²) / Var f`` by size, over every coalition, from many new rows."""
     from instashap.game.coalitions import enumerate_coalitions
-    from instashap.trust.rung import iterate_masked
+    from instashap.trust.held_rows import iterate_masked
 
     fitted = explainer._fitted
     many, f = simulator.sample(bench.choose(100_000, 1000), 1)
@@ -192,7 +192,7 @@ def _cover_rows(bench: Bench) -> dict[str, Figure]:
         explanation = _explain(rows[:half], predict(rows[:half]), order)(rows[half:])
         bars = np.abs(explanation.values).sum(axis=1)
         share = bars / (bars + np.abs(predict(rows[half:]) - explanation.predictions))
-        low, high = explanation.trust_interval.T
+        low, high = explanation.output_share_interval.T
         covered = float(((low <= share) & (share <= high)).mean())
         figures[f"{name}: coverage of row trust"] = judge(covered)
         figures[f"{name}: distance of that coverage from 90 %"] = judge(abs(covered - 0.9))
@@ -248,7 +248,7 @@ def _steady_shapes(bench: Bench) -> dict[str, Figure]:
 
 
 def _make_rows(explainer: Any) -> Any:
-    from instashap.trust.rung import Rows
+    from instashap.trust.held_rows import Rows
 
     record = explainer._fitted.record
     columns = tuple(column.encoder for column in record.columns)

@@ -8,8 +8,8 @@ import pytest
 import instashap
 from instashap.datasets import make_factor
 from instashap.game.terms import ANY
+from instashap.trust.held_rows import Held, Rows, iterate_masked
 from instashap.trust.redundancy import find_redundancy
-from instashap.trust.rung import Held, Rows, iterate_masked
 
 D = 22
 

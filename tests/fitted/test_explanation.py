@@ -26,7 +26,7 @@ ONE = Explanation(
     output_names=("output",),
     output_transform="output of predict",
     standard_errors=VALUES / 100,
-    trust=np.array([0.9, 0.8, 0.7, 0.6]),
+    output_share=np.array([0.9, 0.8, 0.7, 0.6]),
     index=pd.Index(["ann", "bob", "cy", "dee"]),
 )
 MANY = replace(
@@ -81,8 +81,8 @@ def test_rows_are_cut_with_all_that_belongs_to_them(explanation: Explanation, ke
     assert cut.data.tolist() == [DATA.tolist()[row] for row in rows]
     assert cut.standard_errors is not None
     assert cut.standard_errors.shape == cut.shape
-    assert cut.trust is not None
-    assert cut.trust.tolist() == [[0.9, 0.8, 0.7, 0.6][row] for row in rows]
+    assert cut.output_share is not None
+    assert cut.output_share.tolist() == [[0.9, 0.8, 0.7, 0.6][row] for row in rows]
     assert list(cut.index) == [["ann", "bob", "cy", "dee"][row] for row in rows]
     assert (cut.feature_names, cut.output_names) == (explanation.feature_names, explanation.output_names)
 
@@ -150,8 +150,8 @@ def test_slicing_leaves_the_original_alone_and_fields_cannot_be_set() -> None:
 
 
 def test_what_is_absent_stays_absent_in_a_slice() -> None:
-    bare = replace(MANY, standard_errors=None, trust=None, index=None)[1, :, "yes"]
-    assert (bare.standard_errors, bare.trust, bare.index) == (None, None, None)
+    bare = replace(MANY, standard_errors=None, output_share=None, index=None)[1, :, "yes"]
+    assert (bare.standard_errors, bare.output_share, bare.index) == (None, None, None)
     assert (bare.game, bare.output_transform) == ("conditional", "output of predict")
 
 
@@ -352,7 +352,7 @@ def make_large(n_rows: int = 1207, n_features: int = 13) -> Explanation:
         data=np.zeros((n_rows, n_features)),
         feature_names=names,
         standard_errors=None,
-        trust=None,
+        output_share=None,
         index=None,
     )
 

@@ -15,7 +15,7 @@ def make_rung(order, carried, masked=None, same_class=None, risks=()):
     sizes = [SimpleNamespace(size=size, risk=Figure(*risk), gap=Figure(gap, 0, 1)) for size, risk, gap in risks]
     games = None if masked is None else SimpleNamespace(carried=Figure(*masked), sizes=sizes)
     classes = {} if same_class is None else {"class agreement": Figure(*same_class)}
-    return SimpleNamespace(order=order, carried=Figure(*carried), masked=games, classes=classes)
+    return SimpleNamespace(order=order, carried=Figure(*carried), masked=games, attribution=None, classes=classes)
 
 
 def make_report(*rungs):
@@ -31,7 +31,7 @@ def test_ladder_draws_every_share_with_its_interval(find_whiskers, find_flaws):
     assert (prediction, games) == ([0.8, 0.97], [0.6, 0.9])
     assert find_whiskers(ax).round(9).tolist() == [[0.75, 0.82], [0.96, 0.98], [0.5, 0.7], [0.88, 0.91]]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["order 1: caution", "order 2: safe"]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["prediction (R²)", "masked games"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["prediction (R²)", "partly known rows"]
     assert [text.get_text() for text in ax.texts] == ["80 %", "97 %", "60 %", "90 %"]
     assert "1,234 rows" in ax.get_xlabel()
     assert ax.get_title() == "Are the explanations safe to use? Order 2: safe"

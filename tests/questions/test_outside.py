@@ -57,4 +57,4 @@ def test_rows_made_of_two_rows_are_no_new_combination_where_the_model_was_asked_
     np.testing.assert_allclose(marginal(off).values, [[1.5 - z[:50].mean(), -1.5 - z[:50].mean()]], atol=0.05)
     conditional = instashap.Explainer(add, order=1).fit(line)
     with pytest.warns(instashap.DataWarning, match="1 in a combination that no fitted row has"):
-        assert conditional(off).trust[0] < 0.1
+        assert conditional(off).output_share[0] < 0.1

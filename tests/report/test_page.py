@@ -40,8 +40,8 @@ def check_numbers(page: Any, explainer: instashap.Explainer, table: pd.DataFrame
     prediction = float(page.get_attribute("#prediction", "data-value"))
     assert prediction == pytest.approx(explanation.predictions[0, output], abs=1e-9)
     trust = [float(page.get_attribute("#trust-text", f"data-{name}")) for name in ("value", "low", "high")]
-    assert explanation.trust is not None
-    np.testing.assert_allclose(trust, [explanation.trust[0], *explanation.trust_interval[0]], rtol=0, atol=1e-9)
+    assert explanation.output_share is not None
+    np.testing.assert_allclose(trust, [explanation.output_share[0], *explanation.output_share_interval[0]], rtol=0, atol=1e-9)
     return prediction
 
 

@@ -74,8 +74,8 @@ def test_scores_are_pythons(explainer: instashap.Explainer, table: pd.DataFrame,
     values = np.array([each["values"] for each in scored]).reshape(explanation.values.shape)
     np.testing.assert_allclose(values, explanation.values, rtol=0, atol=1e-9)
     trust = [[each["trust"][name] for name in ("share", "low", "high")] for each in scored]
-    assert explanation.trust is not None
-    expected = np.column_stack([explanation.trust, explanation.trust_interval])
+    assert explanation.output_share is not None
+    expected = np.column_stack([explanation.output_share, explanation.output_share_interval])
     np.testing.assert_allclose(trust, expected, rtol=0, atol=1e-9)
     names = explainer.feature_names_in_
     assert [tuple(names[column] for column in each["place"]["outside"]) for each in scored] == list(explanation.outside)

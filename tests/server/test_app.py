@@ -35,8 +35,8 @@ def test_explanations_are_pythons(client: Any, served: instashap.Explainer, rows
     answer = client.post("/explain", json={"rows": records, "errors": True}).json()
     np.testing.assert_allclose(answer["values"], explanation.values, rtol=0, atol=1e-12)
     np.testing.assert_allclose(answer["predictions"], explanation.predictions, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(answer["trust"], explanation.trust, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(answer["trust_interval"], explanation.trust_interval, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(answer["trust"], explanation.output_share, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(answer["trust_interval"], explanation.output_share_interval, rtol=0, atol=1e-12)
     np.testing.assert_allclose(answer["standard_errors"], explanation.standard_errors, rtol=0, atol=1e-12)
     assert answer["base_value"] == served.expected_value
     assert answer["feature_names"] == ["a", "town", "b"]

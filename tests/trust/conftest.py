@@ -8,7 +8,7 @@ import pytest
 
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
-from instashap.trust.rung import Rows
+from instashap.trust.held_rows import Rows
 
 
 def _make_rows(X: Any, outputs: np.ndarray, weights: np.ndarray | None = None) -> Rows:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from instashap.trust.held_rows import Rows
 from instashap.trust.missing import find_missing, make_bins
-from instashap.trust.rung import Rows
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(4000, 5))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from instashap.trust.rung import Rows
+from instashap.trust.held_rows import Rows
 from instashap.trust.segments import compare, find_segments
 
 N = 6000

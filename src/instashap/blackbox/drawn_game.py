@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import check_at_least, check_choice
-from ..table.columns import read_table
+from ..table.columns import Table, read_table
 from .hybrid import Mixer, Positions, make_mixer
 from .margins import learn_margins, score_table
 from .model import BlackBox
@@ -29,8 +29,9 @@ class Conditional:
 
     Parameters
     ----------
-    kind : {"copula", "mixture", "neighbours"}
-        A Gaussian copula with the columns' own margins; a mixture of Gaussians in the columns' normal scores; or the nearest
+    kind : {"copula", "gaussian", "mixture", "neighbours"}
+        A Gaussian copula with the columns' own margins; a Gaussian on the columns' own scales (columns of few values as in the
+        copula), which knows exact sums of columns; a mixture of Gaussians in the columns' normal scores; or the nearest
         rows in the known columns (Aas, Jullum and Løland 2021), without parameters.
     rows : table of shape (n_rows, n_columns), optional
         What the distribution is estimated from; default the rows of the fit.
@@ -84,10 +85,35 @@ def _make_game(value_function: Conditional, box: BlackBox, mixer: Mixer, players
     everybody = np.ones((n_rows, len(players)), dtype=bool)
     rows = mixer.mix(np.arange(n_rows), np.zeros(n_rows, dtype=np.int64), everybody)
     outputs = box.predict(references, n_references)
-    margins = learn_margins(known, outputs[:, 0])
-    sampler = learn_sampler(value_function.kind, margins, score_table(margins, known))
-    own = score_table(margins, read_table(rows, known.schema))
-    return SampledGame(box, mixer, players, sampler, own, outputs.mean(axis=0), value_function.n_draws)
+    own = read_table(rows, known.schema)
+    return learn_game(value_function.kind, box, mixer, players, (known, own, outputs), value_function.n_draws)
+
+
+def learn_game(
+    kind: str,
+    box: BlackBox,
+    mixer: Mixer,
+    players: NDArray[np.int64],
+    tables: tuple[Table, Table, NDArray[np.float64]],
+    n_draws: int,
+) -> SampledGame:
+    """The game of one kind of distribution.
+
+    Parameters
+    ----------
+    kind : str
+        One of :data:`.samplers.KINDS`.
+    box : BlackBox
+    mixer : Mixer
+    players : ndarray of shape (n_columns,), int64
+    tables : (Table, Table, ndarray of shape (n_references, n_outputs))
+        The mixer's references, its rows, and the model's outputs for the references.
+    n_draws : int
+    """
+    known, own, outputs = tables
+    margins = learn_margins(known, outputs[:, 0], is_straight=kind == "gaussian")
+    sampler = learn_sampler(kind, margins, score_table(margins, known))
+    return SampledGame(box, mixer, players, sampler, score_table(margins, own), outputs.mean(axis=0), n_draws)
 
 
 @dataclass(frozen=True)
@@ -160,8 +186,22 @@ class SampledGame:
         asked = np.flatnonzero(masks.any(axis=1))
         for start in range(0, len(asked), BATCH_ROWS):
             part = asked[start : start + BATCH_ROWS]
-            known = masks[part][:, self.players]
-            drawn = self.sampler.draw(self.scores[rows[part]], known, self.noise[references[part]])
-            values[part] = self.box.predict(self.mixer.mix(rows[part], drawn, known), len(part))
+            values[part] = self.draw_outputs(rows[part], masks[part], self.noise[references[part]])
         return values
+
+    def draw_outputs(
+        self, rows: Positions, masks: NDArray[np.bool_], noise: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The model's outputs for rows whose absent columns are drawn once, shape (n_rows, n_outputs).
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,), int64
+        masks : ndarray of shape (n_rows, n_players), bool
+        noise : ndarray of shape (n_rows, n_columns + 1), float64
+            See :class:`.samplers.Sampler`.
+        """
+        known = masks[:, self.players]
+        drawn = self.sampler.draw(self.scores[rows], known, noise)
+        return self.box.predict(self.mixer.mix(rows, drawn, known), len(rows))
 

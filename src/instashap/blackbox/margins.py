@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from ..table.columns import Table
 
+# Reliability from which on a column counts as continuous.
+_CONTINUOUS = 0.98
+
 
 @dataclass(frozen=True)
 class Margin:
@@ -60,13 +63,44 @@ class Margin:
         return self.order[np.clip(places, 0, len(self.order) - 1)]
 
 
-def learn_margins(table: Table, outputs: NDArray[np.float64]) -> tuple[Margin, ...]:
+@dataclass(frozen=True)
+class StraightMargin(Margin):
+    """A column of numbers on its own scale: its scores are its values, standardised.
+
+    Attributes
+    ----------
+    order : ndarray of shape (n_values,), int64
+        Position of a row that holds each value.
+    centre, spread : float
+        Mean and standard deviation of the column.
+    """
+
+    centre: float = 0.0
+    spread: float = 1.0
+
+    def score_numbers(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standardised numbers; missing ones, which no row of the margin has, get 0."""
+        return np.where(np.isnan(numbers), 0.0, (numbers - self.centre) / self.spread)
+
+    def find_rows(self, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Positions of rows that hold the values next to the quantiles of a normal distribution."""
+        from scipy.special import ndtri
+
+        wanted = ndtri(uniform)
+        right = np.clip(np.searchsorted(self.scores, wanted), 1, len(self.scores) - 1)
+        is_left = wanted - self.scores[right - 1] < self.scores[right] - wanted
+        return np.asarray(self.order[right - is_left])
+
+
+def learn_margins(table: Table, outputs: NDArray[np.float64], is_straight: bool = False) -> tuple[Margin, ...]:
     """Margin of every column of a table; levels of unordered categories are in the order of their rows' mean output.
 
     Parameters
     ----------
     table : Table
     outputs : ndarray of shape (n_rows,), float64
+    is_straight : bool
+        Keep continuous columns without missing values on their own scale.
     """
     numbers, categories = iter(table.numbers.T), iter(table.categories)
     margins = []
@@ -78,7 +112,8 @@ def learn_margins(table: Table, outputs: NDArray[np.float64]) -> tuple[Margin, .
             margins.append(_learn_margin(values, dict(zip(levels, places.tolist(), strict=True))))
         else:
             values = np.asarray(next(numbers), dtype=np.float64)
-            margins.append(_learn_margin(np.where(np.isnan(values), -np.inf, values), None))
+            margin = _learn_margin(np.where(np.isnan(values), -np.inf, values), None)
+            margins.append(_straighten(margin, values) if is_straight else margin)
     return tuple(margins)
 
 
@@ -115,3 +150,12 @@ def _learn_margin(values: NDArray[np.float64], levels: dict[Any, float] | None) 
     scores = (density[:-1] - density[1:]) / np.diff(ends)
     reliability = float(np.diff(ends) @ scores**2)
     return Margin(distinct, scores, reliability, np.argsort(values, kind="stable"), levels)
+
+
+def _straighten(margin: Margin, values: NDArray[np.float64]) -> Margin:
+    """The margin on the column's own scale; as it is where the column has few values, or missing ones."""
+    if margin.reliability < _CONTINUOUS or not np.isfinite(margin.values[0]):
+        return margin
+    _, rows = np.unique(values, return_index=True)
+    centre, spread = float(values.mean()), float(values.std())
+    return StraightMargin(margin.values, (margin.values - centre) / spread, 1.0, rows, None, centre, spread)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .margins import Margin
 
 # Kinds by name.
-KINDS = ("copula", "mixture", "neighbours")
+KINDS = ("copula", "gaussian", "mixture", "neighbours")
 # Mixtures with so many components at most are tried; the criterion of Schwarz (1978) chooses.
 _MAX_COMPONENTS = 6
 # Rows that neighbours are sought among, and the fewest that share the weight of a draw.
@@ -178,9 +178,10 @@ def learn_sampler(kind: str, margins: tuple[Margin, ...], scores: NDArray[np.flo
 
     Parameters
     ----------
-    kind : {"copula", "mixture", "neighbours"}
-        A Gaussian copula; a mixture of Gaussians in normal scores; or the nearest rows.
+    kind : {"copula", "gaussian", "mixture", "neighbours"}
+        A Gaussian copula; one Gaussian; a mixture of Gaussians in normal scores; or the nearest rows.
     margins : tuple of Margin
+        For "gaussian" those that keep continuous columns on their own scale.
     scores : ndarray of shape (n_rows, n_columns), float64
         Of the rows of the margins.
     """

@@ -21,6 +21,7 @@ from ..questions.values import (
     compute_interaction_values,
     compute_mobius_values,
     compute_shap_values,
+    predict_masked,
     predict_outputs,
 )
 from .attributes import FittedAttributes, summarise_game
@@ -120,7 +121,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
     """
 
     _residual: LearntResidual | None = None  # what learn_residual has learnt
-    _fit_rows: Any = None  # what a value function without rows of its own is made from
+    _fit_rows: Any = None  # what a value function without rows of its own, and audits, estimate distributions from
 
     def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> Explainer:
         """Match the model on rows.
@@ -152,10 +153,11 @@ class Explainer(ExplainerOptions, FittedAttributes):
             If the model fails or gives unusable outputs.
         """
         from .fit_rows import fit_rows
+        from .fitting import keep_rows
 
         self._fitted, rows = fit_rows(self, X, outputs, sample_weight)
-        needs_rows = isinstance(self.value_function, (str, Conditional)) and not is_closed_form(self.value_function)
-        self._fit_rows = rows if needs_rows else None
+        rows = keep_rows(rows, sample_weight) if rows is X else rows
+        self._fit_rows = rows if isinstance(self.value_function, (str, Conditional)) else None
         return self
 
     def __call__(self, X: Any, *, errors: bool = False, outputs: Any = None) -> Explanation:
@@ -177,8 +179,10 @@ class Explainer(ExplainerOptions, FittedAttributes):
         -------
         Explanation
             Rows outside the fitted ones are named (``outside``, ``new_pairs``), with one warning if they are many or far.
-            Each row has a ``trust``, the share of its output that the values explain, and a ``trust_interval``. The first
-            call after ``fit`` learns how large residuals are where: a small fit to the rows held out.
+            Each row has an ``output_share``, the share of its output that the values reproduce, and an
+            ``output_share_interval``. The first call after ``fit`` learns how large residuals are where: a small fit to the
+            rows held out. With ``errors``, and after :meth:`audit`, it has ``total_errors`` too, which count the bias of the
+            model class as the audit estimated it.
 
         Raises
         ------
@@ -314,11 +318,20 @@ class Explainer(ExplainerOptions, FittedAttributes):
         """
         return compute_mobius_values(self._check_fitted(), X, players, errors, self.n_jobs)
 
-    def predict(self, X: Any, *, errors: bool = False) -> Any:
-        """Output of the additive model at the full coalition, shape (n_rows,) or (n_rows, n_outputs).
+    def predict(self, X: Any, *, masks: Any = None, errors: bool = False) -> Any:
+        """Output of the additive model, shape (n_rows,) or (n_rows, n_outputs).
 
-        With ``errors`` a pair: the outputs, and their standard errors in an array alike.
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        masks : bool array of shape (n_features,) or (n_rows, n_features), optional
+            Which features are known (True), for all rows or row by row: the output is then the fit's estimate of
+            ``E[f(X) | x_known]``, and depends on no other value of the row. Default: all are known.
+        errors : bool
+            Return a pair: the outputs, and their standard errors in an array alike; for all features known.
         """
+        if masks is not None:
+            return predict_masked(self._check_fitted(), X, masks, errors)
         return predict_outputs(self._check_fitted(), X, errors, self.n_jobs)
 
     def rank_terms(self, n_terms: int | None = None, *, presence: bool = False) -> pd.DataFrame:
@@ -416,7 +429,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
         """
         from ..questions.audit import audit_explainer
 
-        return audit_explainer(self._check_fitted(), X, y, hold_model(self, model), thresholds)
+        return audit_explainer(self._check_fitted(), X, y, hold_model(self, model), thresholds, self._fit_rows)
 
     def purify(self, kind: str, X: Any, *, sample_weight: Any = None) -> Explainer:
         """The same predictions by other terms: an explainer of another decomposition, its Shapley values among them.
@@ -567,7 +580,10 @@ class Explainer(ExplainerOptions, FittedAttributes):
     def __getstate__(self) -> dict[str, Any]:
         """Raises ``PicklingError`` if the model, or another option, cannot be pickled; cloudpickle and copies need not care."""
         check_pickle({"model": self.model, "value_function": self.value_function, "fitter": self.fitter})
-        return self.__dict__.copy()
+        state = self.__dict__.copy()
+        if isinstance(self.value_function, str):  # rows of the fit stay in this process
+            state.pop("_fit_rows", None)
+        return state
 
     def __repr__(self) -> str:
         if self._fitted is None:

@@ -13,6 +13,7 @@ from .._progress import show_progress
 from .._validation import check_weights
 from ..blackbox.classes import warn_of_cut
 from ..blackbox.drawn_game import Conditional
+from ..blackbox.hybrid import take_rows
 from ..blackbox.model import BlackBox
 from ..blackbox.named import is_closed_form, make_value_function
 from ..fits.asked import fit_value_function
@@ -41,6 +42,12 @@ def keep_scale(fitted: FittedGame, box: BlackBox | None) -> FittedGame:
         return fitted
     warn_of_cut(box)
     return replace(fitted, facts={**fitted.facts, "scale": box.scale})
+
+
+def keep_rows(X: Any, sample_weight: Any) -> Any:
+    """The rows of a user's table that a fit has seen: those of weight 0 are left out."""
+    weights = align_rows(sample_weight, get_index(X), "sample_weight")
+    return X if weights is None or np.all(weights) else take_rows(X, np.flatnonzero(weights))
 
 
 def _fit_conditional(

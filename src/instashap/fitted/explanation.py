@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._errors import warn_caller
 from .._optional import require
 from .._validation import ColumnName, find_column, is_label
 
@@ -44,10 +45,14 @@ class Explanation:
         What the explained model itself answers for each row, where it was given or asked.
     remainder : ndarray like ``base_values``, or None
         What the values leave unexplained: base value + values + remainder = the model's own output.
-    trust : ndarray of shape (n_rows,), or None
-        Share of the row's output the explanation carries, all outputs together: the length of the row's values over that
-        length and the size residuals typically have where the row lies. Of a model trained on labels: of the label.
-    trust_interval : ndarray of shape (n_rows, 2), or None
+    total_errors : ndarray like ``values``, or None
+        Standard errors that count the bias of the model class too, as an audit estimated it: root of the sum of the squares
+        of ``standard_errors`` and of each feature's typical distance from the best reference.
+    output_share : ndarray of shape (n_rows,), or None
+        Share of the row's output that the explanation reproduces, all outputs together: the length of the row's values over
+        that length and the size residuals typically have where the row lies. For a model trained on labels: of the label.
+        Values can sum to the output and still be shared out wrongly; see ``attribution_error``.
+    output_share_interval : ndarray of shape (n_rows, 2), or None
         Between which ends that share lies in nine rows of ten.
     outside : tuple of tuple of str, or None
         For each row, the columns whose value lies outside the fitted rows: beyond their range, or a level (or missing) that
@@ -76,8 +81,9 @@ class Explanation:
     standard_errors: NDArray[np.float64] | None = None
     model_outputs: NDArray[np.float64] | None = None
     remainder: NDArray[np.float64] | None = None
-    trust: NDArray[np.float64] | None = None
-    trust_interval: NDArray[np.float64] | None = None
+    total_errors: NDArray[np.float64] | None = None
+    output_share: NDArray[np.float64] | None = None
+    output_share_interval: NDArray[np.float64] | None = None
     outside: tuple[tuple[str, ...], ...] | None = None
     new_pairs: tuple[tuple[tuple[str, str], ...], ...] | None = None
     game: str = "conditional"
@@ -102,6 +108,33 @@ class Explanation:
         """Output of the additive model on each row: base value plus the row's values."""
         return np.asarray(self.base_values + self.values.sum(axis=1))
 
+    @property
+    def attribution_error(self) -> NDArray[np.float64] | None:
+        """Expected error of a row's values over their own length; shape (n_rows,) or (n_rows, n_outputs), None without errors.
+
+        ``sqrt(sum_i error_i²) / sqrt(sum_i SHAP_i²)``, from ``total_errors`` where there are some, else from
+        ``standard_errors``, which leave out the bias of the model class; infinite for a row whose values are all zero.
+        """
+        errors = self.standard_errors if self.total_errors is None else self.total_errors
+        if errors is None:
+            return None
+        lost, whole = (np.sqrt(np.square(each).sum(axis=1)) for each in (errors, self.values))
+        return np.asarray(np.divide(lost, whole, out=np.where(lost > 0, np.inf, 0.0), where=whole > 0))
+
+    @property
+    def trust(self) -> NDArray[np.float64] | None:
+        """The former name of ``output_share``, which goes with the next version."""
+        warn_caller("Explanation.trust is now Explanation.output_share, and goes with the next version", FutureWarning)
+        return self.output_share
+
+    @property
+    def trust_interval(self) -> NDArray[np.float64] | None:
+        """The former name of ``output_share_interval``, which goes with the next version."""
+        warn_caller(
+            "Explanation.trust_interval is now Explanation.output_share_interval, and goes with the next version", FutureWarning
+        )
+        return self.output_share_interval
+
     def __getitem__(self, key: Any) -> Explanation:
         """The explanation of some rows, features and outputs; single rows and features keep their axis, a single output not.
 
@@ -122,8 +155,9 @@ class Explanation:
             standard_errors=None if self.standard_errors is None else self.standard_errors[kept_rows][:, kept_features],
             model_outputs=None if self.model_outputs is None else self.model_outputs[kept_rows],
             remainder=None if self.remainder is None else self.remainder[kept_rows],
-            trust=None if self.trust is None else self.trust[kept_rows],
-            trust_interval=None if self.trust_interval is None else self.trust_interval[kept_rows],
+            total_errors=None if self.total_errors is None else self.total_errors[kept_rows][:, kept_features],
+            output_share=None if self.output_share is None else self.output_share[kept_rows],
+            output_share_interval=None if self.output_share_interval is None else self.output_share_interval[kept_rows],
             outside=None if self.outside is None else tuple(self.outside[row] for row in kept_rows),
             new_pairs=None if self.new_pairs is None else tuple(self.new_pairs[row] for row in kept_rows),
             index=None if self.index is None else self.index[kept_rows],
@@ -153,6 +187,7 @@ class Explanation:
             base_values=self.base_values[:, chosen],
             output_names=names,
             standard_errors=None if self.standard_errors is None else self.standard_errors[:, :, chosen],
+            total_errors=None if self.total_errors is None else self.total_errors[:, :, chosen],
             model_outputs=None if self.model_outputs is None else self.model_outputs[:, chosen],
             remainder=None if self.remainder is None else self.remainder[:, chosen],
         )

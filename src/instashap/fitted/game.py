@@ -223,6 +223,14 @@ class FittedGame:
         """What scores a row, as plain facts (JSON) and arrays by name; see docs/export.md."""
         return pack_tables(self)
 
+    def predict_masked(self, table: Table, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Output where only the features of ``masks``, shape (n_rows, n_players), are known; shape (n_rows, n_outputs)."""
+        values = np.empty((table.n_rows, self.model.n_outputs))
+        for start in range(0, table.n_rows, BLOCK_ROWS):
+            block = slice(start, min(start + BLOCK_ROWS, table.n_rows))
+            values[block] = self.model.predict(self.encoder.encode(table, block.start, block.stop), masks[block])
+        return values
+
     @property
     def term_names(self) -> tuple[str, ...]:
         """Names of the value sets, columns joined by ``" × "``."""

@@ -1,4 +1,4 @@
-"""How far the explanation of each row can be trusted: all rows from the least to the most trusted, one of them marked."""
+"""How much of its output each row's explanation reproduces: all rows from the least to the most, one of them marked."""
 
 from numbers import Integral
 from typing import Any
@@ -15,15 +15,15 @@ _MAX_DOTS = 40
 
 
 def plot_trust(explanation: Any, *, row: int | None = None, ax: Any = None) -> Any:
-    """Draw the share of its output that each row's explanation carries, rows sorted by it, with 90 % intervals.
+    """Draw the share of its output that each row's explanation reproduces, rows sorted by it, with 90 % intervals.
 
-    The height of a row is ``explanation.trust``: the length of its Shapley values over that length and what they typically
-    leave of the model's output where the row lies. Rows on the left are those to read with care.
+    The height of a row is ``explanation.output_share``: the length of its Shapley values over that length and what they
+    typically leave of the model's output where the row lies. Rows on the left are those to read with care.
 
     Parameters
     ----------
     explanation : Explanation
-        With trust, as explainers of the conditional game give it.
+        With output shares, as explainers of the conditional game give it.
     row : int, optional
         Position of a row to mark and name.
     ax : matplotlib Axes, optional
@@ -39,7 +39,7 @@ def plot_trust(explanation: Any, *, row: int | None = None, ax: Any = None) -> A
     TypeError
         If ``explanation`` is not an Explanation, or ``row`` not an integer.
     ValueError
-        If it has no rows, or no trust.
+        If it has no rows, or no output shares.
     IndexError
         If there is no such row.
     OptionalDependencyError
@@ -58,7 +58,7 @@ def plot_trust(explanation: Any, *, row: int | None = None, ax: Any = None) -> A
         ax.figure.savefig("trust.png")
     """
     explanation = check_rows(check_explanation(explanation, "plot_trust"), "plot_trust")
-    shares, intervals = _get_trust(explanation)
+    shares, intervals = _get_shares(explanation)
     marked = None if row is None else _check_row(row, len(shares))
     order = np.argsort(shares, kind="stable")
     places = np.empty(len(order))
@@ -75,19 +75,19 @@ def plot_trust(explanation: Any, *, row: int | None = None, ax: Any = None) -> A
     ax.set_xlim(0, 100)
     ax.set_ylim(0, 1.02)
     strip_frame(ax, "top", "right")
-    ax.set_xlabel("% of the rows, from the least trusted")
-    ax.set_ylabel(f"share of the output carried\n({INTERVAL_NOTE})")
+    ax.set_xlabel("% of the rows, from the least reproduced")
+    ax.set_ylabel(f"share of the output reproduced\n({INTERVAL_NOTE})")
     write_title(ax, _say(shares))
     return ax
 
 
-def _get_trust(explanation: Explanation) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if explanation.trust is None or explanation.trust_interval is None:
+def _get_shares(explanation: Explanation) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if explanation.output_share is None or explanation.output_share_interval is None:
         raise ValueError(
-            "this explanation holds no trust of rows: explainers of the conditional game have it, those of other games and "
-            "fits by likelihood do not; instashap.audit(model, X) judges any model"
+            "this explanation holds no output shares of rows: explainers of the conditional game give them, those of other "
+            "games and fits by likelihood do not; instashap.audit(model, X) judges any model"
         )
-    return explanation.trust, explanation.trust_interval
+    return explanation.output_share, explanation.output_share_interval
 
 
 def _check_row(row: Any, n_rows: int) -> int:
@@ -105,7 +105,7 @@ def _draw_dots(ax: Any, places: Any, shares: NDArray[np.float64], intervals: NDA
 
 def _mark(ax: Any, explanation: Explanation, row: int, place: float) -> None:
     """The row in its own colour, and its figures in words below its interval, or above one that reaches the floor."""
-    shares, intervals = _get_trust(explanation[row])
+    shares, intervals = _get_shares(explanation[row])
     _draw_dots(ax, [place], shares, intervals, RAISES)
     name = row if explanation.index is None else shorten(explanation.index[row])
     low, high = intervals[0]
@@ -118,8 +118,8 @@ def _mark(ax: Any, explanation: Explanation, row: int, place: float) -> None:
 def _say(shares: NDArray[np.float64]) -> str:
     half, most = (_percent(each) for each in np.quantile(shares, [0.5, 0.1], method="inverted_cdf"))
     if len(shares) == 1:
-        return f"The explanation carries {half} of this row's output"
-    return f"Half of {len(shares):,} rows: {half} of the output carried, or more; nine in ten: {most}"
+        return f"The explanation reproduces {half} of this row's output"
+    return f"Half of {len(shares):,} rows: {half} of the output reproduced, or more; nine in ten: {most}"
 
 
 def _percent(share: float) -> str:

@@ -21,8 +21,8 @@ def plot_ladder(report: Any, *, ax: Any = None) -> Any:
     """Draw how much of the model each order of explanations explains, with 90 % intervals, and the verdict on it.
 
     For every order the bars show the shares that its verdict is based on: R² with respect to the model's output on held-out
-    rows, the share of the masked games that it explains (attributions are averages over these), and for classifiers the share
-    of the rows that it puts in the model's class.
+    rows, the estimated R² of its Shapley values, what it explains of partly known rows (attributions are averages over these),
+    and for classifiers the share of the rows that it puts in the model's class.
 
     Parameters
     ----------
@@ -91,11 +91,14 @@ def _get_rungs(report: Any, plot: str) -> Any:
 
 def _collect_shares(rungs: Any) -> dict[str, dict[int, tuple[float, float, float]]]:
     """For each kind, its figures (value, low, high) by position of the orders that have it."""
-    kinds: dict[str, dict[int, tuple[float, float, float]]] = {"prediction (R²)": {}, "masked games": {}, "same class": {}}
+    names = "prediction (R²)", "Shapley values (R²)", "partly known rows", "same class"
+    kinds: dict[str, dict[int, tuple[float, float, float]]] = {name: {} for name in names}
     for row, rung in enumerate(rungs):
         kinds["prediction (R²)"][row] = rung.carried
+        if rung.attribution is not None:
+            kinds["Shapley values (R²)"][row] = rung.attribution.r2
         if rung.masked is not None:
-            kinds["masked games"][row] = rung.masked.carried
+            kinds["partly known rows"][row] = rung.masked.carried
         if "class agreement" in rung.classes:
             kinds["same class"][row] = rung.classes["class agreement"]
     return {kind: shares for kind, shares in kinds.items() if shares}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..inference.residuals import ResidualReference
 from ..model.deviations import Deviations
 from ..table.encoding import Encoded
 from ..table.reach import Reach, learn_reach
+from ..trust.report import TrustReport
 
 _NO_ERRORS = "this explainer holds no standard errors (save(path, errors=True) after the fit stores them); computing them needs"
 
@@ -30,6 +32,22 @@ def get_errors(fitted: FittedGame) -> Deviations:
         # Players of the fit are the features that vary; the model of ``fitted`` has all features.
         fitted.answers.errors = replace(compute_deviations(fitted.get_record(_NO_ERRORS)), model=fitted.model)
     return fitted.answers.errors
+
+
+def get_biases(fitted: FittedGame) -> NDArray[np.float64] | None:
+    """Typical error of each feature's value that other rows would not have changed, shape (n_features, n_outputs).
+
+    As the last audit of the fit's own rows estimated it; None if there was none, or it compared the values with nothing.
+    """
+    known = fitted.answers.audit
+    report = TrustReport.from_dict(known) if isinstance(known, Mapping) else known
+    attribution = None if report is None else report.rungs[-1].attribution
+    if attribution is None or not attribution.biases:
+        return None
+    biases = np.zeros((len(fitted.feature_names), fitted.model.n_outputs))
+    is_varying = fitted.model.is_player if fitted.model.is_player.any() else np.arange(len(biases)) == 0
+    biases[is_varying] = attribution.biases
+    return biases
 
 
 def get_residuals(fitted: FittedGame) -> ResidualReference:

@@ -24,9 +24,10 @@ from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..table.columns import read_table
 from ..table.groups import choose_groups
 from ..trust.judging import Subject, audit_fits, audit_rows
-from ..trust.ladder import Classes
 from ..trust.report import TrustReport
+from ..trust.scores import Classes
 from ..trust.thresholds import Thresholds
+from .asking import make_asker
 
 
 def audit(
@@ -43,9 +44,10 @@ def audit(
 ) -> TrustReport:
     """How far explanations of a model may be believed, order by order.
 
-    For each order an explainer is fitted, and judged on rows held out of it: how much of the model it carries, how well it
-    tells the masked games attributions are made of, which terms it lacks, and where it fails. Deterministic: nothing
-    depends on a seed or on the order of the rows.
+    For each order an explainer is fitted, and judged on rows held out of it: how much of the output it reproduces, how far its
+    Shapley values are from those of the conditional game (references ask the model about further rows for that; the report
+    states how many), which terms it lacks, and where it fails. Deterministic: nothing depends on a seed or on the order of the
+    rows.
 
     Parameters
     ----------
@@ -96,7 +98,8 @@ def audit(
         assert fitted is not None
         labels = align_rows(y, get_index(X), "y")
         subject = _describe(fitted, _find_classes(model, answer), labels, table.n_rows, model)
-        return audit_fits(records, subject, thresholds, progress=scale_progress(progress, 0.5, 1.0))
+        asker = make_asker(fitted, answer.box.prepare(X, table.n_rows), X, records[kept[-1]].players, answer.values)
+        return audit_fits(records, subject, thresholds, asker=asker, progress=scale_progress(progress, 0.5, 1.0))
 
 
 def _choose_orders(orders: Any, n_columns: int) -> list[int]:
@@ -110,32 +113,47 @@ def _choose_orders(orders: Any, n_columns: int) -> list[int]:
     return [int(order) for order in asked if order <= n_columns] or [n_columns]
 
 
-def audit_explainer(fitted: FittedGame, X: Any, y: Any, held: HeldModel, thresholds: Thresholds | None) -> TrustReport:
-    """Report on the rows of the fit, or on other rows if X is given; see :meth:`instashap.Explainer.audit`."""
+def audit_explainer(
+    fitted: FittedGame, X: Any, y: Any, held: HeldModel, thresholds: Thresholds | None, fit_rows: Any = None
+) -> TrustReport:
+    """Report on the rows of the fit, or on other rows if X is given; see :meth:`instashap.Explainer.audit`.
+
+    ``fit_rows`` are those of the fit as the user gave them; None if they are gone.
+    """
     with show_progress(held.verbose, "audit") as progress:
         if X is None:
-            return audit_fitted(fitted, y, held.model, thresholds, progress)
+            return audit_fitted(fitted, y, held, thresholds, fit_rows, progress)
         return audit_new_rows(fitted, X, y, held.model, held.output, thresholds, progress)
 
 
 def audit_fitted(
-    fitted: FittedGame, y: Any, model: Any, thresholds: Thresholds | None, progress: Progress | None = None
+    fitted: FittedGame,
+    y: Any,
+    held: HeldModel,
+    thresholds: Thresholds | None,
+    fit_rows: Any = None,
+    progress: Progress | None = None,
 ) -> TrustReport:
     """Cross-fitted report on an explainer's own rows, beside the main effects of its columns; stored where ``y`` is not given.
 
-    A loaded explainer gives the report that was saved.
+    A loaded explainer gives the report that was saved. ``fit_rows`` are those of the fit as the user gave them; with them the
+    model is asked about further rows.
     """
     if y is None and fitted.answers.audit is not None:
         known = get_audit(fitted)
         if fitted.record is None or known.is_thorough:
             return known if thresholds is None else replace(known, thresholds=thresholds)
     record = fitted.get_record("an audit of the fit's own rows needs")
+    model = held.model
     classes = _name_classes(model, fitted.output_transform)
     if classes is not None:
         classes = replace(classes, probabilities=classes.make_probabilities(record.outputs))
     subject = _describe(fitted, classes, find_labels(record, y), len(record.outputs), model)
-    records = climb(fitted, scale_progress(progress, 0.0, 0.2, "main effects: "))
-    report = audit_fits(records, subject, thresholds, progress=scale_progress(progress, 0.2, 1.0))
+    records = fit_lower_orders(fitted, scale_progress(progress, 0.0, 0.2, "main effects: "))
+    asker = None
+    if model is not None and fit_rows is not None:
+        asker = make_asker(fitted, held.wrap().restore(fitted.scale), fit_rows, record.players, record.outputs)
+    report = audit_fits(records, subject, thresholds, asker=asker, progress=scale_progress(progress, 0.2, 1.0))
     if y is None and thresholds is None:
         fitted.answers.audit = report
     return report
@@ -171,7 +189,7 @@ def audit_briefly(fitted: FittedGame) -> TrustReport:
     record = fitted.get_record("an audit of the fit's own rows needs")
     mains = record.result.mains
     if mains is None:
-        return audit_fits(climb(fitted), subject, is_thorough=False)
+        return audit_fits(fit_lower_orders(fitted), subject, is_thorough=False)
     order = record.result.chosen.candidate.order
     return audit_fits({1: replace(record, result=mains), order: record}, subject, is_thorough=False)
 
@@ -202,12 +220,13 @@ def audit_new_rows(
     models = (
         {fitted.facts["chosen"]["order"]: fitted.model}
         if fitted.record is None
-        else {order: record.result.model for order, record in climb(fitted).items()}
+        else {order: record.result.model for order, record in fit_lower_orders(fitted).items()}
     )
     data = encoder.encode(table), values
     subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
     players = fitted.players if fitted.record is None else fitted.record.players
-    return audit_rows(models, encoder.columns, players, data, subject, thresholds, progress)
+    asker = make_asker(fitted, wrap_model(model, output).restore(fitted.scale), X, players, values)
+    return audit_rows(models, encoder.columns, players, data, subject, thresholds, asker, progress)
 
 
 def _name_players(fitted: FittedGame) -> tuple[str, ...]:
@@ -215,7 +234,7 @@ def _name_players(fitted: FittedGame) -> tuple[str, ...]:
     return fitted.feature_names if fitted.record is None else fitted.varying_names
 
 
-def climb(fitted: FittedGame, progress: Progress | None = None) -> dict[int, FitRecord]:
+def fit_lower_orders(fitted: FittedGame, progress: Progress | None = None) -> dict[int, FitRecord]:
     """The fit and, if its shape functions read several columns, main effects fitted to the same rows."""
     record = fitted.get_record("an audit of the fit's own rows needs")
     order = record.result.chosen.candidate.order

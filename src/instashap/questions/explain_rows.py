@@ -14,8 +14,8 @@ from ..fitted.game import FittedGame
 from ..fitted.shown_rows import make_explanation
 from ..table.columns import Table
 from ..table.reach import Place
-from ..trust.rows import compute_row_trust, find_strangeness
-from .answers import get_errors, get_residuals
+from ..trust.rows import compute_output_share, find_strangeness
+from .answers import get_biases, get_errors, get_residuals
 from .model_outputs import ask_outputs
 from .outside import name_outside, place_rows, warn_outside
 
@@ -51,26 +51,30 @@ def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation
     values = fitted.compute_shapley_values(table, n_jobs)
     spread = fitted.look_up(get_errors(fitted).credits, table, n_jobs) if request.errors else None
     place = place_rows(fitted, table)
-    trust, interval = _compute_trust(fitted, table, values, place)
+    share, interval = _compute_output_share(fitted, table, values, place)
     explanation = make_explanation(fitted, table, values, fitted.model.base_value)
-    explanation = replace(explanation, trust=trust, trust_interval=interval)
+    explanation = replace(explanation, output_share=share, output_share_interval=interval)
     if place is not None:
-        warn_outside(place, fitted.schema.names, trust is not None, request.asks_model)
+        warn_outside(place, fitted.schema.names, share is not None, request.asks_model)
         outside, pairs = name_outside(place, fitted.schema.names)
         explanation = replace(explanation, outside=outside, new_pairs=pairs)
     if request.outputs is not None:
         given = None if request.outputs is True else request.outputs
         own = ask_outputs(fitted, X, request.held, given, table.n_rows)
         explanation = explanation.add_outputs(squeeze_outputs(own))
-    return explanation if spread is None else replace(explanation, standard_errors=squeeze_outputs(spread))
+    if spread is None:
+        return explanation
+    biases = get_biases(fitted)
+    total = None if biases is None else squeeze_outputs(np.sqrt(spread**2 + biases**2))
+    return replace(explanation, standard_errors=squeeze_outputs(spread), total_errors=total)
 
 
-def _compute_trust(
+def _compute_output_share(
     fitted: FittedGame, table: Table, values: NDArray[np.float64], place: Place | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-    """Share of each row's output that the values explain, and its interval; None if held-out residuals are not known."""
+    """Share of each row's output that the values reproduce, and its interval; None if held-out residuals are not known."""
     if fitted.answers.residuals is None and fitted.record is None:
         return None, None
     bases = [column.bases[0] for column in fitted.encoder.columns]
     strangeness = None if place is None else find_strangeness(place, fitted.players)
-    return compute_row_trust(get_residuals(fitted), fitted.encoder.encode(table), bases, values, strangeness)
+    return compute_output_share(get_residuals(fitted), fitted.encoder.encode(table), bases, values, strangeness)

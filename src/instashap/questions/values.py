@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._registries import INDICES
-from .._validation import find_column
+from .._validation import check_masks, find_column
 from ..fitted.explanation import squeeze_outputs
 from ..fitted.game import FittedGame
 from .answers import get_errors
@@ -64,3 +64,11 @@ def predict_outputs(fitted: FittedGame, X: Any, errors: bool = False, n_jobs: in
     if not errors:
         return values
     return values, squeeze_outputs(fitted.look_up(get_errors(fitted).prediction, table, n_jobs)[:, 0])
+
+
+def predict_masked(fitted: FittedGame, X: Any, masks: Any, errors: bool = False) -> Any:
+    """Outputs where some features are unknown; see :meth:`instashap.Explainer.predict`."""
+    if errors:
+        raise ValueError("standard errors of predictions are there for all features known: pass masks or errors, not both")
+    table = fitted.read(X)
+    return squeeze_outputs(fitted.predict_masked(table, check_masks(masks, table.n_rows, len(fitted.feature_names))))

@@ -38,7 +38,7 @@ def render_markdown(summary: Summary, title: str = "Model report") -> str:
             ]
             for each in list_segments(summary.audit)
         )
-        header = ["where", "share of the rows", "carried there", "share of all that is left unexplained"]
+        header = ["where", "share of the rows", "output reproduced there", "share of all that is left unexplained"]
         parts += ["## Where explanations are weakest", _tabulate(header, segments)]
     return "\n\n".join(parts) + "\n"
 

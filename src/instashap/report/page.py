@@ -164,10 +164,10 @@ def _render_segments(summary: Summary) -> str:
         for each in segments
     )
     return (
-        "<p>In these rows the explanations carry least of the model. Look at single cases there with care.</p>"
+        "<p>In these rows the explanations reproduce least of the output. Look at single cases there with care.</p>"
         "<div class='scroll' tabindex='0' role='region' aria-label='Worst segments, a table'><table id='segments-table'><thead>"
         "<tr><th scope='col'>Where</th><th scope='col'>Share of the rows</th>"
-        "<th scope='col'>Carried there</th><th scope='col'>Share of all that is left unexplained</th></tr></thead>"
+        "<th scope='col'>Output reproduced there</th><th scope='col'>Share of all that is left unexplained</th></tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
 

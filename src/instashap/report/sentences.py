@@ -41,9 +41,11 @@ def list_ladder(report: TrustReport) -> list[list[str]]:
 
 def _describe_rung(report: TrustReport, rung: Rung) -> dict[str, str]:
     cells = {"": _STEPS[rung.order]}
-    cells["Carried of the model"] = interval(rung.carried) if rung.order else percent(rung.carried.value)
+    cells["Of the output reproduced"] = interval(rung.carried) if rung.order else percent(rung.carried.value)
+    if rung.attribution is not None:
+        cells["R² of the Shapley values"] = "{:.2f} ({:.2f} to {:.2f})".format(*rung.attribution.r2).replace("-", "−")
     if rung.masked is not None:
-        cells["Carried where features are unknown"] = interval(rung.masked.carried)
+        cells["Explained where features are unknown"] = interval(rung.masked.carried)
     if "class agreement" in rung.classes:
         cells["Same class as the model"] = interval(rung.classes["class agreement"])
     cells |= _compare(rung.labels)

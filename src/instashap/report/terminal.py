@@ -42,7 +42,7 @@ def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15
     one = (explanation[..., 0] if explanation.has_outputs else explanation)[row]
     values, base = one.values[0], float(one.base_values[0])
     title = write(f"{_describe_output(one)}: {_name_row(explanation, row)}", style="table.title")
-    table = table_of(title=title, caption=_say_trust(one))
+    table = table_of(title=title, caption=_describe_share(one))
     for name, side in (("feature", "left"), ("value", "left"), ("", "left"), ("adds", "right")):
         table.add_column(name, justify=side)
     table.add_row("average row", "", "", f"{base:.5g}")
@@ -77,13 +77,14 @@ def _name_row(explanation: Explanation, row: int) -> str:
     return f"row {clean(explanation.index[row])} (number {row} of the rows explained, from 0)"
 
 
-def _say_trust(one: Explanation) -> str | None:
-    if one.trust is None or one.trust_interval is None:
+def _describe_share(one: Explanation) -> str | None:
+    if one.output_share is None or one.output_share_interval is None:
         return None
-    low, high = one.trust_interval[0]
+    low, high = one.output_share_interval[0]
     place = one.describe_place(0)
     note = f"; {place}" if place else ""
-    return f"trust {percent(float(one.trust[0]))} ({percent(float(low))} to {percent(float(high))}){note}"
+    share = percent(float(one.output_share[0]))
+    return f"these values reproduce {share} of the output ({percent(float(low))} to {percent(float(high))}){note}"
 
 
 def check_terminal() -> None:

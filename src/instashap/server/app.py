@@ -274,7 +274,7 @@ class _Service:
 
     def explain(self, table: Table, content: dict[str, Any]) -> dict[str, Any]:
         fitted = self.fitted
-        encoded = fitted.encoder.encode(table)  # once, for values and trust
+        encoded = fitted.encoder.encode(table)  # once, for values and output shares
         values = fitted.model.credits.apply(encoded)
         base = fitted.model.base_value
         answer = {
@@ -292,7 +292,9 @@ class _Service:
             reference = get_residuals(fitted)
             logs = reference.level + self.scales.apply(encoded)[:, 0, 0]
             strangeness = None if place is None else find_strangeness(place, fitted.players)
-            answer["trust"], answer["trust_interval"] = compare_with_residuals(reference, logs, values, strangeness)
+            shares, intervals = compare_with_residuals(reference, logs, values, strangeness)
+            answer["output_share"], answer["output_share_interval"] = shares, intervals
+            answer["trust"], answer["trust_interval"] = shares, intervals  # the former names, for one version
         if content.get("errors") is True:
             answer["standard_errors"] = self._squeeze(self._look_up_errors(table))
         return answer

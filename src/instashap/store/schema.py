@@ -40,6 +40,18 @@ _RUNG = record(
                             }
                         )
                     ),
+                    "power?": maybe(number),
+                }
+            )
+        ),
+        "attribution?": maybe(
+            record(
+                {
+                    "r2": _FIGURE,
+                    "reference": text,
+                    "biases": list_of(list_of(number)),
+                    "n_rows": integer(0, 2**53),
+                    "n_calls": integer(0, 2**53),
                 }
             )
         ),

@@ -39,7 +39,7 @@ def estimate(
     compute : callable
         Sums of shape (n_sums,) to the figure.
     sums : ndarray of shape (n_groups, n_sums), float64
-        Of each group of rows.
+        Sums over each group of rows.
     lowest, highest : float
         Where the interval is cut.
     """

@@ -1,4 +1,4 @@
-"""An audit, stage by stage: hold out, climb the ladder, ask the masked games, look for what and where."""
+"""An audit, stage by stage: hold rows out, measure every order, compare with references, look for what is missing and where."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,13 +11,15 @@ from ..masked.fitter import FitRecord
 from ..model.additive_model import AdditiveModel
 from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
+from .attribution import Attribution, Comparison, Panel, compare, find_references, measure_attribution
 from .figures import Figure
-from .ladder import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels
+from .held_rows import Held, Rows, hold_out, keep_held
 from .masked import measure_masked
 from .missing import N_ROWS, N_ROWS_BRIEF, find_missing
 from .redundancy import find_redundancy
+from .references import Asker
 from .report import Rung, TrustReport
-from .rung import Held, Rows, hold_out, keep_held
+from .scores import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels
 from .segments import find_segments
 from .stability import measure_stability
 from .thresholds import Thresholds
@@ -32,11 +34,11 @@ class Subject:
     Attributes
     ----------
     feature_names : tuple of str
-        Of the players.
+        Names of the players.
     output_names : tuple of str
     output_transform : str
     classes : Classes or None
-        Of a classifier.
+        The classes, for a classifier.
     labels : ndarray or None
         Class numbers of shape (n_rows,), int64, of a classifier; else float64 of shape (n_rows, n_outputs).
     """
@@ -53,6 +55,7 @@ def audit_fits(
     subject: Subject,
     thresholds: Thresholds | None = None,
     *,
+    asker: Asker | None = None,
     is_thorough: bool = True,
     progress: Progress | None = None,
 ) -> TrustReport:
@@ -64,9 +67,11 @@ def audit_fits(
         By order, rising.
     subject : Subject
     thresholds : Thresholds, optional
+    asker : Asker, optional
+        Asks the model about further rows; without one references are regressions on the outputs.
     is_thorough : bool
-        Look at all rows, ask the masked games (which trains a reference) and the stability of shapes. Else as many folds are
-        looked at as hold some thousand rows.
+        Look at all rows, compare the masked games with references, and measure the stability of shapes. Else as many folds
+        are looked at as hold some thousand rows.
     progress : callable, optional
         Called with the share done (0 to 1) and what comes next.
     """
@@ -83,7 +88,11 @@ def audit_fits(
     )
     held, rows = keep_held(held, rows)
     how = "cross-fitted" if all(each.is_held_out for each in held) else "fitted rows"
-    report = _report(held, rows, subject, thresholds or Thresholds(), how, is_thorough, progress)
+    panel = None
+    if is_thorough:
+        _report_progress(progress, 0.0, "references")
+        panel = find_references(rows, asker)
+    report = _report(held, rows, subject, thresholds or Thresholds(), how, panel, is_thorough, progress)
     if is_thorough:
         _report_progress(progress, 0.9, "stability of shapes")
         report = replace(report, stability=measure_stability(first, rows))
@@ -98,6 +107,7 @@ def audit_rows(
     data: tuple[Encoded, NDArray[np.float64]],
     subject: Subject,
     thresholds: Thresholds | None = None,
+    asker: Asker | None = None,
     progress: Progress | None = None,
 ) -> TrustReport:
     """Report on finished models, from rows that none of them was fitted on.
@@ -112,6 +122,7 @@ def audit_rows(
         New rows, and the black box's outputs there.
     subject : Subject
     thresholds : Thresholds, optional
+    asker : Asker, optional
     progress : callable, optional
         Called with the share done (0 to 1) and what comes next.
     """
@@ -122,7 +133,9 @@ def audit_rows(
     for order, model in models.items():
         presence_order = max((len(each) for sets in model.presence_sets for each in sets), default=1)
         held.append(Held(order, presence_order, ((everything, model),), True))
-    report = _report(held, rows, subject, thresholds or Thresholds(), "new rows", True, progress)
+    _report_progress(progress, 0.0, "references")
+    panel = find_references(rows, asker)
+    report = _report(held, rows, subject, thresholds or Thresholds(), "new rows", panel, True, progress)
     _report_progress(progress, 1.0, "done")
     return report
 
@@ -138,16 +151,17 @@ def _report(
     subject: Subject,
     thresholds: Thresholds,
     how: str,
+    panel: Panel | None,
     is_thorough: bool,
     progress: Progress | None,
 ) -> TrustReport:
     _, base = held[-1].predict(rows)
     rungs = [_start(rows, base, subject)]
     for number, each in enumerate(held):
-        start, step = 0.1 + 0.8 * number / len(held), 0.8 / len(held)
+        start, step = 0.3 + 0.6 * number / len(held), 0.6 / len(held)
         _report_progress(progress, start, f"order {each.order}: residuals, missing terms and segments")
         seen = partial(_report_progress, progress, start + 0.3 * step, f"order {each.order}: masked games")
-        rungs.append(_climb(each, rows, subject, is_thorough, seen))
+        rungs.append(_measure_order(each, rows, subject, panel, is_thorough, seen))
     black_box = {} if subject.labels is None else _score(rows, rows.outputs, subject, True)
     redundancy = find_redundancy(held[0], rows)
     return TrustReport(tuple(rungs), len(rows), how, subject.output_transform, black_box, redundancy, None, thresholds)
@@ -160,26 +174,42 @@ def _start(rows: Rows, base: NDArray[np.float64], subject: Subject) -> Rung:
     return Rung(0, 0, Figure(share, share, share), labels=labels)
 
 
-def _climb(held: Held, rows: Rows, subject: Subject, is_thorough: bool, before_masked: Callable[[], None]) -> Rung:
+def _measure_order(
+    held: Held, rows: Rows, subject: Subject, panel: Panel | None, is_thorough: bool, before_masked: Callable[[], None]
+) -> Rung:
     """Every figure of one order; calls back before the longest part."""
     fitted, base = held.predict(rows)
     residual, deviation = (rows.outputs - fitted) / rows.spread, (rows.outputs - base) / rows.spread
     segments, _ = find_segments(rows, residual, deviation)
     missing = find_missing(rows, residual, N_ROWS if is_thorough else N_ROWS_BRIEF)
+    carried = measure_carried(rows, fitted, base)
     if is_thorough:
         before_masked()
+    compared = None if panel is None else compare(held, rows, panel)
     return Rung(
         order=held.order,
         presence_order=held.presence_order,
-        carried=measure_carried(rows, fitted, base),
+        carried=carried,
         classes={} if subject.classes is None else compare_classes(rows, fitted, subject.classes),
         labels={} if subject.labels is None else _score(rows, fitted, subject, False),
-        masked=measure_masked(held, rows, missing) if is_thorough else None,
+        masked=measure_masked(held, rows, panel, compared),
+        attribution=_measure_attribution(held, rows, panel, compared, carried),
         missing=missing.terms,
         segments=segments,
         outputs=measure_outputs(rows, fitted, base, subject.output_names, subject.classes),
         gradient=None if held.record is None else held.record.result.gradient,
     )
+
+
+def _measure_attribution(
+    held: Held, rows: Rows, panel: Panel | None, compared: Comparison | None, carried: Figure
+) -> Attribution | None:
+    """From the references; a single feature's value is all that the prediction adds to the base value."""
+    if panel is not None and compared is not None:
+        return measure_attribution(held, rows, panel, compared)
+    if len(rows.feature_names) > 1 and np.ptp(rows.outputs, axis=0).any():
+        return None
+    return Attribution(carried, "the outputs themselves", (), len(rows), 0)
 
 
 def _score(rows: Rows, fitted: NDArray[np.float64], subject: Subject, is_black_box: bool) -> dict[str, Figure]:

@@ -1,40 +1,34 @@
-"""How well an order tells the masked games, by coalition size, and why not better.
+"""How well an order's games predict the output from some of the features, by coalition size, and why not better.
 
-``E (f - v(x; S))²`` over held-out rows and random coalitions of one size is the masked risk. The reference predicts what
-``v`` leaves: a cubic polynomial of the known columns, where columns are few, and a boosted ensemble that reads the known
-columns (absent: missing values) and the terms an order was found to lack. What it explains on rows it has not seen is the
-*gap*. Part of a gap is the luck of the rows that were drawn (*estimation*, the jackknife variance of ``v`` over the fit's
-folds); the rest is what the order cannot say (*representation*).
-The fit itself is solved exactly, so nothing is left to an optimiser.
+``E (f - v(x; S))²`` over held-out rows and random coalitions of one size is the masked risk. By how much the best combination
+of references (:mod:`.references`) lowers it, on rows that did not choose the combination, is the *gap*. Part of a gap is the
+luck of the rows that were drawn (*estimation*, the jackknife variance of ``v`` over the fit's folds); the rest is what the
+order cannot express (*representation*). The fit itself is solved exactly, so nothing is left to an optimiser.
 """
 
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.additive_model import AdditiveModel
+from .attribution import Comparison, Panel
 from .figures import Figure, estimate, sum_groups
-from .missing import Missing
-from .rung import Held, Rows, iterate_masked, mark_missing, take_encoded
+from .held_rows import Held, Rows, iterate_masked, take_encoded
+from .references import weigh_sizes
 
-# Rows asked about coalitions, and of them those that teach and test the reference, both divided among the outputs but never
-# fewer than the third; sizes, spread evenly; and coalitions a row.
-# Fewer rows teach less: of a gap of .103 boosting finds .073 on 8 192 rows and .088 on 20 000, with the polynomial .102.
+# Rows asked about coalitions, divided among the outputs but never fewer than the second; and coalitions a row.
 N_ROWS = 20_000
-_N_TAUGHT = 20_000
 _MIN_ROWS = 2048
-N_SIZES = 12
 _N_MASKS = 48
+# Share of the way to the references that is always tried.
+_LEAST_SHARE = 0.2
+# Sizes are all up to so many; of more, the small ones and then ever fewer.
+N_SIZES = 12
 # Rows on which the models of all folds are compared.
 _N_COMPARED = 1024
 # Share of repeated rows from which on they count.
 _NOTABLE_REPEATS = 0.01
-# Rows of a leaf of the reference: the noise of f given x_S is large.
-_MIN_LEAF = 40
-# Degrees of the reference's polynomial, the first of at most so many monomials; and its ridge, in rows.
-_DEGREES, _MAX_MONOMIALS, _RIDGE = (3, 2), 500, 100.0
 
 
 @dataclass(frozen=True)
@@ -46,9 +40,9 @@ class SizeRisk:
     size : int
         Known features.
     risk : Figure
-        ``E (f - v)²``: what not even the best guess from so many features tells, and the gap.
+        ``E (f - v)²``: what not even the best prediction from so many features explains, and the gap.
     gap : Figure
-        Of it, what the reference can explain.
+        By how much the references lower it.
     estimation : float
         Share of the variance that other rows for the fit would have changed.
     representation : float
@@ -64,50 +58,100 @@ class SizeRisk:
 
 @dataclass(frozen=True)
 class MaskedFidelity:
-    """What the masked games of one order tell.
+    """How well the masked games of one order predict.
 
     Attributes
     ----------
     carried : Figure
-        Of what the features tell before all are known, the share the order's games tell; mean over coalitions by the Shapley
-        kernel.
+        Share of the variance explained by some of the features, before all are known, that the order's games reproduce, as
+        far as references prove; mean over coalitions by the Shapley kernel.
     plain : float or None
         The same if every part counts as soon as its own columns are known (the presence order is the value order);
         None where the fit did not try.
     sizes : tuple of SizeRisk
+    power : float or None
+        The least gap, as a share, that the comparison would have shown; None where the games were compared with the value
+        function itself.
     """
 
     carried: Figure
     plain: float | None
     sizes: tuple[SizeRisk, ...]
+    power: float | None = None
 
 
-def measure_masked(held: Held, rows: Rows, missing: Missing) -> MaskedFidelity | None:
-    """Masked fidelity of one order's games; None where there is nothing between no and all features, or nothing varies."""
+def measure_masked(held: Held, rows: Rows, panel: Panel | None, compared: Comparison | None) -> MaskedFidelity | None:
+    """Masked fidelity of one order's games; None where there is nothing between no and all features, or nothing to compare."""
     d, n_outputs = len(rows.feature_names), rows.outputs.shape[1]
-    if d < 2 or len(rows) < 2 * _MIN_LEAF or not np.ptp(rows.outputs, axis=0).any() or not held.is_held_out:
+    if panel is None or compared is None or not held.is_held_out:
         return None
-    sizes = np.unique(np.rint(np.linspace(1, d - 1, min(N_SIZES, d - 1))).astype(np.int64))
+    sizes = choose_sizes(d)
     chosen = rows.choose(max(N_ROWS // n_outputs, _MIN_ROWS))
     part, masks = rows.take(chosen), draw_masks(len(chosen), sizes, d)  # (n_chosen, n_draws, n_sizes, d)
     values, base = evaluate_held_out(held, rows, chosen, masks.reshape(len(chosen), -1, d))
     values = values.reshape(*masks.shape[:3], n_outputs) / rows.spread
-    residual = (part.outputs[:, None, None] / rows.spread - values) / np.sqrt(n_outputs)
+    residual = part.outputs[:, None, None] / rows.spread - values
     whole = (((part.outputs - base) / rows.spread) ** 2).mean(axis=1)
-    risk = (residual**2).sum(axis=3).mean(axis=1)  # (n_chosen, n_sizes)
+    risk = (residual**2).mean(axis=(1, 3))  # (n_chosen, n_sizes)
     if rows.repeats > _NOTABLE_REPEATS and held.record is not None:
         risk += rows.repeats * (_measure_seen(held.record.result.model, part, masks, rows.spread) - risk)
-    taught = slice(max(_N_TAUGHT // n_outputs, _MIN_ROWS))
-    few, once = rows.take(chosen[taught]), residual[taught, 0]
-    explained = explain_residual(few, masks[taught, 0], once, values[taught, 0], missing)
-    gap = (once**2 - (once - explained) ** 2).sum(axis=2)  # (n_taught, n_sizes)
     luck = _measure_estimation(held, rows, chosen, masks[:, 0])
     risks = [_estimate_ratio(part, each, whole, lowest=0.0) for each in risk.T]
-    gaps = [_estimate_ratio(few, each, whole[taught]) for each in gap.T]
-    kernel = _weigh_sizes(sizes, d)
-    sums = sum_groups(few.groups, few.weights, (once**2).sum(axis=2) @ kernel, gap @ kernel, whole[taught])
-    carried, plain = estimate(_compute_carried, sums, highest=1.0), _find_plain(held, sums.sum(axis=0), d)
-    return MaskedFidelity(carried, plain, tuple(map(_split_gap, sizes, risks, gaps, luck)))
+    few, proven = rows.take(panel.probes.rows), prove_gap(compared)
+    variance = _measure_deviations(held, rows, panel.probes.rows)
+    gaps = [_estimate_ratio(few, each, variance) for each in proven[:, sizes - 1].T]
+    sums = sum_groups(
+        few.groups, few.weights, compared.order_risks @ weigh_sizes(d), proven @ weigh_sizes(d), variance
+    )
+    carried, power = estimate(_compute_carried, sums), _compute_power(sums)
+    low = min(carried.low, carried.value - power) if carried.value >= 1.0 else carried.low
+    plain = _find_plain(held, sums.sum(axis=0), d)
+    parts = tuple(map(_split_gap, sizes, risks, gaps, luck))
+    return MaskedFidelity(Figure(carried.value, low, min(carried.high, 1.0)), plain, parts, power)
+
+
+def choose_sizes(d: int) -> NDArray[np.int64]:
+    """Sizes of coalitions that are reported: all of 1 … d - 1 where they are few, else 1, 2, 3, 5, 9 and so on.
+
+    Examples
+    --------
+    >>> choose_sizes(5), choose_sizes(101)
+    (array([1, 2, 3, 4]), array([  1,   2,   3,   5,   9,  15,  25,  40,  60,  80, 100]))
+    """
+    if d - 1 <= N_SIZES:
+        return np.arange(1, d)
+    shares = np.array([0.09, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0])
+    return np.unique(np.concatenate([[1, 2, 3, 5], np.rint(shares * (d - 1)).astype(np.int64)]))
+
+
+def prove_gap(compared: Comparison) -> NDArray[np.float64]:
+    """By how much references lower the squared residual of each row at each size, shape (n_probes, n_players - 1).
+
+    ``v`` moves towards the reference by the share that lowers the risk of a size most on the other half of the rows, and by a
+    little at least: a reference that is not used could show nothing.
+    """
+    half = np.arange(len(compared.products)) % 2 == 0
+    proven = np.empty_like(compared.products)
+    for learnt, measured in ((half, ~half), (~half, half)):
+        product, distance = (each[learnt].mean(axis=0) for each in (compared.products, compared.distances))
+        share = np.divide(product, distance, out=np.zeros_like(product), where=distance > 0)
+        share = np.clip(share, _LEAST_SHARE, 1.0)
+        proven[measured] = 2 * share * compared.products[measured] - share**2 * compared.distances[measured]
+    return proven
+
+
+def _compute_power(sums: NDArray[np.float64]) -> float:
+    """The least gap, as a share, whose interval would not have reached zero; from sums of risks, gaps and variances."""
+    gap = estimate(lambda each: each[1] / max(each[2], 1e-300), sums)
+    risk, _, whole = sums.sum(axis=0)
+    half = gap.high - gap.value
+    return float(half / max(1.0 - risk / max(whole, 1e-300) + half, 1e-9))
+
+
+def _measure_deviations(held: Held, rows: Rows, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Squared distances of outputs from the base value, mean over the outputs; shape (n_chosen,)."""
+    _, base = held.predict(rows)
+    return np.asarray((((rows.outputs - base)[chosen] / rows.spread) ** 2).mean(axis=1))
 
 
 def _measure_seen(
@@ -172,97 +216,11 @@ def evaluate_held_out(
     return values, base
 
 
-def explain_residual(
-    rows: Rows, masks: NDArray[np.bool_], residual: NDArray[np.float64], values: NDArray[np.float64], missing: Missing
-) -> NDArray[np.float64]:
-    """What a polynomial, and then boosting, explain of residuals; both learnt on the other half of the rows.
-
-    Boosting reads the known columns, ``v`` and missing terms. Trees do not find a product of three symmetric columns by
-    themselves: step functions of the terms known to be missing are columns of their own, where all their features are known.
-    """
-    n_rows, n_masks = masks.shape[:2]
-    known = masks[:, :, list(rows.players)]
-    columns = np.where(known, _mark_missing(rows)[:, None], np.nan).reshape(n_rows * n_masks, -1)
-    monomials = _list_monomials(rows, known)
-    halves, weights = np.repeat(rows.halves, n_masks), np.repeat(rows.weights / rows.weights.mean(), n_masks)
-    explained = np.zeros((n_rows * n_masks, residual.shape[2]))
-    for output in range(residual.shape[2]):
-        steps = [
-            np.where(known[:, :, list(term)].all(axis=2), step[:n_rows, None, output], np.nan).reshape(-1, 1)
-            for term, step in zip(missing.columns, missing.steps, strict=True)
-        ]
-        own = np.hstack([columns, values[:, :, output].reshape(-1, 1), *steps])
-        target = residual[:, :, output].ravel()
-        for train in (halves, ~halves):
-            if train.any() and not train.all():
-                explained[~train, output] = _predict_others(own, monomials, target, weights, train)
-    return explained.reshape(residual.shape)
-
-
-def _predict_others(
-    own: NDArray[np.float64],
-    monomials: NDArray[np.float64],
-    target: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    train: NDArray[np.bool_],
-) -> NDArray[np.float64]:
-    """Predictions on the rows outside ``train``: a ridge on monomials, and boosting of what it leaves."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-    from sklearn.linear_model import Ridge
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    polynomial = make_pipeline(StandardScaler(), Ridge(_RIDGE))
-    polynomial.fit(monomials[train], target[train], ridge__sample_weight=weights[train])
-    left = target[train] - polynomial.predict(monomials[train])
-    boosted = HistGradientBoostingRegressor(
-        max_iter=150, min_samples_leaf=_MIN_LEAF, early_stopping=True, n_iter_no_change=5, random_state=0
-    )
-    has_values = ~np.isnan(own[train]).all(axis=0)
-    is_weighted = bool((weights != weights[0]).any())  # equal weights say nothing, and bins by weight take half of the time
-    boosted.fit(own[train][:, has_values], left, sample_weight=weights[train] if is_weighted else None)
-    return np.asarray(polynomial.predict(monomials[~train]) + boosted.predict(own[~train][:, has_values]))
-
-
-def _list_monomials(rows: Rows, known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Monomials of the known columns' normal scores (absent: 0) and of what is known; shape (n_rows * n_masks, n_monomials).
-
-    What a known column says of others depends on which others are known too: the cubic ones hold products of two columns
-    for each third one. Where columns are many, only the constant is left.
-    """
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-    from sklearn.preprocessing import PolynomialFeatures
-
-    scores = ndtri((rankdata(_mark_missing(rows), axis=0) - 0.5) / len(rows))
-    inputs = np.concatenate([np.where(known, scores[:, None], 0.0), known], axis=2).reshape(-1, 2 * known.shape[2])
-    degree = next((each for each in _DEGREES if comb(inputs.shape[1] + each, each) <= _MAX_MONOMIALS), 0)
-    return np.asarray(PolynomialFeatures(degree).fit_transform(inputs))
-
-
-def _mark_missing(rows: Rows) -> NDArray[np.float64]:
-    """Columns as numbers, where a missing value is one below all others: NaN means absent."""
-    values = rows.values.copy()
-    for column in values.T:
-        is_missing = np.isnan(column)
-        if is_missing.any():
-            column[is_missing] = mark_missing(np.nanmin(column)) if not is_missing.all() else 0.0
-    return values
-
-
 def _compute_carried(sums: NDArray[np.float64]) -> float:
     """``1 - gap / (Var f - risk of the reference)``; a gap below zero is chance."""
     risk, gap, whole = sums
     gap = max(gap, 0.0)
     return float(1.0 - gap / max(whole - risk + gap, 1e-9 * whole, 1e-300))
-
-
-def _weigh_sizes(sizes: NDArray[np.int64], d: int) -> NDArray[np.float64]:
-    """Mass of each size on the grid under the Shapley kernel; a size between goes to its neighbours."""
-    kernel = np.array([1.0 / (size * (d - size)) for size in range(1, d)])
-    spread = np.stack([np.interp(np.arange(1, d), sizes, row) for row in np.eye(len(sizes))])
-    weights = spread @ kernel
-    return np.asarray(weights / weights.sum())
 
 
 def _find_plain(held: Held, sums: NDArray[np.float64], d: int) -> float | None:

@@ -8,7 +8,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from .rung import Rows
+from .held_rows import Rows
 
 # Rows looked at, in short where nobody asked for an audit, and rows a cell should have on average.
 N_ROWS = 20_000
@@ -68,7 +68,7 @@ class Missing:
 
 
 def find_missing(rows: Rows, residual: NDArray[np.float64], n_rows: int = N_ROWS) -> Missing:
-    """Pairs, then triples, whose cells foretell the held-out residual of rows not in the cells' means.
+    """Pairs, then triples, whose step functions predict held-out residuals of rows that are not in their means.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pairs of features that foretell each other: they interact under masks though no value needs both."""
+"""Pairs of features that predict each other: they interact under masks though no value needs both."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from ..game.terms import PresenceSet, spell_out
-from .rung import Held, Rows, take_encoded
+from .held_rows import Held, Rows, take_encoded
 
 _N_ROWS = 4096
 # Share of the output's variance from which a pair is named, and how many are.
@@ -16,7 +16,7 @@ MAX_PAIRS = 5
 
 @dataclass(frozen=True)
 class RedundantPair:
-    """Two features that tell some of the same.
+    """Two features that predict each other.
 
     Attributes
     ----------

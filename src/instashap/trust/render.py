@@ -16,7 +16,7 @@ _WIDTH = 100
 _CELL = "style='text-align:left;padding:2px 14px 2px 0'"
 _COLOURS = {"safe": "#1a7f37", "caution": "#9a6700", "unsafe": "#cf222e"}
 _HOW = {
-    "cross-fitted": "each held out of the fit that speaks of it",
+    "cross-fitted": "each held out of the fit that is judged by it",
     "new rows": "none of them fitted",
     "fitted rows": "the fitted ones: too few different rows to hold any out",
 }
@@ -59,15 +59,17 @@ def _describe(report: TrustReport) -> str:
 
 
 def _collect_cells(report: TrustReport) -> list[list[str]]:
-    """The ladder as text, a header first; columns that nobody fills are left out."""
-    columns = ["carried", "masked games", "plain"]
+    """The figures of each order as text, a header first; columns that nobody fills are left out."""
+    columns = ["reproduced", "attribution R²", "partly known", "plain"]
     names = list(dict.fromkeys(name for rung in report.rungs for name in (*rung.classes, *rung.labels)))
     cells = {"model": {name: _show(name, figure) for name, figure in report.black_box.items()}} if report.black_box else {}
     for rung in report.rungs:
         figures = {name: _show(name, figure) for name, figure in {**rung.classes, **rung.labels}.items()}
-        own = {"carried": interval(rung.carried) if rung.order else percent(rung.carried.value), **figures}
+        own = {"reproduced": interval(rung.carried) if rung.order else percent(rung.carried.value), **figures}
+        if rung.attribution is not None:
+            own["attribution R²"] = "{:.2f} ({:.2f} to {:.2f})".format(*rung.attribution.r2).replace("-", "−")
         if rung.masked is not None:
-            own["masked games"] = interval(rung.masked.carried)
+            own["partly known"] = interval(rung.masked.carried)
             if rung.masked.plain is not None:
                 own["plain"] = percent(rung.masked.plain)
         if rung.order:

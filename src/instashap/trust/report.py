@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .attribution import Attribution
 from .figures import Figure
-from .ladder import OutputShare
 from .masked import MaskedFidelity, SizeRisk
 from .missing import MissingTerm
 from .redundancy import RedundantPair
 from .render import render_html, render_text
+from .scores import OutputShare
 from .segments import Segment
 from .stability import Stability
 from .thresholds import Thresholds, Verdict, take_worst
@@ -32,13 +33,15 @@ class Rung:
     presence_order : int
         Features whose joint presence may matter.
     carried : Figure
-        Share of the model's variance carried at the full coalition: R² to the model on held-out rows.
+        Share of the variance of the model's output that is reproduced with all features known: R² on held-out rows.
     classes : dict of str to Figure
-        Of classifiers: class agreement, log-loss gap (mean Kullback–Leibler divergence from the model's probabilities to the
+        For classifiers: class agreement, log-loss gap (mean Kullback–Leibler divergence from the model's probabilities to the
         order's), Brier gap.
     labels : dict of str to Figure
         Against labels, if they were given: R², or accuracy, log-loss and Brier score.
     masked : MaskedFidelity or None
+    attribution : Attribution or None
+        How far the Shapley values are from those of the conditional game; None where nothing was compared.
     missing : tuple of MissingTerm
         What this order lacks, the largest gain first.
     segments : tuple of Segment
@@ -56,6 +59,7 @@ class Rung:
     classes: dict[str, Figure] = field(default_factory=dict)
     labels: dict[str, Figure] = field(default_factory=dict)
     masked: MaskedFidelity | None = None
+    attribution: Attribution | None = None
     missing: tuple[MissingTerm, ...] = ()
     segments: tuple[Segment, ...] = ()
     outputs: tuple[OutputShare, ...] = ()
@@ -69,9 +73,14 @@ class Rung:
         if "class agreement" in self.classes:
             same = self.classes["class agreement"]
             verdicts["classes"] = thresholds.judge_share(same.low, same.high, "agreement")
-        if self.masked is not None:
-            told = self.masked.carried
-            verdicts["attribution"] = thresholds.judge_share(told.low, told.high, "attribution")
+        if self.attribution is not None:
+            r2 = self.attribution.r2
+            verdicts["attribution"] = thresholds.judge_share(r2.low, r2.high, "attribution")
+        elif self.masked is not None and self.masked.power is None:  # compared with the value function itself
+            share = self.masked.carried
+            verdicts["attribution"] = thresholds.judge_share(share.low, share.high, "attribution")
+        else:
+            verdicts["evidence"] = "caution"
         bad = [
             each
             for each in self.segments
@@ -91,9 +100,9 @@ class TrustReport:
     rungs : tuple of Rung
         Order 0, and every order asked for.
     n_rows : int
-        Rows the figures speak of.
+        Rows that were judged.
     how : {"cross-fitted", "new rows", "fitted rows"}
-        Whether every row was held out of the fit that speaks of it, or came after the fit, or could not be held out.
+        Whether every row was held out of the fit that is judged by it, or came after the fit, or could not be held out.
     output_transform : str
         What is explained, on which scale.
     black_box : dict of str to Figure
@@ -128,6 +137,17 @@ class TrustReport:
         return self.verdicts[self.rungs[-1].order]
 
     @property
+    def attribution_r2(self) -> Figure | None:
+        """Estimated R² of the highest order's Shapley values to those of the conditional game; None if nothing was compared."""
+        attribution = self.rungs[-1].attribution
+        return None if attribution is None else attribution.r2
+
+    @property
+    def n_calls(self) -> int:
+        """Rows the model was asked about for the audit, beside its own."""
+        return max((rung.attribution.n_calls for rung in self.rungs if rung.attribution is not None), default=0)
+
+    @property
     def is_thorough(self) -> bool:
         """Whether the masked games and the stability of shapes were asked about, where there is something to ask."""
         return self.stability is not None or any(rung.masked is not None for rung in self.rungs)
@@ -139,11 +159,13 @@ class TrustReport:
 
         rows: dict[str, dict[str, Any]] = {"model": _flatten(self.black_box)}
         for rung in self.rungs:
-            figures = {"carried": rung.carried, **rung.classes, **rung.labels}
+            figures = {"output reproduced": rung.carried, **rung.classes, **rung.labels}
+            if rung.attribution is not None:
+                figures["attribution R²"] = rung.attribution.r2
             if rung.masked is not None:
-                figures["masked games carried"] = rung.masked.carried
+                figures["partly known rows explained"] = rung.masked.carried
             rows[f"order {rung.order}"] = _flatten(figures) | {
-                "masked games carried, plain": None if rung.masked is None else rung.masked.plain,
+                "partly known rows explained, plain": None if rung.masked is None else rung.masked.plain,
                 "verdict, plain": _judge_plain(rung, self.thresholds),
                 "gradient": rung.gradient,
                 "verdict": self.verdicts.get(rung.order),
@@ -228,6 +250,7 @@ def _read_rung(content: Mapping[str, Any]) -> Rung:
         classes=_read_figures(content["classes"]),
         labels=_read_figures(content["labels"]),
         masked=None if masked is None else _read_masked(masked),
+        attribution=_read_attribution(content.get("attribution")),
         missing=tuple(MissingTerm(tuple(each["columns"]), each["gain"]) for each in content["missing"]),
         segments=tuple(
             Segment(tuple(each["conditions"]), each["share"], Figure(*each["carried"]), each["lost"])
@@ -238,9 +261,16 @@ def _read_rung(content: Mapping[str, Any]) -> Rung:
     )
 
 
+def _read_attribution(content: Mapping[str, Any] | None) -> Attribution | None:
+    if content is None:
+        return None
+    biases = tuple(map(tuple, content["biases"]))
+    return Attribution(Figure(*content["r2"]), content["reference"], biases, content["n_rows"], content["n_calls"])
+
+
 def _read_masked(content: Mapping[str, Any]) -> MaskedFidelity:
     sizes = tuple(
         SizeRisk(each["size"], Figure(*each["risk"]), Figure(*each["gap"]), each["estimation"], each["representation"])
         for each in content["sizes"]
     )
-    return MaskedFidelity(Figure(*content["carried"]), content["plain"], sizes)
+    return MaskedFidelity(Figure(*content["carried"]), content["plain"], sizes, content.get("power"))

@@ -1,4 +1,4 @@
-"""Trust of single rows: the part of a row's output that its explanation carries, without asking the black box."""
+"""The share of a row's output that its explanation reproduces, without asking the black box."""
 
 import math
 from collections.abc import Sequence
@@ -43,14 +43,14 @@ def find_strangeness(place: Place, players: Sequence[int]) -> Strangeness | None
 _LEVELS = (0.05, 0.5, 0.95)
 
 
-def compute_row_trust(
+def compute_output_share(
     reference: ResidualReference,
     encoded: Encoded,
     bases: Sequence[LocalBasis],
     values: NDArray[np.float64],
     strangeness: Strangeness | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Share of each row's output that its values carry, and a 90 % interval: shapes (n_rows,), (n_rows, 2).
+    """Share of each row's output that its values reproduce, and a 90 % interval: shapes (n_rows,), (n_rows, 2).
 
     Draw a row's values as bars, and what they leave of the black box's output as one more. The share is the length of the
     bars over the length of all: ``b / (b + |f - g|)``, ``b = sum_i |SHAP_i|`` (several outputs: Euclidean norm, in spreads).
@@ -62,11 +62,11 @@ def compute_row_trust(
     reference : ResidualReference
     encoded : Encoded
     bases : sequence of LocalBasis
-        Of each column, for its main effect.
+        Basis of each column, for its main effect.
     values : ndarray of shape (n_rows, n_players, n_outputs), float64
         Shapley values.
     strangeness : Strangeness, optional
-        Where rows lie outside the fitted ones: bars of such features count as left, not as carried, and so does an output's
+        Where rows lie outside the fitted ones: bars of such features count as left, not as reproduced, and so does an output's
         spread for every length of the range that a value lies beyond it. Nothing is known there about how far the model lies
         from the bars, so the interval begins at 0.
     """
@@ -82,7 +82,7 @@ def compare_with_residuals(
     values: NDArray[np.float64],
     strangeness: Strangeness | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Trust and its interval, as above, from the log scale of each row's residuals, shape (n_rows,)."""
+    """The share and its interval, as above, from the log scale of each row's residuals, shape (n_rows,)."""
     typical = pick_typical_sizes(reference.sizes)
     sizes = np.maximum(np.exp(logs)[:, None] * typical - ROUNDING, 0.0)  # (n_rows, 3), in spreads
     sums = np.abs(values).sum(axis=1)
@@ -96,6 +96,6 @@ def compare_with_residuals(
 
 
 def pick_typical_sizes(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of sorted sizes the middle one between the ends of a 90 % interval; shape (3,), rising."""
+    """The middle one of sorted sizes between the ends of a 90 % interval; shape (3,), rising."""
     last = len(sizes) - 1
     return np.asarray(sizes[[min(max(math.ceil(level * (last + 2)) - 1, 0), last) for level in _LEVELS]])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..table.bases import ColumnEncoder
 from ..table.units import find_unit
 from .figures import Figure, estimate_share
-from .rung import Rows, mark_missing
+from .held_rows import Rows, mark_missing
 
 # Questions a segment may need, and the rows it holds at least: this share of all, and this number.
 _MAX_DEPTH = 4
@@ -34,9 +34,9 @@ class Segment:
     conditions : tuple of str
         In the columns' own units; all must hold.
     share : float
-        Of the rows.
+        Share of the rows.
     carried : Figure
-        Share of the outputs' squared distance from the base value that is carried in these rows.
+        Share of the outputs' squared distance from the base value that is reproduced in these rows.
     lost : float
         Share of everything left unexplained that lies in these rows.
     """
@@ -69,7 +69,7 @@ def find_segments(
     residual : ndarray of shape (n_rows, n_outputs), float64
         Held out, in spreads of the outputs.
     deviation : ndarray of shape (n_rows, n_outputs), float64
-        Of the outputs from the base value, in spreads.
+        Distances of the outputs from the base value, in spreads.
     """
     squared, whole = (residual**2).sum(axis=1), (deviation**2).sum(axis=1)
     least = max(_MIN_ROWS, int(_MIN_SHARE * len(rows)))

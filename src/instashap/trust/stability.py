@@ -8,7 +8,7 @@ from ..masked.fitter import ClosedFormFitter, FitRecord, FitResult
 from ..masked.moments import accumulate_moments, merge_all
 from ..masked.solve import solve_problem
 from .figures import N_GROUPS
-from .rung import Rows, take_encoded
+from .held_rows import Rows, take_encoded
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Stability:
     Attributes
     ----------
     masked : float
-        Of shapes fitted under masks, each counting as soon as its own column is known: root mean square over rows and
+        That of shapes fitted under masks, each counting as soon as its own column is known: root mean square over rows and
         columns of a shape's standard error.
     plain : float
-        Of an additive model of the same columns fitted at the full coalition alone.
+        That of an additive model of the same columns fitted at the full coalition alone.
     """
 
     masked: float

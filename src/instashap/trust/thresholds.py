@@ -11,7 +11,7 @@ VERDICTS: tuple[Verdict, ...] = ("safe", "caution", "unsafe")
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Shares from which a rung of the ladder is safe, and below which it is unsafe; caution lies between.
+    """Shares from which explanations of an order are safe, and below which they are unsafe; caution lies between.
 
     An interval must lie on one side as a whole: safe if its lower end reaches the first number, unsafe if its upper end
     stays below the second.
@@ -19,14 +19,14 @@ class Thresholds:
     Attributes
     ----------
     safe_carried, unsafe_carried : float
-        Share of the model's variance the order carries at the full coalition (R² to the model on held-out rows). What is
-        not carried is drawn in no picture.
+        Share of the variance of the model's output that the order reproduces with all features known (R² on held-out rows).
+        What is not reproduced is drawn in no picture.
     safe_agreement, unsafe_agreement : float
-        Of classifiers: share of rows put in the model's class.
+        For classifiers, the share of rows put in the model's class.
     safe_attribution, unsafe_attribution : float
-        Share of what the masked games can tell that the order's game tells: what Shapley values are made of.
+        Estimated R² of the order's Shapley values to those of the conditional game.
     segment_carried, segment_share : float
-        A part of the rows at least so large of which less is carried takes "safe" down to "caution".
+        A part of the rows at least so large of which less is reproduced takes "safe" down to "caution".
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Thresholds:
     safe_agreement: float = 0.95
     unsafe_agreement: float = 0.80
     safe_attribution: float = 0.90
-    unsafe_attribution: float = 0.60
+    unsafe_attribution: float = 0.70
     segment_carried: float = 0.60
     segment_share: float = 0.02
 

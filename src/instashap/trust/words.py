@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .figures import Figure
+from .masked import MaskedFidelity
 from .missing import MissingTerm
 
 if TYPE_CHECKING:
@@ -18,16 +19,16 @@ _SMALL_GAP = 0.02
 
 
 def summarise(report: TrustReport) -> str:
-    """Sentences, one a line: verdict, ladder, what is missing, masked games, where, stability."""
+    """Sentences, one a line: verdict, attributions, what is missing, partly known rows, where, labels, stability."""
     *lower, top = [rung for rung in report.rungs if rung.order]
-    lines = [_say_verdict(report, lower, top)]
+    lines = [_describe_verdict(report, lower, top), *_describe_attribution(report, top)]
     for rung in (*lower, top):
-        lines += _say_missing(rung)
-    lines += _say_classes(top)
-    lines += _say_masked(report, lower, top)
-    lines += _say_segments(report, top)
-    lines += _say_labels(report, top)
-    lines += _say_stability(report)
+        lines += _describe_missing(rung)
+    lines += _describe_classes(top)
+    lines += _describe_masked(report, lower, top)
+    lines += _describe_segments(report, top)
+    lines += _describe_labels(report, top)
+    lines += _describe_stability(report)
     return "\n".join(line for line in lines if line)
 
 
@@ -51,16 +52,35 @@ def join(parts: Sequence[str], last: str = "and") -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
-def _say_verdict(report: TrustReport, lower: list[Rung], top: Rung) -> str:
+def _describe_verdict(report: TrustReport, lower: list[Rung], top: Rung) -> str:
     if report.rungs[0].carried.value == 1.0:
         return "The model gives every row the same output: there is nothing to explain."
-    said: list[str] = []
+    sentences: list[str] = []
     for rung in (*lower, top):
         verdict = report.verdicts[rung.order]
-        subject = f"Order-{rung.order} Shapley values carry" if not said else f"With {_WITH[rung.order]}:"
-        unit = " of this model" if not said else ""
-        said.append(f"{subject} {interval(rung.carried)}{unit}; {_advise(report, rung, verdict)}.")
-    return " ".join(said)
+        subject = f"Explanations by {_WITH[rung.order]} reproduce" if not sentences else f"With {_WITH[rung.order]}:"
+        unit = " of the variance of this model's output" if not sentences else ""
+        sentences.append(f"{subject} {interval(rung.carried)}{unit}; {_advise(report, rung, verdict)}.")
+    return " ".join(sentences)
+
+
+def _describe_attribution(report: TrustReport, top: Rung) -> list[str]:
+    """What is known of the error of the values themselves."""
+    if report.rungs[0].carried.value == 1.0:
+        return []
+    found = top.attribution
+    if found is None:
+        if top.masked is not None:
+            return []
+        return ["Nothing here measures the error of the Shapley values themselves: they were compared with no reference."]
+    if not found.biases:
+        return []
+    asked = f", for which the model was asked about {found.n_calls:,} rows" if found.n_calls else ", without asking the model"
+    r2, low, high = (f"{each:.2f}".replace("-", "−") for each in found.r2)
+    return [
+        f"The order-{top.order} Shapley values have an estimated R² of {r2} ({low} to {high}) to those of the conditional "
+        f"game; they were compared with {found.reference} on {found.n_rows:,} rows{asked}."
+    ]
 
 
 def _advise(report: TrustReport, rung: Rung, verdict: str) -> str:
@@ -69,15 +89,16 @@ def _advise(report: TrustReport, rung: Rung, verdict: str) -> str:
     if verdict == "safe" or "prediction" in weak:
         return _ADVICE[verdict]
     reasons = {
-        "attribution": "the values of partly known rows, which attributions are made of, are not told well enough",
+        "attribution": "the Shapley values themselves may be off",
+        "evidence": "the Shapley values themselves were compared with nothing",
         "classes": "too many rows land in another class",
         "segments": "some parts of the rows are explained badly",
-        "held-out rows": "no rows were held out of the fit, so nothing shows how it does on new rows",
+        "held-out rows": "no rows could be held out of the fit, so nothing shows how it does on new rows",
     }
     return f"{_ADVICE[verdict]}: {join([reasons[what] for what in weak])}"
 
 
-def _say_missing(rung: Rung) -> list[str]:
+def _describe_missing(rung: Rung) -> list[str]:
     if not rung.missing:
         return []
     shown = rung.missing[:3]
@@ -103,7 +124,7 @@ def _points(gain: float) -> str:
     return f"{number} point{'' if number == '1' else 's'}"
 
 
-def _say_classes(top: Rung) -> list[str]:
+def _describe_classes(top: Rung) -> list[str]:
     if "class agreement" not in top.classes:
         return []
     same = top.classes["class agreement"]
@@ -115,21 +136,22 @@ def _say_classes(top: Rung) -> list[str]:
     return [line]
 
 
-def _say_masked(report: TrustReport, lower: list[Rung], top: Rung) -> list[str]:
+def _describe_masked(report: TrustReport, lower: list[Rung], top: Rung) -> list[str]:
     lines = []
     known = [(rung, rung.masked) for rung in (*lower, top) if rung.masked is not None]
     if known:
-        shares = join([f"order {rung.order} carries {interval(masked.carried)}" for rung, masked in known])
-        lines.append(f"Of what some features tell while others are unknown, which attributions are made of, {shares}.")
+        shares = join([f"{_WITH[rung.order]} explain {interval(masked.carried)}" for rung, masked in known])
+        lines.append(f"Attributions average over partly known rows; there, {shares} of what can be explained.")
+        lines += _describe_power(*known[-1])
     for rung, masked in known:
         if masked.plain is not None and masked.plain < min(masked.carried.low - 0.01, report.thresholds.safe_attribution):
             lines.append(
-                f"Attributions read off the order-{rung.order} shape functions alone, as of a plain additive model, would "
-                f"carry {percent(masked.plain)} of it: features here foretell each other (redundancy)."
+                f"Attributions read off the order-{rung.order} shape functions alone, as in a plain additive model, would "
+                f"explain {percent(masked.plain)} of it: features here predict each other (redundancy)."
             )
     if report.redundancy:
         names = join([pair.name for pair in report.redundancy[:3]])
-        lines.append(f"Features that tell some of the same: {names}.")
+        lines.append(f"Features that predict each other: {names}.")
     if top.masked is not None and top.masked.sizes:
         worst = max(top.masked.sizes, key=lambda each: each.gap.value)
         if worst.gap.value > _SMALL_GAP:
@@ -141,17 +163,27 @@ def _say_masked(report: TrustReport, lower: list[Rung], top: Rung) -> list[str]:
     return lines
 
 
-def _say_segments(report: TrustReport, top: Rung) -> list[str]:
+def _describe_power(rung: Rung, masked: MaskedFidelity) -> list[str]:
+    """What a comparison that found nothing could have found."""
+    if masked.power is None or masked.carried.value < 1.0:
+        return []
+    return [
+        f"No reference predicts partly known rows better than order {rung.order}: there is no evidence of a gap (this check "
+        f"would have seen a gap of {percent(masked.power)})."
+    ]
+
+
+def _describe_segments(report: TrustReport, top: Rung) -> list[str]:
     return [
         f"Worst where {join(segment.conditions)}: in these {percent(segment.share)} of the rows "
-        f"{percent(max(segment.carried.value, 0.0))} is carried, and {percent(segment.lost)} of everything left unexplained "
-        "lies there."
+        f"{percent(max(segment.carried.value, 0.0))} of the output is reproduced, and {percent(segment.lost)} of everything "
+        "left unexplained lies there."
         for segment in top.segments
         if segment.carried.value < report.thresholds.safe_carried
     ]
 
 
-def _say_labels(report: TrustReport, top: Rung) -> list[str]:
+def _describe_labels(report: TrustReport, top: Rung) -> list[str]:
     if not report.black_box:
         return []
     name, own = next(iter(report.black_box.items()))
@@ -160,7 +192,7 @@ def _say_labels(report: TrustReport, top: Rung) -> list[str]:
     return [f"Against the labels the model's {what} is {interval(own)}, that of order {top.order} {top_score}."]
 
 
-def _say_stability(report: TrustReport) -> list[str]:
+def _describe_stability(report: TrustReport) -> list[str]:
     stability = report.stability
     if stability is None or not stability.masked > 0:
         return []
@@ -169,4 +201,7 @@ def _say_stability(report: TrustReport) -> list[str]:
         if stability.ratio >= 1.05
         else "about as steady as a plain additive model's"
     )
-    return [f"Other rows would move a shape by {percent(stability.masked)} of the output's spread: {compared}."]
+    return [
+        f"Had other rows been drawn for the fit, a shape function would move by {percent(stability.masked)} of the output's "
+        f"spread: it is {compared}."
+    ]

@@ -50,7 +50,7 @@ def test_report_covers_the_black_box_and_the_labels(explainer, model, digits):
     assert report.rungs[1].carried.value == pytest.approx(1 - lost / whole, abs=1e-6)
     assert 0.2 < report.rungs[1].masked.carried.value < 1.0
     assert report.verdict in ("unsafe", "caution")
-    assert report.summary().startswith("Order-1 Shapley values carry")
+    assert report.summary().startswith("Explanations by single features reproduce")
     assert "Against the labels the model's accuracy is" in report.summary()
 
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from ...game.coalitions import compute_shapley_size_law, draw_members
 from ...table.encoding import Encoded
 from ...trust.figures import Figure, estimate_share
-from ...trust.ladder import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels
+from ...trust.held_rows import Rows
 from ...trust.masked import MaskedFidelity
 from ...trust.report import Rung, TrustReport
-from ...trust.rung import Rows
+from ...trust.scores import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels
 from ...trust.thresholds import Thresholds
 from .reading import ImageModel
 

@@ -1,4 +1,4 @@
-"""How much of a black box each order carries, and what each is worth against labels."""
+"""How much of a black box's output each order reproduces, and how well it predicts labels."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .figures import Figure, estimate_mean, estimate_share
-from .rung import Rows
+from .held_rows import Rows
 
 # Probabilities are kept this far from 0 and 1 before logarithms.
 _CLIP = 1e-7
@@ -21,11 +21,11 @@ class Classes:
     Attributes
     ----------
     names : tuple of str
-        Of all classes.
+        Names of all classes.
     scale : {"log-odds", "probability", "score"}
         What the outputs are. Scores have no probabilities.
     probabilities : ndarray of shape (n_rows, n_classes), float64, or None
-        Of the black box, as it gives them: the fit may have clipped them.
+        Those of the black box, as it gives them: the fit may have clipped them.
     """
 
     names: tuple[str, ...]
@@ -53,7 +53,7 @@ class Classes:
 
 @dataclass(frozen=True)
 class OutputShare:
-    """What is carried of one output, or in the rows of one class.
+    """What is reproduced of one output, or in the rows of one class.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class OutputShare:
     carried : Figure
         R² to the black box on this output.
     agreement : float or None
-        Of a classifier: share of the rows the black box puts in this class that stay there.
+        For classifiers, the share of the rows the black box puts in this class that stay there.
     """
 
     name: str

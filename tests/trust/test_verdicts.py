@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
+from instashap.trust.attribution import Attribution
 from instashap.trust.figures import Figure
-from instashap.trust.ladder import Classes
-from instashap.trust.report import Rung
+from instashap.trust.report import Rung, TrustReport
+from instashap.trust.scores import Classes
 from instashap.trust.segments import Segment
 from instashap.trust.thresholds import Thresholds
 
@@ -30,11 +31,30 @@ def test_outputs_become_classes_and_probabilities() -> None:
 def test_a_bad_part_takes_safe_to_caution_if_it_is_large_and_surely_bad() -> None:
     def judge(share: float, high: float) -> dict[str, str]:
         segment = Segment(("age is above 60",), share, Figure(0.3, 0.2, high), 0.5)
-        return dict(Rung(2, 2, Figure(0.99, 0.98, 0.995), segments=(segment,)).judge(Thresholds()))
+        known = Attribution(Figure(0.97, 0.95, 0.98), "copula", ((0.1,),), 1000, 160_000)
+        return dict(Rung(2, 2, Figure(0.99, 0.98, 0.995), attribution=known, segments=(segment,)).judge(Thresholds()))
 
-    assert judge(0.1, 0.4) == {"prediction": "safe", "segments": "caution"}
-    assert judge(0.1, 0.7) == {"prediction": "safe"}
-    assert judge(0.01, 0.4) == {"prediction": "safe"}
+    assert judge(0.1, 0.4) == {"prediction": "safe", "attribution": "safe", "segments": "caution"}
+    assert judge(0.1, 0.7) == {"prediction": "safe", "attribution": "safe"}
+    assert judge(0.01, 0.4) == {"prediction": "safe", "attribution": "safe"}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.91, 0.97, "safe"), (0.88, 0.99, "caution"), (0.3, 0.75, "caution"), (0.2, 0.6, "unsafe")]
+)
+def test_the_verdict_rests_on_the_interval_of_the_shapley_values_themselves(low: float, high: float, verdict: str) -> None:
+    known = Attribution(Figure((low + high) / 2, low, high), "copula", ((0.1,),), 1000, 160_000)
+    rung = Rung(2, 2, Figure(0.99, 0.98, 0.995), attribution=known)
+    assert TrustReport((Rung(0, 0, Figure(0, 0, 0)), rung), 1000, "new rows", "f").verdict == verdict
+
+
+def test_without_evidence_about_shapley_values_the_verdict_is_caution_in_words() -> None:
+    perfect = Figure(1.0, 0.999, 1.0)
+    report = TrustReport((Rung(0, 0, Figure(0, 0, 0)), Rung(2, 2, perfect)), 1000, "new rows", "f")
+    assert report.verdict == "caution"
+    assert report.attribution_r2 is None
+    assert "Nothing here measures the error of the Shapley values themselves" in report.summary()
+    assert "use with care: the Shapley values themselves were compared with nothing" in report.summary()
 
 
 @pytest.mark.parametrize(("low", "verdict"), [(0.96, "safe"), (0.90, "caution"), (0.5, "unsafe")])

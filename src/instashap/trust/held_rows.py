@@ -1,4 +1,4 @@
-"""One order's explanations as they would be of new rows: the models of a fit that have not seen the rows they speak of."""
+"""Cross-fitted predictions of one order: each row by a model of the fit that has not seen it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,19 +26,19 @@ Part = tuple[NDArray[np.int64], AdditiveModel]
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows an audit speaks of.
+    """The rows of an audit.
 
     Attributes
     ----------
     encoded : Encoded
     outputs : ndarray of shape (n_rows, n_outputs), float64
-        Of the black box, on the scale that is explained.
+        Outputs of the black box, on the scale that is explained.
     weights : ndarray of shape (n_rows,), float64
     columns : tuple of ColumnEncoder
     players : tuple of int
         Player of each column.
     feature_names : tuple of str
-        Of the players.
+        Names of the players.
     """
 
     encoded: Encoded
@@ -80,6 +80,16 @@ class Rows:
         _, which = np.unique(placed, return_inverse=True)
         own = np.bincount(which, weights=count_copies(self.weights))
         return float(1.0 - own[own <= 1.0].sum() / own.sum())
+
+    @cached_property
+    def is_repeated(self) -> NDArray[np.bool_]:
+        """Whether the table holds an equal row beside each; never where every row was copied."""
+        if take_census(self.encoded, self.weights).is_copied:
+            return np.zeros(len(self), dtype=bool)
+        _, placed = hash_rows(self.encoded)
+        _, which = np.unique(placed, return_inverse=True)
+        own = np.bincount(which, weights=count_copies(self.weights))
+        return np.asarray(own[which] > 1.0)
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:

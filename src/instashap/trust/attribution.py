@@ -1,0 +1,389 @@
+"""How far an order's Shapley values are from those of the conditional game, judged by references.
+
+A reference ``r(x; S)`` estimates ``F(x; S) = E[f(X) | x_S]`` in another way than the order's game ``v(x; S)``. Over held-out
+rows and coalitions three means are known without ``F``:
+
+- the distance of the two, ``D = E (v - r)²``;
+- the difference of their masked risks, ``A - B`` with ``A = E (F - v)²`` and ``B = E (F - r)²``, as ``f - F`` is uncorrelated
+  with whatever is read from the known columns;
+- the squared distance of their Shapley values on the same rows, from independent walks through the coalitions.
+
+``D = A + B - 2 c sqrt(A B)``, where c is the correlation of the two errors; given c the share ``A / D`` follows. That share of
+the distance of the Shapley values counts as the order's own error. Where the reference is far better, the share is about 1
+for any c; where it is worse, it depends on c, and the interval is wide: the reference has little power.
+At the full coalition f itself is known: an error ``e`` there moves each of d values by ``e / d``, and is exact.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .figures import Figure, estimate, sum_groups
+from .held_rows import Held, Rows, iterate_masked, take_encoded
+from .references import (
+    REGRESSED,
+    Asker,
+    Probes,
+    evaluate_regressed,
+    evaluate_sampled,
+    list_sampled,
+    make_probes,
+    weigh_sizes,
+)
+
+# Rows at which games are compared: at most, and of many features; and those at which distributions are compared before the
+# best are asked about all.
+_MAX_PROBES, _PROBES_OF_MANY, _MAX_FIRST = 2000, 400, 150
+# How many times the rows that are compared others must be, to teach references alone; else they are split, few into more parts.
+_MANY_TIMES, _FEW_ROWS, _LEAST_ROWS = 2.4, 1000, 40
+# Calls of the model for the first comparison of each distribution, and for all that are kept.
+_FIRST_CALLS, _CALLS = 16_000, 160_000
+_FIRST_DRAWS, _DRAWS, _MAX_DRAWS = 4, 8, 16
+# Different walks, and coalitions in them: each costs a factorisation.
+_MAX_WALKS, _MAX_STEPS = 48, 1_600
+# Weight from which on a distribution is kept, and references that are combined.
+_LEAST_WEIGHT, _MOST_COMBINED = 0.15, 3
+# Correlations of errors that are assumed: least, likely, most. Regressions learn from the same noise as the order itself.
+_ASKED, _UNASKED = (0.0, 0.15, 0.5), (0.1, 0.4, 0.7)
+# The estimate takes the difference of the risks to be higher by about a standard error than it was seen, the interval's lower
+# end by all of the half-width: what rows of heavy tails leave open counts against the order.
+_CAUTION = 0.6
+# Effective numbers of rows up to which an estimate is its interval's lower end, and from which on nothing is taken off.
+_EFFECTIVE_ROWS = 10.0, 40.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An estimate of the conditional game.
+
+    Attributes
+    ----------
+    name : str
+    values : ndarray of shape (2, n_probes, 2, n_players - 1, n_outputs), float64
+        Halves with independent noise, rows, walks, steps.
+    is_asked : bool
+        Whether it asks the model.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    is_asked: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """References evaluated at the same rows and coalitions.
+
+    Attributes
+    ----------
+    probes : Probes
+    references : tuple of Reference
+    n_calls : int
+        Rows the model was asked about.
+    """
+
+    probes: Probes
+    references: tuple[Reference, ...]
+    n_calls: int
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What is known of the error of an order's Shapley values.
+
+    Attributes
+    ----------
+    r2 : Figure
+        ``1 - E |SHAP - SHAP of the order|² / E |SHAP|²``: an estimate, with an interval for the rows and for what the
+        references leave open.
+    reference : str
+        What the order was compared with.
+    biases : tuple of tuple of float
+        For each feature and output the root mean square error of a value that other rows would not have changed, on the
+        scale of the output.
+    n_rows, n_calls : int
+        Rows compared, and rows the model was asked about for all orders together.
+    """
+
+    r2: Figure
+    reference: str
+    biases: tuple[tuple[float, ...], ...]
+    n_rows: int
+    n_calls: int
+
+
+def find_references(rows: Rows, asker: Asker | None) -> Panel | None:
+    """References at some of the rows; None where rows or features are too few, or nothing varies.
+
+    Distributions that the best combination does without, on the first rows, are not asked about the others.
+    """
+    d = len(rows.feature_names)
+    if d < 2 or len(rows) < _LEAST_ROWS or not np.ptp(rows.outputs, axis=0).any():
+        return None
+    n_steps = 2 * (d - 1)
+    n_probes = max(_CALLS // (_DRAWS * n_steps), min(_PROBES_OF_MANY, _CALLS // (2 * n_steps)), _LEAST_ROWS)
+    n_probes = min(n_probes, _MAX_PROBES, len(rows))
+    n_walks = int(np.clip(_MAX_STEPS // n_steps, 4, _MAX_WALKS))
+    n_splits = 1 if len(rows) >= _MANY_TIMES * n_probes else 2 if len(rows) >= _FEW_ROWS else 4
+    probes = make_probes(rows, n_probes, n_walks, n_splits)
+    found = [Reference(kind, evaluate_regressed(kind, rows, probes), False) for kind in REGRESSED]
+    if asker is None:
+        return Panel(probes, tuple(found), 0)
+    few = probes.take(int(np.clip(_FIRST_CALLS // (_FIRST_DRAWS * n_steps), _LEAST_ROWS, _MAX_FIRST)))
+    kinds = list_sampled(rows)
+    tried = [Reference(kind, evaluate_sampled(kind, asker, rows, few, _FIRST_DRAWS), True) for kind in kinds]
+    both = [Reference(each.name, each.values[:, : len(few)], False) for each in found] + tried
+    weights = _combine(rows, few, both, np.ones(len(few), dtype=bool))[len(found) :]
+    kept = [kind for kind, weight in zip(kinds, weights, strict=True) if weight >= _LEAST_WEIGHT]
+    n_draws = int(np.clip(_CALLS // max(n_steps * len(probes) * len(kept), 1) // 2 * 2, 2, _MAX_DRAWS))
+    found += [Reference(kind, evaluate_sampled(kind, asker, rows, probes, n_draws), True) for kind in kept]
+    n_calls = n_steps * (len(few) * _FIRST_DRAWS * len(kinds) + len(probes) * n_draws * len(kept))
+    return Panel(probes, tuple(found), n_calls)
+
+
+def _combine(rows: Rows, probes: Probes, references: Sequence[Reference], is_learnt: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Weights of at most three references, none negative, that sum to one and have the least masked risk on some probes."""
+    outputs = rows.outputs[probes.rows][is_learnt][:, None, None] / rows.spread
+    first, second = (np.stack([outputs - each.values[half][is_learnt] / rows.spread for each in references]) for half in (0, 1))
+    masses = weigh_sizes(len(rows.feature_names))
+    risks = np.einsum("knwsc,lnwsc,s,n->kl", first, second, masses, rows.weights[probes.rows][is_learnt], optimize=True)
+    risks = (risks + risks.T) / 2
+    best, least = np.zeros(len(references)), np.inf
+    for size in range(1, min(_MOST_COMBINED, len(references)) + 1):
+        for members in map(list, combinations(range(len(references)), size)):
+            own = risks[np.ix_(members, members)] + 1e-9 * np.trace(risks) * np.eye(size)
+            shares = np.linalg.lstsq(own, np.ones(size), rcond=None)[0]
+            if not shares.sum() > 0 or (shares < 0).any():
+                continue
+            shares /= shares.sum()
+            risk = float(shares @ own @ shares)
+            if risk < least * (1 - 1e-3):
+                best, least = np.zeros(len(references)), risk
+                best[members] = shares
+    return best
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An order's game beside the best combination of references, row by row; all in spreads of the outputs, mean over these.
+
+    Attributes
+    ----------
+    order_risks, reference_risks : ndarray of shape (n_probes, n_players - 1), float64
+        Squared residuals by coalition size, mean over the walks.
+    products : ndarray of shape (n_probes, n_players - 1), float64
+        ``(f - v) (r - v)``, likewise: twice its mean less that of the distances is the difference of the risks.
+    distances : ndarray of shape (n_probes, n_players - 1), float64
+        ``(v - r)²`` likewise, without the noise of the draws.
+    moved : ndarray of shape (n_probes, n_players, n_outputs), float64
+        Squared distance of each Shapley value, without noise in the mean; the full coalition aside.
+    lengths : ndarray of shape (n_probes,), float64
+        Squared length of the reference's Shapley values.
+    full : ndarray of shape (n_probes, n_outputs), float64
+        Squared errors at the full coalition.
+    weights : ndarray of shape (n_references,), float64
+        Weights of the references, mean over the two halves of the rows.
+    """
+
+    order_risks: NDArray[np.float64]
+    reference_risks: NDArray[np.float64]
+    products: NDArray[np.float64]
+    distances: NDArray[np.float64]
+    moved: NDArray[np.float64]
+    lengths: NDArray[np.float64]
+    full: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def compare(held: Held, rows: Rows, panel: Panel) -> Comparison:
+    """The combination is chosen on one half of the rows, and measured on the other, in turn."""
+    probes = panel.probes
+    values, full, base = evaluate_held(held, rows, probes)
+    outputs, spread = rows.outputs[probes.rows] / rows.spread, rows.spread
+    values, full, base = values / spread, full / spread, base / spread
+    n_outputs = outputs.shape[1]
+    half = np.arange(len(probes)) % 2 == 0
+    parts: dict[str, list[NDArray[np.float64]]] = {}
+    weights = []
+    for learnt, measured in ((half, ~half), (~half, half)):
+        shares = _combine(rows, probes, panel.references, learnt)
+        weights.append(shares)
+        used = np.flatnonzero(shares)
+        best = sum(shares[k] * panel.references[k].values[:, measured] / spread for k in used)
+        own, wanted = values[measured], outputs[measured][:, None, None]
+        own_error, errors = wanted - own, wanted - best  # (n, 2, d - 1, C), (2, n, 2, d - 1, C)
+        gaps = best - own
+        masks = probes.masks[measured]
+        zeros = np.zeros((len(own), n_outputs))
+        moved = [walk_values(-gaps[w][:, w], zeros, zeros, masks[:, w]) for w in (0, 1)]
+        found = [walk_values(best[w][:, w], outputs[measured], base[measured], masks[:, w]) for w in (0, 1)]
+        for name, part in {
+            "order_risks": (own_error**2).mean(axis=(1, 3)),
+            "reference_risks": (errors[0] * errors[1]).mean(axis=(1, 3)),
+            "products": (own_error * gaps.mean(axis=0)).mean(axis=(1, 3)),
+            "distances": (gaps[0] * gaps[1]).mean(axis=(1, 3)),
+            "moved": moved[0] * moved[1],
+            "lengths": (found[0] * found[1]).sum(axis=1).mean(axis=1),
+            "full": (outputs - full)[measured] ** 2,
+        }.items():
+            parts.setdefault(name, []).append(part)
+    order = np.argsort(np.concatenate([np.flatnonzero(~half), np.flatnonzero(half)]))
+    return Comparison(**{name: np.concatenate(part)[order] for name, part in parts.items()}, weights=np.mean(weights, axis=0))
+
+
+def evaluate_held(
+    held: Held, rows: Rows, probes: Probes
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """An order's outputs at the probes' coalitions, at the full and at the empty one, each row by a model without it.
+
+    A row that the table repeats is one that a model of all rows has seen, and so will be a new row as often: there the
+    finished model counts. Shapes (n_probes, 2, n_players - 1, n_outputs), and (n_probes, n_outputs) twice.
+    """
+    n, _, n_steps, d = probes.masks.shape
+    masks = probes.masks.reshape(n, -1, d)
+    values = np.empty((n, 2 * n_steps, rows.outputs.shape[1]))
+    full, base = np.empty((n, values.shape[2])), np.empty((n, values.shape[2]))
+    owner = np.empty(len(rows), dtype=np.int64)
+    models = [model for _, model in held.parts]
+    for number, (places, _) in enumerate(held.parts):
+        owner[places] = number
+    if held.record is not None:
+        owner[rows.is_repeated] = len(models)
+        models.append(held.record.result.model)
+    for number, model in enumerate(models):
+        own = np.flatnonzero(owner[probes.rows] == number)
+        if not len(own):
+            continue
+        encoded = take_encoded(rows.encoded, probes.rows[own])
+        for block, found in iterate_masked(model, encoded, masks[own]):
+            values[own[block]] = found
+        full[own], base[own] = model.predict(encoded), model.base_value
+    return values.reshape(n, 2, n_steps, -1), full, base
+
+
+def walk_values(
+    inner: NDArray[np.float64], full: NDArray[np.float64], empty: NDArray[np.float64], masks: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Marginal contributions along one walk a row, by player: shape (n_rows, n_players, n_outputs).
+
+    Parameters
+    ----------
+    inner : ndarray of shape (n_rows, n_players - 1, n_outputs), float64
+        Values of the coalitions of sizes 1 … n_players - 1.
+    full, empty : ndarray of shape (n_rows, n_outputs), float64
+    masks : ndarray of shape (n_rows, n_players - 1, n_players), bool
+
+    Examples
+    --------
+    >>> inner, full, empty = np.array([[[1.0], [5.0]]]), np.array([[6.0]]), np.array([[0.0]])
+    >>> walk_values(inner, full, empty, np.array([[[False, True, False], [True, True, False]]]))[0, :, 0]
+    array([4., 1., 1.])
+    """
+    steps = np.diff(np.concatenate([empty[:, None], inner, full[:, None]], axis=1), axis=1)
+    first = (~masks).sum(axis=1)  # at which step each player comes
+    return np.take_along_axis(steps, first[:, :, None], axis=1)
+
+
+def share_error(difference: float, correlation: float) -> float:
+    """``A / D`` from ``(A - B) / D`` and the correlation c of the two errors, ``D = A + B - 2 c sqrt(A B)``.
+
+    The larger of the two solutions; differences that no A and B of this correlation have are moved to the nearest that some
+    have.
+
+    Examples
+    --------
+    >>> share_error(1.0, 0.0), share_error(0.0, 0.0), round(share_error(0.0, 0.5), 12)
+    (1.0, 0.5, 1.0)
+    """
+    rest = 1.0 - correlation**2
+    x = float(np.clip(difference, -1 / np.sqrt(rest), 1 / np.sqrt(rest)))
+    return float((1 + x - correlation**2 * x + correlation * np.sqrt(max(1 - x**2 * rest, 0.0))) / (2 * rest))
+
+
+def measure_attribution(held: Held, rows: Rows, panel: Panel, compared: Comparison) -> Attribution:
+    """R² of an order's Shapley values to those of the conditional game, with its interval, and each feature's bias."""
+    d = len(rows.feature_names)
+    masses = weigh_sizes(d)
+    weights, groups = rows.weights[panel.probes.rows], rows.groups[panel.probes.rows]
+    saved, moved, full = _measure_fold_variance(held, rows, panel.probes)
+    sums = sum_groups(
+        groups,
+        weights,
+        (2 * compared.products - compared.distances) @ masses,
+        compared.distances @ masses,
+        compared.moved.sum(axis=1).mean(axis=1),
+        compared.lengths,
+        compared.full.mean(axis=1) / d,
+        np.ones(len(weights)),
+    )
+    asked = sum(weight for weight, each in zip(compared.weights, panel.references, strict=True) if each.is_asked)
+    seen = estimate(lambda each: each[0] / max(each[1], 1e-300), sums[:, :2])
+    shares = []
+    half = seen.high - seen.value
+    for own, other, move in zip(_ASKED, _UNASKED, (-half, _CAUTION * half, half), strict=True):
+        shares.append(share_error(seen.value + move, asked * own + (1 - asked) * other))
+    best, likely, worst = (estimate(partial(_compute_r2, saved, share), sums[:, 2:]) for share in shares)
+    low = min(worst.low, likely.low)
+    value = likely.value - _measure_tails(rows) * (likely.value - low)
+    r2 = Figure(value, low, min(max(best.high, likely.high), 1.0))
+    share = shares[1]
+    squares = share * np.average(compared.moved, axis=0, weights=weights)
+    squares += np.average(compared.full, axis=0, weights=weights) / d**2
+    squares -= moved + full / d**2
+    biases = np.sqrt(np.maximum(squares, 0.0)) * rows.spread
+    return Attribution(r2, _name(panel, compared), tuple(map(tuple, biases.tolist())), len(weights), panel.n_calls)
+
+
+def _measure_tails(rows: Rows) -> float:
+    """How far an estimate should move to its interval's lower end, 0 to 1: where few rows hold most of the output's variance.
+
+    Squares then sum as if there were ``(sum s)² / sum s²`` rows, and those that other samples would hold are worse than these.
+    """
+    squares = (((rows.outputs - np.average(rows.outputs, axis=0, weights=rows.weights)) / rows.spread) ** 2).mean(axis=1)
+    n_effective = (rows.weights @ squares) ** 2 / max(float((rows.weights * squares) @ (rows.weights * squares)), 1e-300)
+    few, enough = _EFFECTIVE_ROWS
+    return float(np.clip((enough - n_effective) / (enough - few), 0.0, 1.0))
+
+
+def _compute_r2(saved: float, share: float, sums: NDArray[np.float64]) -> float:
+    """From sums of squared distances, squared lengths, squared errors at the full coalition, and weights."""
+    distance, length, full, weight = sums
+    error = share * max(distance, 0.0) + full
+    error -= min(saved * weight, error / 2)
+    return float(1.0 - error / max(length, 1e-12 * weight))
+
+
+def _name(panel: Panel, compared: Comparison) -> str:
+    """The references by their weights, the largest first."""
+    order = np.argsort(-compared.weights, kind="stable")
+    return ", ".join(panel.references[k].name for k in order if compared.weights[k] >= _LEAST_WEIGHT)
+
+
+def _measure_fold_variance(held: Held, rows: Rows, probes: Probes) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """What the finished model saves of the error of the folds' models; and the variance of the latter, by player and output.
+
+    The models without one fold of K have the variance ``sum_k (v_k - mean)²``, the finished one ``(K - 1) / K`` of it: the
+    jackknife. Shapes (), (n_players, n_outputs) for the interior and (n_outputs,) for the full coalition; in squared spreads.
+    """
+    n, _, n_steps, d = probes.masks.shape
+    n_outputs, k = rows.outputs.shape[1], len(held.parts)
+    if k < 2:
+        return 0.0, np.zeros((d, n_outputs)), np.zeros(n_outputs)
+    encoded, masks = take_encoded(rows.encoded, probes.rows), probes.masks.reshape(n, -1, d)
+    found, full = np.empty((k, 2, n, d, n_outputs)), np.empty((k, n, n_outputs))
+    zeros = np.zeros((n, n_outputs))
+    for number, (_, model) in enumerate(held.parts):
+        values = np.concatenate([each for _, each in iterate_masked(model, encoded, masks)]) - model.base_value
+        values = (values / rows.spread).reshape(n, 2, n_steps, n_outputs)
+        found[number] = [walk_values(values[:, w], zeros, zeros, probes.masks[:, w]) for w in (0, 1)]
+        full[number] = model.predict(encoded) / rows.spread
+    found -= found.mean(axis=0)
+    weights = rows.weights[probes.rows]
+    variance = np.average((found[:, 0] * found[:, 1]).sum(axis=0), axis=0, weights=weights)
+    at_full = np.average(k * full.var(axis=0), axis=0, weights=weights)
+    saved = float((variance.sum(axis=0) / k + at_full / d / k).mean())
+    return max(saved, 0.0), np.maximum(variance, 0.0), at_full
