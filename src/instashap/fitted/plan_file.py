@@ -37,11 +37,11 @@ def pack_plan(plan: Plan) -> tuple[dict[str, Any], Arrays]:
         "plan_centre": plan.centre,
     }
     for number, key in enumerate(axes):
-        for part in _AXIS_PARTS:
-            arrays[f"plan_axis_{number:05d}_{part}"] = getattr(functions.axes[key], part)
+        used = functions.axes[key].pick(np.arange(functions.n_used[key]))
+        # One array an axis, and one a column: each array of a file takes some hundred bytes beside its values.
+        arrays[f"plan_axis_{number:05d}"] = np.vstack([used.coefficients, used.roughness, used.ridge, used.ranks])
     for number, cut in enumerate(plan.folds.cuts):
-        arrays[f"plan_cut_{number:05d}_starts"] = cut.starts
-        arrays[f"plan_cut_{number:05d}_ranks"] = cut.ranks.astype(np.int64)
+        arrays[f"plan_cut_{number:05d}"] = np.stack([cut.starts, cut.ranks.astype(np.float64)])
     described = {
         "value_sets": functions.value_sets,
         "axes": axes,
@@ -54,9 +54,6 @@ def pack_plan(plan: Plan) -> tuple[dict[str, Any], Arrays]:
         "is_null": plan.is_null,
     }
     return described, arrays
-
-
-_AXIS_PARTS = ("coefficients", "roughness", "ridge", "ranks")
 
 
 def _pad(choices: tuple[NDArray[np.int64], ...]) -> NDArray[np.int32]:
@@ -79,9 +76,9 @@ def unpack_plan(described: dict[str, Any], arrays: Arrays, encoder: TableEncoder
     """
     axes = {}
     for number, (size, column) in enumerate(described["axes"]):
-        coefficients, roughness, ridge, ranks = (arrays[f"plan_axis_{number:05d}_{part}"] for part in _AXIS_PARTS)
-        basis = encoder.columns[column].bases[size - 1]
-        axes[size, column] = AxisFunctions(basis, coefficients, roughness, ridge, ranks)
+        *coefficients, roughness, ridge, ranks = arrays[f"plan_axis_{number:05d}"]
+        own = np.array(coefficients), roughness, ridge, ranks.astype(np.int64)
+        axes[size, column] = AxisFunctions(encoder.columns[column].bases[size - 1], *own)
     functions = _unpack_functions(described["value_sets"], axes, arrays)
     problem = MaskedProblem(
         arrays["plan_functions"].astype(np.int64),
@@ -97,10 +94,8 @@ def unpack_plan(described: dict[str, Any], arrays: Arrays, encoder: TableEncoder
     candidate = Candidate(
         **{**chosen, "resolution": resolution, "extra_ranks": tuple(chosen["extra_ranks"]), "base": base}
     )
-    cuts = tuple(
-        RankCuts(arrays[f"plan_cut_{number:05d}_starts"], arrays[f"plan_cut_{number:05d}_ranks"].astype(np.uint64))
-        for number in range(len(encoder.columns))
-    )
+    steps = (arrays[f"plan_cut_{number:05d}"] for number in range(len(encoder.columns)))
+    cuts = tuple(RankCuts(starts, ranks.astype(np.uint64)) for starts, ranks in steps)
     folds = FoldRule(cuts, described["n_folds"], described["by_outputs"], described["is_shared"])
     names = {each.name for each in fields(Strengths)}
     strengths = Strengths(**{name: value for name, value in described["strengths"].items() if name in names})

@@ -60,7 +60,7 @@ class ValueFunctions:
         """Write the values on rows to an array of shape (n_functions, n_rows), C order."""
         axis_values = {
             (size, column): axis.basis.combine(
-                encoded.cells[:, column], encoded.offsets[:, column], axis.coefficients[:, : self._n_used[size, column]]
+                encoded.cells[:, column], encoded.offsets[:, column], axis.coefficients[:, : self.n_used[size, column]]
             ).T.copy()
             for (size, column), axis in self.axes.items()
         }
@@ -75,7 +75,7 @@ class ValueFunctions:
                     row *= other
 
     @cached_property
-    def _n_used(self) -> dict[tuple[int, int], int]:
+    def n_used(self) -> dict[tuple[int, int], int]:
         """How many of the first functions of each axis are multiplied."""
         used = dict.fromkeys(self.axes, 0)
         for columns, chosen in zip(self.value_sets, self.choices, strict=True):

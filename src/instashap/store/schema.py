@@ -188,6 +188,17 @@ def _solvable(covariance: NDArray[Any], _: Scope) -> str | None:
     return None
 
 
+def _rising_starts(cuts: NDArray[Any], scope: Scope) -> str | None:
+    """Starts of the steps rise; below them are ranks."""
+    is_right = (np.diff(cuts[0]) > 0).all() and (cuts[1] >= 0).all()
+    return None if is_right else "does not hold rising starts and their ranks"
+
+
+def _ranked_functions(axis: NDArray[Any], scope: Scope) -> str | None:
+    """The last three lines hold roughness, ridge and rank of each function."""
+    return None if (axis[-3:] >= 0).all() else "holds functions of negative roughness, ridge or rank"
+
+
 def _below(size: str) -> Rule:
     """Numbers from 0 on, below a size."""
 
@@ -250,12 +261,8 @@ ARRAYS = (
     _Line("plan_is_extra", "file", "|b1", ("n_unknowns",), (), "plan"),
     _Line("plan_size_law", "file", "<f8", ("n_players + 1",), (finite, not_negative), "plan"),
     _Line("plan_centre", "file", "<f8", ("n_outputs",), (finite,), "plan"),
-    _Line("plan_cut_{:05d}_starts", "column", "<f8", ("n_steps",), (finite, rising), "plan"),
-    _Line("plan_cut_{:05d}_ranks", "column", "<i8", ("n_steps",), (not_negative,), "plan"),
-    _Line("plan_axis_{:05d}_coefficients", "axis", "<f8", ("n_nodes", "n_axis_functions"), (finite,), "plan"),
-    _Line("plan_axis_{:05d}_roughness", "axis", "<f8", ("n_axis_functions",), (finite, not_negative), "plan"),
-    _Line("plan_axis_{:05d}_ridge", "axis", "<f8", ("n_axis_functions",), (finite, not_negative), "plan"),
-    _Line("plan_axis_{:05d}_ranks", "axis", "<i8", ("n_axis_functions",), (not_negative,), "plan"),
+    _Line("plan_cut_{:05d}", "column", "<f8", ("2", "n_steps"), (finite, _rising_starts), "plan"),
+    _Line("plan_axis_{:05d}", "axis", "<f8", ("n_nodes + 3", "n_axis_functions"), (finite, _ranked_functions), "plan"),
     _Line("moments_products", "file", "<f8", ("n_summed_folds", "n_entries"), (finite,), "moments"),
     _Line("residual_curves_{:05d}", "column", "<f8", ("n_main", "n_curves"), (filled, finite), "residuals"),
 )  # fmt: skip
