@@ -37,14 +37,14 @@ from .references import (
 
 # Rows at which games are compared: at most, and of many features; and those at which distributions are compared before the
 # best are asked about all.
-_MAX_PROBES, _PROBES_OF_MANY, _MAX_FIRST = 2000, 400, 150
+_MAX_PROBES, _PROBES_OF_MANY, _MAX_FIRST = 2000, 250, 150
 # How many times the rows that are compared others must be, to teach references alone; else they are split, few into more parts.
 _MANY_TIMES, _FEW_ROWS, _LEAST_ROWS = 2.4, 1000, 40
 # Calls of the model for the first comparison of each distribution, and for all that are kept.
 _FIRST_CALLS, _CALLS = 16_000, 160_000
 _FIRST_DRAWS, _DRAWS, _MAX_DRAWS = 4, 8, 16
 # Different walks, and coalitions in them: each costs a factorisation.
-_MAX_WALKS, _MAX_STEPS = 48, 1_600
+_MAX_WALKS, _MAX_STEPS = 48, 800
 # Weight from which on a distribution is kept, and references that are combined.
 _LEAST_WEIGHT, _MOST_COMBINED = 0.15, 3
 # Correlations of errors that are assumed: least, likely, most. Regressions learn from the same noise as the order itself.

@@ -7,7 +7,6 @@ is evaluated on.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
 from math import comb
 from typing import Protocol
 
@@ -30,7 +29,7 @@ _MAX_SAMPLER_ROWS, _MAX_REGRESSION_ROWS = 3000, 20_000
 _N_TAUGHT, _MIN_TAUGHT, _MAX_COALITIONS, _MIN_LEAF = 30_000, 5_000, 10, 10
 _MAX_TREES, _PATIENCE = 200, 8
 # Numbers in the rows that are drawn at once.
-_MAX_ENTRIES = 2**21
+_MAX_ENTRIES = 2**22
 # Added to variances of standardised columns.
 _RIDGE = 1e-6
 # Degrees of the polynomials, the first of at most so many monomials; and strengths of the ridge, in samples.
@@ -121,12 +120,14 @@ def evaluate_sampled(kind: str, asker: Asker, rows: Rows, probes: Probes, n_draw
         masks = probes.masks[places].reshape(-1, d)
         owner = np.repeat(np.arange(len(places)), 2 * (d - 1))
         n_joint = max(_MAX_ENTRIES // (len(owner) * n_columns), 1)  # drawn together: factors serve all draws
-        for half, start in product(range(2), range(0, n_points, n_joint)):
-            some = points[half][start : start + n_joint]
-            noise = np.clip((some[:, None] + shifts[half, places]) % 1.0, 1e-9, 1 - 1e-9)  # (n_joint, n_places, n_columns + 1)
-            asked = np.tile(owner, len(some)), np.tile(masks, (len(some), 1)), noise[:, owner].reshape(-1, n_columns + 1)
-            found = draw(*asked).reshape(len(some), len(places), 2 * (d - 1), -1)
-            values[half, places] += found.sum(axis=0) / n_points
+        everything = [(half, point) for half in range(2) for point in points[half]]
+        for start in range(0, len(everything), n_joint):
+            some = everything[start : start + n_joint]
+            noise = np.stack([(point + shifts[half, places]) % 1.0 for half, point in some])
+            noise = np.clip(noise, 1e-9, 1 - 1e-9)[:, owner].reshape(-1, n_columns + 1)
+            found = draw(np.tile(owner, len(some)), np.tile(masks, (len(some), 1)), noise)
+            for (half, _), part in zip(some, found.reshape(len(some), len(places), 2 * (d - 1), -1), strict=True):
+                values[half, places] += part / n_points
     return values.reshape(2, n, 2, d - 1, -1)
 
 
