@@ -340,9 +340,9 @@ import numpy as np
 import pandas as pd
 import instashap
 from instashap.model import kernels as additive
-from instashap.table import encoding_kernel as table
+from instashap.table import basis_kernel as basis, encoding_kernel as table
 
-FOUND = [kernel for module in (additive, table) for kernel in vars(module).values() if hasattr(kernel, "signatures")]
+FOUND = [kernel for module in (additive, basis, table) for kernel in vars(module).values() if hasattr(kernel, "signatures")]
 KERNELS = [kernel for kernel in FOUND if kernel is not additive.sum_live]  # of audits alone
 
 def tell():

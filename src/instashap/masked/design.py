@@ -59,9 +59,9 @@ class ValueFunctions:
     def write_values(self, encoded: Encoded, values: NDArray[np.float64]) -> None:
         """Write the values on rows to an array of shape (n_functions, n_rows), C order."""
         axis_values = {
-            (size, column): axis.basis.combine(
+            (size, column): axis.basis.tabulate(
                 encoded.cells[:, column], encoded.offsets[:, column], axis.coefficients[:, : self.n_used[size, column]]
-            ).T.copy()
+            )
             for (size, column), axis in self.axes.items()
         }
         places = iter(range(len(self)))

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .basis_kernel import combine_functions
+
 
 @dataclass(frozen=True)
 class LocalBasis:
@@ -53,6 +55,15 @@ class LocalBasis:
         values = weights[:, :1] * coefficients[start]
         for shift in range(1, self.width):
             values += weights[:, shift, None] * coefficients[start + shift]
+        return values
+
+    def tabulate(
+        self, cells: NDArray[np.int32], offsets: NDArray[np.float64], coefficients: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The same functions, each a row of the result: shape (n_combinations, n_rows), C order."""
+        values = np.empty((coefficients.shape[1], len(cells)))
+        arrays = (np.require(each, requirements=("C", "A", "W")) for each in (cells, offsets, self.first, self.polynomials))
+        combine_functions(*arrays, np.require(coefficients, requirements=("C", "A", "W")), values)
         return values
 
 
