@@ -106,7 +106,8 @@ def compute_deviations(record: "FitRecord") -> Deviations:
     if solved.base is not None and replicates.credits is not None:
         moved = -replicates.credits * centres[:, None, solved.base.scores, None]
         linear = LinearDeviations(contrast_outputs(replicates.credits - solved.base.credits), contrast_outputs(moved))
-    return expand_deviations(record.result.model, problem, functions, total.means, changes, shifts, base.T, linear)
+    found = expand_deviations(record.result.model, problem, functions, total.means, changes, shifts, base.T)
+    return found if linear is None else replace(found, linear=linear.astype(found.base.dtype))
 
 
 def compute_contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:

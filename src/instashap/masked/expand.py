@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..game.terms import PresenceSet
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations
-from ..model.linear_part import LinearDeviations, LinearPart
+from ..model.linear_part import LinearPart
 from ..table.bases import LocalBasis
 from .design import ValueFunctions
 from .linear_base import LinearBase
@@ -119,7 +119,6 @@ def expand_deviations(
     changes: NDArray[np.float64],
     shifts: NDArray[np.float64],
     base: NDArray[np.float64],
-    linear: LinearDeviations | None = None,
 ) -> Deviations:
     """Tables of jackknife deviations of a model that :func:`expand_solution` made of the same problem.
 
@@ -133,8 +132,6 @@ def expand_deviations(
         Deviations of each unknown's part that come from centring elsewhere.
     base : ndarray of shape (n_outputs, n_groups), float64
         Deviations of the base value.
-    linear : LinearDeviations, optional
-        Those of the linear part.
     """
     curves, mixings, constants = [], [], []
     largest = max(float(np.abs(each).max(initial=0.0)) for each in (changes, shifts, base))
@@ -150,6 +147,4 @@ def expand_deviations(
             constant[place] = shifts[unknowns].sum(axis=0)
         mixings.append(mixing)
         constants.append(constant)
-    if linear is not None:
-        linear = LinearDeviations(linear.credits.astype(kind), linear.constants.astype(kind))
-    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(kind), linear)
+    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(kind))

@@ -188,6 +188,10 @@ class LinearDeviations:
     credits: NDArray[Any] = field(repr=False)
     constants: NDArray[Any] = field(repr=False)
 
+    def astype(self, kind: Any) -> "LinearDeviations":
+        """The same numbers in another precision."""
+        return LinearDeviations(self.credits.astype(kind), self.constants.astype(kind))
+
     def share_by_player(self, part: LinearPart, is_player: NDArray[np.bool_]) -> tuple[list[LookupTerm], NDArray[np.float64]]:
         """Terms and constants of a look-up with a slot for each of all players."""
         spread = np.zeros((len(is_player), *self.credits.shape[1:]))

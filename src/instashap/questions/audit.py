@@ -23,6 +23,7 @@ from ..fitted.game import FittedGame
 from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..table.columns import read_table
 from ..table.groups import choose_groups
+from ..trust.held_rows import Rows
 from ..trust.judging import Subject, audit_fits, audit_rows
 from ..trust.report import TrustReport
 from ..trust.scores import Classes
@@ -222,11 +223,11 @@ def audit_new_rows(
         if fitted.record is None
         else {order: record.result.model for order, record in fit_lower_orders(fitted).items()}
     )
-    data = encoder.encode(table), values
     subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
     players = fitted.players if fitted.record is None else fitted.record.players
     asker = make_asker(fitted, wrap_model(model, output).restore(fitted.scale), X, players, values)
-    return audit_rows(models, encoder.columns, players, data, subject, thresholds, asker, progress)
+    rows = Rows(encoder.encode(table), values, np.ones(table.n_rows), encoder.columns, players, subject.feature_names)
+    return audit_rows(models, rows, subject, thresholds, asker, progress)
 
 
 def _name_players(fitted: FittedGame) -> tuple[str, ...]:

@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .array_rules import active, below, between_values, every_pair, parts, ranked_functions, rising_starts, solvable
 from .kinds import anything, flag, integer, list_of, mapping_of, maybe, number, one_of, one_or_more, record, scalar, text
 from .members import Member, Rule, Scope, filled, finite, not_infinite, not_negative, positive, rising, sorted_
 
@@ -151,64 +149,6 @@ _FITTED = record(
 CONTENT = record({"fitted": _FITTED, "output?": text})
 
 
-def _between_values(edges: NDArray[Any], scope: Scope) -> str | None:
-    """Require an edge between every two values that have their own cell."""
-    cells = np.searchsorted(edges, np.asarray(scope["values"], dtype=np.float64))
-    return None if (np.diff(cells) > 0).all() else "does not lie between the column's values"
-
-
-def _active(first: NDArray[Any], scope: Scope) -> str | None:
-    """Require that the functions of every cell are among those of its basis."""
-    last, n_functions = int(first.max(initial=0)) + scope["width"], scope["n_functions"]
-    # Few functions may lie outside of all cells; the limit bounds the memory of a basis by the size of its file.
-    if first.min(initial=0) < 0 or not last <= n_functions <= 2 * len(first) + 64:
-        return "names functions that its basis does not have"
-    return None
-
-
-def _parts(bins: NDArray[Any], scope: Scope) -> str | None:
-    """Require parts of the grid, or -1 for a cell that is in none."""
-    return None if ((bins >= -1) & (bins <= scope["side"])).all() else "names parts that its grid does not have"
-
-
-def _every_pair(seen: NDArray[Any], scope: Scope) -> str | None:
-    """Require a line for every two columns, or no line at all."""
-    n_pairs = scope["n_columns"] * (scope["n_columns"] - 1) // 2
-    return None if len(seen) in (0, n_pairs) else "does not have a line for every two columns"
-
-
-def _solvable(covariance: NDArray[Any], _: Scope) -> str | None:
-    """Symmetric and positive definite."""
-    if not np.array_equal(covariance, covariance.T):
-        return "is not symmetric"
-    try:
-        np.linalg.cholesky(covariance)
-    except np.linalg.LinAlgError:
-        return "is not positive definite"
-    return None
-
-
-def _rising_starts(cuts: NDArray[Any], scope: Scope) -> str | None:
-    """Starts of the steps rise; below them are ranks."""
-    is_right = (np.diff(cuts[0]) > 0).all() and (cuts[1] >= 0).all()
-    return None if is_right else "does not hold rising starts and their ranks"
-
-
-def _ranked_functions(axis: NDArray[Any], scope: Scope) -> str | None:
-    """The last three lines hold roughness, ridge and rank of each function."""
-    return None if (axis[-3:] >= 0).all() else "holds functions of negative roughness, ridge or rank"
-
-
-def _below(size: str) -> Rule:
-    """Numbers from 0 on, below a size."""
-
-    def check(numbers: NDArray[Any], scope: Scope) -> str | None:
-        return None if ((numbers >= 0) & (numbers < scope[size])).all() else "numbers what is not there"
-
-    return check
-
-
-# Errors are stored in single precision, or in double precision if outputs exceed its range.
 _ERROR = "<f4 or <f8"
 
 
@@ -224,11 +164,11 @@ class _Line(NamedTuple):
 
 
 ARRAYS = (
-    _Line("column_{:05d}_edges", "column", "<f8", ("n_edges",), (finite, rising, _between_values)),
+    _Line("column_{:05d}_edges", "column", "<f8", ("n_edges",), (finite, rising, between_values)),
     _Line("column_{:05d}_lows", "column", "<f8", ("n_spans",), (finite,)),
     _Line("column_{:05d}_scales", "column", "<f8", ("n_spans",), (finite, not_negative)),
     _Line("column_{:05d}_polynomials_{}", "basis", "<f8", ("n_cells", "width", "n_powers"), (filled, finite)),
-    _Line("column_{:05d}_first_{}", "basis", "<i4", ("n_cells",), (_active,)),
+    _Line("column_{:05d}_first_{}", "basis", "<i4", ("n_cells",), (active,)),
     _Line("table_{:05d}", "term", "<f8", ("*n_nodes", "n_parts"), (filled, finite)),
     _Line("mixing_{:05d}", "term", "<f8", ("n_parts", "n_sets", "n_outputs"), (finite,)),
     _Line("base_value", "file", "<f8", ("n_outputs",), (finite,)),
@@ -239,7 +179,7 @@ ARRAYS = (
     _Line("error_mixings_{:05d}", "term", _ERROR, ("n_parts - n_outputs", "n_sets - 1", "n_replicas"), (finite,), "errors"),
     _Line("error_constants_{:05d}", "term", _ERROR, ("n_sets - 1", "n_replicas"), (finite,), "errors"),
     _Line("linear_table_{:05d}", "column", "<f8", ("n_main", "n_own_scores"), (finite,), "linear"),
-    _Line("linear_covariance", "file", "<f8", ("n_scores", "n_scores"), (filled, finite, _solvable), "linear"),
+    _Line("linear_covariance", "file", "<f8", ("n_scores", "n_scores"), (filled, finite, solvable), "linear"),
     _Line("linear_cross", "file", "<f8", ("n_scores", "n_outputs"), (finite,), "linear"),
     _Line("linear_credits", "file", "<f8", ("n_features", "n_scores", "n_outputs"), (finite,), "linear"),
     _Line("error_linear_credits", "file", _ERROR, ("n_varying", "n_scores", "n_replicas"), (finite,), "linear errors"),
@@ -252,17 +192,17 @@ ARRAYS = (
     _Line("residual_outputs", "file", "<f8", ("n_remembered", "n_outputs"), (finite,), "residuals"),
     _Line("reach_lows", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
     _Line("reach_highs", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
-    _Line("reach_pairs", "file", "|b1", ("n_reach_pairs", "n_reach_parts"), (_every_pair,), "reach"),
-    _Line("reach_bins_{:05d}", "column", "<i4", ("n_cells",), (_parts,), "reach"),
-    _Line("plan_owners", "file", "<i4", ("n_plan_functions",), (_below("n_plan_sets"), sorted_), "plan"),
+    _Line("reach_pairs", "file", "|b1", ("n_reach_pairs", "n_reach_parts"), (every_pair,), "reach"),
+    _Line("reach_bins_{:05d}", "column", "<i4", ("n_cells",), (parts,), "reach"),
+    _Line("plan_owners", "file", "<i4", ("n_plan_functions",), (below("n_plan_sets"), sorted_), "plan"),
     _Line("plan_choices", "file", "<i4", ("n_plan_functions", "3"), (), "plan"),
-    _Line("plan_functions", "file", "<i4", ("n_unknowns",), (_below("n_plan_functions"),), "plan"),
-    _Line("plan_presence", "file", "<i4", ("n_unknowns",), (_below("n_plan_presence"),), "plan"),
+    _Line("plan_functions", "file", "<i4", ("n_unknowns",), (below("n_plan_functions"),), "plan"),
+    _Line("plan_presence", "file", "<i4", ("n_unknowns",), (below("n_plan_presence"),), "plan"),
     _Line("plan_is_extra", "file", "|b1", ("n_unknowns",), (), "plan"),
     _Line("plan_size_law", "file", "<f8", ("n_players + 1",), (finite, not_negative), "plan"),
     _Line("plan_centre", "file", "<f8", ("n_outputs",), (finite,), "plan"),
-    _Line("plan_cut_{:05d}", "column", "<f8", ("2", "n_steps"), (finite, _rising_starts), "plan"),
-    _Line("plan_axis_{:05d}", "axis", "<f8", ("n_nodes + 3", "n_axis_functions"), (finite, _ranked_functions), "plan"),
+    _Line("plan_cut_{:05d}", "column", "<f8", ("2", "n_steps"), (finite, rising_starts), "plan"),
+    _Line("plan_axis_{:05d}", "axis", "<f8", ("n_nodes + 3", "n_axis_functions"), (finite, ranked_functions), "plan"),
     _Line("moments_products", "file", "<f8", ("n_summed_folds", "n_entries"), (finite,), "moments"),
     _Line("residual_curves_{:05d}", "column", "<f8", ("n_main", "n_curves"), (filled, finite), "residuals"),
 )  # fmt: skip

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from ..masked.fitter import FitRecord
 from ..model.additive_model import AdditiveModel
-from ..table.bases import ColumnEncoder
-from ..table.encoding import Encoded
 from .attribution import Attribution, Comparison, Panel, compare, find_references, measure_attribution
 from .figures import Figure
 from .held_rows import Held, Rows, hold_out, keep_held
@@ -92,7 +90,8 @@ def audit_fits(
     if is_thorough:
         _report_progress(progress, 0.0, "references")
         panel = find_references(rows, asker)
-    report = _report(held, rows, subject, thresholds or Thresholds(), how, panel, is_thorough, progress)
+    report = _report(held, rows, subject, panel, is_thorough, progress)
+    report = replace(report, how=how, thresholds=thresholds or Thresholds())
     if is_thorough:
         _report_progress(progress, 0.9, "stability of shapes")
         report = replace(report, stability=measure_stability(first, rows))
@@ -102,9 +101,7 @@ def audit_fits(
 
 def audit_rows(
     models: Mapping[int, AdditiveModel],
-    columns: tuple[ColumnEncoder, ...],
-    players: tuple[int, ...],
-    data: tuple[Encoded, NDArray[np.float64]],
+    rows: Rows,
     subject: Subject,
     thresholds: Thresholds | None = None,
     asker: Asker | None = None,
@@ -116,9 +113,7 @@ def audit_rows(
     ----------
     models : mapping of int to AdditiveModel
         By order, rising.
-    columns, players
-        Encoder and player of each column.
-    data : (Encoded, ndarray of shape (n_rows, n_outputs))
+    rows : Rows
         New rows, and the black box's outputs there.
     subject : Subject
     thresholds : Thresholds, optional
@@ -126,16 +121,15 @@ def audit_rows(
     progress : callable, optional
         Called with the share done (0 to 1) and what comes next.
     """
-    encoded, outputs = data
-    rows = Rows(encoded, outputs, np.ones(len(outputs)), columns, players, subject.feature_names)
-    everything = np.arange(len(outputs))
+    everything = np.arange(len(rows))
     held = []
     for order, model in models.items():
         presence_order = max((len(each) for sets in model.presence_sets for each in sets), default=1)
         held.append(Held(order, presence_order, ((everything, model),), True))
     _report_progress(progress, 0.0, "references")
     panel = find_references(rows, asker)
-    report = _report(held, rows, subject, thresholds or Thresholds(), "new rows", panel, True, progress)
+    report = _report(held, rows, subject, panel, True, progress)
+    report = replace(report, how="new rows", thresholds=thresholds or Thresholds())
     _report_progress(progress, 1.0, "done")
     return report
 
@@ -149,12 +143,11 @@ def _report(
     held: Sequence[Held],
     rows: Rows,
     subject: Subject,
-    thresholds: Thresholds,
-    how: str,
     panel: Panel | None,
     is_thorough: bool,
     progress: Progress | None,
 ) -> TrustReport:
+    """Every figure of every order; how rows were held out, and the thresholds, are the caller's."""
     _, base = held[-1].predict(rows)
     rungs = [_start(rows, base, subject)]
     for number, each in enumerate(held):
@@ -164,7 +157,7 @@ def _report(
         rungs.append(_measure_order(each, rows, subject, panel, is_thorough, seen))
     black_box = {} if subject.labels is None else _score(rows, rows.outputs, subject, True)
     redundancy = find_redundancy(held[0], rows)
-    return TrustReport(tuple(rungs), len(rows), how, subject.output_transform, black_box, redundancy, None, thresholds)
+    return TrustReport(tuple(rungs), len(rows), "", subject.output_transform, black_box, redundancy, None, Thresholds())
 
 
 def _start(rows: Rows, base: NDArray[np.float64], subject: Subject) -> Rung:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..blackbox.samplers import learn_sampler
 from .held_rows import Rows, mark_missing
 
 Positions = NDArray[np.int64]
@@ -297,8 +298,6 @@ def _average_nearest(
     rows: Rows, learners: Positions, asked: Positions, masks: NDArray[np.bool_], _: int
 ) -> NDArray[np.float64]:
     """Outputs of other rows, weighted by their nearness in the known columns."""
-    from ..blackbox.samplers import learn_sampler
-
     scores = _score(rows)
     sampler = learn_sampler("neighbours", (), scores[learners])
     outputs = rows.outputs[learners[sampler.donors]]  # type: ignore[attr-defined]
