@@ -128,11 +128,11 @@ def test_a_missing_member_is_refused(saved):
 
 def test_a_newer_schema_asks_for_an_upgrade(saved):
     def age(members):
-        members["manifest.json"] = members["manifest.json"].replace(b'"schema": 2', b'"schema": 7')
+        members["manifest.json"] = members["manifest.json"].replace(b'"schema": 3', b'"schema": 7')
 
     _rewrite(saved, age)
     with pytest.raises(
-        FileFormatError, match=r"has schema 7, this version of instashap reads up to 2; pip install -U instashap"
+        FileFormatError, match=r"has schema 7, this version of instashap reads up to 3; pip install -U instashap"
     ):
         read_archive(saved)
 
