@@ -26,6 +26,7 @@ ENTRIES = {
     "rows": "10 000 to a million rows from a memory map: seconds and peak memory of fresh processes",
     "stream": "a million and ten million rows × 20 of Parquet files: seconds, rows a second and peak memory of fresh processes",
     "tied": "SHAP R² of 24 and 40 correlated columns: presence pairs, screened triples, tied sets; and the method's at eight",
+    "factors": "SHAP R² and v(c) of many correlated columns, where conditional means draw on all of them: the linear base",
     "common": "21 000 rows of 23 correlated amounts, LightGBM: seconds of fit, save and audit, peak memory",
     "many_columns": "up to 5 000 columns, dense, sparse and with labels: seconds and peak memory of fresh processes",
     "wide": "100 000 rows of 100 features: seconds and peak memory of a fresh process",

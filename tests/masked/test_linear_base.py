@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import instashap
+from instashap.game.banzhaf import Banzhaf
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
 from instashap.masked.expand import expand_solution
@@ -95,6 +96,16 @@ def test_credits_are_shapley_values_and_components_sum_to_the_game(players):
         inside = set(np.flatnonzero(mask))
         total = sum((each for key, each in components.items() if set(key) <= inside), np.full(10, model.base_value[0]))
         np.testing.assert_allclose(total, expected, atol=1e-10 * scale)
+
+
+def test_another_index_shares_out_the_linear_part_by_its_own_definition():
+    fit = _Fit(BaseSetting(1, 0.05))
+    model, rows = fit.make_model(), fit.encoded.take(np.arange(10))
+    masks = enumerate_coalitions(N_COLUMNS)
+    game = np.stack([model.predict(rows, np.tile(mask, (10, 1)))[:, 0] for mask in masks])
+    steps = np.stack([game[masks[:, player]] - game[~masks[:, player]] for player in range(N_COLUMNS)])
+    banzhaf = model.make_credits(Banzhaf()).apply(rows)[:, :, 0]  # the mean contribution over all coalitions of the others
+    np.testing.assert_allclose(banzhaf, steps.mean(axis=1).T, atol=1e-10 * fit.outputs.std())
 
 
 def test_a_model_with_the_linear_part_written_out_has_the_same_values_and_shapes():

@@ -116,7 +116,7 @@ class Search:
         self._axes: dict[tuple[int, int, int, int, bool], AxisFunctions] = {}
         self.best: tuple[Judge, Judgement, Solved]
         self.main_effects: tuple[Judge, Judgement, Solved]
-        self._simplest: tuple[Judge, Judgement, Solved]
+        self.simplest: tuple[Judge, Judgement, Solved]
         # A player of columns that do not vary changes nothing: no presence set holds it, no choice depends on it.
         varying = np.flatnonzero(find_varying(encoded))
         self.n_varying = max(len(varying), 1)
@@ -139,14 +139,14 @@ class Search:
         """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
         self._choose_smoothness()
         self.report(0.2, "main effects")
-        self._simplest = self.best
+        self.simplest = self.best
         if not self._may_enrich:
             return
         for presence in range(2, self.max_presence + 1):
             self._offer_presence(presence)
         if self.max_presence > 1:
             self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
-        self._simplest = self.best
+        self.simplest = self.best
 
     def _choose_smoothness(self) -> None:
         """Choose on main effects which derivative is penalised, and whether that by rank for columns with heavy tails."""
@@ -325,7 +325,7 @@ class Search:
         widest = replace(chosen.candidate, presence_order=self.max_presence, written_order=2 if has_tied else None)
         if self._count_unknowns(judge.moments.functions, widest) <= self.budget:
             return
-        self.best = self._simplest
+        self.best = self.simplest
         self.climb_presence()
         if chosen.lowers_risk(self.best[1]):
             self.best = richer
