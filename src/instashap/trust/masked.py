@@ -230,7 +230,9 @@ def _find_plain(held: Held, sums: NDArray[np.float64], d: int) -> float | None:
         return None
     law, result = held.record.size_law, held.record.result
     orders = [judged for judged in result.judgements if judged.candidate.order <= held.order]
-    plain = [judged for judged in orders if judged.candidate.presence_order <= held.order]
+    plain = [
+        judged for judged in orders if judged.candidate.presence_order <= held.order and judged.candidate.base is None
+    ]
     if not plain or not np.isfinite(plain[0].risk):
         return None
     variance = result.total.output_scatter > 0
