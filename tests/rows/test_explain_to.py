@@ -198,7 +198,32 @@ def test_columns_that_are_missing_or_would_clash_are_named(explainer, features, 
         explainer.explain_to(path, features, keep=["city"])
     with pytest.raises(ValueError, match="0 sample"):
         explainer.explain_to(path, features[:0])
-    assert not path.exists()
+    with pytest.raises(IsADirectoryError, match=r"is a folder; name a file in it, such as .*values\.parquet"):
+        explainer.explain_to(tmp_path, features)
+    with pytest.raises(FileNotFoundError):
+        explainer.explain_to(tmp_path / "nowhere" / "values.parquet", features)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_columns_of_one_name_are_refused(features, tmp_path):
+    rows = features[["size", "rooms"]].rename(columns={"size": "a", "rooms": "a · x"})
+    outputs = pd.DataFrame({"y": predict(features), "x · y": features["rooms"]})
+    explainer = Explainer(order=1).fit(rows, outputs=outputs)
+    with pytest.raises(ValueError, match="two features or outputs would be written as 'shap_a · x · y'"):
+        explainer.explain_to(tmp_path / "values.parquet", rows)
+
+
+def test_a_file_among_the_rows_it_explains_is_refused(explainer, features, tmp_path):
+    folder = write_parts(features, tmp_path / "rows", 3)
+    one = folder / "001.parquet"
+    for source, name in [(folder, "new.parquet"), (folder / "*.parquet", "new.parquet"), (one, "001.parquet")]:
+        with pytest.raises(ValueError, match="lies among the files it explains"):
+            explainer.explain_to(folder / name, source)
+    assert len(list(folder.iterdir())) == 3
+    (folder / "old.parquet.parts").mkdir()
+    features.to_parquet(folder / "old.parquet.parts" / "part-000000.parquet")
+    explainer.explain_to(tmp_path / "values.parquet", folder)
+    check(explainer, features, tmp_path / "values.parquet")
 
 
 def test_levels_that_are_new_in_one_part_are_known_in_another(explainer, features, short_parts, tmp_path):

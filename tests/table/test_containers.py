@@ -95,6 +95,7 @@ class Lazy:
         (lambda: pa.dataset.dataset(pa.table({"a": [1]})).scanner(), r"a Scanner of pyarrow .*; pass X\.to_table\(\)"),
         (lambda: iter([[1.0]]), r"a list_iterator gives its rows one after another; pass .* np\.vstack\(list\(X\)\)"),
         (Lazy, r"a Lazy is not computed yet; pass X\.collect\(\)"),
+        (lambda: "rows.parquet", r"X is a path, .* a table is needed: pass pd\.read_parquet\(path\); fit, .* take paths"),
         (lambda: pa.table({"a": [1]}).to_reader(), r"a RecordBatchReader can be read once only.*X\.read_all\(\)"),
     ],
 )

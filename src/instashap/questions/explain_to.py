@@ -21,6 +21,7 @@ from .._validation import find_columns
 from ..fits.summing import choose_columns
 from ..fitted.game import FittedGame, follow_recipe
 from ..fitted.packing import pack_tables
+from ..rows.arrow import ParquetSource
 from ..rows.memory import MemorySource
 from ..rows.opening import open_source
 from ..rows.source import FrameSource, regroup
@@ -92,8 +93,9 @@ def explain_to(
 ) -> None:
     """Write Shapley values of a source's rows; see :meth:`instashap.Explainer.explain_to`."""
     require("pyarrow.parquet", "tables", "Parquet files")
-    target = Path(os.path.realpath(path))
-    task = _make_task(fitted, open_source(X) or MemorySource(X), keep, n_jobs)
+    target, source = Path(os.path.realpath(path)), open_source(X) or MemorySource(X)
+    _check_target(target, source)
+    task = _make_task(fitted, source, keep, n_jobs)
     parts = PartFolder.open(target, task.identify())
     _write_parts(task, parts, verbose)
     _join_parts(task, parts, target)
@@ -101,13 +103,25 @@ def explain_to(
     parts.remove()
 
 
+def _check_target(target: Path, source: FrameSource) -> None:
+    """Raise unless a file may be written there, before anything is explained."""
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder; name a file in it, such as {target / 'values.parquet'}")
+    if isinstance(source, ParquetSource) and source.covers(target):
+        raise ValueError(f"{target} lies among the files it explains, and would be read as rows: write it to another folder")
+
+
 def _make_task(fitted: FittedGame, source: FrameSource, keep: str | Sequence[Any], n_jobs: int | None) -> _Task:
     choose_columns(fitted, source)
-    places = range(len(source.names)) if keep == "all" else find_columns(_listed(keep), source.names, "keep")
+    is_all = isinstance(keep, str) and keep == "all"
+    places = range(len(source.names)) if is_all else find_columns(_listed(keep), source.names, "keep")
     task = _Task(fitted, source, source.features, [source.names[place] for place in places], n_jobs)
     clash = sorted({*task.keep} & {*task.value_names})
     if clash:
         raise ValueError(f"columns {clash} are named like what is written beside them: rename them, or leave them out of keep=")
+    alike = sorted({name for name in task.value_names if task.value_names.count(name) > 1})
+    if alike:
+        raise ValueError(f"two features or outputs would be written as {alike[0]!r}: rename one of them before the fit")
     return task
 
 
@@ -140,6 +154,7 @@ def _write_parts(task: _Task, parts: PartFolder, verbose: int) -> None:
             if progress is not None:
                 progress(start)
     if not start:
+        parts.remove()
         raise ValueError("Found array with 0 sample(s): the source of rows gave none")
     if strange and None not in strange and len(strange) == number:
         parts.remove()

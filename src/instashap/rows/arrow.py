@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatch
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pandas as pd
 
 from .._optional import require
 from .._validation import LARGEST_INTEGER, check_integer, name_columns
+from ..store.parts import PARTS_SUFFIX
 from ..table.containers import open_container
 from .source import FrameSource
 
@@ -50,8 +52,14 @@ class ParquetSource(DatasetSource):
     """Rows of Parquet files: one, those of a folder, or those that a pattern names, in the order of their paths."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.files = list_files(path)
-        super().__init__(_open_files(path, self.files))
+        self._path, self._files = os.path.abspath(path), list_files(path)
+        super().__init__(_open_files(path, self._files))
+
+    def covers(self, target: Path) -> bool:
+        """Whether a file is, or would be, one of those that are read."""
+        if os.path.isdir(self._path):
+            return target.is_relative_to(os.path.realpath(self._path))
+        return str(target) in map(os.path.realpath, self._files) or fnmatch(str(target), os.path.realpath(self._path))
 
     def identify(self) -> list[list[Any]]:
         """See :class:`FrameSource`: name, size and time of change of each file."""
@@ -212,6 +220,7 @@ def list_files(path: str | os.PathLike[str]) -> list[str]:
             )
     else:
         found = [name for name in glob(text, recursive=True) if os.path.isfile(name)]
+    found = [name for name in found if not Path(name).parent.name.endswith(PARTS_SUFFIX)]  # explanations half written
     if not found:
         raise FileNotFoundError(f"{text} names no Parquet file ({', '.join(_SUFFIXES)})")
     return sorted(found)

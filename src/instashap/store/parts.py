@@ -13,6 +13,8 @@ from typing import Any
 from .atomic import write_file
 
 _MANIFEST = "manifest.json"
+# Ends the names of folders of parts.
+PARTS_SUFFIX = ".parts"
 
 
 @dataclass
@@ -36,14 +38,14 @@ class PartFolder:
     def open(cls, target: str | os.PathLike[str], key: str) -> PartFolder:
         """The parts that an interrupted run has left beside a target, if they have this key; else none, in an empty folder."""
         path = Path(target)
-        folder = path.with_name(f"{path.name}.parts")
+        folder = path.with_name(f"{path.name}{PARTS_SUFFIX}")
         entries = _read_manifest(folder, key)
         if entries is None and folder.exists():
             _refuse_strange(folder)
             shutil.rmtree(folder)
         parts = cls(folder, key, entries or [])
         if entries is None:
-            folder.mkdir(parents=True)
+            folder.mkdir()
             parts._write_manifest()
         return parts
 

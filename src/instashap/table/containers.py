@@ -4,6 +4,7 @@ Anything that exports an Arrow stream (polars, pyarrow, DuckDB and others), or o
 pandas frame in which integers keep their digits. The black box never sees these frames; it gets the user's own container.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +27,9 @@ _ENGINES = {
     "vaex": ("Vaex", ("to_pandas_df",)),
     "bigframes": ("BigQuery", ("to_pandas",)),
 }
+
+# Those whose tables :mod:`instashap.rows` reads block by block.
+_READ_IN_BLOCKS = ("pyarrow", "polars")
 
 
 def open_container(X: Any) -> Any:
@@ -109,13 +113,20 @@ def _is_pandas(X: Any) -> bool:
 
 def _refuse(X: Any, name: str) -> None:
     """Containers that would be read wrongly, or not at all."""
+    if isinstance(X, (str, os.PathLike)):
+        raise TypeError(
+            f"X is a path, {os.fspath(X)!r}, and a table is needed: pass pd.read_parquet(path); fit, accumulate and explain_to "
+            "take paths of Parquet files as they are"
+        )
     if hasattr(X, "nnz") and hasattr(X, "todense") and not hasattr(X, "tocsr"):
         raise TypeError(f"a {name} is sparse in a way that cannot be read by columns; pass a matrix of scipy.sparse")
     engine, methods = _ENGINES.get(type(X).__module__.partition(".")[0], ("", ("toPandas", "collect", "compute")))
     for method in methods:
         if hasattr(X, method):
             whose = f" of {engine}" if engine else ""
-            raise TypeError(f"a {name}{whose} is not computed yet; pass X.{method}(), which brings its rows into memory")
+            taken = "; fit, accumulate and explain_to take it as it is" if engine in _READ_IN_BLOCKS else ""
+            way = f"pass X.{method}(), which brings its rows into memory"
+            raise TypeError(f"a {name}{whose} is not computed yet; {way}{taken}")
     if hasattr(X, "read_next_batch"):
         raise TypeError(f"a {name} can be read once only, and the model needs the rows too; pass X.read_all()")
     if hasattr(X, "__next__") or name in ("DataLoader", "TensorDataset"):
