@@ -73,7 +73,7 @@ CONTRACT = {
     },
 }
 OPTIONS = ["model", "order", "presence_order", "interactions", "output", "value_function", "fitter", "groups", "categorical"]
-OPTIONS += ["bases", "full_weight", "batch_rows", "plan_rows", "n_jobs", "random_state", "verbose"]
+OPTIONS += ["bases", "full_weight", "synthetic_rows", "batch_rows", "plan_rows", "n_jobs", "random_state", "verbose"]
 
 
 def test_all_is_sorted_and_every_name_exists() -> None:

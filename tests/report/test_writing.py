@@ -53,6 +53,15 @@ def test_markdown_begins_with_the_verdict(fresh: instashap.Explainer, rows: pd.D
     assert f"| c \\| d | {importance[2]:.4g} |" in lines
 
 
+@pytest.mark.parametrize("kind", ["md", "json", "html"])
+def test_a_total_is_named_with_its_parts(kind: str, tmp_path: Path) -> None:
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 2)), columns=["part", "rest"])
+    X.insert(0, "total", X["part"] + X["rest"])
+    explainer = instashap.Explainer(order=1).fit(X, outputs=X["part"])
+    text = instashap.write_report(explainer, X, path=tmp_path / f"report.{kind}").read_text(encoding="utf-8")
+    assert "total = part + rest" in text
+
+
 def test_labels_of_the_fits_own_rows_are_used(fresh: instashap.Explainer, rows: pd.DataFrame, tmp_path: Path) -> None:
     y = answer(rows) + np.random.default_rng(0).normal(size=600)
     path = instashap.write_report(fresh, rows, y, path=tmp_path / "report.json")

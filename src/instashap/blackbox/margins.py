@@ -1,4 +1,4 @@
-"""Columns of any kind as normal scores, and back: the margins of a copula, as they are in a table."""
+"""Columns of any kind as scores, and back: the margins of a copula or of a Gaussian, as they are in a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Margin:
     """The empirical distribution of one column.
 
     The values in their order cut the unit interval into parts as long as the values' shares of the rows; the score of a value
-    is the mean of a standard normal variable within its part.
+    is the mean of a standard normal variable within its part. A straight margin has standardised values as scores instead.
 
     Attributes
     ----------
@@ -27,21 +27,32 @@ class Margin:
     scores : ndarray of shape (n_values,), float64
     reliability : float
         Variance of the scores: 1 for a continuous column, less the coarser its values are, 0 if there is one value.
-    order : ndarray of shape (n_rows,), int64
-        Positions of the rows in the order of their values.
+    rows : ndarray of shape (n_values,), int64
+        Position of a row that holds each value.
+    ends : ndarray of shape (n_values,), float64
+        Share of the rows up to each value.
     levels : dict or None
         Place of each category; None for numbers.
+    is_straight : bool
     """
 
     values: NDArray[np.float64]
     scores: NDArray[np.float64]
     reliability: float
-    order: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    ends: NDArray[np.float64]
     levels: dict[Any, float] | None = None
+    is_straight: bool = False
 
     def score_numbers(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores of numbers, NaN for missing; between known values they are interpolated, beyond them the last one's."""
+        """Scores of numbers, NaN for missing; between known values they are interpolated, beyond them the last one's.
+
+        Those of a straight margin go on beyond them.
+        """
         is_missing = np.isnan(numbers)
+        if self.is_straight:
+            slope = (self.scores[-1] - self.scores[0]) / (self.values[-1] - self.values[0])
+            return np.where(is_missing, 0.0, self.scores[0] + slope * (numbers - self.values[0]))
         known = np.isfinite(self.values)
         scores = np.zeros(len(numbers))
         if known.any():
@@ -57,63 +68,43 @@ class Margin:
         at = np.minimum(np.searchsorted(self.values, found), len(self.values) - 1)
         return np.where(self.values[at] == found, self.scores[at], 0.0)
 
-    def find_rows(self, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Positions of rows that hold the quantiles of the column."""
-        places = np.floor(uniform * len(self.order)).astype(np.int64)
-        return self.order[np.clip(places, 0, len(self.order) - 1)]
+    def find_rows(self, latent: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Positions of rows whose value belongs to each latent score: that of the quantile, or the nearest."""
+        from scipy.special import ndtr
+
+        if self.is_straight:
+            places = np.searchsorted((self.scores[:-1] + self.scores[1:]) / 2, latent)
+        else:
+            places = np.minimum(np.searchsorted(self.ends, ndtr(latent), side="right"), len(self.rows) - 1)
+        return np.asarray(self.rows[places])
 
 
-@dataclass(frozen=True)
-class StraightMargin(Margin):
-    """A column of numbers on its own scale: its scores are its values, standardised.
-
-    Attributes
-    ----------
-    order : ndarray of shape (n_values,), int64
-        Position of a row that holds each value.
-    centre, spread : float
-        Mean and standard deviation of the column.
-    """
-
-    centre: float = 0.0
-    spread: float = 1.0
-
-    def score_numbers(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Standardised numbers; missing ones, which no row of the margin has, get 0."""
-        return np.where(np.isnan(numbers), 0.0, (numbers - self.centre) / self.spread)
-
-    def find_rows(self, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Positions of rows that hold the values next to the quantiles of a normal distribution."""
-        from scipy.special import ndtri
-
-        wanted = ndtri(uniform)
-        right = np.clip(np.searchsorted(self.scores, wanted), 1, len(self.scores) - 1)
-        is_left = wanted - self.scores[right - 1] < self.scores[right] - wanted
-        return np.asarray(self.order[right - is_left])
-
-
-def learn_margins(table: Table, outputs: NDArray[np.float64], is_straight: bool = False) -> tuple[Margin, ...]:
+def learn_margins(
+    table: Table, outputs: NDArray[np.float64], weights: NDArray[np.float64] | None = None, is_straight: bool = False
+) -> tuple[Margin, ...]:
     """Margin of every column of a table; levels of unordered categories are in the order of their rows' mean output.
 
     Parameters
     ----------
     table : Table
     outputs : ndarray of shape (n_rows,), float64
+    weights : ndarray of shape (n_rows,), float64, optional
+        Above zero.
     is_straight : bool
-        Keep continuous columns without missing values on their own scale.
+        Keep continuous columns without missing values on their own scale: their scores are the standardised values.
     """
+    weights = np.ones(table.n_rows) if weights is None else weights
     numbers, categories = iter(table.numbers.T), iter(table.categories)
     margins = []
     for is_category in table.schema.is_category:
         if is_category:
             codes, levels = next(categories)
-            places = _order_levels(codes, len(levels), outputs)
+            places = _order_levels(codes, len(levels), outputs, weights)
             values = np.append(places, -np.inf)[codes]
-            margins.append(_learn_margin(values, dict(zip(levels, places.tolist(), strict=True))))
+            margins.append(_learn_margin(values, weights, dict(zip(levels, places.tolist(), strict=True))))
         else:
             values = np.asarray(next(numbers), dtype=np.float64)
-            margin = _learn_margin(np.where(np.isnan(values), -np.inf, values), None)
-            margins.append(_straighten(margin, values) if is_straight else margin)
+            margins.append(_learn_margin(np.where(np.isnan(values), -np.inf, values), weights, None, is_straight))
     return tuple(margins)
 
 
@@ -129,33 +120,31 @@ def score_table(margins: Sequence[Margin], table: Table) -> NDArray[np.float64]:
     return scores
 
 
-def _order_levels(codes: NDArray[np.int64], n_levels: int, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+def _order_levels(
+    codes: NDArray[np.int64], n_levels: int, outputs: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Place of each level in the order of mean outputs; levels without rows come last."""
     known = codes >= 0
-    counts = np.bincount(codes[known], minlength=n_levels)
-    sums = np.bincount(codes[known], weights=outputs[known], minlength=n_levels)
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.inf)
+    totals = np.bincount(codes[known], weights=weights[known], minlength=n_levels)
+    sums = np.bincount(codes[known], weights=(weights * outputs)[known], minlength=n_levels)
+    means = np.divide(sums, totals, out=np.full(n_levels, np.inf), where=totals > 0)
     places = np.empty(n_levels)
     places[np.argsort(means, kind="stable")] = np.arange(n_levels)
     return places
 
 
-def _learn_margin(values: NDArray[np.float64], levels: dict[Any, float] | None) -> Margin:
+def _learn_margin(
+    values: NDArray[np.float64], weights: NDArray[np.float64], levels: dict[Any, float] | None, is_straight: bool = False
+) -> Margin:
     from scipy.stats import norm
 
-    distinct, counts = np.unique(values, return_counts=True)
-    ends = np.concatenate([[0.0], np.cumsum(counts) / len(values)])
-    ends[-1] = 1.0
-    density = norm.pdf(norm.ppf(ends))
-    scores = (density[:-1] - density[1:]) / np.diff(ends)
-    reliability = float(np.diff(ends) @ scores**2)
-    return Margin(distinct, scores, reliability, np.argsort(values, kind="stable"), levels)
-
-
-def _straighten(margin: Margin, values: NDArray[np.float64]) -> Margin:
-    """The margin on the column's own scale; as it is where the column has few values, or missing ones."""
-    if margin.reliability < _CONTINUOUS or not np.isfinite(margin.values[0]):
-        return margin
-    _, rows = np.unique(values, return_index=True)
-    centre, spread = float(values.mean()), float(values.std())
-    return StraightMargin(margin.values, (margin.values - centre) / spread, 1.0, rows, None, centre, spread)
+    distinct, rows, owner = np.unique(values, return_index=True, return_inverse=True)
+    shares = np.bincount(owner, weights=weights) / weights.sum()
+    ends = np.append(np.cumsum(shares)[:-1], 1.0)
+    density = norm.pdf(norm.ppf(np.append(0.0, ends)))
+    scores = (density[:-1] - density[1:]) / shares
+    reliability = float(shares @ scores**2)
+    if is_straight and reliability > _CONTINUOUS and np.isfinite(distinct).all():
+        away = distinct - shares @ distinct
+        return Margin(distinct, away / np.sqrt(shares @ away**2), 1.0, rows, ends, is_straight=True)
+    return Margin(distinct, scores, reliability, rows, ends, levels)

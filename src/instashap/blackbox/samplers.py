@@ -4,18 +4,17 @@ Every drawn value is one that the column holds in some row of the table, so any 
 positions of rows, one a column.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .margins import Margin
+from .mixture import learn_components, relearn_components
 
 # Kinds by name.
 KINDS = ("copula", "gaussian", "mixture", "neighbours")
-# Mixtures with so many components at most are tried; the criterion of Schwarz (1978) chooses.
-_MAX_COMPONENTS = 6
 # Rows that neighbours are sought among, and the fewest that share the weight of a draw.
 _MAX_DONORS = 4000
 _MIN_NEIGHBOURS = 20
@@ -23,6 +22,12 @@ _MIN_NEIGHBOURS = 20
 _WIDTH = 0.1
 # Added to variances, so that exact copies of columns have an inverse.
 _JITTER = 1e-9
+# Least eigenvalue of a correlation matrix of latent scores that had to be repaired.
+_FLOOR = 1e-2
+# Reliability of scores from which a column counts as continuous: a hundred different values have more.
+_CONTINUOUS = 0.99
+# Shares of the identity among which the correlation matrix of a Gaussian is chosen.
+_SHRINKAGES = (1e-6, 1e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 class Sampler(Protocol):
@@ -61,6 +66,8 @@ class GaussianSampler:
     loadings : ndarray of shape (n_columns,), float64
     errors : ndarray of shape (n_columns,), float64
         Variances.
+    shrinkage : float
+        Share of the identity in the correlation matrix of a single Gaussian.
     """
 
     margins: tuple[Margin, ...]
@@ -69,12 +76,13 @@ class GaussianSampler:
     covariances: NDArray[np.float64]
     loadings: NDArray[np.float64]
     errors: NDArray[np.float64]
+    shrinkage: float = 0.0
 
     def draw(
         self, scores: NDArray[np.float64], masks: NDArray[np.bool_], noise: NDArray[np.float64]
     ) -> NDArray[np.int64]:
         """See :class:`Sampler`."""
-        from scipy.special import ndtr, ndtri
+        from scipy.special import ndtri
 
         normal = ndtri(noise[:, :-1])
         latent = np.zeros_like(scores)
@@ -85,8 +93,36 @@ class GaussianSampler:
             rows = order[ends[number] : ends[number + 1]]
             if not mask.all():
                 latent[np.ix_(rows, ~mask)] = self._draw_absent(mask, scores[rows], normal[rows], noise[rows, -1])
-        uniform = ndtr(latent)
-        return np.stack([margin.find_rows(each) for margin, each in zip(self.margins, uniform.T, strict=True)], axis=1)
+        return self.find_rows(latent)
+
+    def find_rows(self, latent: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Positions of table rows, one a column, whose values belong to latent scores; shape (n_rows, n_columns)."""
+        return np.stack([margin.find_rows(each) for margin, each in zip(self.margins, latent.T, strict=True)], axis=1)
+
+    def sample(self, noise: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Latent scores of whole rows, shape (n_rows, n_columns); ``noise`` as in :meth:`draw`."""
+        from scipy.special import ndtri
+
+        nobody = np.zeros(len(self.loadings), dtype=bool)
+        return self._draw_absent(nobody, np.empty_like(noise[:, :-1]), ndtri(noise[:, :-1]), noise[:, -1])
+
+    def relearn(self, scores: NDArray[np.float64], weights: NDArray[np.float64]) -> "GaussianSampler":
+        """The same kind of distribution under other weights of the rows; those of weight 0 are not looked at."""
+        scores, weights = scores[weights > 0], weights[weights > 0]
+        if len(self.weights) == 1:
+            return learn_gaussian(self.margins, scores, weights, self.shrinkage)
+        found = relearn_components((self.weights, self.means, self.covariances), scores, weights)
+        return replace(self, weights=found[0], means=found[1], covariances=found[2])
+
+    def measure_log_density(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Logarithm of the density of latent scores, but for a constant; shape (n_rows,)."""
+        logs = []
+        for weight, mean, covariance in zip(self.weights, self.means, self.covariances, strict=True):
+            factor = np.linalg.cholesky(covariance + _JITTER * np.eye(len(mean)))
+            white = np.linalg.solve(factor, (latent - mean).T)
+            logs.append(np.log(weight) - 0.5 * (white**2).sum(axis=0) - np.log(np.diag(factor)).sum())
+        most = np.max(logs, axis=0)
+        return np.asarray(most + np.log(np.exp(logs - most).sum(axis=0)))
 
     def _draw_absent(
         self, mask: NDArray[np.bool_], scores: NDArray[np.float64], normal: NDArray[np.float64], pick: NDArray[np.float64]
@@ -119,7 +155,7 @@ class GaussianSampler:
         slopes = np.linalg.solve(observed, crossed.T).T if len(observed) else crossed
         rest = covariance[np.ix_(~mask, ~mask)] - slopes @ crossed.T
         values, vectors = np.linalg.eigh((rest + rest.T) / 2)
-        root = vectors * np.sqrt(np.clip(values, 0.0, None))
+        root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T  # symmetric: no column comes first
         log = np.log(self.weights[component]) - 0.5 * (white**2).sum(axis=1) - np.log(np.diag(factor)).sum()
         return log, mean[~mask] + away @ slopes.T, root
 
@@ -173,7 +209,9 @@ class NeighbourSampler:
         return np.asarray(np.exp(-nearest / (2 * width)))
 
 
-def learn_sampler(kind: str, margins: tuple[Margin, ...], scores: NDArray[np.float64]) -> Sampler:
+def learn_sampler(
+    kind: str, margins: tuple[Margin, ...], scores: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> Sampler:
     """Estimate a distribution of rows.
 
     Parameters
@@ -184,52 +222,89 @@ def learn_sampler(kind: str, margins: tuple[Margin, ...], scores: NDArray[np.flo
         For "gaussian" those that keep continuous columns on their own scale.
     scores : ndarray of shape (n_rows, n_columns), float64
         Of the rows of the margins.
+    weights : ndarray of shape (n_rows,), float64, optional
+        Above zero.
     """
+    weights = np.ones(len(scores)) if weights is None else weights
     if kind == "neighbours":
         step = max(-(-len(scores) // _MAX_DONORS), 1)
         donors = np.lexsort(scores.T)[::step]  # in an order of their own: that of the table does not matter
-        return NeighbourSampler(scores[donors], donors, _estimate_covariance(scores))
+        covariance = estimate_covariance(scores, weights, choose_shrinkage(scores, weights))
+        return NeighbourSampler(scores[donors], donors, covariance)
     if kind == "mixture":
-        return _learn_mixture(margins, scores)
+        whole = np.ones(len(margins)), np.zeros(len(margins))
+        return GaussianSampler(margins, *learn_components(scores, weights), *whole)
+    return learn_gaussian(margins, scores, weights)
+
+
+def learn_gaussian(
+    margins: tuple[Margin, ...],
+    scores: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    shrinkage: float | None = None,
+) -> GaussianSampler:
+    """A single Gaussian in the latent scores."""
     loadings = np.array([margin.reliability for margin in margins])
-    latent = _estimate_latent(scores, loadings)
-    errors = loadings - loadings**2
-    return GaussianSampler(margins, np.ones(1), np.zeros((1, len(loadings))), latent[None], loadings, errors)
+    shrinkage = choose_shrinkage(scores, weights) if shrinkage is None else shrinkage
+    loadings = np.where(loadings > _CONTINUOUS, 1.0, loadings)
+    correlation, _ = _correlate(scores, weights)
+    latent = _estimate_latent((1 - shrinkage) * correlation + shrinkage * np.eye(len(loadings)), loadings)
+    parts = np.ones(1), np.zeros((1, len(loadings))), latent[None]
+    return GaussianSampler(margins, *parts, loadings, loadings - loadings**2, shrinkage)
 
 
-def _estimate_covariance(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Covariance of scores, shrunk as the number of rows asks for (Ledoit and Wolf 2004); a column of one value has none."""
-    from sklearn.covariance import ledoit_wolf_shrinkage
+def estimate_covariance(
+    scores: NDArray[np.float64], weights: NDArray[np.float64], shrinkage: float
+) -> NDArray[np.float64]:
+    """Covariance of scores about 0, its correlations shrunk; a column of one value has none."""
+    correlation, scale = _correlate(scores, weights)
+    shrunk = (1 - shrinkage) * correlation + shrinkage * np.eye(len(scale))
+    return np.asarray(shrunk * np.outer(scale, scale))
 
-    spread = scores.std(axis=0)
+
+def _correlate(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Correlation matrix about 0, and standard deviations; 0 and the identity's row for a column of one value."""
+    second = (scores * weights[:, None]).T @ scores / weights.sum()
+    spread = np.sqrt(np.diag(second))
+    scale = np.where(spread > 0, spread, 1.0)
+    correlation = second / np.outer(scale, scale)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation, spread
+
+
+def choose_shrinkage(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Share of the identity in a correlation matrix under which each row is likeliest given the others.
+
+    Hoffbeck and Landgrebe (1996): near-copies of columns are not pulled apart where there are rows enough to see them.
+    """
+    correlation, spread = _correlate(scores, weights)
     scaled = scores / np.where(spread > 0, spread, 1.0)
-    correlation = scaled.T @ scaled / len(scaled)
-    share = float(ledoit_wolf_shrinkage(scaled)) if scores.shape[1] > 1 else 0.0
-    shrunk = (1 - share) * correlation + share * np.diag(np.diag(correlation))
-    return np.asarray(shrunk * np.outer(spread, spread))
+    losses = [_miss_without_row(share, correlation, scaled, weights) for share in _SHRINKAGES]
+    return _SHRINKAGES[int(np.argmin(losses))]
 
 
-def _estimate_latent(scores: NDArray[np.float64], loadings: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlation of the latent scores: that of the observed ones, divided by both columns' reliabilities."""
-    scale = np.where(loadings > 0, loadings, 1.0)
-    latent = np.clip(_estimate_covariance(scores) / np.outer(scale, scale), -1.0, 1.0)
+def _miss_without_row(
+    share: float, correlation: NDArray[np.float64], scaled: NDArray[np.float64], weights: NDArray[np.float64]
+) -> float:
+    """Mean of ``x' A⁻¹ x + log det A`` over the rows, each with the matrix of the others: a rank-one change of one factor."""
+    total = weights.sum()
+    if total <= 1:
+        return 0.0 if share == 1.0 else np.inf
+    step = (1 - share) / (total - 1)
+    matrix = step * total * correlation + (share + _JITTER) * np.eye(len(correlation))
+    factor = np.linalg.cholesky(matrix)
+    squares = (np.linalg.solve(factor, scaled.T) ** 2).sum(axis=0)
+    left = np.maximum(1 - step * squares, 1e-12)
+    return float(weights @ (squares / left + np.log(left)) / total + 2 * np.log(np.diag(factor)).sum())
+
+
+def _estimate_latent(correlation: NDArray[np.float64], loadings: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Correlation of the latent scores: that of the observed ones, divided by the roots of both columns' reliabilities."""
+    scale = np.sqrt(np.where(loadings > 0, loadings, 1.0))
+    latent = np.clip(correlation / np.outer(scale, scale), -1.0, 1.0)
     np.fill_diagonal(latent, 1.0)
     values, vectors = np.linalg.eigh(latent)
     if values[0] < 0:  # correlations estimated pair by pair need not belong to a distribution
-        latent = (vectors * np.clip(values, _JITTER, None)) @ vectors.T
+        latent = (vectors * np.clip(values, _FLOOR, None)) @ vectors.T
     spread = np.sqrt(np.diag(latent))
     return np.asarray(latent / np.outer(spread, spread))
-
-
-def _learn_mixture(margins: tuple[Margin, ...], scores: NDArray[np.float64]) -> GaussianSampler:
-    from sklearn.mixture import GaussianMixture
-
-    n_rows, n_columns = scores.shape
-    n_most = int(np.clip(n_rows // (5 * (n_columns + 1)), 1, _MAX_COMPONENTS))
-    fits = [
-        GaussianMixture(number, reg_covar=1e-4, random_state=0, max_iter=200, n_init=2).fit(scores)
-        for number in range(1, n_most + 1)
-    ]
-    best = min(fits, key=lambda fit: fit.bic(scores))
-    whole = np.ones(n_columns), np.zeros(n_columns)
-    return GaussianSampler(margins, best.weights_, best.means_, best.covariances_, *whole)

@@ -81,6 +81,11 @@ class Explainer(ExplainerOptions, FittedAttributes):
     full_weight : float
         Mass of the full coalition beside the interior sizes' total of 1. More weight favours the prediction over the
         attribution where the terms cannot serve both.
+    synthetic_rows : "auto" or int
+        The most rows that are not in X to ask the model about, for the conditional game in closed form. They are drawn from a
+        distribution that is estimated from X, and each column has values that it has in X. They count as much as lowers the
+        risk on rows held out of the fit, or not at all. "auto": 18 432, fewer of a model that takes longer than 10 s for them,
+        none where X has more than 50 000 rows. 0: the model is asked about the rows of X alone.
     batch_rows : int
         The most rows the model is asked about at once; fewer need less memory.
     plan_rows : int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..blackbox.named import is_closed_form, make_value_function
 from ..fits.asked import fit_value_function
 from ..fits.conditional import fit_game
 from ..fits.prepare import FitOptions
+from ..fits.synthetic import choose_number, make_asking
 from ..fitted.game import FittedGame, follow_recipe
 from ..table.chosen_bases import choose_bases
 from ..table.columns import Table, read_table
@@ -55,8 +57,12 @@ def _fit_conditional(
 ) -> tuple[FittedGame, BlackBox]:
     """The conditional game, from the model's outputs for these rows alone."""
     choices = choose_fit(options, table)
+    start = perf_counter()
     answer = hold_model(options).ask(X, table.n_rows, outputs)
     named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
+    if outputs is None and options.recipe is None:
+        seconds = (perf_counter() - start) / max(table.n_rows, 1)
+        named["asking"] = make_asking(answer.box, X, table, choose_number(options.synthetic_rows, table.n_rows, seconds))
     with show_progress(options.verbose) as progress:
         fitted = fit_game(
             table, answer.values, weights, choices, **named, is_computed=outputs is None, progress=progress

@@ -37,6 +37,7 @@ class ExplainerOptions:
         categorical: Any = "auto",
         bases: Any = None,
         full_weight: float = 1.0,
+        synthetic_rows: int | str = "auto",
         batch_rows: int = 8192,
         plan_rows: int = 100_000,
         n_jobs: int | None = None,
@@ -54,6 +55,7 @@ class ExplainerOptions:
         self.categorical = categorical
         self.bases = bases
         self.full_weight = full_weight
+        self.synthetic_rows = synthetic_rows
         self.batch_rows = batch_rows
         self.plan_rows = plan_rows
         self.n_jobs = n_jobs

@@ -19,10 +19,12 @@ from ..masked.plan import Plan, make_plan, solve_plan
 from ..masked.sums import Accumulator, RowSums, accumulate
 from ..model.additive_model import AdditiveModel
 from ..table.columns import Table
+from ..table.relations import find_relations
 from ..table.row_hash import choose_smallest, hash_table_rows
 from .null_players import make_roster
 from .prepare import FitOptions, judge_options, learn_columns, learn_plain_columns, prepare_rows
 from .registry import find_fitter
+from .synthetic import Asking, describe_synthetic, make_source
 
 Progress = Callable[[float, str], None]
 # Either has what a fit is described by.
@@ -39,6 +41,7 @@ def fit_game(
     output_transform: str,
     is_computed: bool = False,
     progress: Progress | None = None,
+    asking: Asking | None = None,
 ) -> FittedGame:
     """Learn the columns, fit the masked additive model, and keep what explaining needs.
 
@@ -54,12 +57,14 @@ def fit_game(
     options : FitOptions
     is_computed : bool
         Whether the outputs are a function of the table's rows, which then make the sample by themselves.
+    asking : Asking, optional
+        How the model is asked about rows that are not in the table.
     """
     named: Any = {"output_names": output_names, "output_transform": output_transform}
     kept = np.flatnonzero(weights > 0)
     n_planned = len(kept) if options.plan_rows is None else check_plan_rows(options.plan_rows)
     if len(kept) <= n_planned or options.fitter != "closed-form":
-        return plan_game(table, outputs, weights, options, **named, progress=progress)
+        return plan_game(table, outputs, weights, options, **named, progress=progress, asking=asking)
     check_magnitude(outputs[kept], "outputs")
     hashes = hash_table_rows(table, None if is_computed else outputs)
     places, totals = choose_smallest(hashes[kept], weights[kept], n_planned)
@@ -88,6 +93,7 @@ def plan_game(
     output_names: tuple[str, ...],
     output_transform: str,
     progress: Progress | None = None,
+    asking: Asking | None = None,
 ) -> FittedGame:
     """A fit of these rows, of which :func:`get_plan` gives the plan; parameters as in :func:`fit_game`."""
     judged = judge_options(options, table.schema.names)
@@ -99,6 +105,11 @@ def plan_game(
         progress(0.0, "columns")
     learn = learn_columns if options.fitter == "closed-form" else learn_plain_columns
     rows = prepare_rows(table, outputs, weights, judged, learn)
+    more: dict[str, Any] = {}
+    if asking is not None and options.fitter == "closed-form":
+        more["synthetic"] = make_source(
+            rows.table, rows.encoded, rows.target, rows.weights, asking.among(np.flatnonzero(kept))
+        )
     fitter = make_fitter(
         rows.columns,
         rows.roster.players,
@@ -106,11 +117,15 @@ def plan_game(
         presence_order=judged.presence_order,
         interactions=judged.interactions,
         progress=progress,
+        **more,
     )
     data = rows.encoded, rows.target, rows.weights
     result = fitter.fit(*data, rows.size_law)
     warn_about_fit(result, judged.order, judged.interactions)
     _warn_about_presence(result, judged.presence_order)
+    facts = describe_fit(result, len(rows.target), float(rows.weights.sum()), judged.full_weight)
+    facts["synthetic"] = describe_synthetic(result, more.get("synthetic"))
+    facts["relations"] = [str(each) for each in find_relations(rows.table, rows.weights)]
     return FittedGame(
         rows.encoder,
         rows.roster.spread(result.model),
@@ -119,7 +134,7 @@ def plan_game(
         name_outputs(output_names, outputs.shape[1]),
         output_transform,
         "conditional",
-        describe_fit(result, len(rows.target), float(rows.weights.sum()), judged.full_weight),
+        facts,
         FitRecord(*data, rows.columns, rows.roster.players, rows.size_law, result, index, n_copies=rows.n_copies),
     )
 

@@ -47,7 +47,7 @@ def pack_plan(plan: Plan) -> tuple[dict[str, Any], Arrays]:
         "axes": axes,
         "presence_sets": problem.presence_sets,
         "candidate": {**asdict(candidate), "resolution": {str(size): rank for size, rank in candidate.resolution.items()}},
-        "strengths": asdict(plan.strengths),
+        "strengths": {name: strength for name, strength in asdict(plan.strengths).items() if name != "synthetic"},
         "n_folds": plan.folds.n_folds,
         "by_outputs": plan.folds.by_outputs,
         "is_shared": plan.folds.is_shared,

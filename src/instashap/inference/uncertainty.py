@@ -17,12 +17,14 @@ from .._status import warn_unless_converged
 from .._threads import limit_threads
 from ..linear.conjugate_gradients import conjugate_gradients
 from ..masked.design import ValueFunctions
+from ..masked.drawn import blend_moments
 from ..masked.expand import expand_deviations
 from ..masked.folds import Fold, count_copies, hash_outputs, hash_ranks, hash_rows, take_census
 from ..masked.linear_base import LinearBase, remake_base
 from ..masked.moments import Moments, accumulate_moments
 from ..masked.restrict import choose_unknowns, restrict
 from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem, weigh_target
+from ..masked.synthetic import leave_out
 from ..model.deviations import Deviations
 from ..model.linear_part import LinearDeviations
 from ..table.encoding import Encoded
@@ -50,6 +52,9 @@ _LARGE_TOLERANCE = 1e-3
 _POOR_RESIDUAL = 1e-2
 # Outputs closer than this share of their range count as equal: a black box may round the same row in two ways.
 _ROUNDING = 1e-9
+
+# Second moments ``G`` and ``r``.
+System = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -155,11 +160,16 @@ def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replica
     parts: list[tuple[NDArray[np.float64], ...]] = []
     bases: list[LinearBase] = []
     with limit_threads(len(problem)):
-        whole = _solve_whole(problem, total, penalty, solved.solution.coefficients[kept], solved.base)
+        share = chosen.strengths.synthetic
+        everything = blend_moments(total, _draw(record, [])[-1], share)
+        whole = _solve_whole(problem, everything, penalty, solved.solution.coefficients[kept], solved.base)
         for start in range(0, len(groups), size):
-            trains = [total - _describe(record, group) for group in groups[start : start + size]]
+            batch = groups[start : start + size]
+            trains = [total - _describe(record, group) for group in batch]
+            outside = _draw(record, batch)[:-1]
+            systems = [blend_moments(*each, share) for each in zip(trains, outside, strict=True)]
             own = [remake_base(problem, solved.base, chosen.candidate.base, train) for train in trains]
-            found = zip(_solve_changes(problem, trains, penalty, whole, own), trains, strict=True)
+            found = zip(_solve_changes(problem, systems, penalty, whole, own), trains, strict=True)
             parts += [(change, train.means, train.output_means) for change, train in found]
             bases += [base for base in own if base is not None]
     kept_changes, means, output_means = (np.stack(each) for each in zip(*parts, strict=True))
@@ -177,11 +187,21 @@ def _describe(record: "FitRecord", group: Fold) -> Moments:
     return accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
 
 
+def _draw(record: "FitRecord", groups: list[Fold]) -> list[Moments | None]:
+    """Moments of the fit's synthetic rows as the rows without each group would have them, and of all; None without any."""
+    drawn = record.result.synthetic
+    if drawn is None:
+        return [None] * (len(groups) + 1)
+    shares = [drawn.weigh(leave_out(record.weights, group)) for group in groups]
+    found = drawn.describe_folds(record.result.solved.functions, shares, N_GROUPS)
+    return [*found.folds, found.total]
+
+
 def _solve_whole(
-    problem: MaskedProblem, total: Moments, penalty: Penalty, start: NDArray[np.float64], base: LinearBase | None
+    problem: MaskedProblem, known: System, penalty: Penalty, start: NDArray[np.float64], base: LinearBase | None
 ) -> Solution:
     """Solution on all rows with a factor of its matrix, in single precision where the fit itself formed none."""
-    gram, cross, _ = total.around(total)
+    gram, cross = known
     if len(problem) <= MAX_DENSE:
         return solve_problem(problem, gram, cross, penalty, base=base)
     precondition = _factorise_single(problem, gram, penalty)
@@ -223,20 +243,20 @@ def _assemble_single(problem: MaskedProblem, gram: NDArray[np.float64], penalty:
 
 def _solve_changes(
     problem: MaskedProblem,
-    trains: list[Moments],
+    systems: list[System],
     penalty: Penalty,
     whole: Solution,
     bases: Sequence[LinearBase | None],
 ) -> list[NDArray[np.float64]]:
-    """Change of the coefficients without each group, by simultaneous conjugate gradients; overwrites the trains' scatters."""
-    grams = [np.divide(train.scatter, train.weight, out=train.scatter) for train in trains]
+    """What each group's absence adds to the coefficients, given ``G`` and ``r`` without it; conjugate gradients in step."""
+    grams = [gram for gram, _ in systems]
 
     def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         parts = np.split(coefficients, len(grams), axis=1)
         return np.hstack([problem.multiply(gram, penalty, part) for gram, part in zip(grams, parts, strict=True)])
 
-    known = zip(grams, trains, bases, strict=True)
-    target = np.hstack([weigh_target(problem, gram, train.cross / train.weight, base) for gram, train, base in known])
+    known = zip(systems, bases, strict=True)
+    target = np.hstack([weigh_target(problem, *system, base) for system, base in known])
     target -= multiply(np.tile(whole.coefficients, len(grams)))
     tolerance = _TOLERANCE if len(problem) <= MAX_DENSE else _LARGE_TOLERANCE
     changes, status = conjugate_gradients(multiply, whole.precondition, target, tolerance=tolerance)

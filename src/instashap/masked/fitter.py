@@ -17,6 +17,7 @@ from .moments import Moments
 from .offer_base import offer_base
 from .search import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
 from .select import Judge, Judgement, Solved, Strengths
+from .synthetic import SyntheticRows, SyntheticSearch, SyntheticSource, try_synthetic
 
 
 class Fitter(Protocol):
@@ -48,6 +49,8 @@ class FitResult:
         What a user should know about the choice; empty if nothing.
     mains : FitResult or None
         The best main effects that were found on the way to a model of a higher order.
+    synthetic : SyntheticRows or None
+        Rows whose moments have a share in the fit, ``chosen.strengths.synthetic``.
     """
 
     model: AdditiveModel
@@ -58,6 +61,7 @@ class FitResult:
     n_folds: int = N_FOLDS
     note: str = ""
     mains: "FitResult | None" = field(default=None, repr=False)
+    synthetic: SyntheticRows | None = field(default=None, repr=False)
 
     @property
     def gradient(self) -> float:
@@ -127,6 +131,8 @@ class ClosedFormFitter:
         With fixed ``smoothness``: largest product of ranks in a pair.
     progress : callable or None
         Told the share done (0 to 1) and what is going on.
+    synthetic : SyntheticSource or None
+        Where the model can be asked about rows that are not in the table.
     """
 
     columns: tuple[LearntColumn, ...]
@@ -137,6 +143,7 @@ class ClosedFormFitter:
     smoothness: Strengths | None = None
     resolution: int = PAIR_RESOLUTIONS[1]
     progress: Callable[[float, str], None] | None = None
+    synthetic: SyntheticSource | None = None
 
     def fit(
         self, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], size_law: NDArray[np.float64]
@@ -151,26 +158,46 @@ class ClosedFormFitter:
             Above zero.
         size_law : ndarray of shape (n_players + 1,), float64
         """
-        search, note = Search(self, encoded, outputs, weights, size_law), ""
-        mains: tuple[Judge, Judgement, Solved] | None = None
+        data = encoded, outputs, weights, size_law
+        search = Search(self, *data)
         if self.smoothness is not None:
             functions = search.make_functions(search.list_value_sets(), self.resolution)
             search.fit_as_told(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})
-        else:
-            search.fit_main_effects()
-            mains = search.best
-            if self.order > 1:
-                search.fit_interactions()
-            search.climb_presence()
-            if self.order > 1:
-                search.reconsider_main_effects()
-            if self.presence_order == "auto":
-                offer_base(search)
-            note = fall_back(search)
+            return finish_search(search, self.columns)
+        mains = self._explore(search)
+        richer, its_mains = self._explore_synthetic(search, data)
+        if self.presence_order == "auto":
+            offer_base(search)
+        if richer is not None and richer.best[1].lowers_risk(search.best[1]):
+            search, mains = richer, its_mains
+        note = fall_back(search)
         result = replace(finish_search(search, self.columns), note=note)
-        if result.chosen.candidate.order > 1 and mains is not None:
+        if result.chosen.candidate.order > 1:
             return replace(result, mains=_expand(search, mains, self.columns))
         return result
+
+    def _explore_synthetic(
+        self, search: Search, data: Any
+    ) -> tuple[SyntheticSearch | None, tuple[Judge, Judgement, Solved]]:
+        """A search with synthetic rows and its best main effects; None where there are none, or they do not help."""
+        drawn = None if self.synthetic is None else try_synthetic(self.synthetic, search)
+        if drawn is None:
+            return None, search.best
+        richer = SyntheticSearch(drawn, self, *data)
+        mains = self._explore(richer)
+        richer.settle_share()
+        return richer, mains
+
+    def _explore(self, search: Search) -> tuple[Judge, Judgement, Solved]:
+        """Candidates from simple to rich; returns the best main effects."""
+        search.fit_main_effects()
+        mains = search.best
+        if self.order > 1:
+            search.fit_interactions()
+        search.climb_presence()
+        if self.order > 1:
+            search.reconsider_main_effects()
+        return mains
 
 
 def _expand(search: Search, found: tuple[Judge, Judgement, Solved], columns: tuple[LearntColumn, ...]) -> FitResult:
@@ -180,7 +207,8 @@ def _expand(search: Search, found: tuple[Judge, Judgement, Solved], columns: tup
     bases = tuple(column.encoder.bases for column in columns)
     model = expand_solution(solved.problem, solved.functions, solution, total, bases, search.n_players, solved.base)
     tried = tuple(search.judgements[: search.judgements.index(chosen) + 1])
-    return FitResult(model, tried, chosen, replace(solved, solution=solution), total, search.n_folds)
+    solved = replace(solved, solution=solution)
+    return FitResult(model, tried, chosen, solved, total, search.n_folds, synthetic=search.get_synthetic(chosen))
 
 
 def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResult:
@@ -190,4 +218,5 @@ def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResul
     bases = tuple(column.encoder.bases for column in columns)
     model = expand_solution(solved.problem, solved.functions, solved.solution, total, bases, search.n_players, solved.base)
     search.report(1.0, "done")
-    return FitResult(model, tuple(search.judgements), chosen, solved, total, search.n_folds)
+    synthetic = search.get_synthetic(chosen)
+    return FitResult(model, tuple(search.judgements), chosen, solved, total, search.n_folds, synthetic=synthetic)

@@ -6,7 +6,7 @@ Sums over rows at one plan (:class:`instashap.masked.sums.RowSums`) are the only
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,7 +86,7 @@ def make_plan(encoder: TableEncoder, record: FitRecord, is_null: tuple[bool, ...
         result.solved.functions,
         result.solved.problem,
         result.chosen.candidate,
-        result.chosen.strengths,
+        replace(result.chosen.strengths, synthetic=0.0),  # sums are of rows alone
         learn_fold_rule(*rows, result.n_folds),
         result.total.output_means,
         is_null,

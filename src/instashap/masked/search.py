@@ -484,6 +484,9 @@ class Search:
             asked = n_most + sum(len(values) == 2 for values in pairs)
         return choose_triples(pairs, lambda: self._pair_scores, asked, 0)
 
+    def get_synthetic(self, chosen: Judgement) -> Any:
+        """Synthetic rows that have a share in a candidate's fit; None: this search has none."""
+
     def report(self, share: float, what: str) -> None:
         if self.fitter.progress is not None:
             self.fitter.progress(share, what)

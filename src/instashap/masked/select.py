@@ -15,6 +15,7 @@ from ..linear.conjugate_gradients import conjugate_gradients
 from .choose import lowers_risk, walk
 from .coupling import Coupling
 from .design import ValueFunctions
+from .drawn import DrawnMoments, blend_moments
 from .few_rows import FoldRows, MainEffects, cross_validate
 from .linear_base import BaseSetting, LinearBase, choose_scores, find_players, make_coalitions
 from .moments import Moments, merge_all
@@ -37,12 +38,15 @@ ROUGHNESS_GRID = tuple(10.0**power for power in range(-11, 2))
 RIDGE_GRID = tuple(10.0**power for power in range(-5, 2))
 INTERACTION_GRID = (1.0, 3.0, 10.0, 30.0, 100.0)
 PRESENCE_GRID = (0.0, 1.0, 10.0)
+# Shares of synthetic rows, if there are any: none is the simplest.
+SYNTHETIC_GRID = (0.97, 0.9, 0.75, 0.5, 0.25, 0.1, 0.0)
 # From weak to strong: the stronger the penalty, the simpler the model.
 _GRIDS = {
     "roughness": ROUGHNESS_GRID,
     "ridge": RIDGE_GRID,
     "interaction": INTERACTION_GRID,
     "presence": PRESENCE_GRID,
+    "synthetic": SYNTHETIC_GRID,
 }
 # Fold solutions start from the full-data one; stopped early they would still know their held-out rows, and too little
 # smoothing would win.
@@ -63,12 +67,15 @@ class Strengths:
         Factor on both for every column of a term beyond the first.
     presence : float
         Factor of what is added for parts under presence sets larger than the function's own players.
+    synthetic : float
+        Share of the moments that come from synthetic rows (:mod:`.synthetic`).
     """
 
     roughness: float = 1e-5
     ridge: float = 1e-5
     interaction: float = 1.0
     presence: float = 0.0
+    synthetic: float = 0.0
 
     def penalise(self, functions: ValueFunctions) -> Penalty:
         """The penalty these strengths mean for some functions."""
@@ -89,6 +96,11 @@ class FoldMoments:
         Models are judged by so many of the folds, the first; None means all. Functions learnt from rows are judged by others.
     rows : FoldRows or None
         The functions' values, where rows are few.
+    drawn : DrawnMoments or None
+        Of synthetic rows.
+    synthetic : float
+        Share of these in the moments that are fitted. They are taken about their own means: those of the rows stay the centre
+        of the model.
     """
 
     functions: ValueFunctions
@@ -96,6 +108,8 @@ class FoldMoments:
     total: Moments
     n_judged: int | None = None
     rows: FoldRows | None = None
+    drawn: DrawnMoments | None = None
+    synthetic: float = 0.0
 
     @classmethod
     def from_folds(
@@ -110,15 +124,25 @@ class FoldMoments:
     @cached_property
     def whole(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Centred ``G`` and ``r`` of all rows."""
-        gram, cross, _ = self.total.around(self.total)
-        return gram, cross
+        return blend_moments(self.total, None if self.drawn is None else self.drawn.total, self.synthetic)
 
     @cached_property
     def splits(self) -> "list[_Split]":
         """Training and held-out moments of each fold that judges; none if there is a single fold."""
         if len(self.folds) < 2:
             return []
-        return [_Split(fold, self.total) for fold in self.folds[: self.n_judged]]
+        drawn = self.drawn if self.synthetic else None
+        folds = enumerate(self.folds[: self.n_judged])
+        return [_Split(fold, self.total, None, drawn, number, self.synthetic) for number, fold in folds]
+
+    @property
+    def n_known(self) -> float:
+        """Rows that the moments come from, synthetic ones among them."""
+        return self.total.weight + (self.drawn.total.weight if self.drawn and self.synthetic else 0.0)
+
+    def blend(self, share: float) -> "FoldMoments":
+        """The same with another share of synthetic rows, if there are any."""
+        return replace(self, synthetic=share) if self.drawn and share != self.synthetic else self
 
     def select(self, is_kept: NDArray[np.bool_]) -> "FoldMoments":
         """Moments of the selected functions."""
@@ -127,7 +151,9 @@ class FoldMoments:
         chosen = np.flatnonzero(is_kept)
         folds = tuple(fold.select(chosen) for fold in self.folds)
         rows = None if self.rows is None else self.rows.select(chosen)
-        return FoldMoments(self.functions.select(is_kept), folds, self.total.select(chosen), self.n_judged, rows)
+        drawn = None if self.drawn is None else self.drawn.select(chosen)
+        functions, total = self.functions.select(is_kept), self.total.select(chosen)
+        return replace(self, functions=functions, folds=folds, total=total, rows=rows, drawn=drawn)
 
 
 @dataclass(frozen=True)
@@ -263,13 +289,14 @@ class Judge:
 
         Large problems are solved step by step from ``near``, a poorer model whose folds are these.
         """
-        moments = self.moments.select(candidate.keeps(self.moments.functions))
+        moments = self.moments.select(candidate.keeps(self.moments.functions)).blend(start.synthetic)
         problem = self.make_problem(candidate, moments.functions)
         return judge_problem(problem, moments, candidate, start, free, near)
 
     def polish(self, judgement: Judgement, solved: Solved) -> tuple[Solution, Moments]:
         """The solution to full accuracy, and the moments of all rows it belongs to."""
-        moments = self.moments.select(judgement.candidate.keeps(self.moments.functions))
+        kept = judgement.candidate.keeps(self.moments.functions)
+        moments = self.moments.select(kept).blend(judgement.strengths.synthetic)
         return polish(moments, judgement, solved), moments.total
 
 
@@ -286,12 +313,16 @@ def judge_problem(
     effects = None if moments.rows is None or base is not None else MainEffects.from_problem(problem)
     large = _Systems(problem, moments, base, splits, near) if effects is None and _is_large(problem) else None
     walked = splits if large is None else splits[:_WALKED_FOLDS]
+    if large is not None or base is not None or moments.drawn is None:
+        free = [name for name in free if name != "synthetic"]
     seen: dict[Strengths, _Trial] = {}
+    blends = {start.synthetic: moments}
 
     def evaluate(strengths: Strengths) -> float:
         if strengths not in seen:
+            own = blends.setdefault(strengths.synthetic, moments.blend(strengths.synthetic))
             seen[strengths] = (
-                _cross_validate(problem, moments, base, walked, strengths, large)
+                _cross_validate(problem, own, base, walked if own is moments else own.splits, strengths, large)
                 if effects is None
                 else _judge_by_rows(effects, moments, splits, strengths)
             )
@@ -345,6 +376,9 @@ class _Split:
     fold: Moments
     total: Moments
     base: LinearBase | None = None
+    drawn: DrawnMoments | None = None
+    number: int = 0
+    synthetic: float = 0.0
 
     @property
     def share(self) -> float:
@@ -361,17 +395,24 @@ class _Split:
         return self._describe_others()
 
     def _describe_others(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        others = self.total - self.fold
-        return np.divide(others.scatter, others.weight, out=others.scatter), others.cross / others.weight
+        outside = None if self.drawn is None else self.drawn.get_outside(self.number)
+        return blend_moments(self.total - self.fold, outside, self.synthetic)
 
     @property
     def held_out(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Moments of the fold about the means of the other rows."""
+        """Moments of the fold about the means of the other rows, with a share of synthetic rows if they are held out too."""
         means, output_means = (
             (self.total.weight * whole - self.fold.weight * own) / (self.total.weight - self.fold.weight)
             for whole, own in ((self.total.means, self.fold.means), (self.total.output_means, self.fold.output_means))
         )
-        return self.fold.around(replace(self.total, means=means, output_means=output_means))
+        found = self.fold.around(replace(self.total, means=means, output_means=output_means))
+        if self.drawn is None or not self.drawn.is_judge:
+            return found
+        drawn = self.drawn.folds[self.number].around(self.drawn.get_outside(self.number))
+        gram, cross, variance = (
+            (1.0 - self.synthetic) * own + self.synthetic * other for own, other in zip(found, drawn, strict=True)
+        )
+        return gram, cross, variance
 
 
 @dataclass(frozen=True)
@@ -426,7 +467,7 @@ def _cross_validate(
         whole, solutions, status = large.solve(penalty, len(splits))
     else:
         whole = solve_problem(problem, *moments.whole, penalty, base=base)
-        is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.total.weight
+        is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.n_known
         solutions, status = (
             _solve_folds_together(problem, splits, penalty, whole)
             if is_near

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
-from .._errors import FileFormatError, NotFittedError
+from .._errors import FileFormatError, FitWarning, NotFittedError, warn_caller
 from .._progress import show_rows
 from .._validation import check_magnitude, check_weights
 from ..blackbox.held_model import HeldModel
@@ -185,6 +185,13 @@ def refit(fitted: FittedGame, moments: Moments) -> FittedGame:
     """The game of the rows behind some moments; raises ``ValueError`` if these were summed at another plan."""
     own = _without_rows(fitted)
     check_alike(Moments(own, moments.sums), moments)
+    share = fitted.facts.get("synthetic", {}).get("share", 0.0)
+    if share:
+        warn_caller(
+            f"synthetic rows have a share of {share:.0%} in this fit, and moments are of rows alone: the new explainer is "
+            "solved without them; fit with synthetic_rows=0 what is to be updated",
+            FitWarning,
+        )
     return solve_game(own, moments.sums)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..fitted.shortening import clean
 from ..trust.words import percent
-from .sentences import VERDICTS, describe_verdict, list_ladder, list_segments
+from .sentences import RELATIONS_NOTE, VERDICTS, describe_verdict, list_ladder, list_segments
 from .summary import Summary
 
 # Characters that Markdown interprets as markup; an underscore within a word is not.
@@ -22,6 +22,9 @@ def render_markdown(summary: Summary, title: str = "Model report") -> str:
     """The verdict, the figures of each order, importances, pairs and the worst segments as text."""
     explained = escape_markdown(summary.fitted.output_transform)
     parts = [f"# {escape_markdown(title)}", f"Explained: {explained}.", *_describe_verdict(summary)]
+    if summary.relations:
+        listed = "\n".join(f"- {escape_markdown(each)}" for each in summary.relations)
+        parts += [f"## Columns that others determine\n\n{RELATIONS_NOTE}\n\n{listed}"]
     if summary.importance:
         note = f"Mean absolute Shapley value on {summary.n_rows:,} rows."
         parts += [f"## Importance of features\n\n{note}", _list_importance(summary)]

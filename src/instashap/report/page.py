@@ -17,7 +17,7 @@ from ..fitted.shortening import shorten_all
 from ..questions.answers import get_reach, get_residuals
 from ..trust.rows import pick_typical_sizes
 from ..trust.words import percent
-from .sentences import VERDICTS, describe_verdict, list_ladder, list_segments
+from .sentences import RELATIONS_NOTE, VERDICTS, describe_verdict, list_ladder, list_segments
 from .summary import Summary, keep_terms
 
 # Largest size of the tables in a page, so that the page with libraries and rows can be sent by mail; the weakest interactions
@@ -129,6 +129,8 @@ def _pack(array: NDArray[Any]) -> dict[str, Any]:
 
 def _render_verdict(summary: Summary) -> str:
     note = f"<p class='note'>{html.escape(summary.audit_note)}</p>" if summary.audit_note else ""
+    if summary.relations:
+        note += f"<p class='note'>{RELATIONS_NOTE} {html.escape('; '.join(summary.relations))}.</p>"
     if summary.audit is None:
         return f"<p class='verdict unknown'><strong>Not judged</strong></p>{note}<ul id='drivers' class='sentences'></ul>"
     verdict = summary.audit.verdict

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ..trust.segments import Segment
 
 VERDICTS = {"safe": "Safe to use.", "caution": "Use with care.", "unsafe": "Do not rely on these explanations alone."}
+RELATIONS_NOTE = (
+    "On the rows of the fit these columns are sums of others, but for rounding. The others determine such a column, "
+    "so Shapley values of the conditional game share its effect among all of them:"
+)
 _STEPS = {0: "the average only", 1: "single features", 2: "pairs of features", 3: "triples of features"}
 # Losses, not proportions; figures whose names begin with these are left out of the table.
 _LOSSES = ("log-loss", "Brier")

@@ -98,6 +98,11 @@ class Summary:
     n_rows: int
     shown_outputs: list[list[float]]
 
+    @property
+    def relations(self) -> list[str]:
+        """Columns that are sums of others, for example ``"total = a + b"``; empty for fits that were not looked at."""
+        return list(self.fitted.facts.get("relations", ()))
+
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON, without the tables of the model."""
         fitted = self.fitted
@@ -112,6 +117,7 @@ class Summary:
             "audit": None if self.audit is None else self.audit.to_dict(),
             "audit_sentences": [] if self.audit is None else self.audit.summary().splitlines(),
             "audit_note": self.audit_note,
+            "relations": self.relations,
             "importance": self.importance,
             "terms": [{**asdict(term), "shape": _tabulate(self, term)} for term in self.terms],
             "columns": [asdict(column) for column in self.columns],

@@ -1,0 +1,286 @@
+"""Synthetic rows: the model is asked where there are no rows, and held-out rows judge what its answers are worth.
+
+The conditional game needs the outputs, which can be asked for anywhere, and the joint distribution of the columns, which is
+estimated. Rows drawn from an estimated distribution, with the model's outputs, have moments of the same value functions; the
+fit is made on ``(1 - λ) M_rows + λ M_drawn``, and λ is one more strength, chosen by the held-out masked risk of real rows. A
+distribution that is wrong gets λ = 0.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import ModelOutputError
+from ..blackbox.margins import Margin
+from ..blackbox.samplers import GaussianSampler, learn_sampler
+from ..table.encoding import Encoded
+from .choose import MIN_GAIN
+from .design import ValueFunctions
+from .drawn import DrawnMoments
+from .folds import Fold
+from .moments import Moments, accumulate_moments, merge_all
+from .search import EXTRA_RANKS, PAIR_RESOLUTIONS, UNKNOWNS_PER_ROW, Search
+from .select import SYNTHETIC_GRID, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
+
+# Distributions that are tried, each with so many rows; the one of the lowest held-out risk is asked for more.
+KINDS = ("copula", "mixture")
+N_PILOT = 2048
+# Weights of synthetic rows, relative to their mean: larger ones are cut.
+_MAX_WEIGHT = 10.0
+# Multiplications that the moments of synthetic rows may take for one set of functions: some seconds.
+_MAX_WORK = 1e11
+# Unknowns that a fit with synthetic rows may have, if that is more than without.
+MAX_SYNTHETIC_UNKNOWNS = 10_000
+# Digits to which two columns' correlations with the output count as different.
+_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class SyntheticRows:
+    """Rows drawn from a distribution that was estimated from all rows, and the model's outputs there.
+
+    What is known outside a fold is the same rows, weighted by the ratio of two densities: that estimated without the fold, and
+    that of all. So the model is asked once about each.
+
+    Attributes
+    ----------
+    encoded : Encoded
+    outputs : ndarray of shape (n_drawn, n_outputs), float64
+    latent : ndarray of shape (n_drawn, n_columns), float64
+        Latent scores of the rows.
+    sampler : GaussianSampler
+    scores : ndarray of shape (n_rows, n_columns), float64
+        Of the rows that the distribution was estimated from.
+    kind : str
+    """
+
+    encoded: Encoded
+    outputs: NDArray[np.float64]
+    latent: NDArray[np.float64]
+    sampler: GaussianSampler
+    scores: NDArray[np.float64]
+    kind: str
+
+    @cached_property
+    def _log_density(self) -> NDArray[np.float64]:
+        return self.sampler.measure_log_density(self.latent)
+
+    def weigh(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weight of each synthetic row if the distribution were estimated from rows of other weights; mean 1."""
+        ratio = self.sampler.relearn(self.scores, weights).measure_log_density(self.latent) - self._log_density
+        found = np.exp(ratio - ratio.max())
+        return np.asarray(np.clip(found / found.mean(), 1e-9, _MAX_WEIGHT))
+
+    def weigh_folds(self, search: Search) -> list[NDArray[np.float64]]:
+        """Weights of the synthetic rows by what is known outside each fold."""
+        return [self.weigh(leave_out(search.weights, fold)) for fold in search.folds]
+
+    def describe_parts(self, functions: ValueFunctions, n_parts: int) -> DrawnMoments:
+        """Moments of value functions on the synthetic rows, and on a part of them for each fold of the rows."""
+        rows = self._pick(functions, 1)
+        folds = [self._describe(functions, rows[rows % n_parts == part]) for part in range(n_parts)]
+        return DrawnMoments(merge_all(folds), tuple(folds), True, True)
+
+    def describe_folds(
+        self, functions: ValueFunctions, shares: Sequence[NDArray[np.float64]], n_folds: int = 0
+    ) -> DrawnMoments:
+        """Moments of value functions on the synthetic rows, and with each fold's weights of them.
+
+        Where folds come in batches ``n_folds`` is their number in all, so that the rows are the same.
+        """
+        rows = self._pick(functions, max(len(shares), n_folds) + 1)
+        folds = [self._describe(functions, rows, each) for each in shares]
+        return DrawnMoments(self._describe(functions, rows), tuple(folds), False, False)
+
+    def _pick(self, functions: ValueFunctions, n_passes: int) -> NDArray[np.int64]:
+        """Positions of the synthetic rows that there is time for: all, or the first, in powers of two as Sobol points are."""
+        n_most = max(count_affordable(functions, n_passes), N_PILOT)
+        return np.arange(min(2 ** int(np.log2(n_most)), len(self.outputs)))
+
+    def _describe(
+        self, functions: ValueFunctions, rows: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+    ) -> Moments:
+        encoded = Encoded(self.encoded.cells[rows], self.encoded.offsets[rows])
+        weights = np.ones(len(self.outputs)) if weights is None else weights
+        return accumulate_moments(functions.evaluate, encoded, self.outputs[rows], weights[rows], len(functions))
+
+
+def count_affordable(functions: ValueFunctions, n_passes: int) -> float:
+    """Synthetic rows whose moments there is time for."""
+    return _MAX_WORK / (n_passes * max(len(functions), 1) ** 2)
+
+
+def leave_out(weights: NDArray[np.float64], fold: Fold) -> NDArray[np.float64]:
+    """Weights of all rows without those of a fold; rounding leaves no row behind."""
+    rows, own = fold
+    left = weights.copy()
+    left[rows] -= own
+    left[left < 1e-9 * weights] = 0.0
+    return left
+
+
+@dataclass(frozen=True)
+class SyntheticSource:
+    """What synthetic rows are made from.
+
+    Attributes
+    ----------
+    encoded : Encoded
+        The rows of the fit; synthetic ones have their values, column by column.
+    outputs : ndarray of shape (n_rows, n_outputs), float64
+    weights : ndarray of shape (n_rows,), float64
+    margins : tuple of Margin
+    scores : ndarray of shape (n_rows, n_columns), float64
+    ask : callable
+        Positions of rows of the fit, one a column, shape (n, n_columns), to the model's outputs.
+    n_most : int
+        Rows that the model may be asked about.
+    calls : list of int
+        Rows that it was asked about, one number a call.
+    refusals : list of str
+        Why the model gave no outputs for synthetic rows, if it did not.
+    """
+
+    encoded: Encoded
+    outputs: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    margins: tuple[Margin, ...]
+    scores: NDArray[np.float64]
+    ask: Callable[[NDArray[np.int64]], NDArray[np.float64]]
+    n_most: int
+    calls: list[int] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+    def learn(self, kind: str) -> GaussianSampler:
+        """A distribution of the rows."""
+        sampler = learn_sampler(kind, self.margins, self.scores, self.weights)
+        assert isinstance(sampler, GaussianSampler)
+        return sampler
+
+    def draw(self, kind: str, n_rows: int, known: SyntheticRows | None = None) -> SyntheticRows:
+        """Rows of a distribution and the model's outputs; those already ``known`` are the first and are not asked again."""
+        sampler = self.learn(kind) if known is None else known.sampler
+        latent = sampler.sample(self.make_noise(n_rows))
+        places = sampler.find_rows(latent)
+        start = 0 if known is None else len(known.outputs)
+        self.calls.append(n_rows - start)
+        outputs = self.ask(places[start:])
+        if known is not None:
+            outputs = np.concatenate([known.outputs, outputs])
+        across = np.arange(places.shape[1])
+        encoded = Encoded(self.encoded.cells[places, across], self.encoded.offsets[places, across])
+        return SyntheticRows(encoded, outputs, latent, sampler, self.scores, kind)
+
+    def make_noise(self, n_rows: int) -> NDArray[np.float64]:
+        """Points that fill the unit cube evenly (Sobol, scrambled), shape (n_rows, n_columns + 1).
+
+        Columns take their coordinates in the order of how they go with the output, and the sign of that: rows do not depend
+        on the order of the columns.
+        """
+        from scipy.stats import qmc
+
+        points = qmc.Sobol(self.scores.shape[1] + 1, seed=0).random_base2(int(np.ceil(np.log2(n_rows))))[:n_rows]
+        points = np.clip(points, 1e-9, 1 - 1e-9)
+        output = (self.outputs[:, 0] - np.average(self.outputs[:, 0], weights=self.weights)) * self.weights
+        spread = np.sqrt(self.weights @ (self.outputs[:, 0] - self.outputs[:, 0].mean()) ** 2) or 1.0
+        straight, bent = output @ self.scores / spread, output @ self.scores**2 / spread
+        order = np.lexsort((np.round(bent, _DIGITS), -np.round(np.abs(straight), _DIGITS)))
+        noise = points.copy()
+        noise[:, order] = points[:, : len(order)]
+        noise[:, :-1] = np.where(straight < 0, 1.0 - noise[:, :-1], noise[:, :-1])
+        return np.asarray(noise)
+
+
+def try_synthetic(source: SyntheticSource, search: Search) -> SyntheticRows | None:
+    """Rows of the distribution that lowers the held-out risk of a search's best candidate most; None if none does.
+
+    Distributions are compared by few rows each; the best one is then asked for as many as there may be. A model that fails on
+    rows that are not in the table, or gives no numbers for them, is asked no further.
+    """
+    try:
+        return _compare_kinds(source, search)
+    except ModelOutputError as error:
+        source.refusals.append(str(error))
+        return None
+
+
+def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | None:
+    judge, best, _ = search.best
+    n_pilot = min(N_PILOT, source.n_most // (2 * len(KINDS)))
+    if judge.moments.rows is not None or len(search.folds) < 2 or not n_pilot:
+        return None
+    candidate = coarsen(best.candidate)
+    moments = judge.moments.select(candidate.keeps(judge.moments.functions))
+    alone = _judge_share(judge, candidate, moments, best.strengths, 0.0).risk
+    found: list[tuple[float, SyntheticRows | None]] = [(alone, None)]
+    for kind in KINDS:
+        rows = source.draw(kind, n_pilot)
+        drawn = rows.describe_folds(moments.functions, rows.weigh_folds(search))
+        share = find_pooled_share(n_pilot, len(search.outputs))
+        found.append((_judge_share(judge, candidate, replace(moments, drawn=drawn), best.strengths, share).risk, rows))
+    risk, chosen = min(found, key=lambda each: each[0])
+    if chosen is None or risk >= alone * (1 - MIN_GAIN):
+        return None
+    return source.draw(chosen.kind, source.n_most - n_pilot * (len(KINDS) - 1), chosen)
+
+
+def coarsen(candidate: Candidate) -> Candidate:
+    """A candidate of fewer functions, for what is chosen by distributions rather than by functions."""
+    resolution = {**candidate.resolution, 2: min(candidate.resolution.get(2, 0), PAIR_RESOLUTIONS[1])}
+    return replace(candidate, resolution=resolution, extra_ranks=EXTRA_RANKS[0])
+
+
+def find_pooled_share(n_drawn: int, n_rows: int) -> float:
+    """The share on the grid at which a synthetic row counts about as much as another."""
+    return min(SYNTHETIC_GRID, key=lambda share: abs(share - n_drawn / (n_drawn + n_rows)))
+
+
+def _judge_share(
+    judge: Judge, candidate: Candidate, moments: FoldMoments, strengths: Strengths, share: float
+) -> Judgement:
+    """The best share of synthetic rows for a candidate, walking from one; 0 is judged as it is."""
+    own = Judge(moments, judge.presence_sets, judge.players, judge.size_law)
+    free = ("synthetic",) if share else ()
+    return own.judge(candidate, replace(strengths, synthetic=share), free)[0]
+
+
+class SyntheticSearch(Search):
+    """A search whose moments have a share of synthetic rows; these are held out as rows are, and judge with the same share."""
+
+    def __init__(self, drawn: SyntheticRows, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        # While the search goes on, a synthetic row counts as much as another: best where the distribution is right.
+        self.drawn, self.share = drawn, find_pooled_share(len(drawn.outputs), len(self.outputs))
+        more = int(UNKNOWNS_PER_ROW * len(drawn.outputs))
+        self.budget = max(self.budget, min(self.budget + more, MAX_SYNTHETIC_UNKNOWNS))
+
+    def _make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
+        judge = super()._make_judge(functions, n_judged)
+        drawn = self.drawn.describe_parts(functions, len(self.folds))
+        judge.moments = replace(judge.moments, rows=None, drawn=drawn)
+        return judge
+
+    def _judge(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
+    ) -> tuple[Judgement, Solved]:
+        return super()._judge(judge, candidate, replace(start, synthetic=self.share), free, near)
+
+    def settle_share(self) -> None:
+        """Choose the share anew for the best candidate, by the rows alone and with fewer functions."""
+        judge, best, _ = self.best
+        candidate = coarsen(best.candidate)
+        moments = judge.moments.select(candidate.keeps(judge.moments.functions))
+        drawn = self.drawn.describe_folds(moments.functions, self.drawn.weigh_folds(self))
+        judged = _judge_share(judge, candidate, replace(moments, drawn=drawn), best.strengths, self.share)
+        parts = judge.moments.drawn
+        assert parts is not None
+        judge.moments = replace(judge.moments, drawn=replace(parts, is_judge=False))
+        self.best = judge, *super()._judge(judge, best.candidate, judged.strengths, ())
+
+    def get_synthetic(self, chosen: Judgement) -> SyntheticRows | None:
+        """See :meth:`Search.get_synthetic`."""
+        return self.drawn if chosen.strengths.synthetic else None

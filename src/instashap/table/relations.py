@@ -1,0 +1,142 @@
+"""Number columns that are sums of others, but for rounding: totals and their parts, copies, the same figure in two units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import Table
+
+# Share of a column's variance that others may leave open for it to count as their sum.
+_MAX_OPEN = 1e-6
+# Columns of a table that are looked at, and relations that are named.
+_MAX_COLUMNS = 100
+_MAX_RELATIONS = 10
+# Relative to the diagonal; keeps correlations of exact sums invertible.
+_JITTER = 1e-10
+# Digits of a factor, and the relative distance at which it counts as a whole number.
+_DIGITS = 3
+_ROUNDING = 1e-3
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A column as a sum of others.
+
+    Attributes
+    ----------
+    target : str
+    parts : tuple of str
+    factors : tuple of float
+    constant : float
+        Zero where it is small beside the spread of the column.
+    """
+
+    target: str
+    parts: tuple[str, ...]
+    factors: tuple[float, ...]
+    constant: float = 0.0
+
+    def __str__(self) -> str:
+        """For example ``"total = a + b - 2 c"``."""
+        terms = [_write(factor, name) for factor, name in zip(self.factors, self.parts, strict=True)]
+        terms += [_write(self.constant, "")] if self.constant else []
+        return f"{self.target} = {' '.join(terms).removeprefix('+ ')}"
+
+
+def _write(factor: float, name: str) -> str:
+    size = abs(factor)
+    whole = round(size)
+    number = str(whole) if whole and abs(size - whole) < _ROUNDING * whole else f"{size:.{_DIGITS}g}"
+    shown = name if name and number == "1" else f"{number} {name}".rstrip()
+    return f"{'-' if factor < 0 else '+'} {shown}"
+
+
+def find_relations(table: Table, weights: NDArray[np.float64]) -> list[Relation]:
+    """Relations between the number columns of a table, at most ten; columns with missing values have none.
+
+    Parameters
+    ----------
+    table : Table
+    weights : ndarray of shape (n_rows,), float64
+        Above zero.
+
+    Examples
+    --------
+    >>> from instashap.table.columns import read_table
+    >>> X = np.random.default_rng(0).normal(size=(50, 3))
+    >>> X[:, 2] = X[:, 0] + 2 * X[:, 1]
+    >>> [str(each) for each in find_relations(read_table(X), np.ones(50))]
+    ['x2 = x0 + 2 x1']
+    """
+    names, values = _collect_numbers(table)
+    if not 2 <= len(names) <= _MAX_COLUMNS or table.n_rows <= len(names) + 1:
+        return []
+    shares = weights / weights.sum()
+    means = shares @ values
+    away = values - means
+    spread = np.sqrt(shares @ away**2)
+    scaled = away / spread
+    correlation = (scaled * shares[:, None]).T @ scaled
+    found: list[Relation] = []
+    seen: set[frozenset[int]] = set()
+    open_shares = 1.0 / np.diag(np.linalg.inv(correlation + _JITTER * np.eye(len(names))))
+    for target in np.flatnonzero(open_shares < _MAX_OPEN):
+        chosen = _thin(correlation, int(target))
+        members = frozenset([*chosen, int(target)])
+        if members not in seen and len(found) < _MAX_RELATIONS:
+            seen.add(members)
+            found.append(_describe(sorted(members), names, correlation, means, spread))
+    return found
+
+
+def _collect_numbers(table: Table) -> tuple[list[str], NDArray[np.float64]]:
+    """Names and values of number columns that vary and have no missing value."""
+    names = [name for name, is_category in zip(table.schema.names, table.schema.is_category, strict=True) if not is_category]
+    if len(names) > _MAX_COLUMNS:
+        return names, np.empty((0, 0))
+    values = np.asarray(table.numbers, dtype=np.float64)
+    kept = np.flatnonzero(np.isfinite(values).all(axis=0) & (values != values[:1]).any(axis=0))
+    return [names[column] for column in kept], values[:, kept]
+
+
+def _solve(correlation: NDArray[np.float64], target: int, columns: list[int]) -> tuple[NDArray[np.float64], float]:
+    """Factors of some columns for a target, all of unit variance, and the share that they leave open."""
+    matrix = correlation[np.ix_(columns, columns)] + _JITTER * np.eye(len(columns))
+    factors = np.asarray(np.linalg.solve(matrix, correlation[columns, target]), dtype=np.float64)
+    return factors, float(1.0 - correlation[columns, target] @ factors)
+
+
+def _thin(correlation: NDArray[np.float64], target: int) -> list[int]:
+    """Columns whose sum is the target, without those that it needs not."""
+    columns = [column for column in range(len(correlation)) if column != target]
+    factors, _ = _solve(correlation, target, columns)
+    for column in np.array(columns)[np.argsort(np.abs(factors), kind="stable")].tolist():
+        fewer = [each for each in columns if each != column]
+        if fewer and _solve(correlation, target, fewer)[1] < _MAX_OPEN:
+            columns = fewer
+    return columns
+
+
+def _describe(
+    members: list[int],
+    names: Sequence[str],
+    correlation: NDArray[np.float64],
+    means: NDArray[np.float64],
+    spread: NDArray[np.float64],
+) -> Relation:
+    """The relation of some columns, solved for the one of the largest spread among them: a total rather than a part."""
+    target = max(members, key=lambda column: (_weigh(members, column, correlation), column))
+    columns = [column for column in members if column != target]
+    factors = _solve(correlation, target, columns)[0] * spread[target] / spread[columns]
+    constant = float(means[target] - factors @ means[columns])
+    is_small = abs(constant) < _ROUNDING * (spread[target] + abs(means[target]))
+    parts = tuple(names[column] for column in columns)
+    return Relation(names[target], parts, tuple(factors.tolist()), 0.0 if is_small else constant)
+
+
+def _weigh(members: list[int], target: int, correlation: NDArray[np.float64]) -> float:
+    """How much more a column varies than its parts of the relation: the less its factors, the more; rounded, for ties."""
+    columns = [column for column in members if column != target]
+    return -round(float(np.abs(_solve(correlation, target, columns)[0]).sum()), 6)
