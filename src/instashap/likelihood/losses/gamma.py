@@ -12,7 +12,7 @@ from ..family import MAX_SCORE, AmountFamily
 
 @dataclass(frozen=True)
 class Gamma(AmountFamily):
-    """Gamma family: the score is the log of the mean; the standard deviation of positive targets is proportional to the mean."""
+    """Gamma family of positive targets: the score is the log of the mean, and the coefficient of variation is constant."""
 
     output_transform = "log of the mean"
     is_positive = True
