@@ -1,4 +1,4 @@
-"""The one place that judges user input; everything behind it trusts what it gets."""
+"""Checks of user input; all other code relies on them."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ._errors import DataWarning, ModelOutputError, warn_caller
 
-# Below it every integer is a float64; from it on neighbours become one number.
+# All smaller integers are exact in float64; from here on, neighbouring integers become the same number.
 LARGEST_INTEGER = 2**53
-# Outputs, and their differences, are squared, and squares are summed and squared again: these sizes leave room.
+# Outputs and their differences are squared, and sums of squares are squared again: within these sizes nothing overflows.
 LARGEST_OUTPUT, SMALLEST_OUTPUT = 1e60, 1e-60
-# A row of less than this share of the largest weight changes no sum in a digit that could be trusted.
+# A row with less than this share of the largest weight changes no reliable digit of any sum.
 LEAST_WEIGHT = 1e-12
 
 
@@ -56,10 +56,10 @@ def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
 
 
 def check_integer(value: Any, name: str) -> None:
-    """Raise ``ValueError`` for an integer from 2**53 on, which as a number of a column would lose digits."""
+    """Raise ``ValueError`` for an integer from 2**53 on, which would lose digits as float64."""
     if isinstance(value, Integral) and not -LARGEST_INTEGER < int(value) < LARGEST_INTEGER:
         raise ValueError(
-            f"column {name!r} holds integers as large as {int(value)}; from 2**53 on float64 cannot tell neighbours apart: "
+            f"column {name!r} holds integers as large as {int(value)}; from 2**53 on float64 makes different integers equal: "
             f"cast the column to float if it is a quantity, name it in categorical=[{name!r}] or drop it if it is an identifier"
         )
 

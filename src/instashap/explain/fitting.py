@@ -1,4 +1,4 @@
-"""From a user's rows and options to a fitted game: the table is read, the model asked, and one of the fits called."""
+"""Fit of an explainer: reads the table, calls the model, and starts the fit of the chosen game."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def keep_rows(X: Any, sample_weight: Any) -> Any:
 def _fit_conditional(
     options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
 ) -> tuple[FittedGame, BlackBox]:
-    """The conditional game, from the model's outputs for these rows alone."""
+    """The conditional game, fitted to the model's outputs for these rows alone."""
     choices = choose_fit(options, table)
     answer = hold_model(options).ask(X, table.n_rows, outputs)
     named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
@@ -67,11 +67,11 @@ def _fit_conditional(
 def _fit_asked(
     options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
 ) -> tuple[FittedGame, BlackBox | None]:
-    """A game that asks the model, if it has one, about rows that are not in X."""
+    """A game whose values need outputs of the model, if there is one, for rows that are not in X."""
     choices = choose_fit(options, table)
     if outputs is not None:
         raise ValueError(
-            "outputs= serve the conditional game only: other games need values of rows that are not in X; "
+            "outputs= can be used with the conditional game only: other games need values of rows that are not in X; "
             "pass a model, or a value_function F(X, masks)"
         )
     value_function = make_value_function(options.value_function, X)
@@ -89,7 +89,7 @@ def _fit_asked(
 
 
 def choose_fit(options: ExplainerOptions, table: Table) -> FitOptions:
-    """The options that fits have in common."""
+    """The options that all fits have in common."""
     if options.bases and options.fitter != "closed-form":
         raise ValueError("bases= are those of the closed form, and fitter= names another fit: leave one of them out")
     orders = options.order, options.presence_order
