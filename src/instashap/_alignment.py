@@ -121,6 +121,6 @@ def _describe_difference(own: Any, index: Any, what: str) -> str:
     if len(own) != len(index):
         return f"{what} has {len(own)} rows: those of the table ({len(index)}) and others"
     if not (own.is_unique and index.is_unique):
-        return f"{what} and the table have their rows in different orders, and cannot be matched by an index that repeats labels"
+        return f"{what} and the table have different orders of rows, which cannot be matched by an index that repeats labels"
     strange = own[~own.isin(index)]
-    return f"{what} has another index than the table: {len(strange)} of its labels, such as {strange[0]!r}, are not in the table"
+    return f"{what} has another index than the table, which lacks {len(strange)} of its labels, such as {strange[0]!r}"
