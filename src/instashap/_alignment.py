@@ -119,7 +119,7 @@ def _counts(index: Any) -> bool:
 
 def _describe_difference(own: Any, index: Any, what: str) -> str:
     if len(own) != len(index):
-        return f"{what} has {len(own)} rows: those of the table ({len(index)}) and others"
+        return f"{what} has {len(own)} rows, those of the table ({len(index)}) and others"
     if not (own.is_unique and index.is_unique):
         return f"{what} and the table have different orders of rows, which cannot be matched by an index that repeats labels"
     strange = own[~own.isin(index)]
