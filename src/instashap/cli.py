@@ -93,14 +93,14 @@ def _add_merge(commands: Any) -> None:
 
 
 def _add_stream(explain: argparse.ArgumentParser) -> None:
-    """Options of explaining rows that need not fit in memory."""
+    """Add options for rows that need not fit in memory."""
     stream = explain.add_argument_group(
         "rows that do not fit in memory",
         "instashap explain 'rows/*.parquet' --stream --explainer explainer.insta --out values.parquet: explains every row of "
-        "the Parquet files DATA, part by part, with at most 1 GiB of memory; after an interruption the same command goes on "
+        "the Parquet files DATA, part by part, with at most 1 GiB of memory; after an interruption the same command continues "
         "where it stopped",
     )
-    stream.add_argument("--stream", action="store_true", help="explain all rows by a fitted explainer")
+    stream.add_argument("--stream", action="store_true", help="explain all rows with a fitted explainer")
     stream.add_argument("--explainer", type=Path, metavar="FILE", help="saved explainer (.insta)")
     stream.add_argument("--keep", nargs="+", default=[], metavar="COL", help="columns of DATA to write beside the values")
 
@@ -177,9 +177,9 @@ def _run_explain(options: argparse.Namespace) -> None:
         _run_stream(options)
         return
     if options.target is None:
-        raise ValueError("--target is needed: the column the model predicts (or --stream, for rows and a fitted explainer)")
+        raise ValueError("--target is needed: the column the model predicts (or --stream, to use a fitted explainer)")
     if options.explainer is not None or options.keep:
-        raise ValueError("--explainer and --keep belong to --stream: add it, or leave them out")
+        raise ValueError("--explainer and --keep can be used only with --stream: add it, or leave them out")
     from .report.terminal import check_terminal, print_explanation
     from .workflow import check_row, explain_table, write_results
 
@@ -201,13 +201,13 @@ def _run_stream(options: argparse.Namespace) -> None:
         raise ValueError("--stream needs --explainer FILE: without --stream, explain writes one into the folder of its results")
     unused = [name for name in ("target", "model", "order", "row") if getattr(options, name) is not None]
     if unused:
-        raise ValueError(f"--stream explains rows by a fitted explainer; it takes no --{unused[0]}")
+        raise ValueError(f"--stream explains rows with a fitted explainer and cannot use --{unused[0]}: leave it out")
     explainer = load(options.explainer)
     explainer.verbose = 1
     try:
         explainer.explain_to(options.out, options.data, keep=options.keep)
     except KeyboardInterrupt:
-        _say("the finished parts are kept; the same command goes on from them")
+        _print_note("the finished parts are kept; the same command continues from them")
         raise
     print(f"Written to {options.out}")
 

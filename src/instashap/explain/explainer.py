@@ -126,7 +126,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
     """
 
     _residual: LearntResidual | None = None  # what learn_residual has learnt
-    _fit_rows: Any = None  # what a value function without rows of its own, and audits, estimate distributions from
+    _fit_rows: Any = None  # rows from which audits, and value functions without rows of their own, estimate distributions
 
     def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> Explainer:
         """Fit the masked additive model to the model's outputs on rows.
@@ -185,9 +185,9 @@ class Explainer(ExplainerOptions, FittedAttributes):
         Explanation
             Rows outside the fitted ones are named (``outside``, ``new_pairs``), with one warning if they are many or far.
             Each row has an ``output_share``, the share of its output that the values reproduce, and an
-            ``output_share_interval``. The first call after ``fit`` learns how large residuals are where: a small fit to the
-            rows held out. With ``errors``, and after :meth:`audit`, it has ``total_errors`` too, which count the bias of the
-            model class as the audit estimated it.
+            ``output_share_interval``. The first call after ``fit`` estimates the size of residuals as a function of the row, by
+            a small fit to held-out rows. With ``errors``, and after :meth:`audit`, each row has ``total_errors`` too, which
+            include the bias of the model class, as the audit estimated it.
 
         Raises
         ------
@@ -337,7 +337,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
             Which features are known (True), for all rows or row by row: the output is then the fit's estimate of
             ``E[f(X) | x_known]``, and depends on no other value of the row. Default: all are known.
         errors : bool
-            Return a pair: the outputs, and their standard errors in an array alike; for all features known.
+            Return a pair: the outputs, and their standard errors in an array of the same shape. All features must be known.
         """
         if masks is not None:
             return predict_masked(self._check_fitted(), X, masks, errors)
@@ -471,8 +471,8 @@ class Explainer(ExplainerOptions, FittedAttributes):
     def explain_to(self, path: str | os.PathLike[str], X: Any, *, keep: Any = ()) -> None:
         """Write Shapley values of rows that need not fit in memory to one Parquet file.
 
-        Rows are read, explained and written part by part, with at most 1 GiB of memory. Finished parts lie in the folder
-        ``path + ".parts"``: the same call after an interruption continues from them. The file appears when it is whole.
+        Rows are read, explained and written part by part, with at most 1 GiB of memory. Finished parts are in the folder
+        ``path + ".parts"``: the same call after an interruption continues from them. The file is created once all are finished.
 
         Parameters
         ----------
@@ -480,13 +480,13 @@ class Explainer(ExplainerOptions, FittedAttributes):
         X : table or row source
             As in :meth:`fit`.
         keep : "all" or list of columns
-            Columns of X to write beside the values, for example one that names the rows.
+            Columns of X to write beside the values, for example one that identifies the rows.
 
         Notes
         -----
-        Columns: those to keep, ``base_value``, ``shap_`` and the name of each feature, and ``prediction``; where there are
-        several outputs, one of each for every output, ``" · "`` and its name at the end. The numbers have the bits of
-        :meth:`shap_values` and :meth:`predict`. ``verbose=1`` shows rows per second and the time left.
+        The columns are those to keep, ``base_value``, ``shap_`` and the name of each feature, and ``prediction``. With several
+        outputs there is one of each for every output, with ``" · "`` and its name at the end. The numbers have the same bits
+        as :meth:`shap_values` and :meth:`predict`. ``verbose=1`` shows rows per second and the time left.
         """
         from ..questions.explain_to import explain_to
 

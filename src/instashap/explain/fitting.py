@@ -37,7 +37,7 @@ def fit_explainer(options: ExplainerOptions, X: Any, outputs: Any, sample_weight
 
 
 def keep_scale(fitted: FittedGame, box: BlackBox | None) -> FittedGame:
-    """The game, with what the log-odds of its rows were cut at: later rows are cut there too."""
+    """The game with the limits at which log-odds of its rows were clipped, so that later rows are clipped there too."""
     if box is None or box.scale is None:
         return fitted
     warn_of_cut(box)
@@ -45,7 +45,7 @@ def keep_scale(fitted: FittedGame, box: BlackBox | None) -> FittedGame:
 
 
 def keep_rows(X: Any, sample_weight: Any) -> Any:
-    """The rows of a user's table that a fit has seen: those of weight 0 are left out."""
+    """The rows of a user's table that a fit uses: all but those of weight 0."""
     weights = align_rows(sample_weight, get_index(X), "sample_weight")
     return X if weights is None or np.all(weights) else take_rows(X, np.flatnonzero(weights))
 
@@ -91,7 +91,7 @@ def _fit_asked(
 def choose_fit(options: ExplainerOptions, table: Table) -> FitOptions:
     """The options that all fits have in common."""
     if options.bases and options.fitter != "closed-form":
-        raise ValueError("bases= are those of the closed form, and fitter= names another fit: leave one of them out")
+        raise ValueError("bases= can be used with the closed form only, and fitter= names another fit: leave one of them out")
     orders = options.order, options.presence_order
     groups = choose_groups(options.groups, table)
     shared = options.interactions, options.fitter, groups, options.full_weight
