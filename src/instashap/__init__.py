@@ -1,4 +1,4 @@
-"""Instant, trustworthy Shapley values: fit a masked additive model once, then look explanations up.
+"""Shapley values of any model by table look-up, after one fit of a masked additive model.
 
 >>> import instashap
 >>> instashap.__version__
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Public names and the modules they live in; imported when first used (PEP 562), so ``import instashap`` stays light.
+# Modules of the public names, imported at first use (PEP 562), so that ``import instashap`` takes little time.
 _HOMES = {
     "AdditiveClassifier": "explain.estimators",
     "AdditiveRegressor": "explain.estimators",

@@ -1,4 +1,4 @@
-"""Rows of pandas objects put in the order of the table they belong to: what the index says counts, not the position."""
+"""Alignment of rows of pandas objects with the rows of a table: by index labels, not by position."""
 
 from typing import Any
 
@@ -16,28 +16,28 @@ def get_index(X: Any) -> Any:
 def align_rows(given: Any, index: Any, what: str) -> Any:
     """Outputs, labels or weights in the order of a table's rows.
 
-    Rows are matched by index where both have the same labels, each once. An index that merely counts from 0 says nothing about
-    a table whose index is another one, and then, as for arrays, rows are taken as they stand. A frame whose columns are the
-    table's rows (times × rows, as survival models give) is turned.
+    Rows are matched by index where both have the same labels, each once. An index that merely counts from 0 has no relation to
+    another index of the table; rows are then matched by position, as for arrays. A frame whose columns are the table's rows
+    (times × rows, as survival models return) is transposed.
 
     Parameters
     ----------
     given : array, Series, DataFrame or None
-        Anything without an index comes back as it is, and so does another number of rows, which is judged later.
+        Anything without an index is returned unchanged, and so is another number of rows, which later checks refuse.
     index : Index or None
-        Of the table, see :func:`get_index`.
+        Index of the table, see :func:`get_index`.
     what : str
         Name of ``given``, for messages.
 
     Raises
     ------
     ValueError
-        If the labels are others, or repeated in another order.
+        If the labels differ, or are repeated in another order.
 
     Warns
     -----
     DataWarning
-        If rows were moved although one of the two indices merely counts.
+        If rows were reordered although one of the two indices merely counts from 0.
 
     Examples
     --------
@@ -72,9 +72,9 @@ def align_rows(given: Any, index: Any, what: str) -> Any:
 
 
 def align_outputs(outputs: Any, index: Any, source: str) -> Any:
-    """What a model gives for rows of a table, in their order; see :func:`align_rows`.
+    """Outputs of a model for rows of a table, in the order of these rows; see :func:`align_rows`.
 
-    An index that merely counts is one the model made anew, and rows stay as they are.
+    If their index merely counts from 0, the model made it anew, and the rows are not reordered.
     """
     if index is None or not hasattr(outputs, "iloc") or outputs.index.equals(index):
         return outputs
@@ -85,8 +85,8 @@ def align_outputs(outputs: Any, index: Any, source: str) -> Any:
     places = _match(outputs.index, index)
     if places is None:
         raise ModelOutputError(
-            f"{_describe_difference(outputs.index, index, source)}: return what belongs to the rows in their order, "
-            "without an index (.to_numpy()) or with theirs"
+            f"{_describe_difference(outputs.index, index, source)}: return outputs in the order of the rows, "
+            "without an index (.to_numpy()) or with the index of the rows"
         )
     return outputs.iloc[places]
 
@@ -95,7 +95,7 @@ def _match(own: Any, index: Any) -> NDArray[np.int64] | None:
     """Position of each label of ``index`` among ``own``; None unless both have the same labels, each once (7 is ``"7"``)."""
     if len(own) != len(index) or not (own.is_unique and index.is_unique):
         return None
-    if _is_text(own) != _is_text(index):  # a file in between made text of numbers
+    if _is_text(own) != _is_text(index):  # a file in between turned numbers into text
         own, index = own.map(str), index.map(str)
         if not (own.is_unique and index.is_unique):
             return None
@@ -121,6 +121,6 @@ def _describe_difference(own: Any, index: Any, what: str) -> str:
     if len(own) != len(index):
         return f"{what} has {len(own)} rows, those of the table ({len(index)}) and others"
     if not (own.is_unique and index.is_unique):
-        return f"{what} and the table have different orders of rows, and an index that repeats labels, which cannot match them"
+        return f"{what} and the table have different orders of rows, which cannot be matched by an index that repeats labels"
     strange = own[~own.isin(index)]
-    return f"{what} has another index than the table: {len(strange)} of its labels, such as {strange[0]!r}, are no rows there"
+    return f"{what} has another index than the table, which lacks {len(strange)} of its labels, such as {strange[0]!r}"

@@ -1,4 +1,4 @@
-"""Compilation of kernels, cached on disk where a folder can be written."""
+"""Compilation of kernels, with a cache on disk where a folder is writable."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,10 @@ from ._errors import InstashapWarning, warn_caller
 
 
 def compile_kernel(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that compiles a function with ``numba.njit``, without the interpreter's lock.
+    """A decorator that compiles a function with ``numba.njit``; the function releases the interpreter's lock.
 
-    The compiled code is cached beside the module, or in the user's cache folder. Where neither can be written, a warning
-    names the environment variable ``NUMBA_CACHE_DIR``, and every process compiles anew.
+    The compiled code is cached beside the module, or in the user's cache folder. If neither is writable, a warning names the
+    environment variable ``NUMBA_CACHE_DIR``, and every process compiles anew.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,16 +6,16 @@
     └── InstashapError
         ├── FileFormatError   (also ValueError)    a saved file is truncated, altered or newer than this version
         ├── ModelOutputError  (also ValueError)    the black box failed, or returned something unusable
-        ├── NotFittedError    (also ValueError, AttributeError)  before ``fit``, or the rows of the fit are gone
+        ├── NotFittedError    (also ValueError, AttributeError)  before ``fit``, or the rows of the fit are not in memory
         ├── OptionalDependencyError (also ImportError)  an extra is not installed
-        └── TooLargeError     (also MemoryError)   refused before allocating; names the knob to turn
+        └── TooLargeError     (also MemoryError)   refused before allocating; names the option to change
 
     UserWarning
     └── InstashapWarning
-        ├── DataWarning       the table holds something that limits the answer
-        └── FitWarning        the fit fell back, or its arithmetic is in doubt
+        ├── DataWarning       something in the table limits what can be explained
+        └── FitWarning        the fit fell back to a simpler model, or its result may be inaccurate
 
-Plain ``ValueError`` and ``TypeError`` are raised for bad values and wrong kinds.
+Plain ``ValueError`` and ``TypeError`` are raised for invalid values and wrong types.
 """
 
 import os
@@ -27,7 +27,7 @@ _PACKAGE = f"{Path(__file__).parent}{os.sep}"
 
 
 def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn at the line outside the package that led here: the caller's own, or that of a library between."""
+    """Warn with the location of the line outside the package that led here: the caller's, or that of a library between."""
     frame, level = sys._getframe(), 1
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
@@ -43,11 +43,11 @@ class FileFormatError(InstashapError, ValueError):
 
 
 class ModelOutputError(InstashapError, ValueError):
-    """The black box raised, or its output cannot be explained."""
+    """The black box raised an error, or its output cannot be explained."""
 
 
 class NotFittedError(InstashapError, ValueError, AttributeError):
-    """Something was asked for before ``fit``, or of a copy without the rows of the fit, which it needs."""
+    """A method was called before ``fit``, or needs the rows of the fit, which a copy or a loaded object does not hold."""
 
 
 class OptionalDependencyError(InstashapError, ImportError):
@@ -55,7 +55,7 @@ class OptionalDependencyError(InstashapError, ImportError):
 
 
 class TooLargeError(InstashapError, MemoryError):
-    """The work would not fit in memory; nothing was allocated."""
+    """The computation would not fit in memory; nothing was allocated."""
 
 
 class InstashapWarning(UserWarning):
@@ -67,4 +67,4 @@ class DataWarning(InstashapWarning):
 
 
 class FitWarning(InstashapWarning):
-    """The fit fell back to a simpler model, or its arithmetic is in doubt."""
+    """The fit fell back to a simpler model, or its result may be inaccurate."""

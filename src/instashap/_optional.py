@@ -1,4 +1,4 @@
-"""Packages of the optional extras, imported when they are first needed."""
+"""Import of the packages of optional extras at first use."""
 
 import importlib
 from types import ModuleType
@@ -7,14 +7,14 @@ from ._errors import OptionalDependencyError
 
 
 def require(package: str, extra: str, purpose: str) -> ModuleType:
-    """Return the imported ``package``, or raise with the pip line that installs it.
+    """The imported ``package``; the error for a missing one names the pip command that installs it.
 
     Parameters
     ----------
     package : str
         Import name, for example ``"matplotlib.pyplot"``.
     extra : str
-        Name of the extra of ``instashap`` that brings the package.
+        Name of the extra of ``instashap`` that includes the package.
     purpose : str
         Plural noun that starts the message, for example ``"plots"``.
 

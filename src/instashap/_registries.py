@@ -1,7 +1,7 @@
-"""What a user may name, one line an entry: bases, likelihoods, value functions, indices, fitters, questions, exports.
+"""Objects that a user may name: bases, likelihoods, value functions, indices, fitters, questions, exports.
 
-An entry is where a thing lives, ``module:name``, imported when it is first asked for: no extra is needed for what is not used.
-To add one, write its file and its line here; CONTRIBUTING says where the file goes and what it must have.
+An entry is the location of an object, ``module:name``. It is imported at first use, so that objects that are not used need no
+extra. To add one, write its file and one line here; CONTRIBUTING describes where the file goes and what it must contain.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ._validation import check_choice
 
 @dataclass(frozen=True)
 class Registry:
-    """Things of one kind by name.
+    """Objects of one kind by name.
 
     Attributes
     ----------
     what : str
-        The option that names one, for messages.
+        The option that takes such a name, for messages.
     entries : dict of str to str
     """
 
@@ -28,14 +28,14 @@ class Registry:
     entries: dict[str, str]
 
     def find(self, name: str) -> Any:
-        """The thing of a name; raises ``ValueError`` with all names for an unknown one."""
+        """The object with a name; raises ``ValueError`` that lists all names for an unknown one."""
         module, _, attribute = self.entries[check_choice(name, tuple(self.entries), self.what)].partition(":")
         return getattr(import_module(module), attribute)
 
     def make(self, given: Any, method: str) -> Any:
-        """A thing by its name, with its defaults, or the user's own if it has the method that all of this kind have.
+        """An object made by name, with its defaults; or the user's own object, if it has the ``method`` of this kind.
 
-        Raises ``ValueError`` for an unknown name and ``TypeError`` for any other thing.
+        Raises ``ValueError`` for an unknown name and ``TypeError`` for an object without the method.
         """
         made = self.find(given)() if isinstance(given, str) else given
         if isinstance(made, type) or not callable(getattr(made, method, None)):

@@ -1,4 +1,4 @@
-"""How an iterative computation ended, and the one place that warns of one that ended too early."""
+"""Convergence of iterative computations, and the one place that warns of one that did not converge."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Status:
     Attributes
     ----------
     has_converged : bool
-        Whether what is left is small enough for the purpose.
+        Whether the residual is small enough for the purpose.
     n_steps : int
         Steps taken.
     residual : float
-        What is left of the equations that the answer should satisfy, relative to their right-hand side or to the value that is
-        minimised; 0 for an exact answer.
+        Residual of the equations that the result should satisfy, relative to their right-hand side or to the minimised value; 0
+        for an exact result.
     what : str
         The equations, as the subject of a sentence, in the plural.
     knob : str
-        What a user can do about too large a residual, as the end of a sentence.
+        Advice on how to reduce the residual, as the end of a sentence.
     """
 
     has_converged: bool
@@ -39,7 +39,7 @@ class Status:
         return replace(self, what=what, knob=knob)
 
     def accept(self, limit: float) -> Status:
-        """The same status, judged anew: converged if at most ``limit`` is left."""
+        """The same status, where converged means a residual of at most ``limit``."""
         return replace(self, has_converged=self.residual <= limit)
 
     def describe(self) -> str:
@@ -55,12 +55,12 @@ class Status:
         return f"{self.what} hold to {self.residual:.1e}{only}, after {self.n_steps} steps{advice}"
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON."""
+        """The status as a dict of JSON values."""
         return {"what": self.what, "converged": self.has_converged, "steps": self.n_steps, "residual": float(self.residual)}
 
 
 def merge_worst(statuses: Iterable[Status]) -> Status:
-    """The status of several computations together: of the largest residual, with the most steps any took.
+    """The status of several computations together: the largest residual and the greatest number of steps.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def merge_worst(statuses: Iterable[Status]) -> Status:
 
 
 def warn_unless_converged(*statuses: Status) -> None:
-    """A :class:`FitWarning` for each computation that ended too early."""
+    """Issue a :class:`FitWarning` for each computation that did not converge."""
     for status in statuses:
         if not status.has_converged:
             warn_caller(status.describe(), FitWarning)

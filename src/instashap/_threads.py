@@ -1,4 +1,4 @@
-"""Independent pieces of work side by side; what comes out does not depend on how many cores there are."""
+"""Parallel execution of independent pieces of work; results do not depend on the number of cores."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
-# Unknowns below which a solve takes less than the threads' waiting for each other on a busy machine.
+# With fewer unknowns than this, a solve takes less time than the synchronisation of threads on a busy machine.
 _SINGLE_THREAD = 1000
 
 Item = TypeVar("Item")
@@ -28,14 +28,14 @@ def find_blas() -> ThreadpoolController:
 
 
 def limit_threads(n_unknowns: int) -> AbstractContextManager[Any]:
-    """One BLAS thread for small problems."""
+    """Context that limits BLAS to one thread for small problems."""
     return find_blas().limit(limits=1, user_api="blas") if n_unknowns < _SINGLE_THREAD else nullcontext()
 
 
 def map_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Results in the order of the items, each computed by one thread with single-threaded BLAS.
 
-    The work must leave the interpreter's lock for most of its time (BLAS, compiled kernels).
+    The work must release the interpreter's lock for most of its time (BLAS, compiled kernels).
     """
     every = list(items)
     with find_blas().limit(limits=1, user_api="blas"):

@@ -1,4 +1,4 @@
-"""The one place that judges user input; everything behind it trusts what it gets."""
+"""Checks of user input; all other code relies on them."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ._errors import DataWarning, ModelOutputError, warn_caller
 
-# Below it every integer is a float64; from it on neighbours become one number.
+# All smaller integers are exact in float64; from here on, neighbouring integers become the same number.
 LARGEST_INTEGER = 2**53
-# Outputs, and their differences, are squared, and squares are summed and squared again: these sizes leave room.
+# Outputs and their differences are squared, and sums of squares are squared again: within these sizes nothing overflows.
 LARGEST_OUTPUT, SMALLEST_OUTPUT = 1e60, 1e-60
-# A row of less than this share of the largest weight changes no sum in a digit that could be trusted.
+# A row with less than this share of the largest weight changes no reliable digit of any sum.
 LEAST_WEIGHT = 1e-12
 
 
@@ -56,10 +56,10 @@ def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
 
 
 def check_integer(value: Any, name: str) -> None:
-    """Raise ``ValueError`` for an integer from 2**53 on, which as a number of a column would lose digits."""
+    """Raise ``ValueError`` for an integer from 2**53 on, which would lose digits as float64."""
     if isinstance(value, Integral) and not -LARGEST_INTEGER < int(value) < LARGEST_INTEGER:
         raise ValueError(
-            f"column {name!r} holds integers as large as {int(value)}; from 2**53 on float64 cannot tell neighbours apart: "
+            f"column {name!r} holds integers as large as {int(value)}; from 2**53 on float64 makes different integers equal: "
             f"cast the column to float if it is a quantity, name it in categorical=[{name!r}] or drop it if it is an identifier"
         )
 
@@ -74,7 +74,7 @@ def check_integers(values: NDArray[Any], names: Sequence[str], is_integer: Seque
 
 
 def holds_large(values: NDArray[Any]) -> bool:
-    """Whether the size of a number reaches 2**53; NaN does not."""
+    """Whether the absolute value of any number is 2**53 or more; NaN is ignored."""
     if values.dtype.itemsize < 8 or not values.size:
         return False
     low, high = (float(reduce(values, axis=None)) for reduce in (np.fmin.reduce, np.fmax.reduce))
@@ -82,22 +82,21 @@ def holds_large(values: NDArray[Any]) -> bool:
 
 
 def fill_masked(values: Any) -> Any:
-    """A masked array as float64 with NaN where it is masked; anything else as it is."""
+    """A masked array as float64 with NaN at masked entries; anything else unchanged."""
     if not isinstance(values, np.ma.MaskedArray):
         return values
     return np.where(np.ma.getmaskarray(values), np.nan, np.asarray(values.data, dtype=np.float64))
 
 
-# Whole numbers up to which weights are counts; in a float64 all numbers are whole from 2**52 on.
+# Weights are counts only below this; in float64 all numbers from 2**52 on are whole.
 _LARGEST_COUNT = 2.0**40
 
 
 def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
-    """Return row weights as float64 of shape (n_rows,); ``None`` means one each.
+    """Row weights as float64 of shape (n_rows,); ``None`` means one each.
 
-    Whole numbers below 2**40 are counts and stay as they are: a row of weight w is w equal rows. Other weights say how much
-    each row matters, not how many rows there are; their unit means nothing, and they are scaled to sum to the effective number
-    of rows ``(sum w)² / sum w²`` (Kish 1965).
+    Whole numbers below 2**40 are counts and are not changed: a row of weight w is w equal rows. Other weights are relative, in
+    any unit: they are scaled to sum to the effective number of rows ``(sum w)² / sum w²`` (Kish 1965).
     """
     if sample_weight is None:
         return np.ones(n_rows)
@@ -118,7 +117,7 @@ def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
 
 
 def scale_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Counts as they are; other weights scaled to their effective number of rows."""
+    """Counts unchanged; other weights scaled to sum to their effective number of rows."""
     are_counts = (weights == np.floor(weights)).all() and weights.max() < _LARGEST_COUNT
     return weights if are_counts else normalise_weights(weights)
 
@@ -136,7 +135,7 @@ def normalise_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _drop_lost(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights of 0 in place of those that are nothing beside the largest; says how many."""
+    """Weights with 0 in place of those that are negligible beside the largest; warns of their number."""
     largest = weights.max()
     lost = (weights > 0) & (weights < LEAST_WEIGHT * largest)
     if not lost.any():
@@ -150,20 +149,20 @@ def _drop_lost(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def check_magnitude(outputs: NDArray[np.float64], what: str) -> None:
-    """Raise ``ValueError`` for numbers of shape (n_rows, …) whose squares no float64 holds, or whose differences vanish so."""
+    """Raise ``ModelOutputError`` for numbers, shape (n_rows, …), whose squares or squared differences float64 cannot hold."""
     if not outputs.size:
         return
     sizes = np.abs(outputs).reshape(len(outputs), -1).max(axis=1)
     row = int(sizes.argmax())
     if sizes[row] > LARGEST_OUTPUT:
         raise ModelOutputError(
-            f"{what} reach {sizes[row]:.4g} in size in row {row}, beyond the {LARGEST_OUTPUT:g} whose squares can be summed: "
+            f"{what} reach {sizes[row]:.4g} in size in row {row}; squares cannot be summed above {LARGEST_OUTPUT:g}: "
             "repair that row, or divide all by a power of ten (values are then in that unit)"
         )
     spreads = np.ptp(outputs, axis=0)
     if ((spreads > 0) & (spreads < SMALLEST_OUTPUT)).any():
         raise ModelOutputError(
-            f"{what} differ by {spreads[spreads > 0].min():.4g} at most, below the {SMALLEST_OUTPUT:g} that can be squared: "
+            f"{what} differ by {spreads[spreads > 0].min():.4g} at most, below {SMALLEST_OUTPUT:g}, which cannot be squared: "
             "multiply them by a power of ten (values are then in that unit), or explain their logarithm"
         )
 
@@ -214,7 +213,9 @@ def check_outputs(outputs: Any, n_rows: int, source: str, first_row: int = 0) ->
             f"{source} gave shape {values.shape} for {n_rows} rows; expected ({n_rows},) or ({n_rows}, n_outputs)"
         )
     if values.ndim > 2:
-        raise ModelOutputError(f"{source} gave shape {values.shape}; expected one row of outputs a row, ({n_rows}, n_outputs)")
+        raise ModelOutputError(
+            f"{source} gave shape {values.shape}; expected one row of outputs for each row, ({n_rows}, n_outputs)"
+        )
     if not values.size:
         raise ModelOutputError(f"{source} gave shape {values.shape}: no outputs; expected ({n_rows},) or ({n_rows}, n_outputs)")
     values = values.reshape(n_rows, -1)
@@ -228,22 +229,22 @@ def check_outputs(outputs: Any, n_rows: int, source: str, first_row: int = 0) ->
 
 
 def _read_outputs(outputs: Any, source: str) -> NDArray[np.float64]:
-    """Numbers as float64; text that looks like numbers, dates and complex numbers are none."""
+    """Outputs as float64; dates, complex numbers, and text even if it looks like numbers, raise ``ModelOutputError``."""
     try:
         values = np.asarray(fill_masked(outputs))
         holds_text = values.dtype == object and any(isinstance(value, str) for value in values.flat)
         if values.dtype.kind not in "fiubO" or holds_text:
             raise TypeError(f"dtype {values.dtype}")
         return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError, RuntimeError) as error:  # a tensor that still tracks gradients gives the last
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor that still tracks gradients raises a RuntimeError
         raise ModelOutputError(
-            f"{source} must give numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does; "
-            "for class labels pass the classifier itself, or a function that gives the probability of one class"
+            f"{source} must return numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does; "
+            "for class labels pass the classifier itself, or a function that returns the probability of one class"
         ) from error
 
 
 def check_masks(masks: Any, n_rows: int, n_features: int) -> NDArray[np.bool_]:
-    """Return masks as bool of shape (n_rows, n_features); one mask serves every row."""
+    """Masks as bool of shape (n_rows, n_features); a single mask applies to every row."""
     values = np.asarray(masks)
     if values.dtype != bool:
         raise TypeError(f"masks must be boolean (True = present), got dtype {values.dtype}")
@@ -253,9 +254,9 @@ def check_masks(masks: Any, n_rows: int, n_features: int) -> NDArray[np.bool_]:
 
 
 class ColumnName(str):
-    """Name of a column whose label in the user's table is no text: the label's text, with the label beside it.
+    """Name of a column whose label in the user's table is not text: the text of the label, and the ``label`` itself.
 
-    Labels are numbers, for example, or tuples such as ("rate", 2020) of a table of several header levels.
+    Such labels are numbers, for example, or tuples such as ("rate", 2020) in a table with several header levels.
 
     Examples
     --------
@@ -266,7 +267,7 @@ class ColumnName(str):
     label: Any
 
     def __new__(cls, label: Any) -> "ColumnName":
-        """The text of a label, which keeps the label."""
+        """The text of a label, with the label as an attribute."""
         name = super().__new__(cls, label)
         name.label = label
         return name
@@ -276,21 +277,21 @@ class ColumnName(str):
 
 
 def name_columns(labels: Iterable[Any]) -> list[str]:
-    """Names of a table's columns by their labels, of which only text stays as it is."""
+    """Names of a table's columns: labels that are text, and a :class:`ColumnName` for any other label."""
     return [str(label) if isinstance(label, str) else ColumnName(label) for label in labels]
 
 
 def find_column(column: Any, names: Sequence[str], what: str) -> int:
     """Position of a column given by name, by the table's own label, or by position.
 
-    A label wins over a position. Where any label is a number, numbers are labels and never positions; a position is refused
-    where it is the text of another column's name.
+    A label takes precedence over a position. If any label is a number, numbers are labels and never positions; a position is
+    refused if it is also the text of another column's name.
 
     Parameters
     ----------
     column : str, int or another label
     names : sequence of str
-        Those of labels that are no text are a :class:`ColumnName`.
+        Names of columns whose label is not text are a :class:`ColumnName`.
     """
     found = names.index(column) if isinstance(column, str) and column in names else _find_label(column, names)
     if found is not None:
@@ -302,7 +303,7 @@ def find_column(column: Any, names: Sequence[str], what: str) -> int:
 
 
 def _find_position(number: int, names: Sequence[str], what: str) -> int:
-    """Position of a column by a number that is nobody's label."""
+    """Position of a column given by a number that is not the label of any column."""
     labels = [getattr(name, "label", name) for name in names]
     if any(isinstance(label, Real) for label in labels):
         raise ValueError(f"{what} names column {number}, and no column has this label; the labels are {shorten_names(labels)}")
@@ -324,7 +325,7 @@ def find_columns(columns: Any, names: Sequence[str], what: str) -> list[int]:
 
 
 def is_label(column: Any, names: Sequence[str]) -> bool:
-    """Whether a column has this label, which is no text."""
+    """Whether a column has this label, which is not text."""
     return _find_label(column, names) is not None
 
 
@@ -341,7 +342,7 @@ def _find_label(column: Any, names: Sequence[str]) -> int | None:
 
 
 def _suggest(column: Any, names: Sequence[str]) -> str:
-    """What may have been meant."""
+    """A suggestion of the most similar name; empty if none is similar."""
     named = {str(name): name for name in names}
     close = get_close_matches(str(column), named, n=1)
     return f"did you mean {named[close[0]]!r}? " if close else ""
@@ -392,6 +393,6 @@ def check_groups(groups: Mapping[str, Sequence[Any]] | None, names: Sequence[str
 
 
 def shorten_names(names: Sequence[str], limit: int = 8) -> str:
-    """The first few names, and how many there are in all if they are more."""
+    """The first few names, followed by their number if there are more."""
     shown = ", ".join(repr(name) for name in list(names)[:limit])
     return shown if len(names) <= limit else f"{shown}, … ({len(names)} in all)"

@@ -1,4 +1,4 @@
-"""The command line: parse, call the public API, exit code."""
+"""The command line: it parses arguments, calls the public API, and returns an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._errors import InstashapError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a subcommand, or print the help without one; returns 0, or 2 with one clear sentence on standard error."""
+    """Run a subcommand, or print the help if there is none; returns 0, or 2 after one sentence of error on standard error."""
     parser = _make_parser()
     options = parser.parse_args(arguments)
     if options.run is None:
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="instashap", description="Instant, trustworthy Shapley values.")
+    parser = argparse.ArgumentParser(prog="instashap", description="Shapley values of any model by table look-up.")
     parser.add_argument("--version", action="version", version=f"instashap {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="COMMAND")
@@ -47,7 +47,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "explain a model of your data",
         "instashap explain house_prices.csv --target price --out explained",
     )
-    explain.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet; dates are read as such")
+    explain.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet; dates in text are recognised")
     explain.add_argument("--target", metavar="COL", help="column the model predicts")
     explain.add_argument(
         "--model",
@@ -64,7 +64,7 @@ def _make_parser() -> argparse.ArgumentParser:
         commands,
         "audit",
         _run_audit,
-        "say how far explanations of a model may be believed",
+        "report how much of a model its explanations account for",
         "instashap audit house_prices.csv --target price",
     )
     audit.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet")
@@ -86,21 +86,21 @@ def _make_parser() -> argparse.ArgumentParser:
 
 def _add_merge(commands: Any) -> None:
     example = "instashap merge north.moments south.moments --out model.insta"
-    merge = _add(commands, "merge", _run_merge, "make one explainer of moments summed at several places", example)
-    merge.add_argument("moments", type=Path, nargs="+", metavar="FILE", help="moments of one fit's plan (.moments)")
+    merge = _add(commands, "merge", _run_merge, "make one explainer from moments summed at several places", example)
+    merge.add_argument("moments", type=Path, nargs="+", metavar="FILE", help="moments for the plan of one fit (.moments)")
     merge.add_argument("--forget", type=Path, nargs="+", default=[], metavar="FILE", help="moments of rows to leave out")
     merge.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="the explainer (.insta)")
 
 
 def _add_stream(explain: argparse.ArgumentParser) -> None:
-    """Options of explaining rows that need not fit in memory."""
+    """Add options for rows that need not fit in memory."""
     stream = explain.add_argument_group(
         "rows that do not fit in memory",
         "instashap explain 'rows/*.parquet' --stream --explainer explainer.insta --out values.parquet: explains every row of "
-        "the Parquet files DATA, part by part, with at most 1 GiB of memory; after an interruption the same command goes on "
+        "the Parquet files DATA, part by part, with at most 1 GiB of memory; after an interruption the same command continues "
         "where it stopped",
     )
-    stream.add_argument("--stream", action="store_true", help="explain all rows by a fitted explainer")
+    stream.add_argument("--stream", action="store_true", help="explain all rows with a fitted explainer")
     stream.add_argument("--explainer", type=Path, metavar="FILE", help="saved explainer (.insta)")
     stream.add_argument("--keep", nargs="+", default=[], metavar="COL", help="columns of DATA to write beside the values")
 
@@ -122,23 +122,23 @@ def _add_report(commands: Any) -> None:
 
 
 def _add_reading(command: argparse.ArgumentParser) -> None:
-    """Options on what the table means, where that was guessed wrong."""
+    """Add options that correct how the table is read."""
     kinds = ("auto", "regression", "classification")
-    command.add_argument("--task", choices=kinds, default="auto", help="whether the target is a number or names classes")
+    command.add_argument("--task", choices=kinds, default="auto", help="whether the target is a number or a class")
     command.add_argument(
-        "--text", nargs="+", default=[], metavar="COL", help="columns to take as categories, though they look like numbers"
+        "--text", nargs="+", default=[], metavar="COL", help="columns to treat as categories although they look like numbers"
     )
 
 
 def _read(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
-    """The table, and how the options say it is read."""
+    """The table, and the options on how it is read."""
     from .preparing import read_file
 
     data = read_file(options.data, keep=options.text, for_model=options.model is not None)
-    return data, {"task": options.task, "text": options.text, "say": _say}
+    return data, {"task": options.task, "text": options.text, "on_note": _print_note}
 
 
-def _say(note: str) -> None:
+def _print_note(note: str) -> None:
     print(f"instashap: {note}", file=sys.stderr, flush=True)
 
 
@@ -146,7 +146,7 @@ def _add_serve(commands: Any) -> None:
     example = "instashap serve explainer.insta --data rows.csv --port 8000"
     serve = _add(commands, "serve", _run_serve, "answer requests for explanations over HTTP", example)
     serve.add_argument("explainer", type=Path, metavar="FILE", help="saved explainer (.insta): tables and names, no code")
-    serve.add_argument("--data", type=Path, metavar="DATA", help="table the page at / speaks of, and shows 100 rows of")
+    serve.add_argument("--data", type=Path, metavar="DATA", help="table for the page at /, which shows 100 of its rows")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
     serve.add_argument("--port", type=int, default=8000, help="0 to 65535, 0 for any that is free (default: 8000)")
     serve.add_argument(
@@ -154,9 +154,9 @@ def _add_serve(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="another name the service goes by, besides localhost and the address of --host; may be given again",
+        help="another host name of the service, besides localhost and the address of --host; may be given again",
     )
-    serve.add_argument("--max-rows", type=int, default=10_000, metavar="N", help="rows a request may bring (default: 10000)")
+    serve.add_argument("--max-rows", type=int, default=10_000, metavar="N", help="most rows per request (default: 10000)")
     serve.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds a request may take (default: 30)")
 
 
@@ -177,9 +177,9 @@ def _run_explain(options: argparse.Namespace) -> None:
         _run_stream(options)
         return
     if options.target is None:
-        raise ValueError("--target is needed: the column the model predicts (or --stream, for rows and a fitted explainer)")
+        raise ValueError("--target is needed: the column the model predicts (or --stream, to use a fitted explainer)")
     if options.explainer is not None or options.keep:
-        raise ValueError("--explainer and --keep belong to --stream: add it, or leave them out")
+        raise ValueError("--explainer and --keep can be used only with --stream: add it, or leave them out")
     from .report.terminal import check_terminal, print_explanation
     from .workflow import check_row, explain_table, write_results
 
@@ -201,13 +201,13 @@ def _run_stream(options: argparse.Namespace) -> None:
         raise ValueError("--stream needs --explainer FILE: without --stream, explain writes one into the folder of its results")
     unused = [name for name in ("target", "model", "order", "row") if getattr(options, name) is not None]
     if unused:
-        raise ValueError(f"--stream explains rows by a fitted explainer; it takes no --{unused[0]}")
+        raise ValueError(f"--stream explains rows with a fitted explainer and cannot use --{unused[0]}: leave it out")
     explainer = load(options.explainer)
     explainer.verbose = 1
     try:
         explainer.explain_to(options.out, options.data, keep=options.keep)
     except KeyboardInterrupt:
-        _say("the finished parts are kept; the same command goes on from them")
+        _print_note("the finished parts are kept; the same command continues from them")
         raise
     print(f"Written to {options.out}")
 
@@ -217,7 +217,7 @@ def _run_report(options: argparse.Namespace) -> None:
 
     data, reading = _read(options)
     model = _load_model(options.model) if options.model else None
-    print(f"Fitting explanations of {len(data):,} rows, and judging them: seconds to minutes", file=sys.stderr, flush=True)
+    print(f"Fitting and auditing explanations of {len(data):,} rows: seconds to minutes", file=sys.stderr, flush=True)
     path = report_table(data, options.target, options.out, model, options.order, **reading)
     print(f"Written to {path}: open it in a browser" if path.suffix.startswith(".htm") else f"Written to {path}")
 
@@ -258,7 +258,7 @@ def _run_audit(options: argparse.Namespace) -> None:
 
 
 def _load_model(path: Path) -> Any:
-    """A model as pickle or joblib wrote it. Loading runs code of the file, as the help says."""
+    """The model in a file written by pickle or joblib; loading runs code of the file, as the help warns."""
     import joblib
 
     if not path.exists():

@@ -1,4 +1,4 @@
-"""A table as a file holds it, and how its columns and its target are to be read."""
+"""Tables from files, and how their columns and their target are read."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from .table.recipe import Recipe
 if TYPE_CHECKING:
     import pandas as pd
 
-# A number as most of Europe writes it.
+# A number with a decimal comma, as in most of Europe.
 _DECIMAL_COMMA = r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?"
 TASKS = ("auto", "regression", "classification")
-# Whole numbers of so few values may as well name classes.
+# A target with at most so many different whole numbers may hold numbers of classes.
 _FEW = 20
-# A fifth of so many rows is two, the fewest that a score can be computed on.
+# A fifth of so many rows is two, the fewest for which a score can be computed.
 _LEAST_ROWS = 6
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A table as it is in its file, and how it is to be read.
+    """A table as it is in its file, with the recipe that reads its text, and its target.
 
     Attributes
     ----------
     X : DataFrame
-        Columns as the file has them; ``recipe`` reads their text.
+        Columns as in the file; ``recipe`` reads their text.
     y : Series
-        The target, read.
+        The target as numbers or classes.
     recipe : Recipe
     is_class : bool
-        Whether the target is explained by classes.
+        Whether the target is a class.
     notes : tuple of str
-        What was assumed, a sentence a column.
+        Assumptions, one sentence per column.
     """
 
     X: pd.DataFrame
@@ -52,10 +52,10 @@ class Prepared:
 
 
 def read_file(path: Path, *, keep: Collection[str] = (), for_model: bool = False) -> pd.DataFrame:
-    """A table from a ``.csv`` or ``.parquet`` file.
+    """The table in a ``.csv`` or ``.parquet`` file.
 
-    Text is left as the file has it, in the columns to ``keep`` also numbers; ``for_model`` it is read as pandas does, as the
-    code that trained the model most likely did.
+    Text stays as in the file; in the columns to ``keep``, numbers stay text too. With ``for_model`` pandas reads the file, as
+    in the code that most likely trained the model.
     """
     import pandas as pd
 
@@ -79,7 +79,7 @@ def read_file(path: Path, *, keep: Collection[str] = (), for_model: bool = False
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """A table as pandas reads it; between semicolons and tabs, numbers may have decimal commas."""
+    """The table as pandas reads it; if semicolons or tabs separate columns, numbers may have decimal commas."""
     import pandas as pd
 
     separator = find_separator(path, "utf-8-sig")
@@ -90,22 +90,22 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collection[str] = ()) -> Prepared:
-    """A table as features and target, with the recipe by which its text is read.
+    """Features and target of a table, with the recipe that reads its text.
 
     Parameters
     ----------
     data : DataFrame
     target : str
     task : {"auto", "regression", "classification"}
-        Whether the target is a number or names classes. "auto": numbers of more than two values are numbers.
+        Whether the target is a number or a class. "auto": numbers with more than two different values are numbers.
     text : collection of str
-        Columns whose text is taken as categories, whatever it looks like.
+        Columns whose text is treated as categories, whatever it looks like.
 
     Raises
     ------
     ValueError
-        If the target cannot be predicted: dates, missing values, one class only, a class a row; or if the table has no other
-        column, or a column cannot be read.
+        If the target cannot be predicted: dates, missing values, a single class, nearly one class per row; or if the table has
+        no other column, or a column cannot be read.
     """
     check_choice(task, TASKS, "task")
     names = list(data.columns)
@@ -125,7 +125,7 @@ def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collectio
 
 
 def _read_target(column: pd.Series, recipe: Recipe, task: str) -> tuple[pd.Series, bool, str]:
-    """The target as numbers or classes, which of them, and what was assumed."""
+    """The target as numbers or classes, whether it is a class, and the assumption made."""
     name = column.name
     reading = recipe.readings.get(str(name))
     if isinstance(reading, DateText) or column.dtype.kind in "mM":

@@ -1,4 +1,4 @@
-"""What the command line does with a table: train, explain, and write the results."""
+"""Work of the command line on a table: train a model, explain it, and write the results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .trust.report import TrustReport
 if TYPE_CHECKING:
     import pandas as pd
 
-# Share of the rows that a model is not trained on.
+# Share of the rows that are held out of training.
 HELD_OUT = 0.2
 
 
@@ -45,17 +45,17 @@ class Explained:
     model : estimator
     explainer : Explainer
     explanation : Explanation
-        Of the held-out rows.
+        Explanation of the held-out rows.
     held_out : DataFrame
     labels : Series
-        Of the held-out rows.
+        Labels of the held-out rows.
     fidelity : float or None
-        R² of the additive model to the model on held-out rows, over all outputs; None if the model gives every row the same.
+        R² of the additive model to the model on held-out rows, over all outputs; None if the model's output is constant.
     score : float or None
         The model's own score on held-out labels.
     seconds : dict of str to float
     notes : tuple of str
-        What was assumed of the columns and the target, a sentence each.
+        Assumptions about the columns and the target, one sentence each.
     """
 
     model: Any
@@ -77,17 +77,17 @@ def explain_table(
     *,
     task: str = "auto",
     text: Collection[str] = (),
-    say: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Explained:
     """Train gradient boosting (unless a model is given), fit an explainer, and explain the held-out fifth of the rows.
 
-    ``order`` is 2 by default, or 1 if the table has but one column beside the target. A model that is given takes the columns
-    as they are. The explainer reads their text by the recipe of :func:`prepare`, which it keeps: each column of dates becomes
-    one feature of several parts. ``say`` is called with each sentence on what was assumed.
+    ``order`` is 2 by default, or 1 if the table has only one column beside the target. A given model receives the columns
+    unchanged. The explainer reads their text by the recipe of :func:`prepare`, which it stores: each column of dates becomes
+    one feature of several parts. ``on_note`` is called with each sentence on an assumption.
     """
     from sklearn.model_selection import train_test_split
 
-    table = _prepare(data, target, task, text, say)
+    table = _prepare(data, target, task, text, on_note)
     names = tuple(name_columns(table.recipe.apply(table.X.iloc[:1]).columns))
     order = judge_options(FitOptions(min(2, len(names)) if order is None else order), names).order
     X_train, X_test, y_train, y_test = train_test_split(table.X, table.y, test_size=HELD_OUT, random_state=0)
@@ -108,18 +108,18 @@ def explain_table(
     if fidelity is not None and fidelity < 0:
         warn_caller(
             f"the explainer's held-out R² to the model is {fidelity:.3g}, below that of the mean alone: do not use its values; "
-            "more rows, a column read in another way or --order may mend it",
+            "more rows, another reading of a column, or another --order may help",
             FitWarning,
         )
     return Explained(model, explainer, explanation, X_test, y_test, fidelity, score, seconds, table.notes)
 
 
 def _prepare(
-    data: pd.DataFrame, target: str, task: str, text: Collection[str], say: Callable[[str], None] | None
+    data: pd.DataFrame, target: str, task: str, text: Collection[str], on_note: Callable[[str], None] | None
 ) -> Prepared:
     table = prepare(data, target, task, text)
-    for note in table.notes if say is not None else ():
-        say(note)  # type: ignore[misc]
+    for note in table.notes if on_note is not None else ():
+        on_note(note)  # type: ignore[misc]
     return table
 
 
@@ -131,25 +131,25 @@ def audit_table(
     *,
     task: str = "auto",
     text: Collection[str] = (),
-    say: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> TrustReport:
-    """Audit a model on all rows; without one gradient boosting is trained on half of them and audited on the other half.
+    """Audit of a model on all rows; without a model, of gradient boosting trained on half of the rows, on the other half.
 
-    Text is read as in :func:`explain_table`, but for a model that is given, which takes the columns as they are.
+    Text is read as in :func:`explain_table`, except for a given model, which receives the columns unchanged.
     """
     from sklearn.model_selection import train_test_split
 
     if model is not None:
         table = prepare(data, target, task, [name for name in data.columns if name != target])
         return audit(model, table.X, table.y, orders=orders)
-    table = _prepare(data, target, task, text, say)
+    table = _prepare(data, target, task, text, on_note)
     X = table.recipe.apply(table.X)
     X_train, X, y_train, y = train_test_split(X, table.y, test_size=0.5, random_state=0)
     return audit(_train(X_train, y_train, table), X, y, orders=orders, groups=table.recipe.groups or None)
 
 
 def check_row(row: int, n_rows: int) -> None:
-    """Raise ``ValueError`` unless so many rows hold out this one."""
+    """Raise ``ValueError`` if ``row`` is not the number of a held-out row of a table of ``n_rows`` rows."""
     n_held_out = ceil(HELD_OUT * n_rows)
     if not n_held_out:
         raise ValueError("the table has no rows")
@@ -176,7 +176,7 @@ def write_report(report: TrustReport, folder: Path) -> None:
 
 
 def _train(X: pd.DataFrame, y: pd.Series, table: Prepared) -> Any:
-    """Gradient boosting of the kind the target asks for, on rows as the file has them; text becomes categories of its own."""
+    """Gradient boosting, a classifier or regressor as the target requires, on rows as in the file; text becomes categories."""
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import make_pipeline
@@ -209,10 +209,7 @@ def _score(model: Any, X: pd.DataFrame, y: pd.Series) -> float | None:
 
 
 def write_results(explained: Explained, folder: Path, row: int = 0) -> str:
-    """Write explanations as parquet, the explainer, pictures (one of a ``row``) and, last, the summary that names them.
-
-    Returns the summary.
-    """
+    """Write explanations as parquet, the explainer, pictures (one of a ``row``) and, last, the summary, which is returned."""
     require("pyarrow", "cli", "parquet files")
     folder.mkdir(parents=True, exist_ok=True)
     frame = explained.explanation.to_frame()
@@ -229,9 +226,9 @@ def write_results(explained: Explained, folder: Path, row: int = 0) -> str:
 
 
 def summarise(explained: Explained, folder: Path, escape: Callable[[str], str] = clean) -> str:
-    """A page of Markdown: what was explained, how well, and what matters most.
+    """A page of Markdown: the explained output, how well it is explained, and the most important features.
 
-    ``escape`` makes text of the data harmless where it is read: in a terminal by default.
+    ``escape`` makes text of the data harmless for the place where it is shown: by default a terminal.
     """
     explainer, explanation = explained.explainer, explained.explanation
     chosen = explainer.fit_facts_["chosen"]
@@ -241,11 +238,11 @@ def summarise(explained: Explained, folder: Path, escape: Callable[[str], str] =
     names = [clean(name) for name in explanation.feature_names]
     width = max(len(names[j]) for j in ranked)
     fidelity = (
-        "has nothing to carry: the model gives every held-out row the same output"
+        "has no variance to explain: the model's output is the same for every held-out row"
         if explained.fidelity is None
-        else f"describes the model worse than its mean on held-out rows (R² {explained.fidelity:.3g}): do not use its values"
+        else f"predicts the model worse than its mean on held-out rows (R² {explained.fidelity:.3g}): do not use its values"
         if explained.fidelity < 0
-        else f"carries {100 * explained.fidelity:.1f} % of the model's variance on held-out rows"
+        else f"explains {100 * explained.fidelity:.1f} % of the model's variance on held-out rows"
     )
     score = "" if explained.score is None else f"- the model's own score on held-out rows: {explained.score:.3f}\n"
     notes = "".join(f"- {escape(note)}\n" for note in explained.notes)
@@ -291,7 +288,7 @@ def _find_strongest(explained: Explained, feature: int) -> str:
 
 
 def run_demo(folder: Path) -> str:
-    """Explain gradient boosting of the diabetes data that ships inside scikit-learn; returns the summary, and where to look."""
+    """Explain gradient boosting of the diabetes data that scikit-learn includes; returns the summary and the report's path."""
     from sklearn.datasets import load_diabetes
 
     bunch = load_diabetes(as_frame=True, scaled=False)

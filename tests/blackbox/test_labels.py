@@ -93,7 +93,7 @@ def test_whole_numbers_in_a_row_are_explained_with_a_warning_unless_they_are_flo
 
 
 def test_labels_of_text_name_what_to_pass() -> None:
-    with pytest.raises(ModelOutputError, match=r"must give numbers.*for class labels pass the classifier itself"):
+    with pytest.raises(ModelOutputError, match=r"must return numbers.*for class labels pass the classifier itself"):
         wrap_model(lambda rows: NAMES[: len(rows)]).predict(X, 150)
 
 

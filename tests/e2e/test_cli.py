@@ -104,7 +104,7 @@ def test_the_summary_is_printed_and_holds_the_facts(explained_houses: Any) -> No
     assert "50 held-out rows, 3 features, conditional game" in summary
     assert "training the model: " in summary
     assert all(name in summary for name in FILES)
-    shares = re.findall(r"carries (\S+) % of the model's variance", summary)
+    shares = re.findall(r"explains (\S+) % of the model's variance", summary)
     assert 90.0 < float(shares[0]) <= 100.0
     importances = read_importances(summary)
     means = pd.read_parquet(folder / "explanations.parquet").abs().mean()
@@ -211,7 +211,7 @@ def test_a_dumped_model_is_explained_instead_of_a_trained_one(line: Path, kind: 
     # The fifth left out unbalances the rows a little.
     np.testing.assert_allclose(values, held_out[["a", "b", "c"]] * [3.0, -2.0, 0.0], atol=0.5)
     np.testing.assert_allclose(values["a"] + values["b"] + values["c"] + 5, held_out["y"], atol=0.5)
-    assert "- the additive model of order 1 carries 100.0 % of the model's variance on held-out rows" in done.stdout
+    assert "- the additive model of order 1 explains 100.0 % of the model's variance on held-out rows" in done.stdout
     assert "- the model's own score on held-out rows: 1.000" in done.stdout
     assert "training the model" not in done.stdout
     assert "fitting the explainer: " in done.stdout
@@ -235,7 +235,7 @@ def test_an_explainer_worse_than_the_mean_says_so(tmp_path: Path) -> None:
     rows.assign(price=1000 * size).to_csv(tmp_path / "formulas.csv", index=False)  # a level a row: the model knows none of them
     done = run("explain", tmp_path / "formulas.csv", "--target", "price", "--order", 1, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"describes the model worse than its mean on held-out rows \(R² -.*\): do not use its values", done.stdout)
+    assert re.search(r"predicts the model worse than its mean on held-out rows \(R² -.*\): do not use its values", done.stdout)
     assert re.search(r"instashap: the explainer's held-out R² to the model is -\S+, below that of the mean alone", done.stderr)
 
 

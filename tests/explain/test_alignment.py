@@ -81,8 +81,8 @@ def test_rows_moved_for_an_index_that_merely_counts_are_told_and_the_advice_work
 @pytest.mark.parametrize(
     ("own", "index", "message"),
     [
-        (["a", "x", "y"], ["a", "b", "c"], r"y has another index than the table: 2 of its labels, such as 'x', .*to_numpy"),
-        (["a", "b", "a"], ["a", "a", "b"], "an index that repeats labels, which cannot match them"),
+        (["a", "x", "y"], ["a", "b", "c"], r"y has another index than the table, which lacks 2 .* as .x.: .*to_numpy"),
+        (["a", "b", "a"], ["a", "a", "b"], "cannot be matched by an index that repeats labels"),
         (["c", "b", "a", "d"], ["a", "b", "c"], r"y has 4 rows, those of the table \(3\) and others: pass y\.loc\[X\.index\]"),
     ],
 )
@@ -94,7 +94,7 @@ def test_an_index_that_cannot_be_matched_is_refused(own, index, message):
         assert align_rows(given.loc[index], pd.Index(index), "y").tolist() == [2, 1, 0]
     else:
         assert align_rows(given.to_numpy(), pd.Index(index), "y").tolist() == given.tolist()
-        with pytest.raises(ModelOutputError, match=r"return what belongs to the rows in their order.*\.to_numpy\(\)"):
+        with pytest.raises(ModelOutputError, match=r"return outputs in the order of the rows.*\.to_numpy\(\)"):
             align_outputs(given, pd.Index(index), "the model")
 
 

@@ -410,7 +410,7 @@ def test_a_share_of_fresh_labels_lies_below_the_quantile(quantile: float) -> Non
         ({"loss": "gamma"}, np.arange(300.0), "needs positive y; the smallest is 0"),
         ({"loss": "quantile", "quantile": 1.0}, np.ones(300), "quantile=1.0 must be a number between 0 and 1"),
         ({"loss": "quantile", "quantile": "half"}, np.ones(300), "quantile='half' must be a number between 0 and 1"),
-        ({"loss": "gamma"}, np.ones((300, 2)), r"takes one target, y has shape \(300, 2\); fit one model a target"),
+        ({"loss": "gamma"}, np.ones((300, 2)), r"takes one target, y has shape \(300, 2\); fit one model per target"),
     ],
 )
 def test_labels_a_loss_cannot_take_are_refused(options: dict[str, Any], y: np.ndarray, message: str) -> None:

@@ -168,7 +168,7 @@ def test_conditional_values_are_those_of_the_enumerated_game() -> None:
     assert score(from_ebm(ebm, X, value_function="marginal")) < 0.9  # another game
     share = explainer.fit_facts_["remainder_share"][0]
     assert 0 < share < 0.01
-    assert f"the masked fit says all but {share:.2%}" in repr(explainer)
+    assert f"the masked fit alone leaves {share:.2%} of their variance" in repr(explainer)
 
 
 def test_shapley_values_are_those_of_the_masked_predictions(conditional: Explainer) -> None:

@@ -1,6 +1,6 @@
 """The laws every fitter obeys; each also runs on a deliberately broken fitter, and must fail there.
 
-A fit of labels by likelihood, its scores settled as a game, obeys those that make sense for it: it is neither linear in its
+A fit of labels by likelihood, with a game fitted to its scores, obeys those that make sense for it: it is neither linear in its
 target nor a matter of summed moments, and its gradient is that of a likelihood (tests/likelihood).
 """
 
@@ -24,7 +24,7 @@ from instashap.game.exact import compute_shapley_values
 from instashap.game.terms import ANY
 from instashap.likelihood.likelihood_fitter import LikelihoodFitter
 from instashap.likelihood.losses.binary import Binary
-from instashap.likelihood.presence import settle_presence
+from instashap.likelihood.presence import fit_presence
 from instashap.likelihood.pure_tables import purify_tables
 from instashap.likelihood.stages import LabelledRows
 from instashap.masked.fitter import ClosedFormFitter, FitResult
@@ -217,7 +217,7 @@ def law_12_a_column_of_one_value_gets_exactly_0(make_fitter: Any) -> None:
 
 @dataclass(frozen=True)
 class LabelResult:
-    """A settled game and the scores it was made of."""
+    """The game fitted to some scores, and these scores."""
 
     model: AdditiveModel
     scores: np.ndarray
@@ -236,8 +236,8 @@ class LabelFitter:
         labels = (outputs[:, 0] + 2.0 * np.sin(1e5 * outputs[:, 0]) > 3.0).astype(float)
         fit = LikelihoodFitter(self.columns, Binary(), self.order).fit(LabelledRows(encoded, labels, weights))
         pure = purify_tables(fit.design, fit.vector, encoded, weights)
-        settled = settle_presence(self.columns, pure, encoded, weights, self.players, law, self.presence_order)
-        return LabelResult(settled.model, fit.design.score(fit.vector, encoded))
+        conditional = fit_presence(self.columns, pure, encoded, weights, self.players, law, self.presence_order)
+        return LabelResult(conditional.model, fit.design.score(fit.vector, encoded))
 
 
 # --- nets --------------------------------------------------------------------------------------------------------------

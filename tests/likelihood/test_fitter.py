@@ -190,5 +190,5 @@ def test_rounds_of_learning_strengths_are_judged_by_what_they_gain_together(monk
     fitter = LikelihoodFitter((), Binary())
     left = iter([Stage(None, (), loss, 1.0, 1.0, np.array([float(loss)]), np.ones(1)) for loss in losses])
     monkeypatch.setattr(fitter, "_advance", lambda *asked: next(left))
-    monkeypatch.setattr(fitter, "_walk", lambda stage, prior, folds: stage)
+    monkeypatch.setattr(fitter, "_scale_strengths", lambda stage, prior, folds: stage)
     assert fitter._tune(Stage(None, ()), []).deviance == kept

@@ -1,4 +1,4 @@
-"""Settling the game of fixed scores: brute-force masked risks, and exact conditional Shapley values."""
+"""The conditional game of fixed scores: brute-force masked risks, and exact conditional Shapley values."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -14,7 +14,7 @@ from instashap.game.exact import compute_shapley_values
 from instashap.likelihood import presence
 from instashap.likelihood.likelihood_fitter import LikelihoodFitter
 from instashap.likelihood.losses.binary import Binary
-from instashap.likelihood.presence import settle_presence
+from instashap.likelihood.presence import fit_presence
 from instashap.likelihood.pure_tables import purify_tables
 from instashap.likelihood.stages import LabelledRows
 from instashap.likelihood.tables import TableDesign
@@ -38,11 +38,11 @@ def make_case(encode):
     return make_case
 
 
-def settle(case, presence_order="auto", full_weight=1.0, players=None):
+def fit_moves(case, presence_order="auto", full_weight=1.0, players=None):
     columns, _, _, pure, encoded, weights = case
     players = tuple(range(len(columns))) if players is None else players
     law = compute_shapley_size_law(max(players) + 1, full_weight)
-    return settle_presence(columns, pure, encoded, weights, players, law, presence_order)
+    return fit_presence(columns, pure, encoded, weights, players, law, presence_order)
 
 
 def play(model, encoded):
@@ -64,7 +64,7 @@ def compute_masked_risk(model, encoded, weights, size_law):
 def test_scores_at_the_full_coalition_stay_what_they_were(make_case, presence_order):
     case = make_case(n_columns=4, n_outputs=2)
     _, design, vector, _, encoded, _ = case
-    model = settle(case, presence_order).model
+    model = fit_moves(case, presence_order).model
     scores = design.score(vector, encoded)
     np.testing.assert_allclose(model.predict(encoded), scores, atol=1e-12)
     np.testing.assert_allclose(play(model, encoded)[-1], scores, atol=1e-12)
@@ -72,10 +72,10 @@ def test_scores_at_the_full_coalition_stay_what_they_were(make_case, presence_or
     np.testing.assert_allclose(values.sum(axis=1) + model.base_value, scores, atol=1e-11)
 
 
-def test_values_are_brute_force_shapley_values_of_the_settled_game(make_case):
+def test_values_are_brute_force_shapley_values_of_the_fitted_game(make_case):
     case = make_case(n_columns=4, n_outputs=2)
     encoded = case[4]
-    model = settle(case, 3).model
+    model = fit_moves(case, 3).model
     assert max(len(each) for sets in model.presence_sets for each in sets) == 3
     np.testing.assert_allclose(
         model.credits.apply(encoded), np.moveaxis(compute_shapley_values(play(model, encoded)), 0, 1), atol=1e-10
@@ -85,7 +85,7 @@ def test_values_are_brute_force_shapley_values_of_the_settled_game(make_case):
 def test_the_empty_coalition_gives_the_mean_score(make_case):
     case = make_case()
     _, design, vector, _, encoded, weights = case
-    game = play(settle(case, 3).model, encoded)
+    game = play(fit_moves(case, 3).model, encoded)
     np.testing.assert_allclose(game[0], np.average(design.score(vector, encoded)[:, 0], weights=weights), atol=1e-10)
 
 
@@ -94,22 +94,22 @@ def test_every_change_of_a_move_raises_the_masked_risk(make_case, monkeypatch):
     case = make_case()
     _, _, _, _, encoded, weights = case
     law = compute_shapley_size_law(3, 1.0)
-    plain, settled = settle(case, 1).model, settle(case, 3).model
-    least = compute_masked_risk(settled, encoded, weights, law)
+    plain, fitted = fit_moves(case, 1).model, fit_moves(case, 3).model
+    least = compute_masked_risk(fitted, encoded, weights, law)
     assert least < 0.95 * compute_masked_risk(plain, encoded, weights, law)
     places = [
         (term, part, place)
-        for term, mixing in enumerate(settled.mixings)
+        for term, mixing in enumerate(fitted.mixings)
         for part, place in np.argwhere(mixing[1:, 1:, 0]) + 1  # what was on offer
     ]
     assert len(places) > 60
     changes = []
     for term, part, place in places[::2]:
         for step in (-0.01, 0.01):
-            moved = settled.mixings[term].copy()
+            moved = fitted.mixings[term].copy()
             moved[part, place] += step
             moved[part, 0] -= step
-            changed = replace(settled, mixings=(*settled.mixings[:term], moved, *settled.mixings[term + 1 :]))
+            changed = replace(fitted, mixings=(*fitted.mixings[:term], moved, *fitted.mixings[term + 1 :]))
             changes.append(compute_masked_risk(changed, encoded, weights, law) - least)
     assert min(changes) > 0
 
@@ -120,11 +120,11 @@ def test_risk_saved_is_that_of_the_masks_in_score_variances(make_case, monkeypat
     case = make_case()
     _, design, vector, _, encoded, weights = case  # both folds are all rows: held out means trained on
     law = compute_shapley_size_law(3, 1.0)
-    plain, settled = settle(case, 1), settle(case, 3)
-    saved = [compute_masked_risk(each.model, encoded, weights, law) for each in (plain, settled)]
+    plain, fitted = fit_moves(case, 1), fit_moves(case, 3)
+    saved = [compute_masked_risk(each.model, encoded, weights, law) for each in (plain, fitted)]
     scores = design.score(vector, encoded)[:, 0]
     variance = np.cov(scores, aweights=weights, ddof=0)
-    assert settled.risk_saved == pytest.approx((saved[0] - saved[1]) / variance, rel=1e-4)
+    assert fitted.risk_saved == pytest.approx((saved[0] - saved[1]) / variance, rel=1e-4)
     assert (plain.risk_saved, plain.strength, plain.presence_order) == (0.0, None, 2)
 
 
@@ -134,23 +134,23 @@ def test_independent_columns_leave_the_functions_where_they_are(encode):
     design = TableDesign(columns, ((0,), (1,), (0, 1)), 1)
     vector = np.random.default_rng(0).normal(size=len(design))
     pure = purify_tables(design, vector, encoded, np.ones(400))
-    settled = settle_presence(columns, pure, encoded, np.ones(400), (0, 1), compute_shapley_size_law(2, 1.0), 2)
+    fitted = fit_presence(columns, pure, encoded, np.ones(400), (0, 1), compute_shapley_size_law(2, 1.0), 2)
     main = TableDesign(columns, ((0,),), 1).score(np.append(pure.tables[0,].ravel(), 0.0), encoded)
-    alone = settled.model.predict(encoded, np.tile([True, False], (400, 1))) - settled.model.base_value
+    alone = fitted.model.predict(encoded, np.tile([True, False], (400, 1))) - fitted.model.base_value
     np.testing.assert_allclose(alone, main, atol=1e-6)
 
 
 def test_a_group_of_all_columns_has_nothing_to_move(make_case):
     case = make_case()
-    settled = settle(case, players=(0, 0, 0))
-    assert (settled.strength, settled.risk_saved) == (None, 0.0)
-    values = settled.model.credits.apply(case[4])[:, 0]
-    np.testing.assert_allclose(values + settled.model.base_value, settled.model.predict(case[4]), atol=1e-12)
+    fitted = fit_moves(case, players=(0, 0, 0))
+    assert (fitted.strength, fitted.risk_saved) == (None, 0.0)
+    values = fitted.model.credits.apply(case[4])[:, 0]
+    np.testing.assert_allclose(values + fitted.model.base_value, fitted.model.predict(case[4]), atol=1e-12)
 
 
-def test_groups_are_players_of_the_settled_game(make_case):
+def test_groups_are_players_of_the_fitted_game(make_case):
     case = make_case(n_columns=4)
-    model = settle(case, players=(0, 1, 0, 2)).model
+    model = fit_moves(case, players=(0, 1, 0, 2)).model
     assert model.n_players == 3
     np.testing.assert_allclose(
         model.credits.apply(case[4]), np.moveaxis(compute_shapley_values(play(model, case[4])), 0, 1), atol=1e-10
@@ -184,7 +184,7 @@ def test_values_of_fitted_labels_are_near_the_exact_conditional_ones(
     ones, law = np.ones(n_rows), compute_shapley_size_law(5, 1.0)
     fit = LikelihoodFitter(columns, Binary(), 2).fit(LabelledRows(encoded, y, ones))
     pure = purify_tables(fit.design, fit.vector, encoded, ones)
-    model = settle_presence(columns, pure, encoded, ones, tuple(range(5)), law).model
+    model = fit_presence(columns, pure, encoded, ones, tuple(range(5)), law).model
     truth = simulator.shap_values(X)
     found = model.credits.apply(encoded)[:, :, 0]
     r2 = 1 - ((found - truth) ** 2).sum() / (truth**2).sum()

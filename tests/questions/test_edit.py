@@ -170,5 +170,5 @@ def test_a_warm_start_keeps_terms_and_comes_to_the_same_fit(rows: tuple[np.ndarr
     model.fit(X[:800], y[:800] > 0)
     assert model.term_features_ == terms
     assert np.abs(model.decision_function(X) - scores).max() > 1e-3
-    with pytest.raises(ValueError, match="warm_start=True goes on from"):
+    with pytest.raises(ValueError, match="warm_start=True starts from"):
         model.fit(X[:, :3], y > 0)

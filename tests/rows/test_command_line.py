@@ -44,16 +44,16 @@ def test_an_interrupted_run_says_that_it_goes_on(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(instashap.questions.explain_to, "_make_part", stop)
     assert run(folder) == 130
-    assert "the finished parts are kept; the same command goes on from them" in capsys.readouterr().err
+    assert "the finished parts are kept; the same command continues from them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["rows.parquet", "--stream", "--out", "o"], "--stream needs --explainer FILE"),
-        (["rows.parquet", "--stream", "--explainer", "e", "--target", "y", "--out", "o"], "it takes no --target"),
+        (["rows.parquet", "--stream", "--explainer", "e", "--target", "y", "--out", "o"], "cannot use --target"),
         (["rows.parquet", "--out", "o"], "--target is needed"),
-        (["rows.parquet", "--target", "y", "--keep", "a", "--out", "o"], "belong to --stream"),
+        (["rows.parquet", "--target", "y", "--keep", "a", "--out", "o"], "can be used only with --stream"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(arguments, message, capsys):

@@ -180,7 +180,7 @@ def test_bases_are_named_for_number_columns_alone():
 
 
 def test_bases_belong_to_the_closed_form():
-    with pytest.raises(ValueError, match="bases= are those of the closed form, and fitter= names another fit"):
+    with pytest.raises(ValueError, match="bases= can be used with the closed form only, and fitter= names another fit"):
         Explainer(bases={0: "periodic"}, fitter=lambda *given, **options: None).fit(np.ones((20, 2)), outputs=np.arange(20.0))
 
 

@@ -1,1 +1,1 @@
-"""The door: explainers, estimators, and explanations."""
+"""Public classes: explainers, and estimators that explain themselves."""

@@ -1,4 +1,4 @@
-"""What estimators trained on labels share: reading tables, explaining, saving."""
+"""Base class of the estimators that are trained on labels: reading tables, explaining, editing, saving."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .explainer import Explainer
 
 
 class AdditiveEstimator(BaseEstimator):
-    """Base of the additive regressor and classifier: a fitted game with a response."""
+    """Base of the additive regressor and classifier."""
 
     order: Any
     presence_order: Any
@@ -45,17 +45,17 @@ class AdditiveEstimator(BaseEstimator):
     def eval_terms(self, X: Any) -> NDArray[np.float64]:
         """Value of each shape function, shape (n_rows, n_terms[, n_outputs]).
 
-        With ``intercept_`` they sum to the prediction, on the scale that is explained (log-odds, logarithms or target units).
+        With ``intercept_`` they sum to the prediction, on the scale of the explanation (log-odds, logarithms or target units).
         """
         fitted = self._check(X)
         return squeeze_outputs(fitted.compute_effects(fitted.read(X), self.n_jobs))
 
     def shap_values(self, X: Any) -> NDArray[np.float64]:
-        """Shapley values on the scale that is explained, shape (n_rows, n_features[, n_outputs])."""
+        """Shapley values on the scale of the explanation, shape (n_rows, n_features[, n_outputs])."""
         return self.to_explainer(X).shap_values(X)
 
     def explain(self, X: Any, *, errors: bool = False) -> Explanation:
-        """Shapley values with names and data, and standard errors if asked for; see :meth:`instashap.Explainer.__call__`."""
+        """Shapley values with names and data, and standard errors on request; see :meth:`instashap.Explainer.__call__`."""
         return self.to_explainer(X)(X, errors=errors)
 
     def to_explainer(self, X: Any = None) -> Explainer:
@@ -70,20 +70,20 @@ class AdditiveEstimator(BaseEstimator):
         self.to_explainer().save(path, errors=errors)
 
     def set_shape(self, term: Any, shape: Any) -> Self:
-        """Replace a shape function; predictions, Shapley values and interactions follow at once.
+        """Replace a shape function, and with it predictions, Shapley values and interactions.
 
-        Predictions change by the new shape less the old, on the scale that is explained. Terms stay centred: the mean of the
-        change goes to ``intercept_``. What the change is worth where its columns are absent is its conditional mean.
+        Predictions change by the new shape minus the old, on the scale of the explanation. Terms stay centred: the mean of the
+        change is added to ``intercept_``. Where its columns are absent, the change counts with its conditional mean.
 
         Parameters
         ----------
         term : str, int, or tuple of them
             Columns of the shape function, by name, label or position.
         shape : float, mapping or callable
-            A constant (0 removes the term); for one column a mapping from levels, or values that have a coefficient of their
-            own, to values; or a function of arrays of the columns' values (numbers, NaN if missing; levels, ``"(other)"``
-            and None) that gives as many values. Where it gives NaN, and at levels a mapping lacks, the present shape stays. The
-            function is approximated by the term's own spline, hats or levels.
+            A constant (0 removes the term); for one column a mapping from levels, or from numbers that have a coefficient of
+            their own, to values; or a function of arrays of the columns' values (numbers, NaN if missing; levels,
+            ``"(other)"`` and None) that returns as many values. The present shape stays where the function returns NaN, and at
+            levels that a mapping lacks. The function is approximated by the term's own spline, hat functions or levels.
 
         Returns
         -------
@@ -92,7 +92,7 @@ class AdditiveEstimator(BaseEstimator):
         Raises
         ------
         NotFittedError
-            In a copy without the rows of the fit (after unpickling).
+            If the estimator was unpickled: copies do not hold the rows of the fit.
         """
         fitted = self._check(None)
         names = fitted.schema.names
@@ -106,7 +106,9 @@ class AdditiveEstimator(BaseEstimator):
         return self.set_shape(term, 0.0)
 
     def recentre(self, X: Any, sample_weight: Any = None) -> Self:
-        """Explain among other rows: the same predictions, with shapes centred and Shapley values conditional on ``X``.
+        """Make the distribution of ``X`` the reference: shapes are centred on it, and Shapley values conditional on it.
+
+        Predictions do not change.
 
         Parameters
         ----------
@@ -148,19 +150,19 @@ class AdditiveEstimator(BaseEstimator):
         self._family = family
 
     def _find_former(self, table: Table, family: Family, output_names: tuple[str, ...]) -> LabelFit | None:
-        """The fit before, if this one is to go on from it."""
+        """The previous fit, if this one is to start from it."""
         former: LabelFit | None = getattr(self, "_label_fit", None)
         if not self.warm_start or former is None:
             return None
         if table.schema != former.game.schema or output_names != former.game.output_names:
             raise ValueError(
-                f"warm_start=True goes on from a fit of the columns {list(former.game.schema.names)} with the outputs "
+                f"warm_start=True starts from a fit of the columns {list(former.game.schema.names)} with the outputs "
                 f"{list(former.game.output_names)}; this table or these labels differ: set warm_start=False"
             )
         return former
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copies carry the model; what a warm start needs holds rows, which stay in this process."""
+        """The state without the previous fit that a warm start needs: it holds rows, which stay in this process."""
         return {name: value for name, value in super().__getstate__().items() if name != "_label_fit"}
 
     def _show_progress(self) -> show_progress:
@@ -182,7 +184,7 @@ class AdditiveEstimator(BaseEstimator):
         check_is_fitted(self, "_fitted")
         if X is not None:
             if getattr(X, "ndim", 2) != 2:
-                self._fitted.read(X)  # says how to reshape
+                self._fitted.read(X)  # raises with advice on how to reshape
             validate_data(self, open_container(X), reset=False, skip_check_array=True)
         return self._fitted
 

@@ -1,4 +1,4 @@
-"""What was learnt by a fit, under the names of scikit-learn: attributes that end in ``_``."""
+"""Attributes of a fit under scikit-learn's naming convention: they end in ``_``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..game.terms import spell_out
 
 
 class FittedAttributes:
-    """Attributes of a fitted game, read from it; :class:`instashap.Explainer` lists them."""
+    """Read-only attributes of a fitted game; :class:`instashap.Explainer` lists them."""
 
     _fitted: FittedGame | None = None
 
@@ -67,16 +67,17 @@ class FittedAttributes:
 
     @property
     def fit_facts_(self) -> dict[str, Any]:
-        """Figures of the fit: the chosen order, presence order and strengths, cross-validated fidelity, candidates tried."""
+        """Details of the fit: the chosen order, presence order and penalties, cross-validated fidelity, candidates tried."""
         return self._check_fitted().facts
 
 
 def summarise_game(fitted: FittedGame) -> str:
-    """A fitted game in one line: its terms, how well they predict the model, and which game it is."""
+    """One line on a fitted game: its terms, how well they predict the model, and which game it is."""
     chosen = fitted.facts["chosen"]
     fidelity = "" if chosen["fidelity"] is None else f", held-out R² to the model {chosen['fidelity']:.3f}"
     if fitted.kind is FitKind.REPRODUCED:
-        fidelity = f", outputs kept as they are (the masked fit says all but {max(fitted.facts['remainder_share']):.2%})"
+        remainder = max(fitted.facts["remainder_share"])
+        fidelity = f", outputs reproduced exactly (the masked fit alone leaves {remainder:.2%} of their variance)"
     total, n_rows = fitted.facts.get("total_weight", 0.0), fitted.facts.get("n_rows", 0)
     weighted = "" if abs(total - n_rows) <= 1e-6 * n_rows else f"; weights worth {total:,.0f} of {n_rows:,} rows"
     return (

@@ -1,4 +1,4 @@
-"""Labels of classes as codes."""
+"""Class labels as integer codes."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sklearn.utils.validation import column_or_1d
 
 
 def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the sorted classes among rows of positive weight and every row's position among them (0 where weight is 0)."""
+    """The sorted classes among rows of positive weight, and each row's position among them (0 where the weight is 0)."""
     if y is None:
         raise ValueError("requires y to be passed, but the target y is None")
     labels = column_or_1d(y, warn=True)
@@ -26,7 +26,8 @@ def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], ND
     kept = weights > 0
     classes, found = np.unique(labels[kept], return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"y has one class only, {classes.tolist()[0]!r}, in rows of positive weight; give rows of two or more")
+        only = classes.tolist()[0]
+        raise ValueError(f"y has one class only, {only!r}, in rows of positive weight; give rows of at least two classes")
     codes = np.zeros(len(labels), dtype=np.int64)
     codes[kept] = found
     return classes, codes

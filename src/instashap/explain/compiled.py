@@ -1,4 +1,4 @@
-"""The fastest way to explain rows of numbers."""
+"""Shapley values of rows of numbers with the least overhead per call."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from ..table.columns import Table
 
 
 class CompiledExplainer:
-    """Shapley values of C-ordered float64 rows, columns in fitted order; made by :meth:`Explainer.compile`.
+    """Function that returns Shapley values of C-ordered float64 rows; made by :meth:`Explainer.compile`.
 
-    Only infinite values are checked for. Raises ``TypeError`` on making if a column is not a number column.
+    Columns must be in the order of the fit. Infinite values are refused; nothing else is checked. Raises ``TypeError`` when it
+    is made if any column is not a number column.
     """
 
     def __init__(self, fitted: FittedGame, n_jobs: int | None = None) -> None:
@@ -24,6 +25,6 @@ class CompiledExplainer:
         self._credits = fitted.model.credits
 
     def __call__(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Values of shape (n_rows, n_features) or (n_rows, n_features, n_outputs)."""
+        """Shapley values, shape (n_rows, n_features) or (n_rows, n_features, n_outputs)."""
         table = Table(self._fitted.schema, X, ())
         return squeeze_outputs(self._fitted.look_up(self._credits, table, self._n_jobs))

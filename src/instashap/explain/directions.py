@@ -1,4 +1,4 @@
-"""Directions in which predictions may move with a column."""
+"""Constraints of monotonicity: directions in which predictions may change with a column."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from .._validation import find_column
 
 
 def check_monotone(constraints: Any, names: Sequence[str], is_category: Sequence[bool]) -> tuple[int, ...]:
-    """Return a direction (1, 0 or -1) a column; none at all if nothing is constrained."""
+    """One direction (1, 0 or -1) per column; an empty tuple if no column is constrained."""
     if constraints is None:
         return ()
     if hasattr(constraints, "iloc"):  # a pandas Series names its columns

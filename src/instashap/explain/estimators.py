@@ -1,4 +1,4 @@
-"""The same model trained on labels: interpretable scikit-learn estimators that explain themselves."""
+"""Additive models trained on labels: interpretable scikit-learn estimators that explain themselves."""
 
 from __future__ import annotations
 
@@ -26,30 +26,31 @@ from .class_labels import check_labels
 
 
 class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
-    """A purified additive model (GAM) with pairwise shape functions that is its own Shapley explainer.
+    """Generalised additive model (GAM) with pairwise shape functions, which gives its own Shapley values.
 
-    With the squared error the masked loss is minimised in closed form on the labels; the result predicts, and its Shapley
-    values (those of the conditional game of the label's mean) are table look-ups. Other losses are fitted as by
-    :class:`AdditiveClassifier`, and explained on the scale of their link.
+    It is *purified*: interactions hold no main effects. With the squared error, the masked loss is minimised on the labels in
+    closed form; Shapley values are those of the conditional game of the labels' mean. Models of other losses are fitted as in
+    :class:`AdditiveClassifier`, and explained on the scale of their link. All Shapley values are table look-ups.
 
     Parameters
     ----------
     order, presence_order, interactions, groups, categorical, n_jobs, random_state, verbose
         As in :class:`instashap.Explainer`.
     full_weight : float
-        As there, but 10: what a model trained on labels is asked for first is its prediction. Of the squared error alone.
+        As in :class:`instashap.Explainer`, but 10 by default, which favours accurate predictions. Only the squared error uses
+        it.
     loss : str
-        "squared_error"; "poisson" (counts) and "gamma" (positive amounts), both with a logarithmic link: ``predict`` gives
+        "squared_error"; "poisson" (counts) and "gamma" (positive amounts), both with a logarithmic link: ``predict`` returns
         the mean, Shapley values sum to its logarithm; "quantile", in target units.
     quantile : float
-        Which one, between 0 and 1; read by ``loss="quantile"`` alone.
+        The level of the quantile, between 0 and 1; only ``loss="quantile"`` uses it.
     monotone_constraints : dict or sequence, optional
-        Of number columns, 1 if the prediction may not fall with it, whatever the other columns are, -1 if it may not rise, 0 if
-        it is free: a dict by name or position, or a value for every column. The squared error is then fitted like the other
-        losses.
+        For number columns: 1 if the prediction may not fall with the column, whatever the values of the other columns, -1 if it
+        may not rise, 0 if it is free. Either a dict by name or position, or one value per column. The squared error is then
+        fitted like the other losses.
     warm_start : bool
-        Fit anew with the knots, terms and strengths of the fit before, from its tables: new rows in a fraction of the time.
-        The closed-form fit has nothing to go on from.
+        Start from the previous fit and keep its knots, terms and penalties: new rows are fitted in a fraction of the time. The
+        closed-form fit always starts afresh.
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         group's value.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
-        If the table had names.
+        Only if the table had names.
 
     Examples
     --------
@@ -105,16 +106,16 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AdditiveRegressor:
-        """Fit on labels.
+        """Fit the model to labels; returns the estimator itself.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
         y : array of shape (n_rows,) or, with the squared error, (n_rows, n_outputs)
         sample_weight : array of shape (n_rows,), optional
-            Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
-            means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``. With ``loss="poisson"`` and rates
-            (not all whole numbers) all weights are exposures, in any unit.
+            Whole numbers are counts: a row of weight w is w equal rows. Other weights are relative, in any unit: they are
+            scaled to sum to the effective number of rows ``(sum w)² / sum w²``. With ``loss="poisson"`` and rates (labels that
+            are not all whole numbers), all weights are exposures, in any unit.
         """
         family: type[AmountFamily] = FAMILIES.find(self.loss)
         table, weights = self._read(X, sample_weight)
@@ -148,14 +149,14 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             )
 
     def _get_fitter(self) -> Any:
-        """Of the squared error."""
+        """Fitter for the squared error."""
         return "closed-form"
 
     def _check_single(self, target: NDArray[np.float64]) -> None:
         if target.ndim == 2:
             raise ValueError(
                 f"loss={self.loss!r} takes one target{' under monotone_constraints' if self.loss == 'squared_error' else ''}, "
-                f"y has shape {target.shape}; fit one model a target"
+                f"y has shape {target.shape}; fit one model per target"
             )
 
     @staticmethod
@@ -173,7 +174,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         return scores[:, 0] if self._is_vector else scores
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² of predictions, as of any scikit-learn regressor.
+        """R² of the predictions, as for any scikit-learn regressor.
 
         Rows of pandas objects are matched by index, as in ``fit``.
         """
@@ -190,11 +191,11 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
 
 
 class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
-    """A purified additive model (GAM) of class log-odds with pairwise shape functions that is its own Shapley explainer.
+    """Generalised additive model (GAM) of class log-odds with pairwise shape functions, which gives its own Shapley values.
 
-    Value tables are fitted by penalised likelihood, each with strengths of its own that are learnt from the rows, their level
-    judged by held-out deviance. Parts are then moved between nested terms, which changes no score, so that interactions hold no
-    main effect and Shapley values are those of the conditional game of the scores.
+    Value tables are fitted by penalised likelihood. Each term has its own penalties, estimated from the rows; held-out deviance
+    chooses their common level. Parts of the functions are then moved between terms, which changes no score, so that
+    interactions hold no main effects and Shapley values are those of the conditional game of the scores.
 
     Parameters
     ----------
@@ -203,10 +204,10 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
     class_weight : dict, "balanced" or None
         Factor on the weights of a class's rows, as in scikit-learn.
     monotone_constraints : dict or sequence, optional
-        With two classes, of number columns, 1 if the log-odds may not fall with it, whatever the other columns are, -1 if they
-        may not rise, 0 if free: a dict by name or position, or a value for every column.
+        With two classes, for number columns: 1 if the log-odds may not fall with the column, whatever the values of the other
+        columns, -1 if they may not rise, 0 if they are free. Either a dict by name or position, or one value per column.
     warm_start : bool
-        Fit anew with the knots, terms and strengths of the fit before, from its tables: new rows in a fraction of the time.
+        Start from the previous fit and keep its knots, terms and penalties: new rows are fitted in a fraction of the time.
 
     Attributes
     ----------
@@ -221,7 +222,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         group's value.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
-        If the table had names.
+        Only if the table had names.
 
     Examples
     --------
@@ -260,7 +261,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AdditiveClassifier:
-        """Fit on class labels.
+        """Fit the model to class labels; returns the estimator itself.
 
         Parameters
         ----------
@@ -268,8 +269,8 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         y : array of shape (n_rows,)
             Numbers, strings or booleans; two classes or more among the rows of positive weight.
         sample_weight : array of shape (n_rows,), optional
-            Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
-            means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``.
+            Whole numbers are counts: a row of weight w is w equal rows. Other weights are relative, in any unit: they are
+            scaled to sum to the effective number of rows ``(sum w)² / sum w²``.
         """
         table, weights = self._read(X, sample_weight)
         self.classes_, codes = check_labels(align_rows(y, get_index(X), "y"), weights)
@@ -277,7 +278,9 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         n_classes = len(self.classes_)
         names = tuple(map(str, self.classes_[1:] if n_classes == 2 else self.classes_))
         if self.monotone_constraints is not None and n_classes > 2:
-            raise ValueError(f"monotone_constraints are for two classes, y has {n_classes}: not every score can rise at once")
+            raise ValueError(
+                f"monotone_constraints need two classes, y has {n_classes}: the scores of all classes cannot rise together"
+            )
         family: Family = Binary() if n_classes == 2 else Multinomial(n_classes)
         transform = "log-odds" if n_classes == 2 else "centred log-probabilities"
         self._fit_labels(table, codes.astype(np.float64), weights, family, names, transform)
@@ -305,7 +308,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         return np.asarray(self.classes_[codes])
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Share of rows whose class is predicted, as of any scikit-learn classifier.
+        """Share of rows whose class is predicted correctly, as for any scikit-learn classifier.
 
         Rows of pandas objects are matched by index, as in ``fit``.
         """

@@ -1,4 +1,4 @@
-"""The explainer: fit once, then every Shapley value is a table look-up."""
+"""The explainer: after one fit, every Shapley value is a table look-up."""
 
 from __future__ import annotations
 
@@ -40,46 +40,51 @@ if TYPE_CHECKING:
 
 
 class Explainer(ExplainerOptions, FittedAttributes):
-    """Instant Shapley values of a black box, for the conditional game.
+    """Shapley values of any model by table look-up, after one fit that needs no labels.
 
-    ``fit`` matches the model once by a masked additive model ``g(x; S)`` (InstaSHAP, Eq. 20, in closed form); afterwards
-    Shapley values, interactions and shape functions are look-ups.
+    ``fit`` approximates the model's output, also where only a set S of features is known, by a masked additive model
+    ``g(x; S)``: a sum of functions of a few columns, each of which counts once certain features are known (InstaSHAP, Eq. 20,
+    solved in closed form). By default ``g(x; S)`` estimates ``E[f(X) | X_S = x_S]``, the conditional game. Shapley values,
+    interactions and shape functions are then exact for ``g`` and need no further call of the model. :meth:`audit` measures on
+    held-out rows how well ``g`` predicts the model.
 
     Parameters
     ----------
     model : estimator, callable or None
         Anything with ``predict_proba``, ``decision_function`` or ``predict``, a native booster of XGBoost or LightGBM, a
-        torch module, a Keras model, or a function of the rows. It is asked once about the rows of ``fit``, in their own
-        container and types. None if ``fit`` is given ``outputs``.
+        torch module, a Keras model, or a function of the rows. It receives rows in the container and types of the table passed
+        to ``fit``. None if ``fit`` is given ``outputs``.
     order : int
-        The most columns a shape function reads, 1 to 3; 2 means pairs. A table of fewer columns has terms of all of them.
+        The most columns that a shape function reads, 1 to 3; 2 means pairs. In a table with fewer columns, it is their number.
     presence_order : int or "auto"
-        The most features whose joint presence may matter. "auto" tries up to 4 (above 50 features 3; above 10 most sets are
-        tied: any others count alike) and keeps what lowers the held-out risk; equal to ``order`` it is the paper's model.
+        The most features in a presence set, the set of features that must all be known for a function to count. "auto" tries up
+        to 4 (3 above 50 features) and keeps the value of least held-out risk. Above 10 features most sets of four, above 20
+        most sets of three are *tied*: all that contain the same two features share one function. Equal to ``order`` it is the
+        paper's model.
     interactions : "auto", "all", int, or list of column tuples
-        Which terms of two and more columns to offer: the screened best, all, so many, or these. 0: main effects only.
+        Candidate terms of two and more columns: the best by a screening, all, so many of the best, or these. 0: main effects
+        only.
     output : {"auto", "raw", "probability"}
         Scale of a classifier's explanation: log-odds ("auto", "raw") or probability.
     value_function : "conditional", Conditional, Marginal, Baseline, another name, or callable
-        What an absent feature means: its distribution given the present ones (:class:`instashap.Conditional` names one that
-        :meth:`refine` can draw from); background rows
-        (:class:`instashap.Marginal`); one row (:class:`instashap.Baseline`); or your own ``F(X, masks)``, given rows in
-        their own container and masks of shape (n_rows, n_features), True = present. The last three call the model on rows
-        that are not in X.
+        The distribution of absent features: given the present ones ("conditional", or :class:`instashap.Conditional` with a
+        distribution from which :meth:`refine` can draw); that of background rows (:class:`instashap.Marginal`); or the values
+        of one row (:class:`instashap.Baseline`). A function ``F(X, masks)`` of your own receives rows in their own container
+        and masks of shape (n_rows, n_features), True = present. The last three call the model on rows that are not in X.
     fitter : "closed-form", "neural", or callable
-        How value functions come about: splines and levels, chosen and weighed in closed form; or nets (extra ``neural``). What
-        makes a fitter, for example ``partial(instashap.neural.NeuralFitter, plan=...)``, sets a fitter's own options.
+        Type of the functions: splines and levels, fitted in closed form; or neural nets (extra ``neural``). A callable that
+        makes a fitter sets its options, for example ``partial(instashap.neural.NeuralFitter, plan=...)``.
     groups : dict of str to list of columns, or "auto"
-        Here and below columns are given by name, by the table's own label, or by position; where labels are numbers, a number
-        is a label. These columns act as one feature (one player), for example the parts of a one-hot block. "auto" finds such
-        blocks.
+        Columns that act as one feature (one player), for example those of a one-hot block; "auto" finds such blocks. Here and
+        below, a column is given by name, by the table's own label, or by position; where labels are numbers, a number is a
+        label.
     categorical : "auto" or list of columns
         Columns to treat as categories besides text and categorical dtypes.
     bases : dict of column to str or basis, optional
-        What the closed form makes of number columns: "spline", "levels", "codes", or "periodic" for hours and months
-        (:class:`instashap.Periodic` if their period is not the range of whole numbers). Default: the data choose.
+        Basis of number columns in the closed form: "spline", "levels", "codes", or "periodic" for hours and months
+        (:class:`instashap.Periodic` if the period is not the range of whole numbers). By default the fit chooses from the data.
     full_weight : float
-        Mass of the full coalition beside the interior sizes' total of 1. More weight favours the prediction over the
+        Weight of the full coalition in the loss; the other sizes have weight 1 together. More favours the prediction over the
         attribution where the terms cannot serve both.
     synthetic_rows : "auto" or int
         The most rows that are not in X to ask the model about, for the conditional game in closed form. They are drawn from a
@@ -87,31 +92,31 @@ class Explainer(ExplainerOptions, FittedAttributes):
         risk on rows held out of the fit, or not at all. "auto": 18 432, fewer of a model that takes longer than 10 s for them,
         none where X has more than 50 000 rows. 0: the model is asked about the rows of X alone.
     batch_rows : int
-        The most rows the model is asked about at once; fewer need less memory.
+        The most rows in one call of the model; smaller batches need less memory.
     plan_rows : int
-        Of a longer table, columns, terms and strengths are learnt from a sample of so many rows, and the others enter by sums
-        over them in one pass. The sample are the rows of the smallest hashes, whatever the order of the rows.
+        For a longer table, a sample of so many rows is used to choose columns' bases, terms and penalties; the other rows enter
+        through sums in one pass. The sample does not depend on the order of the rows: it has the smallest hashes.
     n_jobs : int, optional
-        Threads for explaining; default every core. The answer has the same bits for any number.
+        Threads for explaining; default every core. The result has the same bits for any number.
     random_state : int, optional
-        Seeds fitters that draw; the closed form draws nothing.
+        Seed of fitters that draw random numbers; the closed form draws none.
     verbose : int
-        1 shows progress and the time left, of asking the model and of the fit: a bar in a terminal, elsewhere a line a stage.
+        1 shows progress and the time left, of model calls and of the fit: a bar in a terminal, elsewhere one line per stage.
 
     Attributes
     ----------
     terms_ : list of tuple of int
-        Value sets: the columns each shape function reads.
+        Value sets: the columns that each shape function reads.
     presence_terms_ : list of tuple of int
-        Presence sets: the players whose joint presence has a part of its own.
+        Presence sets: for each, a function counts once all features in it are known.
     feature_names_ : tuple of str
-        Players.
+        Names of the players: columns, or groups of them.
     feature_names_in_ : ndarray of str
-        Columns.
+        Names of the columns.
     output_names_ : tuple of str
     n_features_in_ : int
     output_transform_ : str
-        What is explained, on which scale, and any clipping.
+        What the explained outputs are, on which scale, and any clipping.
     expected_value : float or ndarray of shape (n_outputs,)
         Weighted mean output of the fitted rows: the base value.
 
@@ -126,36 +131,36 @@ class Explainer(ExplainerOptions, FittedAttributes):
     """
 
     _residual: LearntResidual | None = None  # what learn_residual has learnt
-    _fit_rows: Any = None  # what a value function without rows of its own, and audits, estimate distributions from
+    _fit_rows: Any = None  # rows from which audits, and value functions without rows of their own, estimate distributions
 
     def fit(self, X: Any, *, outputs: Any = None, sample_weight: Any = None) -> Explainer:
-        """Match the model on rows.
+        """Fit the masked additive model to the model's outputs on rows.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns), or row source
-            Rows that the model was not trained on, where there are some hundred of them; else its training rows. No labels.
-            A row source need not fit in memory: the path of a Parquet file, of a folder, or a pattern; a
+            Rows without labels. Rows that the model was not trained on are best, if there are some hundred; else its training
+            rows. A row source need not fit in memory: the path of a Parquet file, of a folder, or a pattern; a
             ``pyarrow.dataset.Dataset``, a polars ``LazyFrame``, a DuckDB relation, or a function without arguments that
             returns a fresh iterator of DataFrames or record batches. The model gets its rows as pandas DataFrames.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), or names of columns of X, optional
-            Predictions already made; the model is not called, and may be None. Of pandas objects, here and in what a model
-            gives, rows are matched by index: another order is put right, another index is refused.
+            The model's predictions; the model is then not called, and may be None. Rows of pandas objects, here and in the
+            outputs of a model, are matched by index: another order is corrected, an index of other labels is refused.
         sample_weight : array of shape (n_rows,), or name of a column of X, optional
-            Whole numbers are counts: a row of weight w is w equal rows. Other weights say how much each row matters; their unit
-            means nothing, and they sum to the effective number of rows ``(sum w)² / sum w²``. Rows of weight 0 are dropped.
+            Whole numbers are counts: a row of weight w is w equal rows. Other weights are relative, in any unit: they are
+            scaled to sum to the effective number of rows ``(sum w)² / sum w²``. Rows of weight 0 are dropped.
 
         Returns
         -------
         Explainer
-            Itself.
+            The explainer itself.
 
         Raises
         ------
         ValueError
-            For bad values in the table, weights or options; the message names the column and what to do.
+            For invalid values in the table, weights or options; the message names the column and what to do.
         ModelOutputError
-            If the model fails or gives unusable outputs.
+            If the model raises an error or returns outputs that cannot be used.
         """
         from .fit_rows import fit_rows
         from .fitting import keep_rows
@@ -166,35 +171,35 @@ class Explainer(ExplainerOptions, FittedAttributes):
         return self
 
     def __call__(self, X: Any, *, errors: bool = False, outputs: Any = None) -> Explanation:
-        """Explain rows.
+        """Shapley values of rows, with names and data.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
             Columns are matched by name where both tables have names.
         errors : bool
-            Give standard errors of the values too (``Explanation.standard_errors``): how far the values would move had other
-            rows been drawn for the fit, at the chosen terms and smoothness. A jackknife over 20 groups of rows; the first
-            call after ``fit`` solves for it, about as long as the fit took.
+            Also estimate standard errors of the values (``Explanation.standard_errors``): how much the values would vary with
+            the rows drawn for the fit, at the chosen terms and smoothness. They come from a jackknife over 20 groups of rows;
+            the first call after ``fit`` computes it, which takes about as long as the fit.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), or True, optional
-            The model's own outputs of these rows, on the scale of ``output_transform_``; True asks the model that the explainer
-            holds. The explanation then has ``model_outputs`` and the ``remainder`` that its values leave.
+            The model's own outputs of these rows, on the scale of ``output_transform_``; True calls the explainer's model. The
+            explanation then has ``model_outputs`` and the ``remainder``, which the values and the base value leave unexplained.
 
         Returns
         -------
         Explanation
             Rows outside the fitted ones are named (``outside``, ``new_pairs``), with one warning if they are many or far.
             Each row has an ``output_share``, the share of its output that the values reproduce, and an
-            ``output_share_interval``. The first call after ``fit`` learns how large residuals are where: a small fit to the
-            rows held out. With ``errors``, and after :meth:`audit`, it has ``total_errors`` too, which count the bias of the
-            model class as the audit estimated it.
+            ``output_share_interval``. The first call after ``fit`` estimates the size of residuals as a function of the row, by
+            a small fit to held-out rows. With ``errors``, and after :meth:`audit`, each row has ``total_errors`` too, which
+            include the bias of the model class, as the audit estimated it.
 
         Raises
         ------
         NotFittedError
-            If ``errors`` are asked of an explainer loaded from a file without them.
+            With ``errors``, if the explainer was loaded from a file without them.
         TooLargeError
-            If the tables behind the errors would take more than 100 MB.
+            If the tables from which errors are computed would take more than 100 MB.
         """
         request = RowRequest(errors, outputs, hold_model(self), not is_closed_form(self.value_function), self.n_jobs)
         return explain_rows(self._check_fitted(), X, request)
@@ -208,25 +213,26 @@ class Explainer(ExplainerOptions, FittedAttributes):
         n_coalitions: int = 256,
         random_state: int | None = None,
     ) -> Explanation:
-        """Shapley values of the stated game itself, row by row, with standard errors; the tables are the control variate.
+        """Unbiased estimates of the Shapley values of the value function itself, row by row, with standard errors.
 
-        Unbiased for the value function, whatever the tables hold. Errors fall as ``1 / sqrt(n_coalitions)``, and are rounding
-        once ``n_coalitions`` reaches ``2**n_features``; a row's values and base value sum to the game's full value exactly.
+        The model is called on sampled coalitions; the fitted tables serve as the control variate, and the estimates are
+        unbiased whatever the fit. Errors fall as ``1 / sqrt(n_coalitions)``, and are rounding errors once ``n_coalitions``
+        reaches ``2**n_features``. A row's values and base value sum to the game's full value exactly.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
         model : estimator or callable, optional
-            The black box; default that of the explainer. A loaded explainer has none.
+            Default: the explainer's model, which a loaded explainer does not have.
         value_function : Conditional, Marginal, Baseline, or callable ``F(X, masks)``, optional
-            Default that of the explainer. The conditional game needs a distribution to draw absent columns from:
+            Default: that of the explainer. The conditional game needs a distribution from which absent columns are drawn:
             ``Conditional("copula", rows)``, or a function of your own.
         n_coalitions : int
-            Coalitions asked about for each row, at least ``2 + 2 * (n_features // 2)``. A marginal game calls the model on
-            so many hybrid rows for every background row, each with coalitions of its own. 0 calls nothing and adds what
-            :meth:`learn_residual` has learnt.
+            Coalitions evaluated for each row, at least ``2 + 2 * (n_features // 2)``. A marginal game calls the model on
+            so many hybrid rows for every background row, each with its own coalitions. With 0 the model is not called, and the
+            values are corrected by what :meth:`learn_residual` has learnt.
         random_state : int, optional
-            Seed of the coalitions; default the explainer's, else 0.
+            Seed of the coalitions; default: the explainer's, else 0.
 
         Returns
         -------
@@ -251,22 +257,22 @@ class Explainer(ExplainerOptions, FittedAttributes):
         n_coalitions: int = 64,
         random_state: int | None = None,
     ) -> Explainer:
-        """Refine rows once and learn what the tables missed; ``refine(X, n_coalitions=0)`` then needs no model.
+        """Fit a regressor to the errors of the tables' Shapley values, so that ``refine(X, n_coalitions=0)`` needs no model.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
-            Rows to refine and learn from; many rows with few coalitions each are worth more than few exact ones.
+            Rows that are refined to learn from; many rows with few coalitions each are better than few rows with many.
         regressor : scikit-learn regressor
-            A copy is fitted on the columns as numbers (categories as codes, missing values as NaN). It is kept in memory:
-            :meth:`save` leaves it out.
+            A copy is fitted on the columns as numbers (categories as codes, missing values as NaN). It is kept in memory;
+            :meth:`save` does not store it.
         model, value_function, n_coalitions, random_state
             As in :meth:`refine`.
 
         Returns
         -------
         Explainer
-            Itself.
+            The explainer itself.
         """
         from ..questions.learn_residual import learn_residual
 
@@ -290,15 +296,15 @@ class Explainer(ExplainerOptions, FittedAttributes):
         return compute_shap_values(self._check_fitted(), X, self.n_jobs)
 
     def index_values(self, X: Any, index: Any) -> NDArray[np.float64]:
-        """Credits of the features by an index that may be another than Shapley's; of the shape of :meth:`shap_values`.
+        """Values of the features by an index of cooperative games, such as Banzhaf's; of the shape of :meth:`shap_values`.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
         index : str or object
-            "banzhaf": the mean contribution of a feature over all coalitions of the others, each counting alike; where three
-            features and more act together, a row's values do not sum to its output. "shapley": as :meth:`shap_values`. Or
-            a rule of your own with a method ``split``, which shares out each component of the game
+            "banzhaf": the mean contribution of a feature over all coalitions of the others, with equal weights; where three
+            and more features interact, a row's values do not sum to its output. "shapley": as :meth:`shap_values`. Or an
+            object of your own with a method ``split``, which divides each component of the game among its features
             (:class:`instashap.game.credits.Index`).
         """
         return compute_index_values(self._check_fitted(), X, index, self.n_jobs)
@@ -306,20 +312,23 @@ class Explainer(ExplainerOptions, FittedAttributes):
     def interaction_values(self, X: Any, *, errors: bool = False) -> Any:
         """Value of each shape function on each row, shape (n_rows, n_terms) or (n_rows, n_terms, n_outputs).
 
-        Columns are in the order of ``terms_``; a row's values and ``expected_value`` sum to ``predict``. With ``errors``
-        a pair: the values, and their standard errors in an array alike.
+        Columns are in the order of ``terms_``; a row's values and ``expected_value`` sum to ``predict``. With ``errors`` it
+        returns a pair: the values, and their standard errors in an array of the same shape.
         """
         return compute_interaction_values(self._check_fitted(), X, errors, self.n_jobs)
 
     def mobius_values(self, X: Any, players: Any, *, errors: bool = False) -> Any:
-        """What knowing all of some features adds to what their subsets explain; shape (n_rows,) or (n_rows, n_outputs).
+        """Möbius coefficient of a set of features, on each row; shape (n_rows,) or (n_rows, n_outputs).
+
+        It is the part of the game that is added once all of these features are known: ``Σ_{R ⊆ S} (-1)^{|S| - |R|} g(x; R)``.
 
         Parameters
         ----------
         players : iterable of str or int
-            Features by name, label or position. A set without a part in the model gives zeros; the empty set the base value.
+            The set S: features by name, label or position. The coefficients are zero for a set without a part in the model, and
+            the base value for the empty set.
         errors : bool
-            Return a pair: the values, and their standard errors in an array alike.
+            Return a pair: the values, and their standard errors in an array of the same shape.
         """
         return compute_mobius_values(self._check_fitted(), X, players, errors, self.n_jobs)
 
@@ -333,61 +342,61 @@ class Explainer(ExplainerOptions, FittedAttributes):
             Which features are known (True), for all rows or row by row: the output is then the fit's estimate of
             ``E[f(X) | x_known]``, and depends on no other value of the row. Default: all are known.
         errors : bool
-            Return a pair: the outputs, and their standard errors in an array alike; for all features known.
+            Return a pair: the outputs, and their standard errors in an array of the same shape. All features must be known.
         """
         if masks is not None:
             return predict_masked(self._check_fitted(), X, masks, errors)
         return predict_outputs(self._check_fitted(), X, errors, self.n_jobs)
 
     def rank_terms(self, n_terms: int | None = None, *, presence: bool = False) -> pd.DataFrame:
-        """Terms from the most to the least useful, each given those before it, and what the first so many of them explain.
+        """Table of terms from the most to the least useful, with what the terms up to each one explain together.
 
-        Greedy: the next term is the one whose addition lowers the masked risk most, exactly, at the chosen smoothness; a pair
-        comes after its two columns. Computed from moments when called, right after ``fit``.
+        The ranking is greedy: the next term is the one that lowers the masked risk most, computed exactly at the chosen
+        smoothness; a pair comes after its two columns. It needs the moments of the fit, in the process that fitted.
 
         Parameters
         ----------
         n_terms : int, optional
-            Stop after about so many.
+            Stop after about so many terms.
         presence : bool
-            Rank the parts of terms one by one, a part for each set of features that must be known: which others change what
-            a term explains. A part under a larger set comes after the term's own.
+            Rank each part of a term by itself. A term has one part for each presence set, the features that must be known for
+            the part to count. Parts of larger presence sets come after the term's own.
 
         Returns
         -------
         DataFrame
             Index: number of terms so far. ``term``: name; ``columns``: positions; with ``presence``, ``known``: names of the
-            features of the presence set, ``"*"`` for any other. ``gain``: drop of the fit's criterion, as
-            a share of the masked risk of the base value alone. ``variance_share``: rise of R² on the fitted rows; with
-            independent columns the Sobol index. ``masked_risk`` and ``r2``: cross-validated, of the model of this and all
-            earlier terms, the first as a share of that of the base value alone (NaN if nothing can be held out).
-            Means over outputs.
+            features of the presence set, ``"*"`` for any other. ``gain``: decrease of the fit's criterion, as
+            a share of the masked risk of the base value alone. ``variance_share``: increase of R² on the fitted rows, which is
+            the Sobol index if columns are independent. ``masked_risk`` and ``r2``: cross-validated, for the model of this and
+            all earlier terms; the first is a share of that of the base value alone (NaN if no rows can be held out).
+            All are means over outputs.
 
         Raises
         ------
         NotFittedError
             If the explainer was loaded: the rows of the fit are not in the file.
         TooLargeError
-            If the terms have more than 6 500 functions.
+            If the terms have more than 6 500 functions in all.
         """
         from ..questions.rank import tabulate_ranking
 
         return tabulate_ranking(self._check_fitted(), n_terms, presence)
 
     def check(self, X: Any, model: Any = None, *, outputs: Any = None) -> DriftReport:
-        """Whether the model has moved away from what was fitted; also for a loaded explainer.
+        """Test of whether the model has changed since the fit; also for a loaded explainer.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns)
-            Recent rows; some hundred. If they begin with the first 500 rows of the fit (all, if it had fewer), outputs are
-            compared one by one with the fitted ones. Otherwise the differences between model and explainer are tested: are
-            they larger than on rows held out of the fit, or do they follow the features?
+            Some hundred recent rows. If they begin with the first 500 rows of the fit (all, if it had fewer), outputs are
+            compared one by one with the fitted ones. Otherwise the differences between model and explainer are tested: whether
+            they are larger than on rows held out of the fit, and whether they depend on the features.
         model : estimator or callable, optional
             Default: the explainer's own, which a loaded one does not have.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
-            The model's predictions for X, already made, on the scale of ``output_transform_``; columns with names are matched
-            to the fitted outputs.
+            The model's predictions for X, on the scale of ``output_transform_``; the model is then not called. Columns with
+            names are matched to the fitted outputs.
 
         Returns
         -------
@@ -397,7 +406,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
         Raises
         ------
         ValueError
-            If there is no model, or every row lies outside what was fitted.
+            If there is no model, or every row lies outside the range of the fitted rows.
         NotFittedError
             If the explainer was pickled, or saved by an earlier version, or explains another game than the conditional one.
         """
@@ -406,55 +415,56 @@ class Explainer(ExplainerOptions, FittedAttributes):
     def audit(
         self, X: Any = None, y: Any = None, *, model: Any = None, thresholds: Thresholds | None = None
     ) -> TrustReport:
-        """How far these explanations may be believed; also of a loaded explainer.
+        """Report of how much of the model the explanations account for, measured on held-out rows; also for a loaded explainer.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns), optional
             Rows the explainer was not fitted on. Default: the fit's own rows, each held out of the fit that predicts it; a
-            loaded explainer gives what was found when it was saved.
+            loaded explainer returns the audit of the time when it was saved.
         y : array of shape (n_rows,) or (n_rows, n_outputs), optional
             Labels of X, or of the fit's rows.
         model : estimator or callable, optional
             Default: the explainer's own, which a loaded one does not have.
         thresholds : Thresholds, optional
-            What counts as safe.
+            Limits of the figures for each verdict.
 
         Returns
         -------
         TrustReport
-            ``verdict``, ``table``, ``summary()``; print it.
+            With ``verdict``, ``table`` and ``summary()``; ``print`` shows it.
 
         Raises
         ------
         ValueError
             If X is given and there is no model.
         NotFittedError
-            If the rows of the fit are needed and gone, or of another game than the conditional one.
+            If the rows of the fit are needed and not in memory, or the game is not the conditional one.
         """
         from ..questions.audit import audit_explainer
 
         return audit_explainer(self._check_fitted(), X, y, hold_model(self, model), thresholds, self._fit_rows)
 
     def purify(self, kind: str, X: Any, *, sample_weight: Any = None) -> Explainer:
-        """The same predictions by other terms: an explainer of another decomposition, its Shapley values among them.
+        """An explainer with the same predictions and another decomposition into terms, hence other Shapley values.
 
         Parameters
         ----------
         kind : {"conditional", "stone-hooker", "product", "marginal"}
             "conditional": the fit itself, the parts of ``E[f | x_S]``. "stone-hooker": ``E[phi_T psi(x_R)] = 0`` for every R
             strictly inside T and every function psi at T's resolution, under the joint distribution of the rows. "product":
-            the same with the columns taken as independent. "marginal": the parts of ``E f(x_S, X_{-S})``, rows of X standing
-            in. They agree for independent columns.
+            the same, with the columns taken as independent. "marginal": the parts of ``E f(x_S, X_{-S})``, where rows of X
+            replace absent columns. All four agree for independent columns.
         X : table of shape (n_rows, n_columns)
-            Rows whose distribution is meant, most simply those of the fit.
+            Rows whose distribution defines the decomposition, usually those of the fit.
         sample_weight : array of shape (n_rows,), optional
 
         Returns
         -------
         Explainer
-            ``terms_`` are the value sets and all their subsets, ``interaction_values`` their values; ``shap_values`` shares
-            each among its features. It predicts what this one predicts, saves and plots; it has no standard errors.
+            ``terms_`` are the value sets and all their subsets, ``interaction_values`` their values; ``shap_values`` divides
+            each among its features. Predictions are those of this explainer; it can be saved and plotted, and has no
+            standard errors.
         """
         from ..questions.purify import purify_game
 
@@ -466,8 +476,8 @@ class Explainer(ExplainerOptions, FittedAttributes):
     def explain_to(self, path: str | os.PathLike[str], X: Any, *, keep: Any = ()) -> None:
         """Write Shapley values of rows that need not fit in memory to one Parquet file.
 
-        Rows are read, explained and written part by part, with at most 1 GiB of memory. Finished parts lie in the folder
-        ``path + ".parts"``: the same call after an interruption continues from them. The file appears when it is whole.
+        Rows are read, explained and written part by part, with at most 1 GiB of memory. Finished parts are in the folder
+        ``path + ".parts"``: the same call after an interruption continues from them. The file is created once all are finished.
 
         Parameters
         ----------
@@ -475,29 +485,31 @@ class Explainer(ExplainerOptions, FittedAttributes):
         X : table or row source
             As in :meth:`fit`.
         keep : "all" or list of columns
-            Columns of X to write beside the values, for example one that names the rows.
+            Columns of X to write beside the values, for example one that identifies the rows.
 
         Notes
         -----
-        Columns: those to keep, ``base_value``, ``shap_`` and the name of each feature, and ``prediction``; where there are
-        several outputs, one of each for every output, ``" · "`` and its name at the end. The numbers have the bits of
-        :meth:`shap_values` and :meth:`predict`. ``verbose=1`` shows rows per second and the time left.
+        The columns are those to keep, ``base_value``, ``shap_`` and the name of each feature, and ``prediction``. With several
+        outputs there is one of each for every output, with ``" · "`` and its name at the end. The numbers have the same bits
+        as :meth:`shap_values` and :meth:`predict`. ``verbose=1`` shows rows per second and the time left.
         """
         from ..questions.explain_to import explain_to
 
         explain_to(self._check_fitted(), path, X, keep=keep, n_jobs=self.n_jobs, verbose=self.verbose)
 
     def accumulate(self, X: Any, outputs: Any = None, *, sample_weight: Any = None) -> Moments:
-        """Sums over new rows, at the columns and terms of this fit; also of a loaded explainer.
+        """Moments: sums over new rows of products of this fit's functions and outputs; also for a loaded explainer.
 
-        Moments of different rows add, and rows that were added can be subtracted; :meth:`refit` makes an explainer of them.
+        Moments of different rows can be added, and those of rows that were added subtracted; :meth:`refit` makes an explainer
+        of them.
 
         Parameters
         ----------
         X : table of shape (n_rows, n_columns), or row source
             As in :meth:`fit`. Columns are matched by name where both tables have names.
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
-            Predictions already made, on the scale of ``output_transform_``, or names of columns; the model is not called.
+            The model's predictions, on the scale of ``output_transform_``, or names of columns of X; the model is then not
+            called.
         sample_weight : array of shape (n_rows,), optional
             As in :meth:`fit`.
 
@@ -508,26 +520,27 @@ class Explainer(ExplainerOptions, FittedAttributes):
         Raises
         ------
         NotFittedError
-            If the fit has no plan: it was not one of the conditional game in closed form.
+            If the fit has no plan, because it was not a fit of the conditional game in closed form.
         """
         from ..questions.updating import sum_rows
 
         return sum_rows(self._check_fitted(), X, hold_model(self), outputs, sample_weight)
 
     def refit(self, moments: Moments) -> Explainer:
-        """An explainer of the rows behind some moments, at the columns and terms of this fit; no rows are needed.
+        """An explainer of the rows that were summed into moments, with the bases and terms of this fit; it needs no rows.
 
-        Strengths are chosen anew by the held-out risk of the folds. This explainer stays as it is.
+        Penalties are chosen anew by the held-out risk of the folds. This explainer does not change.
 
         Parameters
         ----------
         moments : Moments
-            Of this explainer, or of a copy of it that was saved and loaded: ``explainer.moments_ + explainer.accumulate(X)``.
+            Moments of this explainer, or of a copy of it that was saved and loaded, for example
+            ``explainer.moments_ + explainer.accumulate(X)``.
 
         Returns
         -------
         Explainer
-            It has no standard errors and no audit of its own: both need rows; ``audit(X)`` works on new ones.
+            It has no standard errors and no audit of its own, which both need rows; ``audit(X)`` works on new rows.
 
         Raises
         ------
@@ -542,7 +555,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
 
     @property
     def moments_(self) -> Moments:
-        """Moments of the rows of this fit; in the process that fitted: a saved explainer holds the plan, but no sums."""
+        """Moments of the rows of this fit, in the process that fitted: a saved explainer does not hold them."""
         from ..questions.updating import get_moments
 
         return get_moments(self._check_fitted())
@@ -555,28 +568,28 @@ class Explainer(ExplainerOptions, FittedAttributes):
         question : str
             One of :data:`instashap._registries.QUESTIONS`: "index_values", "rank_terms", or one that was added.
         given, options
-            What the question takes after the fitted game.
+            Arguments of the question after the fitted game.
         """
         return QUESTIONS.find(question)(self._check_fitted(), *given, **options)
 
     def export(self, path: str | os.PathLike[str]) -> None:
-        """Write what scores a row for other programs; the ending of the path says in which form.
+        """Write the additive model to a file for other programs; the ending of the path selects the format.
 
         ``.json``: columns, local bases, terms and tables as plain lists, which docs/export.md explains. Raises ``ValueError``
-        for an ending that no export has, and ``OSError`` if the folder cannot be written.
+        for an unknown ending, and ``OSError`` if the folder cannot be written.
         """
         EXPORTS.find(Path(path).suffix)(self._check_fitted(), path)
 
     def compile(self) -> CompiledExplainer:
-        """The fastest way to explain: C-ordered float64 rows in, values out, no checks of names."""
+        """A function from C-ordered float64 rows to Shapley values, with the least overhead: names are not checked."""
         return CompiledExplainer(self._check_fitted(), self.n_jobs)
 
     def save(self, path: str | os.PathLike[str], *, errors: bool | None = None) -> None:
         """Write the explainer to one file (``.insta``): tables and names, no code and no black box.
 
-        What standard errors need is written too if they were asked for before. ``errors=True`` computes it now, which may take
-        longer than the fit; ``errors=False`` leaves it out. A loaded explainer has standard errors only if its file has. Raises
-        ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
+        Data for standard errors are written too if errors were computed before. ``errors=True`` computes them now, which may
+        take longer than the fit; ``errors=False`` leaves them out. A loaded explainer has standard errors only if the file
+        holds these data. Raises ``OSError`` if the folder cannot be written; an interrupted save leaves the old file or none.
         """
         from ..questions.save import save_fitted
 

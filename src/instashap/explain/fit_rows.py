@@ -1,4 +1,4 @@
-"""A fit on rows wherever they are: in memory, or in a source that is planned on a sample and summed in one pass."""
+"""Fits on rows in memory, or in a source of rows, which is planned on a sample and summed in one pass."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .options import ExplainerOptions, hold_model
 
 
 class FittedRows(NamedTuple):
-    """A fitted game, and the rows it was learnt from, as the black box takes them."""
+    """A fitted game, and the rows of its fit in the container that the black box receives."""
 
     game: FittedGame
     rows: Any
@@ -53,7 +53,7 @@ def fit_rows(options: ExplainerOptions, X: Any, outputs: Any, sample_weight: Any
 
 
 def _fit_in_one_pass(options: ExplainerOptions, source: FrameSource, sample: Sample, outputs: Any, read: Any) -> FittedGame:
-    """Plan on the sample, sum all rows block by block, solve."""
+    """The game whose terms are chosen on the sample, and whose coefficients come from sums over all rows, block by block."""
     rows = source.present(sample.rows)
     table = replace(choose_bases(read(rows, None), options.bases), index=None)
     answer = hold_model(options).ask(rows, table.n_rows, outputs)

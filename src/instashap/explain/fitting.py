@@ -1,4 +1,4 @@
-"""From a user's rows and options to a fitted game: the table is read, the model asked, and one of the fits called."""
+"""Fit of an explainer: reads the table, calls the model, and starts the fit of the chosen game."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def fit_explainer(options: ExplainerOptions, X: Any, outputs: Any, sample_weight
 
 
 def keep_scale(fitted: FittedGame, box: BlackBox | None) -> FittedGame:
-    """The game, with what the log-odds of its rows were cut at: later rows are cut there too."""
+    """The game with the limits at which log-odds of its rows were clipped, so that later rows are clipped there too."""
     if box is None or box.scale is None:
         return fitted
     warn_of_cut(box)
@@ -47,7 +47,7 @@ def keep_scale(fitted: FittedGame, box: BlackBox | None) -> FittedGame:
 
 
 def keep_rows(X: Any, sample_weight: Any) -> Any:
-    """The rows of a user's table that a fit has seen: those of weight 0 are left out."""
+    """The rows of a user's table that a fit uses: all but those of weight 0."""
     weights = align_rows(sample_weight, get_index(X), "sample_weight")
     return X if weights is None or np.all(weights) else take_rows(X, np.flatnonzero(weights))
 
@@ -55,7 +55,7 @@ def keep_rows(X: Any, sample_weight: Any) -> Any:
 def _fit_conditional(
     options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
 ) -> tuple[FittedGame, BlackBox]:
-    """The conditional game, from the model's outputs for these rows alone."""
+    """The conditional game, fitted to the model's outputs for these rows alone."""
     choices = choose_fit(options, table)
     start = perf_counter()
     answer = hold_model(options).ask(X, table.n_rows, outputs)
@@ -73,11 +73,11 @@ def _fit_conditional(
 def _fit_asked(
     options: ExplainerOptions, X: Any, table: Table, weights: NDArray[np.float64], outputs: Any
 ) -> tuple[FittedGame, BlackBox | None]:
-    """A game that asks the model, if it has one, about rows that are not in X."""
+    """A game whose values need outputs of the model, if there is one, for rows that are not in X."""
     choices = choose_fit(options, table)
     if outputs is not None:
         raise ValueError(
-            "outputs= serve the conditional game only: other games need values of rows that are not in X; "
+            "outputs= can be used with the conditional game only: other games need values of rows that are not in X; "
             "pass a model, or a value_function F(X, masks)"
         )
     value_function = make_value_function(options.value_function, X)
@@ -95,9 +95,9 @@ def _fit_asked(
 
 
 def choose_fit(options: ExplainerOptions, table: Table) -> FitOptions:
-    """The options that fits have in common."""
+    """The options that all fits have in common."""
     if options.bases and options.fitter != "closed-form":
-        raise ValueError("bases= are those of the closed form, and fitter= names another fit: leave one of them out")
+        raise ValueError("bases= can be used with the closed form only, and fitter= names another fit: leave one of them out")
     orders = options.order, options.presence_order
     groups = choose_groups(options.groups, table)
     shared = options.interactions, options.fitter, groups, options.full_weight

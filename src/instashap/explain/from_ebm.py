@@ -1,4 +1,4 @@
-"""An explainable boosting machine of the interpret package as an explainer: the same scores, with Shapley values."""
+"""Explainers of explainable boosting machines (EBMs) of the interpret package: the same scores, with Shapley values."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ _FULL_WEIGHT = 1.0
 
 
 def from_ebm(ebm: Any, X: Any, *, value_function: str = "conditional") -> Explainer:
-    """An interpret EBM as an explainer: its raw scores exactly, and their Shapley values.
+    """An explainer that reproduces the raw scores of an EBM of the interpret package, and gives their Shapley values.
 
     Parameters
     ----------
     ebm : ExplainableBoostingRegressor or ExplainableBoostingClassifier
-        Fitted; terms of at most three columns.
+        Fitted, with terms of at most three columns.
     X : table of shape (n_rows, n_columns)
-        Rows whose distribution is meant, most simply the training rows.
+        Rows whose distribution defines the Shapley values, usually the training rows.
     value_function : {"conditional", "marginal"}
-        What an absent feature means: its distribution given the present ones, or rows of X drawn whatever these are. The
-        marginal game of an EBM is exact. The conditional one is fitted, except at the full coalition: what the fit cannot say
-        of the scores is added to the terms it belongs to; ``fit_facts_["remainder_share"]`` and the explainer's text say how
-        much of their variance that was, for each output.
+        Distribution of an absent feature: given the present ones, or that of the rows of X whatever the present ones are. The
+        marginal game of an EBM is exact. The conditional game is an estimate, except at the full coalition: the part of the
+        scores that the fit does not reproduce is added to the terms with the same columns. ``fit_facts_["remainder_share"]``
+        is its share of the variance of the scores, for each output; ``repr`` of the explainer shows the largest.
 
     Returns
     -------
     Explainer
-        It predicts the EBM's raw scores (log-odds, or the scores before the link), not centred; to 1e-10 on any row.
+        It predicts the EBM's raw scores (log-odds, or the scores before the link), not centred, to 1e-10 on any row.
 
     Raises
     ------
     TypeError
-        For a model that is no fitted EBM.
+        For a model that is not a fitted EBM.
     ValueError
         For an EBM with terms of more than three columns, or bad values in the table.
 
@@ -70,14 +70,14 @@ def from_ebm(ebm: Any, X: Any, *, value_function: str = "conditional") -> Explai
     translated = _translate(ebm, table)
     order = max(map(len, translated.model.value_sets), default=1)
     explainer = Explainer(_Scores(ebm), order=order)
-    settle = _fit_conditional if value_function == "conditional" else _fit_marginal
-    explainer._fitted = settle(translated, table, _name_scores(ebm), _name_classes(ebm, translated.model.n_outputs))
+    fit = _fit_conditional if value_function == "conditional" else _fit_marginal
+    explainer._fitted = fit(translated, table, _name_scores(ebm), _name_classes(ebm, translated.model.n_outputs))
     return explainer
 
 
 @dataclass(frozen=True)
 class _Translated:
-    """An EBM in this package's tables, counted without any regard to presence."""
+    """An EBM as an additive model of this package; presence terms are not fitted yet."""
 
     encoder: TableEncoder
     model: AdditiveModel
@@ -87,7 +87,7 @@ class _Translated:
         return tuple(range(len(self.encoder.columns)))
 
     def learn_columns(self, table: Table, encoded: Encoded) -> tuple[LearntColumn, ...]:
-        """The columns of bins with the curves that an ordinary fit to these rows would use."""
+        """The EBM's columns of bins, with the curves that an ordinary fit to these rows would use."""
         ordinary, columns = learn_table(table, np.ones(table.n_rows))
         places = ordinary.encode(table)
         return tuple(
@@ -98,7 +98,7 @@ class _Translated:
 
 @dataclass(frozen=True)
 class _Scores:
-    """Raw scores of an EBM, for refining."""
+    """Raw scores of an EBM as a function of rows, for :meth:`Explainer.refine`."""
 
     ebm: Any
 
@@ -116,7 +116,7 @@ def _check_ebm(ebm: Any) -> None:
 
 
 def _make_schema(ebm: Any, X: Any) -> Schema:
-    """Columns of the EBM, of its kinds; matched by name if the table has the EBM's names, else by position."""
+    """Names and kinds of the EBM's columns; matched by name if the table has the EBM's names, else by position."""
     labelled = {name: name for name in name_columns(getattr(X, "columns", ()))}
     names = tuple(labelled.get(name, name) for name in map(str, ebm.feature_names_in_))
     return Schema(names, tuple(kind != "continuous" for kind in ebm.feature_types_in_), labelled.keys() >= set(names))
@@ -127,7 +127,7 @@ def _translate(ebm: Any, table: Table) -> _Translated:
     columns, owners = [], []
     for name, kind, found in zip(table.schema.names, ebm.feature_types_in_, ebm.bins_, strict=True):
         is_category = kind != "continuous"
-        levels = found or [{} if is_category else np.empty(0)]  # none of a column the EBM does not use
+        levels = found or [{} if is_category else np.empty(0)]  # a column that the EBM does not use has none
         if is_category:
             encoder, bins = _read_categories(name, levels, is_ordered=kind == "ordinal")
         else:
@@ -143,14 +143,17 @@ def _translate(ebm: Any, table: Table) -> _Translated:
 
 
 def _fill(levels: Sequence[Any]) -> list[Any]:
-    """Cuts or categories for terms of one, two and three columns; the last given serves all larger terms."""
+    """Cuts or categories for terms of one, two and three columns; the EBM's last entry applies to all larger terms."""
     return [levels[min(size, len(levels) - 1)] for size in range(N_SIZES)]
 
 
 def _read_categories(
     name: str, levels: Sequence[Any], *, is_ordered: bool
 ) -> tuple[ColumnEncoder, NDArray[np.int64]]:
-    """An EBM's categories under every value that it reads as them; unseen ones are its last bin, missing its first."""
+    """Encoder of a category column, and bins of its levels: one level for each value that the EBM reads as a category.
+
+    Unseen values are in the EBM's last bin, missing ones in its first.
+    """
     dictionaries = _fill(levels)
     # The texts come first: functions are numbered, and drawn, in their order.
     values = [(key, key) for key in dictionaries[0]]
@@ -162,7 +165,7 @@ def _read_categories(
 
 
 def _find_aliases(key: str) -> list[Any]:
-    """Other values the EBM turns into this text: a number written so, and a boolean for 1 or 0."""
+    """Other values that the EBM converts to this text: a number that is written so, and a boolean for 1 or 0."""
     found: list[Any] = []
     try:
         number = float(key)

@@ -1,4 +1,4 @@
-"""Explainers from files."""
+"""Loading of saved explainers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .explainer import Explainer
 
 
 def load(path: str | os.PathLike[str]) -> Explainer:
-    """Read an explainer written by :meth:`Explainer.save`; it explains to the same bits.
+    """The explainer in a file written by :meth:`Explainer.save`; its values have the same bits.
 
     Raises
     ------

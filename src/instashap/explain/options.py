@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class ExplainerOptions:
-    """A black box and how to fit it, as the user gave them; see :class:`instashap.Explainer`.
+    """The model and the options as the user gave them; see :class:`instashap.Explainer`.
 
     Attributes
     ----------
     recipe : Recipe or None
-        How the command line reads text; saved with the fit.
+        How the command line reads text columns; saved with the fit.
     """
 
     recipe: Recipe | None = None
@@ -63,11 +63,11 @@ class ExplainerOptions:
         self.verbose = verbose
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The options, by name; ``sklearn.base.clone`` makes an unfitted copy of them."""
+        """The options by name; ``sklearn.base.clone`` uses them to make an unfitted copy."""
         return {name: getattr(self, name) for name in signature(type(self)).parameters}
 
     def set_params(self, **options: Any) -> Self:
-        """Change options; returns the explainer itself. Raises ``ValueError`` for a name that is none."""
+        """Change options; returns the explainer itself. Raises ``ValueError`` for a name that is not an option."""
         for name, value in options.items():
             check_choice(name, tuple(self.get_params()), "option")
             setattr(self, name, value)
@@ -75,5 +75,5 @@ class ExplainerOptions:
 
 
 def hold_model(options: ExplainerOptions, model: Any = None) -> HeldModel:
-    """The explainer's model, or another one, on the explainer's scale."""
+    """The explainer's model, or another one, with the explainer's output scale and batch size."""
     return HeldModel(options.model if model is None else model, options.output, options.batch_rows, options.verbose)

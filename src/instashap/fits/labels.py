@@ -13,7 +13,7 @@ from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame, GameRows
 from ..likelihood.family import Family
 from ..likelihood.likelihood_fitter import LikelihoodFitter
-from ..likelihood.presence import Settled, settle_presence
+from ..likelihood.presence import ConditionalFit, fit_presence
 from ..likelihood.pure_tables import purify_tables
 from ..likelihood.stages import LabelledRows, LikelihoodFit
 from ..masked.codes import find_codes
@@ -70,7 +70,7 @@ class LabelFit:
 
 
 def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
-    """Fit tables by penalised likelihood, purify them, and settle the conditional game of their sum, which stays as it is.
+    """The game of tables fitted by penalised likelihood: they are purified, and presence terms fitted without changing scores.
 
     Columns, terms and strengths of a ``former`` fit are kept, and its tables are where the descent starts.
     """
@@ -89,13 +89,13 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
     fitter, given = LikelihoodFitter(columns, rows.family, *asked), LabelledRows(encoded, ready.target, weights)
     fit = fitter.fit(given) if former is None else fitter.refit(given, former.likelihood)
     pure = purify_tables(fit.design, fit.vector, encoded, weights)
-    settled = settle_presence(columns, pure, encoded, weights, roster.players, ready.size_law, judged.presence_order)
-    model = roster.spread(settled.model)
+    conditional = fit_presence(columns, pure, encoded, weights, roster.players, ready.size_law, judged.presence_order)
+    model = roster.spread(conditional.model)
     if fit.note:
         warn_caller(fit.note, FitWarning)
     else:
         warn_about_order(model, (each["order"] for each in fit.tried), judged.order, judged.interactions)
-    facts = _describe(fit, settled, rows, len(ready.target), float(weights.sum()))
+    facts = _describe(fit, conditional, rows, len(ready.target), float(weights.sum()))
     named = judged.feature_names, judged.players, rows.output_names, rows.output_transform, "conditional"
     record = GameRows(encoded, weights, columns, ready.size_law)
     game = FittedGame(ready.encoder, model, *named, facts, rows=record, kind=FitKind.LIKELIHOOD)
@@ -114,7 +114,9 @@ def _learn_columns(
     return learn_table(table, weights, grain, constrained, codes) if codes else (encoder, columns)
 
 
-def _describe(fit: LikelihoodFit, settled: Settled, rows: Labelled, n_rows: int, total_weight: float) -> dict[str, Any]:
+def _describe(
+    fit: LikelihoodFit, conditional: ConditionalFit, rows: Labelled, n_rows: int, total_weight: float
+) -> dict[str, Any]:
     """Figures of the fit as JSON."""
     return {
         "n_rows": n_rows,
@@ -122,12 +124,12 @@ def _describe(fit: LikelihoodFit, settled: Settled, rows: Labelled, n_rows: int,
         "loss": type(rows.family).__name__.lower(),
         "chosen": {
             "order": max(map(len, fit.design.value_sets)),
-            "presence_order": settled.presence_order,
+            "presence_order": conditional.presence_order,
             "n_unknowns": len(fit.design),
             "degrees_of_freedom": float(fit.freedom.sum()),
             "deviance": float(fit.deviance) if np.isfinite(fit.deviance) else None,
-            "presence_penalty": settled.strength,
-            "masked_risk_saved": settled.risk_saved,
+            "presence_penalty": conditional.strength,
+            "masked_risk_saved": conditional.risk_saved,
             "fidelity": None,
         },
         "tried": list(fit.tried),

@@ -1,4 +1,4 @@
-"""Limited-memory quasi-Newton descent from a preconditioner that knows the problem (Nocedal & Wright 2006, algorithm 7.5)."""
+"""Limited-memory quasi-Newton descent with a problem-specific preconditioner (Nocedal & Wright 2006, algorithm 7.5)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from .._status import Status
 Vector = NDArray[np.float64]
 
 _MEMORY = 40
-# A step must lower the objective by this share of what its slope promises (Armijo).
+# A step must lower the objective by at least this share of its length times the slope (Armijo).
 _SUFFICIENT = 1e-4
 _MAX_HALVINGS = 30
-# Below this share of the value, rounding hides what a step lowers: the slope along it judges instead (Hager & Zhang 2005).
+# Rounding hides decreases below this share of the value; the slope along the step is compared instead (Hager & Zhang 2005).
 _ROUNDING = 1e-13
 
 
 @dataclass(frozen=True)
 class Descent:
-    """Where a descent ended.
+    """Result of a descent.
 
     Attributes
     ----------
@@ -29,9 +29,9 @@ class Descent:
     n_passes : int
         Evaluations of the objective.
     scale : float
-        Factor by which the preconditioner came out too long, for the next descent's first step.
+        Factor on the preconditioner at the last step, with which the next descent can start.
     status : Status
-        Not converged if it stopped for its number of steps. What is left is the length of the last gradient in the
+        Not converged if the descent reached its limit of steps. The residual is the length of the last gradient in the
         preconditioner's metric, relative to the root of the value: about the relative error of the point in that metric.
     """
 
@@ -55,19 +55,19 @@ def descend(
     max_steps: int,
     scale: float = 1.0,
 ) -> Descent:
-    """Minimise a smooth function.
+    """The point of least value of a smooth function, as far as the descent came.
 
     Parameters
     ----------
     objective : callable
-        Point to value and gradient.
+        Returns value and gradient at a point.
     start : ndarray
     precondition : callable
         Applies an approximate inverse Hessian, symmetric and positive definite.
     tolerance : float
-        Ends when two steps in a row promise to lower the value by less than this share of it. The promise is the squared
-        length of the gradient in the preconditioner's metric, which is known to more digits than the value itself: 1e-20 means
-        ten digits of the point.
+        The descent ends when two steps in a row are expected to lower the value by less than this share of it. The expected
+        decrease is half the squared length of the gradient in the metric of the inverse Hessian, which is known to more
+        digits than the value itself: 1e-20 means ten digits of the point.
     max_steps : int
     scale : float
         Factor on the preconditioner at the first step.
@@ -106,7 +106,7 @@ def descend(
 def _find_direction(
     gradient: Vector, history: list[tuple[Vector, Vector, float]], precondition: Callable[[Vector], Vector], scale: float
 ) -> tuple[Vector, float]:
-    """Minus the approximate inverse Hessian times the gradient, and the scale of the preconditioner in it."""
+    """Minus the approximate inverse Hessian times the gradient, and the factor on the preconditioner."""
     target = gradient.copy()
     shares = []
     for step, bend, product in reversed(history):
@@ -125,7 +125,10 @@ def _find_direction(
 def _search_line(
     objective: Callable[[Vector], tuple[float, Vector]], point: Vector, value: float, slope: float, direction: Vector
 ) -> tuple[float, float, Vector, int]:
-    """A length that lowers the objective, or its slope, enough, by quadratic interpolation; 0 if rounding leaves none."""
+    """Step length, value and gradient there, and number of evaluations; length 0 if no step lowers the objective enough.
+
+    Quadratic interpolation reduces the length until the objective, or its slope, is low enough.
+    """
     length = 1.0
     for tried in range(1, _MAX_HALVINGS + 1):
         new_value, new_gradient = objective(point + length * direction)

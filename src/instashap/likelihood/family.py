@@ -1,7 +1,7 @@
-"""What a family of likelihoods has: deviance, its two derivatives, and the response on the label's own scale.
+"""Interface of likelihood families: loss, its two derivatives, and the response on the scale of the labels.
 
-A family's scores have shape (n_rows, n_outputs), targets (n_rows,). Losses are negative log-likelihoods up to constants of the
-target, in nats for the categories and counts, so that penalties are priors and their strengths have a scale.
+Scores have shape (n_rows, n_outputs), targets (n_rows,). Losses are negative log-likelihoods up to a term that depends on the
+target alone, in nats for categories and counts. A quadratic penalty is then a Gaussian prior, and its strength a precision.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-# Scores of a logarithmic link are cut here before exponentials: e^30 is beyond any count, and its square still a float.
+# Scores of a logarithmic link are clipped here before exponentials: e^30 is beyond any count, and its square is still a float.
 MAX_SCORE = 30.0
 
 
@@ -20,14 +20,14 @@ class Family(Protocol):
     Attributes
     ----------
     n_outputs : int
-        Scores a row.
+        Scores per row.
     """
 
     @property
     def n_outputs(self) -> int: ...
 
     def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where a descent begins: about the best constant scores, shape (n_outputs,)."""
+        """Start of a descent: approximately the best constant scores, shape (n_outputs,)."""
 
     def differentiate(
         self, scores: NDArray[np.float64], target: NDArray[np.float64]
@@ -40,13 +40,13 @@ class Family(Protocol):
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> float:
-        """Dispersion: factor by which the loss overstates what a row tells; 1 for categories."""
+        """Dispersion: the factor by which the loss must be divided to be a log-likelihood; 1 for categories."""
 
 
 class AmountFamily:
-    """What families of numbers have in common, where one needs nothing else: a score a row, on the scale of the target.
+    """Base of the families for numeric targets: one score per row, by default on the scale of the target.
 
-    A family of :class:`instashap.AdditiveRegressor` is made from labels, by :meth:`from_labels`.
+    :class:`instashap.AdditiveRegressor` makes its family from the labels by :meth:`from_labels`.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class AmountFamily:
 
     @classmethod
     def from_labels(cls, target: NDArray[np.float64], weights: NDArray[np.float64], options: Mapping[str, Any]) -> Self:
-        """The family for these labels; raises ``ValueError`` for labels that it cannot have.
+        """The family for these labels; raises ``ValueError`` for labels that the likelihood does not allow.
 
         Parameters
         ----------
@@ -74,7 +74,7 @@ class AmountFamily:
 
     @staticmethod
     def prepare_weights(target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weights in the unit that the family wants."""
+        """Row weights in the unit that the family uses."""
         return weights
 
     def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:

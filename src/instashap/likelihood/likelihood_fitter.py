@@ -1,9 +1,9 @@
-"""Tables fitted to labels by penalised likelihood: strengths learnt from the rows, level and order by held-out deviance.
+"""Value tables fitted to labels by penalised likelihood; held-out deviance chooses the level of the penalties and the order.
 
 The unknowns are the value tables themselves. A pass over the encoded rows gives the loss and its gradient; a descent
-preconditioned by every term's own banded block needs some tens of passes, however many tables there are. Every term's two
-strengths are learnt by empirical Bayes (:meth:`Roughness.learn`), which finds out what a term is worth, but is too careful
-where rows are few; so all strengths together are then lowered, or raised, as held-out rows ask for.
+preconditioned by every term's own banded block needs some tens of passes, however many tables there are. The strengths of a
+term are the precisions of its prior. Empirical Bayes (:meth:`Roughness.learn`) estimates two for each term, but shrinks too
+much where rows are few; all strengths are therefore multiplied by the common factor that minimises the held-out loss.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,31 +22,33 @@ from .family import Family
 from .propose import propose_interactions, score_products
 from .roughness import Roughness, TermStrengths
 from .stages import Fold, FoldState, LabelledRows, LikelihoodFit, Stage, rearrange
-from .steps import PenalisedLoss, count_steps, inform
+from .steps import PenalisedLoss, compute_curvature, count_steps
 from .tables import TableDesign
 
 N_FOLDS = 5
-# So many held-out rows an output say enough: small tables are judged on all folds, larger ones on few.
+# Held-out rows per output that suffice to compare candidates: small tables use all folds, larger ones a few.
 HELD_OUT_ROWS = 5000
-# Strengths describe functions, not rows: a part of this size of a large table is enough, and the rest waits for the last fit.
+# Strengths are properties of the functions, not of the rows: of a large table, so many rows suffice to choose them. The last
+# fit uses all rows.
 TUNING_ROWS = 60_000
-# Times strengths are learnt anew, and multiplied by a factor, at most.
+# The most rounds in which strengths are estimated anew.
 MAX_ROUNDS = 4
-# Steps of a descent from far, from near, and the last one's on all rows: as many as the work allows, between these. Stopped
-# after 10 steps, held-out losses of 450 rows move by half a nat with the unit of a column; after 60 by a hundredth.
+# Least and greatest number of steps: of a first descent, of one that starts near its end, and of the last one on all rows. The
+# work decides between the two. After 10 steps, held-out losses of 450 rows still change by half a nat when a column changes
+# its unit; after 60 steps by a hundredth.
 FIRST_STEPS, NEXT_STEPS, LAST_STEPS = (20, 60), (10, 60), (60, 500)
 NEXT_WORK, LAST_WORK = 6e7, 1.5e9
 TOLERANCE, LAST_TOLERANCE = 1e-12, 1e-20
-# Relative residual of the last descent from which a user should know: Shapley values then stand to about a thousandth.
+# Warn above this relative residual of the last descent; Shapley values then have relative errors of about a thousandth.
 POOR_RESIDUAL = 1e-3
 FACTOR = 8.0
 MAX_FACTORS = 8
-# What a change must gain on all held-out rows together, in nats: one is chance. A new level and a round of learning have to
-# gain the first, all rounds together and more columns the second.
+# Least decrease of the summed held-out loss, in nats, for which a change is kept; one nat is within chance. The first figure
+# is for a new level and for one round of learning, the second for all rounds together and for a higher order.
 MIN_GAIN, MIN_STAGE_GAIN = 0.3, 3.0
-# … and more columns so many standard errors of the rows' differences: the same rows chose the strengths of both.
+# A higher order must also gain so many standard errors of the differences per row, as the same rows chose both strengths.
 ORDER_ERRORS = 2.0
-# Interactions "auto" offers: at most one for so many rows, and so many entries and products a pass.
+# Limits on the interactions that "auto" adds: rows for each one, entries of all tables, and products per pass.
 ROWS_PER_INTERACTION = 4
 MAX_ENTRIES = 1_500_000
 MAX_WORK = 6e8
@@ -56,7 +58,7 @@ MIN_FREEDOM = 0.5
 
 @dataclass
 class LikelihoodFitter:
-    """Additive tables of the highest penalised likelihood.
+    """Fitter of additive value tables by the highest penalised likelihood.
 
     Parameters
     ----------
@@ -65,13 +67,13 @@ class LikelihoodFitter:
     order : int
         The most columns a table may read, 1 to 3.
     interactions : "auto", "all", int, or list of column tuples
-        "auto" keeps them only if they lower the held-out deviance; anything else is fitted as asked.
+        "auto" keeps them only if they lower the held-out deviance; any other value is fitted as given.
     n_threads : int
-        The answer has the same bits for any number.
+        The result has the same bits for any number of threads.
     directions : tuple of int
-        Of each column: 1 if scores may not fall with it, -1 if they may not rise, 0 if free; empty if all are.
+        One per column: 1 if scores may not fall with it, -1 if they may not rise, 0 if free; empty if all are free.
     progress : callable or None
-        Told the share done (0 to 1) and what is going on.
+        Called with the share of the work that is done (0 to 1) and the name of the stage.
     """
 
     columns: tuple[LearntColumn, ...]
@@ -84,14 +86,14 @@ class LikelihoodFitter:
     _tried: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     def fit(self, rows: LabelledRows) -> LikelihoodFit:
-        """Choose on held-out rows, then fit all of them."""
+        """The fit of all rows, with the order, terms and strengths that held-out rows chose."""
         self._tried = []
         folds = self._split(rows)
-        nothing = self._judge(self._start(folds), folds)
-        stage = self._tune(nothing, folds)
+        constant = self._judge(self._start(folds), folds)
+        stage = self._tune(constant, folds)
         self._report(0.2, "main effects")
         for size in range(2, self.order + 1):
-            richer = self._offer(stage, size, folds[0][0])
+            richer = self._add_interactions(stage, size, folds[0][0])
             if richer is None:
                 break
             richer = self._tune(richer, folds)
@@ -100,13 +102,13 @@ class LikelihoodFitter:
                 break
             stage = richer
         fit = self._finish(self._prune(stage, folds), rows)
-        if stage.weight and nothing.beats(stage, 0.0):
-            fit = self._empty(fit, rows, nothing.deviance)
+        if stage.weight and constant.beats(stage, 0.0):
+            fit = self._keep_intercepts(fit, rows, constant.deviance)
         self._report(0.9, "likelihood")
         return fit
 
     def _split(self, rows: LabelledRows) -> list[Fold]:
-        """Training and held-out rows, of as many folds as are needed."""
+        """Training and held-out rows of as many folds as :data:`HELD_OUT_ROWS` needs."""
         total = float(rows.weights.sum())
         n_folds = max(N_FOLDS, int(np.ceil(N_FOLDS * total / TUNING_ROWS)))
         folds = [part for part, _ in assign_folds(rows.encoded, rows.target[:, None], rows.weights, n_folds)]
@@ -117,7 +119,7 @@ class LikelihoodFitter:
         return [(rows.take(train), rows.take(held_out)) for train, held_out in zip(trains, folds, strict=False)]
 
     def _start(self, folds: Sequence[Fold]) -> Stage:
-        """Intercepts alone."""
+        """Tables of zeros for the columns that vary, and constant scores."""
         rows, held_out = folds[0]
         varying = find_varying(rows.encoded)
         if held_out is not None:
@@ -129,30 +131,31 @@ class LikelihoodFitter:
         for rows, _ in folds:
             vector = np.zeros(len(design))
             vector[design.starts[-1] :] = self.family.start(rows.target, rows.weights)
-            information = inform(self.family, design, vector, rows)[1]
+            information = compute_curvature(self.family, design, vector, rows)[1]
             n_terms = len(design.value_sets)
             states.append(FoldState(vector, TermStrengths.start([1] * n_terms, information), np.zeros(n_terms), 1.0))
         return Stage(design, tuple(states))
 
     def _tune(self, stage: Stage, folds: Sequence[Fold]) -> Stage:
-        """Find the level of all strengths, learn each term's own, and find the level again; held-out rows judge every step.
+        """The stage with strengths of least held-out loss: a common factor, each term's own strengths, and a factor again.
 
-        One round of learning goes only part of the way: rounds go on while they gain, and what they gain together decides.
+        One round of learning does not converge. Rounds are repeated while each lowers the held-out loss; their result is kept
+        if all together lower it by :data:`MIN_STAGE_GAIN`.
         """
         prior = Roughness(stage.design)
-        best = self._walk(self._advance(stage, prior, folds, FIRST_STEPS, "first"), prior, folds)
+        best = self._scale_strengths(self._advance(stage, prior, folds, FIRST_STEPS, "first"), prior, folds)
         start = best
         for _ in range(MAX_ROUNDS):
             pairs = zip(best.states, folds, strict=True)
-            states = tuple(self._weigh(stage.design, prior, rows).learn(state) for state, (rows, _) in pairs)
+            states = tuple(self._make_loss(stage.design, prior, rows).learn(state) for state, (rows, _) in pairs)
             trial = self._advance(replace(best, states=states), prior, folds, NEXT_STEPS, "learnt")
             if not trial.beats(best, MIN_GAIN):
                 break
             best = trial
-        return self._walk(best, prior, folds) if best.beats(start, MIN_STAGE_GAIN) else start
+        return self._scale_strengths(best, prior, folds) if best.beats(start, MIN_STAGE_GAIN) else start
 
-    def _walk(self, stage: Stage, prior: Roughness, folds: Sequence[Fold]) -> Stage:
-        """Multiply all roughnesses, then all ridges, up or else down, as long as held-out rows are better predicted."""
+    def _scale_strengths(self, stage: Stage, prior: Roughness, folds: Sequence[Fold]) -> Stage:
+        """The stage with all roughnesses, then all ridges, raised or else lowered while the held-out loss falls."""
         best = stage
         for name in ("roughness", "ridge"):
             before = best
@@ -183,12 +186,12 @@ class LikelihoodFitter:
         judged = (float(parts[1] @ parts[0]) / weight, noise / weight, weight) if weight else (np.inf, 1.0, 0.0)
         return Stage(stage.design, stage.states, *judged, *parts)
 
-    def _empty(self, fit: LikelihoodFit, rows: LabelledRows, deviance: float) -> LikelihoodFit:
-        """The intercepts alone, where they predict held-out rows better than all tables."""
+    def _keep_intercepts(self, fit: LikelihoodFit, rows: LabelledRows, deviance: float) -> LikelihoodFit:
+        """The intercepts alone, for a fit whose tables predict held-out rows worse than these do."""
         vector = np.zeros(len(fit.design))
         vector[fit.design.starts[-1] :] = self.family.start(rows.target, rows.weights)
         note = (
-            f"the held-out loss of the fit is {fit.deviance:.4g} a row, above the {deviance:.4g} of the base value alone, "
+            f"the held-out loss of the fit is {fit.deviance:.4g} per row, above the {deviance:.4g} of the base value alone, "
             "which is kept instead: every effect is 0; more rows or fewer columns may help"
         )
         return replace(fit, vector=vector, freedom=np.zeros_like(fit.freedom), deviance=deviance, note=note)
@@ -196,9 +199,9 @@ class LikelihoodFitter:
     def _advance(
         self, stage: Stage, prior: Roughness, folds: Sequence[Fold], steps: tuple[int, int], what: str
     ) -> Stage:
-        """Descend on every fold's training rows under the states' strengths, and judge."""
+        """The stage after a descent on every fold's training rows under the states' strengths, with its held-out loss."""
         states = tuple(
-            self._weigh(stage.design, prior, rows).descend(
+            self._make_loss(stage.design, prior, rows).descend(
                 state, count_steps(stage.design, rows, NEXT_WORK, steps), TOLERANCE
             )
             for state, (rows, _) in zip(stage.states, folds, strict=True)
@@ -216,8 +219,8 @@ class LikelihoodFitter:
         )
         return judged
 
-    def _offer(self, stage: Stage, size: int, rows: LabelledRows) -> Stage | None:
-        """The design with interactions of a size on top, their tables empty; None if there are none to add."""
+    def _add_interactions(self, stage: Stage, size: int, rows: LabelledRows) -> Stage | None:
+        """The stage with further interactions of a size, whose tables are zero; None if there are none to add."""
         known = stage.design.value_sets
 
         def get_scores() -> dict[ValueSet, float]:
@@ -234,11 +237,12 @@ class LikelihoodFitter:
         design = TableDesign(self.columns, value_sets, self.family.n_outputs, self.n_threads)
         states = []
         for state in stage.states:
-            _, information = inform(self.family, stage.design, state.vector, rows)
+            _, information = compute_curvature(self.family, stage.design, state.vector, rows)
             states.append(rearrange(stage.design, state, design, information))
         return Stage(design, tuple(states))
 
     def _count_affordable(self, candidates: Sequence[ValueSet], rows: LabelledRows) -> int:
+        """How many of the candidates "auto" may add."""
         if not candidates:
             return 0
         design = TableDesign(self.columns, tuple(candidates), self.family.n_outputs)
@@ -246,12 +250,12 @@ class LikelihoodFitter:
         return max(int(min(share * len(candidates), rows.weights.sum() / ROWS_PER_INTERACTION)), 1)
 
     def _prune(self, stage: Stage, folds: Sequence[Fold]) -> Stage:
-        """Without the interactions that have been shrunk to nothing, unless they were asked for."""
+        """The stage without interactions that use fewer than :data:`MIN_FREEDOM` degrees of freedom, if "auto" chose them."""
         if self.interactions != "auto" or not stage.weight:
             return stage
         prior, known = Roughness(stage.design), stage.design.value_sets
         pairs = zip(stage.states, folds, strict=True)
-        learnt = [self._weigh(stage.design, prior, rows).learn(state) for state, (rows, _) in pairs]
+        learnt = [self._make_loss(stage.design, prior, rows).learn(state) for state, (rows, _) in pairs]
         freedom = np.mean([state.freedom for state in learnt], axis=0) / self.family.n_outputs
         kept = close_downwards(values for values, used in zip(known, freedom, strict=True) if used >= MIN_FREEDOM)
         value_sets = tuple(values for values in known if len(values) == 1 or values in set(kept))
@@ -261,7 +265,7 @@ class LikelihoodFitter:
         )
 
     def _finish(self, stage: Stage, rows: LabelledRows) -> LikelihoodFit:
-        """Fit all rows under the folds' mean strengths, from their mean tables."""
+        """The fit of all rows with the folds' mean strengths; the descent starts from their mean tables."""
         design = stage.design
         strengths = TermStrengths.average([state.strengths for state in stage.states])
         vector = np.mean([state.vector for state in stage.states], axis=0)
@@ -269,14 +273,15 @@ class LikelihoodFitter:
         return self._conclude(design, state, rows, stage.deviance)
 
     def refit(self, rows: LabelledRows, former: LikelihoodFit) -> LikelihoodFit:
-        """Fit other rows with the terms and strengths of a former fit, from its tables."""
+        """The fit of other rows with the terms and strengths of a former fit; the descent starts from its tables."""
         self._tried = list(former.tried)
         design = replace(former.design, n_threads=self.n_threads)
         state = FoldState(former.vector, former.strengths, former.freedom, 1.0)
         return self._conclude(design, state, rows, former.deviance)
 
     def _conclude(self, design: TableDesign, state: FoldState, rows: LabelledRows, deviance: float) -> LikelihoodFit:
-        loss = self._weigh(design, Roughness(design), rows)
+        """The fit of all rows with a state's strengths; warns if the descent did not converge."""
+        loss = self._make_loss(design, Roughness(design), rows)
         state = loss.descend(state, count_steps(design, rows, LAST_WORK, LAST_STEPS), LAST_TOLERANCE)
         status = state.status.accept(POOR_RESIDUAL).name("the equations of the highest penalised likelihood", ADVICE)
         warn_unless_converged(status)
@@ -285,7 +290,7 @@ class LikelihoodFitter:
         tables, tried = design.centre(vector), tuple(self._tried)
         return LikelihoodFit(design, tables, state.strengths, freedom, deviance, tried, status=status)
 
-    def _weigh(self, design: TableDesign, prior: Roughness, rows: LabelledRows) -> PenalisedLoss:
+    def _make_loss(self, design: TableDesign, prior: Roughness, rows: LabelledRows) -> PenalisedLoss:
         return PenalisedLoss(self.family, design, prior, rows)
 
     def _report(self, share: float, what: str) -> None:

@@ -1,4 +1,8 @@
-"""Functions counted under larger presence sets than their own players: what is moved, and what that does to the masked risk."""
+"""Functions moved from their own presence set to larger ones, and the change of the masked risk that this makes.
+
+The presence set of a function is the set of players that must all be known for it to count. A move replaces a function's own
+players, its smallest presence set, by a larger set.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +18,8 @@ from ..masked.design import ValueFunctions
 from ..model.additive_model import AdditiveModel
 from ..table.encoding import Encoded
 
-# Functions of a main effect, and products of ranks of an interaction, on offer under sets one and two players larger.
+# Candidates for moves to sets of one more player, and of two more: so many functions of a main effect; for interactions, the
+# products of functions whose ranks have at most this product.
 WIDTHS = ({1: 12, 2: 3, 3: 1}, {1: 3, 2: 2, 3: 0})
 _BLOCK_ROWS = 4096
 _JITTER = 1e-10
@@ -22,12 +27,12 @@ _JITTER = 1e-10
 
 @dataclass(frozen=True)
 class Moves:
-    """Unknowns: function ``functions[k]`` counted under ``presence[k]`` instead of under its own players ``base[k]``.
+    """Unknowns: how much of function ``functions[k]`` counts under ``presence[k]`` instead of its own players ``base[k]``.
 
     Attributes
     ----------
     functions, presence, base : ndarray of shape (n_moves,), int64
-        The latter two count through ``presence_sets``.
+        The latter two are positions in ``presence_sets``.
     presence_sets : tuple of tuple of int
     """
 
@@ -43,14 +48,14 @@ class Moves:
         return Moves(self.functions[rows], self.presence[rows], self.base[rows], self.presence_sets)
 
     def renumber(self) -> "Moves":
-        """The same moves without the presence sets that none of them names."""
+        """The same moves without the presence sets that none of them uses."""
         used, where = np.unique(np.concatenate([self.presence, self.base]), return_inverse=True)
         presence, base = np.split(where.reshape(-1), 2)
         return Moves(self.functions, presence, base, tuple(self.presence_sets[number] for number in used))
 
 
 def offer_moves(functions: ValueFunctions, presence_sets: Sequence[PresenceSet], players: Sequence[int]) -> Moves:
-    """Every function under every presence set on offer that is larger than its own players, as :data:`WIDTHS` allows."""
+    """Moves of every function to every given presence set larger than its own players, as far as :data:`WIDTHS` allows."""
     index: dict[PresenceSet, int] = {}
     found: list[tuple[NDArray[np.int64], int, int]] = []
     by_player = group_by_player(presence_sets)
@@ -73,7 +78,7 @@ def offer_moves(functions: ValueFunctions, presence_sets: Sequence[PresenceSet],
 
 @dataclass(frozen=True)
 class ProductMoments:
-    """Weighted sums over rows: of functions, their products, and their products with the terms of the model."""
+    """Weighted sums over rows of functions, of their products, and of their products with the terms of the model."""
 
     weight: float
     sums: NDArray[np.float64]  # (n_functions,)
@@ -85,7 +90,7 @@ class ProductMoments:
         return ProductMoments(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
 
     def around(self, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean products about the functions' means: with each other, and with the terms."""
+        """Mean products of the functions, centred at ``means``, with each other and with the terms."""
         gram = self.second - np.outer(means, self.sums) - np.outer(self.sums, means)
         gram += self.weight * np.outer(means, means)
         return gram / self.weight, (self.cross - np.outer(means, self.term_sums)) / self.weight
@@ -94,7 +99,7 @@ class ProductMoments:
 def accumulate_products(
     functions: ValueFunctions, model: AdditiveModel, encoded: Encoded, weights: NDArray[np.float64]
 ) -> ProductMoments:
-    """Weighted sums of functions, and of terms of a model, over encoded rows."""
+    """Weighted sums of products of functions, and of functions with terms of a model, over encoded rows."""
     n_terms = len(model.value_sets) * model.n_outputs
     n = len(functions)
     total = ProductMoments(0.0, np.zeros(n), np.zeros((n, n)), np.zeros(n_terms), np.zeros((n, n_terms)))
@@ -110,11 +115,11 @@ def accumulate_products(
 
 @dataclass(frozen=True)
 class MoveProblem:
-    """Least squares of the masked residual over moves.
+    """Least-squares problem of the masked residual over moves.
 
-    A move changes the game by ``b(x) (1[R ⊆ S] - 1[B ⊆ S])``, B ⊆ R the function's own players; what is left to say by fixed
-    scores is ``Σ_U (1 - 1[U ⊆ S]) φ_U``. Products of these indicators have masses ``π_{|R ∪ R'|}``, so that the normal
-    equations need the functions' products with each other and with the terms alone.
+    A move changes the game by ``b(x) (1[R ⊆ S] - 1[B ⊆ S])``, where ``B ⊆ R`` are the function's own players. The residual of
+    fixed scores is ``Σ_U (1 - 1[U ⊆ S]) φ_U``. Products of these indicators have the mean ``π_{|R ∪ R'|}`` over coalitions, so
+    that the normal equations need only the functions' products with each other and with the terms.
 
     Attributes
     ----------
@@ -142,7 +147,7 @@ class MoveProblem:
     def from_moves(
         cls, moves: Moves, terms: Sequence[PresenceSet], size_law: NDArray[np.float64]
     ) -> "MoveProblem":
-        """Masses of moves beside the players of a model's terms."""
+        """The problem for some moves, given the players of each term of the model and the size law of the coalitions."""
         n_players = len(size_law) - 1
         masses = compute_containment_masses(size_law)
         moves = moves.renumber()
@@ -165,7 +170,7 @@ class MoveProblem:
     def change_risk(
         self, coefficients: NDArray[np.float64], gram: NDArray[np.float64], cross: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """What coefficients add to the masked risk on rows of these moments, shape (n_outputs,); negative is better."""
+        """Change of the masked risk by coefficients on rows of these moments, shape (n_outputs,); negative is better."""
         quadratic = (coefficients * (self._spread(gram) @ coefficients)).sum(axis=0)
         return np.asarray(quadratic - 2.0 * (self.weigh_target(cross) * coefficients).sum(axis=0))
 
@@ -174,6 +179,7 @@ class MoveProblem:
         return np.take(np.take(gram, functions, axis=0), functions, axis=1) * self.pair_masses
 
     def weigh_target(self, cross: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Right-hand side of the normal equations, shape (n_moves, n_outputs)."""
         by_term = cross.reshape(len(cross), self.term_masses.shape[1], -1)
         chunks = np.array_split(np.arange(len(self.moves)), len(self.moves) // 500 + 1)
         parts = [np.einsum("ku,kuc->kc", self.term_masses[rows], by_term[self.moves.functions[rows]]) for rows in chunks]
@@ -187,7 +193,7 @@ def apply_moves(
     coefficients: NDArray[np.float64],
     means: NDArray[np.float64],
 ) -> AdditiveModel:
-    """The plain model with each function's moved parts taken from its own players' part and put under the larger sets."""
+    """The plain model with the moved part of each function subtracted under its own players and added under the larger sets."""
     tables, mixings, presence_sets = list(plain.tables), list(plain.mixings), list(plain.presence_sets)
     place = {values: term for term, values in enumerate(plain.value_sets)}
     n_outputs = plain.n_outputs

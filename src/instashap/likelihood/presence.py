@@ -1,4 +1,4 @@
-"""Shapley values of fixed scores: functions counted under larger presence sets, the full coalition left as it is."""
+"""The conditional game of fixed scores: parts of functions are moved to larger presence sets, which changes no score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,25 +22,25 @@ from .moves import WIDTHS, MoveProblem, Moves, accumulate_products, apply_moves,
 from .pure_tables import PureTables
 
 N_FOLDS = 5
-# So many held-out rows say enough: large tables are judged on fewer folds.
+# Held-out rows that suffice to compare penalties: large tables use fewer folds.
 HELD_OUT_ROWS = 5000
-# Unknowns of a solution, a second's work; with few rows fewer.
+# The most unknowns, which take about a second to solve; the limit is lower where rows are few.
 MAX_UNKNOWNS, UNKNOWNS_PER_ROW, MIN_UNKNOWNS = 4000, 1.5, 500
-# Players up to which every triple of them is on offer, and pairs of players on offer: all, or so many of the best.
+# Up to so many players, all triples of players are candidates; and at most so many pairs are, the best if there are more.
 MAX_PLAYERS_TRIPLES = 14
 MAX_PAIRS = 3000
-# Functions on offer in all, whose products with each other are taken; a column of a wide table has fewer.
+# The most functions whose products with each other are summed; each column of a wide table has fewer functions.
 MAX_FUNCTIONS = 3000
-# Penalties tried: on prior precision and, times a fixed share, on squared derivatives; then half a step to either side of the
-# best (two factors, 5 000 labels: .980 becomes .984).
+# Penalties tried: on prior precision and, times a fixed share, on squared derivatives. Two more are tried, half a step to
+# either side of the best (on the example of two factors with 5 000 labels: .980 becomes .984).
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 HALF_STEP = 10.0**0.5
 ROUGHNESS_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
-class Settled:
-    """A model whose game is settled, and how.
+class ConditionalFit:
+    """A model whose presence terms were matched to conditional means of its scores.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Settled:
     risk_saved: float
 
 
-def settle_presence(
+def fit_presence(
     columns: tuple[LearntColumn, ...],
     pure: PureTables,
     encoded: Encoded,
@@ -67,8 +67,8 @@ def settle_presence(
     players: tuple[int, ...],
     size_law: NDArray[np.float64],
     presence_order: Any = "auto",
-) -> Settled:
-    """The model whose game fits the scores' conditional means best, among those with these very scores.
+) -> ConditionalFit:
+    """The model of least masked risk among those with the given scores: its game estimates their conditional means.
 
     Parameters
     ----------
@@ -80,21 +80,21 @@ def settle_presence(
         Player of each column.
     size_law : ndarray of shape (n_players + 1,), float64
     presence_order : int or "auto"
-        The most players in a presence set; "auto" is 3, or no move at all if that does not lower the held-out masked risk.
+        The most players in a presence set; "auto" is 3, or no move at all if moves do not lower the held-out masked risk.
     """
     bases = tuple(column.encoder.bases for column in columns)
     plain = make_plain_model(bases, pure.tables, pure.base_value, players, len(size_law) - 1)
-    settler = _Settler(plain, columns, encoded, weights, players, size_law)
+    fitter = _PresenceFitter(plain, columns, encoded, weights, players, size_law)
     smallest = max((len(each) for sets in plain.presence_sets for each in sets), default=1)
-    best = Settled(plain, smallest, None, 0.0)
+    best = ConditionalFit(plain, smallest, None, 0.0)
     if not isinstance(presence_order, str):
-        return settler.settle(presence_order) or best
-    trial = settler.settle(3)
+        return fitter.fit(presence_order) or best
+    trial = fitter.fit(3)
     return trial if trial is not None and trial.risk_saved > 0.0 else best
 
 
-class _Settler:
-    """Moves of rising presence order for one plain model."""
+class _PresenceFitter:
+    """Fitter of moves for one plain model, in which every function counts once its own players are known."""
 
     def __init__(
         self,
@@ -114,26 +114,26 @@ class _Settler:
         self.variances = np.maximum(np.average(scores**2, axis=0, weights=weights), 1e-300)
         self.folds = assign_folds(encoded, scores, weights, N_FOLDS)
 
-    def settle(self, presence_order: int) -> Settled | None:
-        """The best penalty's model with presence sets of at most so many players; None if there is nothing to move."""
+    def fit(self, presence_order: int) -> ConditionalFit | None:
+        """The model of the best penalty with presence sets of at most so many players; None if there is nothing to move."""
         n_live = len(self.live_players)
         largest = min(presence_order, n_live if n_live <= MAX_PLAYERS_TRIPLES else 2)
         functions = self._make_functions(largest)
         if not len(functions):
             return None
-        splits, whole, means = self._gather(functions)
+        splits, whole, means = self._accumulate_folds(functions)
         moves = offer_moves(functions, self._offer_sets(largest, functions, *whole), self.players)
         if not len(moves):
             return None
-        moves = self._cut(moves, functions, *whole)
-        problem = self._state(moves)
+        moves = self._keep_best(moves, functions, *whole)
+        problem = self._make_problem(moves)
         measured: dict[float, float] = {}
 
         def penalise(strength: float) -> NDArray[np.float64]:
             return np.asarray(strength * (functions.ridge + ROUGHNESS_SHARE * functions.roughness))
 
         def try_strengths(strengths: Sequence[float]) -> float:
-            """The best of all strengths tried so far; the larger of equals."""
+            """The largest of the strengths tried so far whose risk is within the tolerance of the least."""
             for strength in strengths:
                 solved = [(problem.solve(train[0], train[1], penalise(strength)), test) for train, test in splits]
                 saved = [-problem.change_risk(coefficients, *test) for coefficients, test in solved]
@@ -147,12 +147,12 @@ class _Settler:
         solution = problem.solve(whole[0], whole[1], penalise(strength))
         model = apply_moves(self.plain, moves, functions, solution, means)
         used = max(len(moves.presence_sets[number]) for number in moves.presence)
-        return Settled(model, used, strength, measured[strength])
+        return ConditionalFit(model, used, strength, measured[strength])
 
     def _offer_sets(
         self, largest: int, functions: ValueFunctions, gram: NDArray[np.float64], cross: NDArray[np.float64]
     ) -> list[PresenceSet]:
-        """Presence sets of two players and more: all, or the pairs in which one best foretells the other's main effects."""
+        """Candidate presence sets: all of two players and more, or the pairs whose players' main effects correlate most."""
         if comb(len(self.live_players), 2) <= MAX_PAIRS:
             return [each for size in range(2, largest + 1) for each in combinations(self.live_players, size)]
         single = np.array([sets[0][0] if len(sets[0]) == 1 else -1 for sets in self.plain.presence_sets])
@@ -162,9 +162,10 @@ class _Settler:
         n_players = len(self.size_law) - 1
         by_player = np.zeros((n_players, *by_term.shape[1:]))
         np.add.at(by_player, single[single >= 0], by_term[single >= 0])
-        told = (by_player**2 / self.variances).sum(axis=2) / np.maximum(np.diag(gram), 1e-300)  # (n_players, n_functions)
+        # Squared correlations of players' main effects with functions, in output variances, shape (n_players, n_functions).
+        shared = (by_player**2 / self.variances).sum(axis=2) / np.maximum(np.diag(gram), 1e-300)
         scores = np.zeros((n_players, n_players))
-        np.add.at(scores, owner[owner >= 0], told.T[owner >= 0])
+        np.add.at(scores, owner[owner >= 0], shared.T[owner >= 0])
         live = np.asarray(self.live_players)
         first, second = (live[places] for places in np.triu_indices(len(live), k=1))
         order = np.argsort(-(scores + scores.T)[first, second], kind="stable")[:MAX_PAIRS]
@@ -186,8 +187,8 @@ class _Settler:
                     axes[key] = compute_axis_functions(axis, *moments, 2, n_most)
         return make_value_functions(value_sets, axes, {2: WIDTHS[0][2]})
 
-    def _gather(self, functions: ValueFunctions) -> tuple[list[tuple[Any, Any]], Any, NDArray[np.float64]]:
-        """Moments of training and held-out rows of the folds that judge, those of all rows, and the functions' means."""
+    def _accumulate_folds(self, functions: ValueFunctions) -> tuple[list[tuple[Any, Any]], Any, NDArray[np.float64]]:
+        """Moments of training and held-out rows of each fold used, those of all rows, and the functions' means."""
         parts = [
             accumulate_products(functions, self.plain, self.encoded.take(rows), weights)
             for rows, weights in self.folds
@@ -202,17 +203,19 @@ class _Settler:
             splits.append((train.around(means), parts[held_out].around(means)))
         return splits, total.around(means), means
 
-    def _state(self, moves: Moves) -> MoveProblem:
+    def _make_problem(self, moves: Moves) -> MoveProblem:
         terms = [sets[0] for sets in self.plain.presence_sets]
         return MoveProblem.from_moves(moves, terms, self.size_law)
 
-    def _cut(self, moves: Moves, functions: ValueFunctions, gram: NDArray[np.float64], cross: NDArray[np.float64]) -> Moves:
-        """The moves that would each save most alone, as many as there may be unknowns."""
+    def _keep_best(
+        self, moves: Moves, functions: ValueFunctions, gram: NDArray[np.float64], cross: NDArray[np.float64]
+    ) -> Moves:
+        """As many moves as there may be unknowns: those that lower the masked risk most when each is used alone."""
         if len(moves) <= self.budget:
             return moves
         gains = np.zeros(len(moves))
         for rows in np.array_split(np.arange(len(moves)), len(moves) // MAX_UNKNOWNS + 1):
-            problem = self._state(moves.take(rows))
+            problem = self._make_problem(moves.take(rows))
             own = np.diag(gram)[moves.functions[rows]] * problem.own_masses
             gains[rows] = (problem.weigh_target(cross) ** 2 / self.variances).sum(axis=1) / np.maximum(own, 1e-300)
         order = np.lexsort((np.arange(len(moves)), -gains))

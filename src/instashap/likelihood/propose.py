@@ -1,4 +1,4 @@
-"""Which interactions to offer a fit by likelihood: those asked for, or the best by what the residual says of products."""
+"""Candidate interactions of a fit by likelihood: those the user gave, or those whose products correlate with the residual."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
@@ -12,7 +12,8 @@ from ..masked.penalties import compute_axis_functions, compute_local_moments
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 
-# Functions of a column that score its interactions: line, parabola and step; or the heaviest levels.
+# Leading functions of a column, from which its interactions are scored: about a line, a parabola and a step; or its most
+# frequent levels.
 N_LEADING, N_LEADING_LEVELS = 3, 8
 _BLOCK_ROWS = 8192
 
@@ -24,7 +25,7 @@ def propose_interactions(
     get_scores: Callable[[], Mapping[ValueSet, float]],
     count_affordable: Callable[[Sequence[ValueSet]], int],
 ) -> list[ValueSet]:
-    """Interactions of a size to add to value sets; a list asked for comes whole at size 2, with all its subsets.
+    """Interactions of a size to add to value sets; a list given by the user is added whole at size 2, with all its subsets.
 
     Parameters
     ----------
@@ -32,11 +33,11 @@ def propose_interactions(
         2 or 3. A triple is proposed only if its pairs are among the value sets.
     value_sets : sequence of tuple of int
     asked : "auto", "all", int, or list of value sets
-        An integer counts pairs and triples together.
+        An integer limits the number of pairs and triples together.
     get_scores : callable
-        Gives the score of every pair of columns that vary (:func:`score_products`).
+        Returns the score of every pair of columns that vary (:func:`score_products`).
     count_affordable : callable
-        How many of some candidates "auto" may take.
+        Returns how many of the candidates "auto" may add.
     """
     known = set(value_sets)
     if isinstance(asked, list):
@@ -59,9 +60,9 @@ def propose_interactions(
 def score_products(
     columns: Sequence[LearntColumn], encoded: Encoded, residual: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> dict[ValueSet, float]:
-    """Share of the residual's variance that products of two columns' leading functions tell, for every pair that varies.
+    """Share of the residual's variance that products of two columns' leading functions explain, for every pair that varies.
 
-    ``Σ_outputs Σ_ab (E residual z_a z_b)² / E residual²``, all pairs in one matrix product an output.
+    ``Σ_outputs Σ_ab (E residual z_a z_b)² / E residual²``; one matrix product per output serves all pairs.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def score_products(
     residual : ndarray of shape (n_rows, n_outputs), float64
     weights : ndarray of shape (n_rows,), float64
     """
-    leading = [_lead(column, encoded, number, weights) for number, column in enumerate(columns)]
+    leading = [_compute_leading(column, encoded, number, weights) for number, column in enumerate(columns)]
     owners = np.repeat(np.arange(len(columns)), [part.shape[1] for _, part in leading])
     products = np.zeros((residual.shape[1], len(owners), len(owners)))
     for start in range(0, len(residual), _BLOCK_ROWS):
@@ -83,18 +84,18 @@ def score_products(
         for output in range(residual.shape[1]):
             products[output] += (values * (weights[rows] * residual[rows, output])[:, None]).T @ values
     variance = np.maximum(weights @ residual**2, 1e-300) * weights.sum()
-    told = (products**2 / variance[:, None, None]).sum(axis=0)
+    explained = (products**2 / variance[:, None, None]).sum(axis=0)
     indicator = np.zeros((len(columns), len(owners)))
     indicator[owners, np.arange(len(owners))] = 1.0
-    summed = indicator @ told @ indicator.T
+    summed = indicator @ explained @ indicator.T
     live = sorted(set(owners.tolist()))
     return {(a, b): float(summed[a, b]) for a, b in combinations(live, 2)}
 
 
-def _lead(
+def _compute_leading(
     column: LearntColumn, encoded: Encoded, number: int, weights: NDArray[np.float64]
 ) -> tuple[int, NDArray[np.float64]]:
-    """A column's leading functions, centred and of unit variance, in its local basis."""
+    """A column's number, and the coefficients in its local basis of its leading functions, centred and of unit variance."""
     axis = column.axes[0]
     moments = compute_local_moments(axis.basis, encoded.cells[:, number], encoded.offsets[:, number], weights)
     limit = N_LEADING if axis.roughness else N_LEADING_LEVELS

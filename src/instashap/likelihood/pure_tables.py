@@ -1,13 +1,14 @@
-"""From fitted scores to the game of those scores, without changing a single one.
+"""Orthogonal decomposition of fitted scores into terms, which changes no score.
 
-A fit by likelihood gives value tables whose sum is the score of a row; how they share it between terms, and what the score
-is when features are absent, is left open. Two moves settle both, and neither changes the score at the full coalition:
+A fit by likelihood gives value tables whose sum is the score of a row. It determines neither how the terms share the score nor
+the score when features are absent. Two steps determine both, and neither changes the score at the full coalition:
 
-1. *Between nested value sets*: what of an interaction is a function of fewer columns is moved to that term, from the highest
-   order down, by one joint projection each (the decomposition of Stone 1994 and Hooker 2007).
-2. *Between nested presence sets*: a function counted once its own features are present is counted, in part, only under a
-   larger set, ``b(x_U) (1[R ⊆ S] - 1[U ⊆ S])``. The coefficients are those of least masked risk: they make ``g(x; S)`` the
-   best conditional mean of the scores that leaves ``g(x; [d])`` as it is.
+1. *Between nested value sets* (this file): the part of an interaction that is a function of fewer columns is moved to the term
+   of those columns, from the highest order down, by one joint projection each (the decomposition of Stone 1994 and Hooker
+   2007).
+2. *Between nested presence sets* (:mod:`.presence`): a part of a function counts only under a larger set R than its own
+   columns U, ``b(x_U) (1[R ⊆ S] - 1[U ⊆ S])``. The coefficients of least masked risk make ``g(x; S)`` the best estimate of
+   the scores' conditional mean that leaves ``g(x; [d])`` as it is.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from .tables import TableDesign
 
 @dataclass(frozen=True)
 class PureTables:
-    """Tables of mean zero, each without a part that fewer columns could say, and the mean score.
+    """Tables of mean zero, each orthogonal to all functions of fewer of its columns, and the mean score.
 
     Attributes
     ----------
@@ -38,14 +39,14 @@ class PureTables:
 def purify_tables(
     design: TableDesign, vector: NDArray[np.float64], encoded: Encoded, weights: NDArray[np.float64]
 ) -> PureTables:
-    """Move every part of an interaction that is a function of fewer columns to the term of those, then centre.
+    """Centred tables in which every part of an interaction that is a function of fewer columns is in the term of those.
 
     Parameters
     ----------
     design : TableDesign
         Value sets with all their subsets.
     vector : ndarray of shape (size,), float64
-        Tables and intercepts. The sum of all terms stays what it was, on any row.
+        Tables and intercepts. The sum of all terms does not change on any row.
     encoded : Encoded
     weights : ndarray of shape (n_rows,), float64
     """
@@ -63,7 +64,7 @@ def centre_tables(
     encoded: Encoded,
     weights: NDArray[np.float64],
 ) -> PureTables:
-    """Tables of mean zero on rows, their means in the base value, and nothing else moved."""
+    """Tables of mean zero on rows, with their former means added to the base value."""
     rows, centred, base = LocalRows(columns, encoded, weights), {}, base_value.copy()
     for values, table in tables.items():
         mean = rows.average(len(values), values, table)

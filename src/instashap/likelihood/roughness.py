@@ -1,4 +1,4 @@
-"""The prior of a fit by likelihood: smooth tables, each term with strengths of its own."""
+"""Gaussian prior of a fit by likelihood: tables are smooth and small, and each term has its own strengths (precisions)."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +13,18 @@ from ..table.bases import Axis
 from .table_kernels import add_roughness, factorise_blocks, solve_blocks
 from .tables import TableDesign
 
-# Where learning of strengths starts: as if a prior were worth so many rows.
+# Initial strengths, in the mean information of one row: the prior then has the weight of so many rows.
 FIRST_ROUGHNESS, FIRST_RIDGE = 50.0, 5.0
-# … times this for every column of a term beyond the first.
+# Factor on the initial strengths of a term for every column beyond the first.
 FIRST_INTERACTION = 3.0
-# Entries of the blocks' factors kept in double precision; beyond, half the memory counts for more than the last steps.
+# Factors of the blocks with more entries than this are kept in single precision: they take half the memory, and the descent a
+# few more steps.
 _MAX_DOUBLE = 8_000_000
-# TermStrengths of the last fit lie on this grid of logarithms.
+# Logarithms of the strengths of the last fit are multiples of this.
 _LOG_GRID = 0.1
-# TermStrengths stay within these factors of one row's information.
+# Least and greatest strengths, in the mean information of one row.
 _BOUNDS = 1e-5, 1e7
-# Information about nodes is averaged in so many groups of like nodes when degrees of freedom are counted.
+# Degrees of freedom are computed from the information about the nodes, averaged within so many groups of similar nodes.
 _GROUPS = 24
 
 
@@ -43,26 +44,26 @@ class TermStrengths:
     ridge: NDArray[np.float64]
 
     def scale(self, name: str, factor: float) -> "TermStrengths":
-        """With every ``name`` ("roughness" or "ridge") times a factor."""
+        """These strengths with every ``name`` ("roughness" or "ridge") multiplied by a factor."""
         return replace(self, **{name: getattr(self, name) * factor})
 
     def join(self, other: "TermStrengths") -> "TermStrengths":
-        """TermStrengths of these terms, then the other's."""
+        """Strengths of these terms, followed by the other's."""
         return TermStrengths(np.append(self.roughness, other.roughness), np.append(self.ridge, other.ridge))
 
     def pick(self, terms: NDArray[np.int64]) -> "TermStrengths":
-        """Of some terms."""
+        """Strengths of some terms, by position."""
         return TermStrengths(self.roughness[terms], self.ridge[terms])
 
     @classmethod
     def start(cls, sizes: Sequence[int], information: float) -> "TermStrengths":
-        """Where learning starts, for terms of so many columns, if a row's mean curvature is ``information``."""
+        """Initial strengths of terms with ``sizes`` columns each; ``information`` is the mean curvature of a row."""
         own = information * FIRST_INTERACTION ** (np.asarray(sizes, dtype=np.float64) - 1.0)
         return cls(FIRST_ROUGHNESS * own, FIRST_RIDGE * own)
 
     @classmethod
     def average(cls, several: Sequence["TermStrengths"]) -> "TermStrengths":
-        """Geometric means, rounded to a tenth or so: strengths are not known better, and rounding errors end here."""
+        """Geometric means, rounded to about a tenth: strengths are not known better, and floating-point noise is removed."""
         means = [np.mean([np.log(getattr(each, name)) for each in several], axis=0) for name in ("roughness", "ridge")]
         return cls(*(np.exp(_LOG_GRID * np.round(mean / _LOG_GRID)) for mean in means))
 
@@ -79,7 +80,7 @@ class Roughness:
     ----------
     design : TableDesign
     spectra : tuple of ndarray of shape (n_nodes,), float64
-        Of each term, the eigenvalues of ``Σ_axes DᵀD``.
+        Eigenvalues of ``Σ_axes DᵀD``, one array per term.
     """
 
     design: TableDesign
@@ -128,9 +129,10 @@ class Roughness:
     def precondition(
         self, curvature: NDArray[np.float64], strengths: TermStrengths
     ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-        """Inverse of every term's own block ``diag(curvature) + prior``, one an output, and of the intercepts' curvature.
+        """Function that applies the inverse of each term's block ``diag(curvature) + prior``, and of the intercepts' curvature.
 
-        ``curvature`` is the likelihood's, scattered to the nodes: lumped on the diagonal it bounds the block from above.
+        There is one block per term and output. ``curvature`` is that of the likelihood, summed at the nodes: as a diagonal
+        matrix it bounds the likelihood's block from above.
         """
         design, n_outputs = self.design, self.design.n_outputs
         starts, own = design.starts[:-1].copy(), design.starts[-1]
@@ -151,7 +153,7 @@ class Roughness:
         return apply
 
     def _share_terms(self) -> list[tuple[int, int]]:
-        """Ranges of terms of about equal work, a few a thread."""
+        """Ranges of terms of about equal work, a few per thread."""
         ends = self._band_starts[1:]
         parts = 4 * self.design.n_threads if self.design.n_threads > 1 and len(self.design) > 100_000 else 1
         cuts = np.searchsorted(ends, ends[-1] * np.arange(1, parts) / parts) + 1 if len(ends) else np.empty(0)
@@ -166,17 +168,18 @@ class Roughness:
         noise: float,
         information: float,
     ) -> tuple[TermStrengths, NDArray[np.float64]]:
-        """TermStrengths under which the tables are most probable, one step, and the degrees of freedom each term uses.
+        """Strengths after one step of empirical Bayes, and the degrees of freedom that each term uses.
 
-        The generalised Fellner–Schall update (Wood & Fasiolo 2017, Eq. 4), ``λ' = λ φ (tr S⁻Q - tr (H + S)⁻¹Q) / cᵀQc``, with
-        a term's information H lumped at its nodes and taken to be spread over the prior's directions evenly.
+        This is the generalised Fellner–Schall update (Wood & Fasiolo 2017, Eq. 4), ``λ' = λ φ (tr S⁻Q - tr (H + S)⁻¹Q) /
+        cᵀQc``. The information H of a term is approximated: it is summed at the nodes, and taken to be spread evenly over the
+        eigenvectors of the prior.
 
         Parameters
         ----------
         vector : ndarray of shape (size,), float64
             Tables fitted under ``strengths``.
         curvature : ndarray of shape (size,), float64
-            The likelihood's, scattered to the nodes.
+            Curvature of the likelihood, summed at the nodes.
         noise : float
             Dispersion φ.
         information : float
@@ -203,12 +206,12 @@ class Roughness:
 
 
 def _speed_up(factor: float) -> float:
-    """A fixed-point step's factor, squared and bounded: plain steps crawl where a function is nearly straight, or nothing."""
+    """Squared factor of a fixed-point step, bounded: plain steps converge slowly where a function is nearly linear or zero."""
     return float(np.clip(factor, 0.03, 30.0))
 
 
 def _compute_posterior(curvature: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Posterior variances along the prior's directions, summed over outputs, shape (n_nodes,)."""
+    """Posterior variances along the eigenvectors of the prior, summed over outputs, shape (n_nodes,)."""
     groups = np.array_split(np.sort(curvature), min(_GROUPS, len(curvature)))
     information = np.array([group.mean() for group in groups])
     share = np.array([len(group) for group in groups]) / len(prior)  # sums to n_outputs

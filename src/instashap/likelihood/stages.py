@@ -1,4 +1,4 @@
-"""What a fit by likelihood goes through: rows with labels, tables fitted to them, and how well held-out rows are predicted."""
+"""Values that a fit by likelihood passes on: labelled rows, tables fitted to them, and their loss on held-out rows."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,18 +37,18 @@ class LikelihoodFit:
     ----------
     design : TableDesign
     vector : ndarray of shape (size,), float64
-        Tables and intercepts, as the design lays them out.
+        Tables and intercepts, in the order of the design.
     strengths : TermStrengths
     freedom : ndarray of shape (n_terms,), float64
-        Degrees of freedom each term uses, all outputs together.
+        Degrees of freedom that each term uses, summed over outputs.
     deviance : float
-        Mean held-out loss of the choice made; infinite if nothing could be held out.
+        Mean held-out loss of the chosen terms and strengths; infinite if no rows could be held out.
     tried : tuple of dict
-        What was tried, with held-out losses and what was left of the descents, as JSON.
+        Candidates with their held-out losses and the residuals of their descents, as JSON.
     note : str
-        What a user should know about the choice; empty if nothing.
+        Warning to the user about the choice; empty if there is none.
     status : Status
-        Of the last descent, on all rows.
+        How the last descent, on all rows, ended.
     """
 
     design: TableDesign
@@ -85,9 +85,9 @@ class Stage:
     row_weights: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def beats(self, other: "Stage", nats: float, n_errors: float = 0.0) -> bool:
-        """Whether held-out rows are predicted better by so many nats, and by so many standard errors of the rows' differences.
+        """Whether the summed held-out loss is lower by more than ``nats`` and by more than ``n_errors`` standard errors.
 
-        A design that was not judged never loses.
+        The standard errors are those of the summed differences per row. It is True if the other stage has no held-out rows.
         """
         if not other.weight:
             return True
@@ -98,7 +98,7 @@ class Stage:
 
 
 def rearrange(design: TableDesign, state: FoldState, target: TableDesign, information: float) -> FoldState:
-    """A state's tables and strengths in another design: terms that are new begin empty, terms that are gone are lost."""
+    """A state's tables and strengths in another design: new terms have tables of zeros, terms not in it are dropped."""
     strengths = TermStrengths.start([len(values) for values in target.value_sets], information)
     vector, freedom = np.zeros(len(target)), np.zeros(len(target.value_sets))
     vector[target.starts[-1] :] = state.vector[design.starts[-1] :]

@@ -1,4 +1,4 @@
-"""Steps of a fit by likelihood on some rows: curvature, a descent, new strengths, and tables drawn to monotone ones."""
+"""Steps of a fit by likelihood on some rows: curvature, a descent, new strengths, and constraints of monotonicity."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -13,15 +13,15 @@ from .roughness import Roughness
 from .stages import FoldState, LabelledRows
 from .tables import TableDesign
 
-# Steps of a descent that is drawn to monotone tables, and when one of them ends.
-_DRAWN_STEPS, _DRAWN_TOLERANCE = 10, 1e-20
-# Rounds of drawing tables to monotone ones, and the distance, relative to the largest entry, that ends them.
+# Limits of each descent within the rounds that make tables monotone.
+_PULLED_STEPS, _PULLED_TOLERANCE = 10, 1e-20
+# The most such rounds, and the distance from monotone tables, relative to the largest entry, at which they end.
 MAX_MONOTONE_ROUNDS = 100
 MONOTONE_TOLERANCE = 1e-4
 
 
 class Pull(NamedTuple):
-    """Half of ``stiffness`` times the squared distance to ``centre``, added to a penalised loss."""
+    """Term ``½ Σ stiffness (vector - centre)²`` that is added to a penalised loss."""
 
     centre: NDArray[np.float64] | float = 0.0
     stiffness: NDArray[np.float64] | float = 0.0
@@ -30,10 +30,10 @@ class Pull(NamedTuple):
 _FREE = Pull()
 
 
-def inform(
+def compute_curvature(
     family: Family, design: TableDesign, vector: NDArray[np.float64], rows: LabelledRows
 ) -> tuple[NDArray[np.float64], float]:
-    """The likelihood's curvature scattered to the nodes, and its mean over rows and outputs."""
+    """Curvature of the likelihood, summed at the nodes, and its mean over rows and outputs."""
 
     def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         _, _, curvature = family.differentiate(scores, rows.target[block])
@@ -44,13 +44,13 @@ def inform(
 
 
 def count_steps(design: TableDesign, rows: LabelledRows, work: float, bounds: tuple[int, int]) -> int:
-    """Steps that take some work, between bounds."""
+    """Number of steps that need ``work`` products in all, clipped to bounds."""
     return int(np.clip(work / (design.work * rows.weights.sum()), *bounds))
 
 
 @dataclass(frozen=True)
 class PenalisedLoss:
-    """The loss of a design's tables on rows, with the prior of their roughness.
+    """Loss of a design's tables on rows, plus the penalty of their prior.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class PenalisedLoss:
     rows: LabelledRows
 
     def descend(self, state: FoldState, max_steps: int, tolerance: float, pull: Pull = _FREE) -> FoldState:
-        """Minimise it from a state's tables under the state's strengths."""
+        """The state after a descent from its tables under its strengths."""
         design, prior, rows, strengths = self.design, self.prior, self.rows, state.strengths
 
         def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -77,10 +77,10 @@ class PenalisedLoss:
             loss, gradient = design.pass_over(vector, rows.encoded, work)
             rough = prior.multiply(vector, strengths)
             away = vector - pull.centre
-            drawn = pull.stiffness * away
-            return loss + 0.5 * float(vector @ rough + drawn @ away), gradient + rough + drawn
+            pulled = pull.stiffness * away
+            return loss + 0.5 * float(vector @ rough + pulled @ away), gradient + rough + pulled
 
-        curvature, _ = inform(self.family, design, state.vector, rows)
+        curvature, _ = compute_curvature(self.family, design, state.vector, rows)
         precondition = prior.precondition(curvature + pull.stiffness, strengths)
         descent = descend(
             objective,
@@ -93,9 +93,9 @@ class PenalisedLoss:
         return replace(state, vector=descent.point, scale=descent.scale, status=descent.status)
 
     def learn(self, state: FoldState) -> FoldState:
-        """New strengths, and the freedom used, from tables fitted under the old strengths."""
+        """The state with new strengths and degrees of freedom, estimated from its tables and old strengths."""
         rows = self.rows
-        curvature, information = inform(self.family, self.design, state.vector, rows)
+        curvature, information = compute_curvature(self.family, self.design, state.vector, rows)
         noise = self.family.measure_noise(self.design.score(state.vector, rows.encoded), rows.target, rows.weights)
         strengths, freedom = self.prior.learn(state.vector, state.strengths, curvature, noise, information)
         return replace(state, strengths=strengths, freedom=freedom)
@@ -103,19 +103,19 @@ class PenalisedLoss:
     def constrain(self, state: FoldState, directions: tuple[int, ...]) -> NDArray[np.float64]:
         """Tables of the highest penalised likelihood among the monotone ones.
 
-        Alternating directions of multipliers (Boyd et al. 2011, section 5): descents drawn to monotone tables, and monotone
-        tables near to where those end, in the metric of the likelihood's curvature.
+        Alternating direction method of multipliers (Boyd et al. 2011, section 5): descents with a quadratic term that pulls
+        towards monotone tables alternate with projections onto monotone tables, in the metric of the likelihood's curvature.
         """
         monotone = Monotone(self.design, directions)
-        curvature, _ = inform(self.family, self.design, state.vector, self.rows)
+        curvature, _ = compute_curvature(self.family, self.design, state.vector, self.rows)
         marks = monotone.mark()
         metric = marks * (curvature + 0.1 * curvature[marks > 0].mean())
         weights = np.where(marks > 0, metric, 1.0)
-        goal, debt = monotone.project(state.vector, weights), np.zeros(len(self.design))
+        goal, dual = monotone.project(state.vector, weights), np.zeros(len(self.design))  # dual: scaled multipliers
         for _ in range(MAX_MONOTONE_ROUNDS):
-            state = self.descend(state, _DRAWN_STEPS, _DRAWN_TOLERANCE, Pull(goal - debt, metric))
-            goal = monotone.project(state.vector + debt, weights)
-            debt += marks * (state.vector - goal)
+            state = self.descend(state, _PULLED_STEPS, _PULLED_TOLERANCE, Pull(goal - dual, metric))
+            goal = monotone.project(state.vector + dual, weights)
+            dual += marks * (state.vector - goal)
             apart = np.abs(marks * (state.vector - goal)).max()
             if apart <= MONOTONE_TOLERANCE * np.abs(marks * goal).max():
                 break

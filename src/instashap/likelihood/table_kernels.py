@@ -1,7 +1,7 @@
-"""Compiled passes of the penalised likelihood over encoded rows, and its prior on the tables.
+"""Compiled kernels: passes of the penalised likelihood over encoded rows, and the prior of the tables.
 
-Arguments are C-contiguous and of the dtypes named below. Tables lie in one vector, term after term: a term's nodes in C order
-of its axes, the outputs of a node next to each other.
+Arguments are C-contiguous and of the dtypes named below. One vector holds all tables, term after term: a term's nodes are in C
+order of its axes, and the outputs of a node next to each other.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..model.kernels import TILE, weigh_axes
 
 @compile_kernel()
 def find_nodes(term, node, axes, strides, starts, widths, weights, places, n, nodes, factors):
-    """Write where a term's ``node``-th active function of each row lies in the vector, and its value there."""
+    """Write the position in the vector of a term's ``node``-th active function of each row, and the value of that function."""
     a, b, c = axes[term, 0], axes[term, 1], axes[term, 2]
     i = node % widths[a]
     for row in range(n):
@@ -34,8 +34,9 @@ def find_nodes(term, node, axes, strides, starts, widths, weights, places, n, no
 def add_tables(cells, offsets, plan, axes, strides, starts, counts, tables, scores):
     """Add every term's value to the scores of every row.
 
-    axes, strides (n_terms, 3) int64, -1 where a term has fewer axes; starts, counts (n_terms,) int64: where a term begins, and
-    its active functions a row; tables (size,) float64; scores (n_rows, n_outputs) float64 is added to.
+    axes, strides (n_terms, 3) int64, -1 where a term has fewer axes; starts, counts (n_terms,) int64: the position of a term,
+    and the number of its active functions per row; tables (size,) float64; scores (n_rows, n_outputs) float64, changed in
+    place.
     """
     n_axes, n_outputs = plan[0].shape[0], scores.shape[1]
     weights = np.empty((n_axes, max(1, plan[5].max()), TILE))
@@ -60,9 +61,9 @@ def add_tables(cells, offsets, plan, axes, strides, starts, counts, tables, scor
 
 @compile_kernel(fastmath={"contract"})
 def scatter_rows(cells, offsets, plan, axes, strides, starts, counts, values, totals):
-    """Add every row's values to the nodes it touches, times the functions there: the adjoint of :func:`add_tables`.
+    """Add every row's values, times its active functions, to their nodes: the adjoint of :func:`add_tables`.
 
-    values (n_rows, n_outputs) float64; totals (size,) float64 is added to.
+    values (n_rows, n_outputs) float64; totals (size,) float64, changed in place.
     """
     n_axes, n_outputs = plan[0].shape[0], values.shape[1]
     weights = np.empty((n_axes, max(1, plan[5].max()), TILE))
@@ -82,11 +83,12 @@ def scatter_rows(cells, offsets, plan, axes, strides, starts, counts, values, to
 
 @compile_kernel()
 def add_roughness(tables, shapes, lows, bends, bend_starts, starts, roughness, ridge, n_outputs, result):
-    """Add ``(roughness Σ_axes DᵀD + ridge) tables`` to the result, D second differences of neighbouring nodes along an axis.
+    """Add ``(roughness Σ_axes DᵀD + ridge) tables`` to the result; D takes second differences of neighbours along an axis.
 
     shapes, lows (n_terms, 3) int64: nodes along each axis, and the first of them on the curve (nodes before it, and axes with
-    ``low = shape``, have no neighbours); bends (n_bends, 3) float64: coefficients of the differences of node i and the next
-    two, an axis's from ``bend_starts[term, axis]``; roughness, ridge (n_terms,) float64; tables, result (size,) float64.
+    ``low = shape``, have no neighbours); bends (n_bends, 3) float64: coefficients of the second difference of node i and the
+    next two, where those of an axis start at ``bend_starts[term, axis]``; roughness, ridge (n_terms,) float64; tables, result
+    (size,) float64.
     """
     for term in range(shapes.shape[0]):
         size = shapes[term, 0] * shapes[term, 1] * shapes[term, 2] * n_outputs
@@ -128,10 +130,10 @@ def factorise_blocks(
     last,
     factors,
 ):
-    """Cholesky factors of every term's block ``diag(curvature) + roughness Σ DᵀD + ridge``, one an output.
+    """Write Cholesky factors of every term's block ``diag(curvature) + roughness Σ DᵀD + ridge``, one per output.
 
-    A block is banded: ``bands[term]`` below the diagonal. Row i of a factor holds columns ``i - band … i``. Terms ``first …
-    last - 1`` are done. curvature (size,) float64; band_starts (n_terms,) int64; factors float32 or float64.
+    A block has ``bands[term]`` bands below the diagonal. Row i of a factor holds columns ``i - band … i``. Terms ``first …
+    last - 1`` are factorised. curvature (size,) float64; band_starts (n_terms,) int64; factors float32 or float64.
     """
     for term in range(first, last):
         n_nodes = shapes[term, 0] * shapes[term, 1] * shapes[term, 2]
@@ -175,7 +177,7 @@ def factorise_blocks(
                     if j < i:
                         factor[i, band - i + j] = total / factor[j, band]
                     else:
-                        # Rounding may lose a hair of a positive pivot; never more than the prior's ridge.
+                        # Rounding may make a small pivot negative; a millionth of the prior's diagonal then replaces it.
                         own[i] = plain[i, band] * 1e-6
                         factor[i, band] = np.sqrt(max(total, own[i]))
 

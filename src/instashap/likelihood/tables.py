@@ -1,4 +1,4 @@
-"""Value tables as the unknowns of a fit: rows to scores, and back."""
+"""Value tables as the unknowns of a fit: scores of rows, and the adjoint, sums of rows' values at the nodes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,19 +15,20 @@ from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .table_kernels import add_tables, scatter_rows
 
-# Rows are passed in at most so many blocks, each with sums of its own; added in order, so that threads leave no trace.
+# Each pass has at most so many blocks of rows. The blocks' sums are added in order, so that the result has the same bits for
+# any number of threads.
 MAX_BLOCKS = 8
 MIN_BLOCK_ROWS = 4096
 
-# A block of rows and their scores, to loss and what is to be scattered.
+# From a block of rows and their scores: the loss, and the values that are summed at the nodes.
 Work = Callable[[slice, NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
 class TableDesign:
-    """Tables of several terms in one vector, and the passes over rows that read and fill it.
+    """Layout of several terms' tables in one vector, and the passes over rows that read and fill the vector.
 
-    The vector holds term after term: nodes in C order of the term's axes, outputs fastest; then one intercept an output.
+    The vector holds term after term: nodes in C order of the term's axes, outputs fastest; then one intercept per output.
 
     Attributes
     ----------
@@ -36,7 +37,7 @@ class TableDesign:
     n_outputs : int
     n_threads : int
     starts : ndarray of shape (n_terms + 1,), int64
-        Where each term begins; the last is where the intercepts do.
+        Position of each term in the vector; the last is that of the intercepts.
     """
 
     columns: tuple[LearntColumn, ...]
@@ -72,7 +73,7 @@ class TableDesign:
 
     @property
     def work(self) -> int:
-        """Products one row costs in a pass."""
+        """Number of products per row in a pass."""
         return int(self._layout[4].sum()) * self.n_outputs
 
     def get_shape(self, term: int) -> tuple[int, ...]:
@@ -85,7 +86,7 @@ class TableDesign:
         return vector[self.starts[term] : self.starts[term + 1]].reshape(*self.get_shape(term), self.n_outputs)
 
     def centre(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Without what all outputs have in common: of several classes' scores no likelihood sees it."""
+        """The vector minus its mean over outputs, if there are several: the likelihood of classes does not depend on it."""
         if self.n_outputs == 1:
             return vector
         by_output = vector.reshape(-1, self.n_outputs)
@@ -102,11 +103,11 @@ class TableDesign:
         return scores
 
     def scatter(self, encoded: Encoded, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum over rows of their values (n_rows, n_outputs) times each entry's function there; a vector."""
+        """Vector of the sums over rows of values (n_rows, n_outputs) times the function of each entry."""
         return self._sum(encoded, lambda rows: (0.0, values[rows]))[1]
 
     def pass_over(self, vector: NDArray[np.float64], encoded: Encoded, work: Work) -> tuple[float, NDArray[np.float64]]:
-        """Score rows, let ``work`` turn scores into a loss and values to scatter, and sum both over the rows."""
+        """Sums over rows of the loss, and of values times each entry's function; ``work`` gives both from the rows' scores."""
 
         def run(rows: slice) -> tuple[float, NDArray[np.float64]]:
             scores = np.tile(vector[self.starts[-1] :], (rows.stop - rows.start, 1))

@@ -15,7 +15,7 @@ from ..fits.null_players import make_roster
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import Answers, FittedGame, GameRows
 from ..game.terms import ValueSet
-from ..likelihood.presence import settle_presence
+from ..likelihood.presence import fit_presence
 from ..likelihood.pure_tables import centre_tables
 from ..model.additive_model import AdditiveModel
 from ..model.nested import transform
@@ -79,7 +79,7 @@ def _fit_conditional(
     """The model that predicts the sum of the tables, and their conditional means over the rows at other coalitions."""
     centred = centre_tables(tables, base_value, fitted.encoder.bases, encoded, weights)
     roster = make_roster(fitted.players, [player in fitted.model.null_players for player in fitted.players])
-    return roster.spread(settle_presence(rows.columns, centred, encoded, weights, roster.players, rows.size_law).model)
+    return roster.spread(fit_presence(rows.columns, centred, encoded, weights, roster.players, rows.size_law).model)
 
 
 def _add(model: AdditiveModel, other: AdditiveModel) -> AdditiveModel:

@@ -1,1 +1,1 @@
-"""Likelihoods of labels: a family a file, and a line each in :data:`instashap._registries.FAMILIES`."""
+"""Likelihoods of labels: one file per family, and one line each in :data:`instashap._registries.FAMILIES`."""

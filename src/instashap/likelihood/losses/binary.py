@@ -1,4 +1,4 @@
-"""Two classes."""
+"""Bernoulli likelihood of two classes."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from .multinomial import PSEUDO_ROWS
 
 @dataclass(frozen=True)
 class Binary:
-    """Two classes, log-odds of the second; targets 0 and 1."""
+    """Bernoulli family: the score is the log-odds of the second class, targets are 0 and 1."""
 
     n_outputs: int = 1
 

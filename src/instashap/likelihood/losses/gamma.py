@@ -1,4 +1,4 @@
-"""Positive amounts."""
+"""Gamma likelihood of positive amounts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ..family import MAX_SCORE, AmountFamily
 
 @dataclass(frozen=True)
 class Gamma(AmountFamily):
-    """Positive amounts whose spread grows with their mean, logarithm of the mean."""
+    """Gamma family of positive targets: the score is the log of the mean, and the coefficient of variation is constant."""
 
     output_transform = "log of the mean"
     is_positive = True
@@ -32,7 +32,7 @@ class Gamma(AmountFamily):
         self, scores: NDArray[np.float64], target: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         ratio = target * np.exp(-np.maximum(scores[:, 0], -MAX_SCORE))
-        # The expected curvature is 1; the observed one, the ratio, is what a step must not overshoot.
+        # The expected curvature is 1, the observed one is the ratio; the larger of the two keeps steps from overshooting.
         return scores[:, 0] + ratio, (1.0 - ratio)[:, None], np.maximum(ratio, 1.0)[:, None]
 
     def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:

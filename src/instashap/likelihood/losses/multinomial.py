@@ -1,17 +1,17 @@
-"""Three and more classes."""
+"""Multinomial likelihood of three and more classes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-# A fold may lack a class: descents start as if each had this many rows more.
+# Rows added to each class at the start of a descent, as a fold may lack a class.
 PSEUDO_ROWS = 0.5
 
 
 @dataclass(frozen=True)
 class Multinomial:
-    """Three and more classes, one score each (shares by softmax); targets 0 … n_outputs - 1."""
+    """Multinomial family: one score per class, probabilities by softmax, targets 0 … n_outputs - 1."""
 
     n_outputs: int
 

@@ -1,4 +1,4 @@
-"""Counts and rates."""
+"""Poisson likelihood of counts and rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from ..family import MAX_SCORE, AmountFamily
 
 @dataclass(frozen=True)
 class Poisson(AmountFamily):
-    """Counts or rates, logarithm of their mean; targets 0 or more.
+    """Poisson family of counts or rates: the score is the log of the mean, targets are 0 or more.
 
     Attributes
     ----------
     unit : float
-        Losses are measured in it: with the mean target, rates a day and rates a year have the same losses.
+        Unit of the targets in the loss. It is the mean target, so that rates per day and rates per year have equal losses.
     """
 
     unit: float = 1.0
@@ -26,7 +26,7 @@ class Poisson(AmountFamily):
 
     @classmethod
     def from_labels(cls, target: NDArray[np.float64], weights: NDArray[np.float64], options: Mapping[str, Any]) -> Self:
-        """Losses in units of the mean target."""
+        """The family, with losses in units of the mean target; raises ``ValueError`` for targets below 0 or all 0."""
         lowest = float(target[weights > 0].min())
         if lowest < 0 or not target @ weights > 0:
             raise ValueError(f"loss='poisson' needs y of 0 or more, not all 0; the smallest is {lowest:g}")
@@ -34,7 +34,7 @@ class Poisson(AmountFamily):
 
     @staticmethod
     def prepare_weights(target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weights of counts as they are; of rates they are exposures, whose unit means nothing, and get the mean 1."""
+        """Row weights: unchanged for counts; for rates they are exposures in an arbitrary unit, scaled to the mean 1."""
         if (target == np.floor(target)).all():
             return weights
         return np.asarray(weights / weights[weights > 0].mean())
@@ -55,6 +55,6 @@ class Poisson(AmountFamily):
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> float:
-        """Pearson's statistic a row: counts vary more than Poisson's law wherever something was not measured."""
+        """Pearson's statistic per row: counts are overdispersed wherever a cause was not measured."""
         mean = self.respond(scores)
         return float(np.average((target - mean) ** 2 / mean, weights=weights)) / self.unit

@@ -1,4 +1,4 @@
-"""A quantile."""
+"""Smoothed pinball loss of a quantile."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from ..family import AmountFamily
 
 @dataclass(frozen=True)
 class Quantile(AmountFamily):
-    """A quantile in target units: the pinball loss, smoothed over a width.
+    """Family of a quantile in target units, whose loss is the pinball loss, smoothed over a width.
 
     ``q u + h log(1 + exp(-u / h))``, ``u = y - score``: the pinball loss convolved with a logistic density of scale h
-    (Fernandes, Guerre & Horta 2021). The curve then lies where a share ``q`` of the smoothed targets is below.
+    (Fernandes, Guerre & Horta 2021). A share ``q`` of the smoothed targets then lies below the fitted curve.
     """
 
     quantile: float
@@ -24,7 +24,7 @@ class Quantile(AmountFamily):
 
     @classmethod
     def from_labels(cls, target: NDArray[np.float64], weights: NDArray[np.float64], options: Mapping[str, Any]) -> Self:
-        """Smoothed over a width that falls with the cube root of the rows, a third of the spread at one row."""
+        """The family with the width ``sd / (3 n^(1/3))``, sd the standard deviation of the targets and n their total weight."""
         quantile = options["quantile"]
         if not (isinstance(quantile, float) and 0.0 < quantile < 1.0):
             raise ValueError(f"quantile={quantile!r} must be a number between 0 and 1, both excluded")
@@ -53,5 +53,5 @@ class Quantile(AmountFamily):
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> float:
-        """Mean loss: the scale of the asymmetric Laplace law whose likelihood the pinball loss is."""
+        """Mean loss: the scale of the asymmetric Laplace distribution, whose negative log-likelihood is the pinball loss."""
         return float(np.average(self.differentiate(scores, target)[0], weights=weights))

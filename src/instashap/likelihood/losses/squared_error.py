@@ -1,4 +1,4 @@
-"""The squared error."""
+"""Gaussian likelihood: the squared error."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from ..family import AmountFamily
 
 @dataclass(frozen=True)
 class Gaussian(AmountFamily):
-    """Half the squared error, in squared target units."""
+    """Gaussian family: the loss is half the squared error, in squared target units."""
 
     def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.atleast_1d(np.average(target, weights=weights))
