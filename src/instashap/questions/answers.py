@@ -13,7 +13,6 @@ from ..inference.residuals import ResidualReference
 from ..model.deviations import Deviations
 from ..table.encoding import Encoded
 from ..table.reach import Reach, learn_reach
-from ..trust.report import TrustReport
 
 _NO_ERRORS = "this explainer holds no standard errors (save(path, errors=True) after the fit stores them); computing them needs"
 
@@ -40,13 +39,17 @@ def get_biases(fitted: FittedGame) -> NDArray[np.float64] | None:
     As the last audit of the fit's own rows estimated it; None if there was none, or it compared the values with nothing.
     """
     known = fitted.answers.audit
-    report = TrustReport.from_dict(known) if isinstance(known, Mapping) else known
-    attribution = None if report is None else report.rungs[-1].attribution
-    if attribution is None or not attribution.biases:
+    if known is None:
+        return None
+    if isinstance(known, Mapping):  # as a file holds it
+        found = (known["rungs"][-1].get("attribution") or {}).get("biases")
+    else:
+        found = known.rungs[-1].attribution and known.rungs[-1].attribution.biases
+    if not found:
         return None
     biases = np.zeros((len(fitted.feature_names), fitted.model.n_outputs))
     is_varying = fitted.model.is_player if fitted.model.is_player.any() else np.arange(len(biases)) == 0
-    biases[is_varying] = attribution.biases
+    biases[is_varying] = found
     return biases
 
 
