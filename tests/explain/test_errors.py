@@ -162,7 +162,7 @@ def test_games_other_than_the_conditional_one_say_where_their_errors_are(tmp_pat
     numbers = FRAME[["size", "age"]]
     other = Explainer(lambda X: X["size"] * 2, value_function=instashap.Baseline(numbers.iloc[0]), order=1).fit(numbers)
     for ask in (lambda: other(numbers, errors=True), other.rank_terms):
-        with pytest.raises(instashap.NotFittedError, match=r"for the conditional game, not for .*aseline.*; refine\(X\)"):
+        with pytest.raises(instashap.NotFittedError, match=r"for the conditional game only, not for .*aseline.*; refine\(X\)"):
             ask()
     other.save(tmp_path / "other.insta")
     assert instashap.load(tmp_path / "other.insta").shap_values(numbers).shape == (500, 2)
