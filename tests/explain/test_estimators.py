@@ -343,7 +343,7 @@ from instashap.model import kernels as additive
 from instashap.table import basis_kernel as basis, encoding_kernel as table
 
 FOUND = [kernel for module in (additive, basis, table) for kernel in vars(module).values() if hasattr(kernel, "signatures")]
-# One serves audits alone, the other is compiled into those that call it.
+# One is of audits alone, one is called by other kernels alone: with these in the cache, nothing asks for it.
 KERNELS = [kernel for kernel in FOUND if kernel not in (additive.sum_live, additive.weigh_axes)]
 
 def tell():

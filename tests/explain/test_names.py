@@ -89,6 +89,7 @@ def test_a_label_survives_copies_and_is_text_everywhere_else():
         assert name.label == ("a", 1)
 
 
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")  # main effects say nothing of a product
 def test_groups_interactions_and_categories_take_labels():
     assert Explainer(groups={"g": [2, 3]}, order=1).fit(GAPS, outputs=PRODUCT).feature_names_ == ("0", "g", "4")
     assert "2 × 3" in Explainer(interactions=[(2, 3)]).fit(GAPS, outputs=PRODUCT).term_names_

@@ -9,7 +9,7 @@ import pytest
 from instashap import Explainer, FitWarning
 from instashap.blackbox.mixture import learn_components
 from instashap.blackbox.samplers import choose_shrinkage, learn_gaussian
-from instashap.fits.synthetic_source import Asking, choose_number, make_source
+from instashap.fits.synthetic_fit import Asking, choose_number, make_source
 from instashap.masked import synthetic
 from instashap.masked.drawn import DrawnMoments, blend_moments
 from instashap.masked.moments import Moments

@@ -123,7 +123,7 @@ def test_marginal_values_are_those_of_the_enumerated_game(explainer: Explainer, 
 def test_conditional_is_the_fit_itself(explainer: Explainer, rows: pd.DataFrame) -> None:
     same = explainer.purify("conditional", rows)
     assert np.array_equal(same.shap_values(rows), explainer.shap_values(rows))
-    with pytest.raises(ValueError, match="conditional parts are those of the fit, and this explainer is of the product game"):
+    with pytest.raises(ValueError, match="kind='conditional' needs a fit of that game, and this explainer has the product"):
         explainer.purify("product", rows).purify("conditional", rows)
 
 

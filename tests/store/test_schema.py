@@ -20,7 +20,7 @@ import pytest
 import instashap
 from instashap import FileFormatError
 from instashap.store import expect_explainer, write_archive
-from instashap.store.schema import _between_values
+from instashap.store.array_rules import between_values
 
 FORMER = Path(__file__).with_name("schema-1.insta")
 Arrays = dict[str, Any]
@@ -305,4 +305,4 @@ def test_an_explainer_of_codes_comes_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(instashap.load(tmp_path / "codes.insta").shap_values(X), explainer.shap_values(X))
     levels = {"values": [1.0, 2.0, 3.0]}
     for edges, is_right in ([1.0, 2.5], True), ([0.5, 1.5, 1.7, 2.5], True), ([1.5], False), ([1.5, 3.0], False):
-        assert (_between_values(np.array(edges), levels) is None) == is_right
+        assert (between_values(np.array(edges), levels) is None) == is_right

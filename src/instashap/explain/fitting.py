@@ -20,7 +20,7 @@ from ..blackbox.named import is_closed_form, make_value_function
 from ..fits.asked import fit_value_function
 from ..fits.conditional import fit_game
 from ..fits.prepare import FitOptions
-from ..fits.synthetic_source import choose_number, make_asking
+from ..fits.synthetic_fit import choose_number, make_asking
 from ..fitted.game import FittedGame, follow_recipe
 from ..table.chosen_bases import choose_bases
 from ..table.columns import Table, read_table

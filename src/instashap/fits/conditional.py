@@ -24,7 +24,7 @@ from ..table.row_hash import choose_smallest, hash_table_rows
 from .null_players import make_roster
 from .prepare import FitOptions, judge_options, learn_columns, learn_plain_columns, prepare_rows
 from .registry import find_fitter
-from .synthetic_source import Asking, describe_synthetic, make_source
+from .synthetic_fit import Asking, describe_synthetic, make_source
 
 Progress = Callable[[float, str], None]
 # Either has what a fit is described by.
