@@ -526,7 +526,7 @@ def test_axes_of_many_number_levels_are_joined_by_hats(size, limit):
 
 def test_an_id_column_of_fifty_thousand_levels_is_one_level_called_other():
     n = 50_000
-    with pytest.warns(DataWarning, match="column 'id' has 50,000 levels, 50,000 of them too rare"):
+    with pytest.warns(DataWarning, match="column 'id' has 50,000 levels, of which 50,000 are too rare"):
         column = learn_categories("id", np.arange(n), [f"id{i}" for i in range(n)], np.ones(n))
     assert column.encoder.levels == ()
     assert column.encoder.n_cells == 2
@@ -545,7 +545,7 @@ def test_pooled_levels_are_said_from_a_tenth_of_the_rows_on():
     single = np.concatenate([np.arange(30).repeat(9), np.arange(30, 60)])  # 30 of 300 rows in levels of their own
     learn_categories("c", single, levels, np.ones(300))
     several = np.concatenate([np.arange(30).repeat(8), np.arange(30, 60)])  # 30 of 270
-    with pytest.warns(DataWarning, match="30 of them too rare .fewer than 2 rows. .* hold 11% of the rows and count as one"):
+    with pytest.warns(DataWarning, match="30 are too rare .fewer than 2 rows. .* hold 11% of the rows and count as one"):
         learn_categories("c", several, levels, np.ones(270))
 
 

@@ -137,7 +137,7 @@ def test_what_numpy_reads_as_one_object_is_not_told_to_reshape():
 def test_data_sets_of_boosting_libraries_are_refused_with_the_way_out():
     xgboost, catboost = pytest.importorskip("xgboost"), pytest.importorskip("catboost")
     for X in (xgboost.DMatrix(np.eye(2)), catboost.Pool(np.eye(2))):
-        with pytest.raises(TypeError, match=f"a {type(X).__name__} does not give its rows back; pass the table it was made of"):
+        with pytest.raises(TypeError, match=f"the rows of a {type(X).__name__} cannot be read; pass the table from"):
             read_table(X)
 
 

@@ -83,15 +83,15 @@ def test_dates_are_read_as_people_write_them(form, has_hours):
 
 
 def test_two_digits_that_may_be_a_year_or_a_day_stay_text_with_a_warning():
-    with pytest.warns(instashap.DataWarning, match="day and month cannot be told apart"):
+    with pytest.warns(instashap.DataWarning, match="day and month are ambiguous"):
         assert split_dates(pd.DataFrame({"day": ["24/12/31", "25/01/02"]}))[1] == {}
 
 
 @pytest.mark.parametrize(
     ("stray", "message"),
     [
-        ("soon", r"'day' holds dates but for 1 cell \('soon'\); write dates there or leave the cells empty"),
-        ("3/1/2024", r"'day' writes dates in several ways .*; write all of them as 2024-12-31"),
+        ("soon", r"'day' holds dates except in 1 cell \('soon'\); write dates there or leave the cells empty"),
+        ("3/1/2024", r"'day' has dates in several formats .*; write all of them as 2024-12-31"),
     ],
 )
 def test_a_column_of_dates_but_for_a_cell_is_refused_with_advice_that_works(stray, message):

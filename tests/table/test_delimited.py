@@ -36,7 +36,7 @@ def test_latin_1_is_read_with_a_warning(tmp_path):
 @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
 @pytest.mark.parametrize(("labels", "index"), [("01", [0, 1]), ("73", [7, 3]), ("ab", ["a", "b"])])
 def test_a_first_column_without_a_name_is_row_labels(tmp_path, name, labels, index):
-    with pytest.warns(instashap.DataWarning, match="it is taken as row labels"):
+    with pytest.warns(instashap.DataWarning, match="it is used as row labels"):
         table = read(tmp_path, f"{name},x\n{labels[0]},1.5\n{labels[1]},2.5\n")
     assert table.to_dict("list") == {"x": [1.5, 2.5]}
     assert table.index.tolist() == index

@@ -116,7 +116,7 @@ def test_dates_in_a_number_column_of_the_fit_are_refused(unit):
 
 
 def test_values_that_read_alike_are_refused():
-    with pytest.raises(TypeError, match=r"column 'a' holds different values that read alike, as 'Colour\.RED'"):
+    with pytest.raises(TypeError, match=r"column 'a' holds different values with the same text, 'Colour\.RED'"):
         _read(pd.Series([Colour.RED, "Colour.RED"], dtype=object))
 
 

@@ -65,9 +65,9 @@ def test_what_was_assumed_is_said_a_sentence_a_column():
     frame["is on"] = ["Yes", "yes"]
     frame = pd.concat([frame, frame.assign(**{"is on": "NO"})])
     assert Recipe.learn(frame).describe() == [
-        "column 'price' is read as numbers: '$ 1,200' is 1200; '?' is missing",
+        "column 'price' is read as numbers: '$ 1,200' is 1200; '?' means missing",
         "column 'share' is read as numbers: '12 %' is 12 percent",
-        "column 'zip' is read as codes, for it has leading zeros: each code is a category",
+        "column 'zip' is read as codes, because it has leading zeros: each code is a category",
         "column 'is on': different spellings are one category ('Yes', 'yes', 'NO')",
     ]
 
@@ -100,7 +100,7 @@ def test_times_are_numbers_of_sixtieths(cells, numbers):
 
 def test_what_was_assumed_of_times_is_said():
     _, recipe = read([f"{i}:30" for i in range(12)])
-    assert recipe.describe() == ["column 'size' is read as times: '0:30' is 0.5, a part behind a colon counts sixtieths"]
+    assert recipe.describe() == ["column 'size' is read as times: '0:30' is 0.5, and parts after a colon are sixtieths"]
 
 
 @pytest.mark.filterwarnings("ignore:the held-out R²")  # each level is seen once
@@ -155,14 +155,14 @@ def test_other_text_stays_what_it_is(cells):
         ([f"€{each}K" for each in MANY] + ["€1.2M"], r"different units \(rows: '€k' in 12, '€m' in 1\)"),
         ([*MANY[:-1], "3", "<10", "<10", "<10"], r"but for 3 cells \('<10'\); write numbers there or leave the cells empty"),
         ([*MANY, "sold out"], r"but for 1 cell \('sold out'\); write numbers there or leave the cells empty"),
-        ([f"{each},5" for each in MANY] + ["3.25"], r"writes numbers in several ways .*; write all of them in one way"),
+        ([f"{each},5" for each in MANY] + ["3.25"], r"has numbers in several formats .*; write all of them in one format"),
     ],
 )
 def test_a_column_of_numbers_that_cannot_be_read_is_refused_with_advice_that_works(cells, message):
     frame = pd.DataFrame({"size": cells})
     with pytest.raises(ValueError, match=message) as refusal:
         Recipe.learn(frame)
-    assert "or take the text as categories: --text 'size'" in str(refusal.value)
+    assert "or treat the text as categories: --text 'size'" in str(refusal.value)
     assert Recipe.learn(frame, keep=["size"]).readings == {}
     mended = frame.assign(size=[*cells[:12], *[None] * (len(cells) - 12)])  # the cells left empty
     assert len(Recipe.learn(mended).apply(mended)["size"].dropna().astype(float)) == 12
@@ -223,7 +223,7 @@ def test_parts_may_not_take_the_name_of_a_column():
 )
 def test_a_fit_on_numbers_written_as_text_says_what_to_pass_and_that_works(cells, numbers):
     X = pd.DataFrame({"size": [cells(i) for i in range(300)]})
-    with pytest.warns(instashap.DataWarning, match="reads as numbers written as text, so pass") as caught:
+    with pytest.warns(instashap.DataWarning, match="holds numbers written as text, so pass") as caught:
         instashap.Explainer(order=1).fit(X, outputs=np.arange(300.0))
     (said,) = [str(each.message) for each in caught if "so pass" in str(each.message)]
     advice = re.search(r"so pass (pd\.to_numeric.*)$", said)
@@ -234,5 +234,5 @@ def test_a_fit_on_numbers_written_as_text_says_what_to_pass_and_that_works(cells
 @pytest.mark.parametrize("cell", [lambda i: f"-$ {i}.5", lambda i: f"({i}.5)", lambda i: f"{i} {'kg' if i % 2 else 'lb'}"])
 def test_numbers_that_one_line_cannot_mend_are_named_without_it(cell):
     X = pd.DataFrame({"size": [cell(i) for i in range(300)]})
-    with pytest.warns(instashap.DataWarning, match="reads as numbers written as text: make it a column of numbers"):
+    with pytest.warns(instashap.DataWarning, match="holds numbers written as text: make it a column of numbers"):
         instashap.Explainer(order=1).fit(X, outputs=np.arange(300.0))

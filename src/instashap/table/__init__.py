@@ -1,4 +1,4 @@
-"""Rows in: columns of a kind, learnt once into cells and local bases."""
+"""Tables: reading columns as numbers or categories, and encoding them in cells with local bases."""
 
 from .bases import ColumnEncoder, LocalBasis
 from .columns import Schema, Table, read_table

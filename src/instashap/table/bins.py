@@ -1,4 +1,4 @@
-"""Columns cut into given bins: one function a bin, steps and nothing between."""
+"""Columns cut into given bins, with one step function per bin."""
 
 from dataclasses import replace
 
@@ -15,16 +15,16 @@ N_SIZES = 3
 def cut_numbers(
     name: str, cuts: list[NDArray[np.float64]], lowest: float, highest: float
 ) -> tuple[ColumnEncoder, NDArray[np.int64]]:
-    """A number column's cells, for the cuts of all sizes together, and each cell's bin.
+    """Cells of a number column, cut where any size of term has a cut, and the bin of each cell.
 
     Parameters
     ----------
     name : str
     cuts : list of ndarray, float64, rising
-        For terms of one, two and three columns; bin b holds ``cuts[b-1] <= x < cuts[b]``, the other side of a cut than
-        elsewhere here, so that edges are the next smaller number.
+        For terms of one, two and three columns; bin b holds ``cuts[b-1] <= x < cuts[b]``. Cells elsewhere include their upper
+        edge instead, so that each edge is the next number below a cut.
     lowest, highest : float
-        Of the values seen; where drawings begin and end.
+        Least and greatest value of the rows; plots span this range.
 
     Returns
     -------
@@ -50,16 +50,16 @@ def name_categories(name: str, levels: tuple[object, ...]) -> ColumnEncoder:
 
 
 def bin_column(encoder: ColumnEncoder, bins: NDArray[np.int64]) -> tuple[ColumnEncoder, list[NDArray[np.int64]]]:
-    """A column whose functions are its bins, and the bin each function stands for.
+    """A column with one function for each of its bins, and the bin of each function.
 
-    Bases are nested: where the bins of interactions are no unions of smaller terms' bins, these are cut further.
+    Bases are nested: if bins of interactions are not unions of bins of smaller terms, the latter are cut further.
 
     Parameters
     ----------
     encoder : ColumnEncoder
         Its bases are replaced.
     bins : ndarray of shape (n_cells, 3), int64
-        Bin of each cell for terms of one, two and three columns. Missing values, the last cell, have bins of their own.
+        Bin of each cell for terms of one, two and three columns. Missing values, in the last cell, have bins of their own.
 
     Returns
     -------
@@ -82,18 +82,18 @@ def fit_curves(
 ) -> LearntColumn:
     """A column of bins whose axes are an ordinary column's curves, averaged over the rows of each bin.
 
-    A fit then has the smoothness, and the few leading functions, that it has on such a column; a bin without rows takes the
-    curves from its neighbours.
+    A fit then has the same smoothness, and as few leading functions, as on an ordinary column. In a bin without rows, curves
+    are interpolated between its neighbours.
 
     Parameters
     ----------
     encoder : ColumnEncoder
     cells : ndarray of shape (n_rows,), int32
-        Of the column of bins.
+        Cells of the column of bins.
     ordinary : LearntColumn
-        The same column, learnt from the rows.
+        The same column with the basis that an ordinary fit chooses.
     encoded : Encoded
-        The rows by ordinary columns, of which ``column`` is this one.
+        The rows, encoded with ordinary columns; ``column`` is the position of this one.
     """
     axes = []
     for basis, axis in zip(encoder.bases, ordinary.axes, strict=True):

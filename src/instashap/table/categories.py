@@ -1,4 +1,4 @@
-"""Category columns: one function a level."""
+"""Category columns: one function per level."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from .dates import advise_on_dates
 from .grain import ROWS_PER_CATEGORY, SMOOTH, Grain
 from .numerals import advise_on_numbers
 
-# Share of a column's rows in pooled levels from which a user should know.
+# Warn if more than this share of a column's rows is in pooled levels.
 POOLED_SHARE = 0.1
 
 
@@ -25,10 +25,11 @@ def learn_categories(
     grain: Grain = SMOOTH,
     is_ordered: bool = False,
 ) -> LearntColumn:
-    """Learn a category column: levels by falling weight, rare ones pooled into "other"; ordered levels keep their order.
+    """Encoder and axes of a category column: levels by falling weight, rare ones pooled into "other".
 
-    A level is kept if its rows weigh at least 2 and it is among the heaviest, 3 000 in all columns together; an axis of a pair
-    (a triple) tells the 24 (8) heaviest apart. Levels of equal weight are ordered by their text.
+    Ordered levels keep their order. A level is kept if its rows have a weight of at least 2 and it is among the heaviest, 3 000
+    in all columns together; an axis of a pair (a triple) has separate functions for the 24 (8) heaviest. Levels of equal
+    weight are ordered by their text.
     """
     totals = np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(levels))
     common = (i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY)
@@ -45,11 +46,11 @@ def learn_categories(
 
 
 def _warn_pooled(name: str, n_levels: int, n_kept: int, pooled: float, advice: str) -> None:
-    """Say so where levels hold many rows and count as one."""
+    """Warn if pooled levels, which count as one, hold many rows."""
     if pooled > POOLED_SHARE:
         warn_caller(
-            f"column {name!r} has {n_levels:,} levels, {n_levels - n_kept:,} of them too rare (fewer than {ROWS_PER_CATEGORY} "
-            f"rows) or too many to tell apart; they hold {pooled:.0%} of the rows and count as one: {advice}",
+            f"column {name!r} has {n_levels:,} levels, of which {n_levels - n_kept:,} are too rare (fewer than "
+            f"{ROWS_PER_CATEGORY} rows) or beyond the limit; they hold {pooled:.0%} of the rows and count as one: {advice}",
             DataWarning,
         )
 
@@ -64,7 +65,7 @@ def _advise(name: str, levels: Sequence[Any]) -> str:
 
 
 def _make_category_axis(n_levels: int, limit: int) -> Axis:
-    """One function for each of the ``limit`` heaviest levels, one for all others, one for missing."""
+    """Axis with one function for each of the ``limit`` heaviest levels, one for all others, and one for missing values."""
     n_kept = min(n_levels, limit)
     owner = np.minimum(np.arange(n_levels + 2), n_kept)
     owner[-1] = n_kept + 1
@@ -72,7 +73,7 @@ def _make_category_axis(n_levels: int, limit: int) -> Axis:
 
 
 def _make_level_axis(owner: NDArray[np.int64]) -> Axis:
-    """One function a level, of which each cell has one; the last two are all others and missing."""
+    """Axis with one function per level, given the function of each cell; the last two are for others and missing values."""
     n_functions = int(owner[-1]) + 1
     basis = LocalBasis(owner.astype(np.int32), np.ones((len(owner), 1, 1)), n_functions)
     return Axis(basis, np.eye(n_functions)[:, :-1], {}, (n_functions - 1,))

@@ -1,4 +1,4 @@
-"""Cells of number columns: where they are cut, and how a value becomes a cell and a position in it."""
+"""Cells of number columns: their edges, and the position of a value within its cell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ def find_quantiles(
 ) -> NDArray[np.float64]:
     """Quantiles by the inverted distribution function: always observed values."""
     cumulated = np.cumsum(totals)
-    # A hair below the level: sums of equal weights must not skip a value by rounding.
+    # Slightly below the level, so that rounding in sums of equal weights skips no value.
     found = np.searchsorted(cumulated, levels * cumulated[-1] * (1 - 1e-12))
     return np.asarray(distinct[np.minimum(found, len(distinct) - 1)])
 
 
 def cut_above(distinct: NDArray[np.float64], value: float) -> float:
-    """A cut just above ``value``: halfway to the next observed value, exact in float32 where that still separates them."""
+    """A cut above ``value``: halfway to the next observed value, and exact in float32 if that still separates the two."""
     position = int(np.searchsorted(distinct, value))
     if position + 1 >= len(distinct):
         return float(value)
@@ -34,7 +34,7 @@ def cut_above(distinct: NDArray[np.float64], value: float) -> float:
 def cut_between(below: float, above: float) -> float:
     """A number c with ``below <= c < above``, halfway, and exact in float32 where that moves it by less than 1e-3 of the gap.
 
-    In other units the cut then lies at the same share of the gap, also of a narrow column far from zero.
+    A change of units then leaves the cut at the same share of the gap, also in a narrow column far from zero.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def cut_between(below: float, above: float) -> float:
 
 
 def _cut_beside(padded: NDArray[np.float64], spike: int) -> tuple[float, float]:
-    """Cuts before and after a distinct value, given the values between two infinities."""
+    """Cuts below and above a distinct value; ``padded`` holds all distinct values between minus and plus infinity."""
     before, own, after = map(float, padded[spike : spike + 3])
     return (
         cut_between(before, own) if np.isfinite(before) else -np.inf,
@@ -60,7 +60,7 @@ def _cut_beside(padded: NDArray[np.float64], spike: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells of a number column: intervals and single values, in order; missing comes after them."""
+    """Cells of a number column, intervals and single values, in order; the cell of missing values follows them."""
 
     lows: NDArray[np.float64]
     highs: NDArray[np.float64]
@@ -77,9 +77,13 @@ class Cells:
     def from_knots(
         cls, knots: NDArray[np.float64], distinct: NDArray[np.float64], is_spike: NDArray[np.bool_], reach: float = np.inf
     ) -> "Cells":
-        """Cells between knots, and one a spike: halfway to the next values, and no further than its reach."""
+        """Cells between knots, and one per spike.
+
+        A spike is a value with a coefficient of its own beside the curve. Its cell ends halfway to the next values, and at most
+        ``reach`` from the spike.
+        """
         spikes = np.flatnonzero(is_spike)
-        # Only cuts beside spikes are drawn: a column without any has none to compute, whatever the number of its values.
+        # Only cuts beside spikes are computed: a column without spikes needs none, however many values it has.
         padded = np.concatenate([[-np.inf], distinct, [np.inf]])
         halfway = np.array([_cut_beside(padded, int(spike)) for spike in spikes]).reshape(-1, 2)
         below = np.maximum(halfway[:, 0], distinct[spikes] - reach)
@@ -93,7 +97,7 @@ class Cells:
         owner = np.searchsorted(edges, distinct[spikes])
         is_point = np.zeros(len(edges) + 1, dtype=bool)
         is_point[owner] = True
-        # A spike may stand apart from the curve's range: t = 0 is where the curve begins, not the cut before it.
+        # A spike may lie outside the range of the curve: t = 0 is the start of the curve, not the cut before it.
         lows = np.clip(bounds[:-1], knots[0], knots[-1])
         highs = np.clip(bounds[1:], knots[0], knots[-1])
         lows[owner] = highs[owner] = distinct[spikes]
@@ -101,7 +105,7 @@ class Cells:
 
 
 def finish_column(name: str, cells: Cells, axes: Sequence[Axis], values: tuple[float, ...]) -> LearntColumn:
-    """The column of these cells and axes; ``values`` are those of its levels, if it is a set of levels."""
+    """The column with these cells and axes; ``values`` are its levels if it is a set of levels, else empty."""
     spans = cells.highs - cells.lows
     scales = np.divide(1.0, spans, out=np.zeros_like(spans), where=spans > 0)
     encoder = ColumnEncoder(name, cells.edges, cells.lows, scales, None, tuple(axis.basis for axis in axes), values)

@@ -1,4 +1,4 @@
-"""Bases of columns that the user chose, beside those that are chosen by the data."""
+"""Bases of columns that the user chose; the fit chooses those of all other columns."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,14 +13,14 @@ from .grain import Grain
 
 
 class Basis(Protocol):
-    """What a column's shape function may be: a curve, levels, a periodic curve."""
+    """Interface of the bases of number columns, for example curves, levels and periodic curves."""
 
     def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
         """Cells and local functions, for terms of one, two and three columns."""
 
 
 def choose_bases(table: Table, bases: Mapping[Any, Any] | None) -> Table:
-    """The table with the bases that some of its number columns are to have.
+    """The table with the bases that the user chose for some of its number columns.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def choose_bases(table: Table, bases: Mapping[Any, Any] | None) -> Table:
     ValueError
         For an unknown column or name, or a category column.
     TypeError
-        For what is neither a name nor a basis.
+        For an object that is neither a name nor a basis.
     """
     if bases is None:
         return table
@@ -44,6 +44,6 @@ def choose_bases(table: Table, bases: Mapping[Any, Any] | None) -> Table:
         position = find_column(column, table.schema.names, "bases")
         if table.schema.is_category[position]:
             name = table.schema.names[position]
-            raise ValueError(f"bases names the category column {name!r}, whose levels have a coefficient each: leave it out")
+            raise ValueError(f"bases names the category column {name!r}, whose basis is always one per level: leave it out")
         chosen[position] = BASES.make(basis, "learn")
     return replace(table, bases=chosen)

@@ -1,4 +1,4 @@
-"""Times of day and lengths of time in text as numbers: ``7:30`` is 7.5, ``0:07:30`` is .125."""
+"""Times of day and durations, read from text as numbers: ``7:30`` is 7.5, ``0:07:30`` is .125."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def reads_as_times(texts: Iterable[Any]) -> bool:
 
 
 def advise_on_times(name: str, texts: Iterable[str]) -> str:
-    """How to make numbers of a column of which :func:`reads_as_times` is true."""
+    """Advice on how to convert a column to numbers if :func:`reads_as_times` is true."""
     found = [match for match in (_CLOCK.fullmatch(text.strip()) for text in texts) if match]
     if any(match["half"] for match in found) or len({match["others"].count(":") for match in found}) > 1:
         return "it reads as times: make it a column of numbers, such as hours"
@@ -33,12 +33,12 @@ def advise_on_times(name: str, texts: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class ClockText:
-    """A column of times, which becomes one of numbers; ``example`` is one of its cells."""
+    """Reading of a column of times as numbers; ``example`` is one of its cells."""
 
     example: str
 
     def read(self, name: str, column: pd.Series) -> dict[str, Any]:
-        """The column as float64; cells that are numbers already are taken as they are. Raises ``ValueError`` for other text."""
+        """The column as float64; cells that are numbers already do not change. Raises ``ValueError`` for other text."""
         import pandas as pd
 
         numbers = [np.nan if pd.isna(cell) else self._read_cell(name, cell) for cell in column.astype(object)]
@@ -53,9 +53,9 @@ class ClockText:
         return np.nan if match is None else _add_sixtieths(match)
 
     def describe(self, name: str) -> str:
-        """What was assumed, in a sentence."""
+        """The assumption, in a sentence."""
         value = self._read_cell(name, self.example)
-        return f"column {name!r} is read as times: {self.example!r} is {value:.6g}, a part behind a colon counts sixtieths"
+        return f"column {name!r} is read as times: {self.example!r} is {value:.6g}, and parts after a colon are sixtieths"
 
 
 def _add_sixtieths(match: re.Match[str]) -> float:

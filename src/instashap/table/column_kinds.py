@@ -1,4 +1,4 @@
-"""What kind of column some data are: numbers, categories, or what has no meaning here and is refused with advice."""
+"""Kinds of columns: numbers, categories, and types of data that are refused with advice."""
 
 from collections.abc import Sequence
 from numbers import Number
@@ -14,7 +14,7 @@ _TEXT_TYPES = ("string", "large_string", "dictionary", "interval")
 
 
 def holds_text(column: Any, name: str, place: str) -> bool:
-    """Whether a column is a category by its type; refuses types that have no meaning here."""
+    """Whether a column is a category by its type; types that are neither numbers nor categories are refused."""
     dtype = column.dtype
     label = str(dtype)
     if dtype.kind in "Mm" or label.startswith(("datetime", "timestamp", "date", "time", "duration", "period")):
@@ -48,7 +48,7 @@ def _object_holds_text(column: Any, name: str, place: str) -> bool:
 
 
 def holds_flags(column: Any) -> bool:
-    """Whether a column holds true and false and nothing else, but for missing values."""
+    """Whether a column holds only true, false and missing values."""
     if str(column.dtype) in ("bool", "boolean", "bool[pyarrow]"):
         return True
     known = [value for value in column if not is_missing(value)] if column.dtype == object else []
@@ -56,20 +56,20 @@ def holds_flags(column: Any) -> bool:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a value stands for none: None, NaN, NA or NaT."""
-    is_nan = isinstance(value, (float, np.floating)) and value != value  # pd.NA and arrays cannot be asked
+    """Whether a value is missing: None, NaN, NA or NaT."""
+    is_nan = isinstance(value, (float, np.floating)) and value != value  # comparing pd.NA or arrays gives no bool
     return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
 
 
 def refuse_dates(values: Any, name: str, place: str) -> None:
-    """Raise with the way to numbers that suits the kind: dates, lengths of time, periods or times of day.
+    """Raise ``TypeError`` with advice that suits the kind: dates, durations, periods or times of day.
 
     Parameters
     ----------
     values : a column, or one of its values
     name : str
     place : str
-        How the user writes the column.
+        Expression with which the user accesses the column.
     """
     label = str(getattr(values, "dtype", type(values).__name__))
     if label.startswith(("timedelta", "duration", "m8", "Timedelta")):
@@ -83,33 +83,33 @@ def refuse_dates(values: Any, name: str, place: str) -> None:
         what, way = "dates", f"pd.to_datetime(pd.Series({place})).dt.month, .dt.dayofweek or .dt.year"
     raise TypeError(
         f"column {name!r} holds {what} ({label}); derive the numbers that matter, such as {way}, and pass those, or name the "
-        f"column in categorical=[{name!r}] if its values are but a few"
+        f"column in categorical=[{name!r}] if it has only a few different values"
     )
 
 
 def refuse_blocks(values: NDArray[Any]) -> None:
-    """Rows that are sequences or images: flat columns, which a function folds again."""
+    """Raise ``ValueError`` for rows that are sequences or images, with advice to flatten them and reshape in a function."""
     n_rows, *inner = values.shape
     sizes = ", ".join(map(str, inner))
     raise ValueError(
         f"Expected 2D array, got {values.ndim}D array instead of shape {values.shape}: pass the rows flat, "
-        f"np.reshape(X, ({n_rows}, -1)), and a function that folds them: lambda rows: predict(rows.reshape(-1, {sizes})); "
+        f"np.reshape(X, ({n_rows}, -1)), and a function that reshapes them: lambda rows: predict(rows.reshape(-1, {sizes})); "
         "groups= joins the columns of one step into one feature"
     )
 
 
 def refuse_lists(rows: Sequence[Any]) -> None:
-    """Raise for lists that are no rows of numbers or text: dictionaries, texts, rows of different lengths."""
+    """Raise for lists that are not rows of equal length: dictionaries, texts, rows of different lengths."""
     if rows and all(isinstance(row, dict) for row in rows):
         raise TypeError("X is a list of dictionaries; pass pd.DataFrame(X)")
     if rows and all(isinstance(row, str) for row in rows):
         raise ValueError(
             "Expected 2D array, got 1D array instead: X is a list of texts; pass np.reshape(X, (-1, 1)) if they are the rows "
-            "of one column, or what a model of texts makes of them, such as the counts of words"
+            "of one column, or numbers that a text model derives from them, such as counts of words"
         )
     lengths = {len(row) for row in rows if isinstance(row, (list, tuple))}
     if len(lengths) > 1:
         raise ValueError(
-            f"the rows of X have different lengths, from {min(lengths)} to {max(lengths)}; a table has as many values in each: "
-            "fill the missing ones with None"
+            f"the rows of X have different lengths, from {min(lengths)} to {max(lengths)}; all rows of a table have as many "
+            "values: fill the missing ones with None"
         )

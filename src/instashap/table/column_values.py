@@ -11,7 +11,7 @@ from .written_levels import Flag, write_level
 
 
 def read_numbers(column: Any, name: str) -> NDArray[np.float64]:
-    """A column as float64, NaN for missing; raises ``TypeError`` for what is no number, ``ValueError`` for huge integers."""
+    """A column as float64, NaN for missing; raises ``TypeError`` for other data, ``ValueError`` for integers from 2**53 on."""
     is_object = column.dtype == object
     if is_object:
         for value in column:
@@ -32,9 +32,9 @@ def read_numbers(column: Any, name: str) -> NDArray[np.float64]:
 
 
 def read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any], bool]:
-    """Codes and distinct values of a category column, and whether the values are in an order of their own.
+    """Codes and distinct values of a category column, and whether the values are ordered.
 
-    That is the order of an ordered pandas category, else that of intervals and dates, which have one.
+    The order is that of an ordered pandas category, or the natural one of intervals and dates.
     """
     if str(column.dtype).startswith("dictionary"):  # pandas cannot factorise those of unsigned codes
         column = column.array.__arrow_array__().to_pandas()
@@ -51,7 +51,7 @@ def read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any
     levels = [write_level(value, name) for value in values]
     if len({(isinstance(level, bool), level) for level in levels}) < len(levels):
         twice = next(level for level in levels if levels.count(level) > 1)
-        raise TypeError(f"column {name!r} holds different values that read alike, as {twice!r}; make them one, or rename one")
+        raise TypeError(f"column {name!r} holds different values with the same text, {twice!r}; make them one, or rename one")
     return codes, levels, is_ordered
 
 
@@ -62,6 +62,6 @@ def _factorize(column: Any) -> tuple[Any, Any]:
         column = column.astype(object)
     if column.dtype == object:
         flagged = [Flag(bool(value)) if isinstance(value, (bool, np.bool_)) else value for value in column]
-        column = np.empty(len(flagged), dtype=object)  # made first: of tuples numpy would make rows
+        column = np.empty(len(flagged), dtype=object)  # allocated first, as numpy would turn tuples into rows
         column[:] = flagged
     return pd.factorize(column, use_na_sentinel=True)

@@ -1,8 +1,9 @@
-"""Tables of any container as named columns of a kind: numbers, or categories.
+"""Reading of tables in any container as named columns of numbers or categories.
 
 A number column becomes float64 with NaN for missing. A category column keeps its values (text, numbers, booleans; intervals,
-dates, tuples, members of an Enum and others as their text) with ``None`` for missing. Columns of dates that are no categories,
-lists, dictionaries and complex data are refused with advice. Sparse tables stay sparse (:mod:`instashap.table.sparse`).
+dates, tuples, members of an Enum and others as their text) with ``None`` for missing. Dates that are not declared as
+categories, lists, dictionaries and complex data are refused with advice. Sparse tables stay sparse
+(:mod:`instashap.table.sparse`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +30,7 @@ from .sparse import SparseNumbers, is_sparse, open_sparse
 
 @dataclass(frozen=True)
 class Schema:
-    """Names and kinds of the columns a table was learnt on.
+    """Names and kinds of the columns of a fit.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class Schema:
     has_names : bool
         Whether the names came with the table; generated names (``x0`` …) are matched by position.
     is_boolean : tuple of bool
-        Number columns that held nothing but true and false; empty if none did.
+        Which number columns held only true and false; empty if none did.
     """
 
     names: tuple[str, ...]
@@ -56,12 +57,12 @@ class Table:
     schema : Schema
     numbers : ndarray or SparseNumbers of shape (n_rows, n_number_columns), real dtype, any order
         Missing values are NaN. May be a view of the user's memory.
-    categories : tuple of (codes, levels), one a category column
+    categories : tuple of (codes, levels), one per category column
         ``codes`` int64 of shape (n_rows,), -1 for missing; ``levels`` the distinct values as Python scalars.
     index : object or None
         The row index of a pandas table.
     is_ordered : tuple of bool
-        Of each category column, whether its ``levels`` are in an order of their own; empty if none are.
+        For each category column, whether its ``levels`` are ordered; empty if none are.
     bases : dict of int to Basis
         Bases that the user chose, by position of the column; see :func:`instashap.table.chosen_bases.choose_bases`.
     """
@@ -84,11 +85,11 @@ class Table:
 
 
 def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") -> Table:
-    """Read a table; without a schema its names and kinds are learnt, with one its columns are matched.
+    """The columns of a table; with a schema they are matched to it, without one names and kinds come from the table.
 
     Parameters
     ----------
-    X : array, sparse matrix, or table of pandas, polars, pyarrow or any library that speaks Arrow, of shape (n_rows, n_columns)
+    X : array, sparse matrix, or table of pandas, polars, pyarrow or any library with Arrow export, of shape (n_rows, n_columns)
     schema : Schema, optional
         Columns are matched by name if both sides have names (order does not matter, extra columns are ignored with one
         warning), else by position.
@@ -98,7 +99,7 @@ def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") 
     Raises
     ------
     TypeError
-        For a kind of data that has no meaning here (dates, nested objects, complex data).
+        For data that are neither numbers nor categories (dates, nested objects, complex data).
     ValueError
         For an empty table, repeated names, missing columns, a wrong number of columns, or integers from 2**53 on as numbers.
     """
@@ -106,7 +107,7 @@ def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") 
     if is_sparse(X) and _is_auto(categorical) and not (schema and any(schema.is_category)):
         return _read_sparse(X, schema)
     if hasattr(X, "nnz") and not hasattr(X, "iloc"):  # a frame may have a column of this name
-        raise TypeError("a sparse matrix holds numbers alone; pass a pandas DataFrame if some of its columns are categories")
+        raise TypeError("a sparse matrix holds only numbers; pass a pandas DataFrame if some of its columns are categories")
     if hasattr(X, "iloc"):
         return _read_frame(X, schema, categorical)
     return _read_array(X, schema, categorical)
@@ -202,7 +203,7 @@ def _read_array(X: Any, schema: Schema | None, categorical: Any) -> Table:
 
 
 def _as_array(X: Any, schema: Schema | None, categorical: Any) -> NDArray[Any]:
-    """An array as float64 at most; masked entries are missing, and what a list mixes (text, numbers, integers) is kept."""
+    """An array with masked entries missing; floats are at most float64, and mixed types in a list stay objects."""
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         if X.dtype.kind not in "fiub" or (schema and any(schema.is_category)) or not _is_auto(categorical):
             objects = np.array(X.data, dtype=object)
@@ -218,7 +219,7 @@ def _as_array(X: Any, schema: Schema | None, categorical: Any) -> NDArray[Any]:
     if is_list and (values.dtype.kind == "U" or (values.dtype.kind == "f" and holds_large(values))):
         return np.asarray(X, dtype=object)
     if values.dtype.kind == "f" and values.dtype.itemsize > 8:
-        with np.errstate(over="ignore"):  # what does not fit is refused as infinite, by the column's name
+        with np.errstate(over="ignore"):  # numbers that overflow are refused later as infinite, with the column's name
             return values.astype(np.float64)
     return values
 

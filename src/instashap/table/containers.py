@@ -1,7 +1,7 @@
-"""Tables of every library as one of two containers, a pandas frame or an array, and without a copy where none is needed.
+"""Conversion of the tables of other libraries to a pandas frame or an array, without a copy where possible.
 
 Anything that exports an Arrow stream (polars, pyarrow, DuckDB and others), or only the older interchange protocol, becomes a
-pandas frame in which integers keep their digits. The black box never sees these frames; it gets the user's own container.
+pandas frame in which integers keep their digits. The black box does not receive these frames, but the user's own container.
 """
 
 import os
@@ -13,7 +13,7 @@ import numpy as np
 
 from .._optional import require
 
-# Engines whose tables are not in memory, by their package: name, and what brings the rows there.
+# Engines whose tables are not in memory, by package: name, and methods that load the rows.
 _ENGINES = {
     "pyarrow": ("pyarrow", ("to_table",)),
     "polars": ("polars", ("collect",)),
@@ -33,9 +33,9 @@ _READ_IN_BLOCKS = ("pyarrow", "polars")
 
 
 def open_container(X: Any) -> Any:
-    """The rows as a pandas DataFrame if the columns have names, else as numpy reads them.
+    """The rows as a pandas DataFrame if the columns have names, else in a container that numpy can read.
 
-    Masked arrays come back as they are: what is missing is told by their mask.
+    Masked arrays are returned unchanged, as their mask marks the missing values.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def _refuse_inputs(X: Any) -> None:
         return  # rows, each an array
     what = f"X is a {type(X).__name__} of {len(parts)} arrays of shapes {', '.join(map(str, shapes))}"
     if len({shape[0] for shape in shapes}) > 1:
-        raise TypeError(f"{what}, whose numbers of rows differ; each input of a model needs one entry a row")
+        raise TypeError(f"{what}, whose numbers of rows differ; each input of a model needs one entry per row")
     is_frame = any(hasattr(part, "iloc") or np.asarray(part).dtype.kind not in "fiub" for part in parts)
     is_frame &= max(map(len, shapes)) < 3
     every = "X.values()" if isinstance(X, dict) else "X"
@@ -90,7 +90,7 @@ def _refuse_inputs(X: Any) -> None:
 
 
 def _write_parts(X: Any, parts: Sequence[Any], shapes: list[tuple[int, ...]], is_frame: bool) -> str:
-    """What makes the inputs of the columns of one table again."""
+    """Expression that makes the model's inputs from the columns of one table."""
     ends = np.cumsum([int(np.prod(shape[1:])) for shape in shapes]).tolist()
     slices = []
     for part, shape, start, end in zip(parts, shapes, [0, *ends[:-1]], ends, strict=True):
@@ -102,7 +102,7 @@ def _write_parts(X: Any, parts: Sequence[Any], shapes: list[tuple[int, ...]], is
 
 
 def _write_fold(shape: tuple[int, ...]) -> str:
-    """What gives flat columns their axes back."""
+    """Expression that reshapes flat columns to the axes of an input."""
     return f".reshape(-1, {', '.join(map(str, shape[1:]))})" if len(shape) > 2 else ""
 
 
@@ -112,32 +112,32 @@ def _is_pandas(X: Any) -> bool:
 
 
 def _refuse(X: Any, name: str) -> None:
-    """Containers that would be read wrongly, or not at all."""
+    """Raise ``TypeError`` for containers that would be read wrongly, or not at all."""
     if isinstance(X, (str, os.PathLike)):
         raise TypeError(
             f"X is a path, {os.fspath(X)!r}, and a table is needed: pass pd.read_parquet(path); fit, accumulate and explain_to "
             "take paths of Parquet files as they are"
         )
     if hasattr(X, "nnz") and hasattr(X, "todense") and not hasattr(X, "tocsr"):
-        raise TypeError(f"a {name} is sparse in a way that cannot be read by columns; pass a matrix of scipy.sparse")
+        raise TypeError(f"the columns of a {name} cannot be read one by one; pass a matrix of scipy.sparse")
     engine, methods = _ENGINES.get(type(X).__module__.partition(".")[0], ("", ("toPandas", "collect", "compute")))
     for method in methods:
         if hasattr(X, method):
             whose = f" of {engine}" if engine else ""
             taken = "; fit, accumulate and explain_to take it as it is" if engine in _READ_IN_BLOCKS else ""
-            way = f"pass X.{method}(), which brings its rows into memory"
+            way = f"pass X.{method}(), which loads its rows into memory"
             raise TypeError(f"a {name}{whose} is not computed yet; {way}{taken}")
     if hasattr(X, "read_next_batch"):
         raise TypeError(f"a {name} can be read once only, and the model needs the rows too; pass X.read_all()")
     if hasattr(X, "__next__") or name in ("DataLoader", "TensorDataset"):
         raise TypeError(f"a {name} gives its rows one after another; pass all of them as one table, such as np.vstack(list(X))")
     if name in ("Pool", "DMatrix", "QuantileDMatrix", "Dataset"):
-        raise TypeError(f"a {name} does not give its rows back; pass the table it was made of, which the model takes as well")
+        raise TypeError(f"the rows of a {name} cannot be read; pass the table from which it was made; the model takes that too")
 
 
 def _read_arrow(X: Any, name: str) -> Any:
     pyarrow = require("pyarrow", "tables", "tables of other libraries")
-    if isinstance(X, pyarrow.Table):  # the round through the stream takes a millisecond
+    if isinstance(X, pyarrow.Table):  # conversion through the stream would take a millisecond
         return X
     try:
         return pyarrow.table(X)
@@ -146,9 +146,9 @@ def _read_arrow(X: Any, name: str) -> Any:
 
 
 def _to_pandas(table: Any) -> Any:
-    """A frame; integers and booleans with gaps stay Arrow columns, where numpy would round them or make them objects.
+    """A pandas frame of an Arrow table, with the index if pandas once stored one in it.
 
-    An index that pandas once stored in the table is an index again.
+    Integers and booleans with missing values stay Arrow columns: numpy would round them or make them objects.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""A number column as its distinct values: what a basis is learnt from."""
+"""Distinct values of a number column and their weights, from which its basis is made."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class CountedValues:
     ----------
     name : str
     values : ndarray of shape (n_distinct,), float64, rising
-        Without missing ones.
+        Without missing values.
     totals : ndarray of shape (n_distinct,), float64
-        Weight of the rows of each.
+        Total weight of the rows with each value.
     unit : float
-        What 1 is in the user's column: columns of huge or tiny numbers are divided by it, a power of two.
+        Power of two by which the user's column was divided: not 1 for columns of huge or tiny numbers.
     """
 
     name: str

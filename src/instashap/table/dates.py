@@ -1,6 +1,6 @@
-"""Dates as the parts a shape function can read: the year with its fraction, month, weekday, hour.
+"""Dates as the parts that shape functions read: the year with its fraction, month, weekday, hour.
 
-A file of text has no dates, only text that reads as dates; as categories they would be as many levels as days.
+In a text file dates are text; as categories, they would have as many levels as there are days.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?( ?(Z|UTC|[+-]\d\d:?\d\d))?)?")
-# Other ways, each with or without a time of day; the names of the groups make the form for ``datetime.strptime``.
+# Other forms, each with or without a time of day; the groups' names determine the format for ``datetime.strptime``.
 _TIME = r"(?P<gap>,?[T ])(?P<hour>\d{1,2}):\d\d(?P<second>:\d\d)?(?P<half> ?[AaPp][Mm])?"
 _WRITTEN = [
     re.compile(f"{day}({_TIME})?")
@@ -47,7 +47,7 @@ def reads_as_dates(values: Iterable[Any]) -> bool:
 
 
 def find_layout(text: str) -> str | None:
-    """The form of a date for ``datetime.strptime``, with ``%L`` and ``%R`` where day and month are open; None for other text.
+    """Format of a date for ``datetime.strptime``, with ``%L`` and ``%R`` for an ambiguous day and month; None for other text.
 
     Names of months, short or in full, are written as ``%b``.
     """
@@ -78,12 +78,12 @@ def _write_layout(match: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class DateText:
-    """A column of dates, which becomes its parts.
+    """Reading of a column of dates as its parts.
 
     Attributes
     ----------
     form : str
-        How text writes them: "ISO8601", or as for ``datetime.strptime``.
+        Format of the text: "ISO8601", or that for ``datetime.strptime``.
     has_hours : bool
         Whether there are times of day.
     """
@@ -100,8 +100,8 @@ class DateText:
 
         ``day`` becomes ``day (year)``, a number with the year's elapsed fraction (to four digits, with times of day to six),
         ``day (month)`` (1 to 12), ``day (weekday)`` (text), and ``day (hour)`` (0 to 23) if there are times of day. Missing
-        dates have missing parts. Times with an offset are taken in UTC. Raises ``ValueError`` for text that is no date of the
-        form.
+        dates have missing parts. Times with an offset are converted to UTC. Raises ``ValueError`` for text that is not a date
+        in this format.
         """
         import pandas as pd
 
@@ -116,20 +116,20 @@ class DateText:
         return dict(zip(self.list_parts(name), _split(_drop_zone(column), self.has_hours), strict=True))
 
     def describe(self, name: str) -> str:
-        """What was assumed, in a sentence."""
+        """The assumption, in a sentence."""
         parts = [part.removeprefix(f"{name} (").removesuffix(")") for part in self.list_parts(name)]
         return f"column {name!r} is read as dates ({self.form}), by {', '.join(parts)}"
 
 
 def learn_dates(name: str, column: pd.Series) -> DateText | None:
-    """How a column writes dates, None if it holds none.
+    """Reading of a column of dates; None for any other column.
 
-    Dates are of pandas' own kind, ``datetime`` objects, or text (see :func:`reads_as_dates`).
+    Dates are of pandas' own type, ``datetime`` objects, or text (see :func:`reads_as_dates`).
 
     Warns
     -----
     DataWarning
-        For text in which day and month could be read either way (``03/04/2024``) in every row; it stays text.
+        For text in which day and month are ambiguous (``03/04/2024``) in every row; it stays text.
     """
     import pandas as pd
 
@@ -143,7 +143,7 @@ def learn_dates(name: str, column: pd.Series) -> DateText | None:
         return None
     if _find_form(present) is None:
         warn_caller(
-            f"column {name!r} holds dates in which day and month cannot be told apart ({present[0]}), and is taken as text: "
+            f"column {name!r} holds dates in which day and month are ambiguous ({present[0]}), and is treated as text: "
             "write them as 2024-12-31",
             DataWarning,
         )
@@ -152,20 +152,20 @@ def learn_dates(name: str, column: pd.Series) -> DateText | None:
 
 
 def _clean(cell: Any) -> Any:
-    """A cell, text without blanks around it; None if it is missing."""
+    """A cell; text without surrounding blanks, None if it is missing."""
     if isinstance(cell, str):
         return None if is_missing(cell) else cell.strip()
     return None if cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType") else cell
 
 
 def _split(dates: Any, has_hours: bool) -> list[Any]:
-    """Year, month, weekday and, if asked for, hour."""
+    """Year with its fraction, month, weekday and, with ``has_hours``, hour."""
     year = dates.dt.year
     start = year.map({each: np.datetime64(f"{each:.0f}-01-01") for each in year.dropna().unique()})
     days = (dates - start.astype(dates.dtype)).dt.total_seconds() / 86_400
     weekday = dates.dt.day_of_week
     names = np.where(weekday.isna(), None, _WEEKDAYS[weekday.fillna(0).astype(int)])
-    # Down, so that no day slips into the next year; digits for a day, or for half a minute.
+    # Rounded down, so that no day moves to the next year, to digits that resolve a day, or half a minute.
     digits = 1e6 if has_hours else 1e4
     moment = np.floor((year + days / (365 + dates.dt.is_leap_year)) * digits + 1e-3) / digits
     parts = [moment, dates.dt.month.astype(float), names]
@@ -177,7 +177,7 @@ def _drop_zone(dates: Any) -> Any:
 
 
 def _find_form(texts: list[str]) -> str | None:
-    """How the text writes dates; None if day and month cannot be told apart."""
+    """Format of dates in text; None if day and month are ambiguous."""
     layout = str(find_layout(texts[0]))
     if "%L" not in layout:
         return layout
@@ -191,7 +191,7 @@ def _find_form(texts: list[str]) -> str | None:
 
 
 def _find_working_form(texts: list[str]) -> str | None:
-    """The form by which pandas reads all texts, or None: the 31st of February is no date."""
+    """Format by which pandas reads all texts; None if there is none, as for the 31st of February."""
     import pandas as pd
 
     form = _find_form(texts)
@@ -201,7 +201,7 @@ def _find_working_form(texts: list[str]) -> str | None:
 
 
 def advise_on_dates(name: str, levels: Iterable[Any]) -> str:
-    """What to pass for levels of a category that are dates; empty if they are something else."""
+    """Advice on what to pass if levels of a category are dates; empty if they are not."""
     texts = list(levels)
     if not reads_as_dates(texts):
         return ""

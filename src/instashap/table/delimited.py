@@ -1,4 +1,4 @@
-"""Tables in files of separated text (``.csv``): separator, encoding, row labels, and which columns are plain numbers."""
+"""Reading of delimited text files (``.csv``): separator, encoding, row labels, and columns of plain numbers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _GROUPED = r"[+-]?[1-9]\d{0,2}\.\d{3}"
 
 
 def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
-    """A table whose columns are separated by what separates the names in its first line: commas, semicolons or tabs.
+    """The table in a file; the separator is that of the names in the first line: commas, semicolons or tabs.
 
-    Columns of plain numbers, or of true and false, are of that type. All others, and those to ``keep``, are text as it stands
-    in the file; :class:`.recipe.Recipe` reads them. ``attrs["decimal"]`` is a comma where semicolons separate the columns.
+    Columns of plain numbers, or of true and false, have that type. All others, and those to ``keep``, are text as in the file;
+    :class:`.recipe.Recipe` reads them. ``attrs["decimal"]`` is a comma if semicolons separate the columns.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
     Warns
     -----
     DataWarning
-        If the text is not UTF-8, or a first column without a name is taken for row labels.
+        If the text is not UTF-8, or a first column without a name is used as row labels.
     """
     import pandas as pd
 
@@ -71,7 +71,7 @@ def _read_rows(path: Path, types: dict[int, Any], how: dict[str, Any]) -> pd.Dat
 
 
 def find_separator(path: Path, encoding: str) -> str:
-    """What splits the first line into most names; of equals a comma, then a semicolon."""
+    """The separator that splits the first line into most names; in ties a comma, then a semicolon."""
     with path.open(encoding=encoding, errors="replace", newline="") as lines:
         first = lines.readline()
     return max(",;\t", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
@@ -96,7 +96,7 @@ def _check_names(names: list[str]) -> None:
 
 
 def _take_labels(table: pd.DataFrame) -> pd.DataFrame:
-    """A first column without a name, or with the one pandas gives it, holds row labels if no two are alike."""
+    """The table with row labels from a first column without a name, or with pandas' name for it, if all its values differ."""
     import pandas as pd
 
     nameless = [place for place, name in enumerate(table.columns) if not name]
@@ -108,12 +108,12 @@ def _take_labels(table: pd.DataFrame) -> pd.DataFrame:
     is_label = labels.dtype.kind in "iuO" or pd.api.types.is_string_dtype(labels.dtype)
     if not is_label or not labels.is_unique or labels.isna().any():
         return table.rename(columns={"": "Unnamed: 0"})
-    warn_caller("the first column has no name and a different value in every row: it is taken as row labels", DataWarning)
+    warn_caller("the first column has no name and a different value in every row: it is used as row labels", DataWarning)
     return table.iloc[:, 1:].set_axis(pd.Index(labels).rename(None), axis=0)
 
 
 def _leave_codes(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:
-    """Columns of whole numbers that the file writes with leading zeros become text again."""
+    """Restore the text of columns of whole numbers that have leading zeros in the file."""
     whole = [place for place in table if table[place].dtype.kind in "iuf" and _is_whole(table[place].to_numpy())]
     texts = _read_texts(path, whole, how)
     for place in whole:
@@ -129,12 +129,12 @@ def _is_whole(values: NDArray[Any]) -> bool:
 def _read_texts(path: Path, places: list[Any], how: dict[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
-    usable = {name: value for name, value in how.items() if name != "index_col"}  # not with a choice of columns
+    usable = {name: value for name, value in how.items() if name != "index_col"}  # cannot be combined with usecols
     return pd.read_csv(path, dtype=str, usecols=places, **usable) if places else pd.DataFrame()
 
 
 def _leave_grouped(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:
-    """Where another column proves decimal commas, ``1.234`` in every row may be thousands: it stays text for the recipe."""
+    """Restore the text of columns with ``1.234`` in every row if another column has decimal commas: they may be thousands."""
     texts = [place for place in table if table[place].dtype.kind not in "iufb"]
     if not any(find_proven_decimal(table[place].dropna().astype(str).unique()) == "," for place in texts):
         return

@@ -1,4 +1,4 @@
-"""Tables as ``(cell, t)``, block by block."""
+"""Encoding of tables: each value becomes a cell and a position t within it, block by block."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +16,9 @@ from .grain import SMOOTH, Grain
 from .number_columns import learn_numbers
 from .units import find_column_unit
 
-# Rows of a block: its cells and offsets (13 columns) stay within a core's cache.
+# Rows of a block: its cells and offsets (13 columns) fit into a core's cache.
 BLOCK_ROWS = 4096
-# … or, of a wide table, so many numbers: 8 MB.
+# Blocks of a wide table have at most so many numbers: 8 MB.
 BLOCK_NUMBERS = 2**20
 
 
@@ -42,7 +42,7 @@ class Encoded(NamedTuple):
 
 @dataclass(frozen=True)
 class TableEncoder:
-    """Everything needed to turn a table like the fitted one into cells and offsets."""
+    """Encoder of tables like that of the fit, as cells and offsets."""
 
     schema: Schema
     columns: tuple[ColumnEncoder, ...]
@@ -87,9 +87,10 @@ class TableEncoder:
         return encoded
 
     def check_levels(self, table: Table) -> None:
-        """Raise ``ValueError`` for a category column of which every value is new, naming it.
+        """Raise ``ValueError``, with the column's name, for a category column in which every value is new.
 
-        A single new value, and new values where rows of the fit were pooled, are rows outside the data, which have an answer.
+        A single new value is accepted, and so are new values if rows of the fit were pooled: such rows can be explained, as
+        rows outside the data.
         """
         text = (column for column in self.columns if column.is_category)
         for column, (codes, levels) in zip(text, table.categories, strict=True):
@@ -141,10 +142,10 @@ def learn_table(
     without_spikes: Collection[int] = (),
     codes: Collection[int] = (),
 ) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
-    """Learn every column of a table; rows of weight 0 should have been dropped.
+    """Encoder of a table, and every column with the axes of a fit; rows of weight 0 should have been dropped.
 
-    Values of the columns ``without_spikes`` all lie on the curve, however many rows share one; those of ``codes`` have a main
-    effect each, in no order.
+    All values of the columns ``without_spikes`` lie on the curve, however many rows share one. Each value of the columns
+    ``codes`` has a main effect of its own, without an order.
     """
     grain = _share_levels(table, grain, codes)
     numeric = iter(range(table.numbers.shape[1]))
@@ -169,7 +170,7 @@ def learn_table(
 
 
 def _share_levels(table: Table, grain: Grain, codes: Collection[int]) -> Grain:
-    """A grain whose main effects tell no more levels apart than a table may, all columns together."""
+    """The grain with the number of levels per main effect limited, so that all columns together stay within its limit."""
     numbers = [position for position, is_category in enumerate(table.schema.is_category) if not is_category]
     coded = [place for place, position in enumerate(numbers) if position in codes]
     of_codes = [len(np.unique(table.numbers[:, place])) for place in coded]

@@ -9,11 +9,11 @@ from .._compile import compile_kernel
 def encode_numbers(numbers, columns, edges, edge_starts, lows, scales, missing_cells, cells, offsets):
     """Write ``(cell, t)`` of every number; return the first column with an infinite value, or -1.
 
-    numbers (n_rows, n_numbers) float64; columns (n_numbers,) int64, where to write; edges float64, the columns' edges one
-    after the other, ``edges[edge_starts[j]:edge_starts[j + 1]]``; lows and scales float64, one entry a cell, column j's
-    from ``edge_starts[j] + j``; cells (n_rows, n_columns) int32; offsets (n_rows, n_columns) float64.
+    numbers (n_rows, n_numbers) float64; columns (n_numbers,) int64, the columns of the result; edges float64, the columns'
+    edges one after the other, ``edges[edge_starts[j]:edge_starts[j + 1]]``; lows and scales float64, one entry per cell, those
+    of column j from ``edge_starts[j] + j``; cells (n_rows, n_columns) int32; offsets (n_rows, n_columns) float64.
 
-    Cell k of a column holds ``edge[k-1] < x <= edge[k]``; ``t = (x - low) scale``, cut to [0, 1].
+    Cell k of a column holds ``edge[k-1] < x <= edge[k]``; ``t = (x - low) scale``, clipped to [0, 1].
     """
     for row in range(numbers.shape[0]):
         for j in range(numbers.shape[1]):

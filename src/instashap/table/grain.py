@@ -1,35 +1,36 @@
-"""How finely columns are cut."""
+"""Resolution of columns: limits on the number of intervals and levels."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# An interval of a continuous column has so many rows on average: the curve of a small table must stay smooth.
+# Average number of rows in an interval of a continuous column: the curve of a small table must stay smooth.
 ROWS_PER_INTERVAL = 15
-# A level with fewer rows than this has no effect of its own: one row shows nothing that its own noise would not hide.
+# A level with fewer rows has no effect of its own, as an effect cannot be separated from the noise of a single row.
 ROWS_PER_CATEGORY = 2
-# Levels that all columns of a table have apart together: the fit's matrices have so many rows more.
+# The most levels with effects of their own in all columns together: each adds a row to the matrices of the fit.
 LEVELS_PER_TABLE = 3000
 
 
 @dataclass(frozen=True)
 class Grain:
-    """How finely columns are cut, for terms of one, two and three columns.
+    """Resolution of columns in terms of one, two and three columns.
 
-    The default is for smooth curves in closed form; a fit of labels on many rows can tell steps apart and asks for finer hats.
+    The default is for smooth curves in closed form. Fits of labels on many rows can resolve steps, and use more hat functions
+    (piecewise linear).
 
     Attributes
     ----------
     n_intervals : int
-        Most intervals of a number's main effect.
+        The most intervals of a number column's main effect.
     nesting : tuple of int
-        Terms of so many columns keep every so many-th knot.
+        For terms of each size: the k-th of all knots that is kept, 1 for all knots, 2 for every second.
     degrees : tuple of int
-        3 cubic, 1 hats.
+        3 for cubic splines, 1 for hat functions.
     max_levels : int
-        Distinct values up to which a number column is a set of levels, each with a coefficient of its own.
+        The most distinct values of a number column that is a set of levels, each with a coefficient of its own.
     axis_levels : tuple of int
-        Levels an axis may tell apart: more are joined by hats (numbers) or pooled (categories).
+        The most levels of an axis: further ones are interpolated by hat functions (numbers) or pooled (categories).
     """
 
     n_intervals: int = 30
@@ -43,10 +44,11 @@ SMOOTH = Grain()
 
 
 def make_fine_grain(total_weight: float) -> Grain:
-    """Hats, the finer the more rows; knots of a pair are some of the main effects', those of a triple some of the pairs'.
+    """Grain of hat functions, whose number grows with the rows.
 
-    Up to 64 intervals for a main effect and 32 along a side of a pair, where a cell then has some hundred rows: the side
-    grows with the cube root of the rows, as the best width of a local average over two columns does, or slower.
+    Knots of a pair are a subset of those of main effects, knots of a triple a subset of those of pairs. A main effect has up to
+    64 intervals, a side of a pair up to 32; a cell of a pair then has some hundred rows. The number along a side grows at most
+    with the cube root of the rows, like the optimal resolution of a local average over two columns.
     """
     n_intervals = int(np.clip(total_weight / ROWS_PER_INTERVAL, 2, 64)) // 2 * 2
     pair = float(np.clip(0.6 * np.cbrt(total_weight), 2, 32))

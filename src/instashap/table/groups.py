@@ -1,4 +1,4 @@
-"""One-hot blocks among the columns of a table."""
+"""Groups of columns, and detection of one-hot blocks."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .columns import Table
 
 
 def choose_groups(groups: Any, table: Table) -> Any:
-    """The user's groups of columns as they are; with "auto" the one-hot blocks of the table."""
+    """The user's groups of columns; for "auto" the one-hot blocks of the table."""
     if not isinstance(groups, str):
         return groups
     check_choice(groups, ("auto",), "groups")
@@ -20,8 +20,8 @@ def choose_groups(groups: Any, table: Table) -> Any:
 def find_one_hot_groups(table: Table) -> dict[str, list[str]]:
     """Blocks of adjacent 0/1 columns of which exactly one is 1 in every row, named by their common prefix.
 
-    Blocks are taken greedily from the left, the shortest that sums to one; a block has at least two columns. Columns of
-    other values or kinds end a block.
+    Blocks are found greedily from the left: the shortest run of columns that sums to one, of at least two columns. A column of
+    other values or kinds ends a block.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Number columns whose values are codes: an effect for each, in no order."""
+"""Number columns whose values are codes, for example of stores: each has an effect of its own, without an order."""
 
 from dataclasses import dataclass, replace
 
@@ -10,15 +10,15 @@ from .grain import ROWS_PER_CATEGORY, Grain
 from .number_levels import learn_levels
 from .splines import learn_spline
 
-# Values nearer to each other than this share are one in float32.
+# Values with a smaller relative difference are equal in float32.
 _FLOAT32 = 1e-6
-# A code holds so far about its value, as a share of the smallest step: any other number is another code.
+# A number belongs to a code if it is within this share of the smallest step between codes.
 _CODE_REACH = 1e-3
 
 
 @dataclass(frozen=True)
 class Codes:
-    """An effect of its own for each value beside a smooth curve, as of stores and weeks."""
+    """Basis with an effect of its own for each value beside a smooth curve, for example for stores and weeks."""
 
     def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
         """See :func:`learn_codes`."""
@@ -26,9 +26,9 @@ class Codes:
 
 
 def learn_codes(column: CountedValues, grain: Grain) -> LearntColumn:
-    """A free value for each number that has rows enough, beside a curve that all others lie on.
+    """A column with a free value for each number that has enough rows, and a curve for all others.
 
-    Hats have no curve beside free values: there every number is a level, and the others belong to the nearest.
+    With hat functions there is no curve beside free values: each such number is a level, and others belong to the nearest.
     """
     distinct, totals = column.values, column.totals
     ranked = np.lexsort((distinct, -totals))

@@ -1,4 +1,4 @@
-"""Number columns: which basis one has where the user did not choose."""
+"""Choice of the basis of a number column, unless the user chose it."""
 
 import numpy as np
 
@@ -16,9 +16,10 @@ ROWS_PER_LEVEL = 10
 def learn_numbers(
     column: CountedValues, grain: Grain = SMOOTH, *, may_spike: bool = True, is_code: bool = False
 ) -> LearntColumn:
-    """Learn a number column: levels if it has few values, else splines with spikes beside them where those may be.
+    """A number column with its basis: levels if it has few values, else a spline, with spikes if ``may_spike``.
 
-    A code (store, week) has an effect of its own for each of its values beside the curve; its side of a pair stays a curve.
+    Spikes are values that many rows share, with a coefficient of their own beside the curve. A code (store, week) has such a
+    coefficient for each of its values in its main effect; its side of a pair is a curve.
     """
     if is_code:
         return learn_codes(column, grain)

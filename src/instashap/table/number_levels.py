@@ -1,4 +1,4 @@
-"""Number columns of few values: a coefficient a value."""
+"""Number columns with few values: one coefficient per value."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from .number_axis import CurveScale
 
 @dataclass(frozen=True)
 class Levels:
-    """A coefficient for each value, smooth along their order; above 24 values (8) the sides of a pair (triple) are hats."""
+    """Basis with one coefficient per value, smooth along their order; sides of a pair (triple) use hats above 24 (8) values."""
 
     def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
         """See :func:`learn_levels`."""
@@ -21,9 +21,9 @@ class Levels:
 
 
 def learn_levels(column: CountedValues, grain: Grain) -> LearntColumn:
-    """A coefficient for each value; where levels are too many for an axis of a pair, hats between some of them."""
+    """A column with one coefficient per value; an axis with too many levels has hat functions between some of them."""
     distinct = column.values
-    levels = distinct if len(distinct) else np.zeros(1)  # all missing: one level nobody is in keeps the shapes alike
+    levels = distinct if len(distinct) else np.zeros(1)  # if all are missing, one empty level keeps the shapes valid
     n_levels = len(levels)
     cells = Cells.from_levels(levels)
     positions = np.arange(n_levels, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Numbers as people write them in files: ``1,234.5``, ``1.234,5``, ``$ 5``, ``12 %``, ``80 m2``, ``(3)``, ``?`` for missing."""
+"""Parsing of numbers in text files: ``1,234.5``, ``1.234,5``, ``$ 5``, ``12 %``, ``80 m2``, ``(3)``, ``?`` for missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-# What stands for "no value" in a column of numbers or dates, in small letters.
+# Texts of missing values in a column of numbers or dates, in small letters.
 MISSING = frozenset(
     {
         "?", "-", "--", "---", "–", "—", ".", "..", "...", "*", "n/a", "na", "n.a.", "n.a", "<na>", "#n/a", "#na",
@@ -20,7 +20,7 @@ _CURRENCY = (
     r"(?:[A-Z]{0,3}[$€£¥₹₽₩₺₴₦₫₱฿₪¢]|Rs\.?|kr\.?|zł|(?:USD|EUR|GBP|JPY|CNY|INR|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR"
     r"|RUB|TRY|KRW|SGD|HKD)\b)"
 )
-_SPACES = "\u00a0\u202f\u2009"  # as printers put them between thousands
+_SPACES = "\u00a0\u202f\u2009"  # typographic spaces between thousands
 _CELL = re.compile(
     rf"(?P<sign>[+−-]?)\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+−-]?)\s*"
     r"(?P<digits>(?:\d+(?:[ '’.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?)"
@@ -31,7 +31,7 @@ _CODE = re.compile(r"\d+")
 _ORDINAL = re.compile(r"(st|nd|rd|th)\b", re.IGNORECASE)
 # Single letters that are units; others are more often parts of a code (seat 12B, house 3a).
 _LETTERS = frozenset("mgltshkKMWVN")
-# Behind amounts of money: thousands, millions, … Rows that differ in it differ in their unit.
+# After amounts of money: thousands, millions, … Rows with different ones have different units.
 _MAGNITUDES = frozenset({"k", "K", "m", "M", "b", "B", "bn", "Bn", "mn", "Mn", "mio", "Mio", "T"})
 _EXPONENT = r"([eE][+-]?\d+)?"
 # Ways to write a number: the mark between thousands, the decimal mark, and what such a number looks like.
@@ -46,7 +46,7 @@ _FORMS = [
 
 
 class Numeral(NamedTuple):
-    """A cell taken apart: sign, digits with their marks, and the unit around them."""
+    """Parts of a cell: sign, digits with their marks, and the unit before or after them."""
 
     sign: str
     digits: str
@@ -54,18 +54,18 @@ class Numeral(NamedTuple):
 
 
 def is_missing(text: str) -> bool:
-    """Whether the text of a cell stands for no value in a column of numbers or dates."""
+    """Whether the text of a cell means a missing value in a column of numbers or dates."""
     return text.strip().casefold() in MISSING
 
 
 def is_code(texts: Iterable[str]) -> bool:
-    """Whether the texts are digits alone, some with a leading zero: a code such as a postcode, not a quantity."""
+    """Whether all texts are digits only, some with a leading zero: codes such as postcodes, not quantities."""
     stripped = [text.strip() for text in texts]
     return all(map(_CODE.fullmatch, stripped)) and any(len(text) > 1 and text[0] == "0" for text in stripped)
 
 
 def split_numeral(text: str) -> Numeral | None:
-    """The parts of a cell, or None if it is no number."""
+    """The parts of a cell, or None if it is not a number."""
     line = " ".join(text.translate(dict.fromkeys(map(ord, _SPACES), " ")).replace("’", "'").split())
     negative = _NEGATIVE.fullmatch(line)
     if negative:
@@ -88,12 +88,12 @@ def _is_unit(after: str) -> bool:
 
 
 def is_word(unit: str) -> bool:
-    """Whether a unit is a word that a list of levels may have as well (``12 months``), and no currency."""
+    """Whether a unit is a word, as in ``12 months``, which may also be the level of a category, and not a currency."""
     return unit.isalpha() and not re.fullmatch(_CURRENCY, unit, re.IGNORECASE)
 
 
 def find_forms(numerals: Iterable[Numeral]) -> list[tuple[str, str]]:
-    """Pairs of marks (between thousands, decimal) by which all digits can be read; the simplest of each decimal mark first."""
+    """Pairs of marks (between thousands, decimal) with which all digits can be read; the simplest pair per decimal mark."""
     texts = {numeral.digits for numeral in numerals}
     forms = [(mark, decimal) for mark, decimal, form in _FORMS if all(map(form.fullmatch, texts))]
     firsts = {decimal: (mark, decimal) for mark, decimal in reversed(forms)}
@@ -101,7 +101,7 @@ def find_forms(numerals: Iterable[Numeral]) -> list[tuple[str, str]]:
 
 
 def find_proven_decimal(texts: Iterable[str]) -> str | None:
-    """The decimal mark of a column of numbers if its digits can be read by one only."""
+    """The decimal mark of a column of numbers if only one is possible, else None."""
     numerals = [split_numeral(text) for text in texts if not is_missing(text)]
     if not numerals or any(numeral is None for numeral in numerals):
         return None
@@ -110,7 +110,7 @@ def find_proven_decimal(texts: Iterable[str]) -> str | None:
 
 
 def to_number(numeral: Numeral, mark: str, decimal: str) -> float:
-    """The number by the given marks; raises ``ValueError`` if its digits are written in another way."""
+    """The number, read with the given marks; raises ``ValueError`` if its digits have other marks."""
     form = next(form for each, point, form in _FORMS if (each, point) == (mark, decimal))
     if form.fullmatch(numeral.digits) is None:
         raise ValueError(f"{numeral.digits!r} is written in another way")
@@ -119,7 +119,7 @@ def to_number(numeral: Numeral, mark: str, decimal: str) -> float:
 
 
 def count_units(numerals: Mapping[str, Numeral], counts: Mapping[str, int]) -> Counter[str]:
-    """Rows by unit."""
+    """Number of rows with each unit."""
     found: Counter[str] = Counter()
     for text, numeral in numerals.items():
         found[numeral.unit] += counts[text]
@@ -127,13 +127,13 @@ def count_units(numerals: Mapping[str, Numeral], counts: Mapping[str, int]) -> C
 
 
 def list_some(items: Sequence[Any], limit: int = 3) -> str:
-    """The first few, quoted."""
+    """The first few items, quoted, and the number of further ones."""
     shown = ", ".join(map(repr, items[:limit]))
     return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
 
 
 def advise_on_numbers(name: str, levels: Iterable[Any]) -> str:
-    """How to make numbers of the levels of a category that are numbers written as text; empty if most are something else."""
+    """Advice on converting levels that are numbers written as text; empty if most levels are something else."""
     texts = [level for level in levels if isinstance(level, str) and not is_missing(level)]
     numerals = [numeral for numeral in map(split_numeral, texts) if numeral is not None]
     if not texts or is_code(texts) or len(numerals) < 0.9 * len(texts):
@@ -141,9 +141,9 @@ def advise_on_numbers(name: str, levels: Iterable[Any]) -> str:
     forms = find_forms(numerals)
     is_signed = any(each.sign for each in numerals) and (numerals[0].unit or any(text.strip()[0] == "(" for text in texts))
     if len(numerals) < len(texts) or len(forms) != 1 or len({each.unit for each in numerals}) > 1 or is_signed:
-        return "it reads as numbers written as text: make it a column of numbers"
+        return "it holds numbers written as text: make it a column of numbers"
     (mark, decimal) = forms[0]
     steps = [r".str.extract(r'(-?[\d., ]*\d)')[0]"] if numerals[0].unit else []
     steps += [f".str.replace({mark!r}, '')"] if mark else []
     steps += [".str.replace(',', '.')"] if decimal == "," else []
-    return f"it reads as numbers written as text, so pass pd.to_numeric(X[{name!r}]{''.join(steps)}, errors='coerce')"
+    return f"it holds numbers written as text, so pass pd.to_numeric(X[{name!r}]{''.join(steps)}, errors='coerce')"

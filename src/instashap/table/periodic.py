@@ -1,4 +1,4 @@
-"""Number columns that go round: hours of the day, months, angles."""
+"""Periodic number columns: hours of the day, months, angles."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .cells import Cells, finish_column
 from .counted import CountedValues
 from .grain import ROWS_PER_INTERVAL, Grain
 
-# Fewest intervals of a period: a cubic spline on fewer has no room for a peak and a trough.
+# Fewest intervals of a period: a cubic spline on fewer cannot have both a peak and a trough.
 _LEAST_INTERVALS = 4
-# How much the weights of intervals differ in the roughness, and the ratio by whose multiples they do (no two intervals alike).
+# Size of the differences between the weights of intervals in the roughness, and the ratio whose multiples make all different.
 _TILT, _GOLDEN = 0.02, 0.6180339887498949
 
 
 @dataclass(frozen=True)
 class Periodic:
-    """A curve that ends as it begins: a periodic spline, for hours, weekdays, months, angles.
+    """Basis of a periodic spline, for hours, weekdays, months, angles.
 
-    Value, slope and curvature of a main effect agree at both ends of the period; a side of an interaction, which is made of
-    hats, has the same value there. Rows beyond the period are not wrapped into it: pass a column modulo its period.
+    Value, slope and curvature of a main effect agree at both ends of the period; a side of an interaction, which has hat
+    functions, has equal values there. Values beyond the period are not wrapped into it: pass a column modulo its period.
 
     Parameters
     ----------
@@ -51,11 +51,11 @@ class Periodic:
     start: float | None = None
 
     def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
-        """Knots at equal distances around the period, so many that intervals hold enough rows."""
+        """A column with equally spaced knots, so many that intervals hold enough rows on average."""
         start, period = self._find_period(column)
-        wished = int(np.clip(column.totals.sum() / ROWS_PER_INTERVAL, _LEAST_INTERVALS, grain.n_intervals)) // 2 * 2
+        wanted = int(np.clip(column.totals.sum() / ROWS_PER_INTERVAL, _LEAST_INTERVALS, grain.n_intervals)) // 2 * 2
         n_steps = _count_steps(column.values * column.unit, start, period)
-        n_intervals = n_steps if _LEAST_INTERVALS <= n_steps <= 2 * wished else wished
+        n_intervals = n_steps if _LEAST_INTERVALS <= n_steps <= 2 * wanted else wanted
         knots = (start + period * np.arange(n_intervals + 1) / n_intervals) / column.unit
         points = np.zeros(n_intervals, dtype=bool), np.empty(0, dtype=np.int64)
         cells = Cells(knots[:-1], knots[1:], *points, knots[1:-1])
@@ -66,7 +66,7 @@ class Periodic:
         return finish_column(column.name, cells, axes, ())
 
     def _find_period(self, column: CountedValues) -> tuple[float, float]:
-        """Start and length of the period; raises ``ValueError`` if they are unknown, or values lie outside."""
+        """Start and length of the period; raises ``ValueError`` if they are unknown, or if values lie outside."""
         values = column.values * column.unit if len(column) else np.zeros(1)
         low, high = float(values[0]), float(values[-1])
         if self.period is not None:
@@ -94,7 +94,7 @@ def _check_period(period: Any) -> float:
 
 
 def _count_steps(values: NDArray[np.float64], start: float, period: float) -> int:
-    """Equal steps of a period on which all values lie, such as 24 hours of a day; 0 if there are none."""
+    """Number of equal steps of a period on which all values lie, such as 24 hours of a day; 0 if there is none."""
     if len(values) < 2:
         return 0
     step = float(np.diff(values).min())
@@ -107,7 +107,7 @@ def _is_whole(values: NDArray[np.float64]) -> bool:
 
 
 def _make_axis(cells: Cells, knots: NDArray[np.float64], period: float, degree: int) -> Axis:
-    """A periodic spline of a degree on knots of one period, and a value for missing rows.
+    """Axis of a periodic spline on the knots of one period, with a further function for missing values.
 
     Its functions in the cells are ordinary B-splines on the knots, continued to both sides; the first and the last ``degree``
     of them have the same coefficients.
@@ -127,12 +127,12 @@ def _make_axis(cells: Cells, knots: NDArray[np.float64], period: float, degree: 
 
 
 def _compute_roughness(knots: NDArray[np.float64], period: float, asked: tuple[int, int]) -> NDArray[np.float64]:
-    """Rows D of a squared-derivative penalty ``cᵀ Dᵀ D c`` around the period.
+    """Rows D of a penalty ``cᵀ Dᵀ D c`` on squared derivatives around the period.
 
-    The unit is the period over π: one wave a period then costs little beside the next, as straight lines and parabolas do in
-    other columns (1 500 rows of one wave with noise of half its size: error .070 in units of the period, .056 in these).
-    A sine and a cosine of the same frequency are equally rough, and no fit could order them but by rounding: intervals weigh
-    up to a hundredth more or less, which does.
+    Derivatives are in units of the period over π. The penalty of one wave per period is then small beside that of two, as for
+    straight lines and parabolas in other columns (1 500 rows of one wave with noise of half its size: error .070 in units of
+    the period, .056 in these). A sine and a cosine of the same frequency are equally rough, so that only rounding would order
+    them; the weights of intervals therefore differ by up to a hundredth.
     """
     degree, order = asked
     n_knots = len(knots)
@@ -150,7 +150,7 @@ def _compute_roughness(knots: NDArray[np.float64], period: float, asked: tuple[i
 
 
 def _difference(knots: NDArray[np.float64], period: float, order: int) -> NDArray[np.float64]:
-    """Divided differences of neighbouring values around the period: of hats, in place of a derivative."""
+    """Divided differences of neighbouring values around the period, in place of derivatives of hat functions."""
     places, differences = knots, np.eye(len(knots))
     gaps = np.full(len(knots), period)
     for _ in range(order):
@@ -164,7 +164,7 @@ def _difference(knots: NDArray[np.float64], period: float, order: int) -> NDArra
 def _continue(
     knots: NDArray[np.float64], period: float, degree: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The knots continued to both sides of a period, and which coefficient each B-spline on them has: a row each."""
+    """The knots continued to both sides of a period, and a matrix of which coefficient each B-spline on them has, by row."""
     n_knots = len(knots)
     numbers = np.arange(-degree, n_knots + degree + 1)
     sequence = knots[numbers % n_knots] + period * (numbers // n_knots)

@@ -1,4 +1,4 @@
-"""How the text of a file's columns is read: as numbers, codes, times, dates or words. Learnt once, and saved for new rows."""
+"""Recipes for reading the text columns of a file as numbers, codes, times, dates or words; saved for new rows."""
 
 from __future__ import annotations
 
@@ -27,31 +27,33 @@ from .numerals import (
 if TYPE_CHECKING:
     import pandas as pd
 
-# A column of text with more different numbers than this is a quantity; with fewer, levels serve as well.
+# A text column with more different numbers than this is a quantity; with fewer, its values may as well be categories.
 _MAX_LEVELS = 10
-# Share of the rows that must read as numbers for the others to be mistakes in a column of numbers.
+# If at least this share of the rows are numbers, the other cells are regarded as mistakes in a column of numbers.
 _MOSTLY = 0.9
-# More different words behind numbers are no units: streets, departments.
+# More different words after numbers than this are not units, but for example streets or departments.
 _MAX_UNITS = 5
-# So few different words among so many numbers are mistakes too, or limits: ``<5``, ``80+``.
+# At most so many different other texts, with at least this share of numbers, are mistakes too, or limits: ``<5``, ``80+``.
 _FEW_WORDS, _MANY_NUMBERS = 3, 0.5
 _BOOLEANS = ({"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "off"})
 
 
 @dataclass(frozen=True)
 class NumberText:
-    """Text that is read as numbers.
+    """Reading of text as numbers.
 
     Attributes
     ----------
     mark : str
-        Between thousands; may be empty.
+        Mark between thousands; may be empty.
     decimal : str
+        Decimal mark.
     unit : str
-        What stands before or behind each number.
+        Text before or after each number.
     example : str
+        One of the cells.
     missing : tuple of str
-        Texts met that stand for no value; others are known (:data:`.numerals.MISSING`).
+        Texts in the column that mean a missing value, out of :data:`.numerals.MISSING`.
     """
 
     mark: str
@@ -61,7 +63,7 @@ class NumberText:
     missing: tuple[str, ...] = ()
 
     def read(self, name: str, column: pd.Series) -> dict[str, Any]:
-        """The column as float64; cells that are numbers already are taken as they are. Raises ``ValueError`` for other text."""
+        """The column as float64; cells that are numbers already do not change. Raises ``ValueError`` for other text."""
         import pandas as pd
 
         if not _is_text(column):
@@ -89,21 +91,21 @@ class NumberText:
         raise ValueError(f"column {name!r} holds {text!r}; the fit read numbers there, such as {self.example!r}")
 
     def describe(self, name: str) -> str:
-        """What was assumed, in a sentence."""
+        """The assumption, in a sentence."""
         value = self._parse(name, self.example)
         unit = " percent" if self.unit == "%" else ""
-        gaps = f"; {list_some(self.missing)} is missing" if self.missing else ""
+        gaps = f"; {list_some(self.missing)} means missing" if self.missing else ""
         return f"column {name!r} is read as numbers: {self.example!r} is {value:.15g}{unit}{gaps}"
 
 
 @dataclass(frozen=True)
 class CodeText:
-    """Digits with leading zeros, which are categories; ``width`` is their number of digits, or 0 if it differs."""
+    """Reading of digits with leading zeros as categories; ``width`` is the number of digits, or 0 if it differs."""
 
     width: int
 
     def read(self, name: str, column: pd.Series) -> dict[str, Any]:
-        """The column as text; numbers get their zeros back."""
+        """The column as text; numbers are padded with zeros to ``width``."""
         import pandas as pd
 
         cells = [self._read_cell(cell) for cell in column.astype(object)]
@@ -116,13 +118,13 @@ class CodeText:
         return text.zfill(self.width)
 
     def describe(self, name: str) -> str:
-        """What was assumed, in a sentence."""
-        return f"column {name!r} is read as codes, for it has leading zeros: each code is a category"
+        """The assumption, in a sentence."""
+        return f"column {name!r} is read as codes, because it has leading zeros: each code is a category"
 
 
 @dataclass(frozen=True)
 class WordText:
-    """Yes and no in more than one spelling, which become one."""
+    """Reading of yes and no in several spellings, which are unified."""
 
     spellings: tuple[str, ...]
 
@@ -134,7 +136,7 @@ class WordText:
         return {name: pd.Series(cells, column.index, dtype=object)}
 
     def describe(self, name: str) -> str:
-        """What was assumed, in a sentence."""
+        """The assumption, in a sentence."""
         return f"column {name!r}: different spellings are one category ({list_some(self.spellings, 6)})"
 
 
@@ -150,7 +152,7 @@ _KINDS: dict[str, type[Any]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How each column of text is read; columns that it does not name are taken as they are.
+    """Readings of text columns, by name; other columns stay unchanged.
 
     Examples
     --------
@@ -167,26 +169,25 @@ class Recipe:
 
     @classmethod
     def learn(cls, X: pd.DataFrame, keep: Collection[str] = (), decimal: str | None = None) -> Recipe:
-        """The recipe of a table.
+        """The recipe for the text columns of a table.
 
         Parameters
         ----------
         X : DataFrame
         keep : collection of str
-            Columns to leave as they are.
+            Columns to leave unchanged.
         decimal : str, optional
-            The decimal mark where a column alone does not decide (``1,234``); default that of the table's other columns, else a
-            point.
+            The decimal mark for ambiguous columns (``1,234``); default: that of the table's other columns, else a point.
 
         Raises
         ------
         ValueError
-            If a column is one of numbers but for a few cells, or has several units: the message names them.
+            If a few cells in a column of numbers are not numbers, or a column has several units: the message names them.
 
         Warns
         -----
         DataWarning
-            For dates of which every row leaves open what is day and what month; they stay text.
+            For dates in which day and month are ambiguous in every row; they stay text.
         """
         texts = {str(name): X[name] for name in X.columns if str(name) not in keep and _is_readable(X[name])}
         counts = {name: _count(column) for name, column in texts.items() if _is_text(column)}
@@ -196,9 +197,9 @@ class Recipe:
         return cls({name: reading for name, reading in found.items() if reading is not None})
 
     def apply(self, X: pd.DataFrame) -> pd.DataFrame:
-        """The table with each column read; dates become their parts. What was read before stays as it is.
+        """The table with each text column read; dates become their parts. Columns that were read before stay unchanged.
 
-        Raises ``ValueError`` for text that cannot be read in this way; the message names column and text.
+        Raises ``ValueError`` for text that the recipe cannot read; the message names column and text.
         """
         import pandas as pd
 
@@ -208,7 +209,7 @@ class Recipe:
         for place, name in enumerate(X.columns):
             column = X.iloc[:, place]
             reading = self.readings.get(str(name))
-            # Names as text: parts are, and a model refuses labels of which some are text.
+            # All names become text, like those of parts: scikit-learn refuses a mixture of text and other labels.
             read = {str(name): column} if reading is None else reading.read(str(name), column)
             repeated = sorted(map(str, read.keys() & columns.keys()))
             if repeated:
@@ -217,31 +218,31 @@ class Recipe:
         return pd.DataFrame(columns, index=X.index)
 
     def without(self, name: str) -> Recipe:
-        """The recipe of the other columns."""
+        """The recipe without the column ``name``."""
         return Recipe({each: reading for each, reading in self.readings.items() if each != name})
 
     @property
     def groups(self) -> dict[str, list[str]]:
-        """Names of the parts by column of dates."""
+        """Names of the parts of each column of dates."""
         return {name: reading.list_parts(name) for name, reading in self.readings.items() if isinstance(reading, DateText)}
 
     def find_raw_names(self, names: Collection[str]) -> list[str]:
-        """Columns before they are read, of the given ones after it."""
+        """Names of the unread columns from which the given columns are read."""
         whole = {part: name for name, parts in self.groups.items() for part in parts}
         return list(dict.fromkeys(whole.get(name, name) for name in names))
 
     def describe(self) -> list[str]:
-        """What was assumed, a sentence a column."""
+        """The assumptions, one sentence per column."""
         return [reading.describe(name) for name, reading in self.readings.items()]
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """The recipe as JSON: by column its kind and attributes."""
+        """The recipe as JSON: kind and attributes of the reading of each column."""
         kinds = {kind: name for name, kind in _KINDS.items()}
         return {name: {"kind": kinds[type(reading)], **_list_fields(reading)} for name, reading in self.readings.items()}
 
     @classmethod
     def from_json(cls, content: Any) -> Recipe:
-        """What :meth:`to_json` gave; raises ``ValueError`` for anything else."""
+        """The recipe from the result of :meth:`to_json`; raises ``ValueError`` for any other content."""
         return cls({_check(name, str): _read_json(name, each) for name, each in _check(content, dict).items()})
 
 
@@ -250,7 +251,7 @@ def _list_fields(reading: Reading) -> dict[str, Any]:
 
 
 def _read_json(name: str, content: Any) -> Reading:
-    """One reading, judged field by field: a file may come from a stranger."""
+    """One reading, with each field checked, as the file may not be trustworthy."""
     given = dict(_check(content, dict))
     kind = _KINDS.get(_check(given.pop("kind", None), str))
     if kind is None or set(given) != set(kind.__dataclass_fields__):
@@ -263,9 +264,9 @@ def _read_json(name: str, content: Any) -> Reading:
             _check(value, {"str": str, "int": int, "bool": bool}[expected])
     reading: Reading = kind(**given)
     try:
-        reading.describe(name)  # an example that cannot be read, a form that is no form
+        reading.describe(name)  # raises for an example that cannot be read, or an invalid format
     except (KeyError, StopIteration) as error:
-        raise ValueError(f"the recipe of column {name!r} cannot be followed") from error
+        raise ValueError(f"the recipe of column {name!r} cannot be applied") from error
     return reading
 
 
@@ -289,12 +290,12 @@ def _is_text(column: pd.Series) -> bool:
 def _is_readable(column: Any) -> bool:
     import pandas as pd
 
-    is_column = isinstance(column, pd.Series)  # a name that two columns share gives a frame, refused later
+    is_column = isinstance(column, pd.Series)  # a name that two columns share gives a frame, which is refused later
     return is_column and (_is_text(column) or pd.api.types.is_datetime64_any_dtype(column.dtype))
 
 
 def _count(column: pd.Series) -> Counter[str]:
-    """Rows by text; empty if any cell is something else."""
+    """Number of rows with each text; empty if any cell is not text."""
     cells = [cell for cell in column.astype(object) if not _is_gap(cell)]
     return Counter(cells) if all(isinstance(cell, str) for cell in cells) else Counter()
 
@@ -319,17 +320,17 @@ def _learn_column(name: str, column: pd.Series, counts: Counter[str] | None, dec
 
 
 def _refuse_stray_dates(name: str, counts: Mapping[str, int]) -> None:
-    """Raise for a column of dates but for a few cells, or of dates in several forms."""
+    """Raise for a column of dates in which a few cells are not dates, or which has several date formats."""
     layouts = {text: find_layout(text.strip()) for text in counts}
     others = [text for text, layout in layouts.items() if layout is None]
     share = sum(count for text, count in counts.items() if layouts[text]) / sum(counts.values())
     if len(counts) - len(others) <= _MAX_LEVELS or share < _MOSTLY:
         return
     if others:
-        _refuse(name, f"holds dates but for {_say_cells(others, counts)}", "write dates there or leave the cells empty")
+        _refuse(name, f"holds dates except in {_list_cells(others, counts)}", "write dates there or leave the cells empty")
     forms = {layout: text for text, layout in layouts.items()}
     if len(forms) > 1:
-        _refuse(name, f"writes dates in several ways ({list_some(list(forms.values()))})", "write all of them as 2024-12-31")
+        _refuse(name, f"has dates in several formats ({list_some(list(forms.values()))})", "write all of them as 2024-12-31")
 
 
 def _learn_numbers(name: str, counts: Mapping[str, int], missing: tuple[str, ...], decimal: str | None) -> NumberText | None:
@@ -343,7 +344,7 @@ def _learn_numbers(name: str, counts: Mapping[str, int], missing: tuple[str, ...
     if share < least or len(units) > _MAX_UNITS:
         return None
     if others:
-        _refuse(name, f"holds numbers but for {_say_cells(others, counts)}", "write numbers there or leave the cells empty")
+        _refuse(name, f"holds numbers except in {_list_cells(others, counts)}", "write numbers there or leave the cells empty")
     if len(units) > 1 and is_quantity:
         listed = ", ".join(f"{unit or 'none'!r} in {count:,}" for unit, count in units.most_common())
         _refuse(name, f"holds numbers in different units (rows: {listed})", "convert them to one unit")
@@ -361,7 +362,7 @@ def _choose_form(
     forms = find_forms(numerals.values())
     if not forms:
         if len(numerals) > _MAX_LEVELS and any(mark in each.digits for each in numerals.values() for mark in ".,"):
-            _refuse(name, f"writes numbers in several ways ({list_some(list(numerals))})", "write all of them in one way")
+            _refuse(name, f"has numbers in several formats ({list_some(list(numerals))})", "write all of them in one format")
         return None
     mark, point = next((form for form in forms if form[1] == decimal), forms[0])
     marked = [text for text, each in numerals.items() if {mark, point} & set(each.digits)]
@@ -369,10 +370,10 @@ def _choose_form(
     return NumberText(mark, point, unit, example, missing)
 
 
-def _say_cells(texts: list[str], counts: Mapping[str, int]) -> str:
+def _list_cells(texts: list[str], counts: Mapping[str, int]) -> str:
     n_rows = sum(counts[text] for text in texts)
     return f"{n_rows:,} cell{'s' * (n_rows != 1)} ({list_some(texts)})"
 
 
 def _refuse(name: str, what: str, advice: str) -> None:
-    raise ValueError(f"column {name!r} {what}; {advice}, or take the text as categories: --text {name!r}")
+    raise ValueError(f"column {name!r} {what}; {advice}, or treat the text as categories: --text {name!r}")

@@ -1,7 +1,7 @@
-"""A sample of rows that depends on their values alone: not on their order, on how they are parted, or on the other rows.
+"""Sampling of rows by hashes of their values, which does not depend on the order of rows or their division into parts.
 
-Each different row has a hash of its content. The rows of the smallest hashes are the sample, a row that occurs several times
-being one row with their weight. So the sample of two parts together is that of the two parts' samples.
+Each different row has a hash of its content. The sample consists of the rows with the smallest hashes; a row that occurs
+several times is one row with their total weight. The sample of two parts together is the sample of the two parts' samples.
 """
 
 from hashlib import blake2b
@@ -18,10 +18,10 @@ _MISSING = np.uint64(0x9E3779B97F4A7C15)
 
 
 def hash_table_rows(table: Table, outputs: NDArray[np.float64] | None = None) -> NDArray[np.uint64]:
-    """Hash of each row's content, shape (n_rows,), uint64: of its values under the names of their columns.
+    """Hash of each row, shape (n_rows,), uint64, from its values and the names of their columns.
 
-    Numbers count by value, whatever their precision; categories by their level. With ``outputs`` of shape (n_rows, n_outputs)
-    rows that differ in these alone differ too.
+    Numbers are hashed by value, whatever their precision; categories by their level. With ``outputs`` of shape (n_rows,
+    n_outputs), rows that differ only in these have different hashes too.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def hash_table_rows(table: Table, outputs: NDArray[np.float64] | None = None) ->
 def choose_smallest(
     hashes: NDArray[np.uint64], weights: NDArray[np.float64], n_rows: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Positions of the rows of the smallest hashes, by rising hash, and the weight of all rows of each hash.
+    """Positions of the rows with the smallest hashes, in rising order, and the total weight of all rows with each hash.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def choose_smallest(
     ([1, 0], [1.0, 2.0])
     """
     candidates = np.arange(len(hashes))
-    if len(hashes) > 4 * n_rows:  # a sort of all rows is saved where the smallest are few
+    if len(hashes) > 4 * n_rows:  # avoids sorting all rows if few are chosen
         limit = np.partition(hashes, 2 * n_rows)[2 * n_rows]
         few = np.flatnonzero(hashes <= limit)
         candidates = few if len(np.unique(hashes[few])) > n_rows else candidates

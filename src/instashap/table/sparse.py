@@ -1,4 +1,4 @@
-"""Sparse tables of numbers, read column by column and in blocks of rows; the whole is never dense."""
+"""Sparse tables of numbers, read by column and in blocks of rows; the whole table is never dense."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SparseNumbers:
     Parameters
     ----------
     matrix : scipy sparse matrix or array of shape (n_rows, n_columns), real dtype
-        In any format; what is not stored is 0.
+        In any format; entries that are not stored are 0.
     """
 
     def __init__(self, matrix: Any) -> None:
@@ -34,7 +34,7 @@ class SparseNumbers:
         return self.shape[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """All rows, dense: for the few that are shown."""
+        """All rows as a dense array, for the few rows that plots and reports show."""
         return np.asarray(self._rows.toarray(), dtype=dtype)
 
     def __getitem__(self, key: Any) -> Any:
@@ -47,7 +47,7 @@ class SparseNumbers:
 
     @property
     def T(self) -> NDArray[Any]:  # noqa: N802 - numpy's name
-        """All columns, dense, one a row of the result."""
+        """The dense transpose, with one column per row."""
         return np.asarray(self).T
 
     @property

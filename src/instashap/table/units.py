@@ -1,16 +1,16 @@
-"""Powers of two by which numbers are scaled before a fit squares them, and what no scale can save is refused by name."""
+"""Scaling of columns by powers of two before a fit squares their numbers; columns that cannot be scaled are refused."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Sizes between which the squares and cubes of a fit keep all their digits.
+# Numbers from 1 / _COMMON to _COMMON need no scaling: their squares and cubes keep all digits.
 _COMMON = 2.0**64
-# Sizes that a column may reach: differences of any two of its numbers, and one over them, are still float64.
+# Limits of a column's numbers: differences of any two of them, and the reciprocals of these, are still float64.
 LARGEST, SMALLEST = 2.0**1000, 2.0**-900
 
 
 def find_unit(size: float) -> float:
-    """The power of two to divide by, so that numbers of a size come near 1; 1.0 for common sizes and for zero.
+    """The power of two that scales numbers of a size to about 1 if they are divided by it; 1.0 for common sizes and zero.
 
     Division by a power of two is exact.
 
@@ -25,7 +25,7 @@ def find_unit(size: float) -> float:
 
 
 def find_column_unit(values: NDArray[np.float64], name: str) -> float:
-    """The unit of a column of numbers, NaN for missing; raises ``ValueError`` where there is none.
+    """The unit of a column of numbers, NaN for missing; raises ``ValueError`` if no unit makes them usable.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def find_column_unit(values: NDArray[np.float64], name: str) -> float:
     largest, smallest = float(sizes.max(initial=0.0)), float(sizes.min(initial=np.inf))
     if largest > LARGEST:
         raise ValueError(
-            f"column {name!r} holds {_show_largest(values)}, beyond the {LARGEST:.0e} that can be fitted: if it stands for a "
-            "missing value, put NaN in its place; else divide the column by a power of ten"
+            f"column {name!r} holds {_show_largest(values)}, and numbers above {LARGEST:.0e} cannot be fitted: if it stands "
+            "for a missing value, put NaN in its place; else divide the column by a power of ten"
         )
     if 0 < largest < SMALLEST:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Values of category columns as files and pages hold them."""
+"""Conversion of category values to text, numbers and booleans, which files and pages can store."""
 
 from enum import Enum
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 
 
 class Flag(Enum):
-    """Stands for a boolean, which pandas would take for the number 0 or 1 beside it."""
+    """Substitute for a boolean, which pandas would not distinguish from the numbers 0 and 1."""
 
     NO = False
     YES = True
 
 
 def refuse_object(value: Any, name: str) -> TypeError:
-    """The error for a value that is neither a number nor text, nor has a text of its own."""
+    """The error for a value that is neither a number nor text, and cannot be converted to text."""
     return TypeError(
         f"argument must be a string or a number, not {type(value).__name__!r}: column {name!r} holds {value!r}; "
         "cast it to numbers or text"
@@ -22,9 +22,9 @@ def refuse_object(value: Any, name: str) -> TypeError:
 
 
 def write_level(value: Any, name: str = "") -> Any:
-    """A category's value as files and pages hold it: text, numbers and booleans as they are, any other value as its text.
+    """A category's value in a form that files can store: text, numbers and booleans unchanged, any other value as its text.
 
-    Raises ``TypeError``, naming the column, for a value that is not hashable, or has no text that every process would write.
+    Raises ``TypeError``, with the column's name, for a value that is not hashable, or whose text differs between processes.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def write_level(value: Any, name: str = "") -> Any:
         raise refuse_object(value, name)
     if isinstance(value, tuple):
         return str(tuple(part.item() if isinstance(part, np.generic) else part for part in value))
-    return str(value).removesuffix(" 00:00:00")  # of a day, its midnight
+    return str(value).removesuffix(" 00:00:00")  # a date without a time of day
 
 
 def _is_hashable(value: Any) -> bool:
