@@ -52,6 +52,8 @@ _ASKED, _UNASKED = (0.0, 0.15, 0.5), (0.1, 0.4, 0.7)
 # The estimate takes the difference of the risks to be higher by about a standard error than it was seen, the interval's lower
 # end by all of the half-width: what rows of heavy tails leave open counts against the order.
 _CAUTION = 0.6
+# Squared distances below this, in squared spreads, are rounding.
+_ROUNDING = 1e-9
 # Effective numbers of rows up to which an estimate is its interval's lower end, and from which on nothing is taken off.
 _EFFECTIVE_ROWS = 10.0, 40.0
 
@@ -321,7 +323,7 @@ def measure_attribution(held: Held, rows: Rows, panel: Panel, compared: Comparis
         np.ones(len(weights)),
     )
     asked = sum(weight for weight, each in zip(compared.weights, panel.references, strict=True) if each.is_asked)
-    seen = estimate(lambda each: each[0] / max(each[1], 1e-300), sums[:, :2])
+    seen = estimate(lambda each: each[0] / max(each[1], _ROUNDING * each[2]), sums[:, [0, 1, 5]])
     shares = []
     half = seen.high - seen.value
     for own, other, move in zip(_ASKED, _UNASKED, (-half, _CAUTION * half, half), strict=True):
