@@ -1,4 +1,4 @@
-"""Columns of any kind as normal scores, and back: the margins of a copula, as they are in a table."""
+"""Empirical margins of a copula: conversion of columns of any kind to normal scores, and back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..table.columns import Table
 
-# Reliability from which on a column counts as continuous.
+# Columns of at least this reliability count as continuous.
 _CONTINUOUS = 0.98
 
 
@@ -17,16 +17,16 @@ _CONTINUOUS = 0.98
 class Margin:
     """The empirical distribution of one column.
 
-    The values in their order cut the unit interval into parts as long as the values' shares of the rows; the score of a value
-    is the mean of a standard normal variable within its part.
+    The sorted values divide the unit interval into parts, as long as the values' shares of the rows; the score of a value is
+    the mean of a standard normal variable within its part.
 
     Attributes
     ----------
     values : ndarray of shape (n_values,), float64
-        Rising; -inf stands for missing, and categories have their place in the order of levels.
+        Rising; -inf means missing, and categories are positions in the order of levels.
     scores : ndarray of shape (n_values,), float64
     reliability : float
-        Variance of the scores: 1 for a continuous column, less the coarser its values are, 0 if there is one value.
+        Variance of the scores: 1 for a continuous column, less for coarser values, 0 for a single value.
     order : ndarray of shape (n_rows,), int64
         Positions of the rows in the order of their values.
     levels : dict or None
