@@ -163,7 +163,7 @@ def test_lightgbms_estimators_are_not_given_their_columns_in_another_order() -> 
     for model in (classifier, regressor):
         assert wrap_model(model).predict(X, 120).shape == (120, 1)
         for table in (X[["b", "a"]], pa.table(X[["b", "a"]].to_dict("list"))):
-            with pytest.raises(ModelOutputError, match=r"in another order than LGBM\w+ was trained on.*pass X\[\['a', 'b'\]\]"):
+            with pytest.raises(ModelOutputError, match=r"not in the order that LGBM\w+ was trained on.*pass X\[\['a', 'b'\]\]"):
                 wrap_model(model).predict(table, 120)
 
 
@@ -379,7 +379,7 @@ def test_what_is_no_probability_is_refused() -> None:
         def predict_proba(self, X: np.ndarray) -> np.ndarray:
             return 3 * X
 
-    with pytest.raises(ModelOutputError, match=r"Scores.predict_proba gave values from 0.3 to 6, which are no probabilities"):
+    with pytest.raises(ModelOutputError, match=r"Scores.predict_proba gave values from 0.3 to 6, which are not probabilities"):
         wrap_model(Scores()).predict(np.array([[0.1, 2.0]]), 1)
 
 

@@ -1,4 +1,4 @@
-"""Labels are no amounts: what is refused comes with a function to pass instead, and that function works."""
+"""Labels are not amounts: what is refused comes with a function to pass instead, and that function works."""
 
 import re
 from typing import Any
@@ -60,7 +60,7 @@ def test_clusters_are_explained_by_distance_or_membership() -> None:
     np.testing.assert_allclose(follow(birch), birch.transform(X)[:, 0])
     shift = MeanShift().fit(X)
     np.testing.assert_array_equal(follow(shift), shift.labels_ == 0)
-    with pytest.raises(TypeError, match=r"KMeans\.predict gives labels, which are no amounts"):
+    with pytest.raises(TypeError, match=r"KMeans\.predict gives labels, which are not amounts"):
         wrap_model(clusters.predict)
 
 

@@ -168,7 +168,7 @@ def test_one_cut_serves_every_batch_and_every_later_row() -> None:
 
 def test_the_cut_of_the_fit_is_kept_by_checks_refinement_and_files(tmp_path: Any) -> None:
     model = RandomForestClassifier(10, max_depth=4, random_state=0).fit(IRIS, SPECIES > 0)
-    with pytest.warns(FitWarning, match=r"probabilities of 0 or 1, or next to them, on 9\d\.\d % of .*output='probability'"):
+    with pytest.warns(FitWarning, match=r"probabilities of 0 or 1, or almost, on 9\d\.\d % of .*output='probability'"):
         explainer = Explainer(model, order=1).fit(IRIS)
     explainer.save(tmp_path / "forest.insta")
     loaded = instashap.load(tmp_path / "forest.insta")

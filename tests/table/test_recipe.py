@@ -153,8 +153,8 @@ def test_other_text_stays_what_it_is(cells):
         ([f"$ {each}" for each in MANY] + ["€ 3"], r"different units \(rows: '\$' in 12, '€' in 1\)"),
         ([f"{each} %" for each in MANY] + ["0.3"], r"different units \(rows: '%' in 12, 'none' in 1\)"),
         ([f"€{each}K" for each in MANY] + ["€1.2M"], r"different units \(rows: '€k' in 12, '€m' in 1\)"),
-        ([*MANY[:-1], "3", "<10", "<10", "<10"], r"but for 3 cells \('<10'\); write numbers there or leave the cells empty"),
-        ([*MANY, "sold out"], r"but for 1 cell \('sold out'\); write numbers there or leave the cells empty"),
+        ([*MANY[:-1], "3", "<10", "<10", "<10"], r"except in 3 cells \('<10'\); write numbers there or leave the cells empty"),
+        ([*MANY, "sold out"], r"except in 1 cell \('sold out'\); write numbers there or leave the cells empty"),
         ([f"{each},5" for each in MANY] + ["3.25"], r"has numbers in several formats .*; write all of them in one format"),
     ],
 )

@@ -1,7 +1,7 @@
-"""A classifier's outputs as log-odds: from its own margins where these are the log-odds, else from its probabilities.
+"""A classifier's outputs as log-odds: its own margins (scores before the link) if they are log-odds, else from probabilities.
 
-Log-odds of probabilities of exactly 0 or 1 are infinite: such probabilities are cut at a floor, which is learnt once, from the
-rows of the fit, and kept for all later rows. What is finite is explained as it is.
+Log-odds of probabilities of exactly 0 or 1 are infinite. Such probabilities are clipped at a floor, which is estimated once
+from the rows of the fit and used for all later rows. Finite log-odds are not changed.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from .._errors import FitWarning, ModelOutputError, warn_caller
 from .model import Answer, BatchPlace, BlackBox, Call, Progress, ask_batch, iterate_batches, keep_values
 
-# Probabilities in single precision add up to one within this.
+# Sums of probabilities may differ from one by this, as they may be in single precision.
 _SUM_TOLERANCE = 1e-3
-# A margin's probabilities agree with the model's own relatively (log-odds within .001), or as far as single precision goes.
+# Tolerances for a margin's probabilities to agree with the model's own: relative (log-odds within .001) and that of float32.
 _RELATIVE, _ABSOLUTE = 1e-3, 2e-7
-# The floor if every probability is 0 or 1, which says nothing about how small one may get: log-odds of ±6.9.
+# The floor if every probability is 0 or 1, so that no scale can be estimated: log-odds of ±6.9.
 _NO_SCALE = 1e-3
-# Where no probability is 0 among the rows of the fit, later ones may go this far below the smallest.
+# If no probability of the fit's rows is 0, the floor is the smallest one times this.
 _ROOM = 1e-3
-# Log-probabilities from probabilities this near to 0 or 1 have lost their digits, and the model's own are asked for.
+# Log-probabilities of probabilities this close to 0 or 1 are inaccurate, so that the model's own log-probabilities are used.
 _EXTREME = 1e-12
-# Share of the rows above which a warning says that probabilities were cut.
+# Warn if probabilities of more than this share of the rows were clipped.
 _MANY = 0.01
 
 
@@ -34,13 +34,13 @@ class Margin(NamedTuple):
     Attributes
     ----------
     call : callable
-        User's rows to scores: (n_rows,) of the second of two classes, or (n_rows, n_classes).
+        Function from the user's rows to scores: (n_rows,) of the second of two classes, or (n_rows, n_classes).
     name : str
-        The method or option they come from, for example ``"decision_function"``.
+        The method or option that gives them, for example ``"decision_function"``.
     is_known : bool
-        Whether the model's objective says that they are log-odds; else they are compared with the probabilities.
+        Whether they are log-odds by the model's objective; else they are compared with the probabilities.
     is_exact : bool
-        False if they are worth asking for only where probabilities have lost their digits.
+        False if they are needed only where probabilities are too close to 0 or 1.
     """
 
     call: Call
@@ -50,7 +50,7 @@ class Margin(NamedTuple):
 
 
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log-probabilities of scores: of the second of two classes if there is one column, else of every class."""
+    """Log-probabilities of all classes from log-odds of the second of two, (n_rows, 1), or from scores of a softmax."""
     if scores.shape[1] == 1:
         return -np.logaddexp(0.0, np.hstack([scores, -scores]))
     return np.asarray(scores - np.logaddexp.reduce(scores, axis=1)[:, None])
@@ -62,7 +62,7 @@ def compute_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _one_against_rest(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log-probabilities of scores of each class against all others: logistic shares, divided by their sum."""
+    """Log-probabilities from scores of each class against all others: logistic probabilities, divided by their sum."""
     logs = -np.logaddexp(0.0, -scores)
     return np.asarray(logs - np.logaddexp.reduce(logs, axis=1)[:, None])
 
@@ -77,21 +77,21 @@ _LINKS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
 class ClassBox(BlackBox):
     """A classifier, explained on log-odds.
 
-    ``call`` gives class probabilities and ``transform`` makes them ones of all classes; ``description`` is that of the rows
-    asked about by :meth:`ask`, in the box that comes back.
+    ``call`` returns class probabilities, and ``transform`` completes them to all classes. The box that :meth:`ask` returns has
+    a ``description`` that states how many of its rows were clipped.
 
     Attributes
     ----------
     margin : Margin or None
-        Where log-odds may come from, without the way through probabilities.
+        Scores that may be log-odds.
     link : str or None
-        What makes log-probabilities of margins; empty if probabilities are used; None until it is found out.
+        Name of the link from margins to log-probabilities; empty if probabilities are used; None until it is determined.
     floors : tuple of float, or None
-        Probability of each class that smaller ones are replaced by; None until they are learnt.
+        Least probability of each class: smaller ones are replaced by it. None until they are estimated.
     share_cut : float
-        Share of the rows with such a probability, among those the floors were learnt from.
+        Share of rows with a replaced probability, among those from which the floors were estimated.
     note : str
-        Ends the description.
+        End of the description.
     """
 
     margin: Margin | None = None
@@ -101,7 +101,7 @@ class ClassBox(BlackBox):
     note: str = ""
 
     def ask(self, X: Any, n_rows: int, progress: Progress | None = None) -> Answer:
-        """See :meth:`BlackBox.ask`; the first batch finds out whether the margins are log-odds."""
+        """See :meth:`BlackBox.ask`; the first batch determines whether the margins are log-odds."""
         box = self
 
         def read(batch: Any, place: BatchPlace) -> NDArray[np.float64]:
@@ -165,7 +165,7 @@ class ClassBox(BlackBox):
         try:
             with np.errstate(divide="ignore"):
                 scores = ask_batch(self.margin.call, batch, place)
-        except ModelOutputError:  # an option the model does not have, or an infinite logarithm: probabilities serve
+        except ModelOutputError:  # the model lacks the option, or a logarithm is infinite: probabilities are used
             return []
         return [(link, convert(scores)) for link, convert in _LINKS.items()]
 
@@ -176,7 +176,7 @@ class ClassBox(BlackBox):
         return _LINKS[self.link](ask_batch(self.margin.call, batch, place))
 
     def _describe(self, floors: NDArray[np.float64], share: float) -> str:
-        """Where log-odds come from, and the floors at which classes were cut."""
+        """The origin of the log-odds, and the floors at which classes were clipped."""
         if self.link:
             assert self.margin is not None
             origin = f"the model's own margin ({self.margin.name})"
@@ -191,7 +191,7 @@ class ClassBox(BlackBox):
 
 @dataclass(frozen=True)
 class ProbabilityBox(BlackBox):
-    """A classifier, explained on probabilities: ``transform`` makes them ones of all classes."""
+    """A classifier, explained on probabilities; ``transform`` completes them to all classes."""
 
     def ask(self, X: Any, n_rows: int, progress: Progress | None = None) -> Answer:
         """See :meth:`BlackBox.ask`."""
@@ -217,21 +217,21 @@ def describe_classes(
     to_probabilities: Callable[[NDArray[np.float64]], NDArray[np.float64]] = keep_values,
     note: str = "",
 ) -> BlackBox:
-    """A classifier's outputs: log-odds, or probabilities for ``output="probability"``.
+    """A classifier as a black box, with log-odds as outputs, or probabilities for ``output="probability"``.
 
     Parameters
     ----------
     call : callable
-        User's rows to probabilities, shape (n_rows, n_classes) or, of the second of two classes, (n_rows,).
+        Function from the user's rows to probabilities, shape (n_rows, n_classes) or, for the second of two classes, (n_rows,).
     names : tuple of str
-        One of two classes, the second; else every class.
+        The second of two classes; else every class.
     output : {"auto", "raw", "probability"}
     source : str
     margin : Margin, optional
     to_probabilities : callable
-        Applied to what ``call`` gives, as float64 of shape (n_rows, n_raw).
+        Applied to the result of ``call``, as float64 of shape (n_rows, n_raw).
     note : str
-        Ends the description.
+        End of the description.
     """
 
     def read(raw: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -246,11 +246,11 @@ def describe_classes(
 
 
 def warn_of_cut(box: BlackBox) -> None:
-    """Warn where the log-odds of more than 1 % of the rows had to be cut."""
+    """Warn if the log-odds of more than 1 % of the rows were clipped."""
     share = 0.0 if box.scale is None else box.scale["share_cut"]
     if share > _MANY:
         warn_caller(
-            f"{box.source} gives probabilities of 0 or 1, or next to them, on {100 * share:.1f} % of the rows; "
+            f"{box.source} gives probabilities of 0 or 1, or almost, on {100 * share:.1f} % of the rows; "
             "their log-odds are infinite and were cut, so that the explanation understates these rows: "
             "output='probability' explains the probabilities themselves",
             FitWarning,
@@ -258,17 +258,17 @@ def warn_of_cut(box: BlackBox) -> None:
 
 
 def name_classes(classes: Any) -> tuple[str, ...]:
-    """One output for two classes, the second one's."""
+    """Names of the outputs: the second class if there are two, else every class."""
     names = tuple(str(each) for each in np.asarray(classes).ravel().tolist())
     return names[1:] if len(names) == 2 else names
 
 
 def check_probabilities(values: NDArray[np.float64], source: str) -> NDArray[np.float64]:
-    """Return class probabilities of shape (n_rows, n_classes), or raise ``ModelOutputError``."""
+    """The class probabilities, shape (n_rows, n_classes), clipped to [0, 1]; raises ``ModelOutputError`` for other numbers."""
     if values.min() < -_SUM_TOLERANCE or values.max() > 1 + _SUM_TOLERANCE:
         raise ModelOutputError(
-            f"{source} gave values from {values.min():.4g} to {values.max():.4g}, which are no probabilities; pass a function "
-            "that gives what is to be explained"
+            f"{source} gave values from {values.min():.4g} to {values.max():.4g}, which are not probabilities; pass a function "
+            "that returns what is to be explained"
         )
     sums = values.sum(axis=1)
     worst = float(sums[np.argmax(np.abs(sums - 1))])
@@ -285,7 +285,7 @@ def _has_extremes(probabilities: NDArray[np.float64]) -> bool:
 
 
 def _agrees(logs: NDArray[np.float64], probabilities: NDArray[np.float64]) -> bool:
-    """Whether log-probabilities are those of given probabilities."""
+    """Whether log-probabilities agree with given probabilities."""
     if logs.shape != probabilities.shape:
         return False
     return bool((np.abs(np.exp(logs) - probabilities) <= _RELATIVE * probabilities + _ABSOLUTE).all())
@@ -297,11 +297,11 @@ def _take_logs(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def learn_floors(logs: NDArray[np.float64], are_margins: bool) -> NDArray[np.float64]:
-    """Probability of each class below which it is cut, from log-probabilities of rows, shape (n_classes,); 0 cuts nothing.
+    """Least probability of each class, estimated from log-probabilities of rows, shape (n_classes,); 0 means no limit.
 
-    Margins are finite and are not cut. A probability of 0 is taken for half of the smallest positive one of its class, the
-    smallest hundredth left aside: of a forest of 100 trees it is .005. Without zeros among these rows, later ones
-    may go to a thousandth of the smallest.
+    Margins are finite and have no limit. A probability of 0 is replaced by half of the smallest positive one of its class, not
+    counting the smallest hundredth: in a forest of 100 trees this is .005. If no probability of these rows is 0, the limit is a
+    thousandth of the smallest.
     """
     if are_margins:
         return np.zeros(logs.shape[1])
@@ -317,7 +317,7 @@ def learn_floors(logs: NDArray[np.float64], are_margins: bool) -> NDArray[np.flo
 
 
 def cut_logs(logs: NDArray[np.float64], floors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log-probabilities no smaller than those of the floors; what is still infinite is cut at the floors it asks for itself."""
+    """Log-probabilities clipped at the floors; if some are still infinite, at floors estimated from these rows themselves."""
     cut = np.maximum(logs, _take_logs(floors))
     if np.isfinite(cut).all():
         return cut

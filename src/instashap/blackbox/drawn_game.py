@@ -21,7 +21,7 @@ from .value_functions import BATCH_ROWS, Game
 
 @dataclass(frozen=True, repr=False)
 class Conditional:
-    """The conditional game by asking the model: absent columns are drawn given the present ones.
+    """The conditional game by calling the model: absent columns are drawn given the present ones.
 
     ``F(x; S) = E[f(x_S, X_{-S}) | X_S = x_S]`` under a distribution estimated from rows. Each absent column takes values that
     it has in these rows, so categories, whole numbers and missing values stay what they are. The values are only as right as
@@ -34,7 +34,7 @@ class Conditional:
         copula), which knows exact sums of columns; a mixture of Gaussians in the columns' normal scores; or the nearest
         rows in the known columns (Aas, Jullum and Løland 2021), without parameters.
     rows : table of shape (n_rows, n_columns), optional
-        What the distribution is estimated from; default the rows of the fit.
+        Rows from which the distribution is estimated; default: those of the fit.
     n_draws : int
         Draws for each coalition: the model is asked so many times.
 

@@ -1,4 +1,4 @@
-"""A user's model as an explainer holds it: it is wrapped, and asked, when an answer is needed."""
+"""A user's model and its options; it is wrapped as a black box, and called, when outputs are needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOTHING_TO_EXPLAIN = "there is nothing to explain: pass a model, or its predicti
 
 @dataclass(frozen=True)
 class HeldModel:
-    """A model, or none, and how it is asked.
+    """A model, or none, and the options with which it is called.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class HeldModel:
     batch_rows : int
         The most rows of one call.
     verbose : int
-        1 shows progress while the model is asked.
+        1 shows progress while the model is called.
     """
 
     model: Any
@@ -35,22 +35,22 @@ class HeldModel:
     verbose: int = 0
 
     def wrap(self, lacking: str = NOTHING_TO_EXPLAIN) -> BlackBox:
-        """The model on a stated scale; raises ``ValueError`` with what is ``lacking`` if there is none."""
+        """The model on a stated scale; raises ``ValueError`` with the message ``lacking`` if there is none."""
         if self.model is None:
             raise ValueError(lacking)
         return wrap_model(self.model, self.output, self.batch_rows)
 
     def ask(self, X: Any, n_rows: int, outputs: Any = None, scale: dict[str, Any] | None = None) -> Answer:
-        """What the model gives for rows; ``outputs`` are its predictions where they were already made.
+        """The model's outputs for rows; with ``outputs``, its predictions, the model is not called.
 
         Parameters
         ----------
         X : table of n_rows rows
         n_rows : int
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), optional
-            Of pandas objects, rows are matched to those of X by index.
+            Rows of pandas objects are matched to those of X by index.
         scale : dict, optional
-            A scale learnt before, for :meth:`BlackBox.restore`.
+            The scale of an earlier fit, for :meth:`BlackBox.restore`.
         """
         if outputs is not None:
             return take_outputs(align_rows(outputs, get_index(X), "outputs"), n_rows)
@@ -59,7 +59,7 @@ class HeldModel:
 
 
 def take_outputs(outputs: Any, n_rows: int) -> Answer:
-    """Predictions already made, under the names of their columns."""
+    """Given predictions as an answer, with the names of their columns."""
     names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
     box = BlackBox(lambda X: outputs, keep_values, names, "outputs as given", "outputs")
     return Answer(check_outputs(outputs, n_rows, "outputs"), box)

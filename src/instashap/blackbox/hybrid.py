@@ -1,4 +1,4 @@
-"""Hybrid rows: some columns of one row, the others of another, in the user's own container and types."""
+"""Hybrid rows, with some columns from one row and the others from another, in the user's own container and types."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ Positions = NDArray[np.int64]
 
 
 class Mixer(Protocol):
-    """Makes tables whose rows take some columns from a row, the others from a reference row."""
+    """Interface of objects that make tables of hybrid rows."""
 
     @property
     def n_rows(self) -> int:
-        """Rows to explain."""
+        """Number of rows to explain."""
 
     @property
     def n_references(self) -> int:
-        """Rows that stand in for absent columns."""
+        """Number of rows from which absent columns are taken."""
 
     def mix(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> Any:
         """Table whose row k has the columns of ``masks[k]`` from row ``rows[k]``, the others from ``references[k]``.
@@ -35,17 +35,17 @@ class Mixer(Protocol):
 
 
 def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: int, what: str) -> Mixer:
-    """Bring rows and references to one container, the rows'; hybrids have the columns of the fit, in its order.
+    """Mixer of rows and references in the container of the rows; hybrids have the columns of the fit, in its order.
 
     Parameters
     ----------
     X : numpy array, pandas or polars table
     reference : table like X, array of shape (n_references, n_columns), or one row as an array or pandas Series
     names : sequence of str, or None
-        Names of the columns of the fit; None if it knew none, and columns are matched by position.
+        Names of the columns of the fit; None if it had no names, and columns are matched by position.
     n_columns : int
     what : str
-        What the references are, for messages: ``"background"`` or ``"baseline"``.
+        Name of the references, for messages: ``"background"`` or ``"baseline"``.
 
     Raises
     ------
@@ -68,9 +68,9 @@ def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: i
 
 
 def _refuse_foreign(table: Any, what: str) -> None:
-    """Columns of other libraries cannot be mixed and given back in their own container."""
-    speaks = any(hasattr(table, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__"))
-    if speaks and not (hasattr(table, "iloc") or hasattr(table, "to_series")):  # neither pandas nor polars
+    """Raise ``TypeError`` for tables of other libraries, whose columns cannot be mixed in their own container."""
+    has_arrow = any(hasattr(table, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__"))
+    if has_arrow and not (hasattr(table, "iloc") or hasattr(table, "to_series")):  # neither pandas nor polars
         raise TypeError(
             f"hybrid rows are made of numpy, pandas or polars tables, and the {what} is a {type(table).__name__}: "
             "pass a pandas DataFrame"
@@ -112,9 +112,9 @@ class ArrayMixer:
 
 @dataclass(frozen=True)
 class FrameMixer:
-    """Columns by name, each the rows' values and then the references'.
+    """Mixer of frames; each column holds the values of the rows, followed by those of the references.
 
-    ``take(column, positions)`` and ``build(columns by name)`` are the library's own.
+    ``take(column, positions)`` and ``build(columns by name)`` are functions of the library of the frames.
     """
 
     n_rows: int
@@ -132,7 +132,7 @@ class FrameMixer:
 
 
 def _pick_columns(table: Any, names: Sequence[str] | None, n_columns: int, what: str) -> Any:
-    """The columns of the fit, in its order; arrays come back with two axes."""
+    """The columns of the fit, in its order; arrays are returned with two axes."""
     if hasattr(table, "iloc") and not hasattr(table, "columns"):  # a pandas Series is one row
         table = table.to_frame().T.infer_objects()
     if hasattr(table, "columns"):
@@ -147,7 +147,7 @@ def _pick_columns(table: Any, names: Sequence[str] | None, n_columns: int, what:
 
 
 def _as_array(table: Any) -> NDArray[Any]:
-    """What is missing in a masked array is told by its mask, which must not get lost."""
+    """An array; a masked array is returned unchanged, as its mask marks the missing values."""
     return table if isinstance(table, np.ma.MaskedArray) else np.asarray(table)
 
 
@@ -224,7 +224,7 @@ def _check_categories(column: Any, categories: Any) -> None:
 
 
 def _cast_numbers(numbers: NDArray[np.float64], dtype: Any) -> Any:
-    """Numbers as a pandas column of a dtype; None if it cannot hold them. Any float is near enough to another."""
+    """Numbers as a pandas column of a dtype; None if it cannot hold them. Floats of lower precision are accepted."""
     import pandas as pd
 
     try:

@@ -1,4 +1,4 @@
-"""Columns of any kind as scores, and back: the margins of a copula or of a Gaussian, as they are in a table."""
+"""Empirical margins of a copula or of a Gaussian: conversion of columns of any kind to scores, and back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..table.columns import Table
 
-# Reliability from which on a column counts as continuous.
+# Columns of at least this reliability count as continuous.
 _CONTINUOUS = 0.98
 
 
@@ -17,16 +17,17 @@ _CONTINUOUS = 0.98
 class Margin:
     """The empirical distribution of one column.
 
-    The values in their order cut the unit interval into parts as long as the values' shares of the rows; the score of a value
-    is the mean of a standard normal variable within its part. A straight margin has standardised values as scores instead.
+    The sorted values divide the unit interval into parts, as long as the values' shares of the rows; the score of a value is
+    the mean of a standard normal variable within its part. A straight margin has standardised values as scores
+    instead.
 
     Attributes
     ----------
     values : ndarray of shape (n_values,), float64
-        Rising; -inf stands for missing, and categories have their place in the order of levels.
+        Rising; -inf means missing, and categories are positions in the order of levels.
     scores : ndarray of shape (n_values,), float64
     reliability : float
-        Variance of the scores: 1 for a continuous column, less the coarser its values are, 0 if there is one value.
+        Variance of the scores: 1 for a continuous column, less for coarser values, 0 for a single value.
     rows : ndarray of shape (n_values,), int64
         Position of a row that holds each value.
     ends : ndarray of shape (n_values,), float64

@@ -1,4 +1,4 @@
-"""Any predictor as a function from the user's rows to float64 outputs of shape (n_rows, n_outputs)."""
+"""Black boxes: functions from the user's rows to float64 outputs of shape (n_rows, n_outputs)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .._alignment import align_outputs, get_index
 from .._errors import ModelOutputError
 from .._validation import check_outputs
 
-# Rows of one call to the model: enough to amortise a call, few enough to hold its intermediate arrays and to show progress.
+# Rows per call of the model: enough to amortise a call, few enough for the memory of its intermediate arrays and for progress.
 BATCH_ROWS = 8192
 
 Progress = Callable[[float, str], None]
@@ -19,7 +19,7 @@ Call = Callable[[Any], Any]
 
 
 class BatchPlace(NamedTuple):
-    """Where in the table a batch lies: its first row, the one after its last, and what starts error messages."""
+    """Position of a batch in the table: its first row, the one after its last, and the start of error messages."""
 
     start: int
     stop: int
@@ -28,15 +28,15 @@ class BatchPlace(NamedTuple):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model gives for rows.
+    """Outputs of a model for rows.
 
     Attributes
     ----------
     values : ndarray of shape (n_rows, n_outputs), float64
     box : BlackBox
-        Gives further rows on the same scale, and says which in its ``description``.
+        Gives outputs of further rows on the same scale, which its ``description`` states.
     probabilities : ndarray of shape (n_rows, n_classes), float64, or None
-        As the model gives them; None for outputs that are not of classes with probabilities.
+        Class probabilities of the model; None for other outputs.
     """
 
     values: NDArray[np.float64]
@@ -57,15 +57,15 @@ class BlackBox:
     Attributes
     ----------
     call : callable
-        User's rows to raw predictions.
+        Function from the user's rows to raw predictions.
     transform : callable
-        Raw predictions, checked, shape (n_rows, n_raw), to outputs.
+        Function from raw predictions, checked, shape (n_rows, n_raw), to outputs.
     output_names : tuple of str
         Empty if the model does not name its outputs.
     description : str
-        What the outputs are, and on which scale.
+        Meaning and scale of the outputs.
     source : str
-        Starts error messages, for example ``"RandomForestRegressor.predict"``.
+        Start of error messages, for example ``"RandomForestRegressor.predict"``.
     batch_rows : int
         The most rows of one call.
     """
@@ -87,7 +87,7 @@ class BlackBox:
         Parameters
         ----------
         X : table of n_rows rows
-            Handed to the model in batches; at once if it cannot be cut into rows.
+            Passed to the model in batches; as a whole if it cannot be sliced by rows.
         n_rows : int
         progress : callable, optional
             Receives the share of the rows done (0 to 1) after every batch.
@@ -95,7 +95,7 @@ class BlackBox:
         Raises
         ------
         ModelOutputError
-            If the model raises (its error is chained), gives non-finite numbers, or changes its number of outputs; the
+            If the model raises an error (which is chained), returns non-finite numbers, or changes its number of outputs; the
             message names the rows of the batch.
         """
         values = self._collect(X, n_rows, progress, lambda batch, place: self.convert(ask_batch(self.call, batch, place)))
@@ -106,22 +106,22 @@ class BlackBox:
         return self.transform(raw)
 
     def prepare(self, X: Any, n_rows: int) -> "BlackBox":
-        """The box with a scale that no longer depends on the rows asked about: what it has to learn, it learns from these."""
+        """The box with its scale fixed by these rows, so that it does not depend on later rows."""
         return self
 
     @property
     def scale(self) -> dict[str, Any] | None:
-        """What was learnt of the scale, as JSON; None if there is nothing to learn, or it was not learnt yet."""
+        """Parameters of the scale as JSON; None if the scale has none, or they are not estimated yet."""
         return None
 
     def restore(self, scale: Mapping[str, Any] | None) -> Self:
-        """The box on a scale that another one learnt before; unchanged for None."""
+        """The box with the scale of an earlier fit; unchanged for None."""
         return self
 
     def _collect(
         self, X: Any, n_rows: int, progress: Progress | None, read: Callable[[Any, BatchPlace], NDArray[np.float64]]
     ) -> NDArray[np.float64]:
-        """What ``read`` makes of every batch, one below the other."""
+        """Results of ``read`` on all batches, concatenated."""
         parts: list[NDArray[np.float64]] = []
         for batch, start, stop in iterate_batches(X, n_rows, self.batch_rows):
             rows = "" if stop - start == n_rows else f" (rows {start} to {stop - 1} of {n_rows})"
@@ -137,7 +137,7 @@ class BlackBox:
 
 
 def ask_batch(call: Call, batch: Any, place: BatchPlace) -> NDArray[np.float64]:
-    """What a model gives for a batch, checked: float64 of shape (n_rows, n_raw)."""
+    """A model's raw predictions for a batch, checked: float64 of shape (n_rows, n_raw)."""
     try:
         raw = call(batch)
     except Exception as error:
@@ -160,13 +160,13 @@ def iterate_batches(X: Any, n_rows: int, batch_rows: int) -> Iterator[tuple[Any,
 
 
 def _has_slices(rows: Any) -> bool:
-    """Whether a slice is some of the rows; relations of databases, for one, are indexed by column."""
+    """Whether a slice selects rows; relations of databases, for example, are indexed by column."""
     try:
         return len(rows[0:1]) == 1
-    except Exception:  # each library has an error of its own for what it does not do
+    except Exception:  # libraries raise different errors for an unsupported slice
         return False
 
 
 def keep_values(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The transform of outputs that are explained as they come."""
+    """The identity, for outputs that are explained unchanged."""
     return values

@@ -4,19 +4,19 @@ from typing import Any
 
 from .._registries import VALUE_FUNCTIONS
 
-# The game that is fitted to the model's outputs for whole rows alone, without asking about others.
+# The game that is fitted to the model's outputs for the given rows alone.
 CLOSED_FORM = "conditional"
 
 
 def is_closed_form(value_function: Any) -> bool:
-    """Whether a value function is the conditional game by its name, which a fit gets without asking the model more."""
+    """Whether a value function is given by the name of the conditional game, which needs no further call of the model."""
     return isinstance(value_function, str) and value_function == CLOSED_FORM
 
 
 def make_value_function(given: Any, rows: Any) -> Any:
-    """A value function that can be asked, made from rows of the fit where it is given by name; others as they are.
+    """The value function with a given name, made from rows of the fit; any other value function unchanged.
 
-    Raises ``ValueError`` for an unknown name, and for one whose value function needs more than the rows of the fit.
+    Raises ``ValueError`` for an unknown name, and for a name whose value function needs other rows than those of the fit.
     """
     if not isinstance(given, str) or is_closed_form(given):
         return given

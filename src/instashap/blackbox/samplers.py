@@ -1,7 +1,7 @@
 """Distributions of a table's rows, estimated once: whole rows, and rows given some of their columns.
 
-Every drawn value is one that the column holds in some row of the table, so any kind of column keeps its type: a sampler gives
-positions of rows, one a column.
+Every drawn value occurs in the column in some row of the table, so that any kind of column keeps its type: a sampler returns
+positions of rows, one per column.
 """
 
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ from .mixture import learn_components, relearn_components
 
 # Kinds by name.
 KINDS = ("copula", "gaussian", "mixture", "neighbours")
-# Rows that neighbours are sought among, and the fewest that share the weight of a draw.
+# The most rows in which neighbours are searched, and the least number that share the weight of a draw.
 _MAX_DONORS = 4000
 _MIN_NEIGHBOURS = 20
-# Width of the neighbours' kernel in standard deviations a column, as Aas, Jullum and Løland (2021) found it to serve.
+# Width of the neighbours' kernel in standard deviations per column, as recommended by Aas, Jullum and Løland (2021).
 _WIDTH = 0.1
 # Added to variances, so that exact copies of columns have an inverse.
 _JITTER = 1e-9
@@ -53,8 +53,8 @@ class Sampler(Protocol):
 class GaussianSampler:
     """A mixture of Gaussians in latent scores ``z``; the observed score of a column is ``loading · z + error``.
 
-    A column of few values tells its latent score only in part: a continuous one has the loading 1 and no error. Given the known
-    columns the latent scores of the others are Gaussian for each component.
+    A column with few values determines its latent score only in part; a continuous one has loading 1 and no error. Given the
+    known columns, the latent scores of the others are Gaussian in each component.
 
     Attributes
     ----------

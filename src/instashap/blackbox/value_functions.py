@@ -1,4 +1,4 @@
-"""What "absent" means, beside the conditional game: values from background rows, from one row, or from your own function."""
+"""Value functions that call the model: absent features have values of background rows, of one row, or your own definition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .._validation import check_outputs
 from .hybrid import Mixer, Positions, make_mixer, take_rows
 from .model import BlackBox
 
-# Hybrid rows made at once, unless they are wide: then so many entries (32 MB of float64).
+# The most hybrid rows, and entries of them (32 MB of float64), that are made at once.
 BATCH_ROWS = 65_536
 _BATCH_ENTRIES = 2**22
 
@@ -26,7 +26,7 @@ class Game(Protocol):
 
     @property
     def n_references(self) -> int:
-        """Rows whose games are averaged: a coalition of a row asks the model about so many hybrid rows."""
+        """Number of reference rows, whose games are averaged: each coalition of a row needs so many hybrid rows."""
 
     @property
     def reference_outputs(self) -> NDArray[np.float64]:
@@ -41,7 +41,7 @@ class Game(Protocol):
 
     @property
     def output_transform(self) -> str:
-        """What the outputs are, and on which scale."""
+        """Meaning and scale of the outputs."""
 
     def get_references(self) -> Any:
         """The reference rows as a table in the user's container; None if there are none."""
@@ -60,19 +60,19 @@ class Game(Protocol):
         """
 
     def evaluate_one(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """The same with one reference row each, instead of their mean."""
+        """As :meth:`evaluate`, but with one reference row for each coalition instead of the mean over all."""
 
 
 @dataclass(frozen=True, repr=False)
 class Marginal:
-    """The marginal game: absent columns are drawn from background rows, whatever the present ones.
+    """The marginal game: absent columns have the values of background rows, whatever the present ones are.
 
     ``F(x; S) = mean over background rows b of f(x_S, b_{-S})``  (shap's "interventional")
 
     Parameters
     ----------
     background : table like the explained rows, or array of shape (n_background, n_columns)
-        A hundred rows are usual; the model is asked ``n_background`` times for one coalition of one row.
+        A hundred rows are usual; the model is called on ``n_background`` hybrid rows for each coalition of a row.
 
     Examples
     --------
@@ -97,12 +97,12 @@ class Marginal:
 
 @dataclass(frozen=True, repr=False)
 class Baseline:
-    """The baseline game: absent columns are those of one row, ``F(x; S) = f(x_S, b_{-S})``.
+    """The baseline game: absent columns have the values of one row, ``F(x; S) = f(x_S, b_{-S})``.
 
     Parameters
     ----------
     row : array of shape (n_columns,), pandas Series, or table of one row
-        What the explained row is compared with.
+        The row b with which explained rows are compared.
     """
 
     row: Any
@@ -191,8 +191,8 @@ class CalledGame:
     Attributes
     ----------
     function : callable
-        ``F(X, masks)`` with rows in the user's container, masks bool of shape (n_rows, n_players), True = present; gives
-        shape (n_rows,) or (n_rows, n_outputs).
+        ``F(X, masks)`` with rows in the user's container, masks bool of shape (n_rows, n_players), True = present; returns
+        an array of shape (n_rows,) or (n_rows, n_outputs).
     X : table
     n_rows, n_players : int
     """
@@ -206,7 +206,7 @@ class CalledGame:
 
     @cached_property
     def reference_outputs(self) -> NDArray[np.float64]:
-        """Value of the empty coalition of the first row: nothing of it is known, so it is that of any row."""
+        """Value of the empty coalition, computed for the first row: it is the same for all rows, as no feature is known."""
         return self.evaluate(np.zeros(1, dtype=np.int64), np.zeros((1, self.n_players), dtype=bool))
 
     def get_references(self) -> None:

@@ -2,7 +2,8 @@
 
 A column is cut into cells. Every basis on it is local: in a cell at most ``width`` functions are non-zero, each a
 polynomial in the position t in [0, 1]. A column has three nested bases, for terms of one, two and three columns: cubic
-splines (or one function a level) for its main effect, hats on a subset of the knots (or levels) for interactions.
+splines (or one function per level) for its main effect, hat functions (piecewise linear) on a subset of the knots (or levels)
+for interactions.
 """
 
 import re
@@ -69,23 +70,23 @@ class LocalBasis:
 
 @dataclass(frozen=True)
 class Axis:
-    """One column's side of a shape function while it is being fitted.
+    """One column's part in the basis of a shape function during a fit.
 
     Attributes
     ----------
     basis : LocalBasis
-        What is stored and looked up.
+        Basis in which tables are stored and evaluated.
     expansion : ndarray of shape (n_functions, n_raw), float64
-        Local coefficients of the smooth (or level) parameters; spikes take the value of the curve they stand on.
+        Local coefficients of the smooth (or level) parameters; a spike has the value of the curve at its place.
     roughness : dict of int to ndarray of shape (n_rows_of_penalty, n_raw)
-        Factor D of the penalty ``cᵀ Dᵀ D c`` by order of the penalised derivative; empty for unordered categories. The straight
-        line is never penalised, however long the tails are.
+        Factor D of the penalty ``cᵀ Dᵀ D c`` by order of the penalised derivative; empty for unordered categories. Straight
+        lines are never penalised, however long the tails are.
     spikes : tuple of int
         Local functions with a free value of their own beside the curve.
     is_code : bool
-        Whether every value is a spike: none of them is left out for the number of functions.
+        Whether every value is a spike; all are then kept, however many functions there are.
     rank_roughness : dict of int to ndarray
-        Of a column with heavy tails: the penalty on derivatives by the rank of a value. Else empty.
+        For a column with heavy tails: the penalty on derivatives by the rank of a value. Else empty.
     """
 
     basis: LocalBasis
@@ -96,7 +97,7 @@ class Axis:
     rank_roughness: dict[int, NDArray[np.float64]] = field(default_factory=dict)
 
     def use_ranks(self) -> "Axis":
-        """The axis with derivatives by the rank of a value penalised in place of those by the value."""
+        """The axis with the penalty on derivatives by the rank of a value instead of those by the value."""
         return replace(self, roughness=self.rank_roughness) if self.rank_roughness else self
 
 
@@ -108,15 +109,15 @@ class ColumnEncoder:
     ----------
     name : str
     edges, lows, scales : ndarray, float64
-        Of a number column: cell k is ``edges[k-1] < x <= edges[k]`` with ``t = (x - lows[k]) scales[k]`` cut to [0, 1].
+        For a number column: cell k is ``edges[k-1] < x <= edges[k]`` with ``t = (x - lows[k]) scales[k]`` clipped to [0, 1].
     levels : tuple or None
-        Of a category column: the kept values, one cell each; then come the cells "other" and "missing".
+        For a category column: the kept values, one cell each, followed by the cells "other" and "missing".
     bases : tuple of LocalBasis
         For terms of one, two and three columns.
     values : tuple of float
-        Of a number column that is a set of levels: their values. Else empty.
+        For a number column that is a set of levels: their values. Else empty.
     order : tuple
-        Of an ordered category: all its values in their order, those without a cell of their own among them. Else empty.
+        For an ordered category: all its values in their order, including those without a cell of their own. Else empty.
     has_pooled : bool
         Whether rows of the fit may be in the cell "other" of a category.
     """
@@ -150,12 +151,12 @@ class ColumnEncoder:
 
     @property
     def has_order(self) -> bool:
-        """Whether a category's levels have an order: their own, or that of numbers."""
+        """Whether a category's levels are ordered: by the user's order, or as numbers."""
         return bool(self.order) or all(isinstance(level, (int, float)) for level in self.levels or ())
 
     @property
     def shown_cells(self) -> list[int]:
-        """Cells of a category's levels as they are shown: in their order if they have one, else by falling weight."""
+        """Cells of a category's levels in the order in which they are shown: their own if there is one, else by weight."""
         levels = self.levels or ()
         if self.order:
             return [self.codes[key] for key in map(_key, self.order) if key in self.codes]
@@ -169,8 +170,8 @@ class ColumnEncoder:
     def find_cells(self, codes: NDArray[np.int64], levels: Sequence[Any]) -> NDArray[np.int32]:
         """Cells of category values given as codes into ``levels``; unknown values go to "other".
 
-        A value of another type than the fitted level, such as "101" or 101.0 for 101, is taken for that level if it can be no
-        other one, and the values hold no such level itself.
+        A value of another type than the fitted level, such as "101" or 101.0 for 101, is read as that level if no other level
+        fits, and the values do not contain that level itself.
         """
         other = self.missing_cell - 1
         cells = [self.codes.get(_key(level), other) for level in levels]
@@ -182,7 +183,7 @@ class ColumnEncoder:
         return np.array([*cells, self.missing_cell], dtype=np.int32)[codes]  # code -1 is missing, the last entry
 
     def _match_loosely(self, level: Any) -> int | None:
-        """The one level that reads like a value of another type."""
+        """The cell of the only level with the same text as a value of another type; None if there is none."""
         for form in _write_forms(level):
             cell = self._forms.get(form)
             own = None if cell is None else (self.levels or ())[cell]
@@ -192,7 +193,7 @@ class ColumnEncoder:
 
     @cached_property
     def _forms(self) -> dict[str, int | None]:
-        """Cell of each text that a level may be written as; None where several levels may."""
+        """Cell of each text that may represent a level; None for a text that may represent several."""
         forms: dict[str, int | None] = {}
         for cell, level in enumerate(self.levels or ()):
             for form in _write_forms(level):
@@ -201,25 +202,25 @@ class ColumnEncoder:
 
 
 def _key(level: Any) -> Any:
-    """Keep True and 1 apart, which Python calls equal; 1 and 1.0 stay the same value."""
+    """Dictionary key that distinguishes True from 1, which Python regards as equal; 1 and 1.0 have the same key."""
     return (bool, level) if isinstance(level, bool) else level
 
 
 def _write_forms(level: Any) -> list[str]:
-    """Texts that a level may be written as in another table: 101 for 101.0, True or 1, an interval of whole numbers."""
+    """Texts that may represent a level in another table: 101 for 101.0, True or 1, an interval of whole numbers."""
     if isinstance(level, bool):
         return [str(level), str(int(level))]
     text = str(level)
     return [_TRAILING_ZEROS.sub("", text) if ".0" in text else text]
 
 
-# Of a whole number written as a float, at the end of the text or of an end of an interval.
+# Trailing zeros of a whole number written as a float, at the end of the text or of a bound of an interval.
 _TRAILING_ZEROS = re.compile(r"(?<=\d)\.0+(?=$|[,\])])")
 
 
 @dataclass(frozen=True)
 class LearntColumn:
-    """A column's encoder, and the axes a fit uses."""
+    """A column's encoder, and the axes that a fit uses."""
 
     encoder: ColumnEncoder
     axes: tuple[Axis, ...]
@@ -228,13 +229,13 @@ class LearntColumn:
 def pack_basis(
     dense: NDArray[np.float64], owner: NDArray[np.int64] | None = None, n_own: int = 0
 ) -> LocalBasis:
-    """Store only the functions active in each cell.
+    """Local basis that stores only the functions active in each cell.
 
     Parameters
     ----------
     dense : ndarray of shape (n_cells, n_shared, degree + 1), float64
     owner : ndarray of shape (n_cells,), int64, optional
-        Of each cell, which of ``n_own`` functions before the shared ones is 1 there in place of all others; -1 if none.
+        For each cell, which of ``n_own`` functions before the shared ones is 1 there instead of all others; -1 if none.
     """
     is_owned = np.zeros(len(dense), dtype=bool) if owner is None else owner >= 0
     active = np.abs(dense).max(axis=2) > 1e-14

@@ -1,4 +1,4 @@
-"""Splines on cells, with free values beside them, and how rough they are."""
+"""Splines on cells, with free values beside them, and penalties on their roughness."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,11 @@ class CurveScale:
     ----------
     cells : Cells
     knots, scale : ndarray of shape (n_knots,), float64
-        Where the knots lie in the column and in the coordinate; linear in between.
+        Knots in units of the column and of the coordinate; the map between the two is linear between knots.
     data_scale : ndarray of shape (n_distinct,), float64
         The coordinate of each distinct value.
     spread : float or None
-        Unit of the roughness; None for levels, which live on the scale of their ranks.
+        Unit of the roughness; None for levels, whose coordinate is their rank.
     """
 
     cells: Cells
@@ -31,7 +31,7 @@ class CurveScale:
     spread: float | None = None
 
     def make_axis(self, kept: NDArray[np.float64], degree: int, is_free: NDArray[np.bool_]) -> Axis:
-        """A spline of a degree on the kept knots, with a free value for the points where ``is_free`` and one for missing."""
+        """Axis of a spline on the kept knots, with free values for the points where ``is_free`` and for missing values."""
         cells, n_own = self.cells, int(is_free.sum()) + 1
         if len(kept) < 2:
             kept = np.array([kept[0], kept[0] + 1.0]) if len(kept) else np.array([0.0, 1.0])
@@ -52,7 +52,7 @@ class CurveScale:
         owner = np.full(len(dense), -1)
         owner[[*points[is_free], -1]] = np.arange(n_own)
         expansion = np.vstack([point_curves[is_free], np.zeros((1, n_raw)), np.eye(n_raw)])
-        # Levels are steps as often as curves: their differences stop at the second order.
+        # Effects of levels are often steps: at most their second differences are penalised.
         highest = 2 if self.spread is None else 3
         unit = float(len(kept)) if self.spread is None else self.spread
         roughness = {order: compute_roughness(kept, degree, min(order, highest), unit) for order in (2, 3)}

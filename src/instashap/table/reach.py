@@ -1,7 +1,7 @@
-"""Where the fitted rows lie: ranges and cells of each column, and which cells of two columns occur together.
+"""Region of the fitted rows: ranges and cells of each column, and pairs of cells of two columns that occur together.
 
-A row outside is explained by extrapolation; of a row whose every value is common but that combines two values as no fitted row
-does, the explanation is a guess as well.
+Explanations of rows outside this region are extrapolations. So are those of rows with values inside the ranges, two of which no
+fitted row combines.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,19 +14,19 @@ from numpy.typing import NDArray
 from .columns import Table
 from .encoding import BLOCK_ROWS, Encoded, TableEncoder
 
-# A value so many lengths of the range beyond an end is outside: the first margin at which, of the fitted rows, no more than a
-# share would be outside of all others.
+# A value is outside if it is farther beyond an end than this multiple of the range. The first margin is chosen at which at most
+# ALONE_SHARE of the fitted rows lie outside the range of all others.
 MARGINS = (0.1, 0.2, 0.5, 1.0)
-# Sides of the grid on which two columns are looked at together: the first on which a fitted row stands alone in a cell of any
-# two columns (so that without it the cell would be empty) no more often than the share.
+# Number of parts per column in the grid of two columns. The first number is chosen at which at most ALONE_SHARE of the fitted
+# rows are alone in a cell of any two columns: without such a row, the cell would be empty.
 SIDES = (8, 6, 4, 3, 2)
 ALONE_SHARE = 0.01
-# Columns up to which every two are looked at together.
+# With more columns than this, pairs of columns are not compared.
 MAX_COLUMNS = 100
 
 
 class Place(NamedTuple):
-    """Where rows lie against the fitted ones.
+    """Position of rows relative to the region of the fitted rows.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Place(NamedTuple):
     is_new_pair : ndarray of shape (n_rows, n_pairs), bool
         Whether two columns, both inside, have values that no fitted row combines.
     pairs : ndarray of shape (n_pairs, 2), int64
-        The columns meant.
+        The columns of each pair.
     """
 
     distances: NDArray[np.float64]
@@ -45,7 +45,7 @@ class Place(NamedTuple):
 
     @property
     def is_lone(self) -> NDArray[np.bool_]:
-        """Columns in which a row is not among the fitted ones, by itself or together with another; like ``distances``."""
+        """Whether a value is outside, alone or in combination with another column; of the shape of ``distances``."""
         lone = self.distances > 0
         for number in np.flatnonzero(self.is_new_pair.any(axis=0)):
             lone[:, self.pairs[number]] |= self.is_new_pair[:, number, None]
@@ -59,15 +59,15 @@ class Reach:
     Attributes
     ----------
     lows, highs : ndarray of shape (n_columns,), float64
-        Of the number columns; NaN for categories.
+        Least and greatest value of each number column; NaN for categories.
     bins : tuple of ndarray of shape (n_cells,), int32
-        Of each column, the part of the grid a cell belongs to; -1 if no fitted row is in it.
+        For each column, the part of the grid that holds each cell; -1 if no fitted row is in the cell.
     margin : float
-        How far beyond an end is still inside, in lengths of the range.
+        Distance beyond an end that is still inside, in lengths of the range.
     side : int
-        Most parts of a column; missing values are one more.
+        The most parts of a column; missing values are a further part.
     is_seen : ndarray of shape (n_pairs, (side + 1)²), bool
-        For every two columns, whether a fitted row lies in both parts.
+        For every two columns and every two of their parts, whether a fitted row is in both.
     """
 
     lows: NDArray[np.float64]
@@ -78,7 +78,7 @@ class Reach:
     is_seen: NDArray[np.bool_] = field(repr=False)
 
     def place(self, table: Table, encoded: Encoded) -> Place:
-        """Where rows lie."""
+        """Position of rows relative to this region."""
         parts = self._find_parts(encoded)
         distances = self.measure_distances(table, encoded)
         pairs = _list_pairs(len(self.bins)) if len(self.is_seen) else np.empty((0, 2), dtype=np.int64)
@@ -110,14 +110,14 @@ class Reach:
         return distances
 
     def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """JSON facts and arrays of a file."""
+        """JSON facts and arrays to store in a file."""
         arrays: dict[str, NDArray[Any]] = {"reach_lows": self.lows, "reach_highs": self.highs, "reach_pairs": self.is_seen}
         arrays |= {f"reach_bins_{column:05d}": own for column, own in enumerate(self.bins)}
         return {"margin": self.margin, "side": self.side}, arrays
 
     @classmethod
     def unpack(cls, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Reach":
-        """From what :meth:`pack` gave."""
+        """The region from the result of :meth:`pack`."""
         bins = tuple(arrays[f"reach_bins_{column:05d}"] for column in range(len(arrays["reach_lows"])))
         return cls(arrays["reach_lows"], arrays["reach_highs"], bins, facts["margin"], facts["side"], arrays["reach_pairs"])
 
@@ -132,17 +132,17 @@ def learn_reach(encoder: TableEncoder, encoded: Encoded) -> Reach:
     n_columns = len(encoder.columns)
     for side in SIDES:
         bins = tuple(_cut(encoder, encoded, column, side) for column in range(n_columns))
-        none = Reach(lows, highs, bins, margin, side, np.zeros((0, (side + 1) ** 2), dtype=bool))
+        without_pairs = Reach(lows, highs, bins, margin, side, np.zeros((0, (side + 1) ** 2), dtype=bool))
         if n_columns > MAX_COLUMNS:
             break
         counts, alone_share = _count_pairs(bins, encoded, side)
         if alone_share <= ALONE_SHARE:
-            return replace(none, is_seen=counts > 0)
-    return none
+            return replace(without_pairs, is_seen=counts > 0)
+    return without_pairs
 
 
 def _count_pairs(bins: tuple[NDArray[np.int32], ...], encoded: Encoded, side: int) -> tuple[NDArray[np.int64], float]:
-    """Rows by the parts of every two columns, shape (n_pairs, (side + 1)²), and the share of rows alone in any of them."""
+    """Number of rows in the parts of every two columns, shape (n_pairs, (side + 1)²), and the share of rows alone in any."""
     parts = np.stack([own[encoded.cells[:, column]] for column, own in enumerate(bins)], axis=1)
     pairs = _list_pairs(len(bins))
     counts = np.zeros((len(pairs), (side + 1) ** 2), dtype=np.int64)
@@ -155,7 +155,7 @@ def _count_pairs(bins: tuple[NDArray[np.int32], ...], encoded: Encoded, side: in
 
 
 def _learn_ranges(encoder: TableEncoder, encoded: Encoded) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Smallest and largest number of each column, NaN for a category, and the margin that suits them."""
+    """Least and greatest number of each column, NaN for a category, and the chosen margin."""
     n_rows, n_columns = encoded.cells.shape
     lows, highs = np.full(n_columns, np.nan), np.full(n_columns, np.nan)
     beyond = np.zeros(n_rows)  # how far each row lies beyond all others
@@ -178,7 +178,10 @@ def _learn_ranges(encoder: TableEncoder, encoded: Encoded) -> tuple[NDArray[np.f
 
 
 def _cut(encoder: TableEncoder, encoded: Encoded, position: int, side: int) -> NDArray[np.int32]:
-    """Part of each cell: numbers in parts of like rows, categories the heaviest apart; missing values the last, -1 if empty."""
+    """Part of each cell, -1 if it is empty; missing values are in the last part.
+
+    Numbers have parts with about equal rows; for categories, the most frequent levels have parts of their own.
+    """
     column = encoder.columns[position]
     counts = np.bincount(encoded.cells[:, position], minlength=column.n_cells)
     known = counts[:-1]

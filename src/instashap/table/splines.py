@@ -1,4 +1,4 @@
-"""Number columns of many values: curves on knots at quantiles, with a value apart for each spike."""
+"""Number columns with many values: curves on knots at quantiles, with a free value for each spike."""
 
 from dataclasses import dataclass, replace
 
@@ -18,14 +18,14 @@ SPIKE_EXCESS = 5.0
 # Beyond this ratio of full range to the middle 90 % (Gaussian: about 2.4) knots lie so unevenly that roughness is measured by
 # the distance between neighbouring ones, and on the scale of ranks as well.
 HEAVY_TAIL_RATIO = 6.0
-# … and so it is where knots lie closer than this share of the range: third differences would not be numbers any more. Of few
-# rows a single wild value widens the middle 90 % itself.
+# The same holds if knots are closer than this share of the range, as third differences would not be finite. The first criterion
+# misses this where a single outlier among few rows widens the middle 90 % too.
 NARROW_GAP = 1e-8
 
 
 @dataclass(frozen=True)
 class Spline:
-    """A smooth curve, however few values the column has, with values apart that hold many rows."""
+    """Basis of a smooth curve, however few values the column has, with free values for numbers that many rows share."""
 
     def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
         """See :func:`learn_spline`."""
@@ -35,7 +35,7 @@ class Spline:
 def learn_spline(
     column: CountedValues, grain: Grain, is_spike: NDArray[np.bool_], reach: float = np.inf
 ) -> LearntColumn:
-    """Curves on knots at quantiles, and beside them spikes; those of a code, which have a reach, for the main effect only."""
+    """A column with curves on knots at quantiles, and spikes; those of a code, with a ``reach``, only in the main effect."""
     distinct, totals = column.values, column.totals
     is_code = np.isfinite(reach)
     is_apart = ~is_spike if not is_code and (~is_spike).sum() >= 4 else np.ones(len(distinct), dtype=bool)
@@ -66,8 +66,8 @@ def learn_spline(
 def find_spikes(totals: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Values that hold 1 % of the rows and stand out from their neighbours' density.
 
-    A column whose every value is common (temperatures in whole degrees) is discretised, not spiked: the typical common
-    value is the median over rows of what the row's own value holds.
+    A column in which every value is common (temperatures in whole degrees) is discretised and has no spikes: the typical share
+    of a value is the median over rows of the share of the row's own value.
     """
     share = totals / totals.sum()
     ranked = np.argsort(share, kind="stable")

@@ -1,4 +1,4 @@
-"""Roughness of curves whose knots lie very unevenly, as at quantiles of a column with heavy tails."""
+"""Roughness of curves with very unevenly spaced knots, for example at quantiles of a column with heavy tails."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .bases import Axis
 from .number_axis import compute_roughness, divide_differences, evaluate_splines
 
-# Places in an interval at which a curve is looked at on the scale of ranks.
+# Points per interval at which a curve is evaluated on the scale of ranks.
 _PLACES_PER_INTERVAL = 3
 _ORDERS = (2, 3)
 
@@ -31,9 +31,9 @@ def even_out(axis: Axis, kept: NDArray[np.float64], degree: int) -> Axis:
 def compute_local_roughness(kept: NDArray[np.float64], degree: int, order: int) -> NDArray[np.float64]:
     """Rows D of a penalty on derivatives in units of the distance between neighbouring knots.
 
-    In the mean over intervals of ``(gap^order f^(order))²`` a bend among dense knots costs as much as one among sparse ones; in
-    the plain integral curves among the dense ones would cost so much that tails alone could bend. Polynomials below the order
-    stay free.
+    The mean over intervals of ``(gap^order f^(order))²`` penalises a bend among dense knots as much as one among sparse knots;
+    the plain integral would penalise curvature among dense knots so much that only the tails could bend. Polynomials of a
+    degree below the order are not penalised.
     """
     n_intervals = len(kept) - 1
     if degree == 1:
@@ -49,8 +49,8 @@ def compute_local_roughness(kept: NDArray[np.float64], degree: int, order: int) 
 def compute_rank_roughness(kept: NDArray[np.float64], degree: int, order: int) -> NDArray[np.float64]:
     """Rows D of a penalty on derivatives by rank: differences of the curve's values at evenly spaced ranks.
 
-    Knots lie at quantiles, so that a value's rank is nearly linear in the number of knots below it; between knots a monotone
-    cubic takes it smoothly from one to the next.
+    Knots are at quantiles, so that a value's rank is nearly linear in the number of knots below it; between knots it is
+    interpolated by a monotone cubic.
     """
     if degree == 1:
         ranks, values = np.linspace(0.0, 1.0, len(kept)), np.eye(len(kept))

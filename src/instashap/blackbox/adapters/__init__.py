@@ -1,7 +1,7 @@
-"""How each family of models predicts: one adapter a file, tried in the order of :data:`ADAPTERS`.
+"""Adapters for families of models: one per file, tried in the order of :data:`ADAPTERS`.
 
-An adapter is a function ``(model, output) -> BlackBox or None``: None if the model is not of its family. No library is
-imported before a model of that library has been recognised by the module its class comes from.
+An adapter is a function ``(model, output) -> BlackBox or None``: None if the model is not of its family. A library is imported
+only after a model of that library was recognised by the module of its class.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from .xgboost_booster import wrap_xgboost
 
 Adapter = Callable[[Any, str], BlackBox | None]
 
-# The special before the general: a booster has predict too.
+# Special families before general ones, as a booster has a method predict too.
 ADAPTERS: list[Adapter] = [
     wrap_xgboost,
     wrap_lightgbm,
@@ -33,25 +33,25 @@ ADAPTERS: list[Adapter] = [
 
 
 def wrap_model(model: Any, output: str = "auto", batch_rows: int = BATCH_ROWS) -> BlackBox:
-    """Find out how a model predicts.
+    """The black box of a model, which predicts by the adapter of its family.
 
     Parameters
     ----------
     model : estimator or callable
         A classifier is explained on log-odds (``output="raw"``; binary: of ``classes_[1]``; more classes: log-probabilities
-        minus their mean over the classes) or on probabilities (``output="probability"``). Without ``predict_proba`` its
-        ``decision_function`` is used. Anything else with ``predict`` is explained on that, and a callable on what it gives.
-        With ``output="raw"`` models of boosting libraries are explained on their score before the link.
-        Native boosters of XGBoost, LightGBM and CatBoost are classifiers if their objective says so; modules of torch and
-        models of Keras are explained on what they give.
+        minus their mean over the classes) or on probabilities (``output="probability"``). Without ``predict_proba``, the
+        output of its ``decision_function`` is explained. For any other model the output of ``predict`` is explained, and for a
+        callable its result. With ``output="raw"``, the score before the link is explained for models of boosting libraries.
+        Native boosters of XGBoost, LightGBM and CatBoost are classifiers if their objective is one for classes. For modules of
+        torch and models of Keras, their output is explained.
     output : {"auto", "raw", "probability"}
     batch_rows : int
-        The most rows the model is asked about at once.
+        The most rows in one call of the model.
 
     Raises
     ------
     TypeError
-        If the model has no way to predict, or not the one asked for.
+        If the model has no method to predict, or not the requested output.
     """
     check_choice(output, ("auto", "raw", "probability"), "output")
     check_at_least(batch_rows, 1, "batch_rows", "the model is asked about whole rows")

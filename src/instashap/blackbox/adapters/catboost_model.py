@@ -1,4 +1,4 @@
-"""CatBoost's classes without ``predict_proba``; its classifier is an estimator like any other."""
+"""CatBoost models without ``predict_proba``; its classifier is handled like any other estimator."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _NOTE = ", without baseline"
 
 
 def wrap_catboost(model: Any, output: str) -> BlackBox | None:
-    """By probabilities if it was trained on classes, else by ``predict``, or raw by its formula."""
+    """Black box of class probabilities if the model was trained on classes, else of ``predict``, or of its raw formula."""
     if not comes_from(model, "catboost", "CatBoost") or hasattr(model, "predict_proba"):
         return None
     source = f"{type(model).__name__}.predict"

@@ -1,4 +1,4 @@
-"""Whatever has the methods of a scikit-learn estimator."""
+"""Models with the methods of a scikit-learn estimator."""
 
 from collections.abc import Callable
 from itertools import combinations
@@ -13,7 +13,7 @@ from .margins import find_booster_margin, find_last, find_margin
 
 
 def wrap_estimator(model: Any, output: str) -> BlackBox | None:
-    """By ``predict_proba``, else ``decision_function``, else ``predict``."""
+    """Black box of ``predict_proba``, else of ``decision_function``, else of ``predict``."""
     name = type(model).__name__
     if hasattr(model, "predict_proba"):
         _refuse_several_labels(model)
@@ -35,7 +35,7 @@ def wrap_estimator(model: Any, output: str) -> BlackBox | None:
 
 
 def _describe_decision(model: Any) -> tuple[tuple[str, ...], str]:
-    """Names of the outputs of a decision function, and what they are."""
+    """Names of the outputs of a decision function, and their description."""
     if not hasattr(model, "classes_"):
         return (), "decision function"
     classes = np.asarray(model.classes_).ravel().tolist()
@@ -63,7 +63,7 @@ def _wrap_predict(model: Any, output: str, name: str) -> BlackBox:
 
 
 def _guard_order(model: Any, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """LightGBM's estimators do not look at names: columns in another order would be taken for each other in silence."""
+    """The call, with an error for columns in another order: LightGBM's estimators ignore names and would confuse them."""
     names = getattr(model, "feature_name_", None)
     if names is None:
         return call
@@ -85,7 +85,7 @@ def _refuse_several_labels(model: Any) -> None:
 
 
 def _write_first_label(model: Any) -> str:
-    """An expression for the first label; chains give an array with a column a label, others a list with an array a label."""
+    """An expression for the first label: chains return an array with one column per label, others one array per label."""
     if hasattr(model, "predict_proba"):
         is_chain = comes_from(find_last(model), "sklearn", "ClassifierChain")
         return "model.predict_proba(X)[:, 0]" if is_chain else "model.predict_proba(X)[0][:, 1]"
@@ -95,18 +95,18 @@ def _write_first_label(model: Any) -> str:
 
 
 def _refuse_clusters(model: Any) -> None:
-    """Numbers of clusters have no order: the mean of clusters 0 and 2 is not cluster 1."""
+    """Raise for models that predict numbers of clusters, which have no order: the mean of 0 and 2 is not cluster 1."""
     if not any(hasattr(find_last(model), name) for name in ("labels_", "cluster_centers_")):
         return
     if hasattr(model, "transform"):
         way = "the distance to one cluster by a function, for example lambda X: model.transform(X)[:, 0]"
     else:
         way = "whether a row is in one cluster by a function, for example lambda X: (model.predict(X) == 0).astype(float)"
-    raise TypeError(f"{type(model).__name__}.predict gives numbers of clusters, which are no amounts; explain {way}")
+    raise TypeError(f"{type(model).__name__}.predict gives numbers of clusters, which are not amounts; explain {way}")
 
 
 def _refuse_log_link(model: Any) -> None:
-    """Raise for models that predict the exponential of a score which they do not give."""
+    """Raise for models that predict the exponential of a score and have no method that returns the score."""
     last = find_last(model)
     has_link = comes_from(last, "sklearn", "PoissonRegressor") or comes_from(last, "sklearn", "GammaRegressor")
     is_tweedie = comes_from(last, "sklearn", "TweedieRegressor") and (last.power > 0 or last.link == "log")

@@ -1,4 +1,4 @@
-"""Telling a model's family without importing its library, and bringing rows to what it takes."""
+"""Recognition of a model's family without importing its library, and conversion of rows to what the model accepts."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 from ..._errors import DataWarning, warn_caller
 from ..._validation import fill_masked
 
-# So many different whole numbers in a row may be classes: two are a yes and a no, which an amount says as well.
+# From 3 to 20 consecutive whole numbers may be classes; two may be explained as an amount, like no and yes.
 _LABELS = 3, 20
 
 
 def comes_from(model: Any, package: str, name: str) -> bool:
-    """Whether a class of this name, of this package, is among the model's own and its bases."""
+    """Whether the model's class, or one of its bases, has this name and comes from this package."""
     return any(base.__name__ == name and base.__module__.split(".")[0] == package for base in type(model).__mro__)
 
 
 def refuse_probability(model: Any, output: str, reason: str) -> None:
-    """Raise if probabilities are asked of a model that gives none."""
+    """Raise if ``output`` is "probability", for a model that gives none."""
     if output == "probability":
         name = type(model).__name__
         raise TypeError(f"output='probability' needs class probabilities, but {name} {reason}; use output='auto'")
 
 
 def order_columns(X: Any, names: Sequence[str] | None) -> Any:
-    """A table's columns as the model names them, if it does and the table has them all; else the rows as they are."""
+    """A table's columns in the order of the model's names, if it has names and the table has them all; else the rows."""
     columns = _name_columns(X)
     if not columns or not names or columns == list(names) or not set(names) <= set(columns):
         return X
@@ -34,12 +34,12 @@ def order_columns(X: Any, names: Sequence[str] | None) -> Any:
 
 
 def refuse_other_order(X: Any, names: Sequence[str], name: str) -> None:
-    """Raise if a model that goes by position is given its own columns in another order."""
+    """Raise if a model that matches columns by position is given its own columns in another order."""
     columns = _name_columns(X)
     if columns and columns != list(names) and set(columns) == set(names):
         labels = list(X.columns) if hasattr(X, "iloc") else columns
         wanted = [labels[columns.index(each)] for each in names]
-        raise ValueError(f"columns are in another order than {name} was trained on, and it goes by position: pass X[{wanted}]")
+        raise ValueError(f"columns are not in the order that {name} was trained on, and it ignores names: pass X[{wanted}]")
 
 
 def _name_columns(X: Any) -> list[str]:
@@ -52,7 +52,7 @@ def to_numbers(X: Any, source: str, dtype: Any = np.float32) -> NDArray[Any]:
     """Rows as numbers of shape (n_rows, n_columns), for networks."""
     values = X.to_numpy() if hasattr(X, "to_numpy") else fill_masked(X)
     try:
-        return np.require(values, dtype=dtype, requirements=("C", "W"))  # tensors share memory, and want it writable
+        return np.require(values, dtype=dtype, requirements=("C", "W"))  # tensors share memory that must be writable
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"{source} takes numbers only, and the rows hold others ({error}); pass a function of the rows that encodes them"
@@ -60,7 +60,7 @@ def to_numbers(X: Any, source: str, dtype: Any = np.float32) -> NDArray[Any]:
 
 
 def watch_labels(call: Callable[[Any], Any], source: str) -> Callable[[Any], Any]:
-    """The same function, with a warning where what it gives looks like numbers of classes."""
+    """The same function, with a warning if its results look like numbers of classes."""
 
     def ask(X: Any) -> Any:
         values = call(X)

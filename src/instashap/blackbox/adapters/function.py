@@ -1,4 +1,4 @@
-"""A function of the rows: never transformed."""
+"""Functions of the rows, whose results are never transformed."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from .families import watch_labels
 
 
 def wrap_function(model: Any, output: str) -> BlackBox | None:
-    """Explained on what it gives."""
+    """Black box of the function's results."""
     if not callable(model):
         return None
     label = getattr(model, "__name__", type(model).__name__)
@@ -18,12 +18,12 @@ def wrap_function(model: Any, output: str) -> BlackBox | None:
 
 
 def _refuse_labels(function: Any, label: str) -> None:
-    """Raise for the ``predict`` of a classifier or a clustering: its labels are no amounts, also where they are numbers."""
+    """Raise for the ``predict`` of a classifier or a clustering: its labels are not amounts, even if they are numbers."""
     owner = getattr(function, "__self__", None)
     if label != "predict" or owner is None:
         return
     classes = getattr(owner, "classes_", None)
     if hasattr(owner, "labels_") or (classes is not None and len(classes)):
         raise TypeError(
-            f"{type(owner).__name__}.predict gives labels, which are no amounts; pass the model itself instead of its predict"
+            f"{type(owner).__name__}.predict gives labels, which are not amounts; pass the model itself instead of its predict"
         )

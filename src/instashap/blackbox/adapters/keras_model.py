@@ -7,7 +7,7 @@ from .families import comes_from, refuse_probability, to_numbers
 
 
 def wrap_keras(model: Any, output: str) -> BlackBox | None:
-    """Explained on what the last layer gives."""
+    """Black box of the output of the last layer."""
     if not any(comes_from(model, package, "Model") for package in ("keras", "tf_keras", "tensorflow")):
         return None
     refuse_probability(model, output, "does not say what its outputs are")

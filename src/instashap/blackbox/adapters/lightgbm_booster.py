@@ -1,4 +1,4 @@
-"""LightGBM's native Booster: the objective says whether ``predict`` gives probabilities."""
+"""LightGBM's native Booster: its objective determines whether ``predict`` returns probabilities."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ _NOTE = ", without init_score"
 
 
 def wrap_lightgbm(model: Any, output: str) -> BlackBox | None:
-    """Binary, multiclass and cross-entropy objectives are classifiers; others are explained on ``predict`` or the raw score."""
+    """Black box of a classifier for binary, multiclass and cross-entropy objectives, else of ``predict`` or the raw score."""
     if not comes_from(model, "lightgbm", "Booster"):
         return None
     objective = _read_objective(model)
@@ -37,12 +37,12 @@ def _predict(model: Any, **options: Any) -> Callable[[Any], Any]:
 
 
 def _normalise(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One against all others gives a probability for each class, which need not add up to one."""
+    """Probabilities divided by their sum, which is not one for classes that are each trained against all others."""
     return np.asarray(values / values.sum(axis=1, keepdims=True))
 
 
 def _read_objective(model: Any) -> str:
-    """The first word of the line of the model file: parameters are lost when a booster is loaded."""
+    """Name of the objective, from the text of the model: a loaded booster does not hold its parameters."""
     lines = model.model_to_string(num_iteration=1).splitlines()
     found = next((line for line in lines if line.startswith("objective=")), "objective=custom")
     return str(found.removeprefix("objective=").split(" ")[0])

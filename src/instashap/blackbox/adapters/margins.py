@@ -1,4 +1,4 @@
-"""Where a model's own scores are, before a link makes probabilities or amounts of them."""
+"""Margins: a model's own scores, before a link turns them into probabilities or amounts."""
 
 from functools import partial
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from ..classes import Margin
 from .families import comes_from
 
-# Options of ``predict`` that ask boosting libraries' estimators for their sum of trees.
+# Options with which ``predict`` of boosting libraries' estimators returns the sum of trees.
 _OPTIONS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("xgboost", "XGBModel", {"output_margin": True}),
     ("lightgbm", "LGBMModel", {"raw_score": True}),
     ("catboost", "CatBoost", {"prediction_type": "RawFormulaVal"}),
 )
-# Wrappers that add nothing to the probabilities of what they hold.
+# Wrappers that do not change the probabilities of the estimator in them.
 _THRESHOLDS = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
 
 
 def find_inner(model: Any) -> Any:
-    """What predicts inside searches of options and choices of a threshold: a pipeline or a single estimator."""
+    """The pipeline or single estimator that predicts inside parameter searches and threshold classifiers."""
     while True:
         if hasattr(model, "best_estimator_"):
             model = model.best_estimator_
@@ -28,7 +28,7 @@ def find_inner(model: Any) -> Any:
 
 
 def find_last(model: Any) -> Any:
-    """The estimator at the end of searches and pipelines, whose attributes say what comes out."""
+    """The final estimator inside searches and pipelines, whose attributes determine the kind of output."""
     inner = find_inner(model)
     while getattr(inner, "steps", None):
         inner = find_inner(inner.steps[-1][1])
@@ -36,7 +36,7 @@ def find_last(model: Any) -> Any:
 
 
 def find_margin(model: Any) -> Margin | None:
-    """Scores that may be log-odds, or None: whether they are is for the box to find out."""
+    """Scores that may be log-odds, or None; :class:`ClassBox` checks whether they are."""
     booster = find_booster_margin(model)
     if booster is not None:
         return booster

@@ -1,4 +1,4 @@
-"""Modules of torch: in evaluation mode, without gradients, on the device and in the precision of their parameters."""
+"""Modules of torch, called in evaluation mode, without gradients, on the device and in the precision of their parameters."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from .families import comes_from, refuse_probability, to_numbers
 
 
 def wrap_torch(model: Any, output: str) -> BlackBox | None:
-    """Explained on what ``forward`` gives; a module with ``predict`` or ``predict_proba`` of its own is an estimator."""
+    """Black box of the output of ``forward``; a module with ``predict`` or ``predict_proba`` is handled as an estimator."""
     if not comes_from(model, "torch", "Module") or hasattr(model, "predict") or hasattr(model, "predict_proba"):
         return None
     refuse_probability(model, output, "is a torch module, which does not say what its outputs are")
@@ -38,7 +38,7 @@ def _forward(model: Any, X: Any, name: str) -> Any:
 
 @contextmanager
 def _evaluating(model: Any) -> Iterator[None]:
-    """Evaluation mode (no dropout, batch norm as learnt); every part gets back the mode it had."""
+    """Context of evaluation mode (no dropout, fixed batch norm); the mode of every part is restored at the end."""
     modes = [(part, part.training) for part in model.modules()]
     model.eval()
     try:

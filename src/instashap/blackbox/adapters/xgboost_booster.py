@@ -1,4 +1,4 @@
-"""XGBoost's native Booster: rows become a DMatrix, and the objective says what comes out."""
+"""XGBoost's native Booster: rows are converted to a DMatrix, and the objective determines the kind of output."""
 
 import json
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from ..classes import Margin, compute_probabilities, describe_classes
 from ..model import BlackBox, keep_values
 from .families import comes_from, order_columns, refuse_probability
 
-# A booster keeps neither: both belong to the DMatrix of the user's own call.
+# A booster does not store either of these: they belong to the DMatrix that the user made.
 _NOTE = ", with missing=NaN and without base_margin"
 
 
 def wrap_xgboost(model: Any, output: str) -> BlackBox | None:
-    """Classifiers by their margin, which every objective for classes has; others by ``predict``, or by their margin if raw."""
+    """Black box of a classifier by its margin, which all objectives for classes have; else of ``predict`` or the margin."""
     if not comes_from(model, "xgboost", "Booster"):
         return None
     learner = json.loads(model.save_config())["learner"]
