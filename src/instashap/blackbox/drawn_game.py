@@ -1,4 +1,4 @@
-"""The conditional game asked of the model: absent columns are drawn given the present ones, from an estimated distribution."""
+"""The conditional game by calls of the model: absent columns are drawn from an estimated distribution, given present ones."""
 
 from __future__ import annotations
 
