@@ -319,7 +319,6 @@ def test_a_mistake_is_one_sentence_and_exit_code_two(mistakes: Path, monkeypatch
     ("arguments", "message"),
     [
         ("explode", "invalid choice: 'explode'"),
-        ("explain houses.csv --out x", "the following arguments are required: --target"),
         ("explain houses.csv --target price", "the following arguments are required: --out"),
         ("explain houses.csv --target price --out x --order two", "argument --order: invalid int value: 'two'"),
     ],

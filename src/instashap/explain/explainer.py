@@ -87,10 +87,10 @@ class Explainer(ExplainerOptions, FittedAttributes):
         Weight of the full coalition in the loss; the other sizes have weight 1 together. More favours the prediction over the
         attribution where the terms cannot serve both.
     synthetic_rows : "auto" or int
-        The most rows that are not in X to ask the model about, for the conditional game in closed form. They are drawn from a
-        distribution that is estimated from X, and each column has values that it has in X. They count as much as lowers the
-        risk on rows held out of the fit, or not at all. "auto": 18 432, fewer of a model that takes longer than 10 s for them,
-        none where X has more than 50 000 rows. 0: the model is asked about the rows of X alone.
+        The most rows outside X on which the model is called, for the conditional game in closed form. They are drawn from a
+        distribution estimated from X, and each column has values that it has in X. Their weight is the one that minimises the
+        risk on held-out rows, which may be 0. "auto": 18 432, fewer for a model that takes longer than 10 s for them, none if
+        X has more than 50 000 rows. 0: the model is called on the rows of X alone.
     batch_rows : int
         The most rows in one call of the model; smaller batches need less memory.
     plan_rows : int

@@ -1,4 +1,4 @@
-"""Number columns that are sums of others, but for rounding: totals and their parts, copies, the same figure in two units."""
+"""Number columns that are sums of others, up to rounding: totals and their parts, copies, one figure in two units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from .columns import Table
 
-# Share of a column's variance that others may leave open for it to count as their sum.
+# A column is a sum of others if these leave at most this share of its variance unexplained.
 _MAX_OPEN = 1e-6
-# Columns of a table that are looked at, and relations that are named.
+# The most columns that are searched, and the most relations that are returned.
 _MAX_COLUMNS = 100
 _MAX_RELATIONS = 10
 # Relative to the diagonal; keeps correlations of exact sums invertible.
@@ -30,7 +30,7 @@ class Relation:
     parts : tuple of str
     factors : tuple of float
     constant : float
-        Zero where it is small beside the spread of the column.
+        Zero if it is small compared with the spread of the column.
     """
 
     target: str
@@ -92,7 +92,7 @@ def find_relations(table: Table, weights: NDArray[np.float64]) -> list[Relation]
 
 
 def _collect_numbers(table: Table) -> tuple[list[str], NDArray[np.float64]]:
-    """Names and values of number columns that vary and have no missing value."""
+    """Names and values of number columns that vary and have no missing values."""
     names = [name for name, is_category in zip(table.schema.names, table.schema.is_category, strict=True) if not is_category]
     if len(names) > _MAX_COLUMNS:
         return names, np.empty((0, 0))
@@ -102,14 +102,14 @@ def _collect_numbers(table: Table) -> tuple[list[str], NDArray[np.float64]]:
 
 
 def _solve(correlation: NDArray[np.float64], target: int, columns: list[int]) -> tuple[NDArray[np.float64], float]:
-    """Factors of some columns for a target, all of unit variance, and the share that they leave open."""
+    """Factors of some columns for a target, all of unit variance, and the share of its variance left unexplained."""
     matrix = correlation[np.ix_(columns, columns)] + _JITTER * np.eye(len(columns))
     factors = np.asarray(np.linalg.solve(matrix, correlation[columns, target]), dtype=np.float64)
     return factors, float(1.0 - correlation[columns, target] @ factors)
 
 
 def _thin(correlation: NDArray[np.float64], target: int) -> list[int]:
-    """Columns whose sum is the target, without those that it needs not."""
+    """Columns whose weighted sum is the target, without those that are not needed."""
     columns = [column for column in range(len(correlation)) if column != target]
     factors, _ = _solve(correlation, target, columns)
     for column in np.array(columns)[np.argsort(np.abs(factors), kind="stable")].tolist():
