@@ -32,8 +32,6 @@ REGISTRIES = {"_registries.py", "__init__.py", "neural/__init__.py"}
 
 MAX_LINES, MAX_BODY, SHORT_BODY, SHORT_SHARE, MAX_ARGUMENTS = 400, 60, 20, 0.9, 7
 
-# Files that are still to be split: a test that passes says that its line can go.
-STILL_OPEN = {path: pytest.mark.xfail(strict=True) for path in ("masked/search.py", "masked/select.py")}
 
 
 parse = cache(ast.parse)
@@ -193,12 +191,11 @@ def test_no_two_rooms_have_files_of_the_same_name():
     assert {name for name in find_shared_names(FILES) if name.endswith(".py")} == set()
 
 
-@pytest.mark.xfail(strict=True, reason="Moments, the public one and the sums of the closed form")
 def test_no_two_rooms_have_public_classes_of_the_same_name():
     assert {name for name in find_shared_names(FILES) if not name.endswith(".py")} == set()
 
 
-@pytest.mark.parametrize("path", [pytest.param(path, marks=STILL_OPEN.get(path, ())) for path in FILES])
+@pytest.mark.parametrize("path", FILES)
 def test_a_file_holds_at_most_four_hundred_lines_beside_its_docstrings(path):
     assert count_code_lines(FILES[path]) <= MAX_LINES
 

@@ -10,13 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1] / "src" / "instashap"
-# Rooms and files whose prose is still to be rewritten.
-PENDING = frozenset(
-    {
-        *("fits", "masked", "trust"),
-        *("questions/audit.py", "questions/refine.py"),
-    }
-)
 # Words of a private dialect: explain, report, predict, estimate, choose say the same and are the field's.
 FORBIDDEN = re.compile(
     r"\b(foretell\w*|foretold|wander\w*|fit_lower_orders\w*|insist\w*|wish(es)?|settl(e|es|ed|ing)|tells?|told|speaks?|spoken)\b",
@@ -48,11 +41,6 @@ def _find_words(text: str) -> Iterator[str]:
         yield from (f"{found[0]!r} in {line.strip()[:90]!r}" for found in FORBIDDEN.finditer(line))
 
 
-def is_pending(path: Path) -> bool:
-    relative = path.relative_to(ROOT)
-    return relative.parts[0] in PENDING or relative.as_posix() in PENDING
-
-
 @pytest.mark.parametrize(
     ("source", "fault"),
     [
@@ -74,6 +62,6 @@ def test_plain_sentences_pass() -> None:
 
 
 def test_rooms_are_written_in_plain_english() -> None:
-    paths = [path for path in sorted(ROOT.rglob("*.py")) if not is_pending(path)]
+    paths = sorted(ROOT.rglob("*.py"))
     faults = [f"{path.relative_to(ROOT)}: {fault}" for path in paths for fault in find_faults(path.read_text("utf-8"))]
     assert not faults, "\n".join(faults)

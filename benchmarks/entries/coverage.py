@@ -90,7 +90,7 @@ def _learn(X: Any, outputs: NDArray[np.float64]) -> tuple[Any, Any]:
     """A record of a fit at fixed strengths, and the function that encodes rows like its own."""
     from instashap.game.coalitions import compute_shapley_size_law
     from instashap.masked.fitter import ClosedFormFitter, FitRecord
-    from instashap.masked.select import Strengths
+    from instashap.masked.strengths import Strengths
     from instashap.table.columns import read_table
     from instashap.table.encoding import learn_table
 

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from instashap.datasets import GaussianQuadratic, make_equicorrelated, make_factor
 from instashap.game.coalitions import compute_shapley_size_law
 from instashap.game.terms import ANY
+from instashap.masked.candidate import Judgement, Solved
 from instashap.masked.expand import expand_solution
 from instashap.masked.fitter import ClosedFormFitter
 from instashap.masked.search import Search
-from instashap.masked.select import Judge, Judgement, Solved
+from instashap.masked.select import Judge
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 

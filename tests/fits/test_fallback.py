@@ -10,7 +10,7 @@ from instashap.asked.differences import _solve
 from instashap.likelihood.likelihood_fitter import LikelihoodFitter
 from instashap.masked.fallback import Rival, choose_rival
 from instashap.masked.search import Search
-from instashap.masked.select import Strengths
+from instashap.masked.strengths import Strengths
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 4))
@@ -44,7 +44,7 @@ def test_a_fit_below_the_base_value_is_replaced_by_it(monkeypatch) -> None:
 
 def fit_noise(search: Search) -> None:
     functions = search.make_functions([(column,) for column in range(4)], 1)
-    search.fit_as_told(Strengths(1e-13, 1e-13), functions, {})
+    search.fit_at(Strengths(1e-13, 1e-13), functions, {})
     search.main_effects = search.best
 
 

@@ -15,7 +15,7 @@ from instashap.inference.holdout import (
 from instashap.inference.residuals import N_REMEMBERED
 from instashap.masked.fitter import ClosedFormFitter, FitRecord
 from instashap.masked.folds import assign_folds
-from instashap.masked.select import Strengths
+from instashap.masked.strengths import Strengths
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 

@@ -13,8 +13,8 @@ from instashap.masked.fitter import ClosedFormFitter, FitRecord
 from instashap.masked.folds import assign_folds
 from instashap.masked.moments import accumulate_moments
 from instashap.masked.restrict import choose_unknowns
-from instashap.masked.select import Strengths
 from instashap.masked.solve import compute_masked_risk
+from instashap.masked.strengths import Strengths
 from instashap.table.encoding import Encoded
 
 

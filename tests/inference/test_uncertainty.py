@@ -14,8 +14,8 @@ from instashap.masked.expand import expand_solution
 from instashap.masked.fitter import ClosedFormFitter, FitRecord
 from instashap.masked.moments import accumulate_moments
 from instashap.masked.restrict import choose_unknowns, restrict
-from instashap.masked.select import Strengths
 from instashap.masked.solve import solve_problem
+from instashap.masked.strengths import Strengths
 from instashap.table.encoding import Encoded
 
 STRENGTHS = Strengths(1e-4, 1e-3, 3.0)

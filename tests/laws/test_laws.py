@@ -29,7 +29,7 @@ from instashap.likelihood.pure_tables import purify_tables
 from instashap.likelihood.stages import LabelledRows
 from instashap.masked.fitter import ClosedFormFitter, FitResult
 from instashap.masked.search import Search
-from instashap.masked.select import Strengths
+from instashap.masked.strengths import Strengths
 from instashap.model.additive_model import AdditiveModel
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table

@@ -7,7 +7,7 @@ from instashap._errors import TooLargeError
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
 from instashap.masked.fitter import ClosedFormFitter
-from instashap.masked.select import Strengths
+from instashap.masked.strengths import Strengths
 
 
 def _fit(encode, X, f, weights=None, **options):

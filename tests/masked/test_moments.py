@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instashap.masked.folds import RowCensus, assign_folds, take_census
-from instashap.masked.moments import BLOCK_ROWS, Moments, accumulate_moments, merge_all, mirror_upper
+from instashap.masked.moments import BLOCK_ROWS, CentredMoments, accumulate_moments, merge_all, mirror_upper
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table
 
@@ -57,7 +57,7 @@ def test_moments_are_numpys_weighted_covariances(n_rows, n):
     means = np.average(everything, axis=0, weights=weights)
     centred = everything - means
     scatter = (centred * weights[:, None]).T @ centred
-    expected = Moments(weights.sum(), means[:n], scatter[:n, :n], means[n:], scatter[:n, n:], np.diag(scatter)[n:])
+    expected = CentredMoments(weights.sum(), means[:n], scatter[:n, :n], means[n:], scatter[:n, n:], np.diag(scatter)[n:])
     _assert_close(moments, expected, 1e-12)
     if n_rows > 1:
         covariance = np.cov(everything.T, aweights=weights, ddof=0) * weights.sum()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from instashap.masked.design import make_value_functions
+from instashap.masked.fold_moments import FoldMoments
 from instashap.masked.moments import accumulate_moments
 from instashap.masked.screen import choose_triples, choose_value_sets, score_pairs
-from instashap.masked.select import FoldMoments
 
 
 def _describe(X, f, encode, make_axes):

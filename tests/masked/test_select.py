@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from instashap.game.coalitions import compute_containment_masses, compute_shapley_size_law
-from instashap.masked import select
+from instashap.masked import cross_validation, select
+from instashap.masked.candidate import Candidate, make_candidate_problem
 from instashap.masked.design import make_value_functions
+from instashap.masked.fold_moments import FoldMoments
 from instashap.masked.moments import accumulate_moments
-from instashap.masked.select import Candidate, FoldMoments, Judge, Strengths, _descend, make_candidate_problem
+from instashap.masked.select import Judge
+from instashap.masked.strengths import Strengths, descend
 from instashap.table.encoding import Encoded
 
 N = 240
@@ -97,9 +100,9 @@ def _refit(case, kept, strengths):
 def test_judged_risks_are_those_of_refitting_on_the_rows_of_every_fold(
     case, candidate, strengths, rows_per_unknown, max_apart, is_together, monkeypatch
 ):
-    monkeypatch.setattr(select, "_ROWS_PER_UNKNOWN", rows_per_unknown)
-    monkeypatch.setattr(select, "_MAX_APART", max_apart)
-    monkeypatch.setattr(select, "_solve_folds_apart" if is_together else "_solve_folds_together", None)
+    monkeypatch.setattr(cross_validation, "_ROWS_PER_UNKNOWN", rows_per_unknown)
+    monkeypatch.setattr(cross_validation, "_MAX_APART", max_apart)
+    monkeypatch.setattr(cross_validation, "_solve_folds_apart" if is_together else "_solve_folds_together", None)
     judgement, _ = case[0].judge(candidate, strengths, ())
     risk, full = _refit(case, candidate.keeps(case[1]), strengths)
     # fold solutions stop at 1e-5, which the risk holds squared
@@ -114,8 +117,8 @@ def test_large_candidates_are_judged_by_the_same_risk_without_a_matrix(case, is_
     poor, rich = Candidate(1, 1, {}, (0, 0, 0)), Candidate(2, 2, {2: 2}, (0, 0, 0))
     strengths = Strengths(1e-3, 1e-2)
     _, near = case[0].judge(poor, strengths, ())
-    monkeypatch.setattr(select, "_is_large", lambda problem: True)
-    monkeypatch.setattr(select, "_LARGE_TOLERANCE", 1e-7)
+    monkeypatch.setattr(select, "is_large", lambda problem: True)
+    monkeypatch.setattr(cross_validation, "_LARGE_TOLERANCE", 1e-7)
     judgement, solved = case[0].judge(rich, strengths, (), near if is_warm else None)
     risk, full = _refit(case, rich.keeps(case[1]), strengths)
     assert judgement.risk == pytest.approx(risk, rel=1e-6)
@@ -127,8 +130,8 @@ def test_large_candidates_are_judged_by_the_same_risk_without_a_matrix(case, is_
 def test_a_start_is_the_poorer_models_own_and_knows_no_held_out_row(case, monkeypatch):
     poor, rich = Candidate(1, 1, {}, (0, 0, 0)), Candidate(2, 2, {2: 2}, (0, 0, 0))
     _, near = case[0].judge(poor, Strengths(), ())
-    monkeypatch.setattr(select, "_is_large", lambda problem: True)
-    monkeypatch.setattr(select, "_LARGE_STEPS", 0)
+    monkeypatch.setattr(select, "is_large", lambda problem: True)
+    monkeypatch.setattr(cross_validation, "_LARGE_STEPS", 0)
     _, solved = case[0].judge(rich, Strengths(), (), near)
     for start, known in zip(solved.fold_coefficients, near.fold_coefficients, strict=True):
         merged = np.zeros((len(case[1]), 2))
@@ -224,10 +227,10 @@ def test_descent_walks_each_coordinate_to_the_bottom_of_a_bowl():
         seen.append(strengths)
         return np.log10(strengths.roughness / 1e-8) ** 2 + np.log10(strengths.ridge / 1e-2) ** 2 + strengths.interaction
 
-    best = _descend(bowl, Strengths(1e-3, 1e-6, 10.0), ("roughness", "ridge", "interaction"))
+    best = descend(bowl, Strengths(1e-3, 1e-6, 10.0), ("roughness", "ridge", "interaction"))
     assert best.roughness == pytest.approx(1e-8)
     assert best.ridge == pytest.approx(1e-2)
     assert best.interaction == 1.0
-    kept = _descend(bowl, Strengths(1e-3, 1e-6, 10.0), ("ridge",))
+    kept = descend(bowl, Strengths(1e-3, 1e-6, 10.0), ("ridge",))
     assert (kept.roughness, kept.interaction) == (1e-3, 10.0)
-    assert _descend(bowl, Strengths(1e-3, 1e-6, 10.0), ()) == Strengths(1e-3, 1e-6, 10.0)
+    assert descend(bowl, Strengths(1e-3, 1e-6, 10.0), ()) == Strengths(1e-3, 1e-6, 10.0)

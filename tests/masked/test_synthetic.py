@@ -12,7 +12,7 @@ from instashap.blackbox.samplers import choose_shrinkage, learn_gaussian
 from instashap.fits.synthetic_fit import Asking, choose_number, make_source
 from instashap.masked import synthetic
 from instashap.masked.drawn import DrawnMoments, blend_moments
-from instashap.masked.moments import Moments
+from instashap.masked.moments import CentredMoments
 from instashap.masked.synthetic import SyntheticSource
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
@@ -197,11 +197,11 @@ def test_a_mixture_finds_groups_and_counts_weights_as_copies() -> None:
         np.testing.assert_allclose(one, other, atol=1e-8)
 
 
-def make_moments(values: list[float], outputs: list[float]) -> Moments:
+def make_moments(values: list[float], outputs: list[float]) -> CentredMoments:
     x, f = np.array(values), np.array(outputs)
     mx, mf = x.mean(), f.mean()
     scatter, cross = ((x - mx) ** 2).sum(), ((x - mx) * (f - mf)).sum()
-    return Moments(
+    return CentredMoments(
         len(x), np.array([mx]), np.array([[scatter]]), np.array([mf]), np.array([[cross]]), np.array([((f - mf) ** 2).sum()])
     )
 

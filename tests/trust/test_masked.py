@@ -135,7 +135,7 @@ def test_masked_values_are_the_models_own() -> None:
 def test_the_models_held_out_have_not_seen_their_rows() -> None:
     """Without a fold's rows the fit, at fixed strengths, is that fold's model."""
     from instashap.masked.fitter import ClosedFormFitter
-    from instashap.masked.select import Strengths
+    from instashap.masked.strengths import Strengths
 
     X, f = SIMULATOR.sample(500, 0)
     record = Explainer(order=1, presence_order=1).fit(X, outputs=f)._fitted.get_record("test")

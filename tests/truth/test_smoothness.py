@@ -9,7 +9,7 @@ from sklearn.datasets import load_diabetes
 from instashap import datasets
 from instashap.game.coalitions import compute_shapley_size_law
 from instashap.masked.fitter import ClosedFormFitter
-from instashap.masked.select import Strengths
+from instashap.masked.strengths import Strengths
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..game.terms import ValueSet
 from ..masked.design import Axes, ValueFunctions, make_value_functions
 from ..masked.penalties import AxisFunctions, compute_axis_functions, compute_local_moments
-from ..masked.search import TRIPLE_RESOLUTION
+from ..masked.search_limits import TRIPLE_RESOLUTION
 from ..table.bases import Axis
 
 Places = tuple[NDArray[np.int32], NDArray[np.float64]]

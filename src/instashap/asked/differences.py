@@ -28,11 +28,12 @@ from .._status import Status
 from .._validation import check_magnitude
 from ..blackbox.value_functions import Game
 from ..game.terms import ValueSet
+from ..masked.candidate import Candidate, Judgement
 from ..masked.design import ValueFunctions
 from ..masked.fallback import Rival, choose_rival, measure_missed
 from ..masked.penalties import AxisFunctions
-from ..masked.search import AXIS_LIMITS, LEVEL_LIMITS
-from ..masked.select import Candidate, Judgement, Strengths
+from ..masked.search_limits import AXIS_LIMITS, LEVEL_LIMITS
+from ..masked.strengths import Strengths
 from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded

@@ -12,7 +12,7 @@ from ..blackbox.value_functions import Game
 from ..game.coalitions import enumerate_coalitions, sample_coalitions
 from ..game.terms import PresenceSet, make_presence_masks
 from ..masked.design import ValueFunctions
-from ..masked.moments import Moments
+from ..masked.moments import CentredMoments
 from ..table.encoding import Encoded
 
 # Target number of coalitions over all rows, and the largest number of pairs of one row.
@@ -127,7 +127,7 @@ def iterate_masked(
 
 def accumulate_masked_moments(
     functions: ValueFunctions, presence: list[PresenceSet], encoded: Encoded, sample: CoalitionSample
-) -> Moments:
+) -> CentredMoments:
     """Moments of masked functions and gains about zero, not about their means, because the base value is known."""
     n_functions, n_outputs = len(functions), sample.gains.shape[1]
     scatter = np.zeros((n_functions, n_functions), order="F")
@@ -138,4 +138,4 @@ def accumulate_masked_moments(
         dsyrk(1.0, values.T, beta=1.0, c=scatter, trans=1, lower=0, overwrite_c=1)
     scatter += np.triu(scatter, 1).T
     spread = sample.weights @ sample.gains**2
-    return Moments(float(sample.weights.sum()), np.zeros(n_functions), scatter.T, np.zeros(n_outputs), cross, spread)
+    return CentredMoments(float(sample.weights.sum()), np.zeros(n_functions), scatter.T, np.zeros(n_outputs), cross, spread)

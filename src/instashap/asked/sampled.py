@@ -22,15 +22,18 @@ from numpy.typing import NDArray
 from .._errors import TooLargeError
 from ..game.coalitions import compute_containment_masses
 from ..game.terms import PresenceSet, ValueSet, players_of
+from ..masked.candidate import Candidate, Judgement, Solved
 from ..masked.choose import prefer_simplest
 from ..masked.design import ValueFunctions
 from ..masked.fallback import Rival, choose_rival
 from ..masked.fitter import FitResult
+from ..masked.fold_moments import FoldMoments
 from ..masked.folds import assign_folds
 from ..masked.penalties import AxisFunctions
 from ..masked.screen import choose_triples, choose_value_sets
-from ..masked.search import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS
-from ..masked.select import Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
+from ..masked.search_limits import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS
+from ..masked.select import Judge
+from ..masked.strengths import Strengths
 from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded

@@ -11,7 +11,7 @@ from .._validation import check_choice, check_groups, check_interactions, check_
 from ..game.coalitions import compute_shapley_size_law
 from ..masked.codes import find_codes
 from ..masked.folds import count_copies, take_census
-from ..masked.search import AXIS_LIMITS
+from ..masked.search_limits import AXIS_LIMITS
 from ..table.bases import LearntColumn
 from ..table.columns import Table
 from ..table.encoding import Encoded, TableEncoder, learn_table

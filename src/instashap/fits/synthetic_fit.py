@@ -16,12 +16,12 @@ from ..masked.synthetic import SyntheticSource
 from ..table.columns import Table
 from ..table.encoding import Encoded
 
-# Synthetic rows that the model is asked about where nobody says how many; …
+# Synthetic rows that the model is asked about by default.
 N_ROWS = 18_432
-# … fewer, by factors of four, of a model that would take so many seconds, and none where they would be too few to matter,
+# Seconds of the model above which the rows are fewer, by factors of four; and the fewest rows that are worth asking about.
 MAX_SECONDS = 10.0
 MIN_ROWS = 1000
-# … or where the table has so many rows that more add nothing.
+# Rows of a table from which synthetic ones add nothing.
 MAX_TABLE_ROWS = 50_000
 
 

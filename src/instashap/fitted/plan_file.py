@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..masked.candidate import Candidate
 from ..masked.design import ValueFunctions, gather_functions
 from ..masked.folds import FoldRule, RankCuts
 from ..masked.linear_base import BaseSetting
 from ..masked.penalties import AxisFunctions
 from ..masked.plan import Plan
-from ..masked.select import Candidate, Strengths
 from ..masked.solve import MaskedProblem
+from ..masked.strengths import Strengths
 from ..masked.sums import RowSums, count_entries
 from ..table.encoding import TableEncoder
 

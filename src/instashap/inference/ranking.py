@@ -21,7 +21,7 @@ from ..masked.design import ValueFunctions
 from ..masked.folds import assign_folds
 from ..masked.moments import accumulate_moments
 from ..masked.restrict import choose_unknowns, restrict
-from ..masked.search import N_FOLDS
+from ..masked.search_limits import N_FOLDS
 from ..masked.solve import MAX_DENSE, MaskedProblem, Penalty
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from ..masked.drawn import blend_moments
 from ..masked.expand import expand_deviations
 from ..masked.folds import Fold, count_copies, hash_outputs, hash_ranks, hash_rows, take_census
 from ..masked.linear_base import LinearBase, remake_base
-from ..masked.moments import Moments, accumulate_moments
+from ..masked.moments import CentredMoments, accumulate_moments
 from ..masked.restrict import choose_unknowns, restrict
 from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem, weigh_target
 from ..masked.synthetic import leave_out
@@ -180,14 +180,14 @@ def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replica
     return Replicates(changes, means, output_means, weights / weights.sum(), credits)
 
 
-def _describe(record: "FitRecord", group: Fold) -> Moments:
+def _describe(record: "FitRecord", group: Fold) -> CentredMoments:
     rows, weights = group
     encoded = record.encoded.take(rows)
     functions = record.result.solved.functions
     return accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
 
 
-def _draw(record: "FitRecord", groups: list[Fold]) -> list[Moments | None]:
+def _draw(record: "FitRecord", groups: list[Fold]) -> list[CentredMoments | None]:
     """Moments of the fit's synthetic rows as the rows without each group would have them, and of all; None without any."""
     drawn = record.result.synthetic
     if drawn is None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 # Standard errors of the folds' differences by which a richer model must lower the held-out risk.
 N_ERRORS = 1.0
-# … and the least share of the risk; smaller gains are rounding.
+# Least share of the risk that a richer model must save; smaller gains are rounding.
 MIN_GAIN = 1e-5
 # Share of the risk by which a weaker penalty must lower it.
 MIN_STEP_GAIN = 1e-7

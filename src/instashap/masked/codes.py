@@ -14,9 +14,9 @@ from .penalties import compute_axis_functions, compute_local_moments
 ROWS_PER_CODE = 3
 # What a curve leaves out must stand so many standard deviations above chance,
 MIN_SIGNIFICANCE = 5.0
-# … and free values must save this share of what the column explains: below, the smooth curve is the simpler account.
+# Free values must also save this share of what the column explains: below, the smooth curve is the simpler model.
 MIN_SAVING = 0.15
-# … and this share of the output's variance.
+# Free values must also save this share of the output's variance.
 MIN_SHARE = 0.005
 # Order of the derivative that main effects are penalised in first.
 _DERIVATIVE = 3

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .moments import Moments
+from .moments import CentredMoments
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class DrawnMoments:
 
     Attributes
     ----------
-    total : Moments
-    folds : tuple of Moments
+    total : CentredMoments
+    folds : tuple of CentredMoments
     is_partition : bool
         Whether the folds are parts of the synthetic rows, left out of what is fitted outside the fold; or else all of them,
         weighted as what is known outside a fold of the rows would have them.
@@ -23,8 +23,8 @@ class DrawnMoments:
         Whether parts that are left out judge together with the rows of the fold, with the same share.
     """
 
-    total: Moments
-    folds: tuple[Moments, ...]
+    total: CentredMoments
+    folds: tuple[CentredMoments, ...]
     is_partition: bool
     is_judge: bool
 
@@ -33,13 +33,13 @@ class DrawnMoments:
         folds = tuple(each.select(functions) for each in self.folds)
         return replace(self, total=self.total.select(functions), folds=folds)
 
-    def get_outside(self, fold: int) -> Moments:
+    def get_outside(self, fold: int) -> CentredMoments:
         """What is fitted outside a fold."""
         return self.total - self.folds[fold] if self.is_partition else self.folds[fold]
 
 
 def blend_moments(
-    real: Moments, drawn: Moments | None, share: float
+    real: CentredMoments, drawn: CentredMoments | None, share: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """``G`` and ``r`` of rows and of synthetic rows, each about their own means, the latter with a share of the weight."""
     gram, cross = real.scatter / real.weight, real.cross / real.weight

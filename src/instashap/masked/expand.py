@@ -12,7 +12,7 @@ from ..model.linear_part import LinearPart
 from ..table.bases import LocalBasis
 from .design import ValueFunctions
 from .linear_base import LinearBase
-from .moments import Moments
+from .moments import CentredMoments
 from .solve import MaskedProblem, Solution
 
 # Sizes of deviations that single precision holds; others are kept in double precision.
@@ -62,7 +62,7 @@ def expand_solution(
     problem: MaskedProblem,
     functions: ValueFunctions,
     solution: Solution,
-    total: Moments,
+    total: CentredMoments,
     bases: tuple[tuple[LocalBasis, ...], ...],
     n_players: int,
     base: LinearBase | None = None,

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ..model.additive_model import AdditiveModel
 from ..table.encoding import Encoded
+from .candidate import Candidate
 from .choose import MIN_GAIN
 from .search import Search
-from .select import Candidate, Strengths
+from .strengths import Strengths
 
 # A share of the variance that a simpler model must save to replace a richer one: less is chance. Below the base value alone
 # (R² below 0) nothing is forgiven.

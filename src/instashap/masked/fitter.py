@@ -11,12 +11,15 @@ from .._status import Status, warn_unless_converged
 from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
+from .candidate import Judgement, Solved
 from .expand import expand_solution
 from .fallback import fall_back
-from .moments import Moments
+from .moments import CentredMoments
 from .offer_base import offer_base
-from .search import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, Search
-from .select import Judge, Judgement, Solved, Strengths
+from .search import Search
+from .search_limits import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION
+from .select import Judge
+from .strengths import Strengths
 from .synthetic import SyntheticRows, SyntheticSearch, SyntheticSource, try_synthetic
 
 
@@ -41,7 +44,7 @@ class FitResult:
     chosen : Judgement
     solved : Solved
         The chosen candidate's unknowns, value functions and coefficients.
-    total : Moments
+    total : CentredMoments
         Of the value functions, over all rows.
     n_folds : int
         Into how many folds the rows fell that the candidates were judged by.
@@ -57,7 +60,7 @@ class FitResult:
     judgements: tuple[Judgement, ...]
     chosen: Judgement
     solved: Solved = field(repr=False)
-    total: Moments = field(repr=False)
+    total: CentredMoments = field(repr=False)
     n_folds: int = N_FOLDS
     note: str = ""
     mains: "FitResult | None" = field(default=None, repr=False)
@@ -130,7 +133,7 @@ class ClosedFormFitter:
     resolution : int
         With fixed ``smoothness``: largest product of ranks in a pair.
     progress : callable or None
-        Told the share done (0 to 1) and what is going on.
+        Called with the share done (0 to 1) and what is being done.
     synthetic : SyntheticSource or None
         Where the model can be asked about rows that are not in the table.
     """
@@ -162,7 +165,7 @@ class ClosedFormFitter:
         search = Search(self, *data)
         if self.smoothness is not None:
             functions = search.make_functions(search.list_value_sets(), self.resolution)
-            search.fit_as_told(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})
+            search.fit_at(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})
             return finish_search(search, self.columns)
         mains = self._explore(search)
         richer, its_mains = self._explore_synthetic(search, data)
@@ -185,7 +188,7 @@ class ClosedFormFitter:
             return None, search.best
         richer = SyntheticSearch(drawn, self, *data)
         mains = self._explore(richer)
-        richer.settle_share()
+        richer.choose_share()
         return richer, mains
 
     def _explore(self, search: Search) -> tuple[Judge, Judgement, Solved]:

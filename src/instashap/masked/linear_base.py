@@ -19,7 +19,7 @@ from ..game.orders import MAX_LISTED, CoalitionList, list_coalitions, sample_ord
 from ..game.terms import PresenceSet
 from ..linear.subsets import solve_prefixes, solve_subsets
 from .design import ValueFunctions
-from .moments import Moments
+from .moments import CentredMoments
 from .solve import MaskedProblem
 
 # Orders that are sampled of more players than are listed; with fewer than the minimum their mean is too noisy.
@@ -207,7 +207,7 @@ class LinearBase:
 
 
 def remake_base(
-    problem: MaskedProblem, base: LinearBase | None, setting: BaseSetting | None, moments: Moments
+    problem: MaskedProblem, base: LinearBase | None, setting: BaseSetting | None, moments: CentredMoments
 ) -> LinearBase | None:
     """The base of other rows with the same scores, strengths and coalitions; None for none."""
     if base is None or setting is None:

@@ -18,7 +18,7 @@ BLOCK_ROWS = 2048
 
 
 @dataclass(frozen=True)
-class Moments:
+class CentredMoments:
     """Weighted moments of ``[B, f]``, value functions and outputs.
 
     Attributes
@@ -42,15 +42,15 @@ class Moments:
     cross: NDArray[np.float64]
     output_scatter: NDArray[np.float64]
 
-    def __add__(self, other: "Moments") -> "Moments":
+    def __add__(self, other: "CentredMoments") -> "CentredMoments":
         """Moments of both parts' rows together."""
         return self._merge(other, 1.0)
 
-    def __sub__(self, other: "Moments") -> "Moments":
+    def __sub__(self, other: "CentredMoments") -> "CentredMoments":
         """Moments of these rows without the other's, which must be among them."""
         return self._merge(other, -1.0)
 
-    def _merge(self, other: "Moments", sign: float) -> "Moments":
+    def _merge(self, other: "CentredMoments", sign: float) -> "CentredMoments":
         weight = self.weight + sign * other.weight
         if not weight > 0:
             raise ValueError(f"moments of total weight {weight} describe no rows")
@@ -61,7 +61,7 @@ class Moments:
         combine = np.add if sign > 0 else np.subtract
         scatter = combine(self.scatter, other.scatter)
         _add_outer(scatter, factor, step)
-        return Moments(
+        return CentredMoments(
             weight,
             self.means + share * step,
             scatter,
@@ -70,7 +70,7 @@ class Moments:
             self.output_scatter + sign * other.output_scatter + factor * output_step**2,
         )
 
-    def around(self, centre: "Moments") -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def around(self, centre: "CentredMoments") -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Mean second moments about another's means: ``G``, ``r`` and ``E (f - φ_∅)²``.
 
         Held-out rows must be judged at the training rows' centring (method: exact masked risk from moments).
@@ -82,9 +82,9 @@ class Moments:
         cross = self.cross / self.weight + np.outer(step, output_step)
         return gram, cross, self.output_scatter / self.weight + output_step**2
 
-    def select(self, functions: NDArray[np.int64]) -> "Moments":
+    def select(self, functions: NDArray[np.int64]) -> "CentredMoments":
         """Moments of some of the functions."""
-        return Moments(
+        return CentredMoments(
             self.weight,
             self.means[functions],
             self.scatter[np.ix_(functions, functions)],
@@ -100,7 +100,7 @@ def accumulate_moments(
     outputs: NDArray[np.float64],
     weights: NDArray[np.float64],
     n_functions: int,
-) -> Moments:
+) -> CentredMoments:
     """Moments of rows, block by block; the design is never in memory as a whole.
 
     Parameters
@@ -113,7 +113,7 @@ def accumulate_moments(
         Above zero.
     n_functions : int
     """
-    total: Moments | None = None
+    total: CentredMoments | None = None
     scatter = np.zeros((n_functions, n_functions), order="F")
     for start in range(0, len(outputs), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
@@ -123,7 +123,7 @@ def accumulate_moments(
     if total is None:
         raise ValueError("no rows to describe")
     mirror_upper(scatter)
-    return Moments(total.weight, total.means, scatter.T, total.output_means, total.cross, total.output_scatter)
+    return CentredMoments(total.weight, total.means, scatter.T, total.output_means, total.cross, total.output_scatter)
 
 
 def _add_outer(matrix: NDArray[np.float64], factor: float, vector: NDArray[np.float64]) -> None:
@@ -146,7 +146,7 @@ def mirror_upper(matrix: NDArray[np.float64], tile: int = 256) -> None:
 
 def _describe_block(
     values: NDArray[np.float64], outputs: NDArray[np.float64], weights: NDArray[np.float64], scatter: NDArray[np.float64]
-) -> Moments:
+) -> CentredMoments:
     """A block's moments; its scatter is added to ``scatter`` (upper triangle, in place) instead of returned."""
     weight = float(weights.sum())
     means = values @ weights / weight
@@ -158,10 +158,10 @@ def _describe_block(
     values *= np.sqrt(weights)
     if len(values):
         dsyrk(1.0, values.T, beta=1.0, c=scatter, trans=1, lower=0, overwrite_c=1)
-    return Moments(weight, means, np.empty((0, 0)), output_means, cross, output_scatter)
+    return CentredMoments(weight, means, np.empty((0, 0)), output_means, cross, output_scatter)
 
 
-def _merge_light(total: Moments, part: Moments, scatter: NDArray[np.float64]) -> Moments:
+def _merge_light(total: CentredMoments, part: CentredMoments, scatter: NDArray[np.float64]) -> CentredMoments:
     """Chan's update with the scatter kept apart, in place."""
     weight = total.weight + part.weight
     step = part.means - total.means
@@ -169,7 +169,7 @@ def _merge_light(total: Moments, part: Moments, scatter: NDArray[np.float64]) ->
     factor = total.weight * part.weight / weight
     _add_outer(scatter, factor, step)
     share = part.weight / weight
-    return Moments(
+    return CentredMoments(
         weight,
         total.means + share * step,
         np.empty((0, 0)),
@@ -179,7 +179,7 @@ def _merge_light(total: Moments, part: Moments, scatter: NDArray[np.float64]) ->
     )
 
 
-def merge_all(parts: Iterable[Moments]) -> Moments:
+def merge_all(parts: Iterable[CentredMoments]) -> CentredMoments:
     """Sum of moments, in order."""
     first, *others = parts
     for part in others:

@@ -6,10 +6,12 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
+from .candidate import Judgement, Solved
 from .choose import walk
+from .fold_moments import FoldMoments
 from .linear_base import BaseSetting, LinearBase, choose_scores, find_players, is_affordable, make_coalitions
 from .search import Search
-from .select import FoldMoments, Judge, Judgement, Solved
+from .select import Judge
 from .solve import MaskedProblem
 
 # Second moments ``G`` and ``r``; of held-out rows with the outputs' variances.

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from .._status import warn_unless_converged
 from ..table.encoding import Encoded, TableEncoder
+from .candidate import Candidate
 from .design import ValueFunctions
 from .expand import expand_solution
 from .fitter import FitResult
+from .fold_moments import FoldMoments
 from .folds import FoldRule, learn_fold_rule
-from .search import MAX_TUNED_PRESENCE
-from .select import Candidate, FoldMoments, Strengths, judge_problem, polish
+from .search_limits import MAX_TUNED_PRESENCE
+from .select import judge_problem, polish
 from .solve import MaskedProblem
+from .strengths import Strengths
 from .sums import RowSums
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..game.terms import PresenceSet, ValueSet, close_downwards
 from ..table.encoding import Encoded
 from .design import ValueFunctions
-from .select import FoldMoments
+from .fold_moments import FoldMoments
 
 # Functions a pair and a triple cost at the coarsest resolution.
 _COST = {2: 8, 3: 13}
@@ -95,7 +95,7 @@ def score_pairs(moments: FoldMoments, main_effects: NDArray[np.float64], rows: R
     """What a pair may add: synergy the main effects leave over, and redundancy they share.
 
     Synergy: squared covariances of the main-effects residual with products of leading axis functions, all pairs in one
-    matrix product. Redundancy: the part of each main effect that the other column foretells, which under masks needs the
+    matrix product. Redundancy: the part of each main effect that the other column predicts, which under masks needs the
     pair. Both are shares of the output's variance, summed over outputs. Of more than 20 000 pairs only the best are returned.
     """
     functions = moments.functions

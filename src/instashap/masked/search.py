@@ -1,92 +1,53 @@
 """The search for a fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 from math import comb
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import TooLargeError
-from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards, players_of
-from ..table.bases import LearntColumn
+from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards
 from ..table.encoding import Encoded
-from ..table.grain import LEVELS_PER_TABLE
+from .candidate import Candidate, Judgement, Solved, make_candidate_problem
 from .choose import prefer_simplest
 from .design import Axes, ValueFunctions, make_value_functions
 from .few_rows import MIN_FUNCTIONS, FoldRows
+from .fold_moments import FoldMoments
 from .folds import assign_folds, find_varying, take_census
-from .moments import Moments, accumulate_moments
+from .moments import CentredMoments, accumulate_moments
+from .offer_presence import offer_presence
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
-from .screen import choose_triples, choose_value_sets, find_triangles, score_pairs
-from .select import Candidate, FoldMoments, Judge, Judgement, Solved, Strengths, make_candidate_problem
+from .screen import choose_triples, choose_value_sets, score_pairs
+from .search_limits import (
+    AXIS_LIMITS,
+    EXTRA_RANKS,
+    LEVEL_LIMITS,
+    MAIN_SHARE,
+    MAX_FUNCTIONS,
+    MAX_PLAYERS_PRESENCE,
+    MAX_PLAYERS_TIED_QUADRUPLES,
+    MAX_PRESENCE_SETS,
+    MAX_TUNED_PRESENCE,
+    MAX_UNKNOWNS,
+    MAX_UNKNOWNS_ALL_OUTPUTS,
+    MIN_AXIS,
+    MIN_PRESENCE_UNKNOWNS,
+    MIN_UNKNOWNS,
+    N_FOLDS,
+    PAIR_RESOLUTIONS,
+    TRIPLE_RESOLUTION,
+    UNKNOWNS_PER_ROW,
+    WORTHWHILE,
+)
+from .search_options import SearchOptions
+from .select import Judge
 from .solve import MAX_DENSE
-
-N_FOLDS = 5
-# Functions of one column's main effect, and of its side of a pair or a triple.
-AXIS_LIMITS = (20, 24, 8)
-# … but of a number column never fewer than these, however many columns share the unknowns: less than the straight line, the
-# parabola and a step only where so many functions in all would be too many.
-MIN_AXIS = 3
-# Levels of a category or code: a main effect tells all kept ones apart.
-LEVEL_LIMITS = (LEVELS_PER_TABLE, 24, 8)
-# Largest product of ranks tried for pairs, coarse to fine; triples stay coarse.
-PAIR_RESOLUTIONS = (4, 8, 24, 72)
-TRIPLE_RESOLUTION = 4
-# Ranks repeated under larger presence sets, narrow to wide.
-EXTRA_RANKS = ((2, 1, 1), (6, 2, 1), (12, 8, 1), (24, 24, 1))
-# Share of the risk a width must save for the next one to be tried.
-WORTHWHILE = 1e-3
-# Unknowns a distinct row can support; beyond, time is spent on what the penalty shrinks to nothing. Never fewer than the
-# minimum, and no more than take a second a solution.
-UNKNOWNS_PER_ROW = 1.5
-MIN_UNKNOWNS = 500
-# … but under larger presence sets never fewer than these: the few leading functions repeated there are smooth, and 500 rows
-# of a three-factor Gaussian gain from them (.84 → .95).
-MIN_PRESENCE_UNKNOWNS = 2000
-MAX_UNKNOWNS = 30_000
-# … times outputs: without a factorisation every output is a solution of its own.
-MAX_UNKNOWNS_ALL_OUTPUTS = 60_000
-# Shares of the unknowns for main effects, and of the rest for these under presence pairs; pairs get what is left.
-MAIN_SHARE = 0.25
-PRESENCE_SHARE = 1 / 3
-# Value functions a fit may have: their Gram, its five folds and splits then take 2 GB.
-MAX_FUNCTIONS = 4000
-# Unknowns up to which the parts under larger presence sets have their strength chosen: it matters where rows are few.
-MAX_TUNED_PRESENCE = 3000
-# Presence sets of one size, if all are taken: the triples of 20 players, the quadruples of 14. Beyond, so many of the best.
-MAX_PRESENCE_SETS = 1200
-N_BEST_PRESENCE_SETS = 600
-# Players up to which presence sets of several are tried where nobody asks for them: the matrix between all sets is written out.
-MAX_PLAYERS_PRESENCE = 1000
-# Players up to which quadruples are on offer where nobody asks for them: written out, or two players tied to any two others.
-MAX_PLAYERS_QUADRUPLES = 10
-MAX_PLAYERS_TIED_QUADRUPLES = 50
-
-
-class Wishes(Protocol):
-    """What a search reads of a fitter; see :class:`instashap.masked.fitter.ClosedFormFitter`."""
-
-    @property
-    def columns(self) -> tuple[LearntColumn, ...]: ...
-
-    @property
-    def players(self) -> tuple[int, ...]: ...
-
-    @property
-    def order(self) -> int: ...
-
-    @property
-    def presence_order(self) -> int | str: ...
-
-    @property
-    def interactions(self) -> Any: ...
-
-    @property
-    def progress(self) -> Callable[[float, str], None] | None: ...
+from .strengths import Strengths
 
 
 class Search:
@@ -94,7 +55,7 @@ class Search:
 
     def __init__(
         self,
-        fitter: Wishes,
+        fitter: SearchOptions,
         encoded: Encoded,
         outputs: NDArray[np.float64],
         weights: NDArray[np.float64],
@@ -143,7 +104,7 @@ class Search:
         if not self._may_enrich:
             return
         for presence in range(2, self.max_presence + 1):
-            self._offer_presence(presence)
+            offer_presence(self, presence)
         if self.max_presence > 1:
             self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
         self.simplest = self.best
@@ -190,7 +151,7 @@ class Search:
         is_small = n_own < max(self.budget, MIN_PRESENCE_UNKNOWNS) and self.n_players <= MAX_PLAYERS_PRESENCE
         return self.max_presence > 1 and (is_asked or is_small)
 
-    def fit_as_told(self, strengths: Strengths, functions: ValueFunctions, resolution: Mapping[int, int]) -> None:
+    def fit_at(self, strengths: Strengths, functions: ValueFunctions, resolution: Mapping[int, int]) -> None:
         """One candidate, with nothing chosen: its functions up to a resolution, under every presence set of the order asked."""
         presence = self.fitter.order if isinstance(self.fitter.presence_order, str) else self.fitter.presence_order
         for size in range(2, min(presence, len(self.live_players)) + 1):
@@ -222,7 +183,7 @@ class Search:
             judge = self._make_judge(functions)
             if step == 0:
                 every = ("interaction", "roughness", "ridge")
-                attempt = self._insist if is_asked else self._try_within_budget
+                attempt = self._judge_and_keep if is_asked else self._try_within_budget
                 tried = attempt(judge, candidate, every)
             else:
                 tried = self._try_within_budget(judge, candidate, ())
@@ -241,7 +202,7 @@ class Search:
         presence = min(max(3, current.presence_order), self.max_presence)
         candidate = Candidate(3, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, current.extra_ranks)
         n_spare = self.budget - self.best[1].n_unknowns
-        while triples := choose_triples(pairs, lambda: self._pair_scores, self.fitter.interactions, n_spare):
+        while triples := choose_triples(pairs, lambda: self.pair_scores, self.fitter.interactions, n_spare):
             functions = self.make_functions([*pairs, *triples], resolution)
             if self.fitter.interactions != "auto" or self._count_unknowns(functions, candidate) <= self.budget:
                 self._try(self._make_judge(functions), candidate, ("interaction", "roughness"))
@@ -256,11 +217,11 @@ class Search:
         """
         judge = self._make_judge(functions, n_judged=1)
         every = ("roughness", "ridge", "interaction", "roughness")
-        self._insist(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
+        self._judge_and_keep(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
         is_asked = self.fitter.interactions != "auto"
         for order in range(2, max(map(len, functions.value_sets)) + 1):
             candidate = Candidate(order, min(self.max_presence, order), {}, EXTRA_RANKS[0])
-            if not (self._insist if is_asked else self._try)(judge, candidate, every) and not is_asked:
+            if not (self._judge_and_keep if is_asked else self._try)(judge, candidate, every) and not is_asked:
                 break
 
     def enrich_presence(self) -> None:
@@ -278,7 +239,7 @@ class Search:
             while level > 0 and self._count_unknowns(judge.moments.functions, ladder[level]) > self.budget:
                 level -= 1
             # Where not even all triples are on offer, the time is better spent on none of the wider.
-            for candidate in ladder[level:] if self._has_all_triples else ladder[:1]:
+            for candidate in ladder[level:] if self.has_all_triples else ladder[:1]:
                 before = self.best[1]
                 if candidate == before.candidate:
                     continue
@@ -319,7 +280,7 @@ class Search:
         effects, which lower the risk more.
         """
         judge, chosen, _ = richer = self.best
-        if self.fitter.interactions != "auto" or chosen.candidate.order == 1 or self._has_all_triples:
+        if self.fitter.interactions != "auto" or chosen.candidate.order == 1 or self.has_all_triples:
             return
         has_tied = any(ANY in each for sets in self.presence_sets.values() for each in sets)
         widest = replace(chosen.candidate, presence_order=self.max_presence, written_order=2 if has_tied else None)
@@ -330,7 +291,7 @@ class Search:
         if chosen.lowers_risk(self.best[1]):
             self.best = richer
 
-    def finish(self) -> tuple[Judgement, Solved, Moments]:
+    def finish(self) -> tuple[Judgement, Solved, CentredMoments]:
         """The best candidate, its solution to full accuracy, and the moments of all rows."""
         judge, judgement, solved = self.best
         solution, total = judge.polish(judgement, solved)
@@ -346,13 +307,13 @@ class Search:
     def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
         """Judge a candidate; keep it if it is the best so far, or the first of the presence order asked for."""
         before = self.best
-        is_better = self._insist(judge, candidate, free)
+        is_better = self._judge_and_keep(judge, candidate, free)
         fulfils_request = candidate.presence_order >= self.min_presence > before[1].candidate.presence_order
         if not (is_better or fulfils_request):
             self.best = before
         return is_better or fulfils_request
 
-    def _insist(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
+    def _judge_and_keep(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
         """Judge a candidate and keep it; whether it lowers the risk."""
         _, best, solved = self.best
         judgement, found = self._judge(judge, candidate, best.strengths, free, solved)
@@ -415,48 +376,13 @@ class Search:
         limit = min(AXIS_LIMITS[size - 1], max(share, least)) if axis.roughness else LEVEL_LIMITS[size - 1]
         return compute_axis_functions(axis, *moments, self.derivative, limit)
 
-    def _offer_presence(self, size: int) -> None:
-        """Presence sets of a size: all if there are few, else the best pairs and triples, and sets of any others tied.
-
-        Triples and quadruples of more than a few players are tied as well; quadruples are written out only where asked for.
-        """
-        n_most = MAX_PRESENCE_SETS
-        if size == 2:
-            n_spare = self.budget - len(self.main_effects[0].moments.functions)
-            n_most = min(max(int(PRESENCE_SHARE * n_spare) // (2 * EXTRA_RANKS[0][0]), 1), MAX_PRESENCE_SETS)
-        n_live = len(self.live_players)
-        is_many = n_live > MAX_PLAYERS_QUADRUPLES
-        is_unasked = size > 3 and is_many and isinstance(self.fitter.presence_order, str)
-        is_written = comb(n_live, size) <= n_most and not is_unasked
-        offered: list[PresenceSet] = []
-        if is_written:
-            offered = list(combinations(self.live_players, size))
-        elif size == 2:
-            offered = self._rank_players()[: min(n_most, N_BEST_PRESENCE_SETS)]
-        elif size == 3:
-            offered = find_triangles(self._rank_players(), N_BEST_PRESENCE_SETS)
-        if (size > 2 and is_many) or not (is_written or self._has_all_triples):
-            named = [each for each in self.presence_sets.get(min(size - 1, 2), ()) if ANY not in each]
-            offered += [(*[ANY] * (size - len(each)), *each) for each in named]
-        if offered:
-            self.presence_sets[size] = offered
-
     @property
-    def _has_all_triples(self) -> bool:
+    def has_all_triples(self) -> bool:
         """Whether every triple of players is on offer as a presence set; where not, tied sets are in their place."""
         return comb(len(self.live_players), 3) <= MAX_PRESENCE_SETS
 
-    def _rank_players(self) -> list[PresenceSet]:
-        """Pairs of players, those whose columns interact or foretell each other most first."""
-        best: dict[PresenceSet, float] = {}
-        for pair, score in self._pair_scores.items():
-            presence = players_of(pair, self.fitter.players)
-            if len(presence) == 2:
-                best[presence] = max(score, best.get(presence, 0.0))
-        return sorted(best, key=lambda presence: (-best[presence], presence))
-
     @cached_property
-    def _pair_scores(self) -> dict[ValueSet, float]:
+    def pair_scores(self) -> dict[ValueSet, float]:
         judge, _, solved = self.main_effects
         merged = solved.problem.merge(solved.solution.coefficients)
         return score_pairs(judge.moments, merged, (self.encoded, self.outputs, self.weights))
@@ -469,7 +395,7 @@ class Search:
         candidate = Candidate(2, 2, {2: PAIR_RESOLUTIONS[0]}, EXTRA_RANKS[0])
         n_spare = min(self.budget, MAX_FUNCTIONS) - len(functions)
         while True:
-            value_sets = choose_value_sets(n_columns, live, lambda: self._pair_scores, asked, n_spare)
+            value_sets = choose_value_sets(n_columns, live, lambda: self.pair_scores, asked, n_spare)
             count = self._count_unknowns(self.make_functions(value_sets, PAIR_RESOLUTIONS[0]), candidate)
             if asked != "auto" or count <= self.budget or len(value_sets) <= n_columns + 1:
                 return value_sets
@@ -482,7 +408,7 @@ class Search:
         asked = self.fitter.interactions
         if asked == "auto":
             asked = n_most + sum(len(values) == 2 for values in pairs)
-        return choose_triples(pairs, lambda: self._pair_scores, asked, 0)
+        return choose_triples(pairs, lambda: self.pair_scores, asked, 0)
 
     def get_synthetic(self, chosen: Judgement) -> Any:
         """Synthetic rows that have a share in a candidate's fit; None: this search has none."""

@@ -33,10 +33,11 @@ MAX_DENSE = 6500
 _TOLERANCE = 1e-6
 _MAX_STEPS = 1000
 # Residual of the normal equations, relative to their right-hand side, from which a user should know. Below, what is left lies
-# in directions the rows hardly tell: at 7e-5 (9 403 unknowns, bike sharing) Shapley values have R² .999996 to converged ones.
+# in directions that the rows hardly determine: at 7e-5 (9 403 unknowns, bike sharing) Shapley values have R² .999996 to
+# converged ones.
 POOR_GRADIENT = 1e-4
 ADVICE = "ask for fewer interactions or a lower order"
-# … and on that of tied presence sets in the blocks that precondition conjugate gradients.
+# Jitter on the diagonal of tied presence sets in the blocks that precondition conjugate gradients.
 _TIED_JITTER = 1e-8
 
 
@@ -360,7 +361,7 @@ def compute_masked_risk(
     """Exact masked risk, and risk at the full coalition; each of shape (n_outputs,).
 
     ``π_0 E(f - φ_∅)² - 2 bᵀc + cᵀA c`` with held-out second moments about the *training* means
-    (:meth:`instashap.masked.moments.Moments.around`). It contains ``E_S Var(f | x_S)``: comparable
+    (:meth:`instashap.masked.moments.CentredMoments.around`). It contains ``E_S Var(f | x_S)``: comparable
     between models under one mask law, and not one minus R².
     """
     quadratic = (coefficients * problem.multiply(gram, None, coefficients)).sum(axis=0)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from .._threads import count_cores, map_threads
 from ..table.columns import Table
 from ..table.encoding import Encoded
-from .moments import Moments, mirror_upper
+from .moments import CentredMoments, mirror_upper
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -62,7 +62,7 @@ class RowSums:
     def __sub__(self, other: RowSums) -> RowSums:
         return RowSums(self.products - other.products, self.n_rows - other.n_rows)
 
-    def describe_fold(self, fold: int, centre: NDArray[np.float64], share: float = 1.0) -> Moments:
+    def describe_fold(self, fold: int, centre: NDArray[np.float64], share: float = 1.0) -> CentredMoments:
         """Moments of a fold's rows, or of rows alike with a ``share`` of their weight.
 
         Parameters
@@ -81,7 +81,7 @@ class RowSums:
         scatter = products[1:stop, 1:stop] - weight * np.outer(own, own)
         cross = products[1:stop, stop:] - weight * np.outer(own, of_outputs)
         output_scatter = np.diag(products)[stop:] - weight * of_outputs**2
-        return Moments(float(weight), own, scatter, centre + of_outputs, cross, np.maximum(output_scatter, 0.0))
+        return CentredMoments(float(weight), own, scatter, centre + of_outputs, cross, np.maximum(output_scatter, 0.0))
 
 
 def count_entries(size: int) -> int:

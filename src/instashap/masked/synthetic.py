@@ -18,13 +18,17 @@ from .._errors import ModelOutputError
 from ..blackbox.margins import Margin
 from ..blackbox.samplers import GaussianSampler, learn_sampler
 from ..table.encoding import Encoded
+from .candidate import Candidate, Judgement, Solved
 from .choose import MIN_GAIN
 from .design import ValueFunctions
 from .drawn import DrawnMoments
+from .fold_moments import FoldMoments
 from .folds import Fold
-from .moments import Moments, accumulate_moments, merge_all
-from .search import EXTRA_RANKS, PAIR_RESOLUTIONS, UNKNOWNS_PER_ROW, Search
-from .select import SYNTHETIC_GRID, Candidate, FoldMoments, Judge, Judgement, Solved, Strengths
+from .moments import CentredMoments, accumulate_moments, merge_all
+from .search import Search
+from .search_limits import EXTRA_RANKS, PAIR_RESOLUTIONS, UNKNOWNS_PER_ROW
+from .select import Judge
+from .strengths import SYNTHETIC_GRID, Strengths
 
 # Distributions that are tried, each with so many rows; the one of the lowest held-out risk is asked for more.
 KINDS = ("copula", "mixture")
@@ -103,7 +107,7 @@ class SyntheticRows:
 
     def _describe(
         self, functions: ValueFunctions, rows: NDArray[np.int64], weights: NDArray[np.float64] | None = None
-    ) -> Moments:
+    ) -> CentredMoments:
         encoded = Encoded(self.encoded.cells[rows], self.encoded.offsets[rows])
         weights = np.ones(len(self.outputs)) if weights is None else weights
         return accumulate_moments(functions.evaluate, encoded, self.outputs[rows], weights[rows], len(functions))
@@ -269,7 +273,7 @@ class SyntheticSearch(Search):
     ) -> tuple[Judgement, Solved]:
         return super()._judge(judge, candidate, replace(start, synthetic=self.share), free, near)
 
-    def settle_share(self) -> None:
+    def choose_share(self) -> None:
         """Choose the share anew for the best candidate, by the rows alone and with fewer functions."""
         judge, best, _ = self.best
         candidate = coarsen(best.candidate)

@@ -22,7 +22,7 @@ from ..masked.design import ValueFunctions
 from ..masked.fallback import fall_back
 from ..masked.fitter import FitResult, finish_search
 from ..masked.search import Search
-from ..masked.select import Strengths
+from ..masked.strengths import Strengths
 from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
@@ -76,7 +76,7 @@ class NeuralFitter:
         search, note = Search(self, encoded, outputs, weights, size_law, N_FOLDS), ""
         if self.smoothness is not None:
             functions = self.functions or self._learn(search, search.list_value_sets())
-            search.fit_as_told(self.smoothness, functions, {})
+            search.fit_at(self.smoothness, functions, {})
         else:
             search.fit_main_effects()
             search.fit_functions(self.functions or self._learn(search, self.choose_value_sets(search)))

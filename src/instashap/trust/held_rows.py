@@ -11,7 +11,7 @@ from ..game.terms import count_by_size, make_presence_masks, pack_players
 from ..masked.expand import expand_solution
 from ..masked.fitter import FitRecord
 from ..masked.folds import assign_folds, count_copies, hash_outputs, hash_rows, take_census
-from ..masked.moments import BLOCK_ROWS, Moments
+from ..masked.moments import BLOCK_ROWS, CentredMoments
 from ..model.additive_model import AdditiveModel
 from ..model.kernels import sum_live
 from ..table.bases import ColumnEncoder
@@ -209,7 +209,7 @@ def keep_held(held: Sequence[Held], rows: Rows) -> tuple[list[Held], Rows]:
     return found, rows.take(kept)
 
 
-def _shift_means(record: FitRecord, places: NDArray[np.int64], weights: NDArray[np.float64]) -> Moments:
+def _shift_means(record: FitRecord, places: NDArray[np.int64], weights: NDArray[np.float64]) -> CentredMoments:
     """Means without a fold; second moments stay those of all rows, and are not asked for."""
     total, functions = record.result.total, record.result.solved.functions
     sums = np.zeros(len(total.means))
