@@ -1,7 +1,7 @@
 """Features that never vary among the rows of a fit: they are null players, leave the fit, and get exactly 0.
 
-A column of one value explains nothing, ``v(S + c) = v(S)``, so its Shapley value is 0. A fit that offered it presence sets would
-credit it with what other features lose to the size of the coalition; so it is no player while the fit lasts.
+A column of one value explains nothing, ``v(S + c) = v(S)``, so its Shapley value is 0. A fit that offered it presence sets
+would credit it with what other features lose to the size of the coalition; so it is no player while the fit lasts.
 """
 
 from collections.abc import Sequence
