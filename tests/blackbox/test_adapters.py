@@ -443,7 +443,7 @@ def test_an_arrow_table_comes_in_slices() -> None:
 
 
 def test_progress_of_asking_and_fitting_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
-    Explainer(lambda X: X[:, 0], order=1, verbose=1).fit(NUMBERS)
+    Explainer(lambda X: X[:, 0], order=1, verbose=1, synthetic_rows=0).fit(NUMBERS)
     drawn = capsys.readouterr().err
     lines = drawn.splitlines()
     assert "\r" not in drawn

@@ -244,7 +244,7 @@ def test_a_constant_target_leaves_nothing_to_carry(line: Path) -> None:
     pd.read_csv(line).assign(y=0.1).to_csv(path, index=False)
     done = run("explain", path, "--target", "y", "--order", 1, "--out", folder)
     assert done.returncode == 0, done.stderr
-    assert "the model gives every held-out row the same output" in done.stdout
+    assert "the model's output is the same for every held-out row" in done.stdout
     assert "nan" not in done.stdout
     assert "RuntimeWarning" not in done.stderr
     np.testing.assert_allclose(pd.read_parquet(folder / "explanations.parquet"), 0.0, atol=1e-9)
@@ -345,7 +345,7 @@ def test_without_a_command_the_help_is_printed() -> None:
 
 
 def test_the_commands_are_the_known_ones() -> None:
-    assert find_commands() == ["demo", "explain", "audit", "report", "serve"]
+    assert find_commands() == ["demo", "explain", "audit", "report", "serve", "merge"]
 
 
 @pytest.mark.parametrize("command", find_commands())

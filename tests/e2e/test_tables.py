@@ -162,7 +162,7 @@ def test_the_model_gets_the_container_it_was_given(name: str, tmp_path: Any) -> 
     predict.seen = 0
     if isinstance(X, pd.DataFrame):
         X.index.name = "row"
-    explainer = Explainer(predict, order=1, batch_rows=150).fit(X)
+    explainer = Explainer(predict, order=1, batch_rows=150, synthetic_rows=0).fit(X)
     assert kinds == [type(X)] * (1 if isinstance(X, WHOLE) else 3)
     assert predict.seen == N
     assert explainer.expected_value == pytest.approx(OUTPUTS.mean())

@@ -44,7 +44,7 @@ def test_masked_scores_are_the_log_odds_of_counted_shares():
 def test_classes_have_names_and_probabilities():
     data = load_wine(as_frame=True)
     names = data.target_names[data.target]
-    model = NeuralAdditiveClassifier(order=1, shape=SMALL, plan=PLAN).fit(data.data, names)
+    model = NeuralAdditiveClassifier(order=1, shape=SMALL, plan=PLAN, random_state=1).fit(data.data, names)
     probabilities = model.predict_proba(data.data)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(178))
     assert np.mean(model.predict(data.data) == names) > 0.95

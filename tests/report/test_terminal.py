@@ -31,7 +31,7 @@ def test_the_largest_part_comes_first_and_all_parts_add_up(explainer: instashap.
     assert rows[1].split()[1] == strongest.split()[0]
     assert "3 weaker features" in rows[3]
     assert rows[-1].split()[-2] == f"{one.predictions[0]:.5g}"
-    assert any(line.strip().startswith("trust ") for line in lines)
+    assert any(line.strip().startswith("these values reproduce ") for line in lines)
 
 
 def test_a_row_that_is_not_there_is_refused(explainer: instashap.Explainer, table: Any) -> None:

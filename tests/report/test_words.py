@@ -19,7 +19,7 @@ def make_report() -> TrustReport:
 
 def test_the_ladder_ends_with_the_verdict_and_the_model() -> None:
     header, *rows = list_ladder(make_report())
-    assert header == ["Explained by", "Carried of the model", "Same class as the model", "accuracy (labels)", "Verdict"]
+    assert header == ["Explained by", "Output reproduced", "Same class as the model", "accuracy (labels)", "Verdict"]
     assert rows == [
         ["the average only", "0 %", "–", "50 % (40 to 60 %)", "–"],
         ["single features", "70 % (60 to 75 %)", "90 % (88 to 92 %)", "80 % (75 to 85 %)",

@@ -130,9 +130,9 @@ def test_rows_of_weight_0_are_not_counted_and_not_asked_about(features, make_sou
         asked.append(len(rows))
         return predict(rows)
 
-    found = plan(model, order=1).fit(make_source(features.assign(w=weights), "folder"), sample_weight="w")
+    found = plan(model, order=1, synthetic_rows=0).fit(make_source(features.assign(w=weights), "folder"), sample_weight="w")
     kept = features[weights > 0].reset_index(drop=True)
-    expected = plan(predict, order=1).fit(kept, sample_weight=np.full(120, 2.0))
+    expected = plan(predict, order=1, synthetic_rows=0).fit(kept, sample_weight=np.full(120, 2.0))
     assert np.array_equal(found.shap_values(features), expected.shap_values(features))
     assert asked == [120]
 

@@ -189,8 +189,10 @@ class LinearDeviations:
     constants: NDArray[Any] = field(repr=False)
 
     def astype(self, kind: Any) -> "LinearDeviations":
-        """The same numbers in another precision."""
-        return LinearDeviations(self.credits.astype(kind), self.constants.astype(kind))
+        """The same numbers in another precision, in the order in which a file holds them: sums then have the same bits."""
+        return LinearDeviations(
+            np.ascontiguousarray(self.credits, dtype=kind), np.ascontiguousarray(self.constants, dtype=kind)
+        )
 
     def share_by_player(self, part: LinearPart, is_player: NDArray[np.bool_]) -> tuple[list[LookupTerm], NDArray[np.float64]]:
         """Terms and constants of a look-up with a slot for each of all players."""

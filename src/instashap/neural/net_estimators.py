@@ -50,7 +50,7 @@ class NeuralAdditiveRegressor(AdditiveRegressor):
     >>> from sklearn.datasets import load_diabetes
     >>> from instashap.neural import NeuralAdditiveRegressor, TrainingPlan
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> model = NeuralAdditiveRegressor(order=1, plan=TrainingPlan(n_epochs=2, device="cpu")).fit(X, y)
+    >>> model = NeuralAdditiveRegressor(order=1, plan=TrainingPlan(n_epochs=20, learning_rate=1e-2, device="cpu")).fit(X, y)
     >>> model.shap_values(X).shape
     (442, 10)
     """
@@ -111,7 +111,7 @@ class NeuralAdditiveClassifier(AdditiveClassifier):
     >>> from sklearn.datasets import load_iris
     >>> from instashap.neural import NeuralAdditiveClassifier, TrainingPlan
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = NeuralAdditiveClassifier(order=1, plan=TrainingPlan(n_epochs=2, device="cpu")).fit(X, y)
+    >>> model = NeuralAdditiveClassifier(order=1, plan=TrainingPlan(n_epochs=20, learning_rate=1e-2, device="cpu")).fit(X, y)
     >>> model.predict_proba(X).shape
     (150, 3)
     """

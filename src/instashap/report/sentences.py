@@ -45,7 +45,7 @@ def list_ladder(report: TrustReport) -> list[list[str]]:
 
 def _describe_rung(report: TrustReport, rung: Rung) -> dict[str, str]:
     cells = {"": _STEPS[rung.order]}
-    cells["Of the output reproduced"] = interval(rung.carried) if rung.order else percent(rung.carried.value)
+    cells["Output reproduced"] = interval(rung.carried) if rung.order else percent(rung.carried.value)
     if rung.attribution is not None:
         cells["R² of the Shapley values"] = "{:.2f} ({:.2f} to {:.2f})".format(*rung.attribution.r2).replace("-", "−")
     if rung.masked is not None:

@@ -76,8 +76,9 @@ def compute_roughness(kept: NDArray[np.float64], degree: int, order: int, spread
     linear spline has no higher derivative: divided differences of its values stand in for it. Columns with too few knots
     for the order are penalised in the highest difference they have.
     """
+    kept = kept / spread  # derivatives of a very narrow column would not fit a double
     if degree == 1:
-        return _difference_roughness(kept, min(order, max(len(kept) - 1, 1)), spread)
+        return _difference_roughness(kept, min(order, max(len(kept) - 1, 1)))
     from scipy.interpolate import BSpline
 
     sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
@@ -86,12 +87,12 @@ def compute_roughness(kept: NDArray[np.float64], degree: int, order: int, spread
     places = ((kept[:-1] + kept[1:]) / 2)[:, None] + half[:, None] * nodes
     curves = BSpline(sequence, np.eye(len(kept) + degree - 1), degree).derivative(order)
     weights = np.sqrt(half[:, None] * node_weights).ravel()
-    return np.asarray(curves(places.ravel()) * weights[:, None] * spread ** (order - 0.5))
+    return np.asarray(curves(places.ravel()) * weights[:, None])
 
 
-def _difference_roughness(kept: NDArray[np.float64], order: int, spread: float) -> NDArray[np.float64]:
+def _difference_roughness(kept: NDArray[np.float64], order: int) -> NDArray[np.float64]:
     differences, gaps = divide_differences(kept, order)
-    return np.asarray(differences * np.sqrt(gaps)[:, None] * spread ** (order - 0.5))
+    return np.asarray(differences * np.sqrt(gaps)[:, None])
 
 
 def divide_differences(

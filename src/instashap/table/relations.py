@@ -76,8 +76,10 @@ def find_relations(table: Table, weights: NDArray[np.float64]) -> list[Relation]
     shares = weights / weights.sum()
     means = shares @ values
     away = values - means
-    spread = np.sqrt(shares @ away**2)
-    scaled = away / spread
+    size = np.abs(away).max(axis=0)  # squares of numbers far from 1 have no place in a double
+    scaled = away / size
+    spread = np.sqrt(shares @ scaled**2)
+    scaled, spread = scaled / spread, size * spread
     correlation = (scaled * shares[:, None]).T @ scaled
     found: list[Relation] = []
     seen: set[frozenset[int]] = set()

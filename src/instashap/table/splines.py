@@ -15,6 +15,8 @@ from .uneven import even_out
 # A value with this share of the rows, and so many times the rows of a typical interval's values, is a spike of its own.
 SPIKE_SHARE = 0.01
 SPIKE_EXCESS = 5.0
+# Curves are constant beyond so many times the distance of the 5 % and 95 % quantiles: derivatives then fit a double.
+FARTHEST = 1e15
 # Beyond this ratio of full range to the middle 90 % (Gaussian: about 2.4) knots lie so unevenly that roughness is measured by
 # the distance between neighbouring ones, and on the scale of ranks as well.
 HEAVY_TAIL_RATIO = 6.0
@@ -46,11 +48,15 @@ def learn_spline(
     knots = np.concatenate([[smooth[0]], inner[(inner > smooth[0]) & (inner < smooth[-1])], [smooth[-1]]])
     middle = np.diff(find_quantiles(distinct, totals, np.array([0.05, 0.95])))[0]
     span = distinct[-1] - distinct[0]
+    if middle > 0:
+        centre = find_quantiles(distinct, totals, np.array([0.5]))[0]
+        knots = np.unique(np.clip(knots, centre - FARTHEST * middle, centre + FARTHEST * middle))
     is_heavy = span > HEAVY_TAIL_RATIO * max(middle, 0.0) or np.diff(knots).min() < NARROW_GAP * span
     cells = Cells.from_knots(knots, distinct, is_spike, reach)
     is_free = is_spike[cells.spike_of]
     inside = np.clip(distinct, knots[0], knots[-1])
-    spread = np.sqrt(12 * np.cov(inside, aweights=totals, ddof=0))
+    size = float(np.ptp(inside)) or 1.0  # squares of very small numbers do not fit a double
+    spread = size * np.sqrt(12 * np.cov((inside - inside[0]) / size, aweights=totals, ddof=0))
     curves = CurveScale(cells, knots, knots, inside, float(spread))
     axes = []
     for step, degree in zip(grain.nesting, grain.degrees, strict=True):

@@ -36,6 +36,7 @@ def compute_local_roughness(kept: NDArray[np.float64], degree: int, order: int) 
     degree below the order are not penalised.
     """
     n_intervals = len(kept) - 1
+    kept = kept / np.median(np.diff(kept))  # the penalty has no unit; derivatives of a very narrow column do not fit a double
     if degree == 1:
         order = min(order, n_intervals)
         gaps = (kept[order:] - kept[:-order]) / order
