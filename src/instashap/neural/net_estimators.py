@@ -50,9 +50,10 @@ class NeuralAdditiveRegressor(AdditiveRegressor):
     >>> from sklearn.datasets import load_diabetes
     >>> from instashap.neural import NeuralAdditiveRegressor, TrainingPlan
     >>> X, y = load_diabetes(return_X_y=True)
+    >>> X = X[:, [2, 8]]
     >>> model = NeuralAdditiveRegressor(order=1, plan=TrainingPlan(n_epochs=20, learning_rate=1e-2, device="cpu")).fit(X, y)
     >>> model.shap_values(X).shape
-    (442, 10)
+    (442, 2)
     """
 
     loss = "squared_error"
