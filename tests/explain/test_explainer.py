@@ -186,7 +186,7 @@ def test_boosting_packages_are_explained_through_their_sklearn_classes(package: 
         "catboost": lambda: module.CatBoostClassifier(iterations=10, verbose=0, allow_writing_files=False),
     }
     model = makers[package]().fit(X, y)
-    explainer = Explainer(model).fit(X)
+    explainer = Explainer(model, synthetic_rows=0).fit(X)
     probability = np.clip(model.predict_proba(X)[:, 1], 1e-3, 1 - 1e-3)
     assert np.corrcoef(explainer.predict(X), np.log(probability / (1 - probability)))[0, 1] > 0.95
     assert explainer.output_transform_.startswith("log-odds of class '1'")
@@ -320,7 +320,7 @@ def test_small_data_keep_prediction_and_fall_back_in_order() -> None:
     held_out = model.predict(X[300:])
     scores = {}
     for order in (1, 2):
-        fitted = Explainer(model, order=order).fit(X[:300]).predict(X[300:])
+        fitted = Explainer(model, order=order, synthetic_rows=0).fit(X[:300]).predict(X[300:])
         scores[order] = 1 - ((fitted - held_out) ** 2).sum() / ((held_out - held_out.mean()) ** 2).sum()
     ridge = make_pipeline(StandardScaler(), LinearRegression()).fit(X[:300], model.predict(X[:300])).score(X[300:], held_out)
     assert scores[2] > scores[1] - 0.01
@@ -393,7 +393,7 @@ def test_one_row_is_enough_to_fit() -> None:
 def test_overconfident_classifiers_do_not_wreck_the_fit() -> None:
     X, y = load_breast_cancer(return_X_y=True)
     model = HistGradientBoostingClassifier(random_state=0).fit(X, y)
-    explainer = Explainer(model).fit(X)
+    explainer = Explainer(model, synthetic_rows=0).fit(X)
     agreement = ((explainer.predict(X) > 0) == (model.predict(X) == 1)).mean()
     assert agreement > 0.95
 
