@@ -122,6 +122,7 @@ class _Refit:
         total = accumulate_moments(functions.evaluate, *rows, len(functions))
         gram, cross, _ = total.around(total)
         solution = solve_problem(problem, gram, cross, result.chosen.strengths.penalise(functions))
-        model = expand_solution(problem, functions, solution, total, record.columns, len(record.size_law) - 1)
+        bases = tuple(column.encoder.bases for column in record.columns)
+        model = expand_solution(problem, functions, solution, total, bases, len(record.size_law) - 1)
         fitted = replace(result, model=model, total=total, solved=replace(result.solved, solution=solution))
         return replace(record, encoded=rows[0], outputs=rows[1], weights=rows[2], result=fitted)

@@ -110,8 +110,8 @@ class Fit:
         """SHAP R² ``1 - Σ(est - true)² / Σ true²`` of a candidate."""
         judge_, judgement, solved = best
         solution, total = judge_.polish(judgement, solved)
-        columns = self.search.fitter.columns
-        model = expand_solution(solved.problem, solved.functions, solution, total, columns, self.n_players)
+        bases = tuple(column.encoder.bases for column in self.search.fitter.columns)
+        model = expand_solution(solved.problem, solved.functions, solution, total, bases, self.n_players)
         values = model.credits.apply(self.tested)[:, :, 0]
         return 1.0 - float(np.sum((values - self.exact) ** 2) / np.sum(self.exact**2))
 
