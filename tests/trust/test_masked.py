@@ -112,7 +112,8 @@ def test_a_gap_is_what_the_order_leaves_of_the_exact_game(audited: Any) -> None:
     gap = poor.sizes[2].gap
     assert gap.low < truth[3] < gap.high  # references are compared on 2 000 rows
     assert gap.value == pytest.approx(truth[3], rel=0.2)
-    assert all(each.gap.low < truth[each.size] < each.gap.high for each in poor.sizes)
+    missed = [each.size for each in poor.sizes if not each.gap.low < truth[each.size] < each.gap.high]
+    assert len(missed) <= 1  # of five intervals that hold nine in ten
     for each in poor.sizes:
         assert each.representation + each.estimation == pytest.approx(max(each.gap.value, 0.0))
     assert max(each.gap.value for each in rich.sizes) < 0.005
