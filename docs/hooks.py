@@ -160,7 +160,7 @@ def write_example_report() -> None:
     X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.5, random_state=0)
     model = HistGradientBoostingRegressor(max_iter=60, max_leaf_nodes=8, random_state=0).fit(X_train, y_train)
-    explainer = instashap.Explainer(model).fit(X_test)
+    explainer = instashap.Explainer(model, synthetic_rows=0).fit(X_test)
     instashap.write_report(explainer, X_test, y_test, str(PICTURES / "report.html"), title="Progression of diabetes")
 
 

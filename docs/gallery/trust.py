@@ -5,7 +5,7 @@ import instashap
 
 X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 model = HistGradientBoostingRegressor(max_iter=60, max_leaf_nodes=8, random_state=0).fit(X, y)
-explainer = instashap.Explainer(model).fit(X)
+explainer = instashap.Explainer(model, synthetic_rows=0).fit(X)
 
 ax = instashap.plots.plot_trust(explainer(X), row=17)
 ax.figure.savefig("trust.png")

@@ -5,7 +5,7 @@ import instashap
 
 X, y = load_breast_cancer(return_X_y=True, as_frame=True)
 model = RandomForestClassifier(random_state=0).fit(X, y)
-explainer = instashap.Explainer(model, order=1, output="probability").fit(X)
+explainer = instashap.Explainer(model, order=1, output="probability", synthetic_rows=0).fit(X)
 
 explanation = explainer(X.iloc[:1], errors=True)
 ax = instashap.plots.plot_waterfall(explanation[0])
