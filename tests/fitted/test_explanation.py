@@ -197,8 +197,10 @@ def test_remainder_is_what_base_value_and_values_lack_of_the_models_output() -> 
     assert found.remainder is not None
     assert found.remainder.tolist() == [0.5, 0.0, -4.0, 0.0]
     assert ONE.remainder is None
-    cut = found[2, "age"]  # the row still has the remainder of all features
-    assert (cut.remainder.tolist(), cut.model_outputs.tolist()) == ([-4.0], [30.0])
+    cut = found[2, "age"]  # one feature and a remainder of all would not add up to the model's output
+    assert (cut.remainder, cut.model_outputs.tolist()) == (None, [30.0])
+    turned = found[2, ["sex", "age", "bmi"]]
+    assert (turned.values.sum() + turned.base_values + turned.remainder).tolist() == [30.0]
     both = MANY.add_outputs(np.array([[16.0, 8.0], [25.0, 0.0], [34.0, 0.0], [4.0, 32.5]]))
     assert both[3, :, "no"].remainder.tolist() == [0.5]
 

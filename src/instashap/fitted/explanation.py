@@ -44,7 +44,8 @@ class Explanation:
     model_outputs : ndarray like ``base_values``, or None
         What the explained model itself answers for each row, where it was given or asked.
     remainder : ndarray like ``base_values``, or None
-        What the values leave unexplained: base value + values + remainder = the model's own output.
+        What the values leave unexplained: base value + values + remainder = the model's own output. None where some of the
+        features were cut away.
     total_errors : ndarray like ``values``, or None
         Standard errors that count the bias of the model class too, as an audit estimated it: root of the sum of the squares
         of ``standard_errors`` and of each feature's typical distance from the best reference.
@@ -146,6 +147,8 @@ class Explanation:
         kept_features = np.atleast_1d(np.arange(len(self.feature_names))[find_features(features, self.feature_names)])
         kept_rows = np.atleast_1d(np.arange(len(self))[rows])
         names = tuple(self.feature_names[position] for position in kept_features)
+        # Some of the features do not add up to the model's output, with whatever remainder.
+        is_whole = sorted(kept_features) == list(range(len(self.feature_names)))
         cut = replace(
             self,
             values=self.values[kept_rows][:, kept_features],
@@ -154,7 +157,7 @@ class Explanation:
             feature_names=names,
             standard_errors=None if self.standard_errors is None else self.standard_errors[kept_rows][:, kept_features],
             model_outputs=None if self.model_outputs is None else self.model_outputs[kept_rows],
-            remainder=None if self.remainder is None else self.remainder[kept_rows],
+            remainder=None if self.remainder is None or not is_whole else self.remainder[kept_rows],
             total_errors=None if self.total_errors is None else self.total_errors[kept_rows][:, kept_features],
             output_share=None if self.output_share is None else self.output_share[kept_rows],
             output_share_interval=None if self.output_share_interval is None else self.output_share_interval[kept_rows],
