@@ -16,7 +16,7 @@ from .hybrid import Mixer, Positions, make_mixer
 from .margins import learn_margins, score_table
 from .model import BlackBox
 from .samplers import KINDS, Sampler, learn_sampler
-from .value_functions import BATCH_ROWS, Game
+from .value_functions import BATCH_ROWS, Game, MixedGame
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,15 +117,11 @@ def learn_game(
 
 
 @dataclass(frozen=True)
-class SampledGame:
+class SampledGame(MixedGame):
     """A conditional game by draws; the same noise serves every row and coalition, so that differences have little of it.
 
     Attributes
     ----------
-    box : BlackBox
-    mixer : Mixer
-    players : ndarray of shape (n_columns,), int64
-        Player of each column.
     sampler : Sampler
     scores : ndarray of shape (n_rows, n_columns), float64
         Normal scores of the explained rows.
@@ -135,9 +131,6 @@ class SampledGame:
         Draws.
     """
 
-    box: BlackBox
-    mixer: Mixer
-    players: NDArray[np.int64]
     sampler: Sampler
     scores: NDArray[np.float64]
     mean_outputs: NDArray[np.float64]
@@ -159,19 +152,6 @@ class SampledGame:
 
     def get_references(self) -> None:
         """Draws differ from coalition to coalition: there are no reference rows."""
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return self.box.output_names
-
-    @property
-    def output_transform(self) -> str:
-        return self.box.description
-
-    def evaluate_full(self) -> NDArray[np.float64]:
-        """See :class:`Game`."""
-        rows = np.arange(self.mixer.n_rows)
-        return self.evaluate_one(rows, np.zeros_like(rows), np.ones((len(rows), self.players.max() + 1), dtype=bool))
 
     def evaluate(self, rows: Positions, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """See :class:`Game`."""

@@ -119,8 +119,8 @@ class Baseline:
 
 
 @dataclass(frozen=True)
-class HybridGame:
-    """A game of hybrid rows: present columns from the row, absent ones from reference rows, outputs averaged over these.
+class MixedGame:
+    """What games have in common that ask a model about rows mixed from several; see :class:`Game`.
 
     Attributes
     ----------
@@ -128,12 +128,38 @@ class HybridGame:
     mixer : Mixer
     players : ndarray of shape (n_columns,), int64
         Player of each column: the columns of a group are replaced together.
-    reference_outputs : ndarray of shape (n_references, n_outputs), float64
     """
 
     box: BlackBox
     mixer: Mixer
     players: NDArray[np.int64]
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.box.output_names
+
+    @property
+    def output_transform(self) -> str:
+        return self.box.description
+
+    def evaluate_full(self) -> NDArray[np.float64]:
+        """See :class:`Game`."""
+        rows = np.arange(self.mixer.n_rows)
+        return self.evaluate_one(rows, np.zeros_like(rows), np.ones((len(rows), self.players.max() + 1), dtype=bool))
+
+    def evaluate_one(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """See :class:`Game`."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class HybridGame(MixedGame):
+    """A game of hybrid rows: present columns from the row, absent ones from reference rows, outputs averaged over these.
+
+    Attributes
+    ----------
+    reference_outputs : ndarray of shape (n_references, n_outputs), float64
+    """
 
     @cached_property
     def reference_outputs(self) -> NDArray[np.float64]:
@@ -148,19 +174,6 @@ class HybridGame:
     @property
     def n_references(self) -> int:
         return self.mixer.n_references
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        return self.box.output_names
-
-    @property
-    def output_transform(self) -> str:
-        return self.box.description
-
-    def evaluate_full(self) -> NDArray[np.float64]:
-        """See :class:`Game`."""
-        rows = np.arange(self.mixer.n_rows)
-        return self.evaluate_one(rows, np.zeros_like(rows), np.ones((len(rows), self.players.max() + 1), dtype=bool))
 
     def evaluate(self, rows: Positions, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """See :class:`Game`."""
