@@ -215,9 +215,14 @@ def _shares_distribution(held: Held, rows: Rows) -> bool:
     return held.record is not None and held.record.result.chosen.strengths.synthetic > 0 and len(rows) < _FEW_FOR_SYNTHETIC
 
 
-def _doubt(found: Attribution) -> Attribution:
-    """The interval with room for an error of the distribution that the fit and its references have in common."""
+def _doubt(found: Attribution) -> Attribution | None:
+    """The interval with room for an error of the distribution that the fit and its references have in common.
+
+    None where few rows hold most of the variance, so that the estimate stands at the lower end already: then nothing is known.
+    """
     value, low, high = found.r2
+    if value <= low:
+        return None
     return replace(found, r2=Figure(value, min(low, value - _COMMON_ERROR), high))
 
 
