@@ -16,6 +16,7 @@ LAYERS = {
     "_status": 0,
     "_threads": 0,
     "_registries": 0,
+    "_sentences": 0,
     "_validation": 0,
     "linear": 1,
     "game": 1,

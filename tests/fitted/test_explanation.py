@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from instashap import Explanation, OptionalDependencyError
-from instashap.fitted.explanation import format_value
+from instashap.fitted.explanation_text import format_value
 
 # shap's own use of matplotlib, which we cannot mend.
 pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")

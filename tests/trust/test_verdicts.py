@@ -61,3 +61,11 @@ def test_without_evidence_about_shapley_values_the_verdict_is_caution_in_words()
 def test_too_few_rows_in_the_same_class_are_unsafe(low: float, verdict: str) -> None:
     same = {"class agreement": Figure(low + 0.01, low, low + 0.02)}
     assert Rung(1, 1, Figure(0.99, 0.98, 0.995), classes=same).judge(Thresholds())["classes"] == verdict
+
+
+def test_a_report_as_text_says_what_was_judged_and_each_verdict() -> None:
+    report = TrustReport((Rung(0, 0, Figure(0, 0, 0)), Rung(2, 2, Figure(0.5, 0.4, 0.6))), 1000, "new rows", "target units")
+    first, second, *rest = report.to_text().splitlines()
+    assert first == "Trust report on explanations of: target units; 1,000 rows, none of them fitted; intervals hold 90 %."
+    assert second == "Verdict: explanations by pairs are not to be relied on alone."
+    assert "\n".join(rest) == report.summary()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .._errors import warn_caller
 from .._optional import require
 from .._validation import ColumnName, find_column, is_label
+from .explanation_text import format_value, write_explanation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -256,6 +257,25 @@ class Explanation:
         outputs = pd.MultiIndex.from_product([self.output_names, names], names=["output", "feature"])
         return pd.DataFrame(values.transpose(0, 2, 1).reshape(len(self), -1), columns=outputs, index=self.index)
 
+    def to_text(self, *, max_features: int = 8, max_rows: int = 10) -> str:
+        """The rows in plain sentences, for people and for language models; the same values give the same sentences.
+
+        Parameters
+        ----------
+        max_features : int
+            Features of each row that have a phrase of their own, the largest values first; the others are summed.
+        max_rows : int
+            Rows that are written.
+
+        Returns
+        -------
+        str
+            One line on what is explained and what the values mean, then one for each row: base value, features, what is
+            uncertain (intervals that hold zero), the model's own output where it is known, and whether the row is unlike the
+            rows of the fit. With several outputs, the same for each.
+        """
+        return write_explanation(self, max_features, max_rows)
+
     def __repr__(self) -> str:
         axes = "rows, features, outputs" if self.has_outputs else "rows, features"
         note = self._describe_outside()
@@ -335,15 +355,3 @@ def find_features(key: Any, names: Sequence[str]) -> Any:
 def squeeze_outputs(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The values without their last axis, that of outputs, if there is a single output."""
     return values[..., 0] if values.shape[-1] == 1 else values
-
-
-def format_value(value: Any) -> str:
-    """A feature's value as short text: numbers to four digits, thousands to six (years), missing as "missing"."""
-    if value is None or value != value:
-        return "missing"
-    if isinstance(value, (float, np.floating)):
-        size = abs(float(value))
-        if 1e4 <= size < 1e7:
-            return f"{value:.0f}"
-        return f"{value:.6g}" if 1e3 <= size < 1e4 else f"{value:.4g}"
-    return str(value)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.columns import Table
-from .explanation import Explanation, format_value, squeeze_outputs
+from .explanation import Explanation, squeeze_outputs
+from .explanation_text import format_value
 from .game import FittedGame
 
 

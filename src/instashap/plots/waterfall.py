@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fitted.explanation import Explanation, format_value
+from ..fitted.explanation import Explanation
+from ..fitted.explanation_text import format_value
 from .arguments import check_count, check_row
 from .style import (
     INTERVAL,

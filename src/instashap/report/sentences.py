@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..trust.words import interval, percent
+from .._sentences import percent
+from ..trust.words import interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

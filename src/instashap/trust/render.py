@@ -6,8 +6,9 @@ import html
 import textwrap
 from typing import TYPE_CHECKING
 
+from .._sentences import percent
 from .figures import Figure
-from .words import interval, percent
+from .words import interval
 
 if TYPE_CHECKING:
     from .report import TrustReport
@@ -35,6 +36,15 @@ def render_text(report: TrustReport) -> str:
     lines.append("")
     lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
     return "\n".join(lines)
+
+
+def render_sentences(report: TrustReport) -> str:
+    """What was judged, on which rows, and the findings: whole sentences, one a line, without a table."""
+    meaning = {"safe": "safe to use", "caution": "to be used with care", "unsafe": "not to be relied on alone"}
+    orders = {0: "the average", 1: "single features", 2: "pairs", 3: "triples"}
+    judged = [f"explanations by {orders[order]} are {meaning[verdict]}" for order, verdict in report.verdicts.items()]
+    head = f"Trust report on explanations of: {_describe(report)}."
+    return "\n".join([head, f"Verdict: {'; '.join(judged)}." if judged else "", report.summary()]).replace("\n\n", "\n")
 
 
 def render_html(report: TrustReport) -> str:

@@ -11,7 +11,7 @@ from .figures import Figure
 from .masked import MaskedFidelity, SizeRisk
 from .missing import MissingTerm
 from .redundancy import RedundantPair
-from .render import render_html, render_text
+from .render import render_html, render_sentences, render_text
 from .scores import OutputShare
 from .segments import Segment
 from .stability import Stability
@@ -196,6 +196,10 @@ class TrustReport:
     def summary(self) -> str:
         """The findings in plain sentences, the verdict first."""
         return summarise(self)
+
+    def to_text(self) -> str:
+        """The report in plain sentences, for people and for language models: what was judged, the verdicts, the findings."""
+        return render_sentences(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Every figure as JSON; :meth:`from_dict` reads it back."""

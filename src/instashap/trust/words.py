@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .._sentences import join, percent
 from .figures import Figure
 from .masked import MaskedFidelity
 from .missing import MissingTerm
@@ -32,24 +33,12 @@ def summarise(report: TrustReport) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def percent(share: float) -> str:
-    """A share in percent: more digits near its ends, where they matter."""
-    n_digits = 2 if 0.999 <= share < 1 else 1 if share > 0.97 or abs(share) < 0.1 else 0
-    text = f"{100 * share:.{n_digits}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %".replace("-0 %", "0 %")
-
-
 def interval(figure: Figure) -> str:
     """A share with its 90 % interval."""
     low, high = percent(figure.low).removesuffix(" %"), percent(figure.high)
     if figure.low > 0.9995:
         return "100 %" if figure.value > 1 - 1e-9 else "over 99.9 %"
     return f"{percent(figure.value)} ({low} to {high})"
-
-
-def join(parts: Sequence[str], last: str = "and") -> str:
-    """Names as a list in a sentence."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {last} {parts[-1]}"
 
 
 def _describe_verdict(report: TrustReport, lower: list[Rung], top: Rung) -> str:
