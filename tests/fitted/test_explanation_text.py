@@ -51,8 +51,10 @@ def test_several_outputs_are_written_one_after_the_other(explanation):
         output_names=("low", "high"),
     )
     low, high = both.to_text(max_rows=1).split("\n\n")
-    assert low.startswith("Output 'low'.") and "temp = 3 adds 0.5" in low
-    assert high.startswith("Output 'high'.") and "temp = 3 subtracts 0.5" in high
+    assert low.startswith("Output 'low'.")
+    assert "temp = 3 adds 0.5" in low
+    assert high.startswith("Output 'high'.")
+    assert "temp = 3 subtracts 0.5" in high
 
 
 def test_limits_are_checked(explanation):

@@ -60,7 +60,8 @@ def _write_row(explanation: Explanation, row: int, n_features: int) -> str:
         total = write_change(float(values[rest].sum()))
         parts.append(f"{what} {total if len(rest) == 1 else total.replace('adds', 'add').replace('subtracts', 'subtract')}")
     sentences.append(f"{'; '.join(parts)}.")
-    sentences += _write_doubts(explanation, row, [names[feature] for feature in shown if _is_doubtful(explanation, row, feature)])
+    doubtful = [names[feature] for feature in shown if _is_doubtful(explanation, row, feature)]
+    sentences += _write_doubts(explanation, row, doubtful)
     return " ".join(sentences)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..fitted.shortening import clean
 from .._sentences import percent
+from ..fitted.shortening import clean
 from .sentences import RELATIONS_NOTE, VERDICTS, describe_verdict, list_ladder, list_segments
 from .summary import Summary
 

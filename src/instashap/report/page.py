@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from .._sentences import percent
 from ..fitted.shortening import shorten_all
 from ..questions.answers import get_reach, get_residuals
 from ..trust.rows import pick_typical_sizes
-from .._sentences import percent
 from .sentences import RELATIONS_NOTE, VERDICTS, describe_verdict, list_ladder, list_segments
 from .summary import Summary, keep_terms
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from .._optional import require
+from .._sentences import percent
 from ..fitted.explanation import Explanation
 from ..fitted.explanation_text import format_value
 from ..fitted.shortening import clean, shorten, shorten_all
-from .._sentences import percent
 
 _BAR_WIDTH = 24
 # Largest number of characters of a name, and of a value.
