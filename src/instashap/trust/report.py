@@ -201,10 +201,6 @@ class TrustReport:
         """The report in plain sentences, for people and for language models: what was judged, the verdicts, the findings."""
         return render_sentences(self)
 
-    def to_text(self) -> str:
-        """The report in plain sentences, for people and for language models: what was judged, the verdicts, the findings."""
-        return render_sentences(self)
-
     def to_dict(self) -> dict[str, Any]:
         """Every figure as JSON; :meth:`from_dict` reads it back."""
         return {**asdict(self), "verdict": self.verdict, "verdicts": {str(k): v for k, v in self.verdicts.items()}}
