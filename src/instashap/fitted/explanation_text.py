@@ -66,7 +66,7 @@ def _write_row(explanation: Explanation, row: int, n_features: int) -> str:
 
 
 def _name(explanation: Explanation, row: int, feature: Any) -> str:
-    name = explanation.feature_names[feature]
+    name: str = explanation.feature_names[feature]
     if explanation.data.shape[1] != len(explanation.feature_names):
         return name
     return f"{name} = {format_value(explanation.data[row, feature])}"
