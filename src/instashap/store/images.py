@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .kinds import flag, integer, list_of, one_of, record, text
-from .members import Member, Rule, Scope, filled, finite, positive
+from .members import Member, Rule, Scope, filled, finite, not_negative, positive
 
 CONTENT = record(
     {
@@ -21,6 +21,7 @@ CONTENT = record(
         "output_transform": text,
         "value_function": text,
         "output": text,
+        "context?": record({"widths": list_of(integer(1, 4096), 1, 16), "stride": integer(1, 64)}),
     }
 )
 # Limits of a segmentation: pixels in all players' boxes together, and pixels that are read to find the boxes.
@@ -46,6 +47,14 @@ def _numbered(segments: NDArray[Any], scope: Scope) -> str | None:
     return None
 
 
+_Line = tuple[str, tuple[str, ...], tuple[Rule, ...]]
+
+
+def _name(prefix: str, lines: tuple[_Line, ...]) -> tuple[_Line, ...]:
+    """Lines of arrays whose names begin with a prefix."""
+    return tuple((f"{prefix}{name}", shape, rules) for name, shape, rules in lines)
+
+
 _RESIDUAL: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("norm.weight", ("width",)),
     ("norm.bias", ("width",)),
@@ -54,7 +63,6 @@ _RESIDUAL: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("outer.weight", ("width", "width")),
     ("outer.bias", ("width",)),
 )
-_Line = tuple[str, tuple[str, ...], tuple[Rule, ...]]
 _NET: tuple[_Line, ...] = (
     ("base", ("n_outputs",), ()),
     ("spread", (), (positive,)),
@@ -79,6 +87,26 @@ _MIX: tuple[_Line, ...] = (
     ("mix.bias", ("width",), ()),
     *((f"inner.{name}", shape, ()) for name, shape in (*_RESIDUAL, ("place", ("n_of_size", "width")))),
 )
+_SCALED: tuple[_Line, ...] = (("weight", ("width",), ()), ("bias", ("width",), ()))
+_NORM: tuple[_Line, ...] = (*_SCALED, ("running_mean", ("width",), ()), ("running_var", ("width",), (not_negative,)))
+_CONTEXT: tuple[_Line, ...] = (
+    ("spread", (), (not_negative,)),
+    ("place", ("n_players", "width"), ()),
+    ("inner.weight", ("width", "2 * width"), ()),
+    ("inner.bias", ("width",), ()),
+    ("last.weight", ("n_outputs", "width"), ()),
+    ("last.bias", ("n_outputs",), ()),
+    ("trunk.mean", ("n_channels", "1", "1"), ()),
+    ("trunk.scale", ("n_channels", "1", "1"), (positive,)),
+)
+_STEM: tuple[_Line, ...] = (("0.weight", ("width", "n_channels + 1", "side", "side"), ()), *_name("1.", _NORM))
+_STAGE: tuple[_Line, ...] = (
+    ("first.weight", ("width", "before", "3", "3"), ()),
+    ("second.weight", ("width", "width", "3", "3"), ()),
+    *_name("norms.0.", _NORM),
+    *_name("norms.1.", _NORM),
+)
+_SKIP: tuple[_Line, ...] = (("skip.0.weight", ("width", "before", "1", "1"), ()), *_name("skip.1.", _NORM))
 
 
 def expect_images(content: Any, _: Sequence[str]) -> list[Member]:
@@ -101,11 +129,25 @@ def expect_images(content: Any, _: Sequence[str]) -> list[Member]:
     for number, size in enumerate(sizes):
         scope = {**file, "n_of_size": sum(len(each) == size for each in terms), "n_joined": size}
         lines.append((f"net.net.heads.{number}.", scope, _HEAD + (_MIX if size > 1 else ())))
+    lines += _expect_context(content["context"], file) if "context" in content else []
     return members + [
         Member(f"{prefix}{name}", "<f4", shape, (finite, *rules), scope)
         for prefix, scope, part in lines
         for name, shape, rules in part
     ]
+
+
+def _expect_context(trunk: Mapping[str, Any], file: Scope) -> list[tuple[str, Scope, tuple[_Line, ...]]]:
+    """Prefixes, sizes and lines of the arrays of a context net."""
+    widths, stride = trunk["widths"], trunk["stride"]
+    lines: list[tuple[str, Scope, tuple[_Line, ...]]] = [
+        ("context.", {**file, "width": widths[-1]}, _CONTEXT),
+        ("context.trunk.stem.", {**file, "width": widths[0], "side": 2 * stride + 1}, _STEM),
+    ]
+    for number, (before, width) in enumerate(pairwise((widths[0], *widths))):
+        scope = {**file, "before": before, "width": width}
+        lines.append((f"context.trunk.stages.{number}.", scope, _STAGE + (_SKIP if before != width else ())))
+    return lines
 
 
 def _measure(content: Mapping[str, Any]) -> Scope:

@@ -36,6 +36,7 @@ class MaskedResNet(nn.Module):
 
     def __init__(self, n_channels: int, n_classes: int, widths: Sequence[int] = (32, 64), stride: int = 2) -> None:
         super().__init__()
+        self.widths, self.stride = tuple(widths), stride
         self.register_buffer("mean", torch.zeros(n_channels, 1, 1))
         self.register_buffer("scale", torch.ones(n_channels, 1, 1))
         self.stem = nn.Sequential(
@@ -51,10 +52,15 @@ class MaskedResNet(nn.Module):
 
     def forward(self, images: Tensor, present: Tensor) -> Tensor:
         """Scores (n_images, n_classes) of images (n_images, n_channels, height, width) and masks of pixels (n_images, 1, …)."""
-        seen = (images - self.mean) / self.scale * present
-        features = self.stages(self.stem(torch.cat([seen, present], dim=1).contiguous(memory_format=torch.channels_last)))
-        scores: Tensor = self.head(features.mean(dim=(2, 3)))
+        scores: Tensor = self.head(self.read(images, present).mean(dim=(2, 3)))
         return scores
+
+    def read(self, images: Tensor, present: Tensor) -> Tensor:
+        """Features of images and masks of pixels, shape (n_images, widths[-1], height of the map, width of the map)."""
+        seen = (images - self.mean) / self.scale * present
+        joined = torch.cat([seen, present], dim=1).contiguous(memory_format=torch.channels_last)
+        features: Tensor = self.stages(self.stem(joined))
+        return features
 
 
 class _Block(nn.Module):

@@ -1,8 +1,7 @@
 """Explainer of images: an additive model of patches, fitted once, then a heat map for every class in one pass."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,39 +11,26 @@ from numpy.typing import NDArray
 from ..._errors import NotFittedError
 from ..._progress import show_progress
 from ..._validation import check_at_least, check_choice, check_masks, check_outputs, check_positive
+from ...questions.refine import count_least_coalitions
 from ...store import expect_images, read_archive, write_archive
 from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds
 from ..devices import choose_device
 from ..training import Training, TrainingPlan
+from .context_net import ContextNet, Labels, train_context
+from .fitted_images import FittedImages
 from .image_audit import audit_images
 from .image_explanation import ImageExplanation
-from .image_fitting import Size, Task, fit_game
+from .image_fitting import Size, Targets, Task, fit_game, hold_out
 from .image_game import ImageGame
 from .image_terms import TermChoice, choose_terms, rank_pairs
 from .patches import Patches, check_images, make_patches, split_rows, to_tensor
-from .reading import ImageModel, MaskedModel, read_model
+from .reading import ImageModel, MaskedModel, ask_masked, read_model
+from .refine_images import Play, estimate_residual
 
-_KIND = "image explainer"
 _PLAN = TrainingPlan(batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
 # Number of images by which distant pairs are ranked.
 _RANKED = 2048
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """Results of ``fit``; all of them except ``model`` and ``training`` are saved."""
-
-    game: ImageGame
-    patches: Patches
-    terms: TermChoice
-    size: Size
-    image_shape: tuple[int, ...]
-    output_names: tuple[str, ...]
-    output_transform: str
-    value_function: str
-    model: ImageModel | None = None
-    training: Training | None = None
 
 
 class ImageExplainer:
@@ -77,6 +63,10 @@ class ImageExplainer:
     size_modes : int
         1: a part has the same value whatever else is known. More: it is also multiplied by powers of the unknown share, which
         redundant patches need; the prediction stays additive.
+    context : bool or int
+        True: a net that reads the whole image also learns the Shapley values that the sum of patches leaves, from this number
+        of sampled coalitions of each image (True: the fewest, ``2 + 2 * (n_players // 2)``); for a callable value function.
+        Explanations then sum to the value function of the whole image; ``predict`` remains the additive model.
     width, rank : int
         Number of features of a patch, and length of the embedding whose products are the pairs.
     plan : TrainingPlan, optional
@@ -113,6 +103,7 @@ class ImageExplainer:
         value_function: str | MaskedModel = "conditional",
         full_weight: float = 1.0,
         size_modes: int = 3,
+        context: bool | int = False,
         width: int = 64,
         rank: int = 16,
         plan: TrainingPlan | None = None,
@@ -128,6 +119,7 @@ class ImageExplainer:
         self.value_function = value_function
         self.full_weight = full_weight
         self.size_modes = size_modes
+        self.context = context
         self.width = width
         self.rank = rank
         self.plan = plan
@@ -160,12 +152,30 @@ class ImageExplainer:
         full_weight = check_positive(self.full_weight, "full_weight")
         model = None if self.model is None else read_model(self.model, array, self.output)
         values = self._find_outputs(model, array, outputs)
-        task = Task(array, values, patches, full_weight, self._make_targets(model, array, patches))
+        play = self._make_play(model, patches)
+        if self.context and play is None:
+            raise ValueError("context= learns from masked images: pass value_function=, a function of images and pixel masks")
+        task = Task(array, values, patches, full_weight, None if play is None else _make_targets(play, array))
         terms, game, training = self._train(task, terms, size)
+        context = self._train_context(task, game, model, play) if self.context and play is not None else None
         names, transform = _name_outputs(model if outputs is None else None, values.shape[1])
         which = self.value_function if isinstance(self.value_function, str) else "masked"
-        self._fitted = _Fitted(game, patches, terms, size, array.shape[1:], names, transform, which, model, training)
+        facts = names, transform, which, context, model, training
+        self._fitted = FittedImages(game, patches, terms, size, array.shape[1:], *facts)
         return self
+
+    def _train_context(self, task: Task, game: ImageGame, model: ImageModel | None, play: Play) -> ContextNet:
+        """Train the context net on estimates of what the additive game leaves of every image."""
+        least = count_least_coalitions(task.patches.n_players)
+        seed = self.random_state
+        found = estimate_residual(play, game, None, task.images, least if self.context is True else self.context, seed)
+        values = found.values - found.values.mean(axis=1, keepdims=True)
+        labels = Labels(task.images, values.astype(np.float32), hold_out(len(task.images), seed)[0].numpy())
+        with show_progress(self.verbose) as progress:
+            plan = self.plan or _PLAN
+            plan = replace(plan, device=self.device, seed=seed, progress=plan.progress or progress, checkpoint=None)
+            source = getattr(None if model is None else model.source, "net", None)
+            return train_context(labels, task.patches, source, plan, game.base.device)
 
     def _train(self, task: Task, terms: TermChoice, size: Size) -> tuple[TermChoice, ImageGame, Training]:
         """Train the game; if a number of distant pairs is asked for, they are chosen by a first fit."""
@@ -186,31 +196,102 @@ class ImageExplainer:
             raise ValueError("there is no model: pass one to ImageExplainer, or outputs= to fit")
         return model.predict(images)
 
-    def _make_targets(
-        self, model: ImageModel | None, images: NDArray[Any], patches: Patches
-    ) -> Callable[[torch.Tensor, NDArray[np.bool_]], NDArray[np.float64]] | None:
-        masked = self.value_function
+    def _make_play(self, model: ImageModel | None, patches: Patches, value_function: Any = None) -> Play | None:
+        """The masked value function of images and masks of players; None for the conditional game."""
+        masked = self.value_function if value_function is None else value_function
         if isinstance(masked, str):
             check_choice(masked, ("conditional",), "value_function")
             return None
         if not callable(masked):
             raise TypeError(f"value_function must be 'conditional' or a function of images and masks, got {masked!r}")
+        return lambda images, masks: ask_masked(model, masked, images, patches.spread(masks))
 
-        def find(rows: torch.Tensor, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-            return _ask_masked(model, masked, images[rows.numpy()], patches.spread(masks))
+    def __call__(self, images: Any, *, outputs: Any = None) -> ImageExplanation:
+        """Explain images: Shapley values of every patch for every output.
 
-        return find
-
-    def __call__(self, images: Any) -> ImageExplanation:
-        """Explain images: Shapley values of every patch for every output."""
+        Parameters
+        ----------
+        images : array as in ``fit``
+        outputs : array of shape (n_images,) or (n_images, n_outputs), optional
+            Outputs of the whole images on the explained scale, to which the values of an explainer with ``context`` sum.
+            Default: those of the value function, which a loaded explainer does not hold.
+        """
         fitted = self._get()
         array = check_images(images, fitted.image_shape)
-        base = np.tile(fitted.game.base.double().cpu().numpy(), (len(array), 1))
+        base = np.tile(fitted.base_value, (len(array), 1))
         values = self._apply(fitted.game.explain, array)
+        if fitted.context is not None:
+            values += self._apply(fitted.context.explain, array)
+            lacking = self._find_totals(array, outputs) - base - values.sum(axis=1)
+            values += lacking[:, None] / values.shape[1]
+        return self._make_explanation(array, values, base, fitted.value_function)
+
+    def _find_totals(self, images: NDArray[Any], outputs: Any) -> NDArray[np.float64]:
+        """Outputs of whole images that explanations sum to, shape (n_images, n_outputs)."""
+        fitted = self._get()
+        if outputs is not None:
+            return check_outputs(outputs, len(images), "outputs")
+        play = None if isinstance(self.value_function, str) else self._make_play(fitted.model, fitted.patches)
+        if play is None:
+            raise ValueError("with a context net explanations sum to the value function's outputs: pass outputs=")
+        return play(images, np.ones((len(images), fitted.patches.n_players), dtype=bool))
+
+    def _make_explanation(
+        self, images: NDArray[Any], values: NDArray[np.float64], base: NDArray[np.float64], game: str, errors: Any = None
+    ) -> ImageExplanation:
+        """An explanation, without the axis of outputs if there is one."""
+        fitted = self._get()
         if values.shape[2] == 1:
-            values, base = values[:, :, 0], base[:, 0]
-        facts = fitted.output_names, fitted.output_transform, fitted.value_function
-        return ImageExplanation(values, base, array, fitted.patches.segments, *facts)
+            values, base, errors = values[:, :, 0], base[:, 0], None if errors is None else errors[:, :, 0]
+        facts = fitted.output_names, fitted.output_transform, game
+        return ImageExplanation(values, base, images, fitted.patches.segments, *facts, standard_errors=errors)
+
+    def refine(
+        self,
+        images: Any,
+        *,
+        n_coalitions: int = 64,
+        shrink: bool = False,
+        model: Any = None,
+        value_function: MaskedModel | None = None,
+        random_state: int | None = None,
+    ) -> ImageExplanation:
+        """Estimate the Shapley values of the masked value function itself, image by image, with standard errors.
+
+        The fitted games serve as control variate: the estimates are unbiased whatever the fit, and only what the fit leaves has
+        sampling errors. They fall as ``1 / sqrt(n_coalitions)`` and are rounding errors from ``2**n_players`` on. Values and
+        base value sum to the value function of the whole image.
+
+        Parameters
+        ----------
+        images : array as in ``fit``
+        n_coalitions : int
+            Masked images asked about for each image, at least ``2 + 2 * (n_players // 2)``.
+        shrink : bool
+            Pull estimates towards the fitted games as far as their errors, over all passed images, suggest (empirical Bayes).
+            Lower errors with few coalitions, at the price of a bias: no longer unbiased.
+        model : optional
+            The black box, if the explainer was loaded or fitted on outputs.
+        value_function : callable, optional
+            A masked black box as in the class. Default: that of the explainer.
+        random_state : int, optional
+            Seed of the coalitions; default: the explainer's.
+
+        Raises
+        ------
+        ValueError
+            Without a masked value function, or with too few coalitions.
+        """
+        fitted = self._get()
+        array = check_images(images, fitted.image_shape)
+        box = fitted.model if model is None else read_model(model, array, self.output)
+        play = self._make_play(box, fitted.patches, value_function)
+        if play is None:
+            raise ValueError("refine() asks about masked images: pass value_function=, a function of images and pixel masks")
+        seed = self.random_state if random_state is None else random_state
+        found = estimate_residual(play, fitted.game, fitted.context, array, n_coalitions, seed)
+        values, errors = found.shrink() if shrink else (found.values, np.sqrt(found.variances))
+        return self._make_explanation(array, found.control + values, found.base, "masked, refined", errors)
 
     def shap_values(self, images: Any) -> NDArray[np.float64]:
         """Shapley values, shape (n_images, n_players) or (n_images, n_players, n_outputs)."""
@@ -270,18 +351,12 @@ class ImageExplainer:
         box = fitted.model if model is None else read_model(model, array, self.output)
         if box is None:
             raise ValueError("an audit compares with the model, but this explainer holds none: pass model=")
-        masked = self.value_function if value_function is None and callable(self.value_function) else value_function
-
-        def ask(some: NDArray[Any], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-            assert callable(masked)
-            return _ask_masked(box, masked, some, fitted.patches.spread(masks))
-
-        return audit_images(self, box, array, y, ask if masked is not None else None, thresholds)
+        return audit_images(self, box, array, y, self._make_play(box, fitted.patches, value_function), thresholds)
 
     @property
     def expected_value(self) -> Any:
         """Base value: a float, or an array of shape (n_outputs,)."""
-        base = self._get().game.base.double().cpu().numpy()
+        base = self._get().base_value
         return float(base[0]) if len(base) == 1 else base
 
     @property
@@ -322,20 +397,7 @@ class ImageExplainer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the explainer to one file, without code and without the black box."""
-        fitted = self._get()
-        content = {
-            "kind": _KIND,
-            "terms": [list(each) for each in fitted.terms.presence_sets],
-            "has_all_pairs": fitted.terms.has_all_pairs,
-            "size": [fitted.size.n_modes, fitted.size.width, fitted.size.rank],
-            "image_shape": list(fitted.image_shape),
-            "output_names": list(fitted.output_names),
-            "output_transform": fitted.output_transform,
-            "value_function": fitted.value_function,
-            "output": self.output,
-        }
-        state = {f"net.{name}": value.cpu().numpy() for name, value in fitted.game.state_dict().items()}
-        write_archive(path, content, {"segments": fitted.patches.segments, **state}, expect_images)
+        write_archive(path, *self._get().to_archive(self.output), expect_images)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str = "auto") -> Self:
@@ -347,37 +409,20 @@ class ImageExplainer:
             If the file is damaged or of another kind.
         """
         content, arrays = read_archive(path, expect_images)
-        fitted = _restore(content, arrays)
-        fitted.game.to(choose_device(device)).eval()
+        fitted = FittedImages.from_archive(content, arrays).move(choose_device(device))
         loaded = cls(patches=fitted.patches.segments, output=content["output"], device=device)
         loaded._fitted = fitted
         return loaded
 
-    def _get(self) -> _Fitted:
+    def _get(self) -> FittedImages:
         if not hasattr(self, "_fitted"):
             raise NotFittedError("this ImageExplainer is not fitted yet; call fit(images) first")
         return self._fitted
 
 
-def _ask_masked(
-    model: ImageModel | None, masked: MaskedModel, images: NDArray[Any], pixels: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    if model is None:
-        return check_outputs(masked(images, pixels), len(images), "value_function")
-    return model.predict_masked(masked, images, pixels)
-
-
-def _restore(content: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> _Fitted:
-    """Results of a fit, from the content and arrays of a file."""
-    patches = Patches(arrays.pop("segments"))
-    terms = TermChoice(tuple(tuple(each) for each in content["terms"]), content["has_all_pairs"])
-    size, shape = Size(*content["size"]), tuple(content["image_shape"])
-    n_channels, n_outputs = 1 if len(shape) == 2 else shape[2], len(arrays["net.base"])
-    rank = size.rank if terms.has_all_pairs else 0
-    game = ImageGame(patches, terms.presence_sets, n_channels, size.n_modes, n_outputs, size.width, rank)
-    game.load_state_dict({name.removeprefix("net."): torch.from_numpy(values) for name, values in arrays.items()})
-    names = tuple(content["output_names"])
-    return _Fitted(game, patches, terms, size, shape, names, content["output_transform"], content["value_function"])
+def _make_targets(play: Play, images: NDArray[Any]) -> Targets:
+    """Outputs of the value function by numbers of the fitted images and masks of players."""
+    return lambda rows, masks: play(images[rows.numpy()], masks)
 
 
 def _name_outputs(model: ImageModel | None, n_outputs: int) -> tuple[tuple[str, ...], str]:

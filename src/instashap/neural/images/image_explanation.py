@@ -15,7 +15,7 @@ class ImageExplanation:
     ----------
     values : ndarray of shape (n_images, n_players) or (n_images, n_players, n_outputs), float64
         Shapley values on the scale of ``output_transform``; an image's values and its base value sum to the additive model's
-        output.
+        output, or with a context net, or refined, to the value function of the whole image.
     base_values : ndarray of shape (n_images,) or (n_images, n_outputs), float64
         Value of the game without any patch: the mean output of the fitted images.
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, n_channels)
@@ -27,6 +27,8 @@ class ImageExplanation:
         The explained output and its scale.
     game : str
         Meaning of an absent patch.
+    standard_errors : ndarray of the shape of ``values``, or None
+        Of sampled coalitions, for values by :meth:`ImageExplainer.refine`.
     """
 
     values: NDArray[np.float64]
@@ -36,6 +38,7 @@ class ImageExplanation:
     output_names: tuple[str, ...]
     output_transform: str
     game: str = "conditional"
+    standard_errors: NDArray[np.float64] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,7 +50,7 @@ class ImageExplanation:
 
     @property
     def predictions(self) -> NDArray[np.float64]:
-        """Output of the additive model on each image: base value plus the image's values."""
+        """Explained output of each image: base value plus the image's values."""
         return np.asarray(self.base_values + self.values.sum(axis=1))
 
     @property
@@ -58,7 +61,9 @@ class ImageExplanation:
     def __getitem__(self, rows: Any) -> "ImageExplanation":
         """The explanation of some images; a single image keeps its axis."""
         kept = np.atleast_1d(np.arange(len(self))[rows])
-        return replace(self, values=self.values[kept], base_values=self.base_values[kept], images=self.images[kept])
+        errors = None if self.standard_errors is None else self.standard_errors[kept]
+        parts = {"values": self.values[kept], "base_values": self.base_values[kept], "images": self.images[kept]}
+        return replace(self, **parts, standard_errors=errors)
 
     def take_output(self, output: int | str) -> "ImageExplanation":
         """The values of one output, by position or name, without the axis of outputs.
@@ -72,7 +77,9 @@ class ImageExplanation:
                 raise KeyError(f"unknown output {output!r}; there are {', '.join(map(repr, self.output_names))}")
             output = self.output_names.index(output)
         name = self.output_names[output]
-        return replace(self, values=self.values[:, :, output], base_values=self.base_values[:, output], output_names=(name,))
+        errors = None if self.standard_errors is None else self.standard_errors[:, :, output]
+        parts = {"values": self.values[:, :, output], "base_values": self.base_values[:, output], "output_names": (name,)}
+        return replace(self, **parts, standard_errors=errors)
 
     def __repr__(self) -> str:
         axes = "images, patches" + (", outputs" if self.values.ndim == 3 else "")

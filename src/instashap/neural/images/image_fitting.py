@@ -80,18 +80,23 @@ def fit_game(task: Task, terms: TermChoice, size: Size, plan: TrainingPlan) -> t
         return to_tensor(images[rows.numpy()]).to(device)
 
     measure = _make_exact_loss(task, terms, size, game, read) if task.targets is None else _make_sampled_loss(task, game, read)
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(plan.seed))
-    n_held = min(max(int(_HELD_OUT * len(images)), 1), _MOST_HELD_OUT)
-    held_out, kept = order[:n_held], order[n_held:]
+    held_out, kept = hold_out(len(images), plan.seed)
 
     def measure_held_out() -> float:
         generator = torch.Generator().manual_seed(plan.seed)
-        batches = (held_out[rows] for rows in split_rows(n_held))
-        return sum(float(measure(rows, generator)) * len(rows) for rows in batches) / n_held
+        batches = (held_out[rows] for rows in split_rows(len(held_out)))
+        return sum(float(measure(rows, generator)) * len(rows) for rows in batches) / len(held_out)
 
     training = train(game, lambda rows, generator: measure(kept[rows], generator), len(kept), measure_held_out, plan)
     game.centre(read(torch.as_tensor(rows)) for rows in split_rows(len(images)))
     return game, training
+
+
+def hold_out(n_images: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Positions of the held-out images and of the others."""
+    order = torch.randperm(n_images, generator=torch.Generator().manual_seed(seed))
+    n_held = min(max(int(_HELD_OUT * n_images), 1), _MOST_HELD_OUT)
+    return order[:n_held], order[n_held:]
 
 
 def _start_game(task: Task, terms: TermChoice, size: Size, seed: int) -> ImageGame:

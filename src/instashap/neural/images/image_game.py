@@ -121,7 +121,10 @@ class ImageGame(nn.Module):
 
     def predict(self, images: Tensor, masks: Tensor) -> Tensor:
         """Values of the game at masks of players, (n_images, n_players), bool; shape (n_images, n_outputs)."""
-        parts, embeddings = self(images)
+        return self.combine(*self(images), masks)
+
+    def combine(self, parts: Tensor, embeddings: Tensor | None, masks: Tensor) -> Tensor:
+        """Values of the game at masks, from parts and embeddings of the images."""
         live = sum_live_parts(parts.flatten(2), masks, self.members).reshape(len(masks), *self.net.shape)
         if embeddings is not None:
             live = live + self._sum_live_pairs(embeddings, masks.to(parts.dtype))

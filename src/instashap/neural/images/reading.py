@@ -57,11 +57,14 @@ class ImageModel:
     classes : tuple of str, or None
         Classes of a classifier.
     scale : {"log-odds", "probability", "score"}
+    source : object
+        The model as it was passed.
     """
 
     box: BlackBox
     classes: tuple[str, ...] | None
     scale: str
+    source: Any = None
 
     def predict(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """Outputs of whole images, shape (n_images, n_outputs)."""
@@ -79,12 +82,22 @@ class ImageModel:
         return self.box.convert(check_outputs(masked(images, pixels), len(images), source))
 
 
+def ask_masked(
+    model: ImageModel | None, masked: MaskedModel, images: NDArray[Any], pixels: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Outputs of a masked black box, on the scale of the model's outputs if there is a model."""
+    if model is None:
+        return check_outputs(masked(images, pixels), len(images), "value_function")
+    return model.predict_masked(masked, images, pixels)
+
+
 def read_model(model: Any, images: NDArray[Any], output: str) -> ImageModel:
     """A model of images from an estimator, a function of arrays, or a torch module.
 
     Modules (of torchvision, timm, …) get float32 tensors of shape (n, n_channels, height, width) from 0 to 1: put a
     normalisation in front, in a ``Sequential``. Outputs of two or more columns are interpreted as scores of classes.
     """
+    source = model
     if isinstance(model, nn.Module) and not hasattr(model, "predict_proba"):
         n_outputs = apply_module(model, images[:1]).shape[1]
         if n_outputs > 1:
@@ -97,6 +110,6 @@ def read_model(model: Any, images: NDArray[Any], output: str) -> ImageModel:
     box = box.restore({"floors": [FLOOR], "share_cut": 0.0, "description": text})
     found = getattr(model, "classes_", None)
     if found is None or not hasattr(model, "predict_proba"):
-        return ImageModel(box, None if found is None else tuple(map(str, found)), "score")
+        return ImageModel(box, None if found is None else tuple(map(str, found)), "score", source)
     scale = "probability" if output == "probability" else "log-odds"
-    return ImageModel(box, tuple(str(each) for each in np.asarray(found).ravel().tolist()), scale)
+    return ImageModel(box, tuple(str(each) for each in np.asarray(found).ravel().tolist()), scale, source)
