@@ -46,7 +46,7 @@ class ContextNet(nn.Module):
     def __init__(self, patches: Patches, n_channels: int, n_outputs: int, widths: Sequence[int], stride: int) -> None:
         super().__init__()
         self.trunk = MaskedResNet(n_channels, 1, widths, stride)
-        self.trunk.head = nn.Identity()
+        self.trunk.head = nn.Identity()  # type: ignore[assignment]
         width, d = widths[-1], patches.n_players
         self.inner = nn.Linear(2 * width, width)
         self.place = nn.Parameter(torch.zeros(d, width))
@@ -110,7 +110,8 @@ def train_context(
 
     def measure(rows: Tensor) -> Tensor:
         found = net(to_tensor(labels.images[rows.numpy()]).to(device))
-        return (found - targets[rows].to(device)).square().mean()
+        loss: Tensor = (found - targets[rows].to(device)).square().mean()
+        return loss
 
     def measure_held_out() -> float:
         batches = [held_out[rows] for rows in split_rows(len(held_out))]
@@ -149,5 +150,5 @@ def _make_pool(trunk: MaskedResNet, patches: Patches, n_channels: int) -> Tensor
         shape = trunk.eval().read(torch.zeros(1, n_channels, *patches.shape), torch.ones(1, 1, *patches.shape)).shape[2:]
         trunk.train(was_training)
     members = torch.as_tensor(np.arange(patches.n_players)[:, None, None] == patches.segments).float()
-    shares = nn.functional.adaptive_avg_pool2d(members, tuple(shape)).flatten(1)
+    shares = nn.functional.adaptive_avg_pool2d(members, (int(shape[0]), int(shape[1]))).flatten(1)
     return shares / shares.sum(dim=1, keepdim=True)

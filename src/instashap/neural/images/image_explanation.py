@@ -62,8 +62,8 @@ class ImageExplanation:
         """The explanation of some images; a single image keeps its axis."""
         kept = np.atleast_1d(np.arange(len(self))[rows])
         errors = None if self.standard_errors is None else self.standard_errors[kept]
-        parts = {"values": self.values[kept], "base_values": self.base_values[kept], "images": self.images[kept]}
-        return replace(self, **parts, standard_errors=errors)
+        values, base_values, images = self.values[kept], self.base_values[kept], self.images[kept]
+        return replace(self, values=values, base_values=base_values, images=images, standard_errors=errors)
 
     def take_output(self, output: int | str) -> "ImageExplanation":
         """The values of one output, by position or name, without the axis of outputs.
@@ -78,8 +78,8 @@ class ImageExplanation:
             output = self.output_names.index(output)
         name = self.output_names[output]
         errors = None if self.standard_errors is None else self.standard_errors[:, :, output]
-        parts = {"values": self.values[:, :, output], "base_values": self.base_values[:, output], "output_names": (name,)}
-        return replace(self, **parts, standard_errors=errors)
+        values, base_values = self.values[:, :, output], self.base_values[:, output]
+        return replace(self, values=values, base_values=base_values, output_names=(name,), standard_errors=errors)
 
     def __repr__(self) -> str:
         axes = "images, patches" + (", outputs" if self.values.ndim == 3 else "")

@@ -121,7 +121,8 @@ class ImageGame(nn.Module):
 
     def predict(self, images: Tensor, masks: Tensor) -> Tensor:
         """Values of the game at masks of players, (n_images, n_players), bool; shape (n_images, n_outputs)."""
-        return self.combine(*self(images), masks)
+        parts, embeddings = self(images)
+        return self.combine(parts, embeddings, masks)
 
     def combine(self, parts: Tensor, embeddings: Tensor | None, masks: Tensor) -> Tensor:
         """Values of the game at masks, from parts and embeddings of the images."""

@@ -140,5 +140,5 @@ def evaluate_control(
 
 def _predict_masks(game: ImageGame, images: Tensor, masks: Tensor) -> Tensor:
     """Values of the additive game at masks, shape (n_images, n_masks, n_outputs); the net reads each image once."""
-    read = game(images)
-    return torch.stack([game.combine(*read, masks[:, number]) for number in range(masks.shape[1])], dim=1)
+    parts, embeddings = game(images)
+    return torch.stack([game.combine(parts, embeddings, masks[:, number]) for number in range(masks.shape[1])], dim=1)
