@@ -81,8 +81,14 @@ class Replicates:
     credits: NDArray[np.float64] | None = None
 
 
-def compute_deviations(record: "FitRecord") -> Deviations:
+def compute_deviations(record: "FitRecord", groups: Sequence[Fold] | None = None) -> Deviations:
     """Jackknife deviations of a fit, as tables from which standard errors are looked up.
+
+    Parameters
+    ----------
+    record : FitRecord
+    groups : sequence of (rows, weights), optional
+        The groups to leave out; by default :func:`assign_groups` makes 20.
 
     Raises
     ------
@@ -94,7 +100,7 @@ def compute_deviations(record: "FitRecord") -> Deviations:
     solved, total = record.result.solved, record.result.total
     problem, functions = solved.problem, solved.functions
     _check_size(problem, functions, record.outputs.shape[1])
-    replicates = compute_replicates(record)
+    replicates = compute_replicates(record, groups)
     contrast = compute_contrast(replicates.shares)
     centres = replicates.means - total.means
 
@@ -143,7 +149,7 @@ def compute_contrast(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(((1.0 - shares) - np.diag(rest)) / np.sqrt(n_groups * rest)[:, None])
 
 
-def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replicates:
+def compute_replicates(record: "FitRecord", groups: Sequence[Fold] | None = None) -> Replicates:
     """Coefficients refitted without each group, solved from the solution on all rows with its factor as preconditioner.
 
     The Gram matrices of a few groups are in memory at a time, so that their solves share the passes over the factor. If the fit
@@ -151,7 +157,7 @@ def compute_replicates(record: "FitRecord", n_groups: int = N_GROUPS) -> Replica
     replicates are compared with.
     """
     solved, total = record.result.solved, record.result.total
-    groups = assign_groups(record.encoded, record.outputs, record.weights, n_groups)
+    groups = groups or assign_groups(record.encoded, record.outputs, record.weights, N_GROUPS)
     size = int(np.clip(_BATCH_NUMBERS // max(len(solved.functions), 1) ** 2, 1, len(groups)))
     kept = choose_unknowns(solved.problem, solved.functions, MAX_FACTORED)
     problem = restrict(solved.problem, kept)

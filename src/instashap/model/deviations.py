@@ -1,6 +1,6 @@
 """Standard errors by look-up: tables of a fitted model's deviations when groups of rows are left out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..game.credits import Index
+from ..game.shapley import Shapley
 from ..game.terms import PresenceSet, ValueSet, stands_for
 from ..table.encoding import Encoded
 from .additive_model import AdditiveModel
@@ -44,17 +46,37 @@ class ErrorLookup:
 
     def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Standard errors of encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given."""
-        n_rows = len(encoded.cells)
         if totals is None:
-            totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
+            totals = np.zeros((len(encoded.cells), self.n_slots, self.n_outputs))
+        for rows, found in self.iterate(encoded):
+            totals[rows] += np.linalg.norm(found, axis=3)
+        return totals
+
+    def iterate(self, encoded: Encoded) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Blocks of rows with their deviations, shape (n_block_rows, n_slots, n_outputs, n_groups)."""
+        n_rows = len(encoded.cells)
         size = max(_BLOCK_NUMBERS // max(self.constants.size, 1), 1)
         for start in range(0, n_rows, size):
-            rows = slice(start, start + size)
+            rows = slice(start, min(start + size, n_rows))
             block = encoded.take(rows)
             found = np.repeat(self.constants[None], len(block.cells), axis=0)
             self.deviations.apply(block, found)
-            totals[rows] += np.linalg.norm(found.reshape(*found.shape[:2], self.n_outputs, -1), axis=3)
-        return totals
+            yield rows, found.reshape(*found.shape[:2], self.n_outputs, -1)
+
+    def average(self, encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Deviations of weighted means over rows, shape (n_slots, n_outputs, n_groups).
+
+        Parameters
+        ----------
+        encoded : Encoded
+        weights : ndarray of shape (n_rows,) or (n_rows, n_slots, n_outputs), float64
+            Weights that sum to one, or signed weights of each value, for a sum that is not a mean.
+        """
+        total = np.zeros((self.n_slots, self.n_outputs, self.constants.shape[1] // self.n_outputs))
+        given = weights.reshape(len(weights), *weights.shape[1:], *(1,) * (3 - weights.ndim))
+        for rows, found in self.iterate(encoded):
+            total += (found * given[rows][..., None]).sum(axis=0)
+        return total
 
 
 @dataclass(frozen=True)
@@ -93,8 +115,21 @@ class Deviations:
     @cached_property
     def credits(self) -> ErrorLookup:
         """Errors of Shapley values; slots are players."""
+        return self.make_credits(Shapley())
+
+    def make_credits(self, index: Index) -> ErrorLookup:
+        """Errors of the credits that an index gives; slots are players.
+
+        Raises ``ValueError`` for another index than Shapley's and a model with a linear part, of which the deviations are known
+        for Shapley values alone.
+        """
+        if self.linear is not None and not isinstance(index, Shapley):
+            raise ValueError(
+                "standard errors of a model with a linear part are known for Shapley values alone; presence_order=3 fits a "
+                "model without one"
+            )
         n_players = self.model.n_players
-        shares = [self.model.split_shares(presence) for presence in self.model.presence_sets]
+        shares = [self.model.split_shares(presence, index) for presence in self.model.presence_sets]
         linear = self._share_linear(lambda own, part: own.share_by_player(part, self.model.is_player))
         lookup = self._make_lookup(range(len(self.curves)), [named for named, _ in shares], n_players, linear)
         tied = [term for term, (_, equal) in enumerate(shares) if equal.any()]
