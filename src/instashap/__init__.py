@@ -15,6 +15,7 @@ _HOMES = {
     "AdditiveClassifier": "explain.estimators",
     "AdditiveRegressor": "explain.estimators",
     "Baseline": "blackbox.value_functions",
+    "ChangeReport": "questions.change_report",
     "Conditional": "blackbox.drawn_game",
     "DataWarning": "_errors",
     "Explainer": "explain.explainer",
@@ -32,6 +33,7 @@ _HOMES = {
     "TooLargeError": "_errors",
     "TrustReport": "trust.report",
     "audit": "questions.audit",
+    "explain_change": "questions.change",
     "from_ebm": "explain.from_ebm",
     "load": "explain.loading",
     "warm_up": "explain.warm_up",
@@ -43,6 +45,7 @@ __all__ = [
     "AdditiveClassifier",
     "AdditiveRegressor",
     "Baseline",
+    "ChangeReport",
     "Conditional",
     "DataWarning",
     "Explainer",
@@ -61,6 +64,7 @@ __all__ = [
     "TrustReport",
     "audit",
     "datasets",
+    "explain_change",
     "from_ebm",
     "load",
     "neural",
@@ -91,6 +95,8 @@ if TYPE_CHECKING:
     from .explain.warm_up import warm_up
     from .fitted.explanation import Explanation
     from .questions.audit import audit
+    from .questions.change import explain_change
+    from .questions.change_report import ChangeReport
     from .questions.updating import Moments
     from .report.writing import write_report
     from .table.periodic import Periodic

@@ -193,7 +193,7 @@ def _describe(record: "FitRecord", group: Fold) -> CentredMoments:
     return accumulate_moments(functions.evaluate, encoded, record.outputs[rows], weights, len(functions))
 
 
-def _draw(record: "FitRecord", groups: list[Fold]) -> list[CentredMoments | None]:
+def _draw(record: "FitRecord", groups: Sequence[Fold]) -> list[CentredMoments | None]:
     """Moments of the fit's synthetic rows as the rows without each group would have them, and of all; None without any."""
     drawn = record.result.synthetic
     if drawn is None:

@@ -3,8 +3,8 @@
 :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence` and :func:`plot_trust` show explanations,
 :func:`plot_waterfall` and :func:`plot_strip` one row. :func:`plot_shape` (columns and pairs) and :func:`plot_interactions` show
 explainers and estimators, :func:`plot_frontier` a ranking of terms, :func:`plot_ladder` and :func:`plot_masked_fidelity` an
-audit, :func:`plot_heat_map` an image. The colours are distinguishable with any colour vision; text has the colours of the
-matplotlib style in use, so ``dark_background`` works as well as print.
+audit, :func:`plot_heat_map` an image, :func:`plot_change` what changed a mean. The colours are distinguishable with any colour
+vision; text has the colours of the matplotlib style in use, so ``dark_background`` works as well as print.
 
 Importing this folder imports neither matplotlib nor the explainers; the first plot does.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .beeswarm import plot_beeswarm
+    from .change_bars import plot_change
     from .dependence import plot_dependence
     from .frontier import plot_frontier
     from .heat_map import plot_heat_map
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "plot_beeswarm": "beeswarm",
+    "plot_change": "change_bars",
     "plot_dependence": "dependence",
     "plot_frontier": "frontier",
     "plot_heat_map": "heat_map",
@@ -42,6 +44,7 @@ _HOMES = {
 
 __all__ = [
     "plot_beeswarm",
+    "plot_change",
     "plot_dependence",
     "plot_frontier",
     "plot_heat_map",

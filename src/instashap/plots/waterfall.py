@@ -98,7 +98,7 @@ def plot_waterfall(
     signs = np.where(steps < 0, -1.0, 1.0)
     label_ends(ax, rows, ends + signs * reach, signs, numbers)
     make_room(ax, float(min(base, (ends - reach).min())), float(max(base, (ends + reach).max())), [*numbers, *totals])
-    _draw_totals(ax, levels, totals)
+    draw_totals(ax, levels, totals)
     ax.set_yticks(range(len(steps) + 2), ["base value", *labels, end])
     for label in (ax.get_yticklabels()[0], ax.get_yticklabels()[-1]):
         label.set_fontweight("bold")
@@ -130,7 +130,7 @@ def _collect_steps(row: Explanation, limit: int) -> tuple[list[str], NDArray[np.
     return [*labels, name_pooled(len(pooled))], np.append(values[shown], values[pooled].sum()), errors
 
 
-def _draw_totals(ax: Any, levels: NDArray[np.float64], totals: list[str]) -> None:
+def draw_totals(ax: Any, levels: NDArray[np.float64], totals: list[str]) -> None:
     """Draw marks for the base value and the last value in their own rows, and thin lines between the ends of bars."""
     colour = ax.xaxis.label.get_color()
     rows = np.arange(len(levels))

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from .._errors import FitWarning, TooLargeError
 from .._progress import show_progress
-from .._validation import find_column
+from .._validation import check_groups, find_column
 from ..fits.conditional import fit_game
 from ..fits.prepare import FitOptions
 from ..fitted.game import FittedGame
 from ..fitted.shown_rows import make_explanation
 from ..game.credits import Index
+from ..game.first_players import FirstPlayers
 from ..game.shapley import Shapley
 from ..inference.uncertainty import compute_deviations
 from ..model.deviations import Deviations, ErrorLookup
@@ -32,6 +33,8 @@ from .change_segments import compare_segments, measure_spread, split_segments
 EVERYWHERE, REST, EQUAL = "(every row alike)", "(not reproduced)", "(at equal features)"
 # The most rows of a side from which the fit's own errors are averaged.
 _ERROR_ROWS = 4_000
+# The presence order of a fit without a linear part.
+_PLAIN_ORDER = 3
 
 
 def explain_change(
@@ -142,7 +145,8 @@ def explain_change(
     fit = ChangeFit(rows, FitOptions(order, presence_order, interactions, groups=grouped), verbose, given)
     first, *others = found.values
     difference = others[0] - first if others else None
-    report = ChangeReport(found.what, found.scale, named, _name_kind(rows, others), tuple(map(len, rows.kept)))
+    kind, n_rows = _name_kind(rows, others), tuple(map(len, rows.kept))
+    report = ChangeReport(found.what, found.scale, named, kind, n_rows, given=fit.name_given())
     if rows.n_cohorts == 1:
         assert difference is not None
         return _compare_models(fit, report, first, difference, cells)
@@ -211,21 +215,25 @@ class ChangeFit:
 
     def fit(self, values: NDArray[np.float64], scale: str) -> ChangeGame:
         """The game of outputs of shape (n_rows,), with the deviations that its errors are made of."""
+        fitted = self._fit(values, scale, self.options)
+        index = choose_index(self.given, fitted)
+        if fitted.model.linear is not None and isinstance(index, FirstPlayers):
+            # Errors of a linear part are known for Shapley values alone.
+            fitted = self._fit(values, scale, replace(self.options, presence_order=_PLAIN_ORDER))
+        return ChangeGame(fitted, values, self.rows, self.groups, index, _find_deviations(fitted, self.groups))
+
+    def _fit(self, values: NDArray[np.float64], scale: str, options: FitOptions) -> FittedGame:
         rows = self.rows
         with show_progress(self.verbose) as progress, warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)  # the report states the held-out R²
-            fitted = fit_game(
-                rows.table,
-                values[:, None],
-                rows.weights,
-                self.options,
-                output_names=("output",),
-                output_transform=scale,
-                is_computed=False,
-                progress=progress,
-            )
-        index = choose_index(self.given, fitted)
-        return ChangeGame(fitted, values, rows, self.groups, index, _find_deviations(fitted, self.groups))
+            named: Any = {"output_names": ("output",), "output_transform": scale}
+            return fit_game(rows.table, values[:, None], rows.weights, options, **named, progress=progress)
+
+    def name_given(self) -> tuple[str, ...]:
+        """Names of the features that come first; raises ``ValueError`` for an unknown one."""
+        names, _ = check_groups(self.options.groups, self.rows.table.schema.names)
+        given = [self.given] if isinstance(self.given, str) else self.given
+        return tuple(names[find_column(each, names, "given")] for each in given)
 
     @cached_property
     def groups(self) -> RowGroups:
@@ -235,13 +243,11 @@ class ChangeFit:
 
 def choose_index(given: Any, fitted: FittedGame) -> Index:
     """The rule that shares out components: Shapley's, or that of orders in which the given features come first."""
-    names = fitted.feature_names
-    first = [find_column(each, names, "given") for each in ([given] if isinstance(given, str) else given)]
-    if len(set(first)) == len(names):
+    names, null = fitted.feature_names, fitted.model.null_players
+    first = {find_column(each, names, "given") for each in ([given] if isinstance(given, str) else given)}
+    if len(first) == len(names):
         raise ValueError("given= names every feature, so that none is left to be explained; name the legitimate ones only")
-    if first:
-        raise NotImplementedError
-    return Shapley()
+    return FirstPlayers(tuple(sorted(first)), null) if first else Shapley()
 
 
 def _find_deviations(fitted: FittedGame, groups: RowGroups) -> Deviations | None:

@@ -27,8 +27,8 @@ def choose_loss(loss: Any, answer: Answer) -> Any:
         return "log" if answer.probabilities is not None else "squared"
     if chosen in ("log", "error") and answer.probabilities is None:
         raise ValueError(
-            f"loss={chosen!r} needs the class probabilities of a classifier, and the model gives {answer.box.description}: pass "
-            "a classifier, or a function loss(y, outputs) that returns a number for each row"
+            f"loss={chosen!r} needs the class probabilities of a classifier, and the model gives {answer.box.description}: "
+            "pass a classifier, or a function loss(y, outputs) that returns a number for each row"
         )
     if chosen not in ("log", "error") and answer.probabilities is not None:
         raise ValueError(f"loss={chosen!r} belongs to models of numbers, and this is a classifier: use 'log' or 'error'")

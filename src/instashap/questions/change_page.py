@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._sentences import join
 from .change_lines import ChangeLine, add_lines
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ _MOST_NAMED = 6
 _SUM_LEVEL = 0.01
 _RAISES, _LOWERS, _NOISE = "#D55E00", "#0072B2", "#8A8A8A"
 _NOTE = (
-    "± is half of a 90 % interval; noise is judged for all lines together (5 %). Lines are credits of the conditional game, not "
-    "causes: a feature can stand for others that are correlated with it."
+    "± is half of a 90 % interval; noise is judged for all lines together (5 %). Lines are credits of the conditional game, "
+    "not causes: a feature can stand for others that are correlated with it."
 )
 
 
@@ -168,15 +169,11 @@ def _describe_segments(report: ChangeReport, numbers: Numbers) -> list[str]:
     for each in found[:_MOST_NAMED]:
         beyond = sorted((line for line in each.lines if line.is_feature and not line.is_noise), key=lambda x: -abs(x.value))
         by = f", most of it by {beyond[0].name} ({numbers.show_line(beyond[0])})" if beyond else ""
-        sentences.append(f"Where {each.name} ({each.n_rows:,} rows) the mean difference is {numbers.show_line(each.total)}{by}.")
+        where, value = f"Where {each.name} ({each.n_rows:,} rows)", numbers.show_line(each.total)
+        sentences.append(f"{where} the mean difference is {value}{by}.")
     if report.segments and not found:
         sentences.append("In no segment does the mean difference exceed noise.")
     return sentences
-
-
-def join(parts: Sequence[str]) -> str:
-    """Names as a list in a sentence."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def collect_cells(report: ChangeReport) -> list[list[str]]:

@@ -1,0 +1,236 @@
+"""What changed a mean: planted shifts, exact sums, errors, and what must not be called a change."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+import instashap
+from instashap import ModelOutputError, explain_change
+
+RNG = np.random.default_rng(0)
+A = RNG.normal(size=(300, 3))
+B = RNG.normal((1.0, 0.0, 0.0), size=(400, 3))
+
+
+def model(X):
+    return 2 * X[:, 0] + X[:, 1]
+
+
+def other(X):
+    return model(X) + 0.5 + 0.4 * X[:, 1]
+
+
+@pytest.fixture(scope="module")
+def shifted():
+    return explain_change(model, A, B, order=1)
+
+
+@pytest.fixture(scope="module")
+def two_models():
+    bands = np.where(A[:, 1] > 0, "high", "low")
+    return explain_change(model, A, model_b=other, order=1, segments=bands, labels=("old", "new"))
+
+
+def test_a_planted_shift_is_the_slope_times_the_difference_of_means(shifted):
+    lines = shifted.table.set_index("feature")["contribution"]
+    assert lines["x0"] == pytest.approx(2 * (B[:, 0].mean() - A[:, 0].mean()), abs=0.03)
+    assert shifted.moved == ("x0",)
+
+
+def test_lines_sum_to_the_change_of_the_mean_output(shifted):
+    change = model(B).mean() - model(A).mean()
+    assert shifted.change == pytest.approx(change, abs=1e-12)
+    assert shifted.table["contribution"].sum() == pytest.approx(change, abs=1e-12)
+
+
+def test_the_error_of_a_linear_shift_is_that_of_two_means(shifted):
+    expected = 2 * np.sqrt(A[:, 0].var() / len(A) + B[:, 0].var() / len(B))
+    line = shifted.table.set_index("feature").loc["x0"]
+    assert line["standard_error"] == pytest.approx(expected, rel=0.5)  # 19 degrees of freedom: a sixth is one sd
+    assert line["low"] < 2.0 < line["high"]
+
+
+def test_noise_is_never_named_as_an_explanation(shifted):
+    text = shifted.to_text()
+    assert "x0 explains" in text
+    assert "x1 explains" not in text
+    assert "x2 explains" not in text
+    assert "within noise" in text
+
+
+def test_nothing_is_reported_where_nothing_changed():
+    reports = [
+        explain_change(lambda X: X[:, 0], *np.random.default_rng(seed).normal(size=(2, 60, 2)), order=1) for seed in range(5)
+    ]
+    n_false = sum(bool(report.moved) or not report.total.is_noise for report in reports)
+    assert n_false <= 1  # more than 1 of 5 has a chance of 2 % at 5 %; the benchmark entry counts over 200
+    quiet = next(report for report in reports if report.total.is_noise and not report.moved)
+    assert "does not change beyond noise" in quiet.sentences[0]
+
+
+def test_the_order_of_rows_and_copies_of_the_table_do_not_matter(shifted):
+    turned = explain_change(model, A[::-1].copy(), B[::-1].copy(), order=1)
+    np.testing.assert_allclose(turned.table["contribution"], shifted.table["contribution"], atol=1e-9)
+    np.testing.assert_allclose(turned.table["standard_error"], shifted.table["standard_error"], rtol=1e-6, atol=1e-9)
+
+
+def test_cohorts_have_equal_standing_whatever_their_numbers_of_rows():
+    X = np.repeat([[0.0, 1.0], [1.0, 2.0], [2.0, 0.0]], 40, axis=0)
+    small = X[::2].copy()
+    report = explain_change(lambda X: X[:, 0], X, small, order=1)
+    assert report.change == pytest.approx(0.0, abs=1e-12)
+    assert report.moved == ()
+
+
+def test_with_two_models_the_parts_are_those_of_the_raw_outputs():
+    report = explain_change(model, A, B, model_b=other, order=1)
+    data, moved = report.totals
+    assert data.value == pytest.approx(model(B).mean() - model(A).mean(), abs=1e-12)
+    assert moved.value == pytest.approx((other(B) - model(B)).mean(), abs=1e-12)
+    assert report.table["contribution"].sum() == pytest.approx(other(B).mean() - model(A).mean(), abs=1e-12)
+    assert "from the data" in report.to_text()
+
+
+def test_the_difference_of_two_models_is_explained_row_by_row(two_models):
+    np.testing.assert_allclose(two_models.rows.values[:, 1], 0.4 * (A[:, 1] - A[:, 1].mean()), atol=0.02)
+    assert two_models.rows.base_values[0] == pytest.approx(0.5 + 0.4 * A[:, 1].mean(), abs=1e-9)
+    assert two_models.moved == ("x1",)
+    assert two_models.spread_table.iloc[0]["feature"] == "x1"
+
+
+def test_segments_have_the_mean_difference_of_their_rows(two_models):
+    is_high = A[:, 1] > 0
+    high, low = two_models.segments
+    assert (high.name, low.name) == ("segment = high", "segment = low")
+    assert high.total.value == pytest.approx((other(A) - model(A))[is_high].mean(), abs=1e-12)
+    assert sum(line.value for line in low.lines) == pytest.approx(low.total.value, abs=1e-12)
+    assert set(two_models.segment_table["segment"]) == {"segment = high", "segment = low"}
+    assert any("segment = high (" in sentence for sentence in two_models.sentences)
+
+
+def test_equal_models_do_not_differ():
+    report = explain_change(model, A, model_b=model, order=1)
+    assert report.change == 0.0
+    assert report.moved == ()
+    assert "does not differ beyond noise" in report.sentences[0]
+
+
+def test_other_rows_explain_the_loss_where_the_labels_follow_the_same_law():
+    rng = np.random.default_rng(1)
+    X, X_b = rng.normal(size=(600, 2)), rng.normal((1.0, 0.0), size=(600, 2))
+    labels = [table[:, 0] + rng.normal(size=600) * np.exp(table[:, 0] / 2) for table in (X, X_b)]
+    report = explain_change(lambda X: X[:, 0], X, X_b, y=labels[0], y_b=labels[1], order=1)
+    assert report.what == "squared error"
+    assert report.moved == ("x0",)
+    errors = [(y - table[:, 0]) ** 2 for y, table in zip(labels, (X, X_b), strict=True)]
+    assert report.change == pytest.approx(errors[1].mean() - errors[0].mean(), abs=1e-12)
+
+
+def test_noisier_labels_are_a_change_at_equal_features_even_where_rows_moved_too():
+    rng = np.random.default_rng(2)
+    X, X_b = rng.normal(size=(600, 2)), rng.normal((1.0, 0.0), size=(600, 2))
+    y, y_b = X[:, 0] + rng.normal(size=600), X_b[:, 0] + 2 * rng.normal(size=600)
+    report = explain_change(lambda X: X[:, 0], X, X_b, y=y, y_b=y_b, order=1)
+    assert report.moved == ()
+    rest = report.table.iloc[-1]
+    assert rest["feature"] == "(at equal features)"
+    assert rest["low"] < 3.0 < rest["high"]  # the variance of the labels rises from 1 to 4
+    assert any("at equal features" in sentence for sentence in report.sentences)
+
+
+def test_error_rates_of_a_classifier_are_compared():
+    rng = np.random.default_rng(3)
+    X, X_b = rng.normal(size=(2, 100, 1))
+    y, y_b = X[:, 0] > 0, X_b[:, 0] > 0
+    y_b[:40] = ~y_b[:40]
+    classifier = LogisticRegression().fit(X, y)
+    report = explain_change(classifier, X, X_b, y=y, y_b=y_b, loss="error", order=1)
+    rates = [np.mean(classifier.predict(table) != labels) for table, labels in ((X, y), (X_b, y_b))]
+    assert report.change == pytest.approx(rates[1] - rates[0], abs=1e-12)
+    assert explain_change(classifier, X, X_b, y=y, y_b=y_b, order=1).what == "log-loss"
+
+
+def test_features_that_come_first_leave_to_others_what_they_do_not_explain():
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(size=500), rng.normal(size=500) + 1.0
+    tables = [np.column_stack([own, own + 0.5 * rng.normal(size=500)]) for own in (first, second)]
+    shared = explain_change(lambda X: X[:, 0] + X[:, 1], *tables, order=1)
+    given = explain_change(lambda X: X[:, 0] + X[:, 1], *tables, order=1, given="x0")
+    lines = given.table.set_index("feature")["contribution"]
+    # E[x1 | x0] = x0: the first column explains the whole gap, of which Shapley values give it a part.
+    assert lines["x0"] == pytest.approx(2 * (second.mean() - first.mean()), abs=0.1)
+    assert shared.moved == ("x0", "x1") or shared.moved == ("x1", "x0")
+    assert given.moved == ("x0",)
+    assert "left given x0" in given.to_text()
+
+
+def test_tables_with_names_categories_and_predictions():
+    X = pd.DataFrame({"level": ["a", "b"] * 40, "size": np.arange(80.0)})
+    X_b = pd.DataFrame({"size": np.arange(80.0), "level": ["b", "c"] * 40})
+    outputs = [(table["level"] == "b") * 1.0 for table in (X, X_b)]
+    report = explain_change(None, X, X_b, outputs=outputs[0], outputs_b=outputs[1], order=1, labels=("March", "April"))
+    assert report.change == pytest.approx(0.0, abs=1e-12)
+    assert report.total.is_noise  # a rounding error is no change
+    assert "March, 80 rows" in report.to_text()
+
+
+def test_one_of_several_outputs_is_chosen():
+    X, X_b = A, B
+    report = explain_change(lambda X: X[:, :2], X, X_b, target=1, order=1)
+    assert report.change == pytest.approx(B[:, 1].mean() - A[:, 1].mean(), abs=1e-12)
+    with pytest.raises(ValueError, match="pass target="):
+        explain_change(lambda X: X[:, :2], X, X_b)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "nothing to compare"),
+        ({"X_b": B, "y": A[:, 0]}, "y_b is lacking"),
+        ({"model_b": other, "y_b": A[:, 0]}, "y_b= are the labels of X_b"),
+        ({"X_b": B[:5]}, "the second cohort has 5 rows"),
+        ({"X_b": B, "outputs": A[:, 0]}, "given together"),
+        ({"X_b": B, "model_b": other, "outputs": A[:, 0], "outputs_b": B[:, 0]}, "four sets of outputs"),
+        ({"X_b": B, "segments": "x0"}, "two models on the same rows"),
+        ({"model_b": other, "segments": "x0"}, "cut it into bands"),
+        ({"model_b": other, "segments": np.r_[["rare"] * 3, ["common"] * 297]}, "fewer than 20 rows"),
+        ({"X_b": B, "labels": ("A", "A")}, "two different names"),
+        ({"X_b": B, "given": ["x0", "x1", "x2"]}, "names every feature"),
+        ({"X_b": B, "given": "x9"}, "unknown column 'x9'"),
+        ({"X_b": B, "y": A[:, 0], "y_b": B[:, 0], "loss": "log"}, "class probabilities"),
+        ({"X_b": B, "y": A[:, 0], "y_b": B[:, 0], "loss": "hinge"}, "loss='hinge' is not known"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        explain_change(model, A, **arguments, order=1)
+
+
+def test_models_on_different_scales_are_refused():
+    y = A[:, 0] > 0
+    numbers, classes = LinearRegression().fit(A, y), LogisticRegression().fit(A, y)
+    with pytest.raises(ModelOutputError, match="different scales"):
+        explain_change(classes, A, model_b=numbers)
+    with pytest.raises(ModelOutputError, match="1 and 3 outputs"):
+        explain_change(model, A, model_b=lambda X: X)
+
+
+def test_pages_hold_the_same_figures(shifted, tmp_path):
+    value = f"{shifted.table.iloc[0]['contribution']:+.2f}"
+    for text in (shifted.to_text(), shifted.to_markdown(), shifted.to_html(), shifted._repr_html_()):
+        assert value in text
+    for ending in (".html", ".md", ".txt"):
+        shifted.write(tmp_path / f"change{ending}")
+        assert value in (tmp_path / f"change{ending}").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="ending of path"):
+        shifted.write(tmp_path / "change.pdf")
+    assert repr(shifted).startswith("ChangeReport(cohorts, output +")
+
+
+def test_names_of_columns_are_escaped_in_html():
+    frames = [pd.DataFrame(X, columns=["<b>", "|", "c"]) for X in (A, B)]
+    report = explain_change(lambda X: X.iloc[:, 0], *frames, order=1)
+    assert "&lt;b&gt;" in report.to_html()
+    assert "<b>" not in report.to_html()
+    assert instashap.explain_change is explain_change
