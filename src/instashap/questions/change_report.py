@@ -17,7 +17,7 @@ from .change_page import render_html, render_markdown, render_text, write_senten
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .change_segments import Segment
+    from .change_segments import SegmentChange
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,7 +52,7 @@ class ChangeReport:
         Features that came first in order.
     spread : tuple of ChangeLine
         Two models on the same rows: mean absolute value of each feature in their difference.
-    segments : tuple of Segment
+    segments : tuple of SegmentChange
         Two models on the same rows: the mean difference in each segment.
     rows : Explanation or None
         Two models on the same rows: the Shapley values of the difference, row by row.
@@ -70,7 +70,7 @@ class ChangeReport:
     has_fit_errors: bool = True
     given: tuple[str, ...] = ()
     spread: tuple[ChangeLine, ...] = field(default=(), repr=False)
-    segments: tuple[Segment, ...] = field(default=(), repr=False)
+    segments: tuple[SegmentChange, ...] = field(default=(), repr=False)
     rows: Explanation | None = field(default=None, repr=False)
 
     def fill(

@@ -26,7 +26,7 @@ _ERROR_ROWS = 4_000
 
 
 @dataclass(frozen=True)
-class Segment:
+class SegmentChange:
     """Mean difference of two models in one segment.
 
     Attributes
@@ -88,7 +88,7 @@ def _take_column(rows: CohortRows, column: int) -> NDArray[Any]:
 
 def compare_segments(
     game: ChangeGame, values: NDArray[np.float64], cells: Mapping[str, NDArray[np.int64]]
-) -> tuple[Segment, ...]:
+) -> tuple[SegmentChange, ...]:
     """Mean difference in each segment; p-values are adjusted for all lines of all segments."""
     everyone = [game.rows.make_side(1.0, np.arange(len(values)))]
     alike = game.sum_outputs("model", "(every row alike)", everyone)
@@ -99,7 +99,7 @@ def compare_segments(
         found.append((name, len(rows), [total, *game.add_rest(total, [alike, *game.sum_lines("model", values, sides)])]))
     judged = iter(judge_lines([line for _, _, lines in found for line in lines]))
     taken = [(name, n_rows, [next(judged) for _ in lines]) for name, n_rows, lines in found]
-    return tuple(Segment(name, n_rows, lines[0], tuple(lines[1:])) for name, n_rows, lines in taken)
+    return tuple(SegmentChange(name, n_rows, lines[0], tuple(lines[1:])) for name, n_rows, lines in taken)
 
 
 def measure_spread(game: ChangeGame, values: NDArray[np.float64]) -> tuple[ChangeLine, ...]:
