@@ -29,7 +29,7 @@ def run(bench: Bench) -> dict[str, Figure]:
 
 
 def _predict(X: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(X @ SLOPES + 0.5 * X[:, 1] * X[:, 3])
+    return np.asarray(X @ SLOPES + 0.3 * np.sin(2 * X[:, 3]))
 
 
 def _explain(*given: Any, **options: Any) -> Any:
@@ -60,14 +60,15 @@ def _measure_cover(bench: Bench) -> dict[str, Figure]:
         if correlation:
             rng = np.random.default_rng(99)
             many = [_draw(rng, bench.choose(40_000, 2000), shift, correlation) for shift in (0 * SHIFT, SHIFT)]
-            truth = _explain(_predict, *many).table["contribution"].to_numpy()[:5]
+            truth = _explain(_predict, *many, order=1).table["contribution"].to_numpy()[:5]
         inside, moved = [], []
         for seed in range(n_redraws):
             rng = np.random.default_rng((seed, int(10 * correlation)))
-            table = _explain(_predict, *(_draw(rng, N_ROWS, shift, correlation) for shift in (0 * SHIFT, SHIFT))).table
+            pair = [_draw(rng, N_ROWS, shift, correlation) for shift in (0 * SHIFT, SHIFT)]
+            table = _explain(_predict, *pair, order=1).table
             lows, highs = (table[side].to_numpy()[:5] for side in ("low", "high"))
             inside.append((lows <= truth) & (truth <= highs))
-            same = _explain(_predict, *(_draw(rng, N_ROWS, 0 * SHIFT, correlation) for _ in range(2)))
+            same = _explain(_predict, *(_draw(rng, N_ROWS, 0 * SHIFT, correlation) for _ in range(2)), order=1)
             moved.append(bool(same.moved) or not same.total.is_noise)
         shares = np.mean(inside, axis=0)
         used = np.flatnonzero(np.abs(truth) > 0.05)
