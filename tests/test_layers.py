@@ -11,6 +11,7 @@ LAYERS = {
     "_alignment": 0,
     "_compile": 0,
     "_errors": 0,
+    "_html": 0,
     "_optional": 0,
     "_progress": 0,
     "_status": 0,

@@ -72,8 +72,9 @@ CONTRACT = {
         "_repr_html_": [],
     },
 }
-OPTIONS = ["model", "order", "presence_order", "interactions", "output", "value_function", "fitter", "groups", "categorical"]
-OPTIONS += ["bases", "full_weight", "synthetic_rows", "batch_rows", "plan_rows", "n_jobs", "random_state", "verbose"]
+OPTIONS = ["model", "order", "presence_order", "interactions", "output", "output_name", "value_function", "fitter", "groups"]
+OPTIONS += ["categorical", "bases", "full_weight", "synthetic_rows", "batch_rows", "plan_rows", "n_jobs", "random_state"]
+OPTIONS += ["verbose"]
 
 
 def test_all_is_sorted_and_every_name_exists() -> None:

@@ -124,3 +124,17 @@ def _describe_difference(own: Any, index: Any, what: str) -> str:
         return f"{what} and the table have different orders of rows, which cannot be matched by an index that repeats labels"
     strange = own[~own.isin(index)]
     return f"{what} has another index than the table, which lacks {len(strange)} of its labels, such as {strange[0]!r}"
+
+
+def read_names(outputs: Any) -> tuple[str, ...]:
+    """Names of a table's columns, or the name of a Series if it is a text; empty if there are none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> read_names(pd.Series([1.0, 2.0], name="price")), read_names([1.0, 2.0])
+    (('price',), ())
+    """
+    name = getattr(outputs, "name", None)
+    own = (name,) if isinstance(name, str) and name else ()
+    return tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", own))))

@@ -97,7 +97,8 @@ def explain_table(
         model = _train(X_train, y_train, table)
         seconds["training the model"] = time.perf_counter() - start
     start = time.perf_counter()
-    explainer = Explainer(model, order=order, groups=table.recipe.groups or None, verbose=1)
+    output_name = None if table.is_class else target
+    explainer = Explainer(model, order=order, groups=table.recipe.groups or None, output_name=output_name, verbose=1)
     explainer.recipe = table.recipe
     explainer.fit(X_train)
     seconds["fitting the explainer"] = time.perf_counter() - start

@@ -320,9 +320,10 @@ def read_table(page: str) -> list[list[str]]:
 def test_notebook_shows_predictions_and_the_largest_features_first() -> None:
     page = ONE._repr_html_()
     head, first, *_, last = read_table(page)
-    assert head == ["prediction", "base", "sex", "bmi", "age"]
-    assert [cell.split() for cell in first] == [["16"], ["10"], ["+3", "12"], ["+2", "11"], ["+1", "10"]]
-    assert [cell.split()[0] for cell in last] == ["4", "10", "-3", "-2", "-1"]
+    assert head[:5] == ["row", "prediction", "base", "sex", "bmi"]
+    assert head[5:] == ["age", "reproduced"]
+    assert [cell.split() for cell in first] == [["ann"], ["16"], ["10"], ["+3", "12"], ["+2", "11"], ["+1", "10"], ["90", "%"]]
+    assert [cell.split()[0] for cell in last] == ["dee", "4", "10", "-3", "-2", "-1", "60"]
     assert "conditional" in page
     assert "output of predict" in page
     assert "more" not in page
@@ -339,7 +340,7 @@ def test_notebook_escapes_names_and_data() -> None:
     assert "<script" not in page
     assert "output of &lt;lambda&gt;" in page
     assert "(&lt;i&gt; game)" in page
-    assert "output &lt;u&gt;; 1 more" in replace(MANY, output_names=("<u>", "no"))._repr_html_()
+    assert ">&lt;u&gt;</label>" in replace(MANY, output_names=("<u>", "no"))._repr_html_()
 
 
 def make_large(n_rows: int = 1207, n_features: int = 13) -> Explanation:
@@ -364,7 +365,7 @@ def test_notebook_counts_the_rows_and_features_it_hides() -> None:
     assert "1,202 more rows, 3 more features" in page
     table = read_table(page)
     assert len(table) == 6
-    assert table[0][2:] == [f"f{feature:02}" for feature in range(12, 2, -1)]
+    assert table[0][3:] == [f"f{feature:02}" for feature in range(12, 2, -1)]
     assert "more features" not in make_large(n_features=10)._repr_html_()
     assert "more rows" not in make_large(n_rows=5)._repr_html_()
 
@@ -375,9 +376,40 @@ def test_notebook_shows_the_first_of_many_outputs_and_ranks_by_all_rows() -> Non
         large, values=np.stack([large.values] * 3, axis=2), base_values=np.zeros((1207, 3)), output_names=("a", "b", "c")
     )
     page = many._repr_html_()
-    assert "output a; 2 more" in page
+    assert [f">{name}</label>" in page for name in "abc"] == [True] * 3
+    assert page.count("checked>") == 1
     assert "1,202 more rows, 3 more features" in page
-    assert read_table(page)[0][2:] == [f"f{feature:02}" for feature in range(12, 2, -1)]
+    assert read_table(page)[0][3:] == [f"f{feature:02}" for feature in range(12, 2, -1)]
+
+
+def test_notebook_colours_values_by_sign_and_size() -> None:
+    page = replace(ONE[:1], values=np.array([[3.0, -1.5, 0.0]]))._repr_html_()
+    assert "background:rgba(213,94,0,0.60)'>+3<" in page  # raises: vermilion at full strength
+    assert "background:rgba(0,114,178,0.30)'>-1.5<" in page  # lowers: blue at half of it
+    assert ",0.00)'>+0<" in page
+
+
+def test_notebook_shows_the_models_output_and_the_remainder() -> None:
+    head, first, *_ = read_table(ONE.add_outputs(np.array([17.0, 25.0, 34.0, 4.0]))._repr_html_())
+    assert head[:5] == ["row", "model output", "remainder", "prediction", "base"]
+    assert first[1:4] == ["17", "+1", "16"]
+
+
+def test_an_empty_explanation_is_shown_too() -> None:
+    assert len(read_table(ONE[:0]._repr_html_())) == 1
+
+
+def test_frames_carry_the_data_beside_the_values() -> None:
+    data = DATA.astype(object)
+    data[0, 2] = "f"
+    frame = replace(ONE, data=data).to_frame(data=True)
+    assert list(frame) == ["age", "bmi", "sex", "(value of age)", "(value of bmi)", "(value of sex)"]
+    assert frame["(value of age)"].tolist() == [10.0, 20.0, 30.0, 40.0]
+    assert frame["(value of age)"].dtype == np.float64
+    assert frame.loc["ann", "(value of sex)"] == "f"
+    many = MANY.to_frame(totals=True, data=True)
+    assert many["(values)", "bmi"].tolist() == DATA[:, 1].tolist()
+    assert many["no", "(prediction)"].tolist() == MANY.predictions[:, 1].tolist()
 
 
 @pytest.mark.parametrize(

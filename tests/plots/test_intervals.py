@@ -8,6 +8,7 @@ from matplotlib.collections import PolyCollection
 from scipy import stats
 
 from instashap import AdditiveRegressor, Explainer, plots
+from instashap.plots.scales import read_notes
 
 T = stats.t.ppf(0.95, 19)
 
@@ -150,8 +151,10 @@ def test_a_band_of_several_levels_has_no_own_curve():
     ax = plots.plot_shape(model, ("city", "x"))
     labels = [label.get_text() for label in ax.get_xticklabels()]
     heights = np.array([bar.get_height() for bar in ax.child_axes[0].patches])
-    assert np.isnan(heights).tolist() == [label == "(other)" for label in labels]
-    assert labels.count("(other)") == 1
+    assert np.isnan(heights).tolist() == [label.endswith(" others") for label in labels]
+    n_pooled = 31 - len(labels)  # 30 cities, those in the last band pooled
+    assert labels[-1] == f"{n_pooled} others"
+    assert f"{n_pooled} rarer levels of city share one band" in read_notes(ax)
 
 
 @pytest.mark.parametrize("layout", [None, "constrained"])

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 
 from instashap import AdditiveRegressor, Explainer, Explanation, plots
 from instashap._errors import NotFittedError
+from instashap.plots.scales import read_notes
 
 
 def make_explanation(values, names=None, output_names=("output",), data=None, base=1.0):
@@ -51,7 +52,7 @@ def test_importance_states_the_scale():
 
 
 def test_features_beyond_the_limit_are_summed_in_one_bar():
-    values = np.random.default_rng(0).normal(size=(20, 100))
+    values = np.random.default_rng(0).normal(size=(20, 100)) * np.array([1.0] * 15 + [0.01] * 85)
     ax = plots.plot_importance(make_explanation(values), max_features=15)
     means = np.sort(np.abs(values).mean(axis=0))[::-1]
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [*means[:15], means[15:].sum()], rtol=1e-12)
@@ -80,7 +81,7 @@ def test_one_output_is_chosen_by_name_or_position(output):
     values = np.arange(12.0).reshape(2, 3, 2)
     ax = plots.plot_importance(make_explanation(values, output_names=("yes", "no")), output=output)
     assert [bar.get_width() for bar in ax.patches] == [8.0, 6.0, 4.0]
-    assert ax.get_xlabel().endswith("no: target units")
+    assert ax.get_xlabel() == "mean |Shapley value| (no)"
 
 
 @pytest.mark.parametrize("output", ["maybe", 2, -1, True])
@@ -224,7 +225,7 @@ def test_curve_has_the_models_level():
 def test_shape_states_column_and_scale():
     ax = plots.plot_shape(fit_curve()[0], 0)
     assert ax.get_title() == "Effect of x0"
-    assert ax.get_ylabel() == "added to the output\noutputs as given"
+    assert ax.get_ylabel() == "added to model output"
 
 
 def make_mixed(n_rows=900):
@@ -313,7 +314,7 @@ def test_only_the_largest_of_many_levels_are_drawn():
     assert (np.diff(widths) <= 0).all()
     drawn = effects[[int(label[1:]) for label in get_labels(ax)]]
     np.testing.assert_allclose(widths, drawn, atol=1e-12)
-    assert "20 levels with smaller effects are not shown" in ax.get_xlabel()
+    assert "The 30 of 50 levels with the largest effects; the other 20 are not shown" in read_notes(ax)
 
 
 @pytest.mark.parametrize("column", ["area", "rooms"])

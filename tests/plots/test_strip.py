@@ -11,7 +11,7 @@ def get_spans(ax):
 
 
 def get_texts(ax):
-    return [text.get_text() for text in ax.texts]
+    return [text.get_text() for text in ax.texts if text.get_gid() != "notes"]
 
 
 def test_pieces_meet_at_the_prediction(make_explanation):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from instashap import AdditiveRegressor, Explainer, plots
+from instashap.plots.scales import read_notes
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,12 @@ def test_lines_and_discs_grow_with_the_spread_of_the_terms(fitted):
     widths = [line.get_linewidth() for line in ax.lines]
     pairs = sorted(size for name, size in sizes.items() if " × " in name)
     np.testing.assert_allclose(widths, 0.6 + 9.0 * np.array(pairs) / max(pairs))
-    names = [text.get_text() for text in ax.texts[:-1]]  # the last text is the legend
+    names = [text.get_text() for text in ax.texts[:-1]]  # the last text holds the notes
     assert sorted(names) == [*"abcde"]
     _, areas = get_scatter(ax)
     alone = np.array([sizes[name] for name in names])
     np.testing.assert_allclose(areas, 20.0 + 900.0 * alone / alone.max())
-    assert f"largest disc {alone.max():.2f}, thickest line {max(pairs):.2f}" in ax.texts[-1].get_text()
+    assert f"largest disc {alone.max():.2f}, thickest line {max(pairs):.2f}" in ax.get_xlabel()
 
 
 def test_the_strongest_line_joins_the_discs_of_its_columns(fitted):
@@ -64,13 +65,13 @@ def test_network_shows_one_output():
         plots.plot_interactions(explainer, X)
     ax = plots.plot_interactions(explainer, X, output="u")
     size = explainer.interaction_values(X)[:, explainer.terms_.index((0, 1)), 0].std()
-    assert f"thickest line {size:.3f}" in ax.texts[-1].get_text()
+    assert f"thickest line {size:.3f}" in ax.get_xlabel()
 
 
 def test_network_of_a_model_without_pairs_says_so(fitted):
     _, X = fitted
     ax = plots.plot_interactions(AdditiveRegressor(order=1).fit(X, X["a"]), X)
-    assert "the model has no pairs" in ax.texts[-1].get_text()
+    assert "The model has no pairs" in read_notes(ax)
     with pytest.raises(TypeError, match="plot_interactions takes a fitted Explainer"):
         plots.plot_interactions(X, X)
 

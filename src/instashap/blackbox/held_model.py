@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .._alignment import align_rows, get_index
+from .._alignment import align_rows, get_index, read_names
 from .._progress import show_progress
 from .._validation import check_outputs
 from .adapters import wrap_model
@@ -59,7 +59,6 @@ class HeldModel:
 
 
 def take_outputs(outputs: Any, n_rows: int) -> Answer:
-    """Given predictions as an answer, with the names of their columns."""
-    names = tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
-    box = BlackBox(lambda X: outputs, keep_values, names, "outputs as given", "outputs")
+    """Given predictions as an answer, with the names of their columns, or of a Series."""
+    box = BlackBox(lambda X: outputs, keep_values, read_names(outputs), "outputs as given", "outputs")
     return Answer(check_outputs(outputs, n_rows, "outputs"), box)

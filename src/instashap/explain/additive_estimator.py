@@ -24,6 +24,7 @@ from ..table.columns import Table, read_table
 from ..table.containers import open_container
 from .directions import check_monotone
 from .explainer import Explainer
+from .game_html import render_game
 
 
 class AdditiveEstimator(BaseEstimator):
@@ -123,6 +124,17 @@ class AdditiveEstimator(BaseEstimator):
         self._describe()
         return self
 
+    def _repr_html_(self) -> str:
+        """What was fitted and which features matter most, for notebooks; an unfitted estimator as scikit-learn shows it."""
+        if getattr(self, "_fitted", None) is None:
+            return str(super()._repr_html_())
+        steps = "<code>explain(X)</code> explains rows, <code>to_explainer().audit(X)</code> judges the explanations"
+        return render_game(self._fitted, type(self).__name__, steps)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Text and HTML; scikit-learn's own would be taken before :meth:`_repr_html_`."""
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
     def _read(self, X: Any, sample_weight: Any) -> tuple[Table, NDArray[np.float64]]:
         validate_data(self, open_container(X), skip_check_array=True)
         table = read_table(X, categorical=self.categorical)
@@ -154,7 +166,8 @@ class AdditiveEstimator(BaseEstimator):
         former: LabelFit | None = getattr(self, "_label_fit", None)
         if not self.warm_start or former is None:
             return None
-        if table.schema != former.game.schema or output_names != former.game.output_names:
+        named = former.game.output_names
+        if table.schema != former.game.schema or (output_names != named and len(output_names + named) != 2):
             raise ValueError(
                 f"warm_start=True starts from a fit of the columns {list(former.game.schema.names)} with the outputs "
                 f"{list(former.game.output_names)}; this table or these labels differ: set warm_start=False"

@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils.class_weight import compute_sample_weight
 
-from .._alignment import align_rows, get_index
+from .._alignment import align_rows, get_index, read_names
 from .._errors import warn_caller
 from .._registries import FAMILIES
 from .._validation import check_target, scale_weights
@@ -120,6 +120,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         family: type[AmountFamily] = FAMILIES.find(self.loss)
         table, weights = self._read(X, sample_weight)
         y = align_rows(y, get_index(X), "y")
+        names = read_names(y)
         target = check_target(y, table.n_rows)
         if target.ndim == 2 and target.shape[1] == 1:
             self._warn_column(target)
@@ -129,10 +130,9 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             self._check_single(target)
             weights = family.prepare_weights(target, weights)
             likelihood: Any = family.from_labels(target, weights, self.get_params())
-            self._fit_labels(table, target, weights, likelihood, ("output",), likelihood.output_transform)
+            self._fit_labels(table, target, weights, likelihood, names or ("output",), likelihood.output_transform)
         else:
             self._is_vector = target.ndim == 1
-            names = tuple(map(str, y.columns)) if hasattr(y, "columns") and target.ndim == 2 else ()
             self._fit_squares(table, target.reshape(table.n_rows, -1), weights, names)
         self._describe()
         return self

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
+from .._html import escape
 from .._registries import EXPORTS, QUESTIONS
 from ..blackbox.drawn_game import Conditional
 from ..blackbox.named import is_closed_form
@@ -26,6 +27,7 @@ from ..questions.values import (
 )
 from .attributes import FittedAttributes, summarise_game
 from .compiled import CompiledExplainer
+from .game_html import render_game
 from .options import ExplainerOptions, hold_model
 
 if TYPE_CHECKING:
@@ -66,6 +68,9 @@ class Explainer(ExplainerOptions, FittedAttributes):
         only.
     output : {"auto", "raw", "probability"}
         Scale of a classifier's explanation: log-odds ("auto", "raw") or probability.
+    output_name : str, optional
+        Name of what the model predicts, with which plots label its scale, if the model has one output without a name of its
+        own, as regressors have. Default: the name of ``outputs``, if it is a Series.
     value_function : "conditional", Conditional, Marginal, Baseline, another name, or callable
         The distribution of absent features: given the present ones ("conditional", or :class:`instashap.Conditional` with a
         distribution from which :meth:`refine` can draw); that of background rows (:class:`instashap.Marginal`); or the values
@@ -163,9 +168,10 @@ class Explainer(ExplainerOptions, FittedAttributes):
             If the model raises an error or returns outputs that cannot be used.
         """
         from .fit_rows import fit_rows
-        from .fitting import keep_rows
+        from .fitting import keep_rows, name_output
 
-        self._fitted, rows = fit_rows(self, X, outputs, sample_weight)
+        game, rows = fit_rows(self, X, outputs, sample_weight)
+        self._fitted = name_output(game, self.output_name)
         rows = keep_rows(rows, sample_weight) if rows is X else rows
         self._fit_rows = rows if isinstance(self.value_function, (str, Conditional)) else None
         return self
@@ -602,6 +608,14 @@ class Explainer(ExplainerOptions, FittedAttributes):
         if isinstance(self.value_function, str):  # rows of the fit stay in this process
             state.pop("_fit_rows", None)
         return state
+
+    def _repr_html_(self) -> str:
+        """What was fitted and which features matter most, for notebooks."""
+        if self._fitted is None:
+            return f"<pre>{escape(repr(self))}</pre>"
+        model = "" if self.model is None else f" of {type(self.model).__name__}"
+        steps = "<code>explainer(X)</code> explains rows, <code>explainer.audit(X)</code> judges the explanations"
+        return render_game(self._fitted, f"Explainer{model}", steps)
 
     def __repr__(self) -> str:
         if self._fitted is None:

@@ -31,6 +31,7 @@ class ExplainerOptions:
         presence_order: int | str = "auto",
         interactions: Any = "auto",
         output: str = "auto",
+        output_name: str | None = None,
         value_function: Any = "conditional",
         fitter: Any = "closed-form",
         groups: Any = None,
@@ -49,6 +50,7 @@ class ExplainerOptions:
         self.presence_order = presence_order
         self.interactions = interactions
         self.output = output
+        self.output_name = output_name
         self.value_function = value_function
         self.fitter = fitter
         self.groups = groups

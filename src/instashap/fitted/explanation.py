@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
@@ -14,14 +13,11 @@ from numpy.typing import NDArray
 from .._errors import warn_caller
 from .._optional import require
 from .._validation import ColumnName, find_column, is_label
-from .explanation_text import format_value, write_explanation
+from .explanation_html import render_explanation
+from .explanation_text import write_explanation
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Numbers of rows and features that a notebook shows.
-_HTML_ROWS = 5
-_HTML_FEATURES = 10
 
 
 @dataclass(frozen=True, repr=False)
@@ -233,7 +229,7 @@ class Explanation:
             output_names=list(self.output_names) if self.has_outputs else None,
         )
 
-    def to_frame(self, *, totals: bool = False) -> pd.DataFrame:
+    def to_frame(self, *, totals: bool = False, data: bool = False) -> pd.DataFrame:
         """Values as a DataFrame: one column for each feature, or (output, feature) columns for several outputs.
 
         Parameters
@@ -242,6 +238,9 @@ class Explanation:
             Also give ``(base value)`` before the features, ``(prediction)`` of the additive model after them, and
             ``(remainder)`` and ``(model output)`` where the model's outputs are known. Base value, values and remainder of
             a row sum to the model's output.
+        data : bool
+            Also give the features' own values, last: ``(value of age)`` for the feature ``age``; with several outputs
+            ``("(values)", "age")``.
         """
         import pandas as pd
 
@@ -252,10 +251,22 @@ class Explanation:
             columns = [np.reshape(each, (len(self), 1, -1)) for each in (self.base_values, *after.values())]
             values = np.concatenate([columns[0], values, *columns[1:]], axis=1)
             names = ["(base value)", *names, *after]
-        if not self.has_outputs:
-            return pd.DataFrame(values[..., 0], columns=names, index=self.index)
-        outputs = pd.MultiIndex.from_product([self.output_names, names], names=["output", "feature"])
-        return pd.DataFrame(values.transpose(0, 2, 1).reshape(len(self), -1), columns=outputs, index=self.index)
+        if self.has_outputs:
+            outputs = pd.MultiIndex.from_product([self.output_names, names], names=["output", "feature"])
+            frame = pd.DataFrame(values.transpose(0, 2, 1).reshape(len(self), -1), columns=outputs, index=self.index)
+        else:
+            frame = pd.DataFrame(values[..., 0], columns=names, index=self.index)
+        return pd.concat([frame, self._frame_data()], axis=1) if data else frame
+
+    def _frame_data(self) -> pd.DataFrame:
+        import pandas as pd
+
+        frame = pd.DataFrame(self.data, index=self.index).infer_objects()
+        if self.has_outputs:
+            frame.columns = pd.MultiIndex.from_product([["(values)"], self.feature_names], names=["output", "feature"])
+        else:
+            frame.columns = pd.Index([f"(value of {name})" for name in self.feature_names])
+        return frame
 
     def to_text(self, *, max_features: int = 8, max_rows: int = 10) -> str:
         """The rows in plain sentences, for people and for language models; the same values give the same sentences.
@@ -278,13 +289,13 @@ class Explanation:
 
     def __repr__(self) -> str:
         axes = "rows, features, outputs" if self.has_outputs else "rows, features"
-        note = self._describe_outside()
+        note = self.describe_rows_outside()
         return (
             f"Explanation of {' × '.join(map(str, self.shape))} ({axes}); {self.game} game; {self.output_transform}"
             f"{f'; {note}' if note else ''}"
         )
 
-    def _describe_outside(self) -> str:
+    def describe_rows_outside(self) -> str:
         """Number of rows that are not like the fitted ones, as a phrase; empty if there are none."""
         n_outside = sum(map(bool, self.outside or ()))
         n_new = sum(bool(pairs) and not names for pairs, names in zip(self.new_pairs or (), self.outside or (), strict=True))
@@ -301,32 +312,8 @@ class Explanation:
         return "; ".join(phrases)
 
     def _repr_html_(self) -> str:
-        """A small HTML table for notebooks: the first rows, features by mean absolute value."""
-        if self.has_outputs:
-            note = f"<p>output {html.escape(self.output_names[0])}; {len(self.output_names) - 1} more</p>"
-            return self[..., 0]._repr_html_() + note
-        order = np.argsort(-np.abs(self.values).mean(axis=0), kind="stable")[:_HTML_FEATURES]
-        head = "".join(f"<th>{html.escape(self.feature_names[j])}</th>" for j in order)
-        rows = "".join(self._render_row(row, order) for row in range(min(len(self), _HTML_ROWS)))
-        hidden = [
-            f"{len(self) - _HTML_ROWS:,} more rows" if len(self) > _HTML_ROWS else "",
-            f"{len(self.feature_names) - _HTML_FEATURES} more features" if len(self.feature_names) > _HTML_FEATURES else "",
-            html.escape(self._describe_outside()),
-        ]
-        note = ", ".join(part for part in hidden if part)
-        title = f"<p><b>Shapley values</b> ({html.escape(self.game)} game): {html.escape(self.output_transform)}</p>"
-        table = f"<table><thead><tr><th>prediction</th><th>base</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return title + table + (f"<p>{note}</p>" if note else "")
-
-    def _render_row(self, row: int, order: NDArray[np.int64]) -> str:
-        cells = "".join(
-            f"<td style='text-align:right'>{self.values[row, j]:+.4g}<br>"
-            f"<small>{html.escape(format_value(self.data[row, j]))}</small></td>"
-            for j in order
-        )
-        place = self.describe_place(row)
-        note = f"<br><small>{html.escape(place)}</small>" if place else ""
-        return f"<tr><td>{self.predictions[row]:.5g}{note}</td><td>{self.base_values[row]:.5g}</td>{cells}</tr>"
+        """A small HTML table for notebooks: the first rows, features by mean absolute value, a choice of outputs."""
+        return render_explanation(self)
 
 
 def find_features(key: Any, names: Sequence[str]) -> Any:

@@ -51,15 +51,28 @@ def shorten_all(texts: Sequence[Any], length: int) -> list[str]:
     >>> shorten_all(["arrest, the case was dropped, no charge", "arrest, the case was dropped, charge"], 20)
     ['arrest, …no charge', 'arrest, the …charge']
     """
-    lines = [clean(text) for text in texts]
-    different = list(dict.fromkeys(lines))
+    raw = [str(text) for text in texts]
+    lines = {text: clean(text) for text in dict.fromkeys(raw)}  # two texts that differ in spaces share a line
+    different = list(dict.fromkeys(lines.values()))
     counts = Counter(word for line in different for word in {_strip(each) for each in _WORD.findall(line)})
     short = {line: line if len(line) <= length else _drop_words(line, length, counts) for line in different}
     for clash in _find_clashes(short):
         short |= _cut_to_difference(clash, length)
-    for clash in _find_clashes(short):
-        short |= {line: _number(short[line], place, length) for place, line in enumerate(clash, start=1)}
-    return [short[line] for line in lines]
+    shown = {text: short[line] for text, line in lines.items()}
+    for clash in _find_clashes(shown):
+        _number_apart(shown, clash, length)
+    return [shown[text] for text in raw]
+
+
+def _number_apart(shown: dict[str, str], clash: Sequence[str], length: int) -> None:
+    """Give the texts of a clash numbered forms that no other text has."""
+    place = 0
+    for text in clash:
+        form = shown[text]
+        while form in shown.values():
+            place += 1
+            form = _number(shown[text], place, length)
+        shown[text] = form
 
 
 def _strip(word: str) -> str:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from .._optional import require
 from ..fitted.explanation import Explanation
 from .arguments import check_count, check_output, check_rows
+from .scales import name_scale, write_notes
 from .style import (
-    describe_scale,
     draw_zero_line,
+    format_numbers,
     make_axes,
     make_value_map,
     name_pooled,
@@ -21,12 +22,16 @@ from .style import (
 )
 from .value_colours import paint, rank, read_numbers, spread
 
+# Sums of the features not shown that reach so many times as far as those shown are written as numbers.
+_FAR = 2.0
+
 
 def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int | None = None, ax: Any = None) -> Any:
     """Draw a dot for every row and feature at its Shapley value, coloured by the feature's value.
 
     Features are sorted by decreasing mean absolute value. Colours are ranks within the feature, blue for the lowest; values
-    that are text without an order, or missing, are grey. The last line shows, for every row, the sum over the other features.
+    that are text without an order, or missing, are grey. The last line shows, for every row, the sum over the other features;
+    sums that reach more than twice as far as the features shown are given as numbers, as dots would crowd the others.
 
     Parameters
     ----------
@@ -68,26 +73,40 @@ def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int
     labels = shorten_all([one.feature_names[feature] for feature in shown])
     swarms = [one.values[:, feature] for feature in shown]
     scales = [_scale(one, feature) for feature in shown]
+    sums = one.values[:, pooled].sum(axis=1)
+    is_far = bool(len(pooled)) and np.ptp(sums) > _FAR * max(map(np.ptp, swarms))
     if len(pooled):
         labels.append(name_pooled(len(pooled)))
-        swarms.append(one.values[:, pooled].sum(axis=1))
+    if len(pooled) and not is_far:
+        swarms.append(sums)
         scales.append(np.full(len(one), np.nan))
 
-    ax = make_axes(ax, 7.6, 1.5 + 0.36 * max(len(swarms), 4))
+    ax = make_axes(ax, 7.6, 1.5 + 0.36 * max(len(labels), 4))
     draw_zero_line(ax, vertical=True)
     size = float(np.clip(3000 / len(one), 3.0, 14.0))
     for row, (swarm, shifts, scale) in enumerate(zip(swarms, spread(swarms), scales, strict=True)):
         ax.scatter(swarm, row + shifts, s=size, c=paint(scale), linewidths=0, rasterized=True)
+    if is_far:
+        _write_sums(ax, sums, len(swarms))
     ax.locator_params(axis="x", nbins=6)
-    ax.set_yticks(range(len(swarms)), labels)
-    ax.set_ylim(len(swarms) - 0.4, -0.6)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
-    grey = "; grey: text, missing, sums" * bool(np.isnan(scales).any())
-    ax.set_xlabel(f"Shapley value{grey}\n" + describe_scale(one.output_transform, one.output_names[0]))
+    name, note = name_scale(one.output_transform, one.output_names[0])
+    ax.set_xlabel(f"Shapley value ({name})")
+    is_grey = bool(np.isnan(scales).any())
+    write_notes(ax, "a dot is a row" + "; grey: text, missing or a sum" * is_grey, note)
     write_title(ax, f"Shapley values of {len(one):,} row{'s' * (len(one) != 1)}")
     _add_value_bar(ax)
     return ax
+
+
+def _write_sums(ax: Any, sums: NDArray[np.float64], row: int) -> None:
+    """Write the range of the other features' sums into their row, in which no dots fit."""
+    low, high = format_numbers(np.array([sums.min(), sums.max()]), sign="+")
+    place = {"xycoords": ax.get_yaxis_transform(), "va": "center", "ha": "center", "fontsize": "small"}
+    ax.annotate(f"sums from {low} to {high}, beyond this axis", (0.5, row), **place)
 
 
 def _scale(explanation: Explanation, feature: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..table.bases import ColumnEncoder
 from ..table.columns import Table
+from .axis_scales import AxisScale, choose_scale
 from .style import shorten_all
 
 # Cells without rows have a small effect from the centring of pairs; below this share of the largest effect they are not drawn.
@@ -16,7 +17,7 @@ NOTABLE = 0.01
 
 @dataclass(frozen=True)
 class OwnEffect:
-    """A column's main effect at evenly spaced places of each cell.
+    """A column's main effect at some places of each cell.
 
     Attributes
     ----------
@@ -25,6 +26,8 @@ class OwnEffect:
         Names of the outputs.
     effects : ndarray of shape (n_cells, n_points, n_outputs), float64
         On the scale of the output.
+    offsets : ndarray of shape (n_cells, n_points), float64
+        The places: positions in the cell, 0 to 1.
     errors : ndarray like ``effects``, or None
         Standard errors.
     """
@@ -32,6 +35,7 @@ class OwnEffect:
     encoder: ColumnEncoder
     names: tuple[str, ...]
     effects: NDArray[np.float64]
+    offsets: NDArray[np.float64]
     errors: NDArray[np.float64] | None = None
 
 
@@ -69,3 +73,13 @@ def find_seen(sizes: NDArray[np.float64], counts: NDArray[np.int64] | None) -> N
 def measure_spans(encoder: ColumnEncoder) -> NDArray[np.float64]:
     """Widths of a number column's cells, 0 for single values; shape (n_cells - 1,)."""
     return np.divide(1.0, encoder.scales, out=np.zeros_like(encoder.scales), where=encoder.scales > 0)
+
+
+def choose_axis(encoder: ColumnEncoder, values: NDArray[Any] | None, asked: str) -> AxisScale:
+    """Scale of a column's axis for some rows, or for the ends of its cells, which are denser where the fitted rows are.
+
+    Raises ``ValueError`` for an unknown scale, and for "log" if the column was fitted on values of 0 or less.
+    """
+    ends = np.concatenate([encoder.lows, encoder.lows + measure_spans(encoder)]) if not encoder.is_category else np.zeros(0)
+    known = ends if values is None or encoder.is_category else np.concatenate([values, [ends.min(), ends.max()]])
+    return choose_scale(np.zeros(0) if encoder.is_category else known, asked)

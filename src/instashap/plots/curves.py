@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .axis_scales import AxisScale, format_tick
 from .column_rows import NOTABLE, OwnEffect, measure_spans
+from .scales import Scale, write_notes
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,
@@ -14,7 +16,6 @@ from .style import (
     draw_zero_line,
     make_axes,
     pick_colours,
-    shorten,
     strip_frame,
     write_title,
 )
@@ -25,40 +26,43 @@ _N_BINS = 50
 # Distance of missing values from the largest value, as a share of the range of the values, so that labels do not overlap.
 BEYOND = 0.13
 # Height of the density of the rows, as a share of the axes' height.
-_DENSITY_HEIGHT = 0.14
+DENSITY_HEIGHT = 0.14
 
 
-def draw_curve(own: OwnEffect, scale: str, values: NDArray[np.float64] | None, ax: Any) -> Any:
-    """Draw a main effect; ``values`` are the column's values on some rows (NaN for missing), whose density is shown."""
+def draw_curve(
+    own: OwnEffect, scale: Scale, values: NDArray[np.float64] | None, name: str, axis_scale: AxisScale, ax: Any
+) -> Any:
+    """Draw a main effect; ``values`` are the column's values on some rows (NaN for missing), whose density is shown.
+
+    ``name`` is the column's name as shown.
+    """
     spans = measure_spans(own.encoder)
     is_point = spans == 0
-    n_points = own.effects.shape[1]
-    places = own.encoder.lows[:, None] + np.linspace(0.0, 1.0, n_points) * spans[:, None]  # (n_cells - 1, n_points)
+    places = own.encoder.lows[:, None] + own.offsets[:-1] * spans[:, None]  # (n_cells - 1, n_points)
     low, high = float(places.min()), float(places.max())
     is_seen = values is not None and bool(np.isnan(values).any())
     is_shown = is_seen or np.abs(own.effects[-1]).max() > NOTABLE * np.abs(own.effects).max()
-    missing = high + BEYOND * (high - low or 1.0) if is_shown else None
+    missing = axis_scale.step(low, high, BEYOND) if is_shown else None
 
     n_outputs = len(own.names)
     is_ours = ax is None
     ax = make_axes(ax, 6.6 + 1.2 * (n_outputs > 1), 4.2)
     draw_zero_line(ax, vertical=False)
-    lines = [
-        _draw_output(ax, own, output, colour, places, is_point, missing)
-        for output, colour in enumerate(pick_colours(n_outputs))
-    ]
+    colours = pick_colours(n_outputs)
+    lines = [_draw_output(ax, own, output, colours[output], places, is_point, missing) for output in range(n_outputs)]
     ax.margins(y=0.08)
+    axis_scale.apply(ax.xaxis)
     if is_point.all() and len(places) <= _MAX_TICKS:
-        ax.set_xticks(places[:, 0], [f"{place:g}" for place in places[:, 0]])
+        ax.set_xticks(places[:, 0], [format_tick(place) for place in places[:, 0]])
     if missing is not None:
-        mark_missing(ax, low, high, missing)
+        mark_missing(ax, axis_scale, low, high, missing)
     if values is not None:
-        _draw_density(ax, values, places[:, 0] if is_point.all() else None, low, high)
+        draw_density(ax, values, places[:, 0] if is_point.all() else None, (low, high), axis_scale)
     strip_frame(ax, "top", "right")
-    ax.set_xlabel(shorten(own.encoder.name))
-    ax.set_ylabel("added to the output\n" + scale)
-    title = f"Effect of {shorten(own.encoder.name)}"
-    write_title(ax, title if own.errors is None else f"{title}, with {INTERVAL_NOTE}")
+    ax.set_xlabel(name)
+    ax.set_ylabel(f"added to {scale.label}")
+    write_title(ax, f"Effect of {name}" if own.errors is None else f"Effect of {name}, with {INTERVAL_NOTE}")
+    write_notes(ax, "" if values is None else f"grey: how many of the {len(values):,} rows have each value", scale.note)
     if n_outputs > 1:
         add_legend(ax, lines, own.names, outside=is_ours)
     return ax
@@ -100,24 +104,33 @@ def _draw_output(
     return line
 
 
-def mark_missing(ax: Any, low: float, high: float, missing: float) -> None:
+def mark_missing(ax: Any, axis_scale: AxisScale, low: float, high: float, missing: float) -> None:
     """Add a tick named "missing" beyond the column's range, separated from the ticks of numbers."""
-    ticks = [tick for tick in ax.get_xticks() if low <= tick <= high + 0.02 * (missing - high)]
+    end = float(axis_scale.step(low, high, 0.02 * BEYOND))
+    ticks = [tick for tick in ax.get_xticks() if low <= tick <= end]
     ax.set_xticks([*ticks, missing], [*ax.xaxis.get_major_formatter().format_ticks(ticks), "missing"])
-    ax.axvline((high + missing) / 2, color=POOLED, linewidth=0.8, linestyle=":")
+    ax.minorticks_off()
+    ax.axvline(axis_scale.step(low, high, BEYOND / 2), color=POOLED, linewidth=0.8, linestyle=":")
 
 
-def _draw_density(ax: Any, values: NDArray[np.float64], levels: NDArray[np.float64] | None, low: float, high: float) -> None:
-    """Draw the density of the rows in grey at the bottom of the axes, below the curve."""
+def draw_density(
+    ax: Any,
+    values: NDArray[np.float64],
+    levels: NDArray[np.float64] | None,
+    span: tuple[float, float],
+    axis_scale: AxisScale,
+) -> None:
+    """Draw the density of the rows in grey at the bottom of the axes, below all that was drawn before."""
     bottom, top = ax.get_ylim()
     limits = ax.get_xlim()
-    style = {"color": POOLED, "alpha": 0.6, "transform": ax.get_xaxis_transform()}
+    style = {"color": POOLED, "alpha": 0.6, "transform": ax.get_xaxis_transform(), "zorder": 0.4}
     present = values[~np.isnan(values)]
     if levels is not None:
         counts = np.array([(present == level).sum() for level in levels])
-        ax.vlines(levels, 0.0, _DENSITY_HEIGHT * counts / max(int(counts.max()), 1), linewidth=7, **style)
+        ax.vlines(levels, 0.0, DENSITY_HEIGHT * counts / max(int(counts.max(initial=0)), 1), linewidth=7, **style)
     else:
-        counts, edges = np.histogram(present, bins=_N_BINS, range=(low, high))
-        ax.stairs(_DENSITY_HEIGHT * counts / max(int(counts.max()), 1), edges, fill=True, **style)
+        edges = axis_scale.space(*span, _N_BINS + 1) if span[1] > span[0] else np.array([span[0] - 0.5, span[0] + 0.5])
+        counts = np.histogram(present, bins=edges)[0]
+        ax.stairs(DENSITY_HEIGHT * counts / max(int(counts.max()), 1), edges, fill=True, **style)
     ax.set_xlim(limits)
-    ax.set_ylim(bottom - (top - bottom) * 1.25 * _DENSITY_HEIGHT, top)
+    ax.set_ylim(bottom - (top - bottom) * 1.25 * DENSITY_HEIGHT, top)

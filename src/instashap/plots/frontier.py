@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arguments import check_count
+from .scales import write_notes
 from .style import LOWERS, POOLED, RAISES, make_axes, shorten_all, strip_frame, write_title
 
 # The smallest model whose R² is within this of the best one is marked.
@@ -67,9 +68,10 @@ def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
     bars = ax.bar(places[:n_shown], gains[:n_shown], 0.6, color=POOLED, alpha=0.55)
     line = _draw_fidelity(ax, places, r2[numbers - 1], n_shown)
     best = _find_enough(r2)
+    marks = []
     if best in numbers:
         ring = {"markersize": 13, "fillstyle": "none", "markeredgewidth": 2, "color": RAISES}
-        ax.plot(places[numbers == best], [r2[best - 1]], "o", **ring)
+        marks = ax.plot(places[numbers == best], [r2[best - 1]], "o", **ring)
     labels = shorten_all(names[:n_shown], 24) + [f"all {n_terms} terms"] * (n_shown < n_terms)
     ax.set_xticks(places, labels, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_ylim(min(0.0, 1.05 * float(r2.min())), 1.03)
@@ -77,7 +79,9 @@ def plot_frontier(ranking: Any, *, max_terms: int = 20, ax: Any = None) -> Any:
     ax.set_ylabel("share")
     ax.set_xlabel("terms, each with all before it")
     write_title(ax, f"{best} of {n_terms} terms reach R² {r2[best - 1]:.3f}; the best is {r2.max():.3f}")
-    ax.legend([line, bars], [what, "gain"], frameon=False, loc="best")
+    keys = [what, "gain", f"fewest within {_SLACK} of the best"]
+    ax.legend([line, bars, *marks], keys[: 2 + len(marks)], frameon=False, loc="best")
+    write_notes(ax, "a hollow dot: fewer terms do as well" if (np.diff(r2) <= 0).any() else "")
     return ax
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .style import describe_scale, format_numbers, make_axes, make_diverging_map, shorten, write_title
+from .scales import name_scale
+from .style import format_numbers, make_axes, make_diverging_map, shorten, write_title
 
 if TYPE_CHECKING:
     from ..neural.images.image_explanation import ImageExplanation
@@ -57,14 +58,12 @@ def plot_heat_map(
     # The image is interpolated because small images are easier to recognise that way; values are not, as patches have edges.
     ax.imshow(_make_grey(row.images[0]), cmap="gray", vmin=0.0, vmax=1.0, interpolation="bicubic")
     opacity = _OPACITY * np.minimum(np.abs(values) / strongest, 1.0) ** _POWER
-    heat = ax.imshow(
-        values, cmap=make_diverging_map(), vmin=-strongest, vmax=strongest, alpha=opacity, interpolation="nearest"
-    )
+    heat = ax.imshow(values, cmap=make_diverging_map(), vmin=-strongest, vmax=strongest, alpha=opacity, interpolation="nearest")
     ax.set_xticks([])
     ax.set_yticks([])
     bar = ax.figure.colorbar(heat, ax=ax, fraction=0.046, pad=0.03)
     bar.solids.set_alpha(1.0)
-    bar.set_label(describe_scale(row.output_transform, length=44), fontsize="small")
+    bar.set_label(name_scale(row.output_transform, row.output_names[0]).label, fontsize="small")
     name = "" if row.output_names == ("output",) else f"{shorten(row.output_names[0], 20)}: "
     shown = format_numbers(np.array([row.predictions[0], row.base_values[0]]))
     write_title(ax, f"{name}{shown[0]} (base value {shown[1]})")

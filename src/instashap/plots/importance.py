@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 from ..fitted.explanation import Explanation
 from .arguments import check_count, check_explanation, check_rows, find_output
+from .scales import name_scale, write_notes
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,
     POOLED,
     add_legend,
-    describe_scale,
     draw_whiskers,
     format_numbers,
     label_ends,
@@ -25,6 +25,9 @@ from .style import (
     strip_frame,
     write_title,
 )
+
+# The bar of the features not shown is cut if it is so many times as long as the longest other, at this multiple of that one.
+_FAR, _CUT = 1.5, 1.15
 
 
 def plot_importance(explanation: Any, *, max_features: int = 15, output: str | int | None = None, ax: Any = None) -> Any:
@@ -81,28 +84,48 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
     sizes, errors = _average(explanation, list(picked))  # (n_features, n_outputs)
     shown, pooled = split_largest(sizes.sum(axis=1), limit)
     labels = shorten_all([explanation.feature_names[feature] for feature in shown])
-    bars = sizes[shown]
+    bars, ends = sizes[shown], sizes[shown].sum(axis=1)
+    together = sizes[pooled].sum(axis=0)
+    is_cut = bool(len(pooled)) and together.sum() > _FAR * ends.max()
     if len(pooled):
         labels.append(name_pooled(len(pooled)))
-        bars = np.vstack([bars, sizes[pooled].sum(axis=0)])
+        # A bar much longer than all others would leave them no room: it ends a little beyond the longest.
+        bars = np.vstack([bars, together * (_CUT * ends.max() / together.sum() if is_cut else 1.0)])
 
     is_ours = ax is None
     ax = make_axes(ax, 7.0 + 1.2 * (len(names) > 1), 1.4 + 0.3 * len(bars))
     drawn = _draw_bars(ax, bars)
     if len(names) == 1 and len(pooled):
         drawn[0].patches[-1].set_color(POOLED)
-    _label_bars(ax, bars.sum(axis=1), None if errors is None else errors[shown].sum(axis=1))
+    numbers = format_numbers(ends)
+    if len(pooled):
+        numbers += format_numbers(np.array([together.sum()]), like=np.array([together.sum()]) if is_cut else ends)
+    if is_cut:
+        _draw_break(ax, len(bars) - 1, float(bars[-1].sum()))
+    _label_bars(ax, bars.sum(axis=1), numbers, None if errors is None else errors[shown].sum(axis=1))
     ax.set_yticks(range(len(bars)), labels)
     ax.set_ylim(len(bars) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
-    scale = describe_scale(explanation.output_transform, names[0] if len(names) == 1 else None)
-    note = "" if errors is None else f", {INTERVAL_NOTE}"
-    ax.set_xlabel(f"mean |Shapley value|{note}\n{scale}")
+    scale = name_scale(explanation.output_transform, names[0] if len(names) == 1 else None)
+    ax.set_xlabel(f"mean |Shapley value| ({scale.label})" + ("" if errors is None else f", {INTERVAL_NOTE}"))
+    cut = f"the bar of the {len(pooled)} other features is cut: it would reach {numbers[-1]}" if is_cut else ""
+    write_notes(ax, cut, scale.note)
     write_title(ax, f"Importance of features, mean of {len(explanation):,} row{'s' * (len(explanation) != 1)}")
     if len(names) > 1:
         add_legend(ax, drawn, names, outside=is_ours)
     return ax
+
+
+def _draw_break(ax: Any, row: int, end: float) -> None:
+    """Draw two slanted gaps across a bar that is cut before its end."""
+    for place in (0.86, 0.90):
+        ax.plot(
+            [place * end - 0.008 * end, place * end + 0.008 * end],
+            [row + 0.42, row - 0.42],
+            color=ax.get_facecolor(),
+            linewidth=2.5,
+        )
 
 
 def _average(explanation: Explanation, outputs: list[int]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
@@ -115,13 +138,12 @@ def _average(explanation: Explanation, outputs: list[int]) -> tuple[NDArray[np.f
     return average(np.abs(explanation.values)), None if errors is None else average(errors)
 
 
-def _label_bars(ax: Any, totals: NDArray[np.float64], errors: NDArray[np.float64] | None) -> None:
+def _label_bars(ax: Any, totals: NDArray[np.float64], numbers: list[str], errors: NDArray[np.float64] | None) -> None:
     """Draw numbers beyond the ends of the bars, and whiskers on the first bars, those that have errors."""
     ends = totals.copy()
     if errors is not None:
         draw_whiskers(ax, range(len(errors)), totals[: len(errors)], errors)
         ends[: len(errors)] += INTERVAL * errors
-    numbers = format_numbers(totals)
     label_ends(ax, range(len(ends)), ends, np.ones(len(ends)), numbers)
     make_room(ax, 0.0, float(ends.max()), numbers, left=False)
 

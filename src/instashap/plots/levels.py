@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..table.bases import ColumnEncoder
 from .column_rows import OwnEffect, find_seen, name_cells
+from .scales import Scale, write_notes
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,
@@ -21,7 +22,6 @@ from .style import (
     make_axes,
     make_room,
     pick_colours,
-    shorten,
     strip_frame,
     write_title,
 )
@@ -30,7 +30,7 @@ from .style import (
 _MAX_LEVELS = 30
 
 
-def draw_levels(own: OwnEffect, scale: str, values: NDArray[Any] | None, ax: Any) -> Any:
+def draw_levels(own: OwnEffect, scale: Scale, values: NDArray[Any] | None, name: str, ax: Any) -> Any:
     """Draw bars for one output, dots for several; ``values`` are the cells of some rows, whose counts are shown."""
     encoder, names = own.encoder, own.names
     heights = own.effects[:, 0]  # (n_cells, n_outputs)
@@ -52,10 +52,12 @@ def draw_levels(own: OwnEffect, scale: str, values: NDArray[Any] | None, ax: Any
     ax.set_ylim(len(cells) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
-    note = f"\n{n_left_out} levels with smaller effects are not shown" if n_left_out else ""
-    ax.set_xlabel(f"added to the output\n{scale}{note}")
-    title = f"Effect of {shorten(encoder.name)}"
+    ax.set_xlabel(f"added to {scale.label}")
+    title = f"Effect of {name}"
     write_title(ax, title if errors is None else f"{title}, with {INTERVAL_NOTE}")
+    n_all = len(cells) + n_left_out
+    left_out = f"the {len(cells)} of {n_all} levels with the largest effects; the other {n_left_out} are not shown"
+    write_notes(ax, left_out * bool(n_left_out), scale.note)
     return ax
 
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from .._optional import require
 from ..fitted.game import FittedGame
 from .arguments import check_count, find_output, get_fitted, list_names
-from .style import LOWERS, POOLED, describe_scale, format_numbers, make_axes, shorten_all, write_title
+from .scales import name_scale, write_notes
+from .style import LOWERS, POOLED, format_numbers, make_axes, shorten_all, strip_frame, write_title
 
 # Width of the thickest line in points, and area of the largest disc in square points.
 _THICKEST, _LARGEST = 9.0, 900.0
@@ -85,11 +86,20 @@ def plot_interactions(
     labels = shorten_all([fitted.schema.names[column] for column in columns], 24)
     for label, angle in zip(labels, angles, strict=True):
         _write_name(ax, label, angle)
-    ax.set(xlim=(-2.3, 2.3), ylim=(-1.25, 1.25), aspect="equal")  # room for the names at the sides
-    ax.set_axis_off()
+    ax.set(xlim=(-2.3, 2.3), ylim=(-1.25, 1.25), aspect="equal", xticks=[], yticks=[])  # room for the names at the sides
+    strip_frame(ax, "top", "right", "bottom", "left")
     write_title(ax, "Interactions: lines are pairs, discs are features alone")
-    scale = describe_scale(fitted.output_transform, fitted.output_names[chosen])
-    ax.text(0.5, -0.04, _describe(mains, pairs, drawn, scale), transform=ax.transAxes, ha="center", va="top", fontsize="small")
+    scale = name_scale(fitted.output_transform, fitted.output_names[chosen])
+    ax.set_xlabel(f"spread of the effect on {scale.label}: {_describe_largest(mains, pairs)}")
+    n_rows = len(X) if hasattr(X, "__len__") else 0
+    left_out = len(pairs) - len(drawn)
+    write_notes(
+        ax,
+        f"spread: standard deviation over the {n_rows:,} rows" if n_rows else "spread: standard deviation over the rows",
+        f"{left_out} weaker pair{'s are' if left_out > 1 else ' is'} not shown" if left_out else "",
+        "the model has no pairs" * (not pairs),
+        scale.note,
+    )
     return ax
 
 
@@ -167,12 +177,8 @@ def _write_name(ax: Any, name: str, angle: float) -> None:
     ax.annotate(name, (1.17 * x, 1.17 * y), ha=side, va="center")
 
 
-def _describe(
-    mains: NDArray[np.float64], pairs: dict[tuple[int, int], float], drawn: dict[tuple[int, int], float], scale: str
-) -> str:
-    """Caption: values of the thickest line and the largest disc, and the number of pairs not shown."""
+def _describe_largest(mains: NDArray[np.float64], pairs: dict[tuple[int, int], float]) -> str:
+    """Values of the largest disc and of the thickest line."""
     strongest = max(pairs.values(), default=0.0)
     alone, together = format_numbers(np.array([mains.max(initial=0.0), strongest]))
-    left_out = len(pairs) - len(drawn)
-    sizes = f"standard deviation over the rows: largest disc {alone}, thickest line {together}\n{scale}"
-    return sizes + (f"\n{left_out} weaker pairs are not shown" if left_out else "") + "\nthe model has no pairs" * (not pairs)
+    return f"largest disc {alone}" + f", thickest line {together}" * bool(pairs)

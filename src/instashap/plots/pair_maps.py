@@ -1,7 +1,7 @@
 """Heat map of a pair's shape function: the joint effect of two columns beyond their main effects."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,21 +13,22 @@ from ..table.bases import ColumnEncoder, LocalBasis
 from ..table.columns import Table
 from ..table.encoding import Encoded
 from .arguments import list_names
-from .column_rows import find_seen, measure_spans, name_cells, read_column
+from .axis_scales import AxisScale
+from .column_rows import choose_axis, find_seen, measure_spans, name_cells, read_column
+from .scales import name_scale, write_notes
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,
-    describe_scale,
     draw_zero_line,
     make_axes,
     make_diverging_map,
-    shorten,
-    shorten_all,
+    shorten_own,
     strip_frame,
 )
 
-# Number of pixels along a number column; a category has one for each level.
-_N_PIXELS = 120
+# Number of pixels along a number column; a category has one for each level. A pixel counts as far from all rows if its square
+# and those beside it, of so many along a column, hold none.
+_N_PIXELS, _N_SQUARES = 120, 16
 # Opacity of a dot times the number of rows: with more rows dots are fainter.
 _DOT_INK = 400.0
 # Multiples of these, modulo 1, fill a square evenly without random numbers (Roberts 2018, the plastic number).
@@ -43,6 +44,7 @@ class _Side:
     Attributes
     ----------
     name : str
+        As shown.
     places : ndarray of shape (n_places,), float64
         Centres of the pixels: values of a number column, 0, 1, … for a category's levels.
     cells, offsets : ndarray of shape (n_places,)
@@ -55,6 +57,10 @@ class _Side:
         For a category, the function of each level shown.
     owner : ndarray of shape (n_cells,), int64, or None
         For a category, the function of each cell.
+    scale : AxisScale
+        Of a number column.
+    n_pooled : int
+        Levels of a category that share one function.
     """
 
     name: str
@@ -65,10 +71,18 @@ class _Side:
     labels: list[str] | None = None
     functions: NDArray[np.int64] | None = None
     owner: NDArray[np.int64] | None = None
+    scale: AxisScale = field(default_factory=AxisScale)
+    n_pooled: int = 0
 
 
 def draw_pair(
-    fitted: FittedGame, feature: Sequence[int], outputs: Sequence[int], table: Table | None, errors: bool, ax: Any
+    fitted: FittedGame,
+    feature: Sequence[int],
+    outputs: Sequence[int],
+    table: Table | None,
+    errors: bool,
+    x_scale: str,
+    ax: Any,
 ) -> Any:
     """Draw the heat map of a purified pair; see :func:`instashap.plots.plot_shape`."""
     columns = _find_pair(fitted, feature)
@@ -78,24 +92,29 @@ def draw_pair(
     (output,) = outputs
     shape = fitted.model.shapes[fitted.model.value_sets.index((min(columns), max(columns)))][:, :, output]
     own = shape if columns[0] < columns[1] else shape.T
-    sides = [_make_side(fitted, columns[0], own, table), _make_side(fitted, columns[1], own.T, table)]
+    sides = [_make_side(fitted, column, shape, table, x_scale) for column, shape in zip(columns, (own, own.T), strict=True)]
     effects = sides[1].weights @ own.T @ sides[0].weights.T  # (n_places of the second, of the first)
+    dots = None if table is None else _place_rows(fitted, columns, sides, table)
+    seen = effects if dots is None else np.where(_find_near(sides, dots), effects, np.nan)
 
     ax = make_axes(ax, 8.2, 5.8)
-    mesh = _draw_map(ax, sides, effects)
+    mesh = _draw_map(ax, sides, seen)
     if errors:
-        _fade(ax, sides, np.abs(effects) > INTERVAL * _compute_errors(fitted, columns, sides)[:, :, output])
-    if table is not None:
-        _draw_rows(ax, fitted, columns, sides, table)
+        is_vague = np.abs(effects) <= INTERVAL * _compute_errors(fitted, columns, sides)[:, :, output]
+        _fade(ax, sides, ~is_vague | np.isnan(seen))
+    if dots is not None:
+        _draw_rows(ax, dots)
     _label_side(ax.xaxis, sides[0], is_horizontal=True)
     _label_side(ax.yaxis, sides[1], is_horizontal=False)
-    scale = describe_scale(fitted.output_transform, fitted.output_names[output], 42)
+    scale = name_scale(fitted.output_transform, fitted.output_names[output])
     _draw_strips(ax, sides, [_evaluate_main(fitted, columns[k], sides[k], output) for k in (0, 1)])
-    ax.figure.colorbar(mesh, label=f"added to the output\n{scale}", **_place_bar(ax))
-    names = shorten_all([side.name for side in sides], 20)
-    note = f"\ngrey: {INTERVAL_NOTE} hold zero" * errors
-    title = f"Effect of {names[0]} and {names[1]} together,\nbeyond each alone (along the sides){note}"
+    ax.figure.colorbar(mesh, label=f"added to {scale.label}", **_place_bar(ax))
+    names = [shorten_own(fitted.schema.names[column], fitted.schema.names, 20) for column in columns]
+    title = f"Effect of {names[0]} and {names[1]} together,\nbeyond each alone (along the sides)"
     ax.set_title(title, y=1 + _GAP + _STRIP, pad=8)
+    pooled = [f"{side.n_pooled} rarer levels of {side.name} share one band" for side in sides if side.n_pooled > 1]
+    rows = "" if dots is None else "a dot is a row; without colour: no row is near"
+    write_notes(ax, f"grey veil: {INTERVAL_NOTE} hold zero" * errors, rows, *pooled, scale.note)
     return ax
 
 
@@ -109,7 +128,7 @@ def _place_bar(ax: Any) -> dict[str, Any]:
 
 
 def _draw_map(ax: Any, sides: list[_Side], effects: NDArray[np.float64]) -> Any:
-    limit = float(np.abs(effects).max()) or 1.0
+    limit = float(np.nanmax(np.abs(effects), initial=0.0)) or 1.0
     style = {"vmin": -limit, "vmax": limit, "shading": "nearest", "rasterized": True}
     return ax.pcolormesh(sides[0].places, sides[1].places, effects, cmap=make_diverging_map(), **style)
 
@@ -176,26 +195,32 @@ def _find_pair(fitted: FittedGame, columns: Sequence[int]) -> tuple[int, int]:
     return columns[0], columns[1]
 
 
-def _make_side(fitted: FittedGame, column: int, shape: NDArray[np.float64], table: Table | None) -> _Side:
+def _make_side(fitted: FittedGame, column: int, shape: NDArray[np.float64], table: Table | None, x_scale: str) -> _Side:
     """Pixels of a column; ``shape`` has the column's functions along its first axis."""
     encoder = fitted.encoder.columns[column]
     basis = fitted.model.bases[column][1]
+    values = None if table is None else read_column(table, column, encoder)
+    name = shorten_own(encoder.name, fitted.schema.names, 28)
     if encoder.is_category:
-        return _make_category_side(encoder, basis, shape, None if table is None else read_column(table, column, encoder))
+        return _make_category_side(encoder, basis, shape, values, name)
+    scale = choose_axis(encoder, values, x_scale) if not len(encoder.values) else AxisScale()
     places = np.array(encoder.values)
     if not len(places):
-        places = np.linspace(encoder.lows.min(), (encoder.lows + measure_spans(encoder)).max(), _N_PIXELS)
+        places = scale.space(encoder.lows.min(), (encoder.lows + measure_spans(encoder)).max(), _N_PIXELS)
     cells = np.searchsorted(encoder.edges, places).astype(np.int32)  # edges[k-1] < x <= edges[k]
     offsets = np.clip((places - encoder.lows[cells]) * encoder.scales[cells], 0.0, 1.0)
-    return _Side(encoder.name, places, cells, offsets, basis.combine(cells, offsets, np.eye(basis.n_functions)))
+    weights = basis.combine(cells, offsets, np.eye(basis.n_functions))
+    return _Side(name, places, cells, offsets, weights, scale=scale)
 
 
 def _make_category_side(
-    encoder: ColumnEncoder, basis: LocalBasis, shape: NDArray[np.float64], values: NDArray[np.int32] | None
+    encoder: ColumnEncoder, basis: LocalBasis, shape: NDArray[np.float64], values: NDArray[Any] | None, name: str
 ) -> _Side:
     """Side with one pixel for each level that has its own function in pairs; the others are in "other"."""
     n_levels = basis.n_functions - 2
+    n_pooled = len(encoder.levels or ()) - n_levels
     names = name_cells(encoder, 20)
+    names[-2] = f"{n_pooled} others" if n_pooled > 1 else names[-2]
     owner = np.minimum(np.arange(encoder.n_cells), n_levels)
     owner[-1] = n_levels + 1
     counts = None if values is None else np.bincount(owner[values], minlength=basis.n_functions)
@@ -206,11 +231,12 @@ def _make_category_side(
     labels = [[*names[:n_levels], *names[-2:]][function] for function in seen]
     stand_in = np.array([*range(n_levels), encoder.missing_cell - 1, encoder.missing_cell], dtype=np.int32)[seen]
     weights = np.eye(basis.n_functions)[seen]
-    return _Side(encoder.name, np.arange(float(len(seen))), stand_in, np.zeros(len(seen)), weights, labels, seen, owner)
+    bands = np.arange(float(len(seen)))
+    return _Side(name, bands, stand_in, np.zeros(len(seen)), weights, labels, seen, owner, n_pooled=n_pooled)
 
 
-def _draw_rows(ax: Any, fitted: FittedGame, columns: tuple[int, int], sides: list[_Side], table: Table) -> None:
-    """Draw a dot for each row; rows of a level, of text or of numbers, are spread evenly across its band."""
+def _place_rows(fitted: FittedGame, columns: tuple[int, int], sides: list[_Side], table: Table) -> list[NDArray[np.float64]]:
+    """Coordinates of a dot for each row; rows of a level, of text or of numbers, are spread evenly across its band."""
     places = []
     for column, side, step in zip(columns, sides, _STEPS, strict=True):
         values = read_column(table, column, fitted.encoder.columns[column])
@@ -222,14 +248,61 @@ def _draw_rows(ax: Any, fitted: FittedGame, columns: tuple[int, int], sides: lis
         bands = np.full(len(side.owner), np.nan)
         bands[side.functions] = np.arange(len(side.functions))
         places.append(bands[side.owner[values]] + shifts)
-    strength = float(np.clip(_DOT_INK / table.n_rows, 0.03, 0.6))
+    return places
+
+
+def _draw_rows(ax: Any, dots: list[NDArray[np.float64]]) -> None:
+    strength = float(np.clip(_DOT_INK / len(dots[0]), 0.03, 0.6))
     limits = ax.get_xlim(), ax.get_ylim()
-    ax.plot(*places, "o", color="black", markersize=2, alpha=strength, markeredgewidth=0, rasterized=True)
+    ax.plot(*dots, "o", color="black", markersize=2, alpha=strength, markeredgewidth=0, rasterized=True)
     ax.set(xlim=limits[0], ylim=limits[1])
 
 
+def _find_near(sides: list[_Side], dots: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """Whether a row is in a pixel's square or in one beside it, shape (n_places of the second, of the first).
+
+    Squares are sixteenths of a number column's axis; levels are beside no other level.
+    """
+    numbered = [_number_squares(side, each) for side, each in zip(sides, dots, strict=True)]
+    is_known = ~np.isnan(dots[0]) & ~np.isnan(dots[1])
+    (pixels, rows), (other_pixels, other_rows) = numbered
+    has_rows = np.zeros((other_pixels.max() + 1, pixels.max() + 1), dtype=bool)
+    has_rows[other_rows[is_known], rows[is_known]] = True
+    for axis, side in ((1, sides[0]), (0, sides[1])):
+        if _is_continuous(side):
+            has_rows = has_rows | _shift(has_rows, axis)
+    return np.asarray(has_rows[np.ix_(other_pixels, pixels)])
+
+
+def _is_continuous(side: _Side) -> bool:
+    return side.labels is None and len(side.places) == _N_PIXELS
+
+
+def _number_squares(side: _Side, dots: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The square of each pixel and of each dot along one side; 0 for a missing value."""
+    if not _is_continuous(side):
+        nearest = np.abs(np.nan_to_num(dots)[:, None] - side.places).argmin(axis=1)
+        return np.arange(len(side.places)), nearest
+    low, high = side.scale.forward(side.places[[0, -1]])
+
+    def number(values: NDArray[np.float64]) -> NDArray[np.int64]:
+        shares = (side.scale.forward(values) - low) / ((high - low) or 1.0)
+        return np.asarray(np.clip(shares * _N_SQUARES, 0, _N_SQUARES - 1), dtype=np.int64)
+
+    return number(side.places), number(np.where(np.isnan(dots), side.places[0], np.clip(dots, *side.places[[0, -1]])))
+
+
+def _shift(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """Whether a neighbour along an axis is set."""
+    padded = np.pad(mask, [(1, 1) if each == axis else (0, 0) for each in range(mask.ndim)])
+    return np.asarray(
+        np.take(padded, range(2, padded.shape[axis]), axis) | np.take(padded, range(padded.shape[axis] - 2), axis)
+    )
+
+
 def _label_side(axis: Any, side: _Side, *, is_horizontal: bool) -> None:
-    axis.set_label_text(shorten(side.name))
+    axis.set_label_text(side.name)
+    side.scale.apply(axis)
     if side.labels is not None:
         is_long = is_horizontal and len(side.labels) * max(map(len, side.labels)) > 50
         turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if is_long else {}

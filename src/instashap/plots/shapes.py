@@ -3,17 +3,21 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .._validation import find_columns
 from ..fitted.game import FittedGame
 from ..questions.answers import compute_shape_errors
+from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
 from .arguments import find_output, get_fitted
-from .column_rows import OwnEffect, read_column
+from .axis_scales import AxisScale
+from .column_rows import OwnEffect, choose_axis, measure_spans, read_column
 from .curves import draw_curve
 from .levels import draw_levels
 from .pair_maps import draw_pair
-from .style import describe_scale
+from .scales import name_scale
+from .style import shorten_own
 
 # Number of points of a curve in one cell, enough to draw a cubic smoothly in wide cells.
 _POINTS_PER_CELL = 16
@@ -26,6 +30,7 @@ def plot_shape(
     output: str | int | None = None,
     X: Any = None,
     errors: bool = False,
+    x_scale: str = "auto",
     ax: Any = None,
 ) -> Any:
     """Draw a shape function: what a column alone adds to the output at each of its values, or two columns together.
@@ -50,6 +55,9 @@ def plot_shape(
     errors : bool
         Draw pointwise 90 % intervals (1.73 jackknife standard errors): a band around a curve, whiskers on bars and dots; a
         heat map is grey where the interval holds zero. See :meth:`instashap.Explainer.__call__`.
+    x_scale : {"auto", "linear", "log", "symlog"}
+        Axis of a number column, for a pair of both. "auto": logarithmic if nine tenths of the values (of ``X``, else the knots
+        of the fit) would be crowded on a fifth of the axis; "symlog" is linear around 0 and takes values of either sign.
     ax : matplotlib Axes, optional
         Where to draw; default a new figure.
 
@@ -85,28 +93,49 @@ def plot_shape(
     table = None if X is None else fitted.read(X)
     columns = find_columns(feature, fitted.schema.names, "feature")
     if len(columns) != 1:
-        return draw_pair(fitted, columns, outputs, table, errors, ax)
+        return draw_pair(fitted, columns, outputs, table, errors, x_scale, ax)
     column = columns[0]
-    values = None if table is None else read_column(table, column, fitted.encoder.columns[column])
-    own = evaluate_own(fitted, column, list(outputs), errors)
-    names = own.names
-    length = 64 if own.encoder.is_category else 36  # along the width, or along the height
-    scale = describe_scale(fitted.output_transform, names[0] if len(names) == 1 else None, length)
-    return (draw_levels if own.encoder.is_category else draw_curve)(own, scale, values, ax)
+    encoder = fitted.encoder.columns[column]
+    values = None if table is None else read_column(table, column, encoder)
+    axis_scale = choose_axis(encoder, values, x_scale)
+    own = evaluate_own(fitted, column, list(outputs), errors, axis_scale)
+    scale = name_scale(fitted.output_transform, own.names[0] if len(own.names) == 1 else None)
+    name = shorten_own(encoder.name, fitted.schema.names)
+    if encoder.is_category:
+        return draw_levels(own, scale, values, name, ax)
+    return draw_curve(own, scale, values, name, axis_scale, ax)
 
 
-def evaluate_own(fitted: FittedGame, column: int, outputs: list[int], errors: bool) -> OwnEffect:
-    """A column's own shape function at evenly spaced places of each cell, and its standard errors if asked for."""
+def evaluate_own(
+    fitted: FittedGame, column: int, outputs: list[int], errors: bool, axis_scale: AxisScale | None = None
+) -> OwnEffect:
+    """A column's own shape function at places of each cell, and its standard errors if asked for.
+
+    The places are evenly spaced along an axis of the given scale, by default a linear one.
+    """
     encoder = fitted.encoder.columns[column]
     shape = encoder.n_cells, _POINTS_PER_CELL, len(outputs)
     names = tuple(fitted.output_names[position] for position in outputs)
+    offsets = _space_offsets(encoder, axis_scale)
     if (column,) not in fitted.model.value_sets:
-        return OwnEffect(encoder, names, np.zeros(shape), np.zeros(shape) if errors else None)
+        return OwnEffect(encoder, names, np.zeros(shape), offsets, np.zeros(shape) if errors else None)
     cells = np.repeat(np.arange(encoder.n_cells, dtype=np.int32), _POINTS_PER_CELL)
-    offsets = np.tile(np.linspace(0.0, 1.0, _POINTS_PER_CELL), encoder.n_cells)
     coefficients = fitted.model.shapes[fitted.model.value_sets.index((column,))][:, outputs]
-    effects = fitted.model.bases[column][0].combine(cells, offsets, coefficients).reshape(shape)
+    effects = fitted.model.bases[column][0].combine(cells, offsets.ravel(), coefficients).reshape(shape)
     if not errors:
-        return OwnEffect(encoder, names, effects)
-    spread = compute_shape_errors(fitted, (column,), Encoded(cells[:, None], offsets[:, None]))[:, outputs]
-    return OwnEffect(encoder, names, effects, spread.reshape(shape))
+        return OwnEffect(encoder, names, effects, offsets)
+    spread = compute_shape_errors(fitted, (column,), Encoded(cells[:, None], offsets.reshape(-1, 1)))[:, outputs]
+    return OwnEffect(encoder, names, effects, offsets, spread.reshape(shape))
+
+
+def _space_offsets(encoder: ColumnEncoder, axis_scale: AxisScale | None) -> NDArray[np.float64]:
+    """Positions in each cell, shape (n_cells, n_points), that are evenly spaced along the axis."""
+    offsets = np.tile(np.linspace(0.0, 1.0, _POINTS_PER_CELL), (encoder.n_cells, 1))
+    if encoder.is_category or axis_scale is None or axis_scale.kind == "linear":
+        return offsets
+    spans = measure_spans(encoder)
+    for cell in np.flatnonzero(spans > 0):
+        low = float(encoder.lows[cell])
+        places = axis_scale.space(low, low + float(spans[cell]), _POINTS_PER_CELL)
+        offsets[cell] = np.clip((places - low) / spans[cell], 0.0, 1.0)
+    return offsets

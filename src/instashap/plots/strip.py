@@ -9,10 +9,10 @@ import numpy as np
 
 from ..fitted.explanation import Explanation
 from .arguments import check_count, check_row
+from .scales import name_scale, write_notes
 from .style import (
     LOWERS,
     RAISES,
-    describe_scale,
     format_numbers,
     make_axes,
     shorten,
@@ -108,7 +108,9 @@ def plot_strip(explanation_row: Any, *, max_features: int = 8, output: str | int
     ax.set_yticks([])
     ax.locator_params(axis="x", nbins=8)
     strip_frame(ax, "top", "right", "left")
-    ax.set_xlabel(describe_scale(row.output_transform, row.output_names[0]))
+    scale = name_scale(row.output_transform, row.output_names[0])
+    ax.set_xlabel(scale.label)
+    write_notes(ax, "left of the line: what raises the prediction; right of it: what lowers it", scale.note)
     totals = format_numbers(np.array([base, prediction]), like=row.values[0])
     name = "Prediction" if row.index is None else f"Prediction of row {shorten(row.index[0])}"
     write_title(ax, f"{name}: {totals[1]} (line), base value {totals[0]} (dashed)")
@@ -134,9 +136,7 @@ def _cut_pieces(row: Explanation, limit: int, prediction: float, sign: int) -> l
     ]
 
 
-def _fit_labels(
-    limits: tuple[float, float], pieces: Sequence[_Piece], goes_right: bool, width: float
-) -> tuple[float, float]:
+def _fit_labels(limits: tuple[float, float], pieces: Sequence[_Piece], goes_right: bool, width: float) -> tuple[float, float]:
     """Limits widened to contain every label, which starts at its piece's middle; ``width`` of the axes in inches."""
     low, high = limits
     for piece in pieces:

@@ -1,6 +1,5 @@
 """Colours, labels and axes that the plots share. Text and frames keep the colours of the user's matplotlib style."""
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,14 +15,14 @@ RAISES, LOWERS = "#D55E00", "#0072B2"
 UNEXPLAINED = "#8A8A8A"
 _OUTPUT_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 POOLED = "#8A8A8A"
-# Colours of low and high values of a feature, distinguishable with any colour vision and visible on white and on black.
-_LOW_VALUE, _MIDDLE_VALUE, _HIGH_VALUE = "#0072B2", "#A9A2A8", "#E8700A"
+# Colours of low, middle and high values of a feature: vivid, unlike the grey of missing values, and of rising lightness, which
+# any colour vision and a grey print show.
+_LOW_VALUE, _MIDDLE_VALUE, _HIGH_VALUE = "#2A50DC", "#D24C98", "#FFA51E"
 # Half width of a 90 % interval in standard errors (Student's t with 19 degrees of freedom, for a jackknife over 20 groups).
 INTERVAL = 1.729
 INTERVAL_NOTE = "90 % intervals"
-# Largest number of characters of a name on an axis (about a third of the default width), and of one line of a scale's text.
+# Largest number of characters of a name on an axis (about a third of the default width).
 _NAME_LENGTH = 32
-_LINE_LENGTH = 64
 
 
 def make_axes(ax: Any, width: float, height: float) -> Any:
@@ -117,14 +116,9 @@ def format_numbers(values: NDArray[np.float64], like: NDArray[np.float64] | None
     return [text.replace("-", "−") if text.strip("+-0.") else text.lstrip("+-") for text in texts]
 
 
-def describe_scale(transform: str, output_name: str | None = None, length: int = _LINE_LENGTH) -> str:
-    """Wrapped label of an axis: the scale, after the output's name if the scale does not contain it."""
-    is_named = output_name is None or output_name == "output" or repr(output_name) in transform
-    text = transform if is_named else f"{output_name}: {transform}"
-    lines = textwrap.wrap(text, length)
-    while len(lines) > 1 and len(textwrap.wrap(text, length - 1)) == len(lines):
-        length -= 1  # the narrowest width for this number of lines: lines of about equal length
-    return "\n".join(textwrap.wrap(text, length)).replace("$", r"\$")
+def shorten_own(name: str, names: Sequence[str], length: int = _NAME_LENGTH) -> str:
+    """Short form of one name that is unlike the short form of every other of ``names``, in whichever plot it is drawn."""
+    return shorten_all(names, length)[list(names).index(name)] if name in names else shorten(name, length)
 
 
 def make_room(ax: Any, low: float, high: float, labels: Sequence[str], *, left: bool = True) -> None:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from .._optional import require
 from ..fitted.explanation import Explanation
-from .style import POOLED, make_value_map, pick_colours, shorten, shorten_all
+from ..fitted.explanation_text import format_value
+from .axis_scales import format_tick
+from .style import POOLED, make_value_map, pick_colours, shorten_all, shorten_own
 
-# Largest number of levels of a text column with their own colour.
+# Largest number of levels, or of different numbers, with their own colour in a legend.
 _MAX_LEVELS = 6
 # A colour bar ends at these quantiles, as otherwise a few outliers would leave one colour for all other values.
 _ENDS = (0.05, 0.95)
@@ -63,36 +65,71 @@ def paint(shares: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def paint_column(ax: Any, explanation: Explanation, feature: int) -> NDArray[np.float64]:
-    """Colours of a column's values, shape (n_rows, 4); adds a colour bar (numbers) or a legend (text)."""
-    name, values = explanation.feature_names[feature], explanation.data[:, feature]
-    numbers = to_numbers(values)
+    """Colours of a column's values, shape (n_rows, 4), and their key.
+
+    The key is a legend for text and for up to six different numbers or ordered levels, else a colour bar.
+    """
+    names = explanation.feature_names
+    title, order = shorten_own(names[feature], names, 28), explanation.level_orders.get(names[feature], ())
+    numbers = read_numbers(explanation, feature)
     if numbers is None:
-        return _paint_levels(ax, name, values, explanation.level_orders.get(name, ()))
+        return _paint_levels(ax, title, explanation.data[:, feature])
+    present = np.unique(numbers[~np.isnan(numbers)])
+    if len(present) <= _MAX_LEVELS:
+        labels = [str(order[int(place)]) if order else format_value(float(place)) for place in present]
+        return _paint_steps(ax, title, numbers, present, labels)
+    return _paint_range(ax, title, numbers, order)
+
+
+def _paint_range(ax: Any, title: str, numbers: NDArray[np.float64], order: Sequence[Any]) -> NDArray[np.float64]:
+    """Colours of many numbers, or of the places of ordered levels, with a colour bar."""
     cm = require("matplotlib.cm", extra="plots", purpose="plots")
     colours = require("matplotlib.colors", extra="plots", purpose="plots")
-    present = numbers[~np.isnan(numbers)]
-    low, high = np.quantile(present, _ENDS) if len(present) else (0.0, 1.0)
+    is_present = ~np.isnan(numbers)
+    low, high = (0.0, len(order) - 1.0) if order else np.quantile(numbers[is_present], _ENDS)
     if low == high:
-        low, high = (present.min(), present.max()) if len(present) and np.ptp(present) else (low, low + 1.0)
+        low, high = numbers[is_present].min(), numbers[is_present].max()
     mappable = cm.ScalarMappable(colours.Normalize(low, high), make_value_map())
-    note = "" if len(present) == len(numbers) else "\n(grey: missing)"
-    ax.figure.colorbar(mappable, ax=ax, label=shorten(name, 28) + note, extend="both", fraction=0.05, pad=0.02)
+    note = "" if is_present.all() else "\n(grey: missing)"
+    reach = "neither" if order else "both"
+    bar = ax.figure.colorbar(mappable, ax=ax, label=title + note, extend=reach, fraction=0.05, pad=0.02)
+    if order:
+        places = np.unique(np.linspace(0, len(order) - 1, min(len(order), 9)).astype(int))
+        bar.set_ticks(places, labels=[shorten_all(order, 18)[place] for place in places])
+    elif not low <= 0 <= high and 1e4 <= max(abs(low), abs(high)) < 1e7:
+        bar.ax.yaxis.set_major_formatter(lambda value, _: format_tick(value))
     return paint(np.clip((numbers - low) / (high - low), 0.0, 1.0))
 
 
-def _paint_levels(ax: Any, name: str, values: NDArray[Any], order: Sequence[Any]) -> NDArray[np.float64]:
+def _paint_steps(
+    ax: Any, title: str, numbers: NDArray[np.float64], present: NDArray[np.float64], labels: Sequence[str]
+) -> NDArray[np.float64]:
+    """Colours of a few different numbers, evenly spaced on the map of values, with a legend in their order."""
+    shares = np.linspace(0.0, 1.0, len(present)) if len(present) > 1 else np.zeros(len(present))
+    places = np.searchsorted(present, numbers).clip(0, max(len(present) - 1, 0))
+    own = np.full(len(numbers), np.nan) if not len(present) else np.where(np.isnan(numbers), np.nan, shares[places])
+    keys = list(zip(shorten_all(labels, 20), paint(shares), strict=True))
+    _add_key(ax, title, keys + [("missing", POOLED)] * bool(np.isnan(numbers).any()))
+    return paint(own)
+
+
+def _paint_levels(ax: Any, title: str, values: NDArray[Any]) -> NDArray[np.float64]:
     colours = require("matplotlib.colors", extra="plots", purpose="plots")
-    lines = require("matplotlib.lines", extra="plots", purpose="plots")
     texts = np.array(["missing" if is_absent(each) else str(each) for each in values])
     levels = rank_levels(texts)
-    shown = put_in_order(levels if len(levels) <= _MAX_LEVELS else levels[: _MAX_LEVELS - 1], order)
+    shown = levels if len(levels) <= _MAX_LEVELS else levels[: _MAX_LEVELS - 1]
     palette = dict(zip(shown, pick_colours(len(shown)), strict=True))
-    labels = [*((label, palette[level]) for label, level in zip(shorten_all(shown, 20), shown, strict=True))]
+    keys = [*((label, palette[level]) for label, level in zip(shorten_all(shown, 20), shown, strict=True))]
     if len(levels) > len(shown):
-        labels.append((f"{len(levels) - len(shown)} others", POOLED))
-    handles = [lines.Line2D([], [], marker="o", linestyle="", color=colour, label=label) for label, colour in labels]
-    ax.legend(handles=handles, title=shorten(name, 24), frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        keys.append((f"{len(levels) - len(shown)} rarer levels", POOLED))
+    _add_key(ax, title, keys)
     return np.array([colours.to_rgba(palette.get(text, POOLED)) for text in texts])
+
+
+def _add_key(ax: Any, title: str, keys: Sequence[tuple[str, Any]]) -> None:
+    lines = require("matplotlib.lines", extra="plots", purpose="plots")
+    handles = [lines.Line2D([], [], marker="o", linestyle="", color=colour, label=label) for label, colour in keys]
+    ax.legend(handles=handles, title=title, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
 def rank_levels(texts: NDArray[Any]) -> list[str]:

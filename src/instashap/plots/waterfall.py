@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from ..fitted.explanation import Explanation
 from ..fitted.explanation_text import format_value
 from .arguments import check_count, check_row
+from .scales import name_scale, write_notes
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,
     LOWERS,
     RAISES,
     UNEXPLAINED,
-    describe_scale,
     draw_whiskers,
     format_numbers,
     label_ends,
@@ -30,9 +30,7 @@ from .style import (
 )
 
 
-def plot_waterfall(
-    explanation_row: Any, *, max_features: int = 10, output: str | int | None = None, ax: Any = None
-) -> Any:
+def plot_waterfall(explanation_row: Any, *, max_features: int = 10, output: str | int | None = None, ax: Any = None) -> Any:
     """Draw how one row's Shapley values lead from the base value to the prediction.
 
     From top to bottom are the base value, the features by decreasing absolute value, one bar for those not shown, and the
@@ -105,8 +103,11 @@ def plot_waterfall(
     ax.set_ylim(len(steps) + 1.6, -0.6)
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
-    scale = describe_scale(row.output_transform, row.output_names[0])
-    ax.set_xlabel(scale if errors is None else f"{scale}\nwhiskers: {INTERVAL_NOTE} of the bars' lengths")
+    scale = name_scale(row.output_transform, row.output_names[0])
+    ax.set_xlabel(scale.label)
+    whiskers = "" if errors is None else f"whiskers: {INTERVAL_NOTE} of the bars' lengths"
+    rest = "remainder: what the values leave of the model's output" if row.remainder is not None else ""
+    write_notes(ax, whiskers, rest, scale.note)
     label = "one row" if row.index is None else f"row {shorten(row.index[0])}"
     write_title(ax, f"From the base value to the {end} of {label}")
     return ax

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._html import escape, make_badge, wrap
 from ..blackbox.held_model import HeldModel
 from ..fitted.game import FittedGame
 from ..inference.residuals import ResidualReference
@@ -23,7 +24,7 @@ LEVEL = 0.05
 TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DriftReport:
     """Whether a model is still the one that was fitted.
 
@@ -76,6 +77,14 @@ class DriftReport:
 
     def __str__(self) -> str:
         return self.summary()
+
+    def __repr__(self) -> str:
+        return f"DriftReport: {self.summary()}"
+
+    def _repr_html_(self) -> str:
+        """The sentence with its verdict in colour, for notebooks."""
+        badge = make_badge("unsafe" if self.has_moved else "safe", "changed" if self.has_moved else "no sign of a change")
+        return wrap(f"<p><b>Drift</b> {badge}</p><p>{escape(self.summary())}</p>")
 
 
 def _percent(share: float) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import textwrap
 from typing import TYPE_CHECKING
 
+from .._html import escape, make_badge, make_table, wrap
 from .._sentences import percent
 from .figures import Figure
 from .words import interval
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from .report import TrustReport
 
 _WIDTH = 100
-_CELL = "style='text-align:left;padding:2px 14px 2px 0'"
-_COLOURS = {"safe": "#1a7f37", "caution": "#9a6700", "unsafe": "#cf222e"}
 _HOW = {
     "cross-fitted": "each held out of the fit that is judged by it",
     "new rows": "none of them fitted",
@@ -50,18 +48,17 @@ def render_sentences(report: TrustReport) -> str:
 def render_html(report: TrustReport) -> str:
     """The same as a fragment of HTML."""
     header, *rows = _collect_cells(report)
-    badge = " ".join(
-        f"<span style='background:{_COLOURS[verdict]};color:#fff;border-radius:4px;padding:2px 8px'>order {order}: "
-        f"{verdict}</span>"
-        for order, verdict in report.verdicts.items()
-    )
-    sentences = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in report.summary().splitlines())
-    head = "".join(f"<th {_CELL}>{html.escape(cell)}</th>" for cell in header)
-    body = "".join(f"<tr>{''.join(f'<td {_CELL}>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return (
-        f"<div><p><b>Trust</b> {badge} <small>{html.escape(_describe(report))}</small></p><ul>{sentences}</ul>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    badges = " ".join(make_badge(verdict, f"order {order}: {verdict}") for order, verdict in report.verdicts.items())
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in report.summary().splitlines())
+    table = make_table([escape(cell) for cell in header], [[escape(cell) for cell in row] for row in rows])
+    about = f"<small>{escape(_describe(report))}</small>"
+    return wrap(f"<p><b>Trust</b> {badges}</p>", f"<ul>{sentences}</ul>", table, f"<p>{about}</p>")
+
+
+def name_report(report: TrustReport) -> str:
+    """The report on one line: its verdicts, rows and scale."""
+    verdicts = ", ".join(f"order {order} {verdict}" for order, verdict in report.verdicts.items())
+    return f"TrustReport: {verdicts}; {report.n_rows:,} rows, {report.how}; {report.output_transform}"
 
 
 def _describe(report: TrustReport) -> str:

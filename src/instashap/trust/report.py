@@ -11,7 +11,7 @@ from .figures import Figure
 from .masked import MaskedFidelity, SizeRisk
 from .missing import MissingTerm
 from .redundancy import RedundantPair
-from .render import render_html, render_sentences, render_text
+from .render import name_report, render_html, render_sentences, render_text
 from .scores import OutputShare
 from .segments import Segment
 from .stability import Stability
@@ -91,7 +91,7 @@ class Rung:
         return verdicts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrustReport:
     """May these explanations be believed? Made by :func:`instashap.audit` and :meth:`instashap.Explainer.audit`.
 
@@ -221,6 +221,9 @@ class TrustReport:
 
     def __str__(self) -> str:
         return render_text(self)
+
+    def __repr__(self) -> str:
+        return name_report(self)
 
     def _repr_html_(self) -> str:
         """The report for notebooks."""
