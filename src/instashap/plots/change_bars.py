@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..questions.change_report import ChangeReport
 from .arguments import check_count
+from .scales import name_scale, write_notes
 from .style import (
     INTERVAL,
     INTERVAL_NOTE,
@@ -16,7 +17,6 @@ from .style import (
     POOLED,
     RAISES,
     UNEXPLAINED,
-    describe_scale,
     draw_whiskers,
     format_numbers,
     label_ends,
@@ -84,7 +84,9 @@ def plot_change(report: Any, *, max_features: int = 10, ax: Any = None) -> Any:
     ax.set_ylim(n_bars + 1.6, -0.6)
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
-    ax.set_xlabel(f"mean {report.what}: {describe_scale(report.scale)}\ngrey: within noise; whiskers: {INTERVAL_NOTE}")
+    scale = name_scale(report.scale)
+    ax.set_xlabel(f"mean {report.what} ({scale.label})")
+    write_notes(ax, f"grey: within noise; whiskers: {INTERVAL_NOTE} of the bars' lengths", scale.note)
     write_title(ax, f"What changed the mean {report.what}")
     return ax
 
