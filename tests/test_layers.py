@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1] / "src" / "instashap"
 # The way of the data: rooms of one number do not see each other.
 LAYERS = {
     "_alignment": 0,
+    "_output_unit": 0,
     "_compile": 0,
     "_errors": 0,
     "_html": 0,

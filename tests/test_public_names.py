@@ -39,9 +39,9 @@ CONTRACT = {
         "output_transform_": None,
     },
     "AdditiveRegressor": {
-        "fit": ["X", "y", "sample_weight"],
-        "predict": ["X"],
-        "score": ["X", "y", "sample_weight"],
+        "fit": ["X", "y", "sample_weight", "exposure", "offset"],
+        "predict": ["X", "exposure", "offset"],
+        "score": ["X", "y", "sample_weight", "exposure", "offset"],
         "explain": ["X", "errors"],
         "shap_values": ["X"],
         "eval_terms": ["X"],

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._errors import DataWarning, ModelOutputError, warn_caller
+from ._output_unit import LARGEST_OUTPUT, SMALLEST_OUTPUT
 
 # All smaller integers are exact in float64; from here on, neighbouring integers become the same number.
 LARGEST_INTEGER = 2**53
-# Outputs and their differences are squared, and sums of squares are squared again: within these sizes nothing overflows.
-LARGEST_OUTPUT, SMALLEST_OUTPUT = 1e60, 1e-60
 # A row with less than this share of the largest weight changes no reliable digit of any sum.
 LEAST_WEIGHT = 1e-12
 

@@ -201,7 +201,8 @@ def _compare(explainer: Explainer, X: pd.DataFrame) -> float | None:
     outputs = box.predict(X, len(X))
     if not np.ptp(outputs, axis=0).any():
         return None
-    fitted = np.asarray(explainer.predict(X)).reshape(outputs.shape)
+    unit = np.abs(outputs).max()
+    outputs, fitted = outputs / unit, np.asarray(explainer.predict(X)).reshape(outputs.shape) / unit
     return float(1 - ((outputs - fitted) ** 2).sum() / ((outputs - outputs.mean(axis=0)) ** 2).sum())
 
 

@@ -136,6 +136,26 @@ class BlackBox:
         return np.concatenate(parts)
 
 
+@dataclass(frozen=True)
+class ScaledBox(BlackBox):
+    """A black box with outputs in a unit: those of ``whole``, divided by it."""
+
+    whole: BlackBox | None = None
+    unit: float = 1.0
+
+    def ask(self, X: Any, n_rows: int, progress: Progress | None = None) -> Answer:
+        """See :meth:`BlackBox.ask`."""
+        assert self.whole is not None
+        return Answer(self.whole.predict(X, n_rows, progress) / self.unit, self)
+
+
+def scale_box(box: BlackBox, unit: float) -> BlackBox:
+    """The box with outputs divided by a unit."""
+    if unit == 1.0:
+        return box
+    return ScaledBox(box.call, box.transform, box.output_names, box.description, box.source, box.batch_rows, box, unit)
+
+
 def ask_batch(call: Call, batch: Any, place: BatchPlace) -> NDArray[np.float64]:
     """A model's raw predictions for a batch, checked: float64 of shape (n_rows, n_raw)."""
     try:

@@ -63,6 +63,47 @@ class Game(Protocol):
         """As :meth:`evaluate`, but with one reference row for each coalition instead of the mean over all."""
 
 
+@dataclass(frozen=True)
+class ScaledGame:
+    """A game with outputs in a unit: those of ``whole``, divided by it; see :class:`Game`."""
+
+    whole: Game
+    unit: float
+
+    @property
+    def n_references(self) -> int:
+        return self.whole.n_references
+
+    @property
+    def reference_outputs(self) -> NDArray[np.float64]:
+        """See :class:`Game`."""
+        return self.whole.reference_outputs / self.unit
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return self.whole.output_names
+
+    @property
+    def output_transform(self) -> str:
+        return self.whole.output_transform
+
+    def get_references(self) -> Any:
+        """See :class:`Game`."""
+        return self.whole.get_references()
+
+    def evaluate_full(self) -> NDArray[np.float64]:
+        """See :class:`Game`."""
+        return self.whole.evaluate_full() / self.unit
+
+    def evaluate(self, rows: Positions, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """See :class:`Game`."""
+        return self.whole.evaluate(rows, masks) / self.unit
+
+    def evaluate_one(self, rows: Positions, references: Positions, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """See :class:`Game`."""
+        return self.whole.evaluate_one(rows, references, masks) / self.unit
+
+
 @dataclass(frozen=True, repr=False)
 class Marginal:
     """The marginal game: absent columns have the values of background rows, whatever the present ones are.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
+from sklearn.metrics import r2_score
 from sklearn.utils.class_weight import compute_sample_weight
 
 from .._alignment import align_rows, get_index, read_names
@@ -23,6 +24,7 @@ from ..likelihood.losses.multinomial import Multinomial
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator
 from .class_labels import check_labels
+from .exposure import divide_by_exposure, read_exposure
 
 
 class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
@@ -105,7 +107,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AdditiveRegressor:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, exposure: Any = None, offset: Any = None) -> AdditiveRegressor:
         """Fit the model to labels; returns the estimator itself.
 
         Parameters
@@ -116,19 +118,34 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             Whole numbers are counts: a row of weight w is w equal rows. Other weights are relative, in any unit: they are
             scaled to sum to the effective number of rows ``(sum w)² / sum w²``. With ``loss="poisson"`` and rates (labels that
             are not all whole numbers), all weights are exposures, in any unit.
+        exposure : array of shape (n_rows,), optional
+            With ``loss="poisson"``, how long, or over how many, the events of each row were counted; ``y`` are then the numbers
+            of events, and ``predict`` returns events per unit of exposure. The unit changes nothing else. Rows of exposure 0
+            are dropped.
+        offset : array of shape (n_rows,), optional
+            Logarithm of the exposure, in its place.
+
+        Raises
+        ------
+        ValueError
+            For invalid labels, weights or exposures; the message says what to do.
         """
         family: type[AmountFamily] = FAMILIES.find(self.loss)
         table, weights = self._read(X, sample_weight)
         y = align_rows(y, get_index(X), "y")
         names = read_names(y)
         target = check_target(y, table.n_rows)
+        exposures = self._read_exposure(X, exposure, offset, table.n_rows)
         if target.ndim == 2 and target.shape[1] == 1:
             self._warn_column(target)
             target = target[:, 0]
         if self.loss != "squared_error" or self.monotone_constraints is not None:
             self._is_vector = True
             self._check_single(target)
-            weights = family.prepare_weights(target, weights)
+            if exposures is None:
+                weights = family.prepare_weights(target, weights)
+            else:
+                target, weights = divide_by_exposure(target, weights, exposures)
             likelihood: Any = family.from_labels(target, weights, self.get_params())
             self._fit_labels(table, target, weights, likelihood, names or ("output",), likelihood.output_transform)
         else:
@@ -136,6 +153,15 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             self._fit_squares(table, target.reshape(table.n_rows, -1), weights, names)
         self._describe()
         return self
+
+    def _read_exposure(self, X: Any, exposure: Any, offset: Any, n_rows: int) -> NDArray[np.float64] | None:
+        """Exposures of rows, shape (n_rows,); raises ``ValueError`` for another loss than Poisson."""
+        exposures = read_exposure(exposure, offset, get_index(X), n_rows)
+        if exposures is not None and self.loss != "poisson":
+            raise ValueError(
+                f"exposure= and offset= belong to counts, and loss={self.loss!r}: set loss='poisson', or fit y / exposure"
+            )
+        return exposures
 
     def _fit_squares(
         self, table: Table, target: NDArray[np.float64], weights: NDArray[np.float64], names: tuple[str, ...]
@@ -166,21 +192,33 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             DataConversionWarning,
         )
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Predictions in target units, shape (n_rows,) or (n_rows, n_outputs)."""
+    def predict(self, X: Any, *, exposure: Any = None, offset: Any = None) -> NDArray[np.float64]:
+        """Predictions in target units, shape (n_rows,) or (n_rows, n_outputs).
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        exposure, offset : array of shape (n_rows,), optional
+            As in :meth:`fit`: predictions are then the expected numbers of events, the rate times the exposure.
+        """
         scores = self._score(X)
+        exposures = self._read_exposure(X, exposure, offset, len(scores))
         if self._family is not None:
-            return np.asarray(self._family.respond(scores))
+            return np.asarray(self._family.respond(scores) * (1.0 if exposures is None else exposures))
         return scores[:, 0] if self._is_vector else scores
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R² of the predictions, as for any scikit-learn regressor.
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, exposure: Any = None, offset: Any = None) -> float:
+        """R² of the predictions, as for any scikit-learn regressor; of expected numbers of events if there are exposures.
 
         Rows of pandas objects are matched by index, as in ``fit``.
         """
         index = get_index(X)
         weights = align_rows(sample_weight, index, "sample_weight")
-        return float(super().score(X, align_rows(y, index, "y"), weights))
+        predicted = self.predict(X, exposure=exposure, offset=offset)
+        y, unit = align_rows(y, index, "y"), self._fitted.output_unit
+        if unit != 1.0:
+            y, predicted = check_target(y, len(predicted)) / unit, predicted / unit
+        return float(r2_score(y, predicted, sample_weight=weights))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

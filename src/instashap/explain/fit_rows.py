@@ -62,7 +62,7 @@ def _fit_in_one_pass(options: ExplainerOptions, source: FrameSource, sample: Sam
     with show_progress(options.verbose) as progress:
         game = plan_game(table, answer.values, weights, choose_fit(options, table), **named, progress=progress)
     with show_rows(options.verbose, "sums", source.count() if options.verbose else None) as advance:
-        sums = sum_source(get_plan(game), source, read, answer.box.predict, sample.weight_scale, advance)
+        sums = sum_source(get_plan(game), source, read, answer.box.predict, sample.weight_scale, game.output_unit, advance)
     game = solve_game(game, sums)
     return keep_scale(game if options.recipe is None else replace(game, recipe=options.recipe), answer.box)
 

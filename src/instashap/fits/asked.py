@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
-from .._validation import check_magnitude
+from .._output_unit import find_output_unit
 from ..asked.asked_rows import AskedRows
 from ..asked.differences import MANY_COLUMNS, MANY_REFERENCES, fit_components
 from ..asked.sample import sample_game
 from ..asked.sampled import SampledFitter
 from ..blackbox.model import BlackBox
-from ..blackbox.value_functions import CalledGame, Game, describe_function
+from ..blackbox.value_functions import CalledGame, Game, ScaledGame, describe_function
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import Answers, FittedGame
 from ..masked.fallback import drop_if_worse
@@ -106,8 +106,7 @@ def fit_value_function(
         )
     game = bind_game(value_function, make_box, X, table.n_rows, table.schema, judged.players)
     kept = np.flatnonzero(weights > 0)
-    full = game.evaluate_full()
-    check_magnitude(full[kept], "the values of the full coalition")
+    game, full, unit = _choose_unit(game, kept)
     references = game.get_references()
 
     def read_references(part: Table) -> Table:
@@ -140,7 +139,8 @@ def fit_value_function(
         model, note = drop_if_worse(model, encoded, full, weights)
         if note:
             warn_caller(note, FitWarning)
-        return FittedGame(encoder, roster.spread(model), *named, facts, kind=FitKind.OTHER_GAME, answers=answers)
+        model = roster.spread(model)
+        return FittedGame(encoder, model, *named, facts, kind=FitKind.OTHER_GAME, answers=answers).restore_unit(unit)
     rng = np.random.default_rng(seed or 0)
     result: FitSummary
     n_coalitions = {}
@@ -157,7 +157,14 @@ def fit_value_function(
         n_coalitions = {"n_coalitions": len(sample.rows)}
     warn_about_fit(result, judged.order, judged.interactions)
     facts = {**describe_fit(result, len(kept), float(weights.sum()), judged.full_weight), **n_coalitions}
-    return FittedGame(encoder, model, *named, facts, kind=FitKind.OTHER_GAME, answers=answers)
+    return FittedGame(encoder, model, *named, facts, kind=FitKind.OTHER_GAME, answers=answers).restore_unit(unit)
+
+
+def _choose_unit(game: Game, kept: NDArray[np.int64]) -> tuple[Game, NDArray[np.float64], float]:
+    """A game in a unit that can be squared, its values of the full coalition there, and the unit: 1 for common values."""
+    full = game.evaluate_full()
+    unit = find_output_unit(full[kept], "the values of the full coalition")
+    return (game, full, unit) if unit == 1.0 else (ScaledGame(game, unit), full / unit, unit)
 
 
 def _learn_reach(encoder: TableEncoder, encoded: Encoded, stand_ins: Encoded | None) -> Reach:

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FileFormatError, FitWarning, NotFittedError, warn_caller
+from .._output_unit import find_output_unit
 from .._progress import scale_progress
-from .._validation import check_at_least, check_magnitude
+from .._validation import check_at_least
 from ..asked.differences import ComponentFit
 from ..fitted.game import FittedGame
 from ..fitted.plan_file import unpack_plan, unpack_sums
@@ -65,7 +66,7 @@ def fit_game(
     n_planned = len(kept) if options.plan_rows is None else check_plan_rows(options.plan_rows)
     if len(kept) <= n_planned or options.fitter != "closed-form":
         return plan_game(table, outputs, weights, options, **named, progress=progress, asking=asking)
-    check_magnitude(outputs[kept], "outputs")
+    find_output_unit(outputs[kept], "outputs")  # refuses the table's outputs, not the sample's
     hashes = hash_table_rows(table, None if is_computed else outputs)
     places, totals = choose_smallest(hashes[kept], weights[kept], n_planned)
     positions = kept[places]
@@ -73,7 +74,7 @@ def fit_game(
     game = plan_game(table.take(positions), outputs[positions], totals, options, **named, progress=on_sample)
     assert game.record is not None
     game = replace(game, record=replace(game.record, index=table.index, positions=positions))
-    game = solve_game(game, accumulate(get_plan(game), table, outputs, weights, on_all))
+    game = solve_game(game, accumulate(get_plan(game), table, outputs / game.output_unit, weights, on_all))
     if progress is not None:
         progress(1.0, "done")
     return game
@@ -100,7 +101,8 @@ def plan_game(
     make_fitter = find_fitter(options.fitter)
     kept = weights > 0
     index = None if table.index is None else table.index[np.flatnonzero(kept)]
-    check_magnitude(outputs[kept], "outputs")
+    unit = find_output_unit(outputs[kept], "outputs")
+    outputs = outputs if unit == 1.0 else outputs / unit
     if progress is not None:
         progress(0.0, "columns")
     learn = learn_columns if options.fitter == "closed-form" else learn_plain_columns
@@ -108,7 +110,7 @@ def plan_game(
     more: dict[str, Any] = {}
     if asking is not None and options.fitter == "closed-form":
         more["synthetic"] = make_source(
-            rows.table, rows.encoded, rows.target, rows.weights, asking.among(np.flatnonzero(kept))
+            rows.table, rows.encoded, rows.target, rows.weights, asking.among(np.flatnonzero(kept), unit)
         )
     fitter = make_fitter(
         rows.columns,
@@ -136,7 +138,7 @@ def plan_game(
         "conditional",
         facts,
         FitRecord(*data, rows.columns, rows.roster.players, rows.size_law, result, index, n_copies=rows.n_copies),
-    )
+    ).restore_unit(unit)
 
 
 def get_plan(game: FittedGame) -> Plan:
@@ -203,7 +205,8 @@ def solve_game(game: FittedGame, sums: RowSums) -> FittedGame:
     facts = {**game.facts, **own, "tried": [*game.facts.get("tried", []), own["chosen"]]}
     facts["sample_rows"] = game.facts.get("sample_rows", game.facts.get("n_rows"))
     answers = replace(game.answers, plan=plan, sums=sums)
-    return replace(game, model=roster.spread(result.model), facts=facts, answers=answers)
+    model = roster.spread(result.model).scale(game.output_unit)
+    return replace(game, model=model, facts=facts, answers=answers)
 
 
 def name_outputs(names: tuple[str, ...], n_outputs: int) -> tuple[str, ...]:

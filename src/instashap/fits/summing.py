@@ -33,6 +33,7 @@ def sum_source(
     read: Read,
     ask: Ask,
     weight_scale: float = 1.0,
+    output_unit: float = 1.0,
     advance: Callable[[int], None] | None = None,
 ) -> RowSums:
     """Sums of all rows at a plan; the black box is asked block by block, and only about rows that count.
@@ -47,6 +48,8 @@ def sum_source(
         Gives the outputs, shape (n_rows, n_outputs), of rows where the source has none.
     weight_scale : float
         By which the weights of the source are multiplied.
+    output_unit : float
+        By which outputs are divided.
     advance : callable, optional
         Receives the number of rows read after each block.
     """
@@ -59,6 +62,7 @@ def sum_source(
             outputs = ask(rows, len(block.rows)) if block.outputs is None else block.outputs
             if outputs.shape[1] != len(plan.centre):
                 raise ValueError(f"the rows have {outputs.shape[1]} outputs, and the fit was of {len(plan.centre)}")
+            outputs = outputs / output_unit
             check_magnitude(outputs, "outputs")
             weights = np.ones(len(block.rows)) if block.weights is None else block.weights * weight_scale
             accumulator.add(read(rows, plan.encoder.schema), outputs, weights)

@@ -60,9 +60,9 @@ class Asking:
     ask: Callable[[NDArray[np.int64]], NDArray[np.float64]]
     n_most: int
 
-    def among(self, rows: NDArray[np.int64]) -> "Asking":
-        """The same where positions are those among some of the rows."""
-        return Asking(lambda places: self.ask(rows[places]), self.n_most)
+    def among(self, rows: NDArray[np.int64], unit: float = 1.0) -> "Asking":
+        """The same where positions are those among some of the rows, with outputs in a unit."""
+        return Asking(lambda places: self.ask(rows[places]) / unit, self.n_most)
 
 
 def make_asking(box: BlackBox, X: Any, table: Table, n_most: int) -> Asking | None:

@@ -116,7 +116,8 @@ class Explanation:
         errors = self.standard_errors if self.total_errors is None else self.total_errors
         if errors is None:
             return None
-        lost, whole = (np.sqrt(np.square(each).sum(axis=1)) for each in (errors, self.values))
+        size = np.abs(self.values).max(initial=0.0) or 1.0
+        lost, whole = (np.sqrt(np.square(each / size).sum(axis=1)) for each in (errors, self.values))
         return np.asarray(np.divide(lost, whole, out=np.where(lost > 0, np.inf, 0.0), where=whole > 0))
 
     @property

@@ -93,7 +93,7 @@ def _pack_errors(errors: Deviations) -> dict[str, NDArray[Any]]:
 _ERROR_PARTS = ("curves", "mixings", "constants")
 
 
-def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]]) -> Deviations | None:
+def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]], unit: float) -> Deviations | None:
     if "error_base" not in arrays:
         return None
     numbers = range(len(model.value_sets))
@@ -101,7 +101,7 @@ def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]]) -> Dev
     linear = None
     if "error_linear_credits" in arrays:
         linear = LinearDeviations(arrays["error_linear_credits"], arrays["error_linear_constants"])
-    return Deviations(model, **parts, base=arrays["error_base"], linear=linear)
+    return Deviations(model.scale(1.0 / unit), **parts, base=arrays["error_base"], linear=linear, unit=unit)
 
 
 def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
@@ -132,7 +132,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
     players = tuple(named.get(name, name) for name in fitted["feature_names"])
     names = players, tuple(fitted["players"]), tuple(fitted["output_names"])
     described = fitted["output_transform"], fitted["game"], fitted["facts"]
-    errors = _unpack_errors(model, arrays)
+    errors = _unpack_errors(model, arrays, float(fitted["facts"].get("output_unit", 1.0)))
     residuals = ResidualReference.unpack(fitted["residuals"], arrays) if "residuals" in fitted else None
     try:
         recipe = Recipe.from_json(fitted["recipe"]) if "recipe" in fitted else None

@@ -156,6 +156,17 @@ class FittedGame:
             return {"floors": [0.001], "share_cut": 0.0, "description": self.output_transform}
         return self.facts.get("scale")
 
+    @property
+    def output_unit(self) -> float:
+        """What the rows of the fit hold outputs in units of: 1 but for outputs too large or small to be squared."""
+        return float(self.facts.get("output_unit", 1.0))
+
+    def restore_unit(self, unit: float) -> FittedGame:
+        """The game of a fit to outputs in a unit as one of the outputs themselves; rows of the fit stay in the unit."""
+        if unit == 1.0:
+            return self
+        return replace(self, model=self.model.scale(unit), facts={**self.facts, "output_unit": unit})
+
     def read(self, X: Any) -> Table:
         """A user's table as columns of the fitted kinds; raises ``ValueError`` for a category all of whose values are new."""
         table = read_table(follow_recipe(self.recipe, X), self.schema)

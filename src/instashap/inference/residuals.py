@@ -6,7 +6,7 @@ held out of the fit (:mod:`instashap.inference.holdout`). Everything is in close
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import erfc, sqrt
 from typing import Any, NamedTuple
 
@@ -121,6 +121,10 @@ class ResidualReference:
         distance = float(np.sqrt((scaled**2).sum(axis=1)).mean())
         usual = max(float(local.mean() * self.sizes.mean()) - ROUNDING, 0.0)
         return Verdict(compare_sizes(relative, self.sizes), pattern, distance, usual)
+
+    def scale(self, unit: float) -> "ResidualReference":
+        """The reference of outputs multiplied by a number."""
+        return self if unit == 1.0 else replace(self, spread=self.spread * unit, outputs=self.outputs * unit)
 
     def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """The reference as facts (JSON) and arrays by name, for a file."""

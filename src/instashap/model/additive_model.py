@@ -70,6 +70,14 @@ class AdditiveModel:
         """How often each presence set's part counts in each coalition; see :func:`instashap.game.terms.count_live`."""
         return count_live(presence_sets, masks & self.is_player)
 
+    def scale(self, unit: float) -> "AdditiveModel":
+        """The model of outputs multiplied by a number, a power of two for the same digits."""
+        if unit == 1.0:
+            return self
+        tables = tuple(table * unit for table in self.tables)
+        linear = None if self.linear is None else self.linear.scale(unit)
+        return replace(self, tables=tables, base_value=self.base_value * unit, linear=linear)
+
     @property
     def is_player(self) -> NDArray[np.bool_]:
         """Whether each player can have a non-zero Shapley value, shape (n_players,)."""

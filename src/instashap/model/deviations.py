@@ -34,11 +34,14 @@ class ErrorLookup:
     constants : ndarray of shape (n_slots, n_outputs · n_groups), float64
         The part of the deviations that is the same for every row.
     n_outputs : int
+    unit : float
+        What the deviations are in units of.
     """
 
     deviations: Lookup
     constants: NDArray[np.float64]
     n_outputs: int
+    unit: float = 1.0
 
     @property
     def n_slots(self) -> int:
@@ -49,11 +52,11 @@ class ErrorLookup:
         if totals is None:
             totals = np.zeros((len(encoded.cells), self.n_slots, self.n_outputs))
         for rows, found in self.iterate(encoded):
-            totals[rows] += np.linalg.norm(found, axis=3)
+            totals[rows] += np.linalg.norm(found, axis=3) * self.unit
         return totals
 
     def iterate(self, encoded: Encoded) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-        """Blocks of rows with their deviations, shape (n_block_rows, n_slots, n_outputs, n_groups)."""
+        """Blocks of rows with their deviations in the unit, shape (n_block_rows, n_slots, n_outputs, n_groups)."""
         n_rows = len(encoded.cells)
         size = max(_BLOCK_NUMBERS // max(self.constants.size, 1), 1)
         for start in range(0, n_rows, size):
@@ -76,7 +79,7 @@ class ErrorLookup:
         given = weights.reshape(len(weights), *weights.shape[1:], *(1,) * (3 - weights.ndim))
         for rows, found in self.iterate(encoded):
             total += (found * given[rows][..., None]).sum(axis=0)
-        return total
+        return total * self.unit
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class Deviations:
         Deviations of the base value.
     linear : LinearDeviations or None
         Deviations of the model's linear part.
+    unit : float
+        What the model's outputs and the deviations are in units of; standard errors are multiplied by it.
     """
 
     model: AdditiveModel
@@ -106,6 +111,7 @@ class Deviations:
     constants: tuple[NDArray[np.float32], ...] = field(repr=False)
     base: NDArray[np.float32] = field(repr=False)
     linear: LinearDeviations | None = field(default=None, repr=False)
+    unit: float = 1.0
 
     @property
     def n_groups(self) -> int:
@@ -139,7 +145,7 @@ class Deviations:
         is_player = self.model.is_player
         deviations = replace(lookup.deviations, shared=rest.deviations, has_shared=is_player)
         shared = np.where(is_player[:, None], rest.constants, 0.0)
-        return ErrorLookup(deviations, lookup.constants + shared, lookup.n_outputs)
+        return ErrorLookup(deviations, lookup.constants + shared, lookup.n_outputs, self.unit)
 
     @cached_property
     def effects(self) -> ErrorLookup:
@@ -159,7 +165,7 @@ class Deviations:
         shares = (self.model.count_full(presence)[:, None] for presence in self.model.presence_sets)
         linear = self._share_linear(lambda own, part: own.share_by_column(part, dict.fromkeys(part.columns, 0), 1))
         lookup = self._make_lookup(range(len(self.curves)), shares, 1, linear)
-        return ErrorLookup(lookup.deviations, lookup.constants + self.base.reshape(1, -1), lookup.n_outputs)
+        return replace(lookup, constants=lookup.constants + self.base.reshape(1, -1))
 
     def make_mobius_lookup(self, players: PresenceSet) -> ErrorLookup:
         """Errors of one component of the game; see :meth:`AdditiveModel.make_mobius_lookup`.
@@ -188,7 +194,7 @@ class Deviations:
     @property
     def base_errors(self) -> NDArray[np.float64]:
         """Standard error of the base value, shape (n_outputs,)."""
-        return np.asarray(np.linalg.norm(self.base.astype(np.float64), axis=1))
+        return np.asarray(np.linalg.norm(self.base.astype(np.float64), axis=1) * self.unit)
 
     def _share_linear(self, share: Callable[[LinearDeviations, LinearPart], _Shared]) -> _Shared | None:
         """What the linear part adds to a look-up."""
@@ -212,7 +218,7 @@ class Deviations:
             constants += larger.T @ self.constants[term]
             table = np.concatenate([self.curves[term], self.model.tables[term][..., n_outputs:]], axis=-1)
             terms.append(LookupTerm(self.model.value_sets[term], table, slots, weights))
-        return ErrorLookup(make_lookup(self.model.bases, terms, n_slots, n_replicas), constants, n_outputs)
+        return ErrorLookup(make_lookup(self.model.bases, terms, n_slots, n_replicas), constants, n_outputs, self.unit)
 
     def __getstate__(self) -> dict[str, Any]:
         """State without look-ups, which are made again after unpickling."""

@@ -52,6 +52,10 @@ class LinearPart:
     cross: NDArray[np.float64] = field(repr=False)
     credits: NDArray[np.float64] = field(repr=False)
 
+    def scale(self, unit: float) -> "LinearPart":
+        """The part of outputs multiplied by a number."""
+        return replace(self, cross=self.cross * unit, credits=self.credits * unit)
+
     @property
     def full_slopes(self) -> NDArray[np.float64]:
         """Slopes at the full coalition, shape (n_scores, n_outputs)."""

@@ -118,8 +118,9 @@ def find_partner(explanation: Explanation, feature: int) -> int | None:
     """
     bins = _cut(explanation.data[:, feature], _N_BINS)
     values = explanation.values[:, feature]
+    values = values / (np.abs(values).max(initial=0.0) or 1.0)
     spread = _take_slopes(values, to_numbers(explanation.data[:, feature]), bins)
-    if np.allclose(spread, 0.0, atol=1e-9 * (np.abs(values).max() or 1.0)):
+    if np.allclose(spread, 0.0, atol=1e-9):
         return None
     others = [other for other in range(len(explanation.feature_names)) if other != feature]
     shares = [_explain(spread, bins, _cut(explanation.data[:, other], _N_PARTNER_BINS)) for other in others]

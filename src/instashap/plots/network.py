@@ -116,7 +116,9 @@ def _choose_output(fitted: FittedGame, output: Any) -> int:
 
 def _measure(fitted: FittedGame, X: Any, output: int) -> tuple[NDArray[np.float64], dict[tuple[int, int], float]]:
     """Standard deviation over the rows of each column's main effect, shape (n_columns,), and of each pair."""
-    sizes = fitted.compute_effects(fitted.read(X))[:, :, output].std(axis=0)
+    effects = fitted.compute_effects(fitted.read(X))[:, :, output]
+    unit = np.abs(effects).max(initial=0.0) or 1.0  # squares of the largest outputs are no float64
+    sizes = (effects / unit).std(axis=0) * unit
     mains = np.zeros(len(fitted.schema.names))
     pairs = {}
     for values, size in zip(fitted.model.value_sets, sizes.tolist(), strict=True):

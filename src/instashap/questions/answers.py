@@ -29,7 +29,8 @@ def get_errors(fitted: FittedGame) -> Deviations:
         from ..inference.uncertainty import compute_deviations
 
         # Players of the fit are the features that vary; the model of ``fitted`` has all features.
-        fitted.answers.errors = replace(compute_deviations(fitted.get_record(_NO_ERRORS)), model=fitted.model)
+        unit, found = fitted.output_unit, compute_deviations(fitted.get_record(_NO_ERRORS))
+        fitted.answers.errors = replace(found, model=fitted.model.scale(1.0 / unit), unit=unit)
     return fitted.answers.errors
 
 
@@ -49,7 +50,7 @@ def get_biases(fitted: FittedGame) -> NDArray[np.float64] | None:
         return None
     biases = np.zeros((len(fitted.feature_names), fitted.model.n_outputs))
     is_varying = fitted.model.is_player if fitted.model.is_player.any() else np.arange(len(biases)) == 0
-    biases[is_varying] = found
+    biases[is_varying] = np.asarray(found) * fitted.output_unit
     return biases
 
 
@@ -64,7 +65,7 @@ def get_residuals(fitted: FittedGame) -> ResidualReference:
     if fitted.answers.residuals is None:
         from ..inference.holdout import describe_residuals
 
-        fitted.answers.residuals = describe_residuals(fitted.get_record("check() needs"))
+        fitted.answers.residuals = describe_residuals(fitted.get_record("check() needs")).scale(fitted.output_unit)
     return fitted.answers.residuals
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._errors import InstashapError
 from ..blackbox.drawn_game import learn_game
 from ..blackbox.hybrid import Positions, make_mixer, take_rows
-from ..blackbox.model import BlackBox
+from ..blackbox.model import BlackBox, scale_box
 from ..fitted.game import FittedGame
 from ..table.columns import Table
 from ..trust.references import Draw
@@ -60,6 +60,8 @@ def make_asker(
 ) -> ModelAsker | None:
     """An asker of the model, or None where it cannot be asked: rows of another container, or outputs of another model.
 
+    Its outputs are in the unit of the fit, ``fitted.output_unit``.
+
     The model is asked about a few rows first, which must have the outputs they had.
 
     Parameters
@@ -72,7 +74,9 @@ def make_asker(
     players : tuple of int
         Player of each column.
     outputs : ndarray of shape (n_rows, n_outputs), float64
+        In that unit.
     """
+    box = scale_box(box, fitted.output_unit)
     n_rows, names = len(outputs), fitted.schema.names if fitted.schema.has_names else None
     some = np.unique(np.linspace(0, n_rows - 1, min(n_rows, _N_COMPARED)).astype(np.int64))
     try:

@@ -99,7 +99,9 @@ def audit(
         assert fitted is not None
         labels = align_rows(y, get_index(X), "y")
         subject = _describe(fitted, _find_classes(model, answer), labels, table.n_rows, model)
-        asker = make_asker(fitted, answer.box.prepare(X, table.n_rows), X, records[kept[-1]].players, answer.values)
+        asker = make_asker(
+            fitted, answer.box.prepare(X, table.n_rows), X, records[kept[-1]].players, answer.values / fitted.output_unit
+        )
         return audit_fits(records, subject, thresholds, asker=asker, progress=scale_progress(progress, 0.5, 1.0))
 
 
@@ -211,7 +213,7 @@ def audit_new_rows(
         fitted.get_record("an audit needs")  # says what there is for other games
     table = fitted.read(X)
     answer = wrap_model(model, output).restore(fitted.scale).ask(X, table.n_rows)
-    values, classes = answer.values, _find_classes(model, answer)
+    values, classes = answer.values / fitted.output_unit, _find_classes(model, answer)
     if values.shape[1] != fitted.model.n_outputs:
         raise ModelOutputError(
             f"the model gives {values.shape[1]} outputs, the explainer was fitted on {fitted.model.n_outputs}: pass a model of "
@@ -219,7 +221,7 @@ def audit_new_rows(
         )
     encoder = fitted.encoder
     models = (
-        {fitted.facts["chosen"]["order"]: fitted.model}
+        {fitted.facts["chosen"]["order"]: fitted.model.scale(1.0 / fitted.output_unit)}
         if fitted.record is None
         else {order: record.result.model for order, record in fit_lower_orders(fitted).items()}
     )
@@ -271,7 +273,7 @@ def _describe(fitted: FittedGame, classes: Classes | None, y: Any, n_rows: int, 
         labels = check_target(y, n_rows).reshape(n_rows, -1)
         if labels.shape[1] != fitted.model.n_outputs:
             raise ValueError(f"y has {labels.shape[1]} columns, the model {fitted.model.n_outputs} outputs; pass one a output")
-        return replace(subject, labels=labels)
+        return replace(subject, labels=labels / fitted.output_unit)
     return replace(subject, labels=_number_labels(y, np.asarray(model.classes_).ravel(), n_rows))
 
 

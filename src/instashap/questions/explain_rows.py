@@ -65,7 +65,7 @@ def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation
     if spread is None:
         return explanation
     biases = get_biases(fitted)
-    total = None if biases is None else squeeze_outputs(np.sqrt(spread**2 + biases**2))
+    total = None if biases is None else squeeze_outputs(np.hypot(spread, biases))
     return replace(explanation, standard_errors=squeeze_outputs(spread), total_errors=total)
 
 

@@ -36,7 +36,8 @@ class LearntResidual:
     def predict(self, fitted: FittedGame, table: Table) -> NDArray[np.float64]:
         """Predicted differences from the tables' values, shape (n_rows, n_players, n_outputs)."""
         shape = table.n_rows, len(fitted.feature_names), fitted.model.n_outputs
-        return np.asarray(self.regressor.predict(_make_features(fitted, table)), dtype=np.float64).reshape(shape)
+        found = np.asarray(self.regressor.predict(_make_features(fitted, table)), dtype=np.float64)
+        return found.reshape(shape) * fitted.output_unit
 
 
 def learn_residual(fitted: FittedGame, X: Any, game: RefinedGame, regressor: Any) -> LearntResidual:
@@ -50,7 +51,7 @@ def learn_residual(fitted: FittedGame, X: Any, game: RefinedGame, regressor: Any
 
     table = fitted.read(X)
     refined = refine_table(fitted, X, table, game)
-    missed = (refined.values - fitted.compute_shapley_values(table)).reshape(table.n_rows, -1)
+    missed = (refined.values - fitted.compute_shapley_values(table)).reshape(table.n_rows, -1) / fitted.output_unit
     copy = clone(regressor)
     learner = copy if get_tags(copy).target_tags.multi_output else MultiOutputRegressor(copy)
     target = missed if missed.shape[1] > 1 else missed[:, 0]

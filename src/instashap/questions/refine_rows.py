@@ -11,6 +11,7 @@ from ..blackbox.drawn_game import Conditional
 from ..blackbox.held_model import HeldModel
 from ..blackbox.model import BlackBox
 from ..blackbox.named import make_value_function
+from ..blackbox.value_functions import ScaledGame
 from ..fits.asked import bind_game, check_can_ask, describe_game
 from ..fitted.explanation import Explanation, squeeze_outputs
 from ..fitted.game import FittedGame
@@ -65,4 +66,11 @@ def refine_table(fitted: FittedGame, X: Any, table: Table, asked: RefinedGame) -
 
     game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
     rng = np.random.default_rng(asked.seed)
-    return refine_values(fitted, table, game, describe_game(chosen), asked.n_coalitions, rng)
+    unit = fitted.output_unit
+    if unit == 1.0:
+        return refine_values(fitted, table, game, describe_game(chosen), asked.n_coalitions, rng)
+    in_unit = replace(fitted, model=fitted.model.scale(1.0 / unit))
+    found = refine_values(in_unit, table, ScaledGame(game, unit), describe_game(chosen), asked.n_coalitions, rng)
+    return found._replace(
+        values=found.values * unit, standard_errors=found.standard_errors * unit, base_value=found.base_value * unit
+    )

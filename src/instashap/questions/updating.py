@@ -154,7 +154,7 @@ def sum_rows(fitted: FittedGame, X: Any, held: HeldModel, outputs: Any, sample_w
         return _sum_source(fitted, source, held)
     table = fitted.read(X)
     weights = check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
-    values = ask_outputs(fitted, X, held, outputs, table.n_rows)
+    values = ask_outputs(fitted, X, held, outputs, table.n_rows) / fitted.output_unit
     check_magnitude(values, "outputs")
     return Moments(_without_rows(fitted), accumulate(plan, table, values, weights))
 
@@ -172,7 +172,7 @@ def _sum_source(fitted: FittedGame, source: FrameSource, held: HeldModel) -> Mom
 
     scale, n_rows = source.measure_weight_scale(), source.count() if held.verbose else None
     with show_rows(held.verbose, "sums", n_rows) as advance:
-        sums = sum_source(get_plan(fitted), source, read, ask, scale, advance)
+        sums = sum_source(get_plan(fitted), source, read, ask, scale, fitted.output_unit, advance)
     return Moments(_without_rows(fitted), sums)
 
 
