@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .kinds import flag, integer, list_of, one_of, record, text
+from .kinds import flag, integer, list_of, number, one_of, record, text
 from .members import Member, Rule, Scope, filled, finite, not_negative, positive
 
 CONTENT = record(
@@ -21,6 +21,7 @@ CONTENT = record(
         "output_transform": text,
         "value_function": text,
         "output": text,
+        "floors?": list_of(number, 1),
         "context?": record({"widths": list_of(integer(1, 4096), 1, 16), "stride": integer(1, 64)}),
     }
 )
@@ -126,9 +127,9 @@ def expect_images(content: Any, _: Sequence[str]) -> list[Member]:
     members = [Member("segments", "<i8", ("height", "width_of_images"), (filled, _numbered), file)]
     lines = [("net.", file, _NET + (_EMBED if file["rank"] else ()))]
     sizes = list(dict.fromkeys(map(len, terms)))
-    for number, size in enumerate(sizes):
+    for place, size in enumerate(sizes):
         scope = {**file, "n_of_size": sum(len(each) == size for each in terms), "n_joined": size}
-        lines.append((f"net.net.heads.{number}.", scope, _HEAD + (_MIX if size > 1 else ())))
+        lines.append((f"net.net.heads.{place}.", scope, _HEAD + (_MIX if size > 1 else ())))
     lines += _expect_context(content["context"], file) if "context" in content else []
     return members + [
         Member(f"{prefix}{name}", "<f4", shape, (finite, *rules), scope)
@@ -144,9 +145,9 @@ def _expect_context(trunk: Mapping[str, Any], file: Scope) -> list[tuple[str, Sc
         ("context.", {**file, "width": widths[-1]}, _CONTEXT),
         ("context.trunk.stem.", {**file, "width": widths[0], "side": 2 * stride + 1}, _STEM),
     ]
-    for number, (before, width) in enumerate(pairwise((widths[0], *widths))):
+    for place, (before, width) in enumerate(pairwise((widths[0], *widths))):
         scope = {**file, "before": before, "width": width}
-        lines.append((f"context.trunk.stages.{number}.", scope, _STAGE + (_SKIP if before != width else ())))
+        lines.append((f"context.trunk.stages.{place}.", scope, _STAGE + (_SKIP if before != width else ())))
     return lines
 
 

@@ -182,3 +182,26 @@ def test_bad_options_get_one_clear_error(make_explainer, options, message):
 def test_bad_images_get_one_clear_error(make_explainer, images, kind, message):
     with pytest.raises(kind, match=message):
         make_explainer(order=1, plan=TrainingPlan(n_epochs=1)).predict(images)
+
+
+def test_log_odds_of_a_rare_class_are_not_cut_to_one_value(digits, tmp_path):
+    """A detector whose every probability is below .001: a cut there would leave no difference between images."""
+
+    class Detector:
+        classes_ = np.array(["no", "yes"])
+
+        def predict_proba(self, images):
+            yes = 1e-4 * np.exp(images[:, 2:6, 2:6].mean(axis=(1, 2)))
+            return np.column_stack([1 - yes, yes])
+
+    images, model = digits[0][:300], Detector()
+    options = {"patches": (2, 2), "width": 8, "rank": 1, "plan": TrainingPlan(n_epochs=2, batch_rows=128), "device": "cpu"}
+    fitted = ImageExplainer(model, **options).fit(images)
+    log_odds = np.log(model.predict_proba(images)) @ [-1, 1]
+    assert fitted.expected_value == pytest.approx(log_odds.mean(), abs=1e-3)  # about -8.9; a cut at .001 gives -6.9
+    assert "those below" in fitted.output_transform_
+    assert "(0.0 % of images)" in fitted.output_transform_
+    fitted.save(tmp_path / "rare.insta")
+    loaded = ImageExplainer.load(tmp_path / "rare.insta")
+    # The floors are those of the fit, whatever images are audited: of ten images of one kind others would be learnt.
+    assert loaded._fitted.floors == fitted._fitted.floors == (1e-3, pytest.approx(4e-3 * np.exp(log_odds).mean(), rel=1e-3))

@@ -15,7 +15,7 @@ from .image_fitting import Size
 from .image_game import ImageGame
 from .image_terms import TermChoice
 from .patches import Patches
-from .reading import ImageModel
+from .reading import FLOOR, ImageModel
 
 _KIND = "image explainer"
 # Counters of batches, which only training needs.
@@ -40,6 +40,8 @@ class FittedImages:
         Net of the Shapley values of what the additive game leaves.
     model : ImageModel or None
     training : Training or None
+    floors : tuple of float or None
+        Least probabilities of the classes, below which log-odds were cut.
     """
 
     game: ImageGame
@@ -53,6 +55,7 @@ class FittedImages:
     context: ContextNet | None = None
     model: ImageModel | None = None
     training: Training | None = None
+    floors: tuple[float, ...] | None = None
 
     def to_archive(self, output: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Content and arrays of the file; ``output`` is the explainer's option."""
@@ -67,6 +70,8 @@ class FittedImages:
             "value_function": self.value_function,
             "output": output,
         }
+        if self.floors is not None:
+            content["floors"] = list(self.floors)
         arrays = {f"net.{name}": value.cpu().numpy() for name, value in self.game.state_dict().items()}
         if self.context is not None:
             content["context"] = {"widths": list(self.context.trunk.widths), "stride": self.context.trunk.stride}
@@ -89,7 +94,8 @@ class FittedImages:
             context = ContextNet(patches, n_channels, n_outputs, **content["context"])
             context.load_state_dict(_select(arrays, "context."), strict=False)  # all but the counters
         facts = tuple(content["output_names"]), content["output_transform"], content["value_function"]
-        return cls(game, patches, terms, size, shape, *facts, context)
+        floors = content.get("floors", (FLOOR,) if "below 0.001 cut" in content["output_transform"] else None)
+        return cls(game, patches, terms, size, shape, *facts, context, floors=floors and tuple(floors))
 
     def move(self, device: torch.device) -> FittedImages:
         """Move the nets to a device, ready to explain."""

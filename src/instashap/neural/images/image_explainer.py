@@ -161,7 +161,8 @@ class ImageExplainer:
         names, transform = _name_outputs(model if outputs is None else None, values.shape[1])
         which = self.value_function if isinstance(self.value_function, str) else "masked"
         facts = names, transform, which, context, model, training
-        self._fitted = FittedImages(game, patches, terms, size, array.shape[1:], *facts)
+        floors = None if model is None or outputs is not None else model.floors
+        self._fitted = FittedImages(game, patches, terms, size, array.shape[1:], *facts, floors=floors)
         return self
 
     def _train_context(self, task: Task, game: ImageGame, model: ImageModel | None, play: Play) -> ContextNet:
@@ -284,7 +285,7 @@ class ImageExplainer:
         """
         fitted = self._get()
         array = check_images(images, fitted.image_shape)
-        box = fitted.model if model is None else read_model(model, array, self.output)
+        box = fitted.model if model is None else read_model(model, array, self.output, fitted.floors)
         play = self._make_play(box, fitted.patches, value_function)
         if play is None:
             raise ValueError("refine() asks about masked images: pass value_function=, a function of images and pixel masks")
@@ -348,7 +349,7 @@ class ImageExplainer:
         """
         fitted = self._get()
         array = check_images(images, fitted.image_shape)
-        box = fitted.model if model is None else read_model(model, array, self.output)
+        box = fitted.model if model is None else read_model(model, array, self.output, fitted.floors)
         if box is None:
             raise ValueError("an audit compares with the model, but this explainer holds none: pass model=")
         return audit_images(self, box, array, y, self._make_play(box, fitted.patches, value_function), thresholds)

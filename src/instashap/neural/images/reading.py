@@ -1,6 +1,6 @@
 """A black box of whole or partly known images, with outputs on a stated scale."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +11,18 @@ from torch import nn
 
 from ..._validation import check_outputs
 from ...blackbox import BlackBox, wrap_model
+from ...blackbox.classes import ClassBox
 from .patches import to_tensor
 
 # Number of images that a black box predicts at once; their hidden features take far more memory than rows of a table.
 BATCH_IMAGES = 512
 
 # Smaller probabilities are set to this value before taking logarithms (log-odds of ±6.9): nets give extreme probabilities to
-# images of their training, and differences among these would dominate the loss.
-FLOOR = 1e-3
+# images of their training, and differences among these would dominate the loss. A class whose mean probability is below half of
+# the average class has a proportionally lower floor, else all its images could lie below.
+FLOOR, _RARE = 1e-3, 0.5
+# Images from which the floors are learnt, evenly spaced: a class of one in a thousand has four of them.
+_FLOOR_IMAGES = 4096
 
 # Maps images and masks of their pixels, bool of shape (n_images, height, width), to outputs like the model's.
 MaskedModel = Callable[[NDArray[Any], NDArray[np.bool_]], Any]
@@ -66,6 +70,11 @@ class ImageModel:
     scale: str
     source: Any = None
 
+    @property
+    def floors(self) -> tuple[float, ...] | None:
+        """Least probability of each class, below which log-odds are cut; None for outputs that are not log-odds."""
+        return None if self.box.scale is None else tuple(self.box.scale["floors"])
+
     def predict(self, images: NDArray[Any]) -> NDArray[np.float64]:
         """Outputs of whole images, shape (n_images, n_outputs)."""
         return self.box.predict(images, len(images))
@@ -91,8 +100,37 @@ def ask_masked(
     return model.predict_masked(masked, images, pixels)
 
 
-def read_model(model: Any, images: NDArray[Any], output: str) -> ImageModel:
+def learn_floors(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least probability of each class from those of images, shape (n_images, n_classes).
+
+    Examples
+    --------
+    >>> learn_floors(np.array([[0.9999, 0.0001], [0.9997, 0.0003]])).tolist()
+    [0.001, 8e-07]
+    """
+    shares = probabilities.mean(axis=0)
+    floors = FLOOR * np.minimum(shares * len(shares) / _RARE, 1.0)
+    return np.where(floors > 0, floors, FLOOR)
+
+
+def _scale_classes(box: BlackBox, images: NDArray[Any], floors: Sequence[float] | None) -> BlackBox:
+    """A box of a classifier's log-odds with its floors, those given or else learnt from images, in its description."""
+    step = -(-len(images) // _FLOOR_IMAGES)
+    given = box.ask(images[::step], len(images[::step])).probabilities
+    if given is None:
+        return box
+    least_of = learn_floors(given) if floors is None else np.asarray(floors, dtype=np.float64)
+    share = float((given < least_of).any(axis=1).mean())
+    least, most = f"{least_of.min():.2g}", f"{least_of.max():.2g}"
+    where = least if least == most else f"{least} to {most} by class"
+    text = f"{box.description}, from probabilities, those below {where} cut ({100 * share:.1f} % of images)"
+    return box.restore({"floors": least_of.tolist(), "share_cut": share, "description": text})
+
+
+def read_model(model: Any, images: NDArray[Any], output: str, floors: Sequence[float] | None = None) -> ImageModel:
     """A model of images from an estimator, a function of arrays, or a torch module.
+
+    ``floors`` are those of an earlier fit, shape (n_classes,); by default they are learnt from the images.
 
     Modules (of torchvision, timm, …) get float32 tensors of shape (n, n_channels, height, width) from 0 to 1: put a
     normalisation in front, in a ``Sequential``. Outputs of two or more columns are interpreted as scores of classes.
@@ -106,8 +144,8 @@ def read_model(model: Any, images: NDArray[Any], output: str) -> ImageModel:
             module = model
             model = lambda some: apply_module(module, some)  # noqa: E731 - outputs of a function are explained unchanged
     box = wrap_model(model, output, BATCH_IMAGES)
-    text = f"{box.description}, from probabilities, those below {FLOOR:g} cut"
-    box = box.restore({"floors": [FLOOR], "share_cut": 0.0, "description": text})
+    if isinstance(box, ClassBox):
+        box = _scale_classes(box, images, floors)
     found = getattr(model, "classes_", None)
     if found is None or not hasattr(model, "predict_proba"):
         return ImageModel(box, None if found is None else tuple(map(str, found)), "score", source)
