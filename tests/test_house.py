@@ -21,7 +21,7 @@ OPTIONAL |= {"xgboost", "lightgbm", "catboost", "mpl_toolkits"}
 HEAVY = {"pandas", "scipy", "sklearn", "joblib"}
 # Files of the project that bring these, by the files that import them late.
 LATE = {
-    "cli.py": {"explain", "fitted", "preparing", "questions", "report", "server", "workflow"},
+    "cli.py": {"explain", "export", "fitted", "preparing", "questions", "report", "server", "workflow"},
     "explain/explainer.py": {"explain", "questions"},
     "fitted/file.py": {"fitted"},
     "questions/answers.py": {"inference"},

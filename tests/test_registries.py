@@ -156,7 +156,7 @@ def test_an_export_is_a_file_and_a_line(add, tmp_path):
     explainer = Explainer(order=1).fit(X, outputs=F)
     explainer.export(tmp_path / "columns.names")
     assert (tmp_path / "columns.names").read_text() == "x0,x1"
-    with pytest.raises(ValueError, match=r"the ending of path='.xyz' is not known; use one of '.json'"):
+    with pytest.raises(ValueError, match=r"the ending of path='.xyz' is not known; use one of '.js', '.json',"):
         explainer.export(tmp_path / "columns.xyz")
 
 

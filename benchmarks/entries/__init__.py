@@ -6,6 +6,7 @@ ENTRIES = {
     "cover": "agreement of an Explainer's class with that of a LightGBM model of tree cover, seven classes",
     "truth": "SHAP R² on games whose Shapley values are known exactly",
     "synthetic": "SHAP R² and fit seconds with and without synthetic rows, of 300 to 20 000 rows and models that can be asked",
+    "exports": "ONNX, SQL, Python and JavaScript against Python: differences, sizes, seconds (bike, order 2)",
     "fastshap": "SHAP R² against seconds: FastSHAP, the closed form, and FastSHAP of what the closed form leaves",
     "frontier": "which pairs to offer: Archipelago scores of a masked net beside the closed form's ranking",
     "neural": "noise of sampled masks that the exact loss has not, and additive nets of bike sharing at orders 1 to 3",

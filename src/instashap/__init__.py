@@ -39,7 +39,7 @@ _HOMES = {
     "warm_up": "explain.warm_up",
     "write_report": "report.writing",
 }
-_MODULES = ("datasets", "neural", "plots")
+_MODULES = ("datasets", "export", "neural", "plots")
 
 __all__ = [
     "AdditiveClassifier",
@@ -65,6 +65,7 @@ __all__ = [
     "audit",
     "datasets",
     "explain_change",
+    "export",
     "from_ebm",
     "load",
     "neural",
@@ -74,7 +75,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import datasets, neural, plots
+    from . import datasets, export, neural, plots
     from ._errors import (
         DataWarning,
         FileFormatError,

@@ -85,7 +85,11 @@ QUESTIONS = Registry(
 EXPORTS = Registry(
     "the ending of path",
     {
+        ".js": "instashap.export.script_files:write_javascript",
         ".json": "instashap.export.json_tables:write_json",
+        ".onnx": "instashap.export.onnx_graph:write_onnx",
+        ".py": "instashap.export.script_files:write_python",
+        ".sql": "instashap.export.sql_query:write_sql",
     },
 )
 BASES = Registry(

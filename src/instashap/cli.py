@@ -12,6 +12,7 @@ from typing import Any
 
 from . import __version__
 from ._errors import InstashapError
+from ._registries import EXPORTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +82,19 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_serve(commands)
     _add_merge(commands)
+    _add_export(commands)
     return parser
+
+
+def _add_export(commands: Any) -> None:
+    example = "instashap export explainer.insta model.onnx"
+    export = _add(commands, "export", _run_export, "write a saved explainer for other programs", example)
+    export.add_argument("explainer", type=Path, metavar="FILE", help="saved explainer (.insta)")
+    export.add_argument("out", type=Path, metavar="OUT", help=f"its ending is the form: {', '.join(EXPORTS.entries)}")
+    sql = export.add_argument_group("SQL (.sql)")
+    sql.add_argument("--dialect", metavar="NAME", help="duckdb (default), postgres or sqlite")
+    sql.add_argument("--rows", metavar="TABLE", help="table that holds the fitted columns (default: rows)")
+    sql.add_argument("--keep", nargs="+", metavar="COL", help="columns of the table to give beside the values")
 
 
 def _add_merge(commands: Any) -> None:
@@ -234,6 +247,21 @@ def _run_serve(options: argparse.Namespace) -> None:
     limits = Limits(max_rows=options.max_rows, timeout=options.timeout)
     asked = {"host": options.host, "port": options.port, "limits": limits, "allowed_hosts": options.allow_host}
     serve(options.explainer, rows, announce=partial(print, flush=True), **asked)
+
+
+def _run_export(options: argparse.Namespace) -> None:
+    from .explain.loading import load
+    from .export import to_sql
+
+    given = {name: getattr(options, name) for name in ("dialect", "rows", "keep") if getattr(options, name) is not None}
+    if given and options.out.suffix != ".sql":
+        raise ValueError(f"--{next(iter(given))} is an option of SQL, and {options.out.name} does not end in .sql")
+    explainer = load(options.explainer)
+    if given:
+        to_sql(explainer, options.out, **given)
+    else:
+        explainer.export(options.out)
+    print(f"Written to {options.out}")
 
 
 def _run_merge(options: argparse.Namespace) -> None:

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 import instashap
-from instashap.report import writing
+from instashap.export import script_files
 from instashap.store import read_archive
 
-SCORER = Path(writing.__file__).parent / "scorer.js"
+SCORER = Path(script_files.__file__).parent / "scorer.js"
 CODE = """
 const { decodeArrays, makeScorer } = require(process.argv[1]);
 const { fitted, arrays, rows } = JSON.parse(require("fs").readFileSync(0, "utf8"));

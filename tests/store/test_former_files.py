@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import instashap
+from instashap.store.archive import SCHEMA
 
 # Saved by the last version that wrote schema 1: numbers with a gap, levels, three pairs, standard errors.
 FORMER = Path(__file__).with_name("schema-1.insta")
@@ -41,3 +43,55 @@ def test_a_file_of_schema_1_is_saved_anew_with_the_same_numbers(tmp_path):
     former = instashap.load(FORMER)
     former.save(tmp_path / "anew.insta")
     np.testing.assert_array_equal(instashap.load(tmp_path / "anew.insta").shap_values(ROWS), former.shap_values(ROWS))
+
+
+def load_checked(version):
+    path = Path(__file__).with_name(f"schema-{version}.insta")
+    with zipfile.ZipFile(path) as archive:
+        assert json.loads(archive.read("manifest.json"))["schema"] == version
+    return instashap.load(path)
+
+
+def test_there_is_a_file_of_every_schema():
+    versions = sorted(int(path.stem.removeprefix("schema-")) for path in Path(__file__).parent.glob("schema-*.insta"))
+    assert versions == list(range(1, SCHEMA + 1))
+
+
+def test_a_file_of_schema_2_gives_the_numbers_it_gave():
+    # Presence sets tied to any other player; printed by the version that wrote the file, from the fit itself.
+    explainer = load_checked(2)
+    rows = np.round(np.linspace(-1, 1, 40).reshape(2, 20), 2)
+    rows[1, 3] = np.nan
+    values = [
+        [-0.666359031053, -0.027565501542, -0.000349274167, -0.018365848206, -0.009217927684, -0.389287891877],
+        [-0.393932323823, 0.026205131654, -0.019637667318, -0.01723003984, 0.0470405425, 0.297745348118],
+    ]
+    np.testing.assert_allclose(explainer.shap_values(rows)[:, :6], values, atol=1e-11)
+    np.testing.assert_allclose(explainer.predict(rows), [-1.545828896424, -0.046147770026], atol=1e-11)
+    assert {-1} <= {player for sets in explainer._fitted.model.presence_sets for each in sets for player in each}
+
+
+@pytest.mark.filterwarnings("ignore::instashap.DataWarning")
+def test_a_file_of_schema_3_gives_the_numbers_it_gave():
+    # Two outputs, a term of three columns, a column with flags as levels, numbers as levels, two columns of one player.
+    explainer = load_checked(3)
+    rows = pd.DataFrame(
+        {
+            "smooth": [0.5, np.nan],
+            "spiked": [0.0, 12.5],
+            "rooms": [2.0, 5.0],
+            "town": ["north", None],
+            "code": [20.0, 31.5],
+            "is_new": [True, False],
+            "has_sea": [0.0, 1.0],
+            '=a "long" name': [0.25, -0.5],
+        }
+    )
+    explanation = explainer(rows)
+    first = [0.798435479709, 0.808602993789, 0.098078863826, 0.07004260445, -0.068478017078, 0.078220546879, 0.061407627766]
+    second = [0.069309756945, -0.259135573827, -0.702925589815, 0.381620887389, -0.569773746043, -0.034075967201]
+    np.testing.assert_allclose(explanation.values[0, :, 0], first, atol=1e-11)
+    np.testing.assert_allclose(explanation.values[1, :6, 1], second, atol=1e-11)
+    predictions = [[1.871040858995, 1.535755168233], [-2.009477781243, 0.715975106271]]
+    np.testing.assert_allclose(explanation.predictions, predictions, atol=1e-11)
+    np.testing.assert_allclose(explanation.output_share, [0.951766582252, 0.496561821727], atol=1e-11)

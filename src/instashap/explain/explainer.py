@@ -581,8 +581,10 @@ class Explainer(ExplainerOptions, FittedAttributes):
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the additive model to a file for other programs; the ending of the path selects the format.
 
-        ``.json``: columns, local bases, terms and tables as plain lists, which docs/export.md explains. Raises ``ValueError``
-        for an unknown ending, and ``OSError`` if the folder cannot be written.
+        ``.onnx``, ``.sql`` (for DuckDB), ``.py`` and ``.js`` predict and explain rows without this package; functions of
+        :mod:`instashap.export` write the same with options. ``.json`` holds columns, local bases, terms and tables as plain
+        lists. docs/export.md explains all of them. Raises ``ValueError`` for an unknown ending and for a fit that the format
+        cannot express, and ``OSError`` if the folder cannot be written.
         """
         EXPORTS.find(Path(path).suffix)(self._check_fitted(), path)
 

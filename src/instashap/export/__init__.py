@@ -1,1 +1,33 @@
-"""Fitted games for other programs: a form a file, and a line each in :data:`instashap._registries.EXPORTS`."""
+"""Fitted games for other programs: a form a file, and a line each in :data:`instashap._registries.EXPORTS`.
+
+:func:`to_onnx`, :func:`to_sql`, :func:`to_python`, :func:`to_javascript` and :func:`to_excel` write what predicts and explains
+rows without this package; :func:`save_mlflow` writes a model of MLflow.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .onnx_graph import to_onnx
+    from .script_files import to_javascript, to_python
+    from .sql_query import SqlText, to_sql
+
+_HOMES = {
+    "SqlText": "sql_query",
+    "to_javascript": "script_files",
+    "to_onnx": "onnx_graph",
+    "to_python": "script_files",
+    "to_sql": "sql_query",
+}
+
+__all__ = ["SqlText", "to_javascript", "to_onnx", "to_python", "to_sql"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

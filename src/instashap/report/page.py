@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from .. import __version__
 from .._sentences import percent
+from ..export.scorer_tables import pack_payload
+from ..export.script_files import read_resource
 from ..fitted.shortening import shorten_all
-from ..questions.answers import get_reach, get_residuals
-from ..trust.rows import pick_typical_sizes
 from .sentences import RELATIONS_NOTE, VERDICTS, describe_verdict, list_ladder, list_segments
 from .summary import Summary, keep_terms
 
@@ -25,7 +21,7 @@ from .summary import Summary, keep_terms
 MAX_TABLE_BYTES = 2_200_000
 # Lengths in characters for which page.js needs shortened names.
 _LENGTHS = (14, 18, 20, 24, 30, 40)
-_SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "scorer.js", "page.js")
+_LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
 
 
 def render_page(summary: Summary, title: str = "Model report") -> str:
@@ -38,7 +34,7 @@ def render_page(summary: Summary, title: str = "Model report") -> str:
         "segments": _bind_percent(_render_segments(summary)),
         "about": _render_about(summary),
         "data": payload.replace("<", "\\u003c"),  # so that text of the data cannot end its element
-        "scripts": "".join(f"<script>\n{_read(name)}\n</script>\n" for name in _SCRIPTS),
+        "scripts": "".join(f"<script>\n{script}\n</script>\n" for script in _list_scripts()),
     }
     page = _read("page.html")
     for name, part in parts.items():
@@ -52,6 +48,10 @@ def _bind_percent(text: str) -> str:
     return text.replace(" %", "\u00a0%")
 
 
+def _list_scripts() -> list[str]:
+    return [*map(_read, _LIBRARIES), read_resource("scorer.js"), _read("page.js")]
+
+
 def _read(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
@@ -59,18 +59,11 @@ def _read(name: str) -> str:
 def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
     numbers, lost = _fit_tables(summary)
     places = {number: place for place, number in enumerate(numbers)}
-    fitted, arrays = keep_terms(summary.fitted, numbers).tables()
-    fitted.pop("facts")
-    if summary.fitted.answers.residuals is not None or summary.fitted.record is not None:
-        fitted["residuals"], residuals = _pack_residuals(summary)
-        arrays |= residuals
-    if (reach := get_reach(summary.fitted)) is not None:
-        fitted["reach"], region = reach.pack()
-        arrays |= region
+    fitted, arrays = pack_payload(keep_terms(summary.fitted, numbers))
     return {
         "title": title,
         "fitted": fitted,
-        "arrays": {name: _pack(array) for name, array in arrays.items()},
+        "arrays": arrays,
         "terms": [{**asdict(term), "number": places[term.number]} for term in summary.terms if term.number in places],
         "nLeftOut": len(summary.terms) - len(numbers),
         "lost": lost,
@@ -112,19 +105,6 @@ def _fit_tables(summary: Summary) -> tuple[list[int], float | None]:
     total = sum(sum(term.importance) for term in summary.terms)
     lost = sum(sum(term.importance) for term in summary.terms if term.number not in kept)
     return sorted(kept), lost / total if total else 0.0
-
-
-def _pack_residuals(summary: Summary) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Data for the trust of a row: three quantiles of the held-out residual sizes, and the first curve of each column."""
-    facts, arrays = get_residuals(summary.fitted).pack()
-    curves = {name: array[:, :1] for name, array in arrays.items() if name.startswith("residual_curves_")}
-    typical = pick_typical_sizes(arrays["residual_sizes"]).tolist()
-    return {"level": facts["level"], "typical": typical}, {"residual_spread": arrays["residual_spread"], **curves}
-
-
-def _pack(array: NDArray[Any]) -> dict[str, Any]:
-    data = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    return {"dtype": data.dtype.str, "shape": list(array.shape), "data": base64.b64encode(data.tobytes()).decode("ascii")}
 
 
 def _render_verdict(summary: Summary) -> str:

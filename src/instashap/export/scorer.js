@@ -65,7 +65,8 @@
       if (column.edges[middle] < value) low = middle + 1;
       else high = middle;
     }
-    return [low, Math.min(Math.max((value - column.lows[low]) * column.scales[low], 0), 1)];
+    const scale = column.scales[low];
+    return [low, scale > 0 ? Math.min(Math.max((value - column.lows[low]) * scale, 0), 1) : 0];  // the difference may be infinite
   }
 
   /** First non-zero function of a basis at (cell, t), and the values of all non-zero ones. */
@@ -103,10 +104,13 @@
     return ways;
   }
 
-  /** Number of sets that a presence set stands for, and the Shapley shares in them of a named and of any other player. */
-  function shareOut(players, nPlayers) {
+  /** Number of sets that a presence set stands for, and the Shapley shares in them of a named and of any other player.
+   *
+   * Places stand for players that varied among the rows of the fit, of which there are nVarying.
+   */
+  function shareOut(players, nVarying) {
     const nAny = players.filter((player) => player === ANY).length;
-    const nOthers = nPlayers - (players.length - nAny);
+    const nOthers = nVarying - (players.length - nAny);
     const count = choose(nOthers, nAny);
     const others = nAny === 0 ? 0 : choose(nOthers - 1, nAny - 1) / players.length;
     return { count, named: count / players.length, others };
@@ -118,18 +122,19 @@
     const { shape: mixed, data: mixing } = arrays[`mixing_${pad(number)}`];
     const [nParts, nPresence] = mixed;
     const strides = shape.slice(0, -1).map((_, axis) => shape.slice(axis + 1).reduce((a, b) => a * b, 1));
+    const isNull = new Set(fitted.null_players || []);
     const sums = new Float64Array(nParts * nOutputs);
     const credits = new Float64Array(nParts * nPlayers * nOutputs);
     for (let part = 0; part < nParts; part++)
       for (let set = 0; set < nPresence; set++) {
         const players = fitted.presence_sets[number][set];
-        const { count, named, others } = shareOut(players, nPlayers);
+        const { count, named, others } = shareOut(players, nPlayers - isNull.size);
         for (let output = 0; output < nOutputs; output++) {
           const weight = mixing[(part * nPresence + set) * nOutputs + output];
           sums[part * nOutputs + output] += weight * count;
           if (others !== 0)
             for (let player = 0; player < nPlayers; player++)
-              if (!players.includes(player)) credits[(part * nPlayers + player) * nOutputs + output] += weight * others;
+              if (!players.includes(player) && !isNull.has(player)) credits[(part * nPlayers + player) * nOutputs + output] += weight * others;
           for (const player of players)
             if (player !== ANY) credits[(part * nPlayers + player) * nOutputs + output] += weight * named;
         }

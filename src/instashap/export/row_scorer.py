@@ -1,0 +1,214 @@
+"""Computes prediction, Shapley values and output share of rows of a fitted additive game, with Python's standard library alone.
+
+This file is copied into what to_python() of instashap writes, so it imports nothing else. Input is the content of a saved
+explainer: ``fitted``, that part of the manifest, and ``arrays`` by name, each {dtype, shape, data} with base64 of little-endian
+numbers. Formulas are those of scorer.js, model/additive_model.py, table/encoding.py and trust/rows.py.
+"""
+
+import sys
+from array import array
+from base64 import b64decode
+from bisect import bisect_left
+from math import comb, exp, isinf, sqrt
+
+# Residuals below this share of the spread are rounding, and the place in a presence set that stands for any one other player.
+ROUNDING, ANY = 1e-6, -1
+CODES = {"<f8": "d", "<i4": "i", "<i8": "q", "|b1": "B"}
+
+
+def decode(packed):
+    """Shape and numbers of an array."""
+    numbers = array(CODES[packed["dtype"]], b64decode(packed["data"]))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return packed["shape"], numbers
+
+
+class ColumnCells:
+    """One column: how a value becomes a cell and a position t in it, and the values of its functions there."""
+
+    def __init__(self, fitted, arrays, number):
+        own, prefix = fitted["columns"][number], f"column_{number:05d}"
+        self.name, self.levels = own["name"], own["levels"]
+        self.cells = {} if self.levels is None else {make_key(level): cell for cell, level in enumerate(self.levels)}
+        self.edges, self.lows, self.scales = (arrays[f"{prefix}_{part}"][1] for part in ("edges", "lows", "scales"))
+        sizes = range(len(own["n_functions"]))
+        self.bases = [(arrays[f"{prefix}_first_{size}"][1], *arrays[f"{prefix}_polynomials_{size}"]) for size in sizes]
+
+    def encode(self, value):
+        """Cell and t; raises TypeError for what is no number where numbers are expected, ValueError for infinite ones."""
+        is_missing = value is None or value != value
+        if self.levels is not None:
+            n_levels = len(self.levels)
+            return (n_levels + 1 if is_missing else self.cells.get(make_key(value), n_levels)), 0.0
+        if is_missing:
+            return len(self.edges) + 1, 0.0
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"column {self.name!r} holds numbers; got {value!r}")
+        value = float(value)
+        if isinf(value):
+            raise ValueError(f"column {self.name!r} holds an infinite value")
+        cell = bisect_left(self.edges, value)
+        scale = self.scales[cell]
+        return cell, min(max((value - self.lows[cell]) * scale, 0.0), 1.0) if scale > 0.0 else 0.0
+
+    def weigh(self, size, place):
+        """First active function in terms of a size, and the values of all active ones."""
+        first, (_, width, n_powers), polynomials = self.bases[size - 1]
+        cell, t = place
+        values, start = [], cell * width * n_powers
+        for at in range(start, start + width * n_powers, n_powers):
+            value = polynomials[at + n_powers - 1]
+            for power in range(n_powers - 2, -1, -1):
+                value = value * t + polynomials[at + power]
+            values.append(value)
+        return first[cell], values
+
+
+def make_key(level):
+    """A key that distinguishes True from 1, which Python regards as equal."""
+    return (bool, level) if isinstance(level, bool) else level
+
+
+class TermTable:
+    """One term, with the coefficients of its parts in the predictions and in the Shapley values."""
+
+    def __init__(self, fitted, arrays, number, n_players, n_outputs):
+        shape, self.data = arrays[f"table_{number:05d}"]
+        (n_parts, n_sets, _), mixing = arrays[f"mixing_{number:05d}"]
+        self.columns, self.n_parts, self.strides = fitted["value_sets"][number], n_parts, []
+        for axis in range(len(shape) - 1):
+            stride = 1
+            for length in shape[axis + 1 :]:
+                stride *= length
+            self.strides.append(stride)
+        null = set(fitted.get("null_players", ()))
+        self.sums, self.shares = [], []
+        for part in range(n_parts):
+            sums, shares = [0.0] * n_outputs, [0.0] * (n_players * n_outputs)
+            for place in range(n_sets):
+                players = fitted["presence_sets"][number][place]
+                count, named, others = share_out(players, n_players - len(null))
+                for output in range(n_outputs):
+                    weight = mixing[(part * n_sets + place) * n_outputs + output]
+                    sums[output] += weight * count
+                    for player in range(n_players):
+                        share = named if player in players else 0.0 if player in null else others
+                        shares[player * n_outputs + output] += weight * share
+            self.sums.append(sums)
+            self.shares.append([(slot, share) for slot, share in enumerate(shares) if share != 0.0])
+
+    def look_up(self, axes):
+        """Values of the parts: sums over the products of the active functions."""
+        corners = [(0, 1.0)]
+        for (first, values), stride in zip(axes, self.strides, strict=True):
+            corners = [(at + (first + m) * stride, factor * value) for at, factor in corners for m, value in enumerate(values)]
+        return [sum(factor * self.data[at + part] for at, factor in corners) for part in range(self.n_parts)]
+
+
+def share_out(players, n_varying):
+    """Number of sets that a presence set stands for, and the Shapley shares in them of a named and of any other player."""
+    n_any = list(players).count(ANY)
+    n_others = n_varying - (len(players) - n_any)
+    count = comb(n_others, n_any)
+    others = comb(n_others - 1, n_any - 1) / len(players) if n_any else 0.0
+    return count, count / len(players), others
+
+
+class Scorer:
+    """Scores rows, which are mappings by column name or sequences in the order of the columns."""
+
+    def __init__(self, fitted, arrays):
+        self.fitted, self.arrays = fitted, {name: decode(packed) for name, packed in arrays.items()}
+        self.names, self.features, self.outputs = fitted["names"], fitted["feature_names"], fitted["output_names"]
+        self.base = list(self.arrays["base_value"][1])
+        self.columns = [ColumnCells(fitted, self.arrays, number) for number in range(len(self.names))]
+        sizes = len(self.features), len(self.outputs)
+        self.terms = [TermTable(fitted, self.arrays, number, *sizes) for number in range(len(fitted["value_sets"]))]
+
+    def score(self, row):
+        """Prediction, base value, values by feature and, where it is known, output share and its interval.
+
+        With several outputs, predictions, base values and values are lists.
+        """
+        given = self.list_values(row)
+        places = [column.encode(value) for column, value in zip(self.columns, given, strict=True)]
+        n_outputs = len(self.outputs)
+        values, prediction = [0.0] * (len(self.features) * n_outputs), list(self.base)
+        known = {}
+        for term in self.terms:
+            size = len(term.columns)
+            for column in term.columns:
+                if (column, size) not in known:
+                    known[column, size] = self.columns[column].weigh(size, places[column])
+            for part, value in enumerate(term.look_up([known[column, size] for column in term.columns])):
+                for output in range(n_outputs):
+                    prediction[output] += term.sums[part][output] * value
+                for slot, share in term.shares[part]:
+                    values[slot] += share * value
+        rows = [values[start : start + n_outputs] for start in range(0, len(values), n_outputs)]
+        plain = (lambda each: each[0]) if n_outputs == 1 else list
+        answer = {"prediction": plain(prediction), "base_value": plain(self.base)}
+        answer["values"] = {name: plain(each) for name, each in zip(self.features, rows, strict=True)}
+        if "residuals" in self.fitted:
+            answer["output_share"], answer["output_share_interval"] = self.compute_share(given, places, rows)
+        return answer
+
+    def list_values(self, row):
+        """Values of a row in the order of the columns; raises ValueError for a row of other columns."""
+        if hasattr(row, "keys"):
+            absent = [name for name in self.names if name not in row]
+            if absent:
+                raise ValueError(f"the row lacks {', '.join(map(repr, absent))}; write None for a missing value")
+            return [row[name] for name in self.names]
+        if len(row) != len(self.names):
+            raise ValueError(f"the row has {len(row)} values, and the model reads {len(self.names)} columns: {self.names}")
+        return list(row)
+
+    def compute_share(self, given, places, values):
+        """Share of the row's output that the values reproduce, and its interval (low, high)."""
+        residuals, spread = self.fitted["residuals"], self.arrays["residual_spread"][1]
+        log = residuals["level"]
+        for number, (column, place) in enumerate(zip(self.columns, places, strict=True)):
+            first, weights = column.weigh(1, place)
+            curve = self.arrays[f"residual_curves_{number:05d}"][1]
+            log += sum(weight * curve[first + m] for m, weight in enumerate(weights))
+        lone, distance = self.place(given, places)
+        bars, own = 0.0, 0.0
+        for output, unit in enumerate(spread):
+            sizes = [abs(each[output]) for each in values]
+            bars += (sum(sizes) / unit) ** 2
+            own += (sum(size for player, size in enumerate(sizes) if player not in lone) / unit) ** 2
+        shares = []
+        for typical in residuals["typical"]:
+            whole = sqrt(bars) + max(exp(log) * typical - ROUNDING, 0.0) + distance
+            shares.append(sqrt(own) / whole if whole > ROUNDING else 1.0)
+        return shares[1], (0.0 if lone else shares[2], shares[0])
+
+    def place(self, given, places):
+        """Players of columns outside the fitted rows, alone or in a pair, and the sum of distances."""
+        if "reach" not in self.fitted:
+            return set(), 0.0
+        reach, players = self.fitted["reach"], self.fitted["players"]
+        parts = [self.arrays[f"reach_bins_{number:05d}"][1][cell] for number, (cell, _) in enumerate(places)]
+        distances = [self.measure(number, value, parts[number]) for number, value in enumerate(given)]
+        lone = {players[number] for number, distance in enumerate(distances) if distance > 0.0}
+        (n_pairs, _), is_seen = self.arrays["reach_pairs"]
+        width, at = reach["side"] + 1, 0
+        for first in range(len(parts) if n_pairs else 0):
+            for second in range(first + 1, len(parts)):
+                is_inside = distances[first] == 0.0 and distances[second] == 0.0
+                if is_inside and not is_seen[at + parts[first] * width + parts[second]]:
+                    lone |= {players[first], players[second]}
+                at += width * width
+        return lone, sum(distances)
+
+    def measure(self, number, value, part):
+        """How far a value lies outside, in lengths of the column's range; 1 for a cell without fitted rows."""
+        if self.columns[number].levels is None and value is not None and value == value:
+            low, high = self.arrays["reach_lows"][1][number], self.arrays["reach_highs"][1][number]
+            length = high - low if high > low else max(abs(low), 1.0)
+            beyond = max((low - value) / length, (value - high) / length)
+            if beyond > self.fitted["reach"]["margin"]:
+                return beyond
+        return 1.0 if part < 0 else 0.0

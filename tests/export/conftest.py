@@ -1,0 +1,158 @@
+"""A fitted game of every kind of column, rows that try every cell, and databases."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+
+N_ROWS = 10_000
+
+
+@pytest.fixture(scope="session")
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    n_rows = 400
+    smooth = rng.normal(size=n_rows)
+    smooth[rng.random(n_rows) < 0.1] = np.nan
+    town = rng.choice(["north", "south", "it's \"east\""], n_rows).astype(object)
+    town[:1], town[1:8] = "a rare place", None
+    return pd.DataFrame(
+        {
+            "smooth": smooth,
+            "spiked": np.where(rng.random(n_rows) < 0.3, 0.0, rng.gamma(2.0, 10.0, n_rows)),
+            "rooms": rng.integers(1, 7, n_rows).astype(float),
+            "town": town,
+            "code": pd.Series(rng.choice([10.0, 20.0, 31.5], n_rows), dtype="category"),
+            "is_new": pd.Series(rng.random(n_rows) < 0.4, dtype="category"),
+            "has_sea": rng.random(n_rows) < 0.5,
+            '=a "long" name': rng.uniform(-1, 1, n_rows),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def explainer() -> instashap.Explainer:
+    """Two outputs, terms of up to three columns, two columns of one player: fitted to the table above by a former version."""
+    return instashap.load(Path(__file__).parents[1] / "store" / "schema-3.insta")
+
+
+@pytest.fixture(scope="session")
+def rows(explainer: instashap.Explainer, table: pd.DataFrame) -> pd.DataFrame:
+    """Values on the edges of cells, just beside them and far outside; missing values and unseen levels in every column."""
+    rng = np.random.default_rng(1)
+    made = {}
+    for name, encoder in zip(table.columns, explainer._fitted.encoder.columns, strict=True):
+        picked = table[name].to_numpy(object)[rng.integers(0, len(table), N_ROWS)]
+        if encoder.levels is None:
+            edges = np.concatenate([encoder.edges, np.nextafter(encoder.edges, np.inf), np.nextafter(encoder.edges, -np.inf)])
+            places = np.concatenate([edges, encoder.lows, [-1e12, 1e12, -0.0, 5e-324]])
+            if name != "has_sea":
+                picked[rng.choice(N_ROWS, len(places), replace=False)] = places
+        elif name != "is_new":
+            picked[rng.random(N_ROWS) < 0.05] = "nowhere" if name == "town" else 25.0
+        picked[rng.random(N_ROWS) < 0.05] = None
+        made[name] = picked
+    frame = pd.DataFrame(made)
+    numbers = [name for name in frame if name not in ("town", "code", "is_new")]
+    return frame.astype(dict.fromkeys(numbers, float))
+
+
+@pytest.fixture(scope="session")
+def expected(explainer: instashap.Explainer, rows: pd.DataFrame) -> dict[str, Any]:
+    """Python's answers for the rows."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.DataWarning)
+        explanation = explainer(rows)
+    assert explanation.output_share is not None
+    assert any(explanation.outside)
+    assert any(explanation.new_pairs)
+    return {
+        "prediction": explainer.predict(rows),
+        "values": explanation.values,
+        "base": explanation.base_values[0],
+        "output_share": explanation.output_share,
+        "output_share_interval": explanation.output_share_interval,
+    }
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Any]:
+    """A connection to a server of its own, which is stopped afterwards."""
+    psycopg = pytest.importorskip("psycopg", reason="PostgreSQL is tested with psycopg, which is not installed")
+    found = [shutil.which("initdb"), *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
+    initdb = next((each for each in found if each and Path(each).exists()), None)
+    if initdb is None:
+        pytest.skip("there is no PostgreSQL server: install Debian's postgresql to test it")
+    # Not in pytest's folder, which nobody but its owner may enter.
+    with tempfile.TemporaryDirectory(prefix="instashap-postgres-", ignore_cleanup_errors=True) as name:
+        yield from run_server(psycopg, initdb, Path(name))
+
+
+def run_server(psycopg: Any, initdb: str, folder: Path) -> Iterator[Any]:
+    """A connection to a server whose files lie in a folder."""
+    prefix: list[str] = []
+    if os.getuid() == 0:  # the server refuses to run as root
+        try:
+            owner = pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("the tests run as root, and there is no user postgres who could run a server")
+        folder.chmod(0o755)
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        prefix = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+    data, log = folder / "data", folder / "log"
+    command = [*prefix, initdb, "-D", str(data), "-U", "tester", "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    control = [*prefix, str(Path(initdb).with_name("pg_ctl")), "-D", str(data), "-l", str(log), "-w"]
+    subprocess.run([*control, "-o", options, "start"], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    try:
+        with psycopg.connect(host=str(folder), user="tester", dbname="postgres", autocommit=True) as connection:
+            yield connection
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], check=False, stdout=subprocess.DEVNULL, cwd=folder)
+
+
+@pytest.fixture(scope="session")
+def wide() -> tuple[instashap.Explainer, Any]:
+    """Presence sets that are tied to any other player, and a column of one value, for which no place stands."""
+    rng = np.random.default_rng(0)
+    X = 0.8 * rng.normal(size=(300, 1)) + 0.6 * rng.normal(size=(300, 22))
+    X[:, 3] = 7.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        explainer = instashap.Explainer(order=1, synthetic_rows=0, n_jobs=1).fit(X, outputs=X[:, 0] - X[:, 5])
+    model = explainer._fitted.model
+    assert {-1} <= {player for sets in model.presence_sets for each in sets for player in each}
+    assert model.null_players == (3,)
+    return explainer, X[:50]
+
+
+@pytest.fixture(scope="session")
+def linear(wide: tuple[instashap.Explainer, Any]) -> tuple[instashap.Explainer, Any]:
+    """The same game with a linear part, made up: scores of two columns."""
+    from dataclasses import replace
+
+    from instashap.model.linear_part import LinearPart
+
+    explainer, X = wide
+    fitted = explainer._fitted
+    rng = np.random.default_rng(2)
+    columns = (0, 5)
+    tables = tuple(rng.normal(size=(fitted.encoder.bases[column][0].n_functions, 1)) for column in columns)
+    credits = rng.normal(size=(22, 2, 1))
+    credits[3] = 0.0  # the column of one value
+    part = LinearPart(columns, tables, np.array(columns), np.eye(2), np.ones((2, 1)), credits)
+    made = instashap.Explainer()
+    made._fitted = replace(fitted, model=replace(fitted.model, linear=part))
+    return made, X

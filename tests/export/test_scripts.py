@@ -1,0 +1,173 @@
+"""One file of Python and one of JavaScript, against Python; and what exports refuse."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+from instashap.export import to_javascript, to_onnx, to_python, to_sql
+from instashap.export.scorer_tables import pack_scorer
+
+pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+# All ten thousand rows are scored in the benchmark "exports".
+N_ROWS = 1000
+NAMES = {"prediction": "prediction", "baseValue": "base_value", "outputShare": "output_share"}
+NAMES |= {"outputShareInterval": "output_share_interval", "values": "values"}
+
+
+def run_file(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("scored", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def list_rows(rows: pd.DataFrame) -> list[list[Any]]:
+    listed = rows.astype(object).to_numpy().tolist()
+    return [[None if value is None or value != value else value for value in row] for row in listed]
+
+
+def run_node(path: Path, rows: Any, code: str = "rows.map((row) => model.score(row))") -> Any:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no node to run JavaScript with")
+    program = f"""
+const model = require({json.dumps(str(path))});
+const rows = JSON.parse(require("fs").readFileSync(0, "utf8"));
+console.log(JSON.stringify({code}));
+"""
+    done = subprocess.run([node, "-e", program], input=json.dumps(rows), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def compare(answers: list[dict[str, Any]], expected: dict[str, Any]) -> None:
+    expected = {name: each[: len(answers)] if name != "base" else each for name, each in expected.items()}
+    values = np.array([list(answer["values"].values()) for answer in answers])
+    np.testing.assert_allclose(values, expected["values"], rtol=0, atol=1e-12 * np.abs(expected["values"]).max())
+    for name in ("prediction", "output_share", "output_share_interval"):
+        found = np.array([answer[name] for answer in answers])
+        np.testing.assert_allclose(found, expected[name], rtol=1e-12, atol=1e-12, err_msg=name)
+    assert answers[0]["base_value"] == expected["base"].tolist()
+
+
+def test_a_file_of_python_gives_pythons_numbers(explainer, rows, expected, tmp_path):
+    explainer.export(tmp_path / "model.py")
+    module = run_file(tmp_path / "model.py")
+    assert tuple(rows.columns) == module.COLUMNS
+    compare([module.score(row) for row in rows[:N_ROWS].to_dict("records")], expected)
+    assert module.score(list_rows(rows[:1])[0]) == module.score(rows.iloc[0].to_dict())
+
+
+def test_a_file_of_python_imports_the_standard_library_alone(explainer, tmp_path):
+    to_python(explainer, tmp_path / "model.py")
+    code = "import sys, model; print(*{name.split('.')[0] for name in sys.modules} - set(sys.stdlib_module_names))"
+    done = subprocess.run([sys.executable, "-S", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"model", "__main__"}
+
+
+def test_a_file_of_javascript_gives_pythons_numbers(explainer, rows, expected, tmp_path):
+    explainer.export(tmp_path / "model.js")
+    answers = run_node(tmp_path / "model.js", list_rows(rows[:N_ROWS]))
+    compare([{NAMES[name]: each for name, each in answer.items()} for answer in answers], expected)
+    by_name = dict(zip(rows.columns, list_rows(rows[:1])[0], strict=True))
+    assert run_node(tmp_path / "model.js", [by_name]) == answers[:1]
+
+
+def test_a_file_of_javascript_refuses_what_python_refuses(explainer, rows, tmp_path):
+    to_javascript(explainer, tmp_path / "model.js")
+    good = dict(zip(rows.columns, list_rows(rows[:1])[0], strict=True))
+    bad = [{**good, "spiked": "3"}, {name: each for name, each in good.items() if name != "spiked"}, list(good.values())[1:]]
+    code = "rows.map((row) => { try { model.score(row); return 'none'; } catch (error) { return error.message; } })"
+    assert run_node(tmp_path / "model.js", bad, code) == [
+        'column "spiked" holds numbers; got string',
+        'the row lacks "spiked"; write null for a missing value',
+        f"the row has {len(good) - 1} values, and the model reads {len(good)} columns",
+    ]
+    code = "rows.map(() => { try { model.score(Array(8).fill(Infinity)); } catch (error) { return error.message; } })"
+    assert run_node(tmp_path / "model.js", [0], code) == ['column "smooth" holds an infinite value']
+
+
+def test_a_file_of_python_refuses_what_python_refuses(explainer, rows, tmp_path):
+    to_python(explainer, tmp_path / "model.py")
+    score, good = run_file(tmp_path / "model.py").score, rows.iloc[0].to_dict()
+    for change, kind, message in (
+        ({"spiked": "3"}, TypeError, "column 'spiked' holds numbers; got '3'"),
+        ({"spiked": np.inf}, ValueError, "column 'spiked' holds an infinite value"),
+    ):
+        with pytest.raises(kind, match=message):
+            score({**good, **change})
+    with pytest.raises(ValueError, match="the row lacks 'spiked'; write None for a missing value"):
+        score({name: each for name, each in good.items() if name != "spiked"})
+    with pytest.raises(ValueError, match="the row has 1 values, and the model reads 8 columns"):
+        score([1.0])
+
+
+@pytest.mark.parametrize("kind", ["wide", "linear"])
+def test_tied_presence_sets_and_a_linear_part_are_scored_as_in_python(kind, request, tmp_path):
+    explainer, X = request.getfixturevalue(kind)
+    to_python(explainer, tmp_path / "model.py")
+    to_javascript(explainer, tmp_path / "model.js")
+    score = run_file(tmp_path / "model.py").score
+    for answers in ([score(row) for row in X.tolist()], run_node(tmp_path / "model.js", X.tolist())):
+        values = [list(answer["values"].values()) for answer in answers]
+        np.testing.assert_allclose(values, explainer.shap_values(X), rtol=0, atol=1e-11)
+        np.testing.assert_allclose([answer["prediction"] for answer in answers], explainer.predict(X), rtol=0, atol=1e-11)
+
+
+def test_text_that_a_recipe_converts_is_refused_by_name(tmp_path):
+    from instashap.table.recipe import Recipe
+
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=90).astype(str), "size": np.arange(90.0)})
+    recipe = Recipe.learn(frame)
+    explainer = instashap.Explainer(order=1).fit(recipe.apply(frame)[["size"]], outputs=np.arange(90.0))
+    explainer._fitted = replace(explainer._fitted, recipe=recipe)
+    for write in (to_onnx, to_python, to_javascript, to_sql):
+        with pytest.raises(ValueError, match=r"cannot convert text as the fit did, in 'day' \(dates\): convert these columns"):
+            write(explainer, tmp_path / "model")
+
+
+def test_an_estimator_is_refused_with_advice_that_works(tmp_path):
+    X = np.random.default_rng(0).normal(size=(80, 2))
+    model = instashap.AdditiveRegressor(order=1, loss="poisson").fit(X[:, :1], np.exp(X[:, 0]).round())
+    scales = r"which need not be those that predict\(\) of its class \(AdditiveRegressor\) gives: pass its to_explainer"
+    with pytest.raises(TypeError, match=scales):
+        to_python(model, tmp_path / "model.py")
+    to_python(model.to_explainer(), tmp_path / "model.py")
+    found = run_file(tmp_path / "model.py").score([0.5])["prediction"]
+    assert np.exp(found) == pytest.approx(model.predict([[0.5]])[0], rel=1e-12)
+    with pytest.raises(TypeError, match=r"an export needs a fitted instashap\.Explainer, got a list: fit an Explainer"):
+        to_python([], tmp_path / "model.py")
+
+
+def test_levels_of_several_kinds_are_refused_by_name(tmp_path):
+    X = pd.DataFrame({"mixed": [1, "one"] * 40})
+    explainer = instashap.Explainer(order=1).fit(X, outputs=np.tile([0.0, 1.0], 40))
+    for write in (to_onnx, to_sql):
+        with pytest.raises(ValueError, match=r"column 'mixed' holds values of several kinds \('one', 1\)"):
+            write(explainer, tmp_path / "model")
+    to_python(explainer, tmp_path / "model.py")
+    score = run_file(tmp_path / "model.py").score
+    assert [score([each])["prediction"] for each in (1, "one")] == pytest.approx([0.0, 1.0], abs=0.05)
+
+
+def test_parts_that_exports_do_not_know_are_refused_by_name(explainer):
+    class Strange(type(explainer._fitted)):
+        def tables(self):
+            described, arrays = super().tables()
+            return {**described, "seasons": 4}, {**arrays, "hidden_00001": np.ones(1)}
+
+    strange = Strange(**{name: getattr(explainer._fitted, name) for name in type(explainer._fitted).__dataclass_fields__})
+    with pytest.raises(ValueError, match=re.escape("has parts that exports do not know, 'seasons', 'hidden_00001'")):
+        pack_scorer(strange)
