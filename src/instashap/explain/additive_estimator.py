@@ -20,6 +20,7 @@ from ..fitted.game import FittedGame, count_threads
 from ..likelihood.family import Family
 from ..questions.average import average_magnitudes
 from ..questions.edit import find_term, recentre, set_shape
+from ..questions.reasons import ReasonReport
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
 from .directions import check_monotone
@@ -58,6 +59,12 @@ class AdditiveEstimator(BaseEstimator):
     def explain(self, X: Any, *, errors: bool = False) -> Explanation:
         """Shapley values with names and data, and standard errors on request; see :meth:`instashap.Explainer.__call__`."""
         return self.to_explainer(X)(X, errors=errors)
+
+    def reasons(self, X: Any, n: int = 4, *, reference: Any, **options: Any) -> ReasonReport:
+        """Reason codes on the scale of the explanation; see :meth:`instashap.Explainer.reasons`."""
+        made = self.to_explainer(X)
+        made._fit_rows = X  # where reference="best" looks for values
+        return made.reasons(X, n, reference=reference, model=self._score, **options)
 
     def to_explainer(self, X: Any = None) -> Explainer:
         """This model as an :class:`instashap.Explainer`, for saving, plots and exports."""

@@ -21,6 +21,7 @@ from ..fitted.explanation import squeeze_outputs
 from ..likelihood.family import AmountFamily, Family
 from ..likelihood.losses.binary import Binary
 from ..likelihood.losses.multinomial import Multinomial
+from ..questions.scorecard import Scorecard, make_scorecard
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator
 from .class_labels import check_labels
@@ -353,3 +354,50 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         index = get_index(X)
         weights = align_rows(sample_weight, index, "sample_weight")
         return float(super().score(X, align_rows(y, index, "y"), weights))
+
+    def scorecard(
+        self,
+        X: Any,
+        *,
+        pdo: float = 20.0,
+        base: float = 600.0,
+        odds: float = 50.0,
+        good: Any = None,
+        n_bins: int = 8,
+        decimals: int = 0,
+    ) -> Scorecard:
+        """The model of two classes as a scorecard: points for each bin of each term, which sum to a score.
+
+        ``score = base + pdo / log(2) * (log-odds of good - log(odds))``
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+            Rows, usually those of the fit, from which bins are made. A bin's points are the mean of the term over its rows.
+        pdo : float
+            Points that double the odds.
+        base, odds : float
+            The score at which the odds of ``good`` are ``odds`` to one.
+        good : object, optional
+            The class whose odds rise with the score; default ``classes_[1]``.
+        n_bins : int
+            The most bins of a number column; pairs have half as many for each column.
+        decimals : int
+            Of the points.
+
+        Returns
+        -------
+        Scorecard
+            ``table`` of points, ``score(X)``, ``write("card.csv")``; ``agreement`` states what bins and rounding lose.
+
+        Raises
+        ------
+        ValueError
+            If there are more than two classes, or ``good`` is none of them.
+        """
+        fitted = self._check(X)
+        if len(self.classes_) != 2:
+            n_classes = len(self.classes_)
+            raise ValueError(f"a scorecard is that of two classes, the model has {n_classes}: fit one against the rest")
+        options = {"pdo": pdo, "base": base, "odds": odds, "good": good, "n_bins": n_bins, "decimals": decimals}
+        return make_scorecard(fitted, X, self.classes_.tolist(), options)

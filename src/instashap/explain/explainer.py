@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..questions.learn_residual import LearntResidual
+    from ..questions.reasons import ReasonReport
     from ..questions.refine_rows import RefinedGame
     from ..questions.updating import Moments
     from ..trust.report import TrustReport
@@ -292,6 +293,71 @@ class Explainer(ExplainerOptions, FittedAttributes):
         chosen = self.value_function if value_function is None else value_function
         seed = (self.random_state if random_state is None else random_state) or 0
         return RefinedGame(chosen, hold_model(self, model), self._fit_rows, n_coalitions, seed)
+
+    def reasons(
+        self,
+        X: Any,
+        n: int = 4,
+        *,
+        reference: Any,
+        better: str = "high",
+        model: Any = None,
+        texts: Any = None,
+        groups: Any = None,
+        target: Any = None,
+        stable: float = 0.8,
+        error: float = 0.01,
+        random_state: int | None = None,
+    ) -> ReasonReport:
+        """Reason codes: for each row, the features that cost it most against a stated reference.
+
+        A regulator's reason may name only what the model reads. So whatever game this explainer is of, reasons are values of
+        the marginal game over the reference rows, or of the baseline game of one row, computed from outputs of the model: a
+        column that it does not read has exactly no value, however correlated it is with one that it reads.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_columns)
+        n : int
+            The most reasons for a row.
+        reference : table, one row, or "best"
+            What rows are compared with: cases such as approved applicants (100 of them are used if there are more), one row, or
+            for each feature the value, among those of 20 rows of the fit, of the best mean output.
+        better : {"high", "low"}
+            Which outputs are favourable: "low" if the output is, for example, the risk of default.
+        model : estimator or callable, optional
+            Default: the explainer's model, which a loaded explainer does not have.
+        texts : dict, optional
+            For a feature a text, or ``{"high": text, "low": text}`` for numbers above and below the reference's median.
+        groups : dict of str to list of columns, optional
+            Related columns that make one reason. Default: the groups of the explainer.
+        target : str or int, optional
+            Which of several outputs.
+        stable : float
+            A code is given if, in this share of 200 resamples of the reference, its feature has the same rank or a better one.
+        error : float
+            Largest standard error of a value, as a share of the spread of the outputs of X and the reference. Orders of the
+            features are sampled until it is reached; sums of functions of one and two features need none.
+        random_state : int, optional
+            Seed of orders and resamples; default: the explainer's, else 0.
+
+        Returns
+        -------
+        ReasonReport
+            ``table`` of the codes with their texts, ``withheld`` those that are not stable, ``texts(row)``.
+
+        Raises
+        ------
+        ValueError
+            If there is no model, or an unknown feature has a text.
+        TypeError
+            For rows that are not of numpy, pandas or polars: they are mixed in their own container.
+        """
+        from ..questions.reasons import ReasonOptions, find_reasons
+
+        seed = (self.random_state if random_state is None else random_state) or 0
+        options = ReasonOptions(n, better, texts, groups, target, stable, error, seed)
+        return find_reasons(self._check_fitted(), X, reference, hold_model(self, model), options, self._fit_rows)
 
     def shap_values(self, X: Any) -> NDArray[np.float64]:
         """Shapley values, shape (n_rows, n_features) or (n_rows, n_features, n_outputs).

@@ -12,6 +12,7 @@ from scipy.special import fdtrc
 
 from .._alignment import align_rows, get_index
 from .._validation import find_column, is_label
+from ..table.columns import take_values
 from .change_lines import ChangeLine, count_freedom, find_floor, judge_lines
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def split_segments(segments: Any, rows: CohortRows, X: Any) -> dict[str, NDArray
     """
     names = rows.table.schema.names
     if isinstance(segments, (str, int)) or is_label(segments, names):
-        found = _take_column(rows, find_column(segments, names, "segments"))
+        found = take_values(rows.table, find_column(segments, names, "segments"))
         label = names[find_column(segments, names, "segments")]
     else:
         given = np.asarray(align_rows(segments, get_index(X), "segments"))
@@ -74,16 +75,6 @@ def split_segments(segments: Any, rows: CohortRows, X: Any) -> dict[str, NDArray
             f"segments of fewer than {_LEAST_ROWS} rows have no reliable mean: {', '.join(small[:5])}; join them with others"
         )
     return cells
-
-
-def _take_column(rows: CohortRows, column: int) -> NDArray[Any]:
-    """Values of one column, levels of a category."""
-    is_category = rows.table.schema.is_category
-    place = sum(each == is_category[column] for each in is_category[:column])
-    if not is_category[column]:
-        return np.asarray(rows.table.numbers[:, place], dtype=np.float64)
-    codes, levels = rows.table.categories[place]
-    return np.array([*levels, None], dtype=object)[codes]
 
 
 def compare_segments(

@@ -277,3 +277,12 @@ def _collect(
         flags = tuple(not is_text and holds_flags(each) for each, is_text in zip(columns, is_category, strict=True))
         schema = Schema(tuple(names), tuple(is_category), has_names, flags if any(flags) else ())
     return Table(schema, matrix, tuple(categories), index, tuple(is_ordered))
+
+def take_values(table: Table, column: int) -> NDArray[Any]:
+    """Values of one column, NaN or None where missing."""
+    is_category = table.schema.is_category
+    place = sum(each == is_category[column] for each in is_category[:column])
+    if not is_category[column]:
+        return np.asarray(table.numbers[:, place], dtype=np.float64)
+    codes, levels = table.categories[place]
+    return np.array([*levels, None], dtype=object)[codes]
