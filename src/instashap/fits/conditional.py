@@ -23,7 +23,7 @@ from ..table.columns import Table
 from ..table.relations import find_relations
 from ..table.row_hash import choose_smallest, hash_table_rows
 from .null_players import make_roster
-from .prepare import FitOptions, judge_options, learn_columns, learn_plain_columns, prepare_rows
+from .prepare import FitOptions, judge_options, learn_jumping_columns, learn_plain_columns, prepare_rows
 from .registry import find_fitter
 from .synthetic_fit import Asking, describe_synthetic, make_source
 
@@ -105,7 +105,7 @@ def plan_game(
     outputs = outputs if unit == 1.0 else outputs / unit
     if progress is not None:
         progress(0.0, "columns")
-    learn = learn_columns if options.fitter == "closed-form" else learn_plain_columns
+    learn = learn_jumping_columns if options.fitter == "closed-form" else learn_plain_columns
     rows = prepare_rows(table, outputs, weights, judged, learn)
     more: dict[str, Any] = {}
     if asking is not None and options.fitter == "closed-form":

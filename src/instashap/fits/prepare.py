@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._validation import check_choice, check_groups, check_interactions, check_order, check_positive
 from ..game.coalitions import compute_shapley_size_law
 from ..masked.codes import find_codes
+from ..masked.find_jumps import find_jumps
 from ..masked.folds import count_copies, take_census
 from ..masked.search_limits import AXIS_LIMITS
 from ..table.bases import LearntColumn
@@ -151,6 +152,18 @@ def learn_columns(
     encoder, columns = learn_table(table, weights)
     codes = find_codes(table, encoder, columns, outputs, weights, AXIS_LIMITS[0])
     return learn_table(table, weights, codes=codes) if codes else (encoder, columns)
+
+
+def learn_jumping_columns(
+    table: Table, outputs: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
+    """The same with jumps in the curves along which an output jumps (:mod:`instashap.masked.find_jumps`)."""
+    encoder, columns = learn_columns(table, outputs, weights)
+    jumps = find_jumps(table, encoder.encode(table), columns, outputs, weights, AXIS_LIMITS[0])
+    if not jumps:
+        return encoder, columns
+    codes = [number for number, column in enumerate(columns) if column.axes[0].is_code]
+    return learn_table(table, weights, codes=codes, jumps=jumps)
 
 
 def learn_plain_columns(

@@ -26,6 +26,8 @@ LEVELS_PER_RANK = 4
 MAX_ORTHONORMAL = 256
 # A spike of its own (zero, missing) matters about as much as the parabola; four share a rank, the heaviest first.
 SPIKE_RANK = 2
+# Steps come after all curves: they are not repeated under larger presence sets.
+STEP_RANK = 100
 
 
 @dataclass(frozen=True)
@@ -90,24 +92,39 @@ def compute_axis_functions(
     order : int
         Order of the penalised derivative, 2 or 3.
     limit : int
-        The most functions to return; of a code, beside one for each of its values.
+        The most functions to return; beside these one for each value of a code, and one for each jump.
     """
     if not axis.roughness and axis.expansion.shape[1] > MAX_ORTHONORMAL:
         curves, roughness, ridge = _compute_indicators(axis, means)
     else:
         curves, roughness, ridge = _compute_curves(axis, means, second, order)
     spikes, spike_ridge = _compute_spikes(axis, means)
-    limit += len(spike_ridge) if axis.is_code else 0
+    steps = _compute_steps(axis, means, second)
+    limit += (len(spike_ridge) if axis.is_code else 0) + steps.shape[1]
     n_curves, n_spikes = curves.shape[1], len(spike_ridge)
     ranks = np.arange(n_curves) + 1 if axis.roughness else np.arange(n_curves) // LEVELS_PER_RANK + 1
     everything = AxisFunctions(
         axis.basis,
-        np.hstack([curves, spikes]),
-        np.concatenate([roughness, np.zeros(n_spikes)]),
-        np.concatenate([ridge, spike_ridge]),
-        np.concatenate([ranks, np.arange(n_spikes) // LEVELS_PER_RANK + SPIKE_RANK]),
+        np.hstack([curves, spikes, steps]),
+        np.concatenate([roughness, np.zeros(n_spikes + steps.shape[1])]),
+        np.concatenate([ridge, spike_ridge, np.ones(steps.shape[1])]),
+        np.concatenate([ranks, np.arange(n_spikes) // LEVELS_PER_RANK + SPIKE_RANK, np.full(steps.shape[1], STEP_RANK)]),
     )
-    return everything.pick(np.argsort(everything.ranks, kind="stable")[:limit])
+    ranked = np.argsort(everything.ranks, kind="stable")
+    n_first = min(limit, len(ranked)) - steps.shape[1]
+    return everything.pick(np.concatenate([ranked[:n_first], ranked[len(ranked) - steps.shape[1] :]]))
+
+
+def _compute_steps(axis: Axis, means: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Step functions, centred and of unit variance; 0 for missing values."""
+    if axis.steps is None:
+        return np.empty((len(means), 0))
+    missing = axis.spikes[-1]
+    is_present = np.ones(len(means))
+    is_present[missing] = 0.0
+    centred = axis.steps - np.outer(is_present, means @ axis.steps / (1.0 - means[missing]))
+    sizes = np.sqrt(np.einsum("ij,ij->j", centred, second @ centred))
+    return np.asarray(centred[:, sizes > 0] / sizes[sizes > 0])
 
 
 def _compute_curves(

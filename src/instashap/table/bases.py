@@ -87,6 +87,8 @@ class Axis:
         Whether every value is a spike; all are then kept, however many functions there are.
     rank_roughness : dict of int to ndarray
         For a column with heavy tails: the penalty on derivatives by the rank of a value. Else empty.
+    steps : ndarray of shape (n_functions, n_jumps), float64, or None
+        Step functions beside the curve (:mod:`instashap.table.jumps`).
     """
 
     basis: LocalBasis
@@ -95,6 +97,7 @@ class Axis:
     spikes: tuple[int, ...]
     is_code: bool = False
     rank_roughness: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    steps: NDArray[np.float64] | None = None
 
     def use_ranks(self) -> "Axis":
         """The axis with the penalty on derivatives by the rank of a value instead of those by the value."""

@@ -1,6 +1,6 @@
 """Encoding of tables: each value becomes a cell and a position t within it, block by block."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -141,12 +141,14 @@ def learn_table(
     grain: Grain = SMOOTH,
     without_spikes: Collection[int] = (),
     codes: Collection[int] = (),
+    jumps: Mapping[int, NDArray[np.float64]] | None = None,
 ) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
     """Encoder of a table, and every column with the axes of a fit; rows of weight 0 should have been dropped.
 
     All values of the columns ``without_spikes`` lie on the curve, however many rows share one. Each value of the columns
-    ``codes`` has a main effect of its own, without an order.
+    ``codes`` has a main effect of its own, without an order. The curves of the columns ``jumps`` may jump at its values.
     """
+    jumps = jumps or {}
     grain = _share_levels(table, grain, codes)
     numeric = iter(range(table.numbers.shape[1]))
     categories = iter(zip(table.categories, table.is_ordered or [False] * len(table.categories), strict=True))
@@ -164,7 +166,9 @@ def learn_table(
             if position in table.bases:
                 column = table.bases[position].learn(counted, grain)
             else:
-                column = learn_numbers(counted, grain, may_spike=position not in without_spikes, is_code=position in codes)
+                where = jumps[position] / unit if position in jumps else None
+                is_code, may_spike = position in codes, position not in without_spikes
+                column = learn_numbers(counted, grain, may_spike=may_spike, is_code=is_code, jumps=where)
             learnt.append(column if unit == 1.0 else replace(column, encoder=column.encoder.scale(unit)))
     return TableEncoder(table.schema, tuple(column.encoder for column in learnt)), tuple(learnt)
 

@@ -9,6 +9,7 @@ from .bases import LearntColumn
 from .cells import Cells, cut_above, find_quantiles, finish_column
 from .counted import CountedValues
 from .grain import ROWS_PER_INTERVAL, Grain
+from .jumps import cut_axis
 from .number_axis import CurveScale
 from .uneven import even_out
 
@@ -35,9 +36,16 @@ class Spline:
 
 
 def learn_spline(
-    column: CountedValues, grain: Grain, is_spike: NDArray[np.bool_], reach: float = np.inf
+    column: CountedValues,
+    grain: Grain,
+    is_spike: NDArray[np.bool_],
+    reach: float = np.inf,
+    jumps: NDArray[np.float64] | None = None,
 ) -> LearntColumn:
-    """A column with curves on knots at quantiles, and spikes; those of a code, with a ``reach``, only in the main effect."""
+    """A column with curves on knots at quantiles, and spikes; those of a code, with a ``reach``, only in the main effect.
+
+    The main effect may jump at ``jumps``: at most the least and the greatest value apart, and not within the cell of a spike.
+    """
     distinct, totals = column.values, column.totals
     is_code = np.isfinite(reach)
     is_apart = ~is_spike if not is_code and (~is_spike).sum() >= 4 else np.ones(len(distinct), dtype=bool)
@@ -52,7 +60,8 @@ def learn_spline(
         centre = find_quantiles(distinct, totals, np.array([0.5]))[0]
         knots = np.unique(np.clip(knots, centre - FARTHEST * middle, centre + FARTHEST * middle))
     is_heavy = span > HEAVY_TAIL_RATIO * max(middle, 0.0) or np.diff(knots).min() < NARROW_GAP * span
-    cells = Cells.from_knots(knots, distinct, is_spike, reach)
+    cuts = knots if jumps is None else np.unique(np.concatenate([knots, jumps[(jumps > knots[0]) & (jumps < knots[-1])]]))
+    cells = Cells.from_knots(cuts, distinct, is_spike, reach)
     is_free = is_spike[cells.spike_of]
     inside = np.clip(distinct, knots[0], knots[-1])
     size = float(np.ptp(inside)) or 1.0  # squares of very small numbers do not fit a double
@@ -66,6 +75,8 @@ def learn_spline(
         if is_code:
             axes[-1] = replace(axes[-1], is_code=len(axes) == 1)
             is_free = np.zeros_like(is_free)
+    if jumps is not None:
+        axes[0] = cut_axis(axes[0], cells.edges, np.intersect1d(jumps, cells.edges), distinct[cells.spike_of[is_free]])
     return finish_column(column.name, cells, axes, ())
 
 
