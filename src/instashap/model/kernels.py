@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._compile import compile_kernel
+from .plain_lookup import look_up_rows
 
 # Number of rows processed together: a term's table stays in the first-level cache, and the inner loops run over rows, where
 # they vectorise.
@@ -32,7 +33,7 @@ def weigh_axes(cells, offsets, plan, start, n, weights, places):
                 at += n_powers
 
 
-@compile_kernel(fastmath={"contract"})
+@compile_kernel(look_up_rows, fastmath={"contract"})
 def look_up(
     cells,
     offsets,

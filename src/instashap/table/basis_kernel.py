@@ -3,9 +3,10 @@
 import numpy as np
 
 from .._compile import compile_kernel
+from .plain_encoding import combine_columns
 
 
-@compile_kernel()
+@compile_kernel(combine_columns)
 def combine_functions(cells, offsets, first, polynomials, coefficients, values):
     """Write functions ``sum_m b_m(x) coefficients[m]`` of one column on rows: what ``LocalBasis.combine`` gives, transposed.
 

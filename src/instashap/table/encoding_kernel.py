@@ -3,9 +3,10 @@
 import numpy as np
 
 from .._compile import compile_kernel
+from .plain_encoding import encode_columns
 
 
-@compile_kernel()
+@compile_kernel(encode_columns)
 def encode_numbers(numbers, columns, edges, edge_starts, lows, scales, missing_cells, cells, offsets):
     """Write ``(cell, t)`` of every number; return the first column with an infinite value, or -1.
 
