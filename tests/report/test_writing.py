@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import r2_score
 
 import instashap
+from instashap.report.page import render_page
+from instashap.report.summary import summarise
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +88,52 @@ def test_labels_that_a_loaded_explainer_cannot_use_are_reported(
     assert "The labels were not used" in path.read_text(encoding="utf-8")
 
 
-def test_an_estimator_without_an_audit_is_reported_without_a_verdict(rows: pd.DataFrame, tmp_path: Path) -> None:
-    labels = np.where(rows["a"] + rows["b"] > 0, "yes", "no")
+def test_an_estimators_own_explanation_is_exact_and_its_quality_is_another_verdict(rows: pd.DataFrame, tmp_path: Path) -> None:
+    """Labels that are mostly noise: the model is weak, and its explanation is right."""
+    rng = np.random.default_rng(0)
+    y = rows["a"] + 3 * rng.normal(size=600)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", instashap.InstashapWarning)
-        model = instashap.AdditiveClassifier(order=1).fit(rows, labels)
-    content = json.loads(instashap.write_report(model, rows, path=tmp_path / "report.json").read_text(encoding="utf-8"))
+        model = instashap.AdditiveRegressor(order=1).fit(rows[:400], y[:400])
+        path = instashap.write_report(model, rows[400:], y[400:], path=tmp_path / "report.json")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    audit = content["audit"]
+    assert (audit["verdict"], audit["is_exact"], audit["n_rows"]) == ("safe", True, 200)
+    assert audit["quality"]["value"][0] == pytest.approx(r2_score(y[400:], model.predict(rows[400:])), abs=1e-9)
+    assert audit["quality"]["value"][0] < 0.3
+    assert content["audit_sentences"][0].startswith("This model is its own explanation")
+
+
+def test_another_game_is_reported_without_a_verdict(rows: pd.DataFrame, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        game = instashap.Baseline(rows.iloc[0])
+        explainer = instashap.Explainer(answer, order=1, value_function=game).fit(rows[:100])
+    content = json.loads(instashap.write_report(explainer, rows, path=tmp_path / "report.json").read_text(encoding="utf-8"))
     assert content["audit"] is None
     assert content["audit_note"].startswith("There is no verdict: ")
-    page = instashap.write_report(model, rows, path=tmp_path / "report.html").read_text(encoding="utf-8")
+    page = instashap.write_report(explainer, rows, path=tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Not judged" in page
+
+
+def test_report_file_service_and_python_have_one_verdict(rows: pd.DataFrame, tmp_path: Path) -> None:
+    """The audit on new rows is kept, where the file held a shorter one on the rows of the fit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        explainer = instashap.Explainer(answer, order=1, presence_order=1, synthetic_rows=0).fit(rows[:400])
+        new = rows[400:489]
+        written = instashap.write_report(explainer, new, answer(new), path=tmp_path / "report.json")
+        explainer.save(tmp_path / "saved.insta")
+    audit = json.loads(written.read_text(encoding="utf-8"))["audit"]
+    loaded = instashap.load(tmp_path / "saved.insta")
+    assert (audit["how"], audit["n_rows"]) == ("new rows", 89)
+    for report in (explainer.audit(), loaded.audit(), summarise(loaded).audit):
+        assert report is not None
+        assert (report.n_rows, report.verdict) == (89, audit["verdict"])
+        assert list(report.rungs[-1].carried) == audit["rungs"][-1]["carried"]
+    page = render_page(summarise(loaded))
+    assert "on 89 new rows" in page
+    assert "on 89 new rows" in str(loaded.audit())
 
 
 def test_another_ending_is_refused(explainer: instashap.Explainer, table: pd.DataFrame, tmp_path: Path) -> None:

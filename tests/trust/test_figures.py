@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import binomtest, norm, t
 from sklearn.metrics import r2_score
 
-from instashap.trust.figures import N_GROUPS, estimate_mean, estimate_share, sum_groups
+from instashap.trust.figures import N_GROUPS, estimate_mean, estimate_proportion, estimate_share, sum_groups
 from instashap.trust.thresholds import Thresholds, take_worst
 
 
@@ -17,6 +17,26 @@ def test_a_mean_of_equal_groups_has_the_interval_of_students_t() -> None:
     means = values.reshape(N_GROUPS, 30).mean(axis=1)
     half = t.ppf(0.95, N_GROUPS - 1) * means.std(ddof=1) / np.sqrt(N_GROUPS)
     assert figure == pytest.approx((values.mean(), values.mean() - half, values.mean() + half), rel=1e-4)
+
+
+@pytest.mark.parametrize("n_right", [87, 89])
+def test_a_proportion_has_wilsons_interval_which_stays_within_one(n_right: int) -> None:
+    is_right = np.arange(89) < n_right
+    figure = estimate_proportion(np.arange(89) % N_GROUPS, np.ones(89), is_right)
+    level = 2 * norm.cdf(t.ppf(0.95, N_GROUPS - 1)) - 1
+    expected = binomtest(n_right, 89).proportion_ci(level, method="wilson")
+    assert figure.value == pytest.approx(n_right / 89)
+    assert figure.high <= 1.0
+    assert figure.low == pytest.approx(expected.low, abs=0.02)  # the jackknife's number of independent rows is an estimate
+    assert figure.low <= expected.low + 1e-3
+
+
+def test_rows_that_repeat_each_other_widen_the_interval_of_a_proportion() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(N_GROUPS), 50)
+    alone = estimate_proportion(groups, np.ones(1000), rng.random(1000) < 0.8)
+    repeated = estimate_proportion(groups, np.ones(1000), np.repeat(rng.random(N_GROUPS) < 0.8, 50))
+    assert repeated.high - repeated.low > 3 * (alone.high - alone.low)
 
 
 def test_a_share_is_r2_and_its_interval_stays_below_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -171,9 +172,10 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         options = FitOptions(*orders, self.interactions, self._get_fitter(), self.groups, self.full_weight)
         self._family: Family | None = None
         with self._show_progress() as progress:
-            self._fitted = fit_game(
+            fitted = fit_game(
                 table, target, weights, options, output_names=names, output_transform="target units", progress=progress
             )
+        self._fitted = replace(fitted, facts={**fitted.facts, "is_of_labels": True})
 
     def _get_fitter(self) -> Any:
         """Fitter for the squared error."""
@@ -323,6 +325,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         family: Family = Binary() if n_classes == 2 else Multinomial(n_classes)
         transform = "log-odds" if n_classes == 2 else "centred log-probabilities"
         self._fit_labels(table, codes.astype(np.float64), weights, family, names, transform)
+        self._fitted = replace(self._fitted, facts={**self._fitted.facts, "classes": list(map(str, self.classes_))})
         self._is_vector = n_classes == 2
         self._describe()
         return self

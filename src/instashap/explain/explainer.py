@@ -492,8 +492,9 @@ class Explainer(ExplainerOptions, FittedAttributes):
         Parameters
         ----------
         X : table of shape (n_rows, n_columns), optional
-            Rows the explainer was not fitted on. Default: the fit's own rows, each held out of the fit that predicts it; a
-            loaded explainer returns the audit of the time when it was saved.
+            Rows the explainer was not fitted on. Default: the best-founded audit so far, which reports, services and the file
+            show too; without one, an audit of the fit's own rows, each held out of the fit that predicts it. A report on at
+            least 50 new rows, of the explainer's own model, takes the place of one on the fit's rows.
         y : array of shape (n_rows,) or (n_rows, n_outputs), optional
             Labels of X, or of the fit's rows.
         model : estimator or callable, optional
@@ -512,10 +513,17 @@ class Explainer(ExplainerOptions, FittedAttributes):
             If X is given and there is no model.
         NotFittedError
             If the rows of the fit are needed and not in memory, or the game is not the conditional one.
+
+        Notes
+        -----
+        ``verdict`` is about the explanations, ``quality`` about the model, if there are labels. The explanation of a model
+        that is itself additive (an estimator of this package, an edited one, an EBM) sums to its prediction exactly
+        (``is_exact``); the audit then compares its Shapley values with references.
         """
         from ..questions.audit import audit_explainer
 
-        return audit_explainer(self._check_fitted(), X, y, hold_model(self, model), thresholds, self._fit_rows)
+        is_own = model is None or model is self.model
+        return audit_explainer(self._check_fitted(), X, y, hold_model(self, model), thresholds, self._fit_rows, is_own)
 
     def purify(self, kind: str, X: Any, *, sample_weight: Any = None) -> Explainer:
         """An explainer with the same predictions and another decomposition into terms, hence other Shapley values.

@@ -14,6 +14,11 @@ class FitKind(Enum):
     REPRODUCED = "the outputs of an additive model, reproduced exactly"
     OTHER_GAME = "values of another game than the conditional one"
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether the explained model is itself additive, so that its output is the game's at the full coalition."""
+        return self in (FitKind.LIKELIHOOD, FitKind.EDITED, FitKind.REPRODUCED)
+
     def explain_missing(self, game: str) -> str:
         """Why a fit of this kind has no standard errors, ranking of terms or check(); empty if it has them."""
         return _MISSING.get(self, "").format(game=game)

@@ -150,6 +150,16 @@ class FittedGame:
         return self.encoder.schema
 
     @property
+    def has_rows(self) -> bool:
+        """Whether the rows of the fit are in memory."""
+        return self.record is not None or self.rows is not None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the explained model is the additive model itself: a fit to labels, an edited fit, a reproduced model."""
+        return self.game == "conditional" and (self.kind.is_exact or bool(self.facts.get("is_of_labels")))
+
+    @property
     def scale(self) -> dict[str, Any] | None:
         """How log-odds were computed from the model's probabilities, for :meth:`BlackBox.restore`; None for other outputs."""
         if _FORMER_CUT in self.output_transform:

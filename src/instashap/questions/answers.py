@@ -49,6 +49,8 @@ def get_biases(fitted: FittedGame) -> NDArray[np.float64] | None:
     if not found:
         return None
     biases = np.zeros((len(fitted.feature_names), fitted.model.n_outputs))
+    if len(found) == len(biases):
+        return np.array(found, dtype=np.float64)
     is_varying = fitted.model.is_player if fitted.model.is_player.any() else np.arange(len(biases)) == 0
     biases[is_varying] = np.asarray(found) * fitted.output_unit
     return biases

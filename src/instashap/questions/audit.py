@@ -29,6 +29,8 @@ from ..trust.report import TrustReport
 from ..trust.scores import Classes
 from ..trust.thresholds import Thresholds
 from .asking import make_asker
+from .exact_audit import audit_exact
+from .kept_audit import find_kept, keep_audit
 
 
 def audit(
@@ -117,35 +119,45 @@ def _choose_orders(orders: Any, n_columns: int) -> list[int]:
 
 
 def audit_explainer(
-    fitted: FittedGame, X: Any, y: Any, held: HeldModel, thresholds: Thresholds | None, fit_rows: Any = None
-) -> TrustReport:
-    """Report on the rows of the fit, or on other rows if X is given; see :meth:`instashap.Explainer.audit`.
-
-    ``fit_rows`` are those of the fit as the user gave them; None if they are gone.
-    """
-    with show_progress(held.verbose, "audit") as progress:
-        if X is None:
-            return audit_fitted(fitted, y, held, thresholds, fit_rows, progress)
-        return audit_new_rows(fitted, X, y, held.model, held.output, thresholds, progress)
-
-
-def audit_fitted(
     fitted: FittedGame,
+    X: Any,
     y: Any,
     held: HeldModel,
     thresholds: Thresholds | None,
     fit_rows: Any = None,
-    progress: Progress | None = None,
+    is_own_model: bool = True,
 ) -> TrustReport:
-    """Cross-fitted report on an explainer's own rows, beside the main effects of its columns; stored where ``y`` is not given.
+    """Report on the rows of the fit, or on other rows if X is given; see :meth:`instashap.Explainer.audit`.
 
-    A loaded explainer gives the report that was saved. ``fit_rows`` are those of the fit as the user gave them; with them the
-    model is asked about further rows.
+    ``fit_rows`` are those of the fit as the user gave them; None if they are gone. The report is kept, if it is better founded
+    than the one before, unless it is about another model than the explainer's own.
     """
-    if y is None and fitted.answers.audit is not None:
-        known = get_audit(fitted)
-        if fitted.record is None or known.is_thorough:
-            return known if thresholds is None else replace(known, thresholds=thresholds)
+    known = find_kept(fitted)
+    if X is None and y is None and known is not None and (known.is_thorough or not fitted.has_rows):
+        return _judge_by(known, thresholds)
+    with show_progress(held.verbose, "audit") as progress:
+        if fitted.is_exact:
+            report = audit_exact(fitted, X, y, progress)
+        elif X is None:
+            report = audit_fitted(fitted, y, held, fit_rows, progress)
+        else:
+            report = audit_new_rows(fitted, X, y, held.model, held.output, progress)
+    if is_own_model:
+        keep_audit(fitted, report, None if X is None else fitted.read(X))
+    return _judge_by(report, thresholds)
+
+
+def _judge_by(report: TrustReport, thresholds: Thresholds | None) -> TrustReport:
+    return report if thresholds is None else replace(report, thresholds=thresholds)
+
+
+def audit_fitted(
+    fitted: FittedGame, y: Any, held: HeldModel, fit_rows: Any = None, progress: Progress | None = None
+) -> TrustReport:
+    """Cross-fitted report on an explainer's own rows, beside the main effects of its columns.
+
+    ``fit_rows`` are those of the fit as the user gave them; with them the model is asked about further rows.
+    """
     record = fitted.get_record("an audit of the fit's own rows needs")
     model = held.model
     classes = _name_classes(model, fitted.output_transform)
@@ -156,10 +168,7 @@ def audit_fitted(
     asker = None
     if model is not None and fit_rows is not None:
         asker = make_asker(fitted, held.wrap().restore(fitted.scale), fit_rows, record.players, record.outputs)
-    report = audit_fits(records, subject, thresholds, asker=asker, progress=scale_progress(progress, 0.2, 1.0))
-    if y is None and thresholds is None:
-        fitted.answers.audit = report
-    return report
+    return audit_fits(records, subject, asker=asker, progress=scale_progress(progress, 0.2, 1.0))
 
 
 def find_labels(record: FitRecord, y: Any) -> Any:
@@ -174,16 +183,15 @@ def find_labels(record: FitRecord, y: Any) -> Any:
 
 
 def get_audit(fitted: FittedGame) -> TrustReport:
-    """The cross-fitted audit of a fit: in short if none was asked for, or read from the file.
+    """The audit that a fit keeps: in short if none was asked for, or read from the file.
 
     Raises ``NotFittedError`` if there is none and the rows of the fit are gone.
     """
-    known = fitted.answers.audit
-    if isinstance(known, TrustReport):
+    known = find_kept(fitted)
+    if known is not None:
         return known
-    report = audit_briefly(fitted) if known is None else TrustReport.from_dict(known)
-    fitted.answers.audit = report
-    return report
+    report = audit_exact(fitted, None, None, is_thorough=False) if fitted.is_exact else audit_briefly(fitted)
+    return keep_audit(fitted, report)
 
 
 def audit_briefly(fitted: FittedGame) -> TrustReport:
@@ -203,7 +211,6 @@ def audit_new_rows(
     y: Any,
     model: Any,
     output: str,
-    thresholds: Thresholds | None,
     progress: Progress | None = None,
 ) -> TrustReport:
     """Report on an explainer from rows it was not fitted on."""
@@ -229,7 +236,7 @@ def audit_new_rows(
     players = fitted.players if fitted.record is None else fitted.record.players
     asker = make_asker(fitted, wrap_model(model, output).restore(fitted.scale), X, players, values)
     rows = Rows(encoder.encode(table), values, np.ones(table.n_rows), encoder.columns, players, subject.feature_names)
-    return audit_rows(models, rows, subject, thresholds, asker, progress)
+    return audit_rows(models, rows, subject, None, asker, progress)
 
 
 def _name_players(fitted: FittedGame) -> tuple[str, ...]:

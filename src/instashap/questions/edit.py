@@ -50,7 +50,7 @@ def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
     change = _tabulate(fitted, term, shape) - model.shapes[model.value_sets.index(term)]
     tables = {values: np.zeros_like(table) for values, table in zip(model.value_sets, model.shapes, strict=True)}
     tables[term] = change
-    moved = _fit_conditional(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
+    moved = fit_conditional(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
     kept = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law)
     return _replace(fitted, _add(model, moved), kept)
 
@@ -59,7 +59,7 @@ def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64])
     """The game of the same predictions with centres and conditional means taken over other rows."""
     rows = fitted.get_rows()
     tables = dict(zip(fitted.model.value_sets, fitted.model.shapes, strict=True))
-    model = _fit_conditional(fitted, rows, tables, fitted.model.base_value, encoded, weights)
+    model = fit_conditional(fitted, rows, tables, fitted.model.base_value, encoded, weights)
     return _replace(fitted, model, GameRows(encoded, weights, rows.columns, rows.size_law))
 
 
@@ -68,7 +68,7 @@ def _replace(fitted: FittedGame, model: AdditiveModel, rows: GameRows) -> Fitted
     return replace(fitted, model=model, kind=FitKind.EDITED, record=None, rows=rows, answers=Answers())
 
 
-def _fit_conditional(
+def fit_conditional(
     fitted: FittedGame,
     rows: Any,
     tables: Tables,

@@ -25,7 +25,7 @@ def save_fitted(fitted: FittedGame, path: str | os.PathLike[str], *, errors: boo
     if answers.residuals is not None or fitted.record is not None:
         get_residuals(fitted)
     get_reach(fitted)
-    if answers.audit is not None or fitted.record is not None:
+    if answers.audit is not None or fitted.record is not None or (fitted.is_exact and fitted.has_rows):
         audit = get_audit(fitted).to_dict()
     write_fitted(fitted, path, audit, with_errors=errors is not False, **content)
 

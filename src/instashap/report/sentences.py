@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._sentences import percent
-from ..trust.words import interval
+from ..trust.words import interval, name_rows, write_r2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,16 +22,10 @@ RELATIONS_NOTE = (
 _STEPS = {0: "the average only", 1: "single features", 2: "pairs of features", 3: "triples of features"}
 # Losses, not proportions; figures whose names begin with these are left out of the table.
 _LOSSES = ("log-loss", "Brier")
-_HOW = {
-    "cross-fitted": "each row was held out of the fit that is judged by it",
-    "new rows": "none of them was used in the fit",
-    "fitted rows": "all of them were used in the fit, because there are too few different rows to hold any out",
-}
-
 
 def describe_verdict(report: TrustReport) -> str:
     """The rows on which the verdict is based, in a sentence."""
-    return f"Judged on {report.n_rows:,} rows; {_HOW[report.how]}."
+    return f"Judged on {name_rows(report)}."
 
 
 def list_ladder(report: TrustReport) -> list[list[str]]:
@@ -48,9 +42,9 @@ def _describe_rung(report: TrustReport, rung: Rung) -> dict[str, str]:
     cells = {"": _STEPS[rung.order]}
     cells["Output reproduced"] = interval(rung.carried) if rung.order else percent(rung.carried.value)
     if rung.attribution is not None:
-        cells["R² of the Shapley values"] = "{:.2f} ({:.2f} to {:.2f})".format(*rung.attribution.r2).replace("-", "−")
+        cells["R² of the Shapley values"] = write_r2(rung.attribution.r2)
     if rung.masked is not None:
-        cells["Explained where features are unknown"] = interval(rung.masked.carried)
+        cells["From some of the features"] = interval(rung.masked.carried)
     if "class agreement" in rung.classes:
         cells["Same class as the model"] = interval(rung.classes["class agreement"])
     cells |= _compare(rung.labels)

@@ -174,15 +174,18 @@ def find_explainer(explainer_or_estimator: Any) -> Explainer:
 
 
 def _audit(explainer: Explainer, X: Any, y: Any) -> tuple[TrustReport | None, str]:
-    """The audit that is possible with the given rows and labels, and a note about it."""
+    """The audit that the explainer keeps, after one with the given labels where that is possible, and a note about it."""
+    note = ""
     try:
-        if y is None:
-            return explainer.audit(), ""
-        if _are_own_rows(explainer, X):
-            return explainer.audit(y=y), ""
-        if explainer.model is not None:
-            return explainer.audit(X, y), ""
-        return explainer.audit(), "The labels were not used: this explainer does not hold its model."
+        if y is not None and X is not None:
+            fitted = explainer._check_fitted()
+            if not fitted.is_exact and _are_own_rows(explainer, X):
+                explainer.audit(y=y)
+            elif fitted.is_exact or explainer.model is not None:
+                explainer.audit(X, y)
+            else:
+                note = "The labels were not used: this explainer does not hold its model."
+        return explainer.audit(), note
     except NotFittedError as error:
         return None, f"There is no verdict: {error}."
 

@@ -63,6 +63,16 @@ _THRESHOLDS = (
     *("safe_carried", "unsafe_carried", "safe_agreement", "unsafe_agreement"),
     *("safe_attribution", "unsafe_attribution", "segment_carried", "segment_share"),
 )
+_QUALITY = record(
+    {
+        "score": one_of("R²", "accuracy"),
+        "value": _FIGURE,
+        "guess": number,
+        "n_rows": integer(0, 2**53),
+        "skill": maybe(_FIGURE),
+        "is_training": flag,
+    }
+)
 _AUDIT = record(
     {
         "rungs": list_of(_RUNG, 1),
@@ -75,6 +85,8 @@ _AUDIT = record(
         "thresholds": record(dict.fromkeys(_THRESHOLDS, number)),
         "verdict": text,
         "verdicts": mapping_of(text),
+        "quality?": maybe(_QUALITY),
+        "is_exact?": flag,
     }
 )
 _FACTS = record(

@@ -71,6 +71,31 @@ def estimate_share(lost: NDArray[np.float64], whole: NDArray[np.float64], weight
     return Figure(1.0 - lost_share, low, high)
 
 
+def estimate_proportion(groups: NDArray[np.int64], weights: NDArray[np.float64], is_so: NDArray[np.bool_]) -> Figure:
+    """Weighted share of rows for which something holds, with Wilson's interval, which lies within 0 and 1.
+
+    ``(p + z²/2n ± z sqrt(p (1 - p) / n + z²/4n²)) / (1 + z²/n)`` (Wilson 1927), where n is the number of independent rows that
+    gives the variance of the jackknife over groups, ``p (1 - p) / n``, and at most the total weight. Unlike a symmetric
+    interval it does not end above 1, and has a length where the share is 0 or 1.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_rows,), int64
+        Group of each row for the jackknife.
+    weights : ndarray of shape (n_rows,), float64
+        A row of weight w counts as w rows.
+    is_so : ndarray of shape (n_rows,), bool
+    """
+    share, low, _ = estimate_mean(groups, weights, is_so.astype(np.float64))
+    share, total = min(max(share, 0.0), 1.0), float(weights.sum())
+    variance = ((share - low) / _QUANTILE) ** 2
+    n = min(max(share * (1.0 - share) / variance, 1.0), total) if variance > 0 else total
+    middle, reach = share + _QUANTILE**2 / (2 * n), _QUANTILE * np.sqrt(share * (1 - share) / n + _QUANTILE**2 / (4 * n**2))
+    ends = ((middle + sign * reach) / (1 + _QUANTILE**2 / n) for sign in (-1.0, 1.0))
+    low, high = (float(min(max(each, 0.0), 1.0)) for each in ends)
+    return Figure(share, min(low, share), max(high, share))
+
+
 def sum_groups(groups: NDArray[np.int64], weights: NDArray[np.float64], *columns: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weighted sums of columns of shape (n_rows,) by group: shape (N_GROUPS, n_columns)."""
     return np.stack([np.bincount(groups, weights=weights * column, minlength=N_GROUPS) for column in columns], axis=1)

@@ -14,6 +14,7 @@ from .figures import Figure
 from .held_rows import Held, Rows, hold_out, keep_held
 from .masked import measure_masked
 from .missing import N_ROWS, N_ROWS_BRIEF, find_missing
+from .quality import measure_quality
 from .redundancy import find_redundancy
 from .references import Asker
 from .report import Rung, TrustReport
@@ -43,6 +44,8 @@ class Subject:
         The classes, for a classifier.
     labels : ndarray or None
         Class numbers of shape (n_rows,), int64, of a classifier; else float64 of shape (n_rows, n_outputs).
+    is_training : bool
+        Whether the model was trained on these labels.
     """
 
     feature_names: tuple[str, ...]
@@ -50,6 +53,7 @@ class Subject:
     output_transform: str
     classes: Classes | None = None
     labels: NDArray[np.int64] | NDArray[np.float64] | None = None
+    is_training: bool = False
 
 
 def audit_fits(
@@ -130,10 +134,38 @@ def audit_rows(
     for order, model in models.items():
         presence_order = max((len(each) for sets in model.presence_sets for each in sets), default=1)
         held.append(Held(order, presence_order, ((everything, model),), True))
+    return replace(audit_held(held, rows, subject, thresholds, asker, progress), how="new rows")
+
+
+def audit_held(
+    held: Sequence[Held],
+    rows: Rows,
+    subject: Subject,
+    thresholds: Thresholds | None = None,
+    asker: Asker | None = None,
+    progress: Progress | None = None,
+    is_thorough: bool = True,
+) -> TrustReport:
+    """Report on models with the rows that each is judged on; every row must be in a part of every order.
+
+    Parameters
+    ----------
+    held : sequence of Held
+        By order, rising.
+    rows : Rows
+    subject : Subject
+    thresholds : Thresholds, optional
+    asker : Asker, optional
+    progress : callable, optional
+        Called with the share done (0 to 1) and what comes next.
+    is_thorough : bool
+        Whether the masked games are compared with references.
+    """
     _report_progress(progress, 0.0, "references")
-    panel = find_references(rows, asker)
-    report = _report(held, rows, subject, panel, True, progress)
-    report = replace(report, how="new rows", thresholds=thresholds or Thresholds())
+    panel = find_references(rows, asker) if is_thorough else None
+    report = _report(held, rows, subject, panel, is_thorough, progress)
+    how = "cross-fitted" if all(each.is_held_out for each in held) else "fitted rows"
+    report = replace(report, how=how, thresholds=thresholds or Thresholds())
     _report_progress(progress, 1.0, "done")
     return report
 
@@ -161,7 +193,9 @@ def _report(
         rungs.append(_measure_order(each, rows, subject, panel, is_thorough, seen))
     black_box = {} if subject.labels is None else _score(rows, rows.outputs, subject, True)
     redundancy = find_redundancy(held[0], rows)
-    return TrustReport(tuple(rungs), len(rows), "", subject.output_transform, black_box, redundancy, None, Thresholds())
+    quality = measure_quality(rows, subject.labels, subject.classes, subject.is_training)
+    report = TrustReport(tuple(rungs), len(rows), "", subject.output_transform, black_box, redundancy, None, Thresholds())
+    return replace(report, quality=quality)
 
 
 def _start(rows: Rows, base: NDArray[np.float64], subject: Subject) -> Rung:

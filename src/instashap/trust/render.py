@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .._html import escape, make_badge, make_table, wrap
 from .._sentences import percent
 from .figures import Figure
-from .words import interval
+from .words import interval, name_rows, write_r2
 
 if TYPE_CHECKING:
     from .report import TrustReport
@@ -24,7 +24,7 @@ _HOW = {
 def render_text(report: TrustReport) -> str:
     """Verdict, sentences and a table; lines of at most 100 characters, tables aside."""
     verdicts = ", ".join(f"order {order} {verdict}" for order, verdict in report.verdicts.items())
-    lines = [f"Trust: {verdicts}", *textwrap.wrap(f"({_describe(report)})", _WIDTH), ""]
+    lines = [f"Trust on {name_rows(report)}: {verdicts}", *textwrap.wrap(f"({_describe(report)})", _WIDTH), ""]
     for sentence in report.summary().splitlines():
         tied = sentence.replace(" %", "\u00a0%")  # keeps a number and its sign on one line
         wrapped = textwrap.wrap(tied, _WIDTH, initial_indent="- ", subsequent_indent="  ")
@@ -52,13 +52,13 @@ def render_html(report: TrustReport) -> str:
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in report.summary().splitlines())
     table = make_table([escape(cell) for cell in header], [[escape(cell) for cell in row] for row in rows])
     about = f"<small>{escape(_describe(report))}</small>"
-    return wrap(f"<p><b>Trust</b> {badges}</p>", f"<ul>{sentences}</ul>", table, f"<p>{about}</p>")
+    return wrap(f"<p><b>Trust</b> on {name_rows(report)} {badges}</p>", f"<ul>{sentences}</ul>", table, f"<p>{about}</p>")
 
 
 def name_report(report: TrustReport) -> str:
     """The report on one line: its verdicts, rows and scale."""
     verdicts = ", ".join(f"order {order} {verdict}" for order, verdict in report.verdicts.items())
-    return f"TrustReport: {verdicts}; {report.n_rows:,} rows, {report.how}; {report.output_transform}"
+    return f"TrustReport: {verdicts}; {name_rows(report)}; {report.output_transform}"
 
 
 def _describe(report: TrustReport) -> str:
@@ -74,11 +74,11 @@ def _collect_cells(report: TrustReport) -> list[list[str]]:
         figures = {name: _show(name, figure) for name, figure in {**rung.classes, **rung.labels}.items()}
         own = {"reproduced": interval(rung.carried) if rung.order else percent(rung.carried.value), **figures}
         if rung.attribution is not None:
-            own["attribution R²"] = "{:.2f} ({:.2f} to {:.2f})".format(*rung.attribution.r2).replace("-", "−")
+            own["attribution R²"] = write_r2(rung.attribution.r2)
         if rung.masked is not None:
             own["partly known"] = interval(rung.masked.carried)
             if rung.masked.plain is not None:
-                own["plain"] = percent(rung.masked.plain)
+                own["plain"] = percent(max(rung.masked.plain, 0.0))
         if rung.order:
             own["verdict"] = report.verdicts[rung.order]
         cells[f"order {rung.order}"] = own
@@ -88,5 +88,5 @@ def _collect_cells(report: TrustReport) -> list[list[str]]:
 
 def _show(name: str, figure: Figure) -> str:
     if name.startswith(("log-loss", "Brier")):
-        return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
+        return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})".replace("-0.000", "0.000")
     return interval(figure)

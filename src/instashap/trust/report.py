@@ -10,6 +10,7 @@ from .attribution import Attribution
 from .figures import Figure
 from .masked import MaskedFidelity, SizeRisk
 from .missing import MissingTerm
+from .quality import Quality
 from .redundancy import RedundantPair
 from .render import name_report, render_html, render_sentences, render_text
 from .scores import OutputShare
@@ -110,6 +111,11 @@ class TrustReport:
     redundancy : tuple of RedundantPair
     stability : Stability or None
     thresholds : Thresholds
+    quality : Quality or None
+        Whether the model is any good, if there were labels. ``verdict`` is about the explanations alone: those of a bad model
+        can be right, and those of a good one wrong.
+    is_exact : bool
+        Whether the explained model is itself additive, so that base value and values are its own prediction to rounding.
     """
 
     rungs: tuple[Rung, ...]
@@ -120,6 +126,8 @@ class TrustReport:
     redundancy: tuple[RedundantPair, ...] = ()
     stability: Stability | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
+    quality: Quality | None = None
+    is_exact: bool = False
 
     @property
     def verdicts(self) -> dict[int, Verdict]:
@@ -217,6 +225,8 @@ class TrustReport:
             redundancy=tuple(RedundantPair(tuple(each["features"]), each["share"]) for each in content["redundancy"]),
             stability=None if content["stability"] is None else Stability(**content["stability"]),
             thresholds=Thresholds(**content["thresholds"]),
+            quality=None if content.get("quality") is None else Quality.from_dict(content["quality"]),
+            is_exact=content.get("is_exact", False),
         )
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .figures import Figure, estimate_mean, estimate_share
+from .figures import Figure, estimate_mean, estimate_proportion, estimate_share
 from .held_rows import Rows
 
 # Probabilities are kept this far from 0 and 1 before logarithms.
@@ -81,7 +81,7 @@ def measure_carried(rows: Rows, fitted: NDArray[np.float64], base: NDArray[np.fl
 def compare_classes(rows: Rows, fitted: NDArray[np.float64], classes: Classes) -> dict[str, Figure]:
     """Agreement of classes, and how far the probabilities are from the black box's own."""
     own = _find_own_classes(rows, classes)
-    agreement = estimate_mean(rows.groups, rows.weights, (own == classes.find_class(fitted)).astype(np.float64))
+    agreement = estimate_proportion(rows.groups, rows.weights, own == classes.find_class(fitted))
     figures = {"class agreement": agreement}
     estimated, given = classes.make_probabilities(fitted), classes.probabilities
     if estimated is None or given is None:
@@ -112,7 +112,7 @@ def score_classes(
 ) -> dict[str, Figure]:
     """Accuracy, log-loss and Brier score against labels given as class numbers."""
     found = _find_own_classes(rows, classes) if is_black_box else classes.find_class(fitted)
-    figures = {"accuracy": estimate_mean(rows.groups, rows.weights, (found == labels).astype(np.float64))}
+    figures = {"accuracy": estimate_proportion(rows.groups, rows.weights, found == labels)}
     given = classes.probabilities if is_black_box else classes.make_probabilities(fitted)
     if given is not None:
         own = np.clip(given[np.arange(len(labels)), labels], _CLIP, 1.0)

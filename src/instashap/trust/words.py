@@ -20,12 +20,12 @@ _SMALL_GAP = 0.02
 
 
 def summarise(report: TrustReport) -> str:
-    """Sentences, one a line: verdict, attributions, what is missing, partly known rows, where, labels, stability."""
+    """Sentences, one a line: verdict, quality of the model, attributions, what is missing, where, labels, stability."""
     *lower, top = [rung for rung in report.rungs if rung.order]
-    lines = [_describe_verdict(report, lower, top), *_describe_attribution(report, top)]
+    lines = [_describe_verdict(report, lower, top), describe_quality(report), *_describe_attribution(report, top)]
     for rung in (*lower, top):
         lines += _describe_missing(rung)
-    lines += _describe_classes(top)
+    lines += _describe_classes(report, top)
     lines += _describe_masked(report, lower, top)
     lines += _describe_segments(report, top)
     lines += _describe_labels(report, top)
@@ -34,16 +34,65 @@ def summarise(report: TrustReport) -> str:
 
 
 def interval(figure: Figure) -> str:
-    """A share with its 90 % interval."""
-    low, high = percent(figure.low).removesuffix(" %"), percent(figure.high)
+    """A share with its 90 % interval; of one below zero only that it is.
+
+    Examples
+    --------
+    >>> interval(Figure(0.6, 0.5, 0.7)), interval(Figure(0.1, -3.5, 0.4)), interval(Figure(-3.5, -9.0, -0.2))
+    ('60 % (50 to 70 %)', '10 % (below 0 to 40 %)', 'below 0 %')
+    """
+    if figure.value < 0:  # worse than the mean: how much worse has no scale that ends
+        return f"below 0 % (at most {percent(figure.high)})" if figure.high > 0 else "below 0 %"
+    low, high = percent(figure.low).removesuffix(" %") if figure.low >= 0 else "below 0", percent(figure.high)
     if figure.low > 0.9995:
         return "100 %" if figure.value > 1 - 1e-9 else "over 99.9 %"
     return f"{percent(figure.value)} ({low} to {high})"
 
 
+def write_r2(figure: Figure) -> str:
+    """An R² with its 90 % interval as decimals; of one below zero only that it is.
+
+    Examples
+    --------
+    >>> write_r2(Figure(0.912, 0.88, 0.94)), write_r2(Figure(0.2, -1.5, 0.5))
+    ('0.91 (0.88 to 0.94)', '0.20 (below 0 to 0.50)')
+    """
+    value, low, high = (f"{each:.2f}" if each >= 0 else "below 0" for each in figure)
+    return value if value == high else f"{value} ({low} to {high})"
+
+
+def name_rows(report: TrustReport) -> str:
+    """The rows that were judged, for example ``"89 new rows"``."""
+    how = {"new rows": "new rows", "cross-fitted": "rows held out of the fit", "fitted rows": "rows of the fit"}
+    return f"{report.n_rows:,} {how.get(report.how, 'rows')}"
+
+
+def describe_quality(report: TrustReport) -> str:
+    """Whether the model is any good, in a sentence with the guess beside it; empty without labels."""
+    found = report.quality
+    if found is None:
+        return ""
+    rows = f"{found.n_rows:,} labels{' it was trained on, which is too good for new ones' if found.is_training else ''}"
+    if found.score == "accuracy":
+        sentence = (
+            f"The model itself predicts {interval(found.value)} of {rows} rightly; naming the most frequent class every time "
+            f"would be right for {percent(found.guess)}"
+        )
+        if found.value.low <= found.guess and found.skill is not None and found.skill.low > 0:
+            sentence += ", but its probabilities are better than the frequencies of the classes"
+    else:
+        sentence = f"The model itself explains {interval(found.value)} of the differences between {rows}"
+    return f"{sentence}: {found.verdict}."
+
+
 def _describe_verdict(report: TrustReport, lower: list[Rung], top: Rung) -> str:
     if report.rungs[0].carried.value == 1.0:
         return "The model gives every row the same output: there is nothing to explain."
+    if report.is_exact:
+        return (
+            "This model is its own explanation: the average and the values of a row sum to its prediction exactly. "
+            f"The values themselves: {_advise(report, top, report.verdict)}."
+        )
     sentences: list[str] = []
     for rung in (*lower, top):
         verdict = report.verdicts[rung.order]
@@ -65,9 +114,8 @@ def _describe_attribution(report: TrustReport, top: Rung) -> list[str]:
     if not found.biases:
         return []
     asked = f", for which the model was asked about {found.n_calls:,} rows" if found.n_calls else ", without asking the model"
-    r2, low, high = (f"{each:.2f}".replace("-", "−") for each in found.r2)
     return [
-        f"The order-{top.order} Shapley values have an estimated R² of {r2} ({low} to {high}) to those of the conditional "
+        f"The order-{top.order} Shapley values have an estimated R² of {write_r2(found.r2)} to those of the conditional "
         f"game; they were compared with {found.reference} on {found.n_rows:,} rows{asked}."
     ]
 
@@ -113,11 +161,11 @@ def _points(gain: float) -> str:
     return f"{number} point{'' if number == '1' else 's'}"
 
 
-def _describe_classes(top: Rung) -> list[str]:
-    if "class agreement" not in top.classes:
+def _describe_classes(report: TrustReport, top: Rung) -> list[str]:
+    if "class agreement" not in top.classes or report.is_exact:
         return []
     same = top.classes["class agreement"]
-    line = f"The explained model puts {interval(same)} of the rows in the class the model puts them in."
+    line = f"The sum of a row's values names the model's own class for {interval(same)} of the rows."
     weak = [each for each in top.outputs if each.agreement is not None]
     if len(weak) > 1:
         worst = min(weak, key=lambda each: each.agreement or 0.0)
@@ -130,13 +178,13 @@ def _describe_masked(report: TrustReport, lower: list[Rung], top: Rung) -> list[
     known = [(rung, rung.masked) for rung in (*lower, top) if rung.masked is not None]
     if known:
         shares = join([f"{_WITH[rung.order]} explain {interval(masked.carried)}" for rung, masked in known])
-        lines.append(f"Attributions average over partly known rows; there, {shares} of what can be explained.")
+        lines.append(f"Values also rest on predictions from some of the features alone; {shares} of what these can explain.")
         lines += _describe_power(*known[-1])
     for rung, masked in known:
         if masked.plain is not None and masked.plain < min(masked.carried.low - 0.01, report.thresholds.safe_attribution):
             lines.append(
-                f"Attributions read off the order-{rung.order} shape functions alone, as in a plain additive model, would "
-                f"explain {percent(masked.plain)} of it: features here predict each other (redundancy)."
+                f"Values read off the order-{rung.order} shape functions alone, as in a plain additive model, would explain "
+                f"{percent(masked.plain) if masked.plain > 0 else 'none'} of it: features here predict each other (redundancy)."
             )
     if report.redundancy:
         names = join([pair.name for pair in report.redundancy[:3]])
@@ -157,8 +205,8 @@ def _describe_power(rung: Rung, masked: MaskedFidelity) -> list[str]:
     if masked.power is None or masked.carried.value < 1.0:
         return []
     return [
-        f"No reference predicts partly known rows better than order {rung.order}: there is no evidence of a gap (this check "
-        f"would have seen a gap of {percent(masked.power)})."
+        f"No reference predicts from some of the features better than order {rung.order}: there is no evidence of a gap (this "
+        f"check would have seen a gap of {percent(masked.power)})."
     ]
 
 
@@ -177,6 +225,8 @@ def _describe_labels(report: TrustReport, top: Rung) -> list[str]:
         return []
     name, own = next(iter(report.black_box.items()))
     what = name.removesuffix(" to labels")
+    if report.is_exact:
+        return []
     top_score = interval(top.labels[name])
     return [f"Against the labels the model's {what} is {interval(own)}, that of order {top.order} {top_score}."]
 
