@@ -56,7 +56,9 @@ def view_alone(fitted: FittedGame, column: int, view: ColumnView, has_errors: bo
     look_up = fitted.model.make_mobius_lookup((player,))
     if view.is_category:
         at = _place(fitted, column, np.arange(encoder.n_cells), np.zeros(encoder.n_cells))
-        return AloneView(look_up.apply(at)[:, 0].tolist(), [], [], None)
+        has_errors = has_errors and fitted.model.linear is None
+        spread = get_errors(fitted).make_mobius_lookup((player,)).apply(at)[:, 0].tolist() if has_errors else None
+        return AloneView(look_up.apply(at)[:, 0].tolist(), [], [], spread)
     places = _place(fitted, column, *encode_places(fitted, column, view.places))
     points = _place(fitted, column, *encode_places(fitted, column, view.points))
     missing = _place(fitted, column, np.array([encoder.missing_cell]), np.zeros(1))
@@ -84,11 +86,30 @@ def _place(fitted: FittedGame, column: int, cells: NDArray[np.integer], offsets:
 
 
 def find_support(views: list[ColumnView], rows: list[ColumnValues], pair: tuple[int, ...]) -> str:
-    """Digits 1 for cells of a pair's heat map that have rows, else 0; the second column's cells within the first's."""
+    """Digits for the cells of a pair's heat map, the second column's within the first's: 0 without rows, 9 for the most."""
     (across, n_across), (up, n_up) = (_find_sides(views[column], rows[column]) for column in pair)
     is_drawn = (across >= 0) & (up >= 0)
     counts = np.bincount(across[is_drawn] * n_up + up[is_drawn], minlength=n_across * n_up)
-    return "".join("1" if count else "0" for count in counts)
+    shares = np.log1p(counts) / max(float(np.log1p(counts.max(initial=0))), 1e-300)
+    return "".join(map(str, np.ceil(9 * shares).astype(np.int64).tolist()))
+
+
+def place_cells(fitted: FittedGame, views: list[ColumnView], pair: tuple[int, ...]) -> Encoded:
+    """Middles of the cells of a pair's heat map as encoded rows of its two columns, in the order of :func:`find_support`."""
+    sides = [_place_side(fitted, column, views[column]) for column in pair]
+    grids = [np.meshgrid(*each, indexing="ij") for each in zip(*sides, strict=True)]
+    cells, offsets = (np.stack([side.ravel() for side in grid], axis=1) for grid in grids)
+    return Encoded(cells.astype(np.int32), offsets)
+
+
+def _place_side(fitted: FittedGame, column: int, view: ColumnView) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    if view.is_category:
+        drawn = np.array([cell for cell in view.order if cell < MAX_LEVELS], dtype=np.int32)
+        return drawn, np.zeros(len(drawn))
+    if view.is_discrete and len(view.places) <= SIDE:
+        return encode_places(fitted, column, view.places)
+    step = (view.places[-1] - view.places[0]) / SIDE or 1.0
+    return encode_places(fitted, column, [view.places[0] + (at + 0.5) * step for at in range(SIDE)])
 
 
 def _find_sides(view: ColumnView, values: ColumnValues) -> tuple[NDArray[np.int64], int]:

@@ -20,9 +20,12 @@
   const MAX_BARS = isNarrow ? 8 : 12;
   // Number of cells along a numeric side of a heat map, and largest number of levels drawn.
   const SIDE = 24;
+  // Half width of a 90 % interval in standard errors.
+  const INTERVAL = 1.645;
   const MAX_LEVELS = 16;
 
   let output = 0;
+  let hasChosenOutput = false;
   let row = data.rows[0].slice();
   let start = 0;
   let showAllBars = false;
@@ -60,6 +63,20 @@
     const decimals = largest > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(largest)), 0), 8) : 0;
     const text = Math.abs(value).toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
     return /[1-9]/.test(text) ? `${value < 0 ? "−" : "+"}${text}` : text;
+  }
+
+  /** Name of the output shown, where there are several. */
+  function nameOutput() {
+    return nOutputs > 1 ? `${fitted.output_names[output]}, ` : "";
+  }
+
+  /** Probability of the output shown if outputs are log-odds or log-probabilities; else null. */
+  function findChance(outputs) {
+    const scale = fitted.output_transform;
+    if (nOutputs === 1 && scale.startsWith("log-odds")) return 1 / (1 + Math.exp(-outputs[0]));
+    if (nOutputs > 1 && /^(centred )?log-probabilit/.test(scale))
+      return 1 / outputs.reduce((sum, each) => sum + Math.exp(each - outputs[output]), 0);
+    return null;
   }
 
   function formatValue(value) {
@@ -123,7 +140,7 @@
     const total = ranked.reduce((sum, each) => sum + each.size, 0) || 1;
     byId("importance-note").textContent =
       `How much each feature raises or lowers the prediction, on average over ${data.nRows.toLocaleString("en")} rows ` +
-      `(mean absolute Shapley value; ${fitted.output_transform}).`;
+      `(mean absolute Shapley value; ${nameOutput()}${fitted.output_transform}). A value is ${data.meaning}.`;
     const shown = showAllImportance ? ranked : ranked.slice(0, RANKS_AT_ONCE);
     const body = shown.map(({ name, size }) =>
       make("tr", {},
@@ -210,26 +227,33 @@
 
   /** Predictions from the feature alone, or null if the effect given all other features is shown (chosen, or the only one). */
   function findAlone(term) {
-    return byId("shapes-given").checked ? null : term.alone;
+    return byId("shapes-given").checked && !term.isDriver ? null : term.alone;
   }
 
   /** Points of a feature's shape: {x, y, error, count, isPoint}. */
   function listPoints(term) {
     const column = columns[term.columns[0]];
     const alone = findAlone(term);
-    const at = (value, place, values) => (alone ? values[place] : scorer.evaluateTerm(term.number, [value]))[output];
+    const vector = (value, place, values) => (alone ? values[place] : scorer.evaluateTerm(term.number, [value]));
+    const errors = alone ? alone.errors : term.errors;
+    const spread = (place) => (errors ? errors[place][output] : 0);
     if (column.is_category) {
-      const level = (cell, x, value) => ({ x, y: at(value, cell, alone && alone.values), count: column.counts[cell] ?? null });
+      const level = (cell, x, value) => {
+        const all = vector(value, cell, alone && alone.values);
+        return { x, y: all[output], all, error: spread(cell), count: column.counts[cell] ?? null };
+      };
       const points = column.order.map((cell) => level(cell, String(column.levels[cell]), column.levels[cell]));
       const other = column.levels.length;
       if (column.counts[other]) points.push(level(other, "(other)", Symbol.for("other")));
       if (column.has_missing) points.push(level(other + 1, "(missing)", null));
       return points;
     }
-    const errors = alone ? alone.errors : term.errors;
-    const points = column.places.map((x, place) =>
-      ({ x, y: at(x, place, alone && alone.values), error: errors ? errors[place][output] : 0 }));
-    column.points.forEach((x, place) => points.push({ x, y: at(x, place, alone && alone.points), error: 0, isPoint: true }));
+    const points = column.places.map((x, place) => {
+      const all = vector(x, place, alone && alone.values);
+      return { x, y: all[output], all, error: spread(place) };
+    });
+    column.points.forEach((x, place) =>
+      points.push({ x, y: vector(x, place, alone && alone.points)[output], error: 0, isPoint: true }));
     return points;
   }
 
@@ -254,7 +278,7 @@
   }
 
   function spanOf(points) {
-    return points.flatMap((point) => [point.y - 1.645 * (point.error || 0), point.y + 1.645 * (point.error || 0)]);
+    return points.flatMap((point) => [point.y - INTERVAL * (point.error || 0), point.y + INTERVAL * (point.error || 0)]);
   }
 
   function drawShape(term, points, domain, width) {
@@ -285,7 +309,7 @@
       x: { label: null, ticks: Math.max(Math.floor(width / 110), 2), tickFormat: formatTick }, y: { label: null, domain: [floor, high], grid: true, ticks: 5 },
       marks: [
         density,
-        Plot.areaY(curve, { x: "x", y1: (d) => d.y - 1.645 * d.error, y2: (d) => d.y + 1.645 * d.error, fill: colour("accent"),
+        Plot.areaY(curve, { x: "x", y1: (d) => d.y - INTERVAL * d.error, y2: (d) => d.y + INTERVAL * d.error, fill: colour("accent"),
           fillOpacity: 0.2 }),
         Plot.ruleY([0], { strokeOpacity: 0.6 }),
         Plot.lineY(curve, { x: "x", y: "y", stroke: colour("accent"), strokeWidth: 2.2, marker: column.is_discrete ? "dot" : undefined }),
@@ -301,6 +325,7 @@
     shown.sort(column.has_order ? (a, b) => points.indexOf(a) - points.indexOf(b) : (a, b) => b.y - a.y);
     const names = new Map(shown.map((point) => [point.x, shorten(point.x, 18)]));
     const longest = Math.max(...[...names.values()].map((name) => name.length));
+    const most = Math.max(...shown.map((point) => point.count || 0), 0);
     const chart = Plot.plot({
       width, height: 34 + Math.max(shown.length, 4) * 20, marginLeft: 18 + 7 * longest, marginRight: 14, marginTop: 6, marginBottom: 28,
       style: { background: "transparent", fontSize: "12px" },
@@ -310,7 +335,12 @@
         Plot.barX(shown, { x: "y", y: "x", fill: (d) => (d.y > 0 ? colour("raises") : colour("lowers")), insetTop: 2, insetBottom: 2,
           title: (d) => `${d.x}: ${format(d.y, 3)}${d.count === null ? "" : `, ${d.count} rows`}` }),
         Plot.ruleX([0], { strokeOpacity: 0.6 }),
+        Plot.ruleY(shown.filter((d) => d.error > 0), { y: "x", x1: (d) => Math.max(d.y - INTERVAL * d.error, low),
+          x2: (d) => Math.min(d.y + INTERVAL * d.error, high), stroke: colour("ink"), strokeWidth: 1.3 }),
+        ...(most ? [Plot.dot(shown, { x: low, y: "x", r: (d) => 1 + 5 * Math.sqrt((d.count || 0) / most), fill: colour("density"),
+          fillOpacity: 0.8 })] : []),
       ],
+      r: { type: "identity" },
     });
     return chart;
   }
@@ -324,8 +354,8 @@
     const common = byId("shapes-scale").checked ? extent(all) : null;
     byId("shapes-note").textContent = describeCards() +
       "A bar of a row may differ from its card, even in sign: bars divide the joint prediction of all features of the row. " +
-      (singles.some((term) => term.errors) ? "Shaded: 90 % intervals for other samples of rows. " : "") +
-      (data.nRows ? "Grey: density of the rows. " : "") + "The strongest features come first.";
+      (singles.some((term) => term.errors) ? "Shaded, or lines across bars: 90 % intervals for other samples of rows. " : "") +
+      (data.nRows ? "Grey: how many rows are there. " : "") + "The strongest features come first.";
     const open = listed.slice(0, shapesShown);
     cards.replaceChildren(...open.map(({ term, points }) => {
       const chart = make("div", { class: "chart" });
@@ -349,14 +379,27 @@
     const total = ranked.reduce((sum, each) => sum + each.size, 0);
     byId("drivers").replaceChildren(...(total > 0 ? ranked.slice(0, 3) : []).map(({ name, player, size }) => {
       const term = singles.find((each) => fitted.players[each.columns[0]] === player && each.alone);
-      const points = term && !byId("shapes-given").checked ? listPoints(term) : [];
-      const shape = points.length ? ` If it is known alone: ${lowerFirst(describeShape(term, points))}` : "";
-      return make("li", {}, make("strong", {}, name), ` has ${percent(size / total)} of the total importance.${shape}`);
+      return make("li", {}, make("strong", {}, name), ` has ${percent(size / total)} of all influence${term ? describeDriver(term) : ""}.`);
     }));
   }
 
-  function lowerFirst(text) {
-    return text[0].toLowerCase() + text.slice(1);
+  /** The second half of a driver's sentence: where the expected prediction is highest and lowest if only this feature is known. */
+  function describeDriver(term) {
+    const column = columns[term.columns[0]];
+    const points = listPoints({ ...term, isDriver: true }).filter((point) => !point.isPoint && (point.count === undefined || point.count > 0));
+    if (!points.length) return "";
+    const [high, low] = [points.reduce((a, b) => (b.y > a.y ? b : a)), points.reduce((a, b) => (b.y < a.y ? b : a))];
+    if (high.y === low.y) return "";
+    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column)), 30);
+    const base = Array.from(scorer.base);
+    const at = (point) => {
+      const chance = findChance(base.map((each, k) => each + point.all[k]));
+      return chance === null ? formatChange(point.y, Math.max(Math.abs(high.y), Math.abs(low.y))) : `about ${percent(chance)}`;
+    };
+    const what = findChance(base) === null ? "the expected prediction is furthest above its average"
+      : `the probability${nOutputs > 1 ? ` of ${fitted.output_names[output]}` : ""} is highest`;
+    const below = findChance(base) === null ? "furthest below" : "lowest";
+    return `: known alone, ${what} at ${place(high)} (${at(high)}) and ${below} at ${place(low)} (${at(low)})`;
   }
 
   /** Sentence that describes the values on the cards. */
@@ -407,7 +450,11 @@
     const every = across.flatMap((x) => up.map((y) =>
       ({ x, y, effect: scorer.evaluateTerm(term.number, [x.value, y.value])[output] })));
     // A cell without rows stays blank, because the effect there is extrapolated.
-    const cells = every.filter((_, place) => !term.support || term.support[place] === "1");
+    every.forEach((cell, place) => {
+      cell.share = term.support ? Number(term.support[place]) / 9 : 1;
+      cell.half = term.doubts.length ? Number(term.doubts[output][place]) / 9 * term.widest[output] : 0;
+    });
+    const cells = every.filter((cell) => cell.share > 0);
     return { across, up, cells: cells.length ? cells : every };
   }
 
@@ -449,7 +496,7 @@
     const below = across[0].name === null ? 0 : Math.max(...across.map((each) => shorten(each.name, 14).length));
     // Names of levels are rotated if they would overlap.
     const isAslant = below * across.length * 7 > width - 80;
-    const colours = d3.piecewise(d3.interpolateLab, ["#0072b2", "#f3f3f3", "#c04a00"]);
+    const colours = d3.piecewise(d3.interpolateLab, [colour("lowers-map"), colour("middle"), colour("raises-map")]);
     const chart = Plot.plot({
       width, height: 250 + (isAslant ? 4 * below : 0), marginLeft: 18 + 7 * longest, marginRight: 14,
       marginBottom: 38 + (isAslant ? 4 * below : 0), marginTop: 24,
@@ -459,12 +506,22 @@
       marks: [
         Plot.rect(cells, {
           x1: (d) => d.x.low, x2: (d) => d.x.high, y1: (d) => d.y.low, y2: (d) => d.y.high, fill: "effect", inset: 0,
-          shapeRendering: "crispEdges",
-          title: (d) => `${first}: ${x(d.x.value)}\n${second}: ${y(d.y.value)}\n${format(d.effect, 3)}`,
+          shapeRendering: "crispEdges", fillOpacity: (d) => 0.35 + 0.65 * Math.min(d.share * 1.5, 1),
+          title: (d) => `${first}: ${x(d.x.value)}\n${second}: ${y(d.y.value)}\n${format(d.effect, 3)}` +
+            (d.half > 0 ? ` ± ${format(d.half, 2)}` : ""),
         }),
+        // A dot where the 90 % interval holds zero.
+        Plot.dot(cells.filter((d) => d.half >= Math.abs(d.effect)), { x: (d) => (d.x.low + d.x.high) / 2, y: (d) => (d.y.low + d.y.high) / 2,
+          r: 1, fill: colour("soft"), fillOpacity: 0.7 }),
       ],
     });
     return label(chart, `${term.name}: ${describePair(term, cells)}`);
+  }
+
+  /** Whether the audit found that the two features of a pair predict each other. */
+  function isRedundant(term) {
+    const [first, second] = term.columns.map((column) => fitted.feature_names[fitted.players[column]]);
+    return data.redundant.some((each) => each.includes(first) && each.includes(second));
   }
 
   function drawPairs() {
@@ -479,7 +536,9 @@
     const higher = terms.filter((term) => term.columns.length > 2);
     byId("pairs-note").textContent =
       "Joint effect of two features beyond the sum of their single effects, all other features known. Orange raises the " +
-      `prediction, blue lowers it${data.nRows ? "; blank: there are no rows" : ""}. ` +
+      `prediction, blue lowers it${data.nRows ? "; blank: there are no rows; pale: few" : ""}. ` +
+      (pairs.some((term) => term.doubts.length) ? "A dot: the sign is uncertain (the 90 % interval holds zero). " : "") +
+      "Which interactions matter? The first ones here: they are ordered by their mean absolute effect. " +
       `All pairs together have ${percent(size(pairs) / total)} of the sum of mean absolute effects. ` +
       (hidden.length ? `The ${MAX_PAIRS} strongest of ${pairs.length} are shown; the others have ` +
         `${percent(size(hidden) / total)} of the effects, and the prediction uses them too. ` : "") +
@@ -492,7 +551,9 @@
       drawLater(chart, (width) => drawPair(term, grid, Math.max(own, largest), width));
       return make("article", { class: "card", "data-name": term.name.toLowerCase() },
         make("h3", {}, term.name),
-        make("p", {}, `${percent(term.importance[output] / total)} of the effects. ${describePair(term, grid.cells)}`), chart);
+        make("p", {}, `${percent(term.importance[output] / total)} of the effects. ${describePair(term, grid.cells)}`),
+        isRedundant(term) ? make("p", { class: "redundant" }, "These two predict each other: part of their joint effect may be " +
+          "information that both hold, not an interaction in the model.") : null, chart);
     }));
     const more = byId("pairs-more");
     const left = Math.min(ranked.length, MAX_PAIRS) - open.length;
@@ -503,11 +564,17 @@
 
   // ── Row explorer ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  const controls = new Map();
+
   function makeControls() {
     const order = rankPlayers().map((each) => each.player);
     const listed = columns.map((column, number) => ({ column, number }))
       .sort((a, b) => order.indexOf(fitted.players[a.number]) - order.indexOf(fitted.players[b.number]));
-    const made = listed.map(({ column, number }) => (column.is_category ? makeChoice(column, number) : makeSlider(column, number)));
+    const made = listed.map(({ column, number }) => {
+      const control = column.is_category ? makeChoice(column, number) : makeSlider(column, number);
+      controls.set(number, control);
+      return control;
+    });
     const rest = made.slice(CONTROLS_AT_ONCE);
     byId("controls").replaceChildren(...made.slice(0, CONTROLS_AT_ONCE), ...(rest.length
       ? [make("details", {}, make("summary", {}, `${rest.length} more features`), make("div", { class: "rest" }, ...rest))] : []));
@@ -581,10 +648,9 @@
     byId("own").hidden = own === null;
     if (own === null) return;
     const shown = byId("own-output");
-    shown.textContent = format(own[output], 5);
-    shown.dataset.value = own[output];
+    showNumber(shown, own);
     const differs = findClass(own) !== findClass(scored.prediction) ? "Its class differs from that of the additive model." : "";
-    byId("own-words").textContent = [describeProbability(own), differs].filter(Boolean).join(". ");
+    byId("own-words").textContent = [describeScale(own), differs].filter(Boolean).join(". ");
   }
 
   /** Position of the class that outputs predict; null if the outputs are not of classes. */
@@ -595,34 +661,36 @@
 
   function update() {
     const scored = scorer.score(row);
-    const prediction = scored.prediction[output];
     const shown = byId("prediction");
-    shown.textContent = format(prediction, 5);
-    shown.dataset.value = prediction;
-    byId("probability").textContent = describeProbability(scored.prediction);
+    showNumber(shown, scored.prediction);
+    byId("probability").textContent = describeScale(scored.prediction);
     showOwn(scored);
     showTrust(scored.trust);
     showPlace(scored.place);
+    showNear();
     drawWaterfall(scored);
     clearTimeout(timer);
     timer = setTimeout(() => describeRow(scored), 400);
   }
 
-  /** Text with the class, and with the probability of log-odds or of log-probabilities of several classes. */
-  function describeProbability(outputs) {
-    const scale = fitted.output_transform;
-    const name = nOutputs > 1 ? fitted.output_names[output] : "";
-    let probability = null;
-    if (nOutputs === 1 && scale.startsWith("log-odds")) probability = 1 / (1 + Math.exp(-outputs[0]));
-    if (nOutputs > 1 && /^(centred )?log-probabilit/.test(scale))
-      probability = 1 / outputs.reduce((sum, each) => sum + Math.exp(each - outputs[output]), 0);
-    const words = probability === null ? "" : `a probability of ${percent(probability)}`;
-    return [name, words].filter(Boolean).join(", ");
+  /** A prediction as a probability if it has one, else as a number; the number itself is kept beside it. */
+  function showNumber(element, outputs) {
+    const chance = findChance(Array.from(outputs));
+    element.textContent = chance === null ? format(outputs[output], 5) : percent(chance);
+    element.dataset.value = outputs[output];
+  }
+
+  /** The class, and the number on the explained scale beside a probability. */
+  function describeScale(outputs) {
+    const hasChance = findChance(Array.from(outputs)) !== null;
+    const name = nOutputs > 1 || hasChance ? fitted.output_names[output].replace(/^output$/, "") : "";
+    const scale = nOutputs === 1 ? "log-odds" : "score";
+    return [name, hasChance ? `${scale} ${format(outputs[output], 4)}` : ""].filter(Boolean).join(", ");
   }
 
   function showTrust(trust) {
-    byId("trust").hidden = trust === null;
-    if (trust === null) return;
+    byId("trust").hidden = trust === null || data.isExact;
+    if (byId("trust").hidden) return;
     const text = byId("trust-text");
     text.textContent = `${percent(trust.share)} (${percent(trust.low)} to ${percent(trust.high)})`;
     Object.assign(text.dataset, { value: trust.share, low: trust.low, high: trust.high });
@@ -641,6 +709,27 @@
     if (place !== null && place.pairs.length)
       parts.push(`No such row: ${place.pairs.slice(0, 3).map((pair) => pair.map(name).join(" with ")).join(", ")}.`);
     byId("place").textContent = parts.length ? `${parts.join(" ")} The values shown are extrapolated.` : "";
+    const far = new Set(place === null ? [] : [...place.outside, ...place.pairs.flat()]);
+    for (const [number, control] of controls) control.classList.toggle("far", far.has(number));
+  }
+
+  /** Warn if all number columns together are farther from the rows than any row is (report/nearness.py). */
+  function showNear() {
+    byId("near").textContent = data.nearness && measureDistance(data.nearness) > 1.02 * data.nearness.limit
+      ? "No row is near this combination of values: the values shown are extrapolated." : "";
+  }
+
+  function measureDistance({ columns: listed, places, scores, inverse }) {
+    const z = listed.map((column, k) => (row[column] === null ? 0 : interpolate(row[column], places[k], scores[k])));
+    return inverse.reduce((sum, line, k) => sum + z[k] * line.reduce((own, weight, m) => own + weight * z[m], 0), 0);
+  }
+
+  /** Linear interpolation; beyond the ends it goes on as the last piece does, so that far values are far. */
+  function interpolate(value, at, scores) {
+    let k = 1;
+    while (k < at.length - 1 && at[k] < value) k += 1;
+    const share = (value - at[k - 1]) / (at[k] - at[k - 1]);
+    return scores[k - 1] + Math.min(Math.max(share, -10), 11) * (scores[k] - scores[k - 1]);
   }
 
   /** Shapley values of the row's features, the largest first. */
@@ -664,16 +753,21 @@
     const [low, high] = [Math.min(...ends), Math.max(...ends)];
     const share = (value) => (high > low ? (value - low) / (high - low) : 0.5);
     const largest = Math.max(...all.map((step) => Math.abs(step.value)));
+    const beside = findMarginal();
     const rows = all.map((step, place) => make("tr", {},
       make("th", { scope: "row", class: "name" }, step.name,
         step.player === null ? null : make("small", {}, `= ${shorten(playerValue(step.player), 40)}`)),
       make("td", {}, track([{ from: share(ends[place]), to: share(ends[place + 1]), kind: step.isRest ? "rest" : step.value < 0 ? "down" : "up" }], share(base))),
-      make("td", { class: "number", "data-player": step.player ?? undefined, "data-value": step.value }, formatChange(step.value, largest))));
+      make("td", { class: "number", "data-player": step.player ?? undefined, "data-value": step.value }, formatChange(step.value, largest)),
+      beside === null ? null : makeBeside(step, beside, largest)));
     const total = (name, value) => make("tr", { class: "total" }, make("th", { scope: "row", class: "name" }, name),
-      make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, format(value, 5)));
+      make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, format(value, 5)),
+      beside === null ? null : make("td", { class: "number" }));
     const table = barTable(["Feature", "Effect as a bar", "Adds"], [total("Average row", base), ...rows, total(...last)],
       "Effects of the features on the prediction");
+    if (beside !== null) table.querySelector("thead tr").append(make("th", { scope: "col", class: "number" }, "Model alone"));
     const box = byId("waterfall");
+    byId("meaning").textContent = describeMeaning();
     box.replaceChildren(table);
     if (steps.length > MAX_BARS + 1)
       box.append(make("p", { class: "actions" }, make("button", { type: "button", id: "bars-all", onclick: () => {
@@ -683,14 +777,39 @@
       } }, showAllBars ? "Show the strongest only" : `Show all ${steps.length} features`)));
   }
 
+  /** Values of the row in the marginal game by player; null if they are not asked for, or the row was changed. */
+  function findMarginal() {
+    return byId("marginal").checked && !isChanged() && data.marginal.length ? data.marginal[start].map((each) => each[output]) : null;
+  }
+
+  /** A cell with what the model does with the column, marked where the sign is the opposite one and both are notable. */
+  function makeBeside(step, beside, largest) {
+    if (step.player === null || step.player === undefined) return make("td", { class: "number other" });
+    const value = beside[step.player];
+    const isOpposite = value * step.value < 0 && Math.min(Math.abs(value), Math.abs(step.value)) > 0.02 * largest;
+    return make("td", { class: isOpposite ? "number opposite" : "number other", "data-marginal": value },
+      `${formatChange(value, largest)}${isOpposite ? " opposite sign" : ""}`);
+  }
+
+  /** One line on what a bar of a row means. */
+  function describeMeaning() {
+    const beside = data.marginal.length && byId("marginal").checked
+      ? ` “Model alone” is what the model does with the column when the others keep values of other rows${isChanged() ? "; it is known for unchanged rows only" : ""}.` : "";
+    return `A bar is ${data.meaning}.${beside}`;
+  }
+
   /** Write one sentence about the row, also for screen readers, and the link to it; called after a pause of changes. */
   function describeRow(scored) {
     const steps = listSteps(scored);
     const side = (sign) => steps.filter((step) => Math.sign(step.value) === sign).slice(0, 2).map((step) => step.name);
     const parts = [["raised most by", side(1)], ["lowered most by", side(-1)]].filter(([, names]) => names.length)
       .map(([words, names]) => `${words} ${names.join(" and ")}`);
-    byId("story").textContent = `${nameRow()}: the prediction is ${format(scored.prediction[output], 5)}; the average is ` +
-      `${format(scorer.base[output], 5)}. It is ${parts.join(", and ") || "not changed by any feature"}.`;
+    const [chance, usual] = [scored.prediction, scorer.base].map((each) => findChance(Array.from(each)));
+    const [said, average] = chance === null ? [format(scored.prediction[output], 5), format(scorer.base[output], 5)]
+      : [percent(chance), percent(usual)];
+    const what = chance === null ? "prediction" : `probability${nOutputs > 1 ? ` of ${fitted.output_names[output]}` : ""}`;
+    byId("story").textContent = `${nameRow()}: the ${what} is ${said}; ${chance === null ? "the average is" : "that of an average row is"} ` +
+      `${average}. It is ${parts.join(", and ") || "not changed by any feature"}.`;
     const link = makeLink();
     byId("permalink").href = link;
     if (hasRead && location.hash !== link && location.hash.startsWith("#row")) history.replaceState(null, "", link);
@@ -731,6 +850,7 @@
     row = data.rows[start].slice();
     const chosen = Number(given.get("output") || 0);
     if (Number.isInteger(chosen) && chosen >= 0 && chosen < nOutputs) output = chosen;
+    hasChosenOutput = true;
     try {
       const values = JSON.parse(given.get("values"));
       if (Array.isArray(values) && values.length === row.length && values.every(isAllowed)) row = values;
@@ -748,7 +868,6 @@
 
   function follow() {
     if (!readLink()) return;
-    byId("output").value = output;
     drawEverything();
     byId("explorer").scrollIntoView();
   }
@@ -758,7 +877,28 @@
   function fillChoices() {
     byId("start").replaceChildren(...data.rows.map((_, place) => make("option", { value: place }, nameStart(place))));
     byId("output").replaceChildren(...fitted.output_names.map((name, place) => make("option", { value: place }, name)));
-    byId("output-choice").hidden = nOutputs < 2;
+    byId("explorer-output").replaceChildren(...fitted.output_names.map((name, place) => make("option", { value: place }, name)));
+    byId("explorer-choice-name").textContent = isClassifier() ? "Class" : "Output";
+    for (const id of ["output-choice", "explorer-choice"]) byId(id).hidden = nOutputs < 2;
+    byId("marginal-choice").hidden = !data.marginal.length;
+  }
+
+  function isClassifier() {
+    return findClass(Array.from(scorer.base)) !== null;
+  }
+
+  /** Show the class that is predicted for the row, unless the reader has chosen another; whether it changed. */
+  function preselect() {
+    if (hasChosenOutput || nOutputs < 2 || !isClassifier()) return false;
+    const before = output;
+    output = findClass(Array.from(findOwn() || scorer.score(row).prediction));
+    return output !== before;
+  }
+
+  function chooseOutput(id) {
+    output = Number(byId(id).value);
+    hasChosenOutput = true;
+    drawEverything();
   }
 
   function showRow() {
@@ -768,6 +908,8 @@
   }
 
   function drawEverything() {
+    byId("output").value = output;
+    byId("explorer-output").value = output;
     drawImportance();
     drawDrivers();
     drawShapes();
@@ -780,7 +922,10 @@
   }
 
   function listen() {
-    on("output", "change", () => { output = Number(byId("output").value); drawEverything(); });
+    on("output", "change", () => chooseOutput("output"));
+    on("explorer-output", "change", () => chooseOutput("explorer-output"));
+    on("marginal", "change", update);
+    on("theme", "click", () => showTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark", true));
     on("importance-all", "click", () => { showAllImportance = !showAllImportance; drawImportance(); });
     const showShapes = () => { if (shapesShown < singles.length) { shapesShown = singles.length; drawShapes(); } };
     on("shapes-more", "click", showShapes);
@@ -792,7 +937,12 @@
       search("pairs", "pairs");
     });
     on("pairs-more", "click", () => { pairsShown = MAX_PAIRS; drawPairs(); });
-    on("start", "change", () => { start = Number(byId("start").value); row = data.rows[start].slice(); showRow(); });
+    on("start", "change", () => {
+      start = Number(byId("start").value);
+      row = data.rows[start].slice();
+      if (preselect()) drawEverything();
+      else showRow();
+    });
     on("reset", "click", () => { row = data.rows[start].slice(); showRow(); });
     on("controls", "submit", (event) => event.preventDefault());
     on("importance-csv", "click", () => saveCsv("importance.csv", [["feature", "mean absolute effect"],
@@ -816,7 +966,7 @@
       showShapes();
       drawAll();
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => showTheme(event.matches ? "dark" : "light", false));
     let width = byId("shapes-cards").clientWidth;
     window.addEventListener("resize", () => {
       if (byId("shapes-cards").clientWidth === width) return;
@@ -831,6 +981,34 @@
     return (term) => names.has(term.name.toLowerCase());
   }
 
+  /** Switch the theme; a choice of the reader is remembered where the browser allows it. */
+  function showTheme(theme, isChoice) {
+    document.documentElement.dataset.theme = theme;
+    byId("theme").setAttribute("aria-pressed", String(theme === "dark"));
+    byId("theme").textContent = theme === "dark" ? "Light" : "Dark";
+    try {
+      if (isChoice) localStorage.setItem("instashap-theme", theme);
+    } catch {
+      // a page from a file may have no storage
+    }
+    redraw();
+  }
+
+  /** Mark the section in view in the contents. */
+  function followScroll() {
+    const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.getAttribute("href").slice(1), link]));
+    const seen = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        for (const [id, link] of links) {
+          if (id === entry.target.id) link.setAttribute("aria-current", "true");
+          else link.removeAttribute("aria-current");
+        }
+      }
+    }, { rootMargin: "-20% 0px -70% 0px" });
+    for (const section of document.querySelectorAll("main section")) seen.observe(section);
+  }
+
   byId("title").textContent = data.title;
   byId("left-out").hidden = !data.nLeftOut;
   byId("left-out").textContent = `${data.nLeftOut} weak interactions were left out of this page to keep it small: ` +
@@ -840,7 +1018,9 @@
   makeControls();
   listen();
   const isLinked = readLink();
-  byId("output").value = output;
+  preselect();
+  showTheme(document.documentElement.dataset.theme, false);
+  followScroll();
   drawEverything();
   if (isLinked) byId("explorer").scrollIntoView();
 

@@ -12,8 +12,10 @@ from .. import __version__
 from .._sentences import percent
 from ..export.scorer_tables import pack_payload
 from ..export.script_files import read_resource
+from ..fitted.meaning import explain_game
 from ..fitted.shortening import shorten_all
-from .sentences import RELATIONS_NOTE, VERDICTS, describe_verdict, list_ladder, list_segments
+from ..trust.words import describe_quality
+from .sentences import RELATIONS_NOTE, VERDICTS, explain_verdict, list_ladder, list_segments
 from .summary import Summary, keep_terms
 
 # Largest size of the tables in a page, so that the page with libraries and rows can be sent by mail; the weakest interactions
@@ -75,6 +77,11 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
         "short": _shorten_names(summary),
         "nRows": summary.n_rows,
         "rowOutputs": summary.shown_outputs,
+        "meaning": explain_game(summary.fitted.game),
+        "isExact": summary.fitted.is_exact,
+        "redundant": [list(pair.features) for pair in summary.audit.redundancy] if summary.audit is not None else [],
+        "nearness": summary.nearness,
+        "marginal": summary.marginal,
     }
 
 
@@ -108,25 +115,46 @@ def _fit_tables(summary: Summary) -> tuple[list[int], float | None]:
 
 
 def _render_verdict(summary: Summary) -> str:
+    """The first screen: quality of the model, verdict on the explanations, three drivers; everything else is folded."""
     note = f"<p class='note'>{html.escape(summary.audit_note)}</p>" if summary.audit_note else ""
     if summary.relations:
         note += f"<p class='note'>{RELATIONS_NOTE} {html.escape('; '.join(summary.relations))}.</p>"
+    drivers = "<div class='fact wide'><h3>What drives the predictions?</h3><ul id='drivers'></ul></div>"
     if summary.audit is None:
-        return f"<p class='verdict unknown'><strong>Not judged</strong></p>{note}<ul id='drivers' class='sentences'></ul>"
-    verdict = summary.audit.verdict
-    reason, *sentences = (html.escape(each) for each in summary.audit.summary().splitlines())
+        word = "<p class='verdict unknown'><strong class='word'>Not judged</strong></p>"
+        return f"<div class='facts'>{_make_fact('Can the explanations be trusted?', word + note, 'wide')}{drivers}</div>"
+    verdict, reason = summary.audit.verdict, html.escape(explain_verdict(summary.audit))
     header, *rows = list_ladder(summary.audit)
     head = "".join(f"<th scope='col'>{html.escape(cell)}</th>" for cell in header)
     body = "".join(_render_rung(row) for row in rows)
+    sentences = "".join(f"<li>{html.escape(each)}</li>" for each in summary.audit.summary().splitlines())
+    word = f"<strong class='word'>{VERDICTS[verdict]}</strong> <span class='reason'>{reason}</span>"
+    judged = _make_fact("Can the explanations be trusted?", f"<p class='verdict {verdict}'>{word}</p>")
     return (
-        f"<p class='verdict {verdict}'><strong>{VERDICTS[verdict]}</strong> {html.escape(describe_verdict(summary.audit))}</p>"
-        f"<p class='reason'>{reason}</p>{note}<ul id='drivers' class='sentences'></ul>"
+        f"<div class='facts'>{_render_quality(summary)}{judged}{drivers}</div>{note}"
         f"<details><summary>How this was judged</summary>"
-        f"<ul class='sentences'>{''.join(f'<li>{each}</li>' for each in sentences)}</ul>"
+        f"<ul class='sentences'>{sentences}</ul>"
         f"<h3>Figures by order</h3><p class='note'>Explanations by single features, and by pairs or triples if these were "
         f"audited, with 90 % intervals.</p><div class='scroll' tabindex='0' role='region' aria-label='Figures by order'>"
         f"<table class='ladder'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
     )
+
+
+def _make_fact(question: str, content: str, kind: str = "") -> str:
+    return f"<div class='fact {kind}'><h3>{question}</h3>{content}</div>"
+
+
+def _render_quality(summary: Summary) -> str:
+    """Whether the model is any good, or that nobody gave labels to tell."""
+    found = None if summary.audit is None else summary.audit.quality
+    question = "Is the model any good?"
+    if found is None or summary.audit is None:
+        word = "<strong class='word'>Not measured</strong> The report was written without labels to compare the model with."
+        return _make_fact(question, f"<p class='quality unknown'>{word}</p>")
+    kind = {"better than a guess": "better", "worse than a guess": "worse"}.get(found.verdict, "unclear")
+    verdict = f"{found.verdict[0].upper()}{found.verdict[1:]}."
+    sentence = html.escape(describe_quality(summary.audit).removesuffix(f": {found.verdict}."))
+    return _make_fact(question, f"<p class='quality {kind}'><strong class='word'>{verdict}</strong> {sentence}.</p>")
 
 
 def _render_rung(row: list[str]) -> str:
@@ -163,6 +191,7 @@ def _render_about(summary: Summary) -> str:
     )
     return html.escape(
         f"Made with instashap {__version__}: an additive model of order {chosen['order']},{rows} {len(summary.terms)} shape "
-        f"functions, {fitted.game} game (unknown features are averaged over). What is explained: {fitted.output_transform}. "
+        f"functions, {fitted.game} game. A feature's value is {explain_game(fitted.game)}. What is explained: "
+        f"{fitted.output_transform}. "
         f"{shown}This page works without a connection; nothing entered here leaves it."
     )

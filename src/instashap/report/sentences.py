@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._sentences import percent
-from ..trust.words import interval, name_rows, write_r2
+from ..trust.words import describe_doubts, interval, name_rows, write_r2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,20 @@ _LOSSES = ("log-loss", "Brier")
 def describe_verdict(report: TrustReport) -> str:
     """The rows on which the verdict is based, in a sentence."""
     return f"Judged on {name_rows(report)}."
+
+
+def explain_verdict(report: TrustReport) -> str:
+    """The reason of the verdict in one sentence that names the rows."""
+    top, rows = report.rungs[-1], name_rows(report)
+    doubts = describe_doubts(report, top)
+    but = f", but {doubts}" if doubts else ""
+    if report.rungs[0].carried.value == 1.0:
+        return "The model gives every row the same output: there is nothing to explain."
+    if report.is_exact:
+        return f"The model is its own explanation, and the values of a row sum to its prediction exactly{but} (on {rows})."
+    if report.judge(top)["prediction"] != "safe":
+        but = f"; from {percent(report.thresholds.safe_carried)} on they would be safe"
+    return f"They reproduce {interval(top.carried)} of how the model's output varies on {rows}{but}."
 
 
 def list_ladder(report: TrustReport) -> list[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from ..fitted.game import FittedGame
 from ..questions.answers import compute_shape_errors
 from ..table.columns import Table
 from ..table.encoding import Encoded
-from .alone import AloneView, encode_places, find_support, view_alone
+from .alone import AloneView, encode_places, find_support, place_cells, view_alone
 from .column_views import ColumnValues, ColumnView, place_values, read_values, view_columns
+from .nearness import learn_nearness
 
 if TYPE_CHECKING:
     from ..trust.report import TrustReport
@@ -28,6 +29,8 @@ MAX_ROWS = 20_000
 MAX_SHOWN_ROWS = 100
 # Largest number of pairs shown; page.js has the same limit.
 MAX_PAIRS = 50
+# Half width of a 90 % interval in standard errors; page.js has the same value.
+INTERVAL = 1.645
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,13 @@ class TermView:
     alone : AloneView or None
         For a main effect, predictions from its feature alone.
     support : str
-        For a pair, the cells of its heat map that have rows; empty without rows.
+        For a pair, how many rows each cell of its heat map has: 0 for none, else a digit that grows with the logarithm of the
+        number, 9 for the most; empty without rows.
+    doubts : list of str
+        For a pair and each output, half the width of the 90 % interval of each cell's effect, in ninths of the largest half
+        width, as digits; empty if the fit has no standard errors.
+    widest : list of float
+        That largest half width, by output.
     """
 
     number: int
@@ -57,6 +66,8 @@ class TermView:
     errors: list[list[float]] | None = None
     alone: AloneView | None = None
     support: str = ""
+    doubts: list[str] = field(default_factory=list)
+    widest: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,11 @@ class Summary:
         Number of rows over which importances are averaged.
     shown_outputs : list of list of float
         Outputs of the explained model for each of ``shown_rows``; empty if the explainer holds no model.
+    nearness : dict or None
+        Which combinations of values no row is near (:class:`.nearness.Nearness`), as JSON.
+    marginal : list of list of list of float
+        For each of ``shown_rows``, player and output the value in the marginal game: what the model does with the column.
+        Empty if nobody asked for it.
     """
 
     fitted: FittedGame
@@ -97,6 +113,8 @@ class Summary:
     shown_labels: list[str]
     n_rows: int
     shown_outputs: list[list[float]]
+    nearness: dict[str, Any] | None = None
+    marginal: list[list[list[float]]] = field(default_factory=list)
 
     @property
     def relations(self) -> list[str]:
@@ -151,13 +169,16 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summ
         _view_term(fitted, number, effects[number].tolist(), columns) for number in range(len(fitted.model.value_sets))
     ]
     terms.sort(key=lambda term: (len(term.columns), -sum(term.importance)))
-    terms = terms if some is None else _mark_support(terms, columns, place_values(fitted, some))
+    values = [] if some is None else place_values(fitted, some)
+    terms = terms if some is None else _mark_support(fitted, terms, columns, values)
+    near = None if some is None else learn_nearness(columns, values)
     numbers = [] if table is None else _space(table.n_rows, MAX_SHOWN_ROWS).tolist()
     shown = [_middle_row(columns)] if table is None else _list_rows(table.take(np.array(numbers)))
     n_rows = 0 if some is None else some.n_rows
     labels = [] if table is None else _name_rows(table, numbers)
     own = [] if table is None else _ask_model(explainer, X, numbers)
-    return Summary(fitted, audit, note, columns, terms, importance, shown, numbers, labels, n_rows, own)
+    found = Summary(fitted, audit, note, columns, terms, importance, shown, numbers, labels, n_rows, own)
+    return replace(found, nearness=None if near is None else asdict(near))
 
 
 def find_explainer(explainer_or_estimator: Any) -> Explainer:
@@ -244,8 +265,10 @@ def _view_term(fitted: FittedGame, number: int, importance: list[float], columns
     return TermView(number, values, name, importance, errors, view_alone(fitted, column, columns[column], errors is not None))
 
 
-def _mark_support(terms: list[TermView], columns: list[ColumnView], rows: list[ColumnValues]) -> list[TermView]:
-    """Terms, the strongest pairs of every output with the cells of their heat maps that have rows."""
+def _mark_support(
+    fitted: FittedGame, terms: list[TermView], columns: list[ColumnView], rows: list[ColumnValues]
+) -> list[TermView]:
+    """Terms, the strongest pairs of every output with the rows and the intervals of the cells of their heat maps."""
     pairs = [term for term in terms if len(term.columns) == 2]
     n_outputs = len(pairs[0].importance) if pairs else 0
     shown = {
@@ -253,9 +276,21 @@ def _mark_support(terms: list[TermView], columns: list[ColumnView], rows: list[C
         for output in range(n_outputs)
         for term in sorted(pairs, key=lambda term: -term.importance[output])[:MAX_PAIRS]
     }
-    return [
-        replace(term, support=find_support(columns, rows, term.columns)) if term.number in shown else term for term in terms
-    ]
+    return [_mark_pair(fitted, term, columns, rows) if term.number in shown else term for term in terms]
+
+
+def _mark_pair(fitted: FittedGame, term: TermView, columns: list[ColumnView], rows: list[ColumnValues]) -> TermView:
+    marked = replace(term, support=find_support(columns, rows, term.columns))
+    if fitted.answers.errors is None and fitted.record is None:
+        return marked
+    try:
+        errors = compute_shape_errors(fitted, term.columns, place_cells(fitted, columns, term.columns))
+    except (TooLargeError, ValueError):
+        return marked
+    half = INTERVAL * errors
+    widest = half.max(axis=0)
+    digits = np.ceil(9 * half / np.where(widest > 0, widest, 1.0)).astype(np.int64)
+    return replace(marked, doubts=["".join(map(str, each)) for each in digits.T.tolist()], widest=widest.tolist())
 
 
 def _ask_model(explainer: Explainer, X: Any, numbers: list[int]) -> list[list[float]]:
@@ -279,13 +314,21 @@ def _take_rows(X: Any, numbers: list[int]) -> Any:
 
 def _find_errors(fitted: FittedGame, column: int, view: ColumnView) -> list[list[float]] | None:
     """Standard errors of a main effect at the places where its shape is drawn; None if the fit has none."""
-    if view.is_category or (fitted.answers.errors is None and fitted.record is None):
+    if fitted.answers.errors is None and fitted.record is None:
         return None
     try:
-        errors = compute_shape_errors(fitted, (column,), _stack(encode_places(fitted, column, view.places)))
+        errors = compute_shape_errors(fitted, (column,), _stack(_encode_drawn(fitted, column, view)))
     except (TooLargeError, ValueError):
         return None
     return errors.tolist()  # type: ignore[no-any-return]
+
+
+def _encode_drawn(fitted: FittedGame, column: int, view: ColumnView) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Cells and offsets at which a main effect is drawn: all cells of a category, or the places of a number column."""
+    if not view.is_category:
+        return encode_places(fitted, column, view.places)
+    n_cells = fitted.encoder.columns[column].n_cells
+    return np.arange(n_cells, dtype=np.int32), np.zeros(n_cells)
 
 
 def _stack(placed: tuple[NDArray[np.int32], NDArray[np.float64]]) -> Encoded:
@@ -299,11 +342,7 @@ def _tabulate(summary: Summary, term: TermView) -> list[list[float]] | None:
         return None
     (column,) = term.columns
     fitted, view = summary.fitted, summary.columns[column]
-    if view.is_category:
-        cells = np.arange(fitted.encoder.columns[column].n_cells, dtype=np.int32)[:, None]
-        encoded = Encoded(cells, np.zeros(cells.shape))
-    else:
-        encoded = _stack(encode_places(fitted, column, view.places))
+    encoded = _stack(_encode_drawn(fitted, column, view))
     basis = fitted.model.bases[column][0]
     shape = basis.combine(encoded.cells[:, 0], encoded.offsets[:, 0], fitted.model.shapes[term.number])
     return shape.tolist()  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ from .._sentences import join, percent
 from .figures import Figure
 from .masked import MaskedFidelity
 from .missing import MissingTerm
+from .thresholds import take_worst
 
 if TYPE_CHECKING:
     from .report import Rung, TrustReport
@@ -121,10 +122,17 @@ def _describe_attribution(report: TrustReport, top: Rung) -> list[str]:
 
 
 def _advise(report: TrustReport, rung: Rung, verdict: str) -> str:
+    doubts = describe_doubts(report, rung)
+    return f"{_ADVICE[verdict]}: {doubts}" if doubts else _ADVICE[verdict]
+
+
+def describe_doubts(report: TrustReport, rung: Rung) -> str:
+    """Why an order is not safe, where it is not that it reproduces too little of the output; may be empty."""
     parts = report.judge(rung)
+    verdict = take_worst(list(parts.values()))
     weak = [what for what, own in parts.items() if own == verdict]
     if verdict == "safe" or "prediction" in weak:
-        return _ADVICE[verdict]
+        return ""
     reasons = {
         "attribution": "the Shapley values themselves may be off",
         "evidence": "the Shapley values themselves were compared with nothing",
@@ -132,7 +140,7 @@ def _advise(report: TrustReport, rung: Rung, verdict: str) -> str:
         "segments": "some parts of the rows are explained badly",
         "held-out rows": "no rows could be held out of the fit, so nothing shows how it does on new rows",
     }
-    return f"{_ADVICE[verdict]}: {join([reasons[what] for what in weak])}"
+    return join([reasons[what] for what in weak])
 
 
 def _describe_missing(rung: Rung) -> list[str]:
