@@ -68,8 +68,10 @@ def _make_parser() -> argparse.ArgumentParser:
         "report how much of a model its explanations account for",
         "instashap audit house_prices.csv --target price",
     )
-    audit.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet")
-    audit.add_argument("--target", required=True, metavar="COL", help="column the model predicts")
+    audit.add_argument(
+        "data", type=Path, metavar="DATA", help="table: .csv or .parquet; or a saved explainer (.insta), whose audit is shown"
+    )
+    audit.add_argument("--target", metavar="COL", help="column the model predicts; not for a saved explainer")
     audit.add_argument(
         "--model",
         type=Path,
@@ -274,12 +276,18 @@ def _run_merge(options: argparse.Namespace) -> None:
 
 
 def _run_audit(options: argparse.Namespace) -> None:
+    from .explain.loading import load
     from .fitted.shortening import show_controls
     from .workflow import audit_table, write_report
 
-    data, reading = _read(options)
-    model = _load_model(options.model) if options.model else None
-    report = audit_table(data, options.target, model, options.orders, **reading)
+    if options.data.suffix == ".insta":
+        report = load(options.data).audit()
+    elif options.target is None:
+        raise ValueError("audit needs --target COL, the column the model predicts, unless DATA is a saved explainer (.insta)")
+    else:
+        data, reading = _read(options)
+        model = _load_model(options.model) if options.model else None
+        report = audit_table(data, options.target, model, options.orders, **reading)
     print("\n".join(map(show_controls, str(report).splitlines())))
     if options.out is not None:
         write_report(report, options.out)

@@ -177,7 +177,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
         self._fit_rows = rows if isinstance(self.value_function, (str, Conditional)) else None
         return self
 
-    def __call__(self, X: Any, *, errors: bool = False, outputs: Any = None) -> Explanation:
+    def __call__(self, X: Any, *, errors: bool = False, outputs: Any = None, marginal: Any = None) -> Explanation:
         """Shapley values of rows, with names and data.
 
         Parameters
@@ -191,6 +191,10 @@ class Explainer(ExplainerOptions, FittedAttributes):
         outputs : array of shape (n_rows,) or (n_rows, n_outputs), or True, optional
             The model's own outputs of these rows, on the scale of ``output_transform_``; True calls the explainer's model. The
             explanation then has ``model_outputs`` and the ``remainder``, which the values and the base value leave unexplained.
+        marginal : True, table or Marginal, optional
+            Also give values of the marginal game (``marginal_values``): what the model does with each column, where the values
+            say what knowing it changes. ``opposite_signs`` shows where the two disagree. The background is the given rows, or
+            with True some 50 rows of the fit; the model is called on about 1 600 rows for each row explained.
 
         Returns
         -------
@@ -208,7 +212,8 @@ class Explainer(ExplainerOptions, FittedAttributes):
         TooLargeError
             If the tables from which errors are computed would take more than 100 MB.
         """
-        request = RowRequest(errors, outputs, hold_model(self), not is_closed_form(self.value_function), self.n_jobs)
+        asks_model = not is_closed_form(self.value_function)
+        request = RowRequest(errors, outputs, hold_model(self), asks_model, self.n_jobs, marginal, self._fit_rows)
         return explain_rows(self._check_fitted(), X, request)
 
     def refine(

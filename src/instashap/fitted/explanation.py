@@ -15,6 +15,7 @@ from .._optional import require
 from .._validation import ColumnName, find_column, is_label
 from .explanation_html import render_explanation
 from .explanation_text import write_explanation
+from .meaning import explain_game
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,9 @@ class Explanation:
         Meaning of an absent feature: ``"conditional"`` and others.
     index : object
         Row labels of the table, or None.
+    marginal_values, marginal_errors : ndarray like ``values``, or None
+        Where they were asked for, the values in the marginal game, which are about what the model does with a column whatever
+        it says of the others, and their standard errors.
     level_orders : dict of str to tuple
         For each feature that is an ordered category, its values in their order, as they are in ``data``.
 
@@ -87,6 +91,8 @@ class Explanation:
     game: str = "conditional"
     index: Any = None
     level_orders: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    marginal_values: NDArray[np.float64] | None = None
+    marginal_errors: NDArray[np.float64] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -105,6 +111,23 @@ class Explanation:
     def predictions(self) -> NDArray[np.float64]:
         """Output of the additive model on each row: base value plus the row's values."""
         return np.asarray(self.base_values + self.values.sum(axis=1))
+
+    @property
+    def meaning(self) -> str:
+        """What a value means in this game, in one phrase."""
+        return explain_game(self.game)
+
+    @property
+    def opposite_signs(self) -> NDArray[np.bool_] | None:
+        """Where a value and the marginal one have opposite signs; like ``values``, None without marginal values.
+
+        Both must be at least 2 % of the row's largest value, and the marginal one twice its standard error.
+        """
+        if self.marginal_values is None or self.marginal_errors is None:
+            return None
+        least = 0.02 * np.abs(self.values).max(axis=1, keepdims=True)
+        notable = (np.abs(self.values) >= least) & (np.abs(self.marginal_values) >= np.maximum(least, 2 * self.marginal_errors))
+        return np.asarray(notable & (self.values * self.marginal_values < 0))
 
     @property
     def attribution_error(self) -> NDArray[np.float64] | None:
@@ -157,6 +180,8 @@ class Explanation:
             model_outputs=None if self.model_outputs is None else self.model_outputs[kept_rows],
             remainder=None if self.remainder is None or not is_whole else self.remainder[kept_rows],
             total_errors=None if self.total_errors is None else self.total_errors[kept_rows][:, kept_features],
+            marginal_values=None if self.marginal_values is None else self.marginal_values[kept_rows][:, kept_features],
+            marginal_errors=None if self.marginal_errors is None else self.marginal_errors[kept_rows][:, kept_features],
             output_share=None if self.output_share is None else self.output_share[kept_rows],
             output_share_interval=None if self.output_share_interval is None else self.output_share_interval[kept_rows],
             outside=None if self.outside is None else tuple(self.outside[row] for row in kept_rows),
@@ -189,6 +214,8 @@ class Explanation:
             output_names=names,
             standard_errors=None if self.standard_errors is None else self.standard_errors[:, :, chosen],
             total_errors=None if self.total_errors is None else self.total_errors[:, :, chosen],
+            marginal_values=None if self.marginal_values is None else self.marginal_values[:, :, chosen],
+            marginal_errors=None if self.marginal_errors is None else self.marginal_errors[:, :, chosen],
             model_outputs=None if self.model_outputs is None else self.model_outputs[:, chosen],
             remainder=None if self.remainder is None else self.remainder[:, chosen],
         )

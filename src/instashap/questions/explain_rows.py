@@ -16,6 +16,7 @@ from ..table.columns import Table
 from ..table.reach import Place
 from ..trust.rows import compute_output_share, find_strangeness
 from .answers import get_biases, get_errors, get_residuals
+from .marginal_values import compute_marginal
 from .model_outputs import ask_outputs
 from .outside import name_outside, place_rows, warn_outside
 
@@ -35,6 +36,10 @@ class RowRequest:
         Whether the values of the game are outputs of the model, so that a warning about rows outside the data advises
         refine(X).
     n_jobs : int or None
+    marginal : True, table, Marginal or None
+        Background of the marginal game whose values are given beside; None for none.
+    fit_rows : table or None
+        Rows of the fit as the user gave them.
     """
 
     errors: bool
@@ -42,6 +47,8 @@ class RowRequest:
     held: HeldModel
     asks_model: bool
     n_jobs: int | None
+    marginal: Any = None
+    fit_rows: Any = None
 
 
 def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation:
@@ -62,6 +69,9 @@ def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation
         given = None if request.outputs is True else request.outputs
         own = ask_outputs(fitted, X, request.held, given, table.n_rows)
         explanation = explanation.add_outputs(squeeze_outputs(own))
+    if request.marginal is not None and request.marginal is not False:
+        asked = compute_marginal(fitted, X, table, request.marginal, request.held, request.fit_rows)
+        explanation = replace(explanation, marginal_values=squeeze_outputs(asked[0]), marginal_errors=squeeze_outputs(asked[1]))
     if spread is None:
         return explanation
     biases = get_biases(fitted)

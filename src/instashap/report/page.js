@@ -126,6 +126,12 @@
       .sort((a, b) => b.size - a.size);
   }
 
+  /** Features that the model uses the other way round than knowing them suggests; empty unless the marginal values are there. */
+  function describeOpposite() {
+    const names = data.opposite.length ? data.opposite[output] : [];
+    return names.length ? ` The model itself uses these the opposite way in many rows, whatever they say of other columns: ${names.join(", ")}.` : "";
+  }
+
   /** Hide a section without data, and the link to it. */
   function hideWhatNeeds(what) {
     for (const element of document.querySelectorAll(`[data-needs=${what}]`)) element.hidden = true;
@@ -140,7 +146,7 @@
     const total = ranked.reduce((sum, each) => sum + each.size, 0) || 1;
     byId("importance-note").textContent =
       `How much each feature raises or lowers the prediction, on average over ${data.nRows.toLocaleString("en")} rows ` +
-      `(mean absolute Shapley value; ${nameOutput()}${fitted.output_transform}). A value is ${data.meaning}.`;
+      `(mean absolute Shapley value; ${nameOutput()}${fitted.output_transform}). A value is ${data.meaning}.` + describeOpposite();
     const shown = showAllImportance ? ranked : ranked.slice(0, RANKS_AT_ONCE);
     const body = shown.map(({ name, size }) =>
       make("tr", {},

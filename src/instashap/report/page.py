@@ -82,6 +82,7 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
         "redundant": [list(pair.features) for pair in summary.audit.redundancy] if summary.audit is not None else [],
         "nearness": summary.nearness,
         "marginal": summary.marginal,
+        "opposite": summary.opposite,
     }
 
 

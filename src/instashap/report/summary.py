@@ -19,6 +19,7 @@ from ..table.columns import Table
 from ..table.encoding import Encoded
 from .alone import AloneView, encode_places, find_support, place_cells, view_alone
 from .column_views import ColumnValues, ColumnView, place_values, read_values, view_columns
+from .marginal import ask_marginal
 from .nearness import learn_nearness
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Summary:
     marginal : list of list of list of float
         For each of ``shown_rows``, player and output the value in the marginal game: what the model does with the column.
         Empty if nobody asked for it.
+    opposite : list of list of str
+        For each output, features whose marginal value has the opposite sign in many of these rows.
     """
 
     fitted: FittedGame
@@ -115,6 +118,7 @@ class Summary:
     shown_outputs: list[list[float]]
     nearness: dict[str, Any] | None = None
     marginal: list[list[list[float]]] = field(default_factory=list)
+    opposite: list[list[str]] = field(default_factory=list)
 
     @property
     def relations(self) -> list[str]:
@@ -142,7 +146,7 @@ class Summary:
         }
 
 
-def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summary:
+def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None, marginal: Any = None) -> Summary:
     """Importances, shapes and the audit of an explainer, and rows for the row explorer.
 
     Parameters
@@ -152,6 +156,8 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summ
         Rows for importances and densities.
     y : array, optional
         Labels of X, for the audit.
+    marginal : True, table or Marginal, optional
+        Background of marginal values of the rows shown; True for the rows of the fit.
     """
     explainer = find_explainer(explainer_or_estimator)
     fitted = explainer._check_fitted()
@@ -178,7 +184,11 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None) -> Summ
     labels = [] if table is None else _name_rows(table, numbers)
     own = [] if table is None else _ask_model(explainer, X, numbers)
     found = Summary(fitted, audit, note, columns, terms, importance, shown, numbers, labels, n_rows, own)
-    return replace(found, nearness=None if near is None else asdict(near))
+    found = replace(found, nearness=None if near is None else asdict(near))
+    if table is None or marginal is None or marginal is False:
+        return found
+    beside, opposite = ask_marginal(explainer, _take_rows(X, numbers), marginal)
+    return replace(found, marginal=beside, opposite=opposite)
 
 
 def find_explainer(explainer_or_estimator: Any) -> Explainer:

@@ -34,6 +34,7 @@ def write_report(
     path: str | os.PathLike[str] = "report.html",
     *,
     title: str = "Model report",
+    marginal: Any = None,
 ) -> Path:
     """Write a report with the verdict of the audit, importances, shapes of features, and a row explorer.
 
@@ -53,6 +54,9 @@ def write_report(
     path : str or path
         ``.html``, or ``.md`` or ``.json`` for the same figures without the live part.
     title : str
+    marginal : True, table or Marginal, optional
+        The page then also shows, for the rows of the row explorer, what the model does with each column (the marginal game),
+        and marks opposite signs. The model is called on about 1 600 rows for each; see :meth:`Explainer.__call__`.
 
     Returns
     -------
@@ -82,7 +86,7 @@ def write_report(
         raise TypeError(f"y must be the labels of X, got {y!r}; pass the file to write as path=")
     target = check_path(path)
     render = _FORMS[target.suffix.lower()]
-    write_file(target, render(summarise(explainer_or_estimator, X, y), title))
+    write_file(target, render(summarise(explainer_or_estimator, X, y, marginal), title))
     return target
 
 
