@@ -173,7 +173,7 @@ def _describe_classes(report: TrustReport, top: Rung) -> list[str]:
     if "class agreement" not in top.classes or report.is_exact:
         return []
     same = top.classes["class agreement"]
-    line = f"The sum of a row's values names the model's own class for {interval(same)} of the rows."
+    line = f"The explanations put {interval(same)} of the rows in the class the model puts them in."
     weak = [each for each in top.outputs if each.agreement is not None]
     if len(weak) > 1:
         worst = min(weak, key=lambda each: each.agreement or 0.0)
