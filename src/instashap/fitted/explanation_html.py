@@ -21,7 +21,8 @@ _ROWS, _FEATURES, _OUTPUTS = 5, 10, 12
 def render_explanation(explanation: Explanation) -> str:
     """HTML of an explanation: a table of its first rows, features by decreasing mean absolute value; a choice of outputs."""
     names = explanation.output_names
-    title = f"<p><b>Shapley values</b> ({escape(explanation.game)} game): {escape(explanation.output_transform)}</p>"
+    title = f"<p><b>Shapley values</b> ({escape(explanation.game)} game): {escape(explanation.output_transform)}<br>"
+    title += f"<small>A value is {escape(explanation.meaning)}.</small></p>"
     if not explanation.has_outputs:
         return wrap(title, _render_output(explanation))
     views = [(name, _render_output(explanation[..., place])) for place, name in enumerate(names[:_OUTPUTS])]

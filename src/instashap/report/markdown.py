@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from .._sentences import percent
+from ..fitted.meaning import explain_game
 from ..fitted.shortening import clean
 from .sentences import RELATIONS_NOTE, VERDICTS, describe_verdict, list_ladder, list_segments
 from .summary import Summary
@@ -26,7 +27,8 @@ def render_markdown(summary: Summary, title: str = "Model report") -> str:
         listed = "\n".join(f"- {escape_markdown(each)}" for each in summary.relations)
         parts += [f"## Columns that others determine\n\n{RELATIONS_NOTE}\n\n{listed}"]
     if summary.importance:
-        note = f"Mean absolute Shapley value on {summary.n_rows:,} rows."
+        meaning = explain_game(summary.fitted.game)
+        note = f"Mean absolute Shapley value on {summary.n_rows:,} rows; a value is {meaning}."
         parts += [f"## Importance of features\n\n{note}", _list_importance(summary)]
     pairs = [term for term in summary.terms if len(term.columns) > 1][:_MAX_LISTED]
     if pairs:

@@ -43,7 +43,7 @@ def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15
     one = (explanation[..., 0] if explanation.has_outputs else explanation)[row]
     values, base = one.values[0], float(one.base_values[0])
     title = write(f"{_describe_output(one)}: {_name_row(explanation, row)}", style="table.title")
-    table = table_of(title=title, caption=_describe_share(one))
+    table = table_of(title=title, caption=f"{_describe_share(one)}a value is {one.meaning}")
     for name, side in (("feature", "left"), ("value", "left"), ("", "left"), ("adds", "right")):
         table.add_column(name, justify=side)
     table.add_row("average row", "", "", f"{base:.5g}")
@@ -78,14 +78,14 @@ def _name_row(explanation: Explanation, row: int) -> str:
     return f"row {clean(explanation.index[row])} (number {row} of the rows explained, from 0)"
 
 
-def _describe_share(one: Explanation) -> str | None:
+def _describe_share(one: Explanation) -> str:
     if one.output_share is None or one.output_share_interval is None:
-        return None
+        return ""
     low, high = one.output_share_interval[0]
     place = one.describe_place(0)
     note = f"; {place}" if place else ""
     share = percent(float(one.output_share[0]))
-    return f"these values reproduce {share} of the output ({percent(float(low))} to {percent(float(high))}){note}"
+    return f"these values reproduce {share} of the output ({percent(float(low))} to {percent(float(high))}){note}\n"
 
 
 def check_terminal() -> None:
