@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import r2_score
 
 import instashap
+from instashap.cli import main
 from instashap.report.page import render_page
 from instashap.report.summary import summarise
 
@@ -116,7 +117,9 @@ def test_another_game_is_reported_without_a_verdict(rows: pd.DataFrame, tmp_path
     assert "Not judged" in page
 
 
-def test_report_file_service_and_python_have_one_verdict(rows: pd.DataFrame, tmp_path: Path) -> None:
+def test_report_file_service_and_python_have_one_verdict(
+    rows: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The audit on new rows is kept, where the file held a shorter one on the rows of the fit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", instashap.InstashapWarning)
@@ -134,6 +137,8 @@ def test_report_file_service_and_python_have_one_verdict(rows: pd.DataFrame, tmp
     page = render_page(summarise(loaded))
     assert "on 89 new rows" in page
     assert "on 89 new rows" in str(loaded.audit())
+    assert main(["audit", str(tmp_path / "saved.insta")]) == 0
+    assert capsys.readouterr().out.strip() == str(loaded.audit())
 
 
 def test_another_ending_is_refused(explainer: instashap.Explainer, table: pd.DataFrame, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@
   // Numbers of feature cards, of features of a row that can be changed, and of importances shown at first.
   const SHAPES_AT_ONCE = isNarrow ? 3 : 6;
   const CONTROLS_AT_ONCE = isNarrow ? 4 : 8;
-  const RANKS_AT_ONCE = isNarrow ? 8 : 20;
+  const RANKS_AT_ONCE = isNarrow ? 6 : 20;
   // Number of bars of one row; the other features are summed up.
-  const MAX_BARS = isNarrow ? 8 : 12;
+  const MAX_BARS = isNarrow ? 6 : 12;
   // Number of cells along a numeric side of a heat map, and largest number of levels drawn.
   const SIDE = 24;
   // Half width of a 90 % interval in standard errors.
@@ -618,27 +618,29 @@
     return make("div", { class: "control" }, make("label", { class: "what", for: id }, column.name), slider, entry, missing);
   }
 
-  function showValues(except) {
-    columns.forEach((column, number) => {
-      const control = document.querySelector(`[data-column="${number}"]`);
-      const value = row[number];
-      if (column.is_category) {
-        const place = column.levels.indexOf(value);
-        control.value = value === null ? "missing" : place >= 0 ? place : "other";
-        return;
-      }
-      const entry = document.querySelector(`[data-entry="${number}"]`);
-      const missing = document.querySelector(`[data-missing="${number}"]`);
-      if (missing) missing.checked = value === null;
-      if (value !== null && Number(control.value) !== value) control.value = value;
-      control.setAttribute("aria-valuetext", formatValue(value));
-      if (entry !== except) entry.value = value === null ? "" : value;
-    });
+  function showValues() {
+    columns.forEach((_, number) => showValue(number));
+  }
+
+  function showValue(number, except) {
+    const [box, value, column] = [controls.get(number), row[number], columns[number]];
+    const control = box.querySelector("[data-column]");
+    if (column.is_category) {
+      const place = column.levels.indexOf(value);
+      control.value = value === null ? "missing" : place >= 0 ? place : "other";
+      return;
+    }
+    const entry = box.querySelector("[data-entry]");
+    const missing = box.querySelector("[data-missing]");
+    if (missing) missing.checked = value === null;
+    if (value !== null && Number(control.value) !== value) control.value = value;
+    control.setAttribute("aria-valuetext", formatValue(value));
+    if (entry !== except) entry.value = value === null ? "" : value;
   }
 
   function change(number, value, except) {
     row[number] = value;
-    showValues(except);
+    showValue(number, except);
     update();
   }
 
