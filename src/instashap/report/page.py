@@ -146,7 +146,7 @@ def _make_fact(question: str, content: str, kind: str = "") -> str:
 
 
 def _render_quality(summary: Summary) -> str:
-    """Whether the model is any good, or that nobody gave labels to tell."""
+    """Whether the model is any good, or that it is not known without labels."""
     found = None if summary.audit is None else summary.audit.quality
     question = "Is the model any good?"
     if found is None or summary.audit is None:
