@@ -17,10 +17,11 @@ def factorise(matrix: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], ND
     if not len(matrix):
         return lambda target: target
     diagonal = np.diag(matrix).copy()
+    columns = matrix if matrix.flags.f_contiguous else matrix.T  # symmetric; in Fortran order LAPACK copies it fast
     for jitter in (_JITTER, 1e-8, 1e-5):
         np.fill_diagonal(matrix, diagonal * (1 + jitter) + 1e-300)
         try:
-            factor = cho_factor(matrix, lower=True, check_finite=False)
+            factor = cho_factor(columns, lower=True, check_finite=False)
         except LinAlgError:
             continue
         return lambda target: cho_solve(factor, target, check_finite=False)

@@ -20,7 +20,7 @@ from ..game.orders import CoalitionList
 from ..game.terms import ANY, PresenceSet, count_live, extend_presence, group_by_player, players_of
 from ..linear.cholesky import factorise
 from ..linear.conjugate_gradients import conjugate_gradients
-from ..model.kernels import contract_columns
+from ..model.kernels import contract_columns, fill_matrix
 from .design import ValueFunctions
 
 if TYPE_CHECKING:
@@ -113,6 +113,12 @@ class MaskedProblem:
         return count_live(self.presence_sets, np.ones(len(self.size_law) - 1, dtype=bool))[self.presence]
 
     @cached_property
+    def _by_presence(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of the unknowns by presence set, then function, and where each set's begin."""
+        starts = np.searchsorted(self.presence, np.arange(len(self.presence_sets) + 1), sorter=np.argsort(self.presence))
+        return np.lexsort((self.functions, self.presence)), starts
+
+    @cached_property
     def _once_masses(self) -> NDArray[np.float64]:
         """``W`` at the presence sets of functions that have one, for products that are not prepared."""
         return np.ascontiguousarray(self.union_masses[:, self.layout.once_presence])
@@ -127,17 +133,11 @@ class MaskedProblem:
 
     def assemble(self, gram: NDArray[np.float64], penalty: Penalty) -> NDArray[np.float64]:
         """The matrix of the normal equations."""
-        rows = gram[np.ix_(self.functions, self.functions)]
-        same = self.functions[:, None] == self.functions if len(self.layout.often) else None
-        own = penalty.functions[self.functions]
-        for unknown, presence in enumerate(self.presence):  # row by row: nothing else of this size is made
-            if same is None:
-                rows[unknown, unknown] += own[unknown]
-            else:
-                rows[unknown, same[unknown]] += own[unknown]
-            rows[unknown] *= self.union_masses[presence].take(self.presence)
-        rows[np.diag_indices(len(self))] += self.weigh_extra(penalty)
-        return rows
+        matrix = np.empty((len(self), len(self)))
+        known = np.ascontiguousarray(gram), np.ascontiguousarray(penalty.functions)
+        fill_matrix(*known, self.functions, self.presence, np.ascontiguousarray(self.union_masses), matrix)
+        matrix[np.diag_indices(len(self))] += self.weigh_extra(penalty)
+        return matrix
 
     def weigh_extra(self, penalty: Penalty) -> NDArray[np.float64]:
         """What the penalty adds to the diagonal for parts under larger presence sets, shape (n_unknowns,)."""
@@ -150,9 +150,10 @@ class MaskedProblem:
         result = np.empty_like(coefficients)
         shape = (len(self.presence_sets), self.n_functions)
         once, often, wide, where = self.layout.once, self.layout.often, self.layout.wide, self.layout.where
+        order, starts = self._by_presence
         for output in range(coefficients.shape[1]):
             values = coefficients[:, output]
-            product = csr_array((values, (self.presence, self.functions)), shape=shape) @ gram
+            product = csr_array((values[order], self.functions[order], starts), shape=shape) @ gram
             if penalty is not None:
                 product[self.presence, self.functions] += penalty.functions[self.functions] * values
             # Entries of W (C (G + P)) are needed only where there are unknowns: most functions have a single one.

@@ -123,6 +123,22 @@ def contract_columns(left, right, columns):
     return totals
 
 
+@compile_kernel()
+def fill_matrix(gram, penalty, functions, presence, masses, matrix):
+    """Write the normal equations of a masked fit: ``(G + P)[u, u'] W[R, R']`` for unknowns ``(u, R)`` and ``(u', R')``.
+
+    gram (n_functions, n_functions); penalty (n_functions,), the diagonal of P; functions, presence (n_unknowns,) int64; masses W
+    (n_sets, n_sets); matrix (n_unknowns, n_unknowns), overwritten; all else float64.
+    """
+    for row in range(functions.shape[0]):
+        function, own = functions[row], presence[row]
+        for column in range(functions.shape[0]):
+            value = gram[function, functions[column]]
+            if functions[column] == function:
+                value += penalty[function]
+            matrix[row, column] = value * masses[own, presence[column]]
+
+
 @compile_kernel(fastmath={"contract", "reassoc"})
 def couple_repeated(
     masses,
