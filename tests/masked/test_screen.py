@@ -8,7 +8,7 @@ import pytest
 from instashap.masked.design import make_value_functions
 from instashap.masked.fold_moments import FoldMoments
 from instashap.masked.moments import accumulate_moments
-from instashap.masked.screen import choose_triples, choose_value_sets, score_pairs
+from instashap.masked.screen import choose_products, choose_triples, choose_value_sets, score_pairs
 
 
 def _describe(X, f, encode, make_axes):
@@ -165,3 +165,26 @@ def test_found_scores_choose_the_pairs_that_interact(asked, encode, make_axes):
     described = _describe(X, X[:, 1] * X[:, 3] + X[:, 0] * X[:, 2] / 2 + X[:, 4], encode, make_axes)
     chosen = choose_value_sets(5, range(5), lambda: score_pairs(*described), asked, 2 * 8)
     assert chosen == [*SINGLES, (0, 2), (1, 3)]
+
+
+def test_products_are_chosen_that_go_with_what_is_left_over_and_none_by_chance(encode, make_axes):
+    X = _independent(n=2000, d=3)
+    columns, encoded = encode(X)
+    axes = make_axes(columns, encoded, np.ones(len(X)), (6, 6))
+    pairs = [(0, 1), (0, 2), (1, 2)]
+    offered = make_value_functions(pairs, axes, {2: 36})
+    known = dict(zip(pairs, make_value_functions(pairs, axes, {2: 4}).choices, strict=True))
+    one, other = (
+        axes[2, column].basis.tabulate(encoded.cells[:, column], encoded.offsets[:, column], axes[2, column].coefficients)
+        for column in (0, 2)
+    )
+    left_over = 0.3 * one[4] * other[3] + 0.2 * one[2] * other[5] + 0.01 * np.random.default_rng(1).normal(size=len(X))
+    found = choose_products(offered, known, encoded, left_over[:, None], 2)
+    assert list(found) == [(0, 2)]
+    assert found[0, 2][: len(known[0, 2])].tolist() == known[0, 2].tolist()
+    assert sorted(found[0, 2][len(known[0, 2]) :].tolist()) == [[2, 5], [4, 3]]
+    chance = np.random.default_rng(2).normal(size=(len(X), 1))
+    by_chance = choose_products(offered, known, encoded, chance, 100)
+    n_new = sum(len(chosen) - len(known[pair]) for pair, chosen in by_chance.items())
+    assert n_new < 0.15 * len(offered)  # two standard errors: one in twenty
+    assert choose_products(offered, known, encoded, 0.0 * chance, 100) == {}

@@ -56,14 +56,18 @@ class ValueFunctions:
         self.write_values(encoded, values)
         return values
 
-    def write_values(self, encoded: Encoded, values: NDArray[np.float64]) -> None:
-        """Write the values on rows to an array of shape (n_functions, n_rows), C order."""
-        axis_values = {
+    def tabulate(self, encoded: Encoded) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """Values of the axis functions that are multiplied, each of shape (n_axis_functions, n_rows)."""
+        return {
             (size, column): axis.basis.tabulate(
                 encoded.cells[:, column], encoded.offsets[:, column], axis.coefficients[:, : self.n_used[size, column]]
             )
             for (size, column), axis in self.axes.items()
         }
+
+    def write_values(self, encoded: Encoded, values: NDArray[np.float64]) -> None:
+        """Write the values on rows to an array of shape (n_functions, n_rows), C order."""
+        axis_values = self.tabulate(encoded)
         places = iter(range(len(self)))
         for columns, chosen in zip(self.value_sets, self.choices, strict=True):
             factors = [axis_values[len(columns), column] for column in columns]

@@ -20,7 +20,8 @@ from .search import Search
 from .search_limits import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION
 from .select import Judge
 from .strengths import Strengths
-from .synthetic import SyntheticRows, SyntheticSearch, SyntheticSource, try_synthetic
+from .synthetic import SyntheticRows, SyntheticSource, try_synthetic
+from .synthetic_search import SyntheticSearch
 
 
 class Fitter(Protocol):
@@ -179,9 +180,7 @@ class ClosedFormFitter:
             return replace(result, mains=_expand(search, mains, self.columns))
         return result
 
-    def _explore_synthetic(
-        self, search: Search, data: Any
-    ) -> tuple[SyntheticSearch | None, tuple[Judge, Judgement, Solved]]:
+    def _explore_synthetic(self, search: Search, data: Any) -> tuple[SyntheticSearch | None, tuple[Judge, Judgement, Solved]]:
         """A search with synthetic rows and its best main effects; None where there are none, or they do not help."""
         drawn = None if self.synthetic is None else try_synthetic(self.synthetic, search)
         if drawn is None:
@@ -189,6 +188,9 @@ class ClosedFormFitter:
         richer = SyntheticSearch(drawn, self, *data)
         mains = self._explore(richer)
         richer.choose_share()
+        if not richer.share:
+            return None, mains
+        richer.best, richer.main_effects, mains = map(richer.judge_by_rows, (richer.best, richer.main_effects, mains))
         return richer, mains
 
     def _explore(self, search: Search) -> tuple[Judge, Judgement, Solved]:

@@ -20,6 +20,8 @@ _N_LEADING = 3
 _BLOCK_ROWS = 8192
 # Pairs that are worth a score: more than a fit can hold.
 _MAX_SCORED = 20_000
+# Standard errors by which the covariance of a product with what is left over must differ from 0.
+_MIN_ERRORS = 1.5
 
 Rows = tuple[Encoded, NDArray[np.float64], NDArray[np.float64]]
 
@@ -143,3 +145,59 @@ def _sum_blocks(values: NDArray[np.float64], owner: NDArray[np.int64]) -> NDArra
     indicator = np.zeros((owner.max(initial=-1) + 1, len(owner)))
     indicator[owner, np.arange(len(owner))] = 1.0
     return indicator @ values @ indicator.T
+
+
+def choose_products(
+    offered: ValueFunctions,
+    known: Mapping[ValueSet, NDArray[np.int64]],
+    encoded: Encoded,
+    residual: NDArray[np.float64],
+    n_most: int,
+) -> dict[ValueSet, NDArray[np.int64]]:
+    """What a model has of its pairs, and beside it the products on offer that go best with what it leaves over.
+
+    The gain of a product B is the square of its covariance with the residual over its variance, ``(E[B r])² / Var B``, summed
+    over outputs; where the covariance may be chance there is none.
+
+    Parameters
+    ----------
+    offered : ValueFunctions
+        Of pairs alone.
+    known : mapping of ValueSet to ndarray of shape (n_functions_of_set, 2), int64
+        What the model has of each pair.
+    encoded : Encoded
+    residual : ndarray of shape (n_rows, n_outputs), float64
+        What the model leaves over at the full coalition, in units in which outputs count alike.
+    n_most : int
+        The most products to add, to all pairs together.
+
+    Returns
+    -------
+    dict of ValueSet to ndarray of shape (n_functions_of_set, 2), int64
+        Of pairs to which something is added.
+    """
+    gains = _measure_products(offered, encoded, residual - residual.mean(axis=0))
+    for owner, (values, chosen) in enumerate(zip(offered.value_sets, offered.choices, strict=True)):
+        is_known = (chosen[:, None, :] == known[values]).all(axis=2).any(axis=1)
+        gains[np.flatnonzero(offered.owners == owner)[is_known]] = 0.0
+    best = np.argsort(-gains, kind="stable")[:n_most]
+    is_chosen = np.zeros(len(offered), dtype=bool)
+    is_chosen[best[gains[best] > 0]] = True
+    added = offered.select(is_chosen)
+    return {values: np.concatenate([known[values], own]) for values, own in zip(added.value_sets, added.choices, strict=True)}
+
+
+def _measure_products(offered: ValueFunctions, encoded: Encoded, residual: NDArray[np.float64]) -> NDArray[np.float64]:
+    n_rows = len(residual)
+    axes = offered.tabulate(encoded)
+    chance = _MIN_ERRORS**2 * (residual**2).mean(axis=0) / n_rows
+    gains = []
+    for values, chosen in zip(offered.value_sets, offered.choices, strict=True):
+        left, right = (axes[2, column] for column in values)
+        variance = left**2 @ right.T**2 / n_rows - (left @ right.T / n_rows) ** 2
+        total = np.zeros_like(variance)
+        for own, least in zip(residual.T, chance, strict=True):
+            gain = ((left * own) @ right.T / n_rows) ** 2 / np.maximum(variance, 1e-12)
+            total += np.where(gain > least, gain, 0.0)
+        gains.append(total[tuple(chosen.T)])
+    return np.concatenate(gains)

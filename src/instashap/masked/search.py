@@ -53,6 +53,9 @@ from .strengths import Strengths
 class Search:
     """One fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
 
+    # Resolutions of pairs that are tried, coarse to fine.
+    resolutions: tuple[int, ...] = PAIR_RESOLUTIONS
+
     def __init__(
         self,
         fitter: SearchOptions,
@@ -125,9 +128,7 @@ class Search:
 
     def _offer_ranks(self) -> None:
         """Penalise derivatives by rank where tails are heavy, if this clearly lowers the risk."""
-        self.ranked = frozenset(
-            column for column, learnt in enumerate(self.fitter.columns) if learnt.axes[0].rank_roughness
-        )
+        self.ranked = frozenset(column for column, learnt in enumerate(self.fitter.columns) if learnt.axes[0].rank_roughness)
         trial = self._try_smoothness(may_skip=False) if self.ranked else None
         if trial is not None and trial[1].lowers_risk(self.best[1]):
             self.best = self.main_effects = trial
@@ -174,7 +175,7 @@ class Search:
             return
         presence = max(2, min(self.max_presence, order))
         is_asked = self.fitter.interactions != "auto"
-        for step, resolution in enumerate(PAIR_RESOLUTIONS):
+        for step, resolution in enumerate(self.resolutions):
             functions = self.make_functions(value_sets, resolution)
             candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
             is_free = step > 0 or not is_asked

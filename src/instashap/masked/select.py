@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from .fold_moments import FoldMoments, Split
 from .linear_base import BaseSetting, LinearBase, choose_scores, find_players, make_coalitions
 from .moments import CentredMoments
 from .solve import (
+    MAX_DENSE,
     MaskedProblem,
     Solution,
     solve_problem,
@@ -113,9 +115,11 @@ def polish(moments: FoldMoments, judgement: Judgement, solved: Solved) -> Soluti
     if is_large(solved.problem) and solution.status.n_steps:  # an exact answer took no steps
         penalty = judgement.strengths.penalise(solved.functions)
         product = Coupling.from_gram(solved.problem, moments.whole[0]).under(penalty)
-        solution = solve_problem(
-            solved.problem, *moments.whole, penalty, base=solved.base, start=solution.coefficients, product=product
-        )
+        known = solved.problem, *moments.whole, penalty
+        options: dict[str, Any] = {"base": solved.base, "start": solution.coefficients, "product": product}
+        solution = solve_problem(*known, **options, max_dense=0)
+        if not solution.status.has_converged and len(solved.problem) <= MAX_DENSE:
+            solution = solve_problem(*known, **options)
     return solution
 
 

@@ -232,12 +232,12 @@ def make_problem(
         values = functions.value_sets[functions.owners[members[0]]]
         base = players_of(values, players)
         wide = members[functions.ranks[members] <= extra_ranks[len(values) - 1]]
-        for presence in extend_presence(base, by_player.get(base[0], ()) if wide.size else ()):
-            number = index.setdefault(presence, len(index))
-            chosen = members if presence == base else wide
-            unknown_functions.append(chosen)
-            unknown_presence.append(np.full(len(chosen), number))
-            is_extra.append(np.full(len(chosen), presence != base))
+        sets = extend_presence(base, by_player.get(base[0], ()) if wide.size else ())  # base comes first: it is in all others
+        numbers = [index.setdefault(presence, len(index)) for presence in sets]
+        n_extra = len(wide) * (len(sets) - 1)
+        unknown_functions += [members, np.tile(wide, len(sets) - 1)]
+        unknown_presence += [np.full(len(members), numbers[0]), np.repeat(numbers[1:], len(wide))]
+        is_extra += [np.zeros(len(members), dtype=bool), np.ones(n_extra, dtype=bool)]
     empty = [np.empty(0, dtype=np.int64)]
     return MaskedProblem(
         np.concatenate(unknown_functions or empty),
@@ -279,6 +279,7 @@ def solve_problem(
     base: "LinearBase | None" = None,
     start: NDArray[np.float64] | None = None,
     product: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+    max_dense: int | None = None,
 ) -> Solution:
     """Solve the normal equations: by one Cholesky factor if the matrix is small, else by conjugate gradients.
 
@@ -296,13 +297,15 @@ def solve_problem(
         Where conjugate gradients begin.
     product : callable, optional
         The matrix times coefficients, where it has been prepared (:class:`instashap.masked.coupling.Coupling`).
+    max_dense : int, optional
+        Unknowns up to which the matrix is small; by default :data:`MAX_DENSE`.
     """
     target = weigh_target(problem, gram, cross, base)
 
     def multiply(coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         return problem.multiply(gram, penalty, coefficients) if product is None else product(coefficients)
 
-    if len(problem) <= MAX_DENSE:
+    if len(problem) <= (MAX_DENSE if max_dense is None else max_dense):
         precondition = factorise(problem.assemble(gram, penalty))
         coefficients = precondition(target)
         coefficients += precondition(target - multiply(coefficients))  # one step of refinement

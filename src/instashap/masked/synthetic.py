@@ -9,7 +9,6 @@ distribution that is wrong gets λ = 0.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from .._errors import ModelOutputError
 from ..blackbox.margins import Margin
 from ..blackbox.samplers import GaussianSampler, learn_sampler
 from ..table.encoding import Encoded
-from .candidate import Candidate, Judgement, Solved
+from .candidate import Candidate, Judgement
 from .choose import MIN_GAIN
 from .design import ValueFunctions
 from .drawn import DrawnMoments
@@ -26,7 +25,7 @@ from .fold_moments import FoldMoments
 from .folds import Fold
 from .moments import CentredMoments, accumulate_moments, merge_all
 from .search import Search
-from .search_limits import EXTRA_RANKS, PAIR_RESOLUTIONS, UNKNOWNS_PER_ROW
+from .search_limits import EXTRA_RANKS, PAIR_RESOLUTIONS
 from .select import Judge
 from .strengths import SYNTHETIC_GRID, Strengths
 
@@ -37,8 +36,8 @@ N_PILOT = 2048
 _MAX_WEIGHT = 10.0
 # Multiplications that the moments of synthetic rows may take for one set of functions: some seconds.
 _MAX_WORK = 1e11
-# Unknowns that a fit with synthetic rows may have, if that is more than without.
-MAX_SYNTHETIC_UNKNOWNS = 10_000
+# Unknowns of models by which distributions are compared, and the share of synthetic rows is chosen.
+_MAX_COARSE = 1200
 # Digits to which two columns' correlations with the output count as different.
 _DIGITS = 9
 
@@ -85,22 +84,26 @@ class SyntheticRows:
 
     def describe_parts(self, functions: ValueFunctions, n_parts: int) -> DrawnMoments:
         """Moments of value functions on the synthetic rows, and on a part of them for each fold of the rows."""
-        rows = self._pick(functions, 1)
+        rows = self.pick(functions, 1)
         folds = [self._describe(functions, rows[rows % n_parts == part]) for part in range(n_parts)]
         return DrawnMoments(merge_all(folds), tuple(folds), True, True)
 
     def describe_folds(
-        self, functions: ValueFunctions, shares: Sequence[NDArray[np.float64]], n_folds: int = 0
+        self, functions: ValueFunctions, shares: Sequence[NDArray[np.float64]], n_folds: int = 0, n_most: int | None = None
     ) -> DrawnMoments:
-        """Moments of value functions on the synthetic rows, and with each fold's weights of them.
+        """Moments of value functions on the synthetic rows (at most ``n_most``), and with each fold's weights of them.
 
         Where folds come in batches ``n_folds`` is their number in all, so that the rows are the same.
         """
-        rows = self._pick(functions, max(len(shares), n_folds) + 1)
+        rows = self.pick(functions, max(len(shares), n_folds) + 1)[:n_most]
         folds = [self._describe(functions, rows, each) for each in shares]
         return DrawnMoments(self._describe(functions, rows), tuple(folds), False, False)
 
-    def _pick(self, functions: ValueFunctions, n_passes: int) -> NDArray[np.int64]:
+    def take(self, rows: NDArray[np.int64]) -> Encoded:
+        """Some of the rows."""
+        return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows])
+
+    def pick(self, functions: ValueFunctions, n_passes: int) -> NDArray[np.int64]:
         """Positions of the synthetic rows that there is time for: all, or the first, in powers of two as Sobol points are."""
         n_most = max(count_affordable(functions, n_passes), N_PILOT)
         return np.arange(min(2 ** int(np.log2(n_most)), len(self.outputs)))
@@ -108,9 +111,8 @@ class SyntheticRows:
     def _describe(
         self, functions: ValueFunctions, rows: NDArray[np.int64], weights: NDArray[np.float64] | None = None
     ) -> CentredMoments:
-        encoded = Encoded(self.encoded.cells[rows], self.encoded.offsets[rows])
         weights = np.ones(len(self.outputs)) if weights is None else weights
-        return accumulate_moments(functions.evaluate, encoded, self.outputs[rows], weights[rows], len(functions))
+        return accumulate_moments(functions.evaluate, self.take(rows), self.outputs[rows], weights[rows], len(functions))
 
 
 def count_affordable(functions: ValueFunctions, n_passes: int) -> float:
@@ -217,25 +219,32 @@ def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | N
     n_pilot = min(N_PILOT, source.n_most // (2 * len(KINDS)))
     if judge.moments.rows is not None or len(search.folds) < 2 or not n_pilot:
         return None
-    candidate = coarsen(best.candidate)
+    candidate = coarsen(judge, best.candidate)
     moments = judge.moments.select(candidate.keeps(judge.moments.functions))
-    alone = _judge_share(judge, candidate, moments, best.strengths, 0.0).risk
+    alone = judge_share(judge, candidate, moments, best.strengths, 0.0).risk
     found: list[tuple[float, SyntheticRows | None]] = [(alone, None)]
     for kind in KINDS:
         rows = source.draw(kind, n_pilot)
         drawn = rows.describe_folds(moments.functions, rows.weigh_folds(search))
         share = find_pooled_share(n_pilot, len(search.outputs))
-        found.append((_judge_share(judge, candidate, replace(moments, drawn=drawn), best.strengths, share).risk, rows))
+        found.append((judge_share(judge, candidate, replace(moments, drawn=drawn), best.strengths, share).risk, rows))
     risk, chosen = min(found, key=lambda each: each[0])
     if chosen is None or risk >= alone * (1 - MIN_GAIN):
         return None
     return source.draw(chosen.kind, source.n_most - n_pilot * (len(KINDS) - 1), chosen)
 
 
-def coarsen(candidate: Candidate) -> Candidate:
-    """A candidate of fewer functions, for what is chosen by distributions rather than by functions."""
+def coarsen(judge: Judge, candidate: Candidate) -> Candidate:
+    """A candidate of few unknowns, for what is chosen by distributions rather than by functions.
+
+    Its presence sets are as large as the unknowns allow: they differ most between distributions.
+    """
     resolution = {**candidate.resolution, 2: min(candidate.resolution.get(2, 0), PAIR_RESOLUTIONS[1])}
-    return replace(candidate, resolution=resolution, extra_ranks=EXTRA_RANKS[0])
+    coarse = replace(candidate, resolution=resolution, extra_ranks=EXTRA_RANKS[0], written_order=None)
+    functions = judge.moments.functions.select(coarse.keeps(judge.moments.functions))
+    while coarse.presence_order > 2 and len(judge.make_problem(coarse, functions)) > _MAX_COARSE:
+        coarse = replace(coarse, presence_order=coarse.presence_order - 1)
+    return coarse
 
 
 def find_pooled_share(n_drawn: int, n_rows: int) -> float:
@@ -243,48 +252,8 @@ def find_pooled_share(n_drawn: int, n_rows: int) -> float:
     return min(SYNTHETIC_GRID, key=lambda share: abs(share - n_drawn / (n_drawn + n_rows)))
 
 
-def _judge_share(
-    judge: Judge, candidate: Candidate, moments: FoldMoments, strengths: Strengths, share: float
-) -> Judgement:
+def judge_share(judge: Judge, candidate: Candidate, moments: FoldMoments, strengths: Strengths, share: float) -> Judgement:
     """The best share of synthetic rows for a candidate, walking from one; 0 is judged as it is."""
     own = Judge(moments, judge.presence_sets, judge.players, judge.size_law)
     free = ("synthetic",) if share else ()
     return own.judge(candidate, replace(strengths, synthetic=share), free)[0]
-
-
-class SyntheticSearch(Search):
-    """A search whose moments have a share of synthetic rows; these are held out as rows are, and judge with the same share."""
-
-    def __init__(self, drawn: SyntheticRows, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        # While the search goes on, a synthetic row counts as much as another: best where the distribution is right.
-        self.drawn, self.share = drawn, find_pooled_share(len(drawn.outputs), len(self.outputs))
-        more = int(UNKNOWNS_PER_ROW * len(drawn.outputs))
-        self.budget = max(self.budget, min(self.budget + more, MAX_SYNTHETIC_UNKNOWNS))
-
-    def _make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
-        judge = super()._make_judge(functions, n_judged)
-        drawn = self.drawn.describe_parts(functions, len(self.folds))
-        judge.moments = replace(judge.moments, rows=None, drawn=drawn)
-        return judge
-
-    def _judge(
-        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
-    ) -> tuple[Judgement, Solved]:
-        return super()._judge(judge, candidate, replace(start, synthetic=self.share), free, near)
-
-    def choose_share(self) -> None:
-        """Choose the share anew for the best candidate, by the rows alone and with fewer functions."""
-        judge, best, _ = self.best
-        candidate = coarsen(best.candidate)
-        moments = judge.moments.select(candidate.keeps(judge.moments.functions))
-        drawn = self.drawn.describe_folds(moments.functions, self.drawn.weigh_folds(self))
-        judged = _judge_share(judge, candidate, replace(moments, drawn=drawn), best.strengths, self.share)
-        parts = judge.moments.drawn
-        assert parts is not None
-        judge.moments = replace(judge.moments, drawn=replace(parts, is_judge=False))
-        self.best = judge, *super()._judge(judge, best.candidate, judged.strengths, ())
-
-    def get_synthetic(self, chosen: Judgement) -> SyntheticRows | None:
-        """See :meth:`Search.get_synthetic`."""
-        return self.drawn if chosen.strengths.synthetic else None

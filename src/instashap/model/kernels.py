@@ -127,8 +127,8 @@ def contract_columns(left, right, columns):
 def fill_matrix(gram, penalty, functions, presence, masses, matrix):
     """Write the normal equations of a masked fit: ``(G + P)[u, u'] W[R, R']`` for unknowns ``(u, R)`` and ``(u', R')``.
 
-    gram (n_functions, n_functions); penalty (n_functions,), the diagonal of P; functions, presence (n_unknowns,) int64; masses W
-    (n_sets, n_sets); matrix (n_unknowns, n_unknowns), overwritten; all else float64.
+    gram (n_functions, n_functions); penalty (n_functions,), the diagonal of P; functions, presence (n_unknowns,) int64;
+    masses W (n_sets, n_sets); matrix (n_unknowns, n_unknowns), overwritten; all else float64.
     """
     for row in range(functions.shape[0]):
         function, own = functions[row], presence[row]
