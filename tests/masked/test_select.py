@@ -124,7 +124,7 @@ def test_large_candidates_are_judged_by_the_same_risk_without_a_matrix(case, is_
     assert judgement.risk == pytest.approx(risk, rel=1e-6)
     assert judgement.full_risk == pytest.approx(full, rel=1e-4)
     solution, _ = case[0].polish(judgement, solved)
-    assert solution.gradient < 1e-10  # small enough to be factorised in the end
+    assert solution.gradient < 1e-6  # conjugate gradients to the end: a large matrix is not formed where they converge
 
 
 def test_a_start_is_the_poorer_models_own_and_knows_no_held_out_row(case, monkeypatch):
