@@ -55,6 +55,10 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         "bike of 2011, unchanged: alarms": ("<=", 0.05),
         "bike of 2011, next year's: alarms": (">=", 0.9),
     },
+    "importance": {
+        **{f"{name}: largest error of a Shapley effect": ("<=", 2.0) for name in ("equicorrelated", "factors", "panel")},
+        "bike: largest distance from sampled SAGE values, in standard errors": ("<=", 3.0),
+    },
     "stream": {
         "10,000,000 rows: peak memory of the fit": ("<=", 2.0),
         "10,000,000 rows: peak memory": ("<=", 2.0),

@@ -9,6 +9,7 @@ import instashap
 from instashap.game.banzhaf import Banzhaf
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
+from instashap.inference.importance import RowGames
 from instashap.masked.expand import expand_solution
 from instashap.masked.fitter import ClosedFormFitter
 from instashap.masked.linear_base import BaseSetting
@@ -175,3 +176,22 @@ def test_columns_in_another_order_give_the_same_values_with_sampled_orders():
     other = instashap.Explainer(order=1).fit(X[:, order], outputs=f)
     assert one.fit_facts_["chosen"]["linear_base"] is not None
     np.testing.assert_allclose(other.shap_values(X[:20][:, order]), one.shap_values(X[:20])[:, order], atol=1e-8 * f.std())
+
+
+def test_importance_with_sampled_orders_is_that_of_the_rows_and_sums_to_what_is_explained(explainer):
+    fitted = explainer._fitted
+    record = fitted.record
+    frame = explainer.importance("variance")
+    left = frame.loc["(not explained)", "value"]
+    explained = explainer._fitted.predict(fitted.read(_draw_rows()), 1).var()
+    assert frame["value"].sum() - left == pytest.approx(explained, rel=1e-9)
+    (on_rows,) = RowGames(fitted.model, record.encoded, record.weights, None, False).measure(errors=False)
+    np.testing.assert_allclose(frame.loc[list(explainer.feature_names_), "value"], on_rows.values, atol=1e-8 * explained)
+    assert (frame.loc["x0":"x0", "standard_error"] > 0).all()
+    with pytest.raises(ValueError, match="presence_order=3"):
+        explainer.importance("variance", pairs=True)
+
+
+def _draw_rows():
+    X, _ = _draw_factors(300, 0)
+    return np.column_stack([X, np.ones(len(X))])

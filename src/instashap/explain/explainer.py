@@ -460,6 +460,68 @@ class Explainer(ExplainerOptions, FittedAttributes):
 
         return tabulate_ranking(self._check_fitted(), n_terms, presence)
 
+    def importance(
+        self,
+        kind: str = "mean_abs",
+        X: Any = None,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        pairs: bool = False,
+        errors: bool = True,
+    ) -> pd.DataFrame:
+        """Table of how important each feature is over all rows, with standard errors; exact for the fitted game.
+
+        Parameters
+        ----------
+        kind : {"mean_abs", "variance", "loss"}
+            "mean_abs": mean absolute Shapley value. "variance": Shapley effects, the Shapley values of
+            ``v(S) = Var E[f | x_S]`` (Owen 2014): they sum to the variance of the output that the fit explains. "loss": the
+            Shapley values of how much known features lower the loss of predicting labels (SAGE; Covert and others 2020): the
+            squared error, or the log-loss where log-odds are explained. Values below 0 belong to features that add noise.
+        X : table of shape (n_rows, n_columns), optional
+            Rows whose distribution counts. Default: those of the fit; "loss" needs rows that the model was not trained on.
+        y : array of shape (n_rows,) or (n_rows, n_outputs), optional
+            Labels of X, for "loss" only.
+        sample_weight : array of shape (n_rows,), optional
+            Of the rows of X, as in :meth:`fit`.
+        pairs : bool
+            Pairs of features instead, by the Shapley interaction index of the same game: above 0, two features explain more
+            together than each by itself; below 0, one stands for the other.
+        errors : bool
+            Whether to estimate standard errors, which takes about as long as the fit at first.
+
+        Returns
+        -------
+        DataFrame
+            One row for each feature, the most important first, and ``(not explained)`` last: what is left of the output's
+            variance, or of the loss. ``value``; ``standard_error`` (NaN if not known; ``attrs["errors"]`` says what it
+            counts); ``share`` of the whole; and with "variance" and "loss" the worth of a feature if it is the only one known
+            (``alone``) and if it is the last one to be known (``last``): for independent columns and the variance these are
+            the first-order and total Sobol indices, times the variance. With several outputs, one such table below the other.
+
+        Raises
+        ------
+        ValueError
+            For "loss" without rows and labels, or if the explained output is not on the scale of the labels.
+        NotFittedError
+            If X is not given and the rows of the fit are gone.
+        TooLargeError
+            If the fit has more than 8 000 presence sets.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(500, 2))
+        >>> explainer = Explainer(order=1).fit(X, outputs=2 * X[:, 0] + X[:, 1])
+        >>> explainer.importance("variance").index.tolist()
+        ['x0', 'x1', '(not explained)']
+        """
+        from ..questions.importance import ImportanceRequest, tabulate_importance
+
+        asked = ImportanceRequest(kind, X, y, sample_weight, pairs, errors)
+        return tabulate_importance(self._check_fitted(), hold_model(self), asked)
+
     def check(self, X: Any, model: Any = None, *, outputs: Any = None) -> DriftReport:
         """Test of whether the model has changed since the fit; also for a loaded explainer.
 

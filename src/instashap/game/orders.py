@@ -58,6 +58,21 @@ class CoalitionList:
             total += live.T @ (self.masses[block, None] * live)
         return total
 
+    def measure_error(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard errors of ``sharesᵀ v`` from the orders that were sampled, (n_players,); 0 where all coalitions are listed.
+
+        An order and its reverse are drawn together, so their mean is one draw.
+        """
+        n_orders = len(self.orders)
+        if not n_orders:
+            return np.zeros(self.masks.shape[1])
+        first, last = np.full((2, n_orders, 1), [[[values[0]]], [[values[-1]]]])
+        gains = np.diff(np.hstack([first, values[1:-1].reshape(n_orders, -1), last]), axis=1)
+        own = np.empty_like(gains)
+        np.put_along_axis(own, self.orders, gains, axis=1)
+        pairs = (own[: n_orders // 2] + own[n_orders // 2 :]) / 2.0
+        return np.asarray(pairs.std(axis=0, ddof=1) / np.sqrt(len(pairs)))
+
     def _count(self, presence_sets: Sequence[PresenceSet]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         step = max(_BLOCK_NUMBERS // max(len(presence_sets), 1), 1)
         for start in range(0, len(self.masks) if presence_sets else 0, step):

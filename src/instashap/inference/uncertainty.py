@@ -171,7 +171,7 @@ def compute_replicates(record: "FitRecord", groups: Sequence[Fold] | None = None
         whole = _solve_whole(problem, everything, penalty, solved.solution.coefficients[kept], solved.base)
         for start in range(0, len(groups), size):
             batch = groups[start : start + size]
-            trains = [total - _describe(record, group) for group in batch]
+            trains = [total - describe_group(record, group) for group in batch]
             outside = _draw(record, batch)[:-1]
             systems = [blend_moments(*each, share) for each in zip(trains, outside, strict=True)]
             own = [remake_base(problem, solved.base, chosen.candidate.base, train) for train in trains]
@@ -186,7 +186,8 @@ def compute_replicates(record: "FitRecord", groups: Sequence[Fold] | None = None
     return Replicates(changes, means, output_means, weights / weights.sum(), credits)
 
 
-def _describe(record: "FitRecord", group: Fold) -> CentredMoments:
+def describe_group(record: "FitRecord", group: Fold) -> CentredMoments:
+    """Moments of the fit's functions over a group of its rows."""
     rows, weights = group
     encoded = record.encoded.take(rows)
     functions = record.result.solved.functions

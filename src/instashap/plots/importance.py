@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..fitted.explanation import Explanation
 from .arguments import check_count, check_explanation, check_rows, find_output
+from .importance_table import draw_table
 from .scales import name_scale, write_notes
 from .style import (
     INTERVAL,
@@ -31,18 +32,21 @@ _FAR, _CUT = 1.5, 1.15
 
 
 def plot_importance(explanation: Any, *, max_features: int = 15, output: str | int | None = None, ax: Any = None) -> Any:
-    """Draw bars of each feature's mean absolute Shapley value over the rows, largest on top.
+    """Draw bars of how important each feature is, largest on top.
 
-    ``importance_i = mean over rows of |SHAP_i(x)|``; the last, grey bar is the sum over the features not shown.
+    For an explanation: each feature's mean absolute Shapley value over its rows,
+    ``importance_i = mean over rows of |SHAP_i(x)|``; the last, grey bar is the sum over the features not shown. If the
+    explanation has standard errors, whiskers are 90 % intervals of the means over these rows: 1.73 times the mean standard
+    error of the rows. As all rows come from one fit, their errors are correlated; the mean of their standard errors is an upper
+    bound of the mean's standard error (Minkowski), reached if they are perfectly correlated. The grey bar has none.
 
-    If the explanation has standard errors, whiskers are 90 % intervals of the means over these rows: 1.73 times the mean
-    standard error of the rows. As all rows come from one fit, their errors are correlated; the mean of their standard errors is
-    an upper bound of the mean's standard error (Minkowski), reached if they are perfectly correlated. The grey bar has none.
+    For a table of :meth:`instashap.Explainer.importance`: its values with 90 % intervals, and what is not explained as a grey
+    bar of its own. Values below zero have another colour.
 
     Parameters
     ----------
-    explanation : Explanation
-        An explanation from ``explainer(X, errors=True)`` has intervals.
+    explanation : Explanation or DataFrame
+        An explanation from ``explainer(X, errors=True)`` has intervals. Or the table of ``explainer.importance(...)``.
     max_features : int
         Number of features with their own bar. If a single feature would remain, it gets one too.
     output : str or int, optional
@@ -59,7 +63,7 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
     Raises
     ------
     TypeError
-        If ``explanation`` is not an Explanation, or ``max_features`` not an integer.
+        If ``explanation`` is neither an Explanation nor such a table, or ``max_features`` not an integer.
     ValueError
         If ``max_features`` is below 1, or there is no such output.
     OptionalDependencyError
@@ -76,6 +80,8 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
         ax = instashap.plots.plot_importance(model.explain(X))
         ax.figure.savefig("importance.png")
     """
+    if hasattr(explanation, "attrs"):
+        return draw_table(explanation, check_count(max_features, "max_features"), output, ax)
     explanation = check_rows(check_explanation(explanation, "plot_importance"), "plot_importance")
     limit = check_count(max_features, "max_features")
     names = explanation.output_names

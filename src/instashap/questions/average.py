@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fitted.game import FittedGame
+from ..model.additive_model import AdditiveModel
+from ..model.deviations import Deviations
+from ..table.encoding import BLOCK_ROWS, Encoded
 
 # Rows that magnitudes are averaged over, evenly spaced among the fitted ones: means of magnitudes are then known to about 2 %.
 _MAX_ROWS = 5_000
@@ -21,3 +24,34 @@ def average_magnitudes(fitted: FittedGame) -> NDArray[np.float64]:
     values = fitted.model.credits.apply(rows.encoded.take(some))  # (n_rows, n_players, n_outputs)
     means = np.average(np.abs(values).sum(axis=2), axis=0, weights=rows.weights[some])
     return np.asarray(means[list(fitted.players)])
+
+
+def average_rows(
+    model: AdditiveModel, deviations: Deviations | None, encoded: Encoded, weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weighted mean absolute Shapley values over rows and their standard errors, each (n_players, n_outputs).
+
+    An error counts the rows (how much magnitudes vary among them) and the fit: a jackknife group moves the mean by the mean of
+    its deviations, each with the sign of the value. NaN without ``deviations``.
+    """
+    shape = model.n_players, model.n_outputs
+    total, squares = np.zeros(shape), np.zeros(shape)
+    moved = None if deviations is None else np.zeros((*shape, deviations.n_groups))
+    for start in range(0, len(weights), BLOCK_ROWS):
+        block = encoded.take(np.arange(start, min(start + BLOCK_ROWS, len(weights))))
+        own = weights[start : start + BLOCK_ROWS]
+        values = model.credits.apply(block)
+        total += np.tensordot(own, np.abs(values), axes=1)
+        squares += np.tensordot(own, values**2, axes=1)
+        if deviations is not None:
+            lookup = deviations.credits
+            found = np.repeat(lookup.constants[None], len(own), axis=0)
+            lookup.deviations.apply(block, found)
+            signed = np.sign(values) * own[:, None, None]
+            moved += np.einsum("rpo,rpog->pog", signed, found.reshape(len(own), *shape, -1))
+    weight = weights.sum()
+    means = total / weight
+    if moved is None:
+        return means, np.full(shape, np.nan)
+    variance = np.maximum(squares / weight - means**2, 0.0) / weight  # a row of weight w is w independent rows
+    return means, np.sqrt(variance + ((moved / weight) ** 2).sum(axis=2))

@@ -1,0 +1,220 @@
+"""Importance of features, against enumeration of all coalitions and closed forms of Gaussian columns."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+from instashap.game.coalitions import enumerate_coalitions
+from instashap.game.exact import compute_mobius_transform, compute_shapley_values
+from instashap.game.orders import sample_orders
+from instashap.inference.importance import RowGames
+from instashap.model.linear_part import LinearPart
+
+LEFT = "(not explained)"
+NAMES = list("abcd")
+
+
+def output(X):
+    return 2.0 * X["a"] + X["b"] * X["c"]
+
+
+def draw(n_rows, seed):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 4)) @ np.linalg.cholesky(np.full((4, 4), 0.5) + 0.5 * np.eye(4)).T
+    return pd.DataFrame(X, columns=NAMES).assign(one=1.0)
+
+
+@pytest.fixture(scope="module")
+def explainer():
+    return instashap.Explainer(output, synthetic_rows=0, presence_order=3).fit(draw(500, 0))
+
+
+def enumerate_variances(explainer, X):
+    return np.array([explainer.predict(X, masks=mask).var() for mask in enumerate_coalitions(len(explainer.feature_names_))])
+
+
+def compare(frame, expected, names, tolerance=1e-9):
+    np.testing.assert_allclose(frame.loc[list(names), "value"], expected, atol=tolerance)
+
+
+def test_shapley_effects_are_those_of_the_variances_of_all_coalitions(explainer):
+    X = draw(500, 0)
+    variances = enumerate_variances(explainer, X)
+    frame = explainer.importance("variance")
+    names = explainer.feature_names_
+    compare(frame, compute_shapley_values(variances), names)
+    single = [variances[1 << place] for place in range(5)]
+    last = [variances[-1] - variances[31 - (1 << place)] for place in range(5)]
+    np.testing.assert_allclose(frame.loc[list(names), ["alone", "last"]].to_numpy().T, [single, last], atol=1e-9)
+    assert frame["value"].sum() == pytest.approx(output(X).var(ddof=0), rel=1e-12)
+    assert frame.index[-1] == LEFT
+    assert frame.loc["one", ["value", "standard_error"]].tolist() == [0.0, 0.0]
+    # Rows given anew, and the shares of the whole.
+    compare(explainer.importance("variance", X), compute_shapley_values(variances), names)
+    assert frame["share"].sum() == pytest.approx(1.0)
+
+
+def test_pairs_are_the_interaction_indices_of_the_variances(explainer):
+    components = compute_mobius_transform(enumerate_variances(explainer, draw(500, 0)))
+    frame = explainer.importance("variance", pairs=True)
+    coalitions = enumerate_coalitions(5)
+    for i, j in [(0, 1), (1, 2), (0, 3)]:
+        holds = coalitions[:, i] & coalitions[:, j]
+        expected = (components[holds] / (coalitions[holds].sum(axis=1) - 1)).sum()
+        assert frame.loc[f"{NAMES[i]} × {NAMES[j]}", "value"] == pytest.approx(expected, abs=1e-9)
+    assert frame.index[0] == frame["value"].abs().idxmax()
+    assert LEFT not in frame.index
+
+
+def test_the_loss_of_labels_is_shared_as_by_enumeration(explainer):
+    X = draw(200, 1)
+    y = output(X) + np.random.default_rng(2).normal(size=200)
+    base = explainer.expected_value
+    losses = [((y - explainer.predict(X, masks=mask)) ** 2).mean() for mask in enumerate_coalitions(5)]
+    frame = explainer.importance("loss", X, y)
+    compare(frame, compute_shapley_values(losses[0] - np.array(losses)), explainer.feature_names_)
+    assert frame.loc[LEFT, "value"] == pytest.approx(losses[-1])
+    assert frame["value"].sum() == pytest.approx(((y - base) ** 2).mean())
+
+
+def test_log_loss_is_shared_as_by_enumeration():
+    X = draw(150, 0)
+    y = np.where(output(X) + np.random.default_rng(0).logistic(size=150) > 0, "yes", "no")
+    model = instashap.AdditiveClassifier(order=1, presence_order=1).fit(X[NAMES], y).to_explainer()
+    new, labels = draw(100, 3)[NAMES], np.repeat(["no", "yes"], 50)
+    sign = np.where(labels == "yes", -1.0, 1.0)
+    scores = [model.predict(new, masks=mask) for mask in enumerate_coalitions(4)]
+    losses = np.array([np.log1p(np.exp(sign * score)).mean() for score in scores])
+    frame = model.importance("loss", new, labels)
+    compare(frame, compute_shapley_values(losses[0] - losses), NAMES)
+    assert (frame["value"] < 0).any()  # these labels are noise
+    assert frame.loc[LEFT, "value"] == pytest.approx(losses[-1])
+
+
+def test_a_linear_part_is_counted(explainer):
+    fitted = explainer._fitted
+    model, rows = fitted.model, fitted.get_rows()
+    mains = [model.tables[model.value_sets.index((column,))][..., :1] for column in range(4)]
+    drawn = np.random.default_rng(0).normal(size=(6, 4))
+    part = LinearPart((0, 1, 2, 3), tuple(mains), np.arange(4), drawn.T @ drawn, drawn[0][:, None], np.zeros((5, 4, 1)))
+    both = replace(model, linear=part)
+    masks = [np.tile(mask, (500, 1)) for mask in enumerate_coalitions(5)]
+    games = [both.predict(rows.encoded, mask)[:, 0] for mask in masks]
+    (found,) = RowGames(both, rows.encoded, rows.weights, None, False).measure()
+    np.testing.assert_allclose(found.values, compute_shapley_values(np.array([game.var() for game in games])), atol=1e-9)
+    y = rows.outputs[:, 0] + np.random.default_rng(1).normal(size=500)
+    (found,) = RowGames(both, rows.encoded, rows.weights, y[:, None], True).measure(pairs=True, errors=False)
+    components = compute_mobius_transform(-np.array([((y - game) ** 2).mean() for game in games]))
+    coalitions = enumerate_coalitions(5)
+    holds = coalitions[:, 0] & coalitions[:, 1]
+    assert found.values[0] == pytest.approx((components[holds] / (coalitions[holds].sum(axis=1) - 1)).sum(), abs=1e-9)
+
+
+def test_effects_of_gaussian_columns_are_those_of_the_closed_form():
+    simulator = instashap.datasets.make_equicorrelated(6, 0.6, random_state=0)
+    covariance = np.asarray(simulator.covariance)
+    truth = [0.0]
+    for mask in enumerate_coalitions(6)[1:]:
+        known = np.flatnonzero(mask)
+        own = covariance[np.ix_(known, known)]
+        slopes = covariance[:, known] @ np.linalg.inv(own)
+        linear, quadratic = slopes.T @ simulator.coef_linear, slopes.T @ simulator.coef_quadratic @ slopes
+        truth.append(linear @ own @ linear + 2.0 * np.trace(quadratic @ own @ quadratic @ own))
+    X, f = simulator.sample(3000, 1)
+    frame = instashap.Explainer(synthetic_rows=0, presence_order=3).fit(X, outputs=f).importance("variance")
+    names = [f"x{place}" for place in range(6)]
+    errors = frame.loc[names, "value"].to_numpy() - compute_shapley_values(np.array(truth))
+    assert np.abs(errors).max() < 0.02 * truth[-1]
+    assert (np.abs(errors) < 3.0 * frame.loc[names, "standard_error"]).all()
+
+
+def test_sobol_indices_of_independent_columns_are_those_of_the_ranking():
+    levels = np.stack(np.meshgrid(range(4), range(5), range(3)), axis=-1).reshape(-1, 3).astype(float)
+    X = pd.DataFrame(levels, columns=list("abc"))
+    f = X["a"] + X["b"] ** 2 + X["a"] * X["b"]
+    explainer = instashap.Explainer(synthetic_rows=0, presence_order=2).fit(X, outputs=f)
+    ranked = explainer.rank_terms().set_index("term")["variance_share"]
+    frame = explainer.importance("variance", errors=False)
+    for name in "ab":
+        assert frame.loc[name, "alone"] / f.var(ddof=0) == pytest.approx(ranked[name], abs=5e-3)
+        assert frame.loc[name, "last"] / f.var(ddof=0) == pytest.approx(ranked[name] + ranked["a × b"], abs=5e-3)
+
+
+def test_mean_magnitudes_are_those_of_the_values_with_errors_of_rows_and_fit(explainer):
+    X = draw(500, 0)
+    values = np.abs(explainer.shap_values(X))
+    frame = explainer.importance()
+    compare(frame, values.mean(axis=0), explainer.feature_names_, 1e-12)
+    rows_alone = values.std(axis=0) / np.sqrt(500)
+    errors = frame.loc[list(explainer.feature_names_), "standard_error"].to_numpy()
+    assert (errors >= rows_alone * (1 - 1e-9)).all()
+    most = explainer(X, errors=True).standard_errors.mean(axis=0)  # as if all rows moved together (Minkowski)
+    assert (errors <= np.hypot(rows_alone, most) * (1 + 1e-6)).all()
+
+
+def test_weights_are_counts_of_rows(explainer):
+    X, weights = draw(60, 5), np.arange(60) % 3
+    repeated = X.iloc[np.repeat(np.arange(60), weights)].reset_index(drop=True)
+    weighted = explainer.importance("variance", X, sample_weight=weights, errors=False)
+    pd.testing.assert_frame_equal(weighted, explainer.importance("variance", repeated, errors=False))
+
+
+def test_sums_without_rows_are_enough_and_say_that_errors_are_not_known(explainer):
+    refitted = explainer.refit(explainer.moments_)
+    X = draw(500, 0)
+    frame = refitted.importance("variance")
+    compare(frame, compute_shapley_values(enumerate_variances(refitted, X)), refitted.feature_names_, 1e-8)
+    assert frame.loc[NAMES, "standard_error"].isna().all()
+    assert "not known" in frame.attrs["errors"]
+
+
+def test_a_loaded_explainer_asks_for_rows_and_measures_on_them(explainer, tmp_path):
+    explainer.save(tmp_path / "one.insta")
+    loaded = instashap.load(tmp_path / "one.insta")
+    with pytest.raises(instashap.NotFittedError, match="pass the rows"):
+        loaded.importance("variance")
+    X = draw(100, 4)
+    names = explainer.feature_names_
+    own = explainer.importance("variance", X, errors=False)
+    compare(loaded.importance("variance", X, errors=False), own.loc[list(names), "value"], names)
+
+
+def test_several_outputs_have_tables_one_below_the_other():
+    X = draw(200, 0)[NAMES]
+    both = pd.DataFrame({"up": X["a"], "down": -2.0 * X["b"]})
+    explainer = instashap.Explainer(order=1, presence_order=1, synthetic_rows=0).fit(X, outputs=both)
+    frame = explainer.importance("variance", errors=False)
+    assert frame.loc[("down", "b"), "value"] > 3.5 * frame.loc[("up", "a"), "value"]
+    assert frame.loc["up"].index[-1] == LEFT
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"kind": "gain"}, "use one of 'mean_abs', 'variance', 'loss'"),
+        ({"kind": "loss"}, "pass X and y"),
+        ({"kind": "variance", "y": [1.0]}, "uses no labels"),
+        ({"kind": "mean_abs", "pairs": True}, "kind='variance' for pairs"),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(explainer, given, words):
+    with pytest.raises(ValueError, match=words):
+        explainer.importance(**given)
+
+
+def test_labels_on_another_scale_are_refused():
+    X = draw(100, 0)[NAMES]
+    counts = np.random.default_rng(0).poisson(np.exp(0.3 * X["a"]))
+    model = instashap.AdditiveRegressor(loss="poisson", order=1, presence_order=1).fit(X, counts).to_explainer()
+    with pytest.raises(ValueError, match="not on the scale of the labels"):
+        model.importance("loss", X, counts)
+
+
+def test_orders_of_an_additive_game_have_no_sampling_error_and_others_do():
+    listed = sample_orders(np.ones(14), 20, np.arange(13))
+    worth = np.arange(13.0)
+    np.testing.assert_allclose(listed.measure_error(listed.masks @ worth), 0.0, atol=1e-12)
+    assert (listed.measure_error((listed.masks @ worth) ** 3) > 0).any()
