@@ -87,8 +87,8 @@ def _replicate(
     """Values, and what is left, without each group of rows; and the contrast of such replicas."""
     result = record.result
     solved, total = result.solved, result.total
-    replicates = compute_replicates(record)
     groups = assign_groups(record.encoded, record.outputs, record.weights, N_GROUPS)
+    replicates = compute_replicates(record, groups)
     replicas = []
     for group, change in zip(groups, replicates.changes, strict=True):
         train = total - describe_group(record, group)
