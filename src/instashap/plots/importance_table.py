@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from .style import (
     LOWERS,
     POOLED,
     RAISES,
-    describe_scale,
     draw_whiskers,
     draw_zero_line,
     format_numbers,
@@ -28,6 +28,7 @@ from .style import (
     write_title,
 )
 
+_LINE_LENGTH = 64
 _TITLES = {
     "mean_abs": "Importance of features",
     "variance": "What explains the variance of the output",
@@ -68,7 +69,8 @@ def draw_table(table: Any, limit: int, output: str | int | None, ax: Any) -> Any
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
     note = f", {INTERVAL_NOTE}" if reach.any() else ""
-    ax.set_xlabel(f"{'interaction in the ' if about.get('pairs') else ''}{describe_scale(str(about['of']), None)}{note}")
+    what = f"{'interaction in the ' if about.get('pairs') else ''}{about['of']}{note}"
+    ax.set_xlabel(textwrap.fill(what, _LINE_LENGTH))
     write_title(ax, "Pairs that explain more, or less, together" if about.get("pairs") else _TITLES[about["kind"]])
     return ax
 
