@@ -71,7 +71,9 @@ VALUE_FUNCTIONS = Registry(
 INDICES = Registry(
     "index",
     {
+        "asymmetric": "instashap.game.asymmetric:Asymmetric",
         "banzhaf": "instashap.game.banzhaf:Banzhaf",
+        "owen": "instashap.game.owen:Owen",
         "shapley": "instashap.game.shapley:Shapley",
     },
 )

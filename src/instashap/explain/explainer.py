@@ -372,7 +372,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
         """
         return compute_shap_values(self._check_fitted(), X, self.n_jobs)
 
-    def index_values(self, X: Any, index: Any) -> NDArray[np.float64]:
+    def index_values(self, X: Any, index: Any, *, structure: Any = None) -> NDArray[np.float64]:
         """Values of the features by an index of cooperative games, such as Banzhaf's; of the shape of :meth:`shap_values`.
 
         Parameters
@@ -380,11 +380,15 @@ class Explainer(ExplainerOptions, FittedAttributes):
         X : table of shape (n_rows, n_columns)
         index : str or object
             "banzhaf": the mean contribution of a feature over all coalitions of the others, with equal weights; where three
-            and more features interact, a row's values do not sum to its output. "shapley": as :meth:`shap_values`. Or an
-            object of your own with a method ``split``, which divides each component of the game among its features
-            (:class:`instashap.game.credits.Index`).
+            and more features interact, a row's values do not sum to its output. "shapley": as :meth:`shap_values`.
+            "asymmetric": the mean contribution over the orders in which causes, or earlier times, come first. "owen": over
+            the orders in which the features of a group follow each other. Or an object of your own with a method ``split``,
+            which divides each component of the game among its features (:class:`instashap.game.credits.Index`).
+        structure : list of lists of features, optional
+            For "asymmetric" the groups in their order, the earliest first; features in no group may come anywhere. For "owen"
+            the groups; features in no group are by themselves.
         """
-        return compute_index_values(self._check_fitted(), X, index, self.n_jobs)
+        return compute_index_values(self._check_fitted(), X, index, structure, self.n_jobs)
 
     def interaction_values(self, X: Any, *, errors: bool = False) -> Any:
         """Value of each shape function on each row, shape (n_rows, n_terms) or (n_rows, n_terms, n_outputs).

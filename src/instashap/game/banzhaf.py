@@ -15,6 +15,6 @@ class Banzhaf:
     components of one and two players are shared as by Shapley; larger ones give less than the whole of themselves.
     """
 
-    def split(self, presence_sets: Sequence[PresenceSet], n_players: int, n_null: int = 0) -> Shares:
+    def split(self, presence_sets: Sequence[PresenceSet], n_players: int, null_players: Sequence[int] = ()) -> Shares:
         """See :class:`instashap.game.credits.Index`."""
-        return split_equally(presence_sets, n_players, n_null, lambda size: 2.0 ** (size - 1))
+        return split_equally(presence_sets, n_players, null_players, lambda size: 2.0 ** (size - 1))

@@ -14,6 +14,6 @@ class Shapley:
     A row's values and the base value sum to its output (InstaSHAP, Eq. 13).
     """
 
-    def split(self, presence_sets: Sequence[PresenceSet], n_players: int, n_null: int = 0) -> Shares:
+    def split(self, presence_sets: Sequence[PresenceSet], n_players: int, null_players: Sequence[int] = ()) -> Shares:
         """See :class:`instashap.game.credits.Index`."""
-        return split_equally(presence_sets, n_players, n_null, float)
+        return split_equally(presence_sets, n_players, null_players, float)

@@ -85,7 +85,7 @@ class AdditiveModel:
 
     def split_shares(self, presence_sets: Sequence[PresenceSet], index: Index = _SHAPLEY) -> Shares:
         """Shares of the players in each presence set; see :meth:`instashap.game.credits.Index.split`."""
-        return index.split(presence_sets, self.n_players, len(self.null_players))
+        return index.split(presence_sets, self.n_players, self.null_players)
 
     @cached_property
     def shapes(self) -> tuple[NDArray[np.float64], ...]:

@@ -20,10 +20,31 @@ def compute_shap_values(fitted: FittedGame, X: Any, n_jobs: int | None = None) -
     return squeeze_outputs(fitted.compute_shapley_values(fitted.read(X), n_jobs))
 
 
-def compute_index_values(fitted: FittedGame, X: Any, index: Any, n_jobs: int | None = None) -> NDArray[np.float64]:
+def compute_index_values(
+    fitted: FittedGame, X: Any, index: Any, structure: Any = None, n_jobs: int | None = None
+) -> NDArray[np.float64]:
     """See :meth:`instashap.Explainer.index_values`."""
-    credits = fitted.model.make_credits(INDICES.make(index, "split"))
+    credits = fitted.model.make_credits(_make_index(index, structure, fitted.feature_names))
     return squeeze_outputs(fitted.look_up(credits, fitted.read(X), n_jobs))
+
+
+def _make_index(index: Any, structure: Any, names: tuple[str, ...]) -> Any:
+    """An index by name or a user's own; with the groups of features that some are defined by."""
+    found = INDICES.find(index) if isinstance(index, str) else None
+    if found is None or "structure" not in getattr(found, "__dataclass_fields__", {}):
+        if structure is not None:
+            raise ValueError(f"index={index!r} has no structure of features; 'asymmetric' and 'owen' do")
+        return INDICES.make(index, "split")
+    if structure is None or isinstance(structure, str) or not len(structure):
+        raise ValueError(f"index={index!r} needs structure=[[names of a group], [names of the next], ...], got {structure!r}")
+    groups = [[each] if isinstance(each, (str, int)) else list(each) for each in structure]
+    places = tuple(tuple(find_column(each, names, "structure") for each in group) for group in groups)
+    flat = [place for group in places for place in group]
+    twice = sorted({names[place] for place in flat if flat.count(place) > 1})
+    if twice or not all(places):
+        what = f"names {', '.join(map(repr, twice))} more than once" if twice else "has an empty group"
+        raise ValueError(f"structure {what}: each feature may be in one group only, and each group has a feature")
+    return found(places)
 
 
 def compute_interaction_values(fitted: FittedGame, X: Any, errors: bool = False, n_jobs: int | None = None) -> Any:
