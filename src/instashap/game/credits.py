@@ -66,7 +66,8 @@ def split_by_members(
 ) -> Shares:
     """Shares of an index that treats players differently.
 
-    ``share`` maps masks of sets, shape (n_sets, n_players), to what each player gets of each set, in the same shape. A tied set gets the sum over the sets that it stands for, one by one; nothing is left to be shared equally.
+    ``share`` maps masks of sets, shape (n_sets, n_players), to what each player gets of each set, in the same shape.
+    A tied set gets the sum over the sets that it stands for, one by one; nothing is left to be shared equally.
     """
     named = np.zeros((len(presence_sets), n_players))
     plain = [place for place, presence in enumerate(presence_sets) if not presence.count(ANY)]
