@@ -36,10 +36,10 @@ class FirstPlayers:
     first: tuple[int, ...]
     null_players: tuple[int, ...] = ()
 
-    def split(self, presence_sets: Sequence[PresenceSet], n_players: int, n_null: int = 0) -> Shares:
+    def split(self, presence_sets: Sequence[PresenceSet], n_players: int, null_players: Sequence[int] = ()) -> Shares:
         """See :class:`instashap.game.credits.Index`; all shares are among the named ones, also of players in places of ties."""
         numbers = np.arange(n_players)
-        is_null = np.isin(numbers, self.null_players)
+        is_null = np.isin(numbers, (*self.null_players, *null_players))
         is_first = np.isin(numbers, self.first) & ~is_null
         named = [_share(presence, is_first, ~is_first & ~is_null) for presence in presence_sets]
         return np.array(named).reshape(len(presence_sets), n_players), np.zeros(len(presence_sets))
