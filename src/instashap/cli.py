@@ -83,6 +83,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_reading(audit)
     _add_report(commands)
     _add_serve(commands)
+    _add_mcp(commands)
     _add_merge(commands)
     _add_export(commands)
     return parser
@@ -175,6 +176,13 @@ def _add_serve(commands: Any) -> None:
     serve.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds a request may take (default: 30)")
 
 
+def _add_mcp(commands: Any) -> None:
+    example = "instashap mcp explainer.insta --data rows.csv"
+    mcp = _add(commands, "mcp", _run_mcp, "answer an assistant's questions over the Model Context Protocol (stdio)", example)
+    mcp.add_argument("explainer", type=Path, metavar="FILE", help="saved explainer (.insta): tables and names, no code")
+    mcp.add_argument("--data", type=Path, metavar="DATA", help="table that importance is measured on; rows are never shown")
+
+
 def _add(commands: Any, name: str, run: Any, what: str, example: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=what, description=what, epilog=f"example: {example}")
     parser.set_defaults(run=run)
@@ -264,6 +272,15 @@ def _run_export(options: argparse.Namespace) -> None:
     else:
         explainer.export(options.out)
     print(f"Written to {options.out}")
+def _run_mcp(options: argparse.Namespace) -> None:
+    from .explain.loading import load
+    from .preparing import read_file
+    from .server.assistant import serve_assistant
+
+    fitted = load(options.explainer)._check_fitted()
+    keep = () if fitted.recipe is None else fitted.recipe.readings.keys()
+    rows = None if options.data is None else read_file(options.data, keep=keep, for_model=fitted.recipe is None)
+    serve_assistant(fitted, rows)
 
 
 def _run_merge(options: argparse.Namespace) -> None:
