@@ -272,6 +272,8 @@ def _run_export(options: argparse.Namespace) -> None:
     else:
         explainer.export(options.out)
     print(f"Written to {options.out}")
+
+
 def _run_mcp(options: argparse.Namespace) -> None:
     from .explain.loading import load
     from .preparing import read_file

@@ -219,7 +219,7 @@ def _read_term(
     n_players, null = len(described["feature_names"]), described["null_players"]
     mixing = arrays[f"mixing_{number:05d}"]
     is_player = np.isin(np.arange(n_players), null, invert=True)
-    named, equal = Shapley().split(presence_sets, n_players, len(null))
+    named, equal = Shapley().split(presence_sets, n_players, tuple(null))
     shares = named + np.where(is_player, equal[:, None], 0.0)
     sums = np.einsum("prc,r->pc", mixing, count_live(presence_sets, is_player))
     return ScoredTerm(tuple(columns), arrays[f"table_{number:05d}"], sums, np.einsum("prc,ri->pic", mixing, shares))
