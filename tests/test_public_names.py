@@ -80,7 +80,7 @@ CONTRACT = {
     },
     "Explanation": {
         "to_shap": ["interactions"],
-        "to_frame": ["totals"],
+        "to_frame": ["totals", "data"],
         "_repr_html_": [],
     },
 }

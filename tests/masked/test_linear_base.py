@@ -9,7 +9,7 @@ import instashap
 from instashap.game.banzhaf import Banzhaf
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
-from instashap.inference.importance import RowGames
+from instashap.inference.effects import RowGames
 from instashap.masked.expand import expand_solution
 from instashap.masked.fitter import ClosedFormFitter
 from instashap.masked.linear_base import BaseSetting

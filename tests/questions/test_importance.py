@@ -10,7 +10,7 @@ import instashap
 from instashap.game.coalitions import enumerate_coalitions
 from instashap.game.exact import compute_mobius_transform, compute_shapley_values
 from instashap.game.orders import sample_orders
-from instashap.inference.importance import RowGames
+from instashap.inference.effects import RowGames
 from instashap.model.linear_part import LinearPart
 
 LEFT = "(not explained)"

@@ -521,7 +521,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
         >>> explainer.importance("variance").index.tolist()
         ['x0', 'x1', '(not explained)']
         """
-        from ..questions.importance import ImportanceRequest, tabulate_importance
+        from ..questions.overall import ImportanceRequest, tabulate_importance
 
         asked = ImportanceRequest(kind, X, y, sample_weight, pairs, errors)
         return tabulate_importance(self._check_fitted(), hold_model(self), asked)

@@ -12,7 +12,7 @@ from ..linear.subsets import solve_subsets
 from ..model.additive_model import AdditiveModel
 from ..table.encoding import Encoded
 from .component_game import check_n_sets
-from .importance import Importance
+from .effects import Importance
 
 # Rows that losses are computed on at most, evenly spaced: each needs its output in thousands of coalitions.
 MAX_ROWS = 4_000

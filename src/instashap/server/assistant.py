@@ -22,8 +22,8 @@ from ..fitted.explanation import Explanation
 from ..fitted.game import FittedGame
 from ..fitted.shown_rows import make_explanation
 from ..questions.answers import get_errors, get_reach
-from ..questions.importance import ImportanceRequest, tabulate_importance
 from ..questions.outside import name_outside, place_rows
+from ..questions.overall import ImportanceRequest, tabulate_importance
 from ..trust.report import TrustReport
 from .request_rows import read_rows
 

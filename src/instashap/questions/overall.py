@@ -16,14 +16,14 @@ from ..blackbox.held_model import HeldModel
 from ..fits.conditional import get_sums
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
-from ..inference.importance import Importance, RowGames, measure_fit, spread_importance
+from ..inference.effects import Importance, RowGames, measure_fit, spread_importance
 from ..inference.log_loss import measure_log_loss
 from ..masked.design import ValueFunctions
 from ..masked.plan import solve_plan
 from ..table.encoding import Encoded
 from .answers import get_errors
 from .average import average_rows
-from .labels import number_labels
+from .class_numbers import number_labels
 from .updating import find_plan
 
 KINDS = ("mean_abs", "variance", "loss")
