@@ -59,6 +59,10 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         **{f"{name}: largest error of a Shapley effect": ("<=", 2.0) for name in ("equicorrelated", "factors", "panel")},
         "bike: largest distance from sampled SAGE values, in standard errors": ("<=", 3.0),
     },
+    "survival": {
+        f"{name}: C-index above the best of both": (">=", -0.01)
+        for name in ("breast cancer", "heart attacks", "simulated")
+    },
     "stream": {
         "10,000,000 rows: peak memory of the fit": ("<=", 2.0),
         "10,000,000 rows: peak memory": ("<=", 2.0),

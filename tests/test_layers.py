@@ -39,6 +39,7 @@ LAYERS = {
     "explain": 11,
     "neural": 12,
     "plots": 12,
+    "survival": 12,
     "export": 12,
     "report": 13,
     "preparing": 14,

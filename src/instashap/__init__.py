@@ -40,6 +40,7 @@ _HOMES = {
     "write_report": "report.writing",
 }
 _MODULES = ("datasets", "export", "neural", "plots")
+_MODULES = ("datasets", "neural", "plots", "survival")
 
 __all__ = [
     "AdditiveClassifier",
@@ -70,12 +71,14 @@ __all__ = [
     "load",
     "neural",
     "plots",
+    "survival",
     "warm_up",
     "write_report",
 ]
 
 if TYPE_CHECKING:
     from . import datasets, export, neural, plots
+    from . import datasets, neural, plots, survival
     from ._errors import (
         DataWarning,
         FileFormatError,

@@ -7,14 +7,15 @@ from .families import watch_labels
 
 
 def wrap_function(model: Any, output: str) -> BlackBox | None:
-    """Black box of the function's results."""
+    """Black box of the function's results; an attribute ``output_names`` of the function names their columns."""
     if not callable(model):
         return None
     label = getattr(model, "__name__", type(model).__name__)
     if output == "probability":
         raise TypeError(f"output='probability' needs predict_proba, which {label} does not have; use output='auto'")
     _refuse_labels(model, label)
-    return BlackBox(watch_labels(model, label), keep_values, (), f"output of {label}", label)
+    names = tuple(map(str, getattr(model, "output_names", ())))
+    return BlackBox(watch_labels(model, label), keep_values, names, f"output of {label}", label)
 
 
 def _refuse_labels(function: Any, label: str) -> None:

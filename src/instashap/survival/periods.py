@@ -1,0 +1,91 @@
+"""Times until an event as rows of subjects and periods, each of which has the event or not."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._validation import check_target
+
+
+class Periods(NamedTuple):
+    """Rows of subjects and periods in which they were at risk.
+
+    Attributes
+    ----------
+    subjects : ndarray of shape (n_rows,), int64
+    numbers : ndarray of shape (n_rows,), int64
+        Period of each row, from 0.
+    events : ndarray of shape (n_rows,), int64
+        1 where the subject's event is in the period.
+    """
+
+    subjects: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    events: NDArray[np.int64]
+
+
+def read_times(times: Any, events: Any, n_rows: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Times and whether each is that of an event (else of censoring), checked; each of shape (n_rows,).
+
+    Raises
+    ------
+    ValueError
+        For times that are not above 0, events that are not 0 and 1, or fewer than two events.
+    """
+    known = check_target(times, n_rows).reshape(n_rows, -1)
+    flags = check_target(events, n_rows).reshape(n_rows, -1)
+    if known.shape[1] != 1 or flags.shape[1] != 1:
+        raise ValueError(f"pass one time and one event for each row, got {known.shape[1]} and {flags.shape[1]} columns")
+    if not (known > 0).all():
+        raise ValueError(f"times must be above 0, the smallest is {known.min():g}: count from the start of observation")
+    if not np.isin(flags, (0.0, 1.0)).all():
+        raise ValueError("events must be True or 1 where the event was seen, and False or 0 where the row was censored")
+    if flags.sum() < 2:
+        raise ValueError(f"{int(flags.sum())} of {n_rows} rows have the event; a hazard is not estimated from fewer than two")
+    return known[:, 0], flags[:, 0] == 1.0
+
+
+def choose_ends(times: NDArray[np.float64], events: NDArray[np.bool_], n_periods: int) -> NDArray[np.float64]:
+    """Ends of periods with about equal numbers of events, rising; the last is the last event."""
+    ends = np.quantile(times[events], np.linspace(0.0, 1.0, n_periods + 1)[1:], method="higher")
+    return np.unique(ends)
+
+
+def split_periods(times: NDArray[np.float64], events: NDArray[np.bool_], ends: NDArray[np.float64]) -> Periods:
+    """One row for each subject and period ``(end_{k-1}, end_k]`` that it went through, or in which it has the event.
+
+    A period in which a subject is censored before its end has no row: whether the event follows in it is not known.
+
+    Examples
+    --------
+    >>> split_periods(np.array([2.5, 1.5]), np.array([True, False]), np.array([1.0, 2.0, 3.0]))
+    Periods(subjects=array([0, 0, 0, 1]), numbers=array([0, 1, 2, 0]), events=array([0, 0, 1, 0]))
+    """
+    n_whole = np.searchsorted(ends, times, side="right")  # periods that end at the time or before
+    own = np.searchsorted(ends, times, side="left")  # the period of the time
+    has_event = events & (own < len(ends))
+    n_rows = np.where(has_event, own + 1, n_whole)
+    subjects = np.repeat(np.arange(len(times)), n_rows)
+    numbers = np.arange(len(subjects)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    return Periods(subjects, numbers, (has_event[subjects] & (numbers == own[subjects])).astype(np.int64))
+
+
+def measure_concordance(risk: NDArray[np.float64], times: NDArray[np.float64], events: NDArray[np.bool_]) -> float:
+    """Harrell's C-index: of pairs whose order of events is known, the share with the greater risk at the earlier event.
+
+    Equal risks count one half. NaN if no order is known.
+
+    Examples
+    --------
+    >>> measure_concordance(np.array([3.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]), np.array([True, True, False]))
+    0.6666666666666666
+    """
+    right = pairs = 0.0
+    for place in np.flatnonzero(events):
+        later = (times > times[place]) | ((times == times[place]) & ~events)
+        pairs += later.sum()
+        right += (risk[place] > risk[later]).sum() + 0.5 * (risk[place] == risk[later]).sum()
+    return float(right / pairs) if pairs else float("nan")
