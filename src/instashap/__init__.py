@@ -39,8 +39,7 @@ _HOMES = {
     "warm_up": "explain.warm_up",
     "write_report": "report.writing",
 }
-_MODULES = ("datasets", "export", "neural", "plots")
-_MODULES = ("datasets", "neural", "plots", "survival")
+_MODULES = ("datasets", "export", "neural", "plots", "survival")
 
 __all__ = [
     "AdditiveClassifier",
@@ -77,8 +76,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import datasets, export, neural, plots
-    from . import datasets, neural, plots, survival
+    from . import datasets, export, neural, plots, survival
     from ._errors import (
         DataWarning,
         FileFormatError,
