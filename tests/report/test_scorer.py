@@ -104,3 +104,17 @@ def test_presence_sets_tied_to_any_other_player_are_scored_as_in_python(tmp_path
     scored = score_in_node(tmp_path / "wide.insta", pd.DataFrame(X[:20]))
     np.testing.assert_allclose([each["values"] for each in scored], explainer.shap_values(X[:20]), rtol=0, atol=1e-9)
     np.testing.assert_allclose([each["prediction"][0] for each in scored], explainer.predict(X[:20]), rtol=0, atol=1e-9)
+
+
+def test_scores_of_a_model_with_linear_predictions_are_pythons(tmp_path: Path) -> None:
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(500, 3)), columns=["a", "b", "c"])
+    X["total"] = X["a"] + X["b"]
+    explainer = instashap.Explainer(None, order=1).fit(X, outputs=np.maximum(X["total"], 0.0) + 0.2 * X["c"])
+    assert explainer._fitted.model.index is not None
+    explainer.save(tmp_path / "total.insta")
+    rows = make_edge_rows(explainer, X)[:200]
+    rows.loc[:5, "a"] = np.nan
+    with pytest.warns(instashap.DataWarning, match="not like the fitted rows"):
+        expected = explainer(rows).values
+    scored = score_in_node(tmp_path / "total.insta", rows)
+    np.testing.assert_allclose([each["values"] for each in scored], expected, rtol=0, atol=1e-9)

@@ -151,6 +151,54 @@
     return { columns: fitted.value_sets[number], data, nParts, strides, sums, shares };
   }
 
+  /** Product of the whole numbers up to one. */
+  function factorial(number) {
+    return number < 2 ? 1 : number * factorial(number - 1);
+  }
+
+  /** Indices (model/index_part.py): functions of linear predictions, with each player's share of them. */
+  function readIndices(fitted, arrays, nOutputs) {
+    if (!fitted.index) return [];
+    const { columns, present, absent } = fitted.index;
+    const nodes = arrays.index_nodes;
+    const nNodes = nodes.shape[1];
+    return present.map((inside, number) => {
+      const [r, e] = [inside.length, absent[number].length];
+      const whole = factorial(r + e);
+      const size = (nNodes + 1) * nOutputs;
+      return {
+        used: columns.flatMap((column, place) => {
+          const weight = arrays.index_weights.data[number * columns.length + place];
+          return weight === 0 ? [] : [{ column, weight, score: arrays[`index_score_${pad(column)}`].data }];
+        }),
+        constant: arrays.index_constants.data[number],
+        nodes: nodes.data.subarray(number * nNodes, (number + 1) * nNodes),
+        values: arrays.index_values.data.subarray(number * size, (number + 1) * size),
+        shares: [
+          ...inside.map((player) => [player, (factorial(r - 1) * factorial(e)) / whole]),
+          ...absent[number].map((player) => [player, -(factorial(r) * factorial(e - 1)) / whole]),
+        ],
+      };
+    });
+  }
+
+  /** Add an index's function to the Shapley values of a row. */
+  function addIndex({ used, constant, nodes, values, shares }, main, isMissing, totals, nOutputs) {
+    let z = constant;
+    for (const { column, weight, score } of used)
+      main[column].values.forEach((each, m) => (z += weight * each * score[main[column].first + m]));
+    let below = 0;
+    while (below < nodes.length - 2 && nodes[below + 1] < z) below++;
+    const span = nodes[below + 1] - nodes[below];
+    const share = span > 0 ? Math.min(Math.max((z - nodes[below]) / span, 0), 1) : 0;
+    const lacks = used.some(({ column }) => isMissing[column]);
+    for (let output = 0; output < nOutputs; output++) {
+      const at = (node) => values[node * nOutputs + output];
+      const value = lacks ? at(nodes.length) : (1 - share) * at(below) + share * at(below + 1);
+      for (const [player, part] of shares) totals[player * nOutputs + output] += part * value;
+    }
+  }
+
   /** Median of sorted sizes between the ends of their 90 % interval, in increasing order. */
   function pickTypical(sizes) {
     return LEVELS.map((level) => {
@@ -242,6 +290,7 @@
     const base = arrays.base_value.data;
     const columns = fitted.columns.map((_, column) => readColumn(fitted, arrays, column));
     const terms = fitted.value_sets.map((_, number) => readTerm(fitted, arrays, number, nPlayers, nOutputs));
+    const indices = readIndices(fitted, arrays, nOutputs);
     const residuals = readResiduals(fitted, arrays);
     const reach = readReach(fitted, arrays);
 
@@ -277,6 +326,8 @@
       });
       const place = placeRow(reach, columns, places, row);
       const main = weights.map((each) => each[0]);
+      const isMissing = columns.map(({ bases }, column) => places[column][0] === bases[0].first.length - 1);
+      for (const index of indices) addIndex(index, main, isMissing, values, nOutputs);
       const trust = computeTrust(residuals, main, values, nPlayers, nOutputs, place, fitted.players);
       return { prediction, effects, values, trust, place };
     }

@@ -255,6 +255,7 @@ def describe_fit(result: FitSummary, n_rows: int, total_weight: float, full_weig
             "presence_order": judged.candidate.presence_order,
             "written_order": judged.candidate.written_order,
             "linear_base": None if judged.candidate.base is None else asdict(judged.candidate.base),
+            "indices": judged.candidate.indices,
             "resolution": judged.candidate.resolution.get(2, 0),
             "strengths": asdict(judged.strengths),
             "n_unknowns": judged.n_unknowns,

@@ -60,6 +60,7 @@ class Roster:
             n_players=self.n_features,
             null_players=self.null_players,
             linear=None if model.linear is None else model.linear.spread(self.varying, self.n_features),
+            index=None if model.index is None else model.index.spread(self.varying),
         )
 
     def _rename(self, presence: PresenceSet) -> PresenceSet:

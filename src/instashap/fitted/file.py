@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ..table.reach import Reach
 from ..table.recipe import Recipe
 from .fit_kind import read_kind
 from .game import Answers, FittedGame
+from .index_file import unpack_index
 from .linear_file import unpack_linear
 from .probes import agrees, compute_probes, sum_up
 
@@ -83,6 +85,8 @@ def _pack_errors(errors: Deviations) -> dict[str, NDArray[Any]]:
         arrays |= {f"error_{name}_{number:05d}": array for number, array in enumerate(getattr(errors, name))}
     if errors.linear is not None:
         arrays |= {"error_linear_credits": errors.linear.credits, "error_linear_constants": errors.linear.constants}
+    if errors.index is not None:
+        arrays["error_index_values"] = errors.index.values
     if not all(np.isfinite(array).all() for array in arrays.values()):
         warn_caller("saved without standard errors: some are infinite or NaN", InstashapWarning)
         return {}
@@ -101,7 +105,9 @@ def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]], unit: 
     linear = None
     if "error_linear_credits" in arrays:
         linear = LinearDeviations(arrays["error_linear_credits"], arrays["error_linear_constants"])
-    return Deviations(model.scale(1.0 / unit), **parts, base=arrays["error_base"], linear=linear, unit=unit)
+    index = None if model.index is None else replace(model.index, values=arrays["error_index_values"])
+    content = {**parts, "base": arrays["error_base"], "linear": linear, "index": index, "unit": unit}
+    return Deviations(model.scale(1.0 / unit), **content)
 
 
 def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
@@ -126,6 +132,7 @@ def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any
         len(fitted["feature_names"]),
         tuple(fitted.get("null_players", ())),
         unpack_linear(fitted["players"], arrays),
+        unpack_index(fitted["index"], arrays) if "index" in fitted else None,
     )
     if probes is not None and not (agrees(compute_probes(model), probes) and agrees(sum_up(arrays), of_trust)):
         raise FileFormatError(f"{path} was altered: its Shapley values of test rows differ from those when it was saved")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..table.encoding import TableEncoder
 from .fit_kind import write_kind
+from .index_file import pack_index
 from .linear_file import pack_linear
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def pack_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[A
     arrays["base_value"] = fitted.model.base_value
     if fitted.model.linear is not None:
         arrays |= pack_linear(fitted.model.linear, fitted.encoder)
-    described = {
+    described: dict[str, Any] = {
         "names": fitted.schema.names,
         "labels": [_pack_label(name) for name in fitted.schema.names],
         "is_category": fitted.schema.is_category,
@@ -41,6 +42,9 @@ def pack_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[A
         "game": fitted.game,
         "facts": write_kind(fitted.facts, fitted.kind),
     }
+    if fitted.model.index is not None:
+        described["index"], of_index = pack_index(fitted.model.index, fitted.encoder)
+        arrays |= of_index
     return described, arrays
 
 

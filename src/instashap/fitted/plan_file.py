@@ -20,6 +20,7 @@ from ..masked.solve import MaskedProblem
 from ..masked.strengths import Strengths
 from ..masked.sums import RowSums, count_entries
 from ..table.encoding import TableEncoder
+from .index_file import pack_index, unpack_index
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -54,6 +55,9 @@ def pack_plan(plan: Plan) -> tuple[dict[str, Any], Arrays]:
         "is_shared": plan.folds.is_shared,
         "is_null": plan.is_null,
     }
+    if functions.indices is not None:
+        described["index"], of_index = pack_index(functions.indices, plan.encoder, "plan_")
+        arrays |= of_index
     return described, arrays
 
 
@@ -80,7 +84,7 @@ def unpack_plan(described: dict[str, Any], arrays: Arrays, encoder: TableEncoder
         *coefficients, roughness, ridge, ranks = arrays[f"plan_axis_{number:05d}"]
         own = np.array(coefficients), roughness, ridge, ranks.astype(np.int64)
         axes[size, column] = AxisFunctions(encoder.columns[column].bases[size - 1], *own)
-    functions = _unpack_functions(described["value_sets"], axes, arrays)
+    functions = _unpack_functions(described, axes, arrays)
     problem = MaskedProblem(
         arrays["plan_functions"].astype(np.int64),
         arrays["plan_presence"].astype(np.int64),
@@ -104,8 +108,10 @@ def unpack_plan(described: dict[str, Any], arrays: Arrays, encoder: TableEncoder
 
 
 def _unpack_functions(
-    value_sets: list[list[int]], axes: dict[tuple[int, int], AxisFunctions], arrays: Arrays
+    described: dict[str, Any], axes: dict[tuple[int, int], AxisFunctions], arrays: Arrays
 ) -> ValueFunctions:
+    indices = unpack_index(described["index"], arrays, "plan_") if "index" in described else None
+    value_sets = [values for values in described["value_sets"] if values]
     owners, padded = arrays["plan_owners"].astype(np.int64), arrays["plan_choices"].astype(np.int64)
     choices = []
     for owner, columns in enumerate(value_sets):
@@ -114,7 +120,15 @@ def _unpack_functions(
         if not len(chosen) or (chosen < 0).any() or (chosen >= limits).any():
             raise ValueError(f"the plan's functions of columns {columns} are not among those of its axes")
         choices.append(chosen)
-    return gather_functions([tuple(each) for each in value_sets], axes, choices)
+    functions = gather_functions([tuple(each) for each in value_sets], axes, choices)
+    if indices is None:
+        return functions
+    own = padded[owners == len(value_sets), 0]
+    added = functions.add_indices(indices)
+    numbers = np.arange(len(added) - len(functions))
+    if not len(own) or (np.diff(own) <= 0).any() or not np.isin(own, numbers).all():
+        raise ValueError("the plan's functions of indices are not those of its index part")
+    return added.select(np.concatenate([np.ones(len(functions), dtype=bool), np.isin(numbers, own)]))
 
 
 def identify_plan(plan: Plan) -> str:

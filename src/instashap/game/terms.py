@@ -13,6 +13,9 @@ PresenceSet = tuple[int, ...]
 # A place that stands for any one other player. A presence set with such places is *tied*: it stands for all sets of its named
 # players and as many others as it has places, all with the same function. ``(ANY, 2)`` stands for every pair with player 2.
 ANY = -1
+# A presence set may begin with players that must be absent, player k written as -2 - k: ``(-5, 0, 2)`` holds in the coalitions
+# of players 0 and 2 without player 3.
+_FIRST_ABSENT = -2
 
 
 class Term(NamedTuple):
@@ -90,7 +93,31 @@ def name_players(presence: PresenceSet) -> PresenceSet:
     >>> name_players((ANY, 0, 2))
     (0, 2)
     """
+    if presence and presence[0] < ANY:
+        return tuple(player for player in presence if player >= 0)
     return presence[presence.count(ANY) :]
+
+
+def exclude_players(presence: PresenceSet, absent: Iterable[int]) -> PresenceSet:
+    """The presence set of some players that holds only where others are absent.
+
+    Examples
+    --------
+    >>> exclude_players((0, 2), absent=[3])
+    (-5, 0, 2)
+    """
+    return (*sorted(_FIRST_ABSENT - player for player in absent), *presence)
+
+
+def name_absent(presence: PresenceSet) -> PresenceSet:
+    """The players that a presence set wants absent.
+
+    Examples
+    --------
+    >>> name_absent((-5, 0, 2)), name_absent((ANY, 0))
+    ((3,), ())
+    """
+    return tuple(_FIRST_ABSENT - player for player in reversed(presence) if player < ANY)
 
 
 def spell_out(presence: PresenceSet, n_players: int) -> list[PresenceSet]:
@@ -152,6 +179,8 @@ def count_live(presence_sets: Sequence[PresenceSet], masks: NDArray[np.bool_]) -
     for place, presence in enumerate(presence_sets):
         if presence.count(ANY):
             live[..., place] *= choose(sizes - len(name_players(presence)), presence.count(ANY))
+        if absent_players := name_absent(presence):
+            live[..., place] *= ~masks[..., list(absent_players)].any(axis=-1)
     return live
 
 

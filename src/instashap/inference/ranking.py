@@ -5,7 +5,7 @@ the normal equations: a Sobol-like index that remains valid under correlation. I
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +19,7 @@ from .._threads import limit_threads
 from ..game.terms import PresenceSet, ValueSet, close_downwards
 from ..masked.design import ValueFunctions
 from ..masked.folds import assign_folds
-from ..masked.moments import accumulate_moments
+from ..masked.moments import CentredMoments, accumulate_moments
 from ..masked.restrict import choose_unknowns, restrict
 from ..masked.search_limits import N_FOLDS
 from ..masked.solve import MAX_DENSE, MaskedProblem, Penalty
@@ -75,8 +75,8 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None, presence: bool =
     With ``presence`` the part of a term under each presence set is ranked separately, after the part that counts once the
     term's own players are present.
 
-    If the fit has more than 6 500 unknowns, the finest parts under larger presence sets are left out. So is a linear base:
-    terms are ranked as those of a model without one, which have to explain what the base does.
+    If the fit has more than 6 500 unknowns, the finest parts under larger presence sets are left out. So are a linear base and
+    linear predictions of columns: terms are ranked as those of a model without, which have to explain what these do.
 
     Parameters
     ----------
@@ -91,8 +91,7 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None, presence: bool =
     TooLargeError
         If more than 6 500 unknowns remain even then; nothing has been allocated.
     """
-    functions, total = record.result.solved.functions, record.result.total
-    whole_problem = record.result.solved.problem
+    whole_problem, functions, total = _leave_out_indices(record)
     problem = restrict(whole_problem, choose_unknowns(whole_problem, functions, MAX_DENSE))
     if len(problem) > MAX_DENSE:
         raise TooLargeError(
@@ -113,7 +112,7 @@ def rank_terms(record: "FitRecord", n_terms: int | None = None, presence: bool =
         path = _Path(problem, penalty, [terms[term].every for term in order])
         gains, _, full = path.follow(whole[:2], whole, scale)
         held_out = np.zeros((2, len(order)))
-        for share, train, test in _split(record):
+        for share, train, test in _split(record, functions, total):
             held_out += share * np.stack(path.follow(train, test, scale)[1:])
     if not held_out.any():
         held_out[:] = np.nan  # a single fold
@@ -189,9 +188,21 @@ def _assemble(problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalt
     return matrix.T  # symmetric; in Fortran order BLAS works in place
 
 
-def _split(record: "FitRecord") -> Iterator[tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]], _Moments]]:
+def _leave_out_indices(record: "FitRecord") -> tuple[MaskedProblem, ValueFunctions, CentredMoments]:
+    """Problem, functions and moments of a fit without the functions of linear predictions, which are the last."""
+    solved, total = record.result.solved, record.result.total
+    if solved.functions.indices is None:
+        return solved.problem, solved.functions, total
+    is_kept = solved.functions.sizes > 0
+    kept = np.flatnonzero(is_kept)
+    problem = restrict(solved.problem, np.flatnonzero(is_kept[solved.problem.functions]))
+    return replace(problem, n_functions=len(kept)), solved.functions.select(is_kept), total.select(kept)
+
+
+def _split(
+    record: "FitRecord", functions: ValueFunctions, total: CentredMoments
+) -> Iterator[tuple[float, tuple[NDArray[np.float64], NDArray[np.float64]], _Moments]]:
     """Yield the weight share, training moments and held-out moments of each fold of the fit."""
-    functions, total = record.result.solved.functions, record.result.total
     folds = assign_folds(record.encoded, record.outputs, record.weights, N_FOLDS)
     for rows, weights in folds if len(folds) > 1 else []:
         encoded = record.encoded.take(rows)

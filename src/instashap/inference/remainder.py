@@ -116,7 +116,7 @@ def _add_remainder(
     presence_sets, tables, mixings = zip(*joined, strict=True)
     # Constants sum to zero, because the base value is the mean output of both models.
     content = value_sets, presence_sets, tables, mixings, model.base_value, model.n_players
-    return AdditiveModel(model.bases, *content, linear=model.linear)
+    return AdditiveModel(model.bases, *content, linear=model.linear, index=model.index)
 
 
 class _Part(NamedTuple):

@@ -39,6 +39,8 @@ class Candidate:
         that are not on offer by themselves. None: no set is tied.
     base : BaseSetting or None
         Strengths of a linear base that the functions are fitted beside.
+    indices : bool
+        Whether the functions of linear predictions are among them.
     """
 
     order: int
@@ -47,6 +49,7 @@ class Candidate:
     extra_ranks: tuple[int, ...]
     written_order: int | None = None
     base: BaseSetting | None = None
+    indices: bool = False
 
     def offers(self, presence: PresenceSet) -> bool:
         """Whether a presence set may be used."""
@@ -58,7 +61,7 @@ class Candidate:
         """Which functions belong to the candidate."""
         sizes = functions.sizes
         limit = np.array([0] + [self.resolution.get(size, 10**9) for size in (1, 2, 3)])
-        return (sizes <= self.order) & (functions.ranks <= limit[sizes])
+        return (sizes <= self.order) & (functions.ranks <= limit[sizes]) & (self.indices | (sizes > 0))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """The value functions of a fit: for every value set, products of its columns' axis functions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..game.terms import ValueSet
+from ..model.index_part import IndexPart
 from ..table.encoding import Encoded
 from .penalties import AxisFunctions
 
@@ -32,6 +33,9 @@ class ValueFunctions:
         Product of the axis functions' ranks (1 = smoothest): the resolution a function belongs to.
     roughness, ridge : ndarray of shape (n_functions,), float64
         Diagonal penalties: roughness adds over the axes, prior precision multiplies.
+    indices : IndexPart or None
+        Linear predictions of columns, whose functions belong to the value set without columns, the last; ``choices`` has their
+        numbers, index after index.
     """
 
     value_sets: tuple[ValueSet, ...]
@@ -41,6 +45,7 @@ class ValueFunctions:
     ranks: NDArray[np.int64]
     roughness: NDArray[np.float64]
     ridge: NDArray[np.float64]
+    indices: IndexPart | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.owners)
@@ -70,6 +75,9 @@ class ValueFunctions:
         axis_values = self.tabulate(encoded)
         places = iter(range(len(self)))
         for columns, chosen in zip(self.value_sets, self.choices, strict=True):
+            if not columns:
+                self._write_indices(encoded, values)
+                continue
             factors = [axis_values[len(columns), column] for column in columns]
             for numbers in chosen.tolist():  # function by function: a row of values stays in the cache
                 first, *others = (factor[number] for factor, number in zip(factors, numbers, strict=True))
@@ -78,12 +86,38 @@ class ValueFunctions:
                 for other in others:
                     row *= other
 
+    def _write_indices(self, encoded: Encoded, values: NDArray[np.float64]) -> None:
+        assert self.indices is not None
+        bases = {column: [axis.basis] for (size, column), axis in self.axes.items() if size == 1}
+        found = self.indices.evaluate(bases, encoded).reshape(len(encoded.cells), -1)
+        values[-len(self.choices[-1]) :] = found.T[self.choices[-1][:, 0]]
+
+    @property
+    def index_numbers(self) -> NDArray[np.int64]:
+        """Numbers of the functions of indices, index after index; empty without any."""
+        return np.empty(0, dtype=np.int64) if self.indices is None else self.choices[-1][:, 0]
+
+    def add_indices(self, indices: IndexPart) -> "ValueFunctions":
+        """These functions and those of linear predictions, which have rank 0."""
+        count = indices.values.shape[0] * indices.values.shape[2]
+        none = np.zeros(count)
+        return ValueFunctions(
+            (*self.value_sets, ()),
+            self.axes,
+            (*self.choices, np.arange(count)[:, None]),
+            np.append(self.owners, np.full(count, len(self.value_sets))),
+            np.append(self.ranks, none.astype(np.int64)),
+            np.append(self.roughness, none),
+            np.append(self.ridge, none + 1.0),
+            indices=indices,
+        )
+
     @cached_property
     def n_used(self) -> dict[tuple[int, int], int]:
         """How many of the first functions of each axis are multiplied."""
         used = dict.fromkeys(self.axes, 0)
         for columns, chosen in zip(self.value_sets, self.choices, strict=True):
-            for column, numbers in zip(columns, chosen.T, strict=True):
+            for column, numbers in zip(columns, chosen.T, strict=bool(columns)):
                 key = len(columns), column
                 used[key] = max(used[key], int(numbers.max(initial=-1)) + 1)
         return used
@@ -107,6 +141,7 @@ class ValueFunctions:
             self.ranks[is_kept],
             self.roughness[is_kept],
             self.ridge[is_kept],
+            indices=self.indices if () in sets else None,
         )
 
     def match(self, other: "ValueFunctions") -> NDArray[np.int64]:
@@ -116,7 +151,7 @@ class ValueFunctions:
         for owner, values in enumerate(self.value_sets):
             if values not in places:
                 continue
-            strides = 10_000 ** np.arange(len(values))
+            strides = 10_000 ** np.arange(max(len(values), 1))
             own, others = self.choices[owner] @ strides, other.choices[places[values]] @ strides
             _, mine, theirs = np.intersect1d(own, others, assume_unique=True, return_indices=True)
             starts = np.searchsorted(self.owners, owner), np.searchsorted(other.owners, places[values])

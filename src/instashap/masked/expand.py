@@ -1,5 +1,6 @@
 """From the solution of a masked problem to the tables of a model, and to those of its standard errors."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from ..game.terms import PresenceSet
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations
+from ..model.index_part import IndexPart
 from ..model.linear_part import LinearPart
 from ..table.bases import LocalBasis
 from .design import ValueFunctions
@@ -69,14 +71,32 @@ def expand_solution(
 ) -> AdditiveModel:
     """Tables of a solved problem, and its linear base; each part is shifted to mean zero on the training rows."""
     tables, mixings, presence_sets = [], [], []
-    for owner in range(len(functions.value_sets)):
+    value_sets = [values for values in functions.value_sets if values]
+    for owner in range(len(value_sets)):
         table, mixing, sets = _expand_value_set(owner, problem, functions, solution.coefficients, total.means)
         tables.append(table)
         mixings.append(mixing)
         presence_sets.append(sets)
     linear = None if base is None else _expand_base(base, functions, total.means)
-    content = functions.value_sets, tuple(presence_sets), tuple(tables), tuple(mixings), total.output_means.copy()
-    return AdditiveModel(bases, *content, n_players, linear=linear)
+    content = tuple(value_sets), tuple(presence_sets), tuple(tables), tuple(mixings), total.output_means.copy()
+    index = _expand_indices(problem, functions, solution.coefficients, total.means)
+    return AdditiveModel(bases, *content, n_players, linear=linear, index=index)
+
+
+def _expand_indices(
+    problem: MaskedProblem, functions: ValueFunctions, coefficients: NDArray[np.float64], means: NDArray[np.float64]
+) -> IndexPart | None:
+    """The part of linear predictions, by outputs."""
+    indices = functions.indices
+    if indices is None:
+        return None
+    spread = np.zeros((len(indices) * indices.values.shape[2], coefficients.shape[1]))
+    centres = np.zeros(len(spread))
+    numbers, first = functions.index_numbers, len(functions) - len(functions.index_numbers)
+    spread[numbers] = coefficients[problem.functions >= first]
+    centres[numbers] = means[first:]
+    shape = len(indices), indices.values.shape[2]
+    return indices.combine(spread.reshape(*shape, -1), centres.reshape(shape))
 
 
 def _expand_base(base: LinearBase, functions: ValueFunctions, means: NDArray[np.float64]) -> LinearPart:
@@ -136,7 +156,7 @@ def expand_deviations(
     curves, mixings, constants = [], [], []
     largest = max(float(np.abs(each).max(initial=0.0)) for each in (changes, shifts, base))
     kind = np.float32 if _SINGLE[0] < largest < _SINGLE[1] or not largest else np.float64
-    for owner in range(len(functions.value_sets)):
+    for owner in range(len([values for values in functions.value_sets if values])):
         members, own, wide, larger, _ = _find_unknowns(owner, problem, functions)
         own_shift = shifts[own].sum(axis=0) - means[members] @ changes[own]
         curves.append((functions.expand(owner, changes[own]) + own_shift).astype(kind))
@@ -147,4 +167,18 @@ def expand_deviations(
             constant[place] = shifts[unknowns].sum(axis=0)
         mixings.append(mixing)
         constants.append(constant)
-    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(kind))
+    index = _expand_indices(problem, functions, changes, means)
+    if index is not None:
+        index = replace(index, values=(index.values + _gather_shifts(problem, functions, shifts)[:, None]).astype(kind))
+    return Deviations(model, tuple(curves), tuple(mixings), tuple(constants), base.astype(kind), index=index)
+
+
+def _gather_shifts(
+    problem: MaskedProblem, functions: ValueFunctions, shifts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sum of the shifts of each index's functions, shape (n_indices, n_outputs · n_groups)."""
+    assert functions.indices is not None
+    numbers, n_own = functions.index_numbers, functions.indices.values.shape[2]
+    total = np.zeros((len(functions.indices), shifts.shape[1]))
+    np.add.at(total, numbers // n_own, shifts[problem.functions >= len(functions) - len(numbers)])
+    return total

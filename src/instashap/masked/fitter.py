@@ -16,6 +16,7 @@ from .expand import expand_solution
 from .fallback import fall_back
 from .moments import CentredMoments
 from .offer_base import offer_base
+from .offer_index import offer_index
 from .search import Search
 from .search_limits import N_FOLDS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION
 from .select import Judge
@@ -174,6 +175,8 @@ class ClosedFormFitter:
             offer_base(search)
         if richer is not None and richer.best[1].lowers_risk(search.best[1]):
             search, mains = richer, its_mains
+        if self.presence_order == "auto":
+            offer_index(search)
         note = fall_back(search)
         result = replace(finish_search(search, self.columns), note=note)
         if result.chosen.candidate.order > 1:

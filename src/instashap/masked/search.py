@@ -141,7 +141,7 @@ class Search:
         functions = self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1)
         if may_skip and not functions.roughness.any():
             return None
-        judge = self._make_judge(functions)
+        judge = self.make_judge(functions)
         return judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
 
     @property
@@ -158,7 +158,7 @@ class Search:
         for size in range(2, min(presence, len(self.live_players)) + 1):
             self.presence_sets[size] = list(combinations(self.live_players, size))
         candidate = Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0])
-        judge = self._make_judge(functions)
+        judge = self.make_judge(functions)
         self.best = judge, *self._judge(judge, candidate, strengths, ())
 
     def list_value_sets(self) -> list[ValueSet]:
@@ -181,7 +181,7 @@ class Search:
             is_free = step > 0 or not is_asked
             if is_free and (len(functions) > MAX_FUNCTIONS or self._count_unknowns(functions, candidate) > self.budget):
                 break
-            judge = self._make_judge(functions)
+            judge = self.make_judge(functions)
             if step == 0:
                 every = ("interaction", "roughness", "ridge")
                 attempt = self._judge_and_keep if is_asked else self._try_within_budget
@@ -206,7 +206,7 @@ class Search:
         while triples := choose_triples(pairs, lambda: self.pair_scores, self.fitter.interactions, n_spare):
             functions = self.make_functions([*pairs, *triples], resolution)
             if self.fitter.interactions != "auto" or self._count_unknowns(functions, candidate) <= self.budget:
-                self._try(self._make_judge(functions), candidate, ("interaction", "roughness"))
+                self._try(self.make_judge(functions), candidate, ("interaction", "roughness"))
                 break
             n_spare //= 2
         self.report(0.8, "triples")
@@ -216,7 +216,7 @@ class Search:
 
         Main effects come first, then terms of two and of three columns while these lower the risk.
         """
-        judge = self._make_judge(functions, n_judged=1)
+        judge = self.make_judge(functions, n_judged=1)
         every = ("roughness", "ridge", "interaction", "roughness")
         self._judge_and_keep(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
         is_asked = self.fitter.interactions != "auto"
@@ -341,7 +341,7 @@ class Search:
                 self._axes[place] = self._learn_axis(*key)
         return {key: self._axes[place] for key, place in places.items()}
 
-    def _make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
+    def make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
         """Fold moments of the functions; refuses, before allocating, what would not fit."""
         if len(functions) > 2 * MAX_FUNCTIONS:
             needed = 8.0 * len(functions) ** 2 * (2 * N_FOLDS + 2)

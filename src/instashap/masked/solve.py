@@ -230,6 +230,12 @@ def make_problem(
     by_owner = np.split(np.arange(len(functions)), np.flatnonzero(np.diff(functions.owners)) + 1) if len(functions) else []
     for members in by_owner:
         values = functions.value_sets[functions.owners[members[0]]]
+        if not values:
+            own = [index.setdefault(each, len(index)) for each in _list_index_sets(functions)]
+            unknown_functions.append(members)
+            unknown_presence.append(np.array(own))
+            is_extra.append(np.zeros(len(members), dtype=bool))
+            continue
         base = players_of(values, players)
         wide = members[functions.ranks[members] <= extra_ranks[len(values) - 1]]
         sets = extend_presence(base, by_player.get(base[0], ()) if wide.size else ())  # base comes first: it is in all others
@@ -247,6 +253,13 @@ def make_problem(
         len(functions),
         size_law,
     )
+
+
+def _list_index_sets(functions: ValueFunctions) -> list[PresenceSet]:
+    """Presence set of each function of an index."""
+    assert functions.indices is not None
+    sets = functions.indices.presence_sets
+    return [sets[number // functions.indices.values.shape[2]] for number in functions.index_numbers]
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ class SyntheticSearch(Search):
         more = int(UNKNOWNS_PER_ROW * len(drawn.outputs))
         self.budget = max(self.budget, min(self.budget + more, MAX_SYNTHETIC_UNKNOWNS))
 
-    def _make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
-        judge = super()._make_judge(functions, self.n_compared if n_judged is None else n_judged)
+    def make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
+        judge = super().make_judge(functions, self.n_compared if n_judged is None else n_judged)
         drawn = self.drawn.describe_parts(functions, len(self.folds))
         judge.moments = replace(judge.moments, rows=None, drawn=drawn)
         return judge
@@ -102,7 +102,7 @@ class SyntheticSearch(Search):
             resolution, order = {2: PAIR_RESOLUTIONS[-1], 3: TRIPLE_RESOLUTION}, max(own.order, 2)
             candidate = replace(own, order=order, presence_order=max(own.presence_order, 2), resolution=resolution)
             self.best = judge, *self._judge(judge, own, best.strengths, (), solved)  # at the share that was chosen
-            self._try(self._make_judge(finer), candidate, ("roughness", "interaction"))
+            self._try(self.make_judge(finer), candidate, ("roughness", "interaction"))
 
     def _choose_functions(self, functions: ValueFunctions, solved: Solved) -> ValueFunctions | None:
         """Functions of a model, and finer products for its pairs, or those on offer if it has none; None if nothing is new."""

@@ -13,6 +13,7 @@ from ..game.shapley import Shapley
 from ..game.terms import PresenceSet, ValueSet, count_live, stands_for
 from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
+from .index_part import IndexLookup, IndexPart
 from .linear_part import LinearPart
 from .lookup import Lookup, LookupTerm, make_lookup
 
@@ -25,7 +26,8 @@ class AdditiveModel:
 
     The parts under larger presence sets are combinations of a few smooth functions, so each value set keeps one table of
     ``n_parts`` functions and a small mixing array: ``psi_{U,R,output} = sum_p mixing[p, R, output] table_p``. A model may have
-    a linear part besides, whose presence sets are all there are (:class:`instashap.model.linear_part.LinearPart`).
+    a linear part besides, whose presence sets are all there are (:class:`instashap.model.linear_part.LinearPart`), and an
+    index part, of linear predictions of its columns (:class:`instashap.model.index_part.IndexPart`).
 
     Attributes
     ----------
@@ -46,6 +48,8 @@ class AdditiveModel:
         Players without terms. The places of tied sets do not stand for them either, so their Shapley values are 0.
     linear : LinearPart or None
         At the full coalition it belongs to the shape functions of single columns.
+    index : IndexPart or None
+        At the full coalition it is zero.
     """
 
     bases: tuple[tuple[LocalBasis, ...], ...]
@@ -57,6 +61,7 @@ class AdditiveModel:
     n_players: int
     null_players: tuple[int, ...] = ()
     linear: LinearPart | None = field(default=None, repr=False)
+    index: IndexPart | None = field(default=None, repr=False)
 
     @property
     def n_outputs(self) -> int:
@@ -76,7 +81,8 @@ class AdditiveModel:
             return self
         tables = tuple(table * unit for table in self.tables)
         linear = None if self.linear is None else self.linear.scale(unit)
-        return replace(self, tables=tables, base_value=self.base_value * unit, linear=linear)
+        index = None if self.index is None else replace(self.index, values=self.index.values * unit)
+        return replace(self, tables=tables, base_value=self.base_value * unit, linear=linear, index=index)
 
     @property
     def is_player(self) -> NDArray[np.bool_]:
@@ -119,6 +125,8 @@ class AdditiveModel:
         named = [np.einsum("prc,ri->pic", mixing, each) for mixing, (each, _) in pairs]
         linear = [] if self.linear is None else self.linear.list_terms(self.linear.share_out(index))
         lookup = self._make_lookup(range(len(self.value_sets)), named, self.n_players, linear)
+        if self.index is not None:
+            lookup = self.add_index(lookup, self.index, self.index.share_out(index, self.n_players))
         tied = [term for term, (_, equal) in enumerate(shares) if equal.any()]
         if not tied:
             return lookup
@@ -135,7 +143,7 @@ class AdditiveModel:
     def components(self) -> tuple[list[PresenceSet], Lookup]:
         """All presence sets by size, and the look-up of their components ``h_R``; slots are presence sets in this order.
 
-        The linear part, which has a component for every set of players, is left out.
+        The linear part, which has a component for every set of players, is left out, and so is the index part.
         """
         found = sorted({each for sets in self.presence_sets for each in sets}, key=lambda each: (len(each), each))
         places = {presence: place for place, presence in enumerate(found)}
@@ -155,7 +163,14 @@ class AdditiveModel:
         picked = [term for term, is_part in enumerate(found) if is_part.any()]
         mixings = [self.mixings[term][:, found[term]].sum(axis=1, keepdims=True) for term in picked]
         linear = [] if self.linear is None else self.linear.list_terms(self.linear.compute_mobius(players)[None])
-        return self._make_lookup(picked, mixings, 1, linear)
+        lookup = self._make_lookup(picked, mixings, 1, linear)
+        if self.index is None:
+            return lookup
+        return self.add_index(lookup, self.index, self.index.weigh_component(players)[:, None])
+
+    def add_index(self, lookup: Lookup, part: IndexPart, shares: NDArray[np.float64]) -> Lookup:
+        """A look-up with the functions of an index part besides, by shares of shape (n_indices, n_slots)."""
+        return replace(lookup, index=IndexLookup(part, self.bases, shares))
 
     def predict(self, encoded: Encoded, masks: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         """Model output with the players of ``masks`` present; shape (n_rows, n_outputs).
@@ -171,6 +186,8 @@ class AdditiveModel:
         total = np.tile(self.base_value, (len(encoded.cells), 1))
         if self.linear is not None:
             total += self.linear.predict(self.bases, encoded, masks)
+        if self.index is not None:
+            total += self.index.predict(self.bases, encoded, masks)
         for values, table, mixing, presence in zip(self.value_sets, self.tables, self.mixings, self.presence_sets, strict=True):
             live = self.count_live(presence, masks)  # (n_rows, n_presence_sets)
             parts = _look_up_parts(self.bases, values, table, encoded)

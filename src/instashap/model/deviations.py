@@ -13,6 +13,7 @@ from ..game.shapley import Shapley
 from ..game.terms import PresenceSet, ValueSet, stands_for
 from ..table.encoding import Encoded
 from .additive_model import AdditiveModel
+from .index_part import IndexPart
 from .linear_part import LinearDeviations, LinearPart
 from .lookup import Lookup, LookupTerm, make_lookup
 
@@ -103,6 +104,8 @@ class Deviations:
         Deviations of the model's linear part.
     unit : float
         What the model's outputs and the deviations are in units of; standard errors are multiplied by it.
+    index : IndexPart or None
+        Deviations of the model's index part, those of one output side by side.
     """
 
     model: AdditiveModel
@@ -112,6 +115,7 @@ class Deviations:
     base: NDArray[np.float32] = field(repr=False)
     linear: LinearDeviations | None = field(default=None, repr=False)
     unit: float = 1.0
+    index: IndexPart | None = field(default=None, repr=False)
 
     @property
     def n_groups(self) -> int:
@@ -138,6 +142,8 @@ class Deviations:
         shares = [self.model.split_shares(presence, index) for presence in self.model.presence_sets]
         linear = self._share_linear(lambda own, part: own.share_by_player(part, self.model.is_player))
         lookup = self._make_lookup(range(len(self.curves)), [named for named, _ in shares], n_players, linear)
+        if self.index is not None:
+            lookup = self._add_index(lookup, self.index.share_out(index, n_players))
         tied = [term for term, (_, equal) in enumerate(shares) if equal.any()]
         if not tied:
             return lookup
@@ -181,7 +187,12 @@ class Deviations:
         found = [np.array([[not is_null and stands_for(each, players)] for each in sets]) for sets in self.model.presence_sets]
         picked = [term for term, share in enumerate(found) if share.any()]
         shares = [found[term] for term in picked]
-        return self._make_lookup(picked, shares, 1)
+        lookup = self._make_lookup(picked, shares, 1)
+        return lookup if self.index is None else self._add_index(lookup, self.index.weigh_component(players)[:, None])
+
+    def _add_index(self, lookup: ErrorLookup, shares: NDArray[np.float64]) -> ErrorLookup:
+        assert self.index is not None
+        return replace(lookup, deviations=self.model.add_index(lookup.deviations, self.index, shares))
 
     def make_shape_lookup(self, values: ValueSet) -> ErrorLookup:
         """Errors of one shape function."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..game.terms import ValueSet
 from ..table.bases import LocalBasis
 from ..table.encoding import Encoded
+from .index_part import IndexLookup
 from .kernels import look_up
 
 
@@ -44,6 +45,8 @@ class Lookup:
         Arguments of :func:`instashap.model.kernels.look_up` after cells and offsets.
     shared : Lookup of one slot, optional
         Added to every slot, or to those where ``has_shared`` is true.
+    index : IndexLookup, optional
+        Sums of the functions of a model's index part, added to the slots.
     has_shared : ndarray of shape (n_slots,), bool, optional
     """
 
@@ -52,6 +55,7 @@ class Lookup:
     plan: tuple[Any, ...]
     shared: "Lookup | None" = None
     has_shared: NDArray[np.bool_] | None = None
+    index: IndexLookup | None = None
 
     def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Sums for encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given (C order)."""
@@ -62,6 +66,8 @@ class Lookup:
         if self.shared is not None:
             shared = self.shared.apply(encoded)
             totals += shared if self.has_shared is None else np.where(self.has_shared[:, None], shared, 0.0)
+        if self.index is not None:
+            self.index.apply(encoded, totals)
         return totals
 
 

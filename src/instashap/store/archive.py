@@ -24,9 +24,9 @@ from .._errors import FileFormatError
 from .atomic import write_file
 from .members import Member, pack_array, read_header, unpack_array
 
-# 2: presence sets may hold places for any other player (-1). 3: a model may have a linear part. Files of earlier schemas can
-# still be read.
-SCHEMA = 3
+# 2: presence sets may hold places for any other player (-1). 3: a model may have a linear part. 4: an index part. Files of
+# earlier schemas can still be read.
+SCHEMA = 4
 _MANIFEST = "manifest.json"
 # Exceptions of zipfile, zlib, json and numpy on damaged bytes (each was raised when every byte of a saved file was flipped),
 # and those that a manifest of another structure raises.

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .array_rules import active, below, between_values, every_pair, parts, ranked_functions, rising_starts, solvable
+from .index_schema import INDEX, INDEX_LINES, PLAN_INDEX_LINES, check_index, describe_index
 from .kinds import anything, flag, integer, list_of, mapping_of, maybe, number, one_of, one_or_more, record, scalar, text
 from .members import Member, Rule, Scope, filled, finite, not_infinite, not_negative, positive, rising, sorted_
 
@@ -113,9 +114,10 @@ _COLUMN = record(
 )
 _PLAN = record(
     {
-        "value_sets": list_of(list_of(integer(0), 1, 3)),
+        "value_sets": list_of(list_of(integer(0), 0, 3)),
+        "index?": INDEX,
         "axes": list_of(list_of(integer(0), 2, 2)),
-        "presence_sets": list_of(list_of(integer(-1), 1)),
+        "presence_sets": list_of(list_of(integer(-(10**6)), 1)),
         "candidate": record(
             {
                 "order": integer(1, 3),
@@ -123,6 +125,7 @@ _PLAN = record(
                 "resolution": mapping_of(integer(0)),
                 "extra_ranks": list_of(integer(0), 3, 3),
                 "written_order": maybe(integer(1)),
+                "indices?": flag,
                 "base?": maybe(record({"rank": integer(1), "shrinkage": number, "weight": number})),
             }
         ),
@@ -155,6 +158,7 @@ _FITTED = record(
         "reach?": record({"margin": number, "side": integer(1, 1000)}),
         "audit?": _AUDIT,
         "plan?": _PLAN,
+        "index?": INDEX,
         "moments?": record({"n_rows": integer(0, 2**53)}),
     }
 )
@@ -196,6 +200,12 @@ ARRAYS = (
     _Line("linear_credits", "file", "<f8", ("n_features", "n_scores", "n_outputs"), (finite,), "linear"),
     _Line("error_linear_credits", "file", _ERROR, ("n_varying", "n_scores", "n_replicas"), (finite,), "linear errors"),
     _Line("error_linear_constants", "file", _ERROR, ("n_varying", "n_scores", "n_replicas"), (finite,), "linear errors"),
+    *(
+        _Line(f"{whose}{name}", each, "<f8", shape, rules, group)
+        for whose, group, lines in (("", "index", INDEX_LINES), ("plan_", "plan index", PLAN_INDEX_LINES))
+        for name, each, shape, rules in lines
+    ),
+    _Line("error_index_values", "file", _ERROR, ("n_indices", "n_index_values", "n_replicas"), (finite,), "index errors"),
     _Line("residual_sizes", "file", "<f8", ("n_held_out",), (filled, finite, not_negative, sorted_), "residuals"),
     _Line("residual_spread", "file", "<f8", ("n_outputs",), (finite, positive), "residuals"),
     _Line("residual_wander", "file", "<f8", ("n_outputs",), (finite, not_negative), "residuals"),
@@ -234,6 +244,8 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
     fitted = content["fitted"]
     _check_columns(fitted)
     _check_terms(fitted)
+    if "index" in fitted:
+        check_index(fitted["index"], fitted["players"], len(fitted["feature_names"]), fitted.get("null_players", ()))
     if "audit" in fitted:
         _check_audit(fitted["audit"])
     _require("plan" in fitted or "moments" not in fitted, "it holds moments without the plan they were summed at")
@@ -242,6 +254,9 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
     has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments")}
     has |= {"errors": "error_base" in names, "probes": "probes" in names, "linear": "linear_cross" in names}
     has["linear errors"] = has["linear"] and has["errors"]
+    has["index"] = "index" in fitted
+    has["index errors"] = has["index"] and has["errors"]
+    has["plan index"] = "index" in fitted.get("plan", {})
     groups = {"", *(group for group, is_there in has.items() if is_there)}
     scopes = _measure(fitted)
     return [
@@ -272,14 +287,24 @@ def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...],
         nodes = [fitted["columns"][column]["n_functions"][len(values) - 1] for column in values]
         terms.append(((number_,), ChainMap({"n_nodes": nodes, "n_sets": len(sets)}, file)))
     axes: list[tuple[tuple[int, ...], Scope]] = []
+    if "index" in fitted:
+        file.update(describe_index(fitted["index"], fitted["players"]))
     if "plan" in fitted:
         plan = fitted["plan"]
+        if "index" in plan:
+            file.update(describe_index(plan["index"], _number_varying(fitted), "plan"))
         file.update(n_plan_sets=len(plan["value_sets"]), n_plan_presence=len(plan["presence_sets"]))
         file.update(n_players=_count_players(fitted))
         for number_, (size, column) in enumerate(plan["axes"]):
             nodes = fitted["columns"][column]["n_functions"][size - 1]
             axes.append(((number_,), ChainMap({"n_nodes": nodes}, file)))
     return {"file": [((), file)], "column": columns, "basis": bases, "term": terms, "axis": axes}
+
+
+def _number_varying(fitted: Mapping[str, Any]) -> list[int]:
+    """Player of each column among those that vary, -1 for others."""
+    varying = [player for player in range(len(fitted["feature_names"])) if player not in fitted.get("null_players", ())]
+    return [varying.index(player) if player in varying else -1 for player in fitted["players"]]
 
 
 def _count_players(fitted: Mapping[str, Any]) -> int:
@@ -368,11 +393,18 @@ def _check_plan(fitted: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         is_there = column < len(columns) and 1 <= size <= len(columns[column]["n_functions"])
         _require(is_there, f"the plan has an axis {[size, column]} that no column has")
     _require(len(set(map(tuple, plan["axes"]))) == len(plan["axes"]), "axes of the plan are repeated")
+    has_indices = [not values for values in plan["value_sets"]]
+    _require(not any(has_indices[:-1]) and has_indices[-1:] == ["index" in plan], "functions of indices are not the last")
+    if "index" in plan:
+        check_index(plan["index"], _number_varying(fitted), n_players)
     for values in plan["value_sets"]:
         _require(all(a < b for a, b in pairwise((*values, len(columns)))), f"{values} is no value set of a plan")
     for presence in plan["presence_sets"]:
-        named = presence[presence.count(-1) :]
-        is_right = all(a < b for a, b in pairwise((-1, *named, n_players))) and len(presence) <= n_players
+        away = [-2 - player for player in reversed(presence) if player < -1]
+        named = [player for player in presence if player >= 0]
+        is_right = all(a < b for each in (away, named) for a, b in pairwise((-1, *each, n_players)))
+        is_right = is_right and len(presence) <= n_players and list(presence) == sorted(presence)
+        is_right = is_right and (not away or (-1 not in presence and "index" in plan and not set(away) & set(named)))
         _require(is_right, f"{presence} is no presence set of a plan")
     _require(set(plan["candidate"]["resolution"]) <= {"1", "2", "3"}, "the plan's resolution is not that of some sizes")
 

@@ -246,6 +246,8 @@ def iterate_masked(
         rows, own = Encoded(encoded.cells[block], encoded.offsets[block]), masks[block]
         if model.linear is not None:
             values += model.linear.predict(model.bases, rows, own)
+        if model.index is not None:
+            values += model.index.predict(model.bases, rows, own)
         if sets:
             sum_live(named, counts, pack_players(~own), own.sum(axis=2), lookup.apply(rows), values)
         yield block, values

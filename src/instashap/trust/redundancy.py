@@ -52,6 +52,11 @@ def find_redundancy(held: Held, rows: Rows) -> tuple[RedundantPair, ...]:
         for pair in combinations(np.flatnonzero(model.is_player).tolist(), 2):
             own = scores @ model.linear.compute_mobius(pair) / rows.spread
             components[pair] = components.get(pair, 0.0) + own
+    if model.index is not None:
+        functions = model.index.evaluate(model.bases, encoded) / rows.spread
+        for pair in combinations(np.flatnonzero(model.is_player).tolist(), 2):
+            own = np.einsum("nic,i->nc", functions, model.index.weigh_component(pair))
+            components[pair] = components.get(pair, 0.0) + own
     names = rows.feature_names
     found = [
         RedundantPair((names[one], names[other]), float(component.var(axis=0).mean()))

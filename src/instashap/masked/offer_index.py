@@ -1,0 +1,73 @@
+"""Functions of linear predictions beside the best model of a search: kept only if they clearly lower the held-out risk."""
+
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+
+from ..model.index_part import IndexPart
+from .candidate import Judgement, Solved
+from .design import ValueFunctions
+from .fold_moments import FoldMoments
+from .make_indices import make_indices
+from .search import Search
+from .search_limits import MAX_FUNCTIONS
+from .select import Judge
+
+# They must lower the held-out risk by this share: their main effects are learnt from all rows, those held out among them.
+_MIN_GAIN = 1e-2
+
+
+def offer_index(search: Search) -> None:
+    """Judge the best model with indices (:mod:`.make_indices`); it replaces that without, if its risk is lower."""
+    judge, chosen, solved = search.best
+    if not 0 < chosen.full_risk < inf or search.n_players < 3 or len(judge.moments.folds) < 2:
+        return
+    total = judge.moments.total
+    kept = judge.moments.select(chosen.candidate.keeps(judge.moments.functions)).blend(chosen.strengths.synthetic)
+    merged = solved.problem.merge(solved.solution.coefficients)
+    if solved.base is not None:
+        merged[solved.base.scores] += solved.base.full_slopes
+    variances = total.output_scatter / total.weight
+    rows = search.encoded, search.weights
+    indices = make_indices(kept.functions, merged, kept.whole[0], variances, search.fitter.players, *rows)
+    if indices is None:
+        return
+    indices = _scale(indices, search)
+    functions = judge.moments.functions.add_indices(indices)
+    if len(functions) > MAX_FUNCTIONS:
+        return
+    found = _judge(search, functions, judge, chosen, solved)
+    if found[1].lowers_risk(chosen) and found[1].risk < (1 - _MIN_GAIN) * chosen.risk:
+        search.best = found
+    search.report(0.99, "linear predictions of columns")
+
+
+def _judge(
+    search: Search, functions: ValueFunctions, judge: Judge, chosen: Judgement, solved: Solved
+) -> tuple[Judge, Judgement, Solved]:
+    richer = search.make_judge(functions)
+    richer.moments = _match(richer.moments, judge.moments)
+    candidate = replace(chosen.candidate, indices=True)
+    found = richer.judge(candidate, chosen.strengths, (), solved)
+    search.judgements.append(found[0])
+    return richer, *found
+
+
+def _match(moments: FoldMoments, other: FoldMoments) -> FoldMoments:
+    """Moments that judge as others do: synthetic rows among those held out, or not."""
+    if moments.drawn is None or other.drawn is None:
+        return replace(moments, drawn=None)
+    return replace(moments, drawn=replace(moments.drawn, is_judge=other.drawn.is_judge))
+
+
+def _scale(indices: IndexPart, search: Search) -> IndexPart:
+    """The same with functions of mean zero and unit variance on the rows, and for missing values as on average."""
+    bases = [column.encoder.bases for column in search.fitter.columns]
+    shares = search.weights / search.weights.sum()
+    found = indices.evaluate(bases, search.encoded)
+    means = np.einsum("n,nic->ic", shares, found)
+    spread = np.sqrt(np.einsum("n,nic->ic", shares, (found - means) ** 2))
+    values = (indices.values - means[:, None]) / np.where(spread > 0, spread, 1.0)[:, None]
+    values[:, -1] = 0.0
+    return replace(indices, values=values)
