@@ -146,7 +146,7 @@ def test_files_with_other_players_or_weights_are_refused(fitted):
         {"absent": index["absent"][1:]},
         {"absent": tuple((7,) for _ in index["absent"])},
     ):
-        with pytest.raises(ValueError, match="(columns|players).*(index|indices)"):
+        with pytest.raises(ValueError, match=r"(columns|players).*(index|indices)"):
             check_index({**index, **changed}, players, 5)
     scope = describe_index(index, players)
     assert weighs_present("")(arrays["index_weights"], scope) is None

@@ -7,6 +7,8 @@ from ..fitted.game import FittedGame
 from ..store.atomic import write_file
 
 FORMAT, VERSION = "instashap tables", 1
+# Of a model with linear predictions of columns: a program that does not read these would give other Shapley values.
+VERSION_WITH_INDEX = 2
 
 
 def write_json(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
@@ -16,5 +18,6 @@ def write_json(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
     """
     described, arrays = fitted.tables()
     lists = {name: each.tolist() for name, each in arrays.items()}
-    content = {"format": FORMAT, "version": VERSION, **described, "arrays": lists}
+    version = VERSION if fitted.model.index is None else VERSION_WITH_INDEX
+    content = {"format": FORMAT, "version": version, **described, "arrays": lists}
     write_file(path, json.dumps(content, ensure_ascii=False, allow_nan=False))

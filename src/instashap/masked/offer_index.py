@@ -15,7 +15,7 @@ from .search_limits import MAX_FUNCTIONS
 from .select import Judge
 
 # They must lower the held-out risk by this share: their main effects are learnt from all rows, those held out among them.
-_MIN_GAIN = 1e-2
+_MIN_GAIN = 5e-3
 
 
 def offer_index(search: Search) -> None:

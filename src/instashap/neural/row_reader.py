@@ -156,7 +156,17 @@ class BaseRows:
         members = make_presence_masks(presence_sets, fitted.model.n_players)
         self.parts = torch.as_tensor(parts, dtype=torch.float32)
         self.members = torch.as_tensor(members)
+        self._model = fitted.model
+        others = fitted.model.linear is not None or fitted.model.index is not None
+        self._encoded = fitted.encoder.encode(table) if others else None
 
     def evaluate(self, rows: Tensor, masks: Tensor) -> Tensor:
         """``g(x_rows[k]; masks[k])`` without the base value, shape (n_coalitions, n_outputs); all on the CPU."""
-        return sum_live_parts(self.parts[rows], masks, self.members)
+        values = sum_live_parts(self.parts[rows], masks, self.members)
+        if self._encoded is None:
+            return values
+        model, encoded, present = self._model, self._encoded.take(rows.numpy()), masks.numpy()
+        for part in (model.linear, model.index):
+            if part is not None:
+                values = values + torch.as_tensor(part.predict(model.bases, encoded, present), dtype=values.dtype)
+        return values
