@@ -55,10 +55,11 @@ def _judge(
 
 
 def _match(moments: FoldMoments, other: FoldMoments) -> FoldMoments:
-    """Moments that judge as others do: synthetic rows among those held out, or not."""
-    if moments.drawn is None or other.drawn is None:
-        return replace(moments, drawn=None)
-    return replace(moments, drawn=replace(moments.drawn, is_judge=other.drawn.is_judge))
+    """Moments that judge as others do: by the same folds, with synthetic rows among those held out, or not."""
+    drawn = None
+    if moments.drawn is not None and other.drawn is not None:
+        drawn = replace(moments.drawn, is_judge=other.drawn.is_judge)
+    return replace(moments, drawn=drawn, n_judged=other.n_judged)
 
 
 def _scale(indices: IndexPart, search: Search) -> IndexPart:
