@@ -38,8 +38,8 @@ def pack_scorer(fitted: FittedGame, *, knows_index: bool = False) -> tuple[dict[
     described, arrays = replace(fitted, model=fitted.model.write_out_linear()).tables()
     if fitted.model.index is not None and not knows_index:
         raise ValueError(
-            "the Shapley values have parts in linear predictions of columns, which pages, files of JavaScript and save() hold, and "
-            "other exports do not: presence_order=3 fits a model without them"
+            "the Shapley values have parts in linear predictions of columns, which pages, files of JavaScript and save() hold, "
+            "and other exports do not: presence_order=3 fits a model without them"
         )
     _refuse_unknown(described, arrays)
     described.pop("facts")
