@@ -106,8 +106,8 @@ def _unpack_errors(model: AdditiveModel, arrays: dict[str, NDArray[Any]], unit: 
     if "error_linear_credits" in arrays:
         linear = LinearDeviations(arrays["error_linear_credits"], arrays["error_linear_constants"])
     index = None if model.index is None else replace(model.index, values=arrays["error_index_values"])
-    content = {**parts, "base": arrays["error_base"], "linear": linear, "index": index, "unit": unit}
-    return Deviations(model.scale(1.0 / unit), **content)
+    base, in_unit = arrays["error_base"], model.scale(1.0 / unit)
+    return Deviations(in_unit, **parts, base=base, linear=linear, unit=unit, index=index)
 
 
 def load_fitted(path: str | os.PathLike[str]) -> tuple[FittedGame, dict[str, Any]]:
