@@ -95,3 +95,22 @@ def test_a_file_of_schema_3_gives_the_numbers_it_gave():
     predictions = [[1.871040858995, 1.535755168233], [-2.009477781243, 0.715975106271]]
     np.testing.assert_allclose(explanation.predictions, predictions, atol=1e-11)
     np.testing.assert_allclose(explanation.output_share, [0.951766582252, 0.496561821727], atol=1e-11)
+
+
+@pytest.mark.filterwarnings("ignore::instashap.DataWarning")
+def test_a_file_of_schema_4_gives_the_numbers_it_gave():
+    # A total of two columns, whose linear predictions the model has functions of; printed by the version that wrote the file.
+    explainer = load_checked(4)
+    rows = np.array([[0.5, -1.0, -0.5, 0.3], [1.0, 0.25, 1.25, -2.0], [np.nan, 0.5, 1.0, 0.0]])
+    values = [
+        [0.083160145873, -0.274877766877, -0.306133082349, 0.047185241485],
+        [0.330096921864, -0.000986593386, 0.373538969197, -0.364218744171],
+        [-0.013154049527, 0.027323747514, 0.46882406632, -0.008263053229],
+    ]
+    masks = np.tile([True, True, False, True], (3, 1))
+    explanation = explainer(rows, errors=True)
+    np.testing.assert_allclose(explanation.values, values, atol=1e-11)
+    errors = [0.020044030952, 0.0194523583, 0.024828481991, 0.019784340908]
+    np.testing.assert_allclose(explanation.standard_errors[0], errors, atol=1e-9)
+    np.testing.assert_allclose(np.ravel(explainer.predict(rows, masks=masks)), [0.052413176117, 0.885374340971, 0.497045227755])
+    assert len(explainer._fitted.model.index) == 3
