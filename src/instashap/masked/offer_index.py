@@ -7,7 +7,6 @@ import numpy as np
 
 from ..model.index_part import IndexPart
 from .candidate import Judgement, Solved
-from .design import ValueFunctions
 from .fold_moments import FoldMoments
 from .make_indices import make_indices
 from .search import Search
@@ -17,9 +16,14 @@ from .select import Judge
 # They must lower the held-out risk by this share: their main effects are learnt from all rows, those held out among them.
 _MIN_GAIN = 5e-3
 
+Found = tuple[Judge, Judgement, Solved]
+
 
 def offer_index(search: Search) -> None:
-    """Judge the best model with indices (:mod:`.make_indices`); it replaces that without, if its risk is lower."""
+    """Judge the best model with indices (:mod:`.make_indices`); it replaces that without, if its risk is lower.
+
+    The best main effects come first: where indices do not serve them, nothing else is tried.
+    """
     judge, chosen, solved = search.best
     if not 0 < chosen.full_risk < inf or search.n_players < 3 or len(judge.moments.folds) < 2:
         return
@@ -34,24 +38,27 @@ def offer_index(search: Search) -> None:
     if indices is None:
         return
     indices = _scale(indices, search)
-    functions = judge.moments.functions.add_indices(indices)
-    if len(functions) > MAX_FUNCTIONS:
-        return
-    found = _judge(search, functions, judge, chosen, solved)
-    if found[1].lowers_risk(chosen) and found[1].risk < (1 - _MIN_GAIN) * chosen.risk:
+    if chosen.candidate.order > 1 and _find_better(search, search.simplest, indices) is None:
+        return  # main effects have no use for them: the rest of the time is saved
+    found = _find_better(search, search.best, indices)
+    if found is not None:
         search.best = found
     search.report(0.99, "linear predictions of columns")
 
 
-def _judge(
-    search: Search, functions: ValueFunctions, judge: Judge, chosen: Judgement, solved: Solved
-) -> tuple[Judge, Judgement, Solved]:
+def _find_better(search: Search, found: Found, indices: IndexPart) -> Found | None:
+    """A candidate with indices, if they clearly lower its risk."""
+    judge, chosen, solved = found
+    functions = judge.moments.functions.add_indices(indices)
+    if len(functions) > MAX_FUNCTIONS:
+        return None
     richer = search.make_judge(functions)
     richer.moments = _match(richer.moments, judge.moments)
     candidate = replace(chosen.candidate, indices=True)
-    found = richer.judge(candidate, chosen.strengths, (), solved)
-    search.judgements.append(found[0])
-    return richer, *found
+    judged = richer.judge(candidate, chosen.strengths, (), solved)
+    search.judgements.append(judged[0])
+    is_better = judged[0].lowers_risk(chosen) and judged[0].risk < (1 - _MIN_GAIN) * chosen.risk
+    return (richer, *judged) if is_better else None
 
 
 def _match(moments: FoldMoments, other: FoldMoments) -> FoldMoments:
