@@ -51,7 +51,7 @@ def test_labels_that_a_model_was_trained_on_are_named_so(
     report = model.to_explainer().audit(rows[:200], labels[:200])
     assert report.quality is not None
     assert report.quality.is_training
-    assert report.how == "fitted rows"
+    assert report.how == "cross-fitted"
     assert "it was trained on" in report.summary()
 
 

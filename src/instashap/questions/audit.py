@@ -29,7 +29,7 @@ from ..trust.report import TrustReport
 from ..trust.scores import Classes
 from ..trust.thresholds import Thresholds
 from .asking import make_asker
-from .exact_audit import audit_exact
+from .exact_audit import are_own_rows, audit_exact
 from .kept_audit import find_kept, keep_audit
 
 
@@ -142,8 +142,8 @@ def audit_explainer(
             report = audit_fitted(fitted, y, held, fit_rows, progress)
         else:
             report = audit_new_rows(fitted, X, y, held.model, held.output, progress)
-    if is_own_model:
-        keep_audit(fitted, report, None if X is None else fitted.read(X))
+    if is_own_model and (X is None or fitted.is_exact or not are_own_rows(fitted, X)):  # rows of the fit are no new ones
+        keep_audit(fitted, report, None if report.how != "new rows" else fitted.read(X))
     return _judge_by(report, thresholds)
 
 

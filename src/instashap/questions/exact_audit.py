@@ -52,16 +52,15 @@ def audit_exact(
     ValueError
         For labels that do not fit.
     """
-    is_own = X is None or _are_own_rows(fitted, X)
-    rows, held, asker = _take_own(fitted) if X is None else _take_new(fitted, X)
+    is_own = X is None or are_own_rows(fitted, X)
+    rows, held, asker = _take_own(fitted) if is_own else _take_new(fitted, X)
     labels = align_rows(y, None if X is None else get_index(X), "y")
     classes = _find_classes(fitted, rows.outputs)
     subject = Subject(fitted.feature_names, fitted.output_names, fitted.output_transform, classes)
     subject = replace(subject, labels=_read_labels(fitted, labels, classes, len(rows)), is_training=is_own)
     report = audit_held([held], rows, subject, asker=asker, progress=progress, is_thorough=is_thorough)
-    how = report.how if X is None else "fitted rows" if is_own else "new rows"
-    report = replace(report, how=how, is_exact=True)
-    return report if X is not None or fitted.record is None else replace(report, quality=_score_held_out(fitted))
+    report = replace(report, how=report.how if is_own else "new rows", is_exact=True)
+    return replace(report, quality=_score_held_out(fitted)) if is_own and fitted.record is not None else report
 
 
 def _take_own(fitted: FittedGame) -> tuple[Rows, Held, None]:
@@ -121,12 +120,15 @@ def _make_rows(
     return Rows(encoded, outputs, weights, fitted.encoder.columns, fitted.players, fitted.feature_names)
 
 
-def _are_own_rows(fitted: FittedGame, X: Any) -> bool:
-    """Whether a table holds the rows of the fit, in their order."""
+def are_own_rows(fitted: FittedGame, X: Any) -> bool:
+    """Whether a table holds the rows of the fit, in their order; False where these are not in memory."""
     own = fitted.record or fitted.rows
     if own is None:
         return False
-    encoded = fitted.encoder.encode(fitted.read(X))
+    table = fitted.read(X)
+    if table.n_rows != len(own.encoded.cells):
+        return False
+    encoded = fitted.encoder.encode(table)
     return np.array_equal(encoded.cells, own.encoded.cells) and np.array_equal(encoded.offsets, own.encoded.offsets)
 
 

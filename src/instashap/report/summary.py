@@ -15,6 +15,7 @@ from .._errors import InstashapWarning, NotFittedError, TooLargeError
 from ..explain.explainer import Explainer
 from ..fitted.game import FittedGame
 from ..questions.answers import compute_shape_errors
+from ..questions.exact_audit import are_own_rows
 from ..table.columns import Table
 from ..table.encoding import Encoded
 from .alone import AloneView, encode_places, find_support, place_cells, view_alone
@@ -210,7 +211,7 @@ def _audit(explainer: Explainer, X: Any, y: Any) -> tuple[TrustReport | None, st
     try:
         if y is not None and X is not None:
             fitted = explainer._check_fitted()
-            if not fitted.is_exact and _are_own_rows(explainer, X):
+            if not fitted.is_exact and are_own_rows(fitted, X):
                 explainer.audit(y=y)
             elif fitted.is_exact or explainer.model is not None:
                 explainer.audit(X, y)
@@ -219,18 +220,6 @@ def _audit(explainer: Explainer, X: Any, y: Any) -> tuple[TrustReport | None, st
         return explainer.audit(), note
     except NotFittedError as error:
         return None, f"There is no verdict: {error}."
-
-
-def _are_own_rows(explainer: Explainer, X: Any) -> bool:
-    fitted = explainer._check_fitted()
-    if fitted.record is None:
-        return False
-    table = fitted.read(X)
-    own = fitted.get_rows().encoded
-    if table.n_rows != len(own.cells):
-        return False
-    encoded = fitted.encoder.encode(table)
-    return bool((encoded.cells == own.cells).all() and (encoded.offsets == own.offsets).all())
 
 
 def _name_rows(table: Table, numbers: list[int]) -> list[str]:
