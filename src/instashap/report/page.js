@@ -70,6 +70,11 @@
     return nOutputs > 1 ? `${fitted.output_names[output]}, ` : "";
   }
 
+  /** " of" and the class whose probability is shown; empty if the fit does not name it. */
+  function nameClass() {
+    return fitted.output_names[output] === "output" ? "" : ` of ${fitted.output_names[output]}`;
+  }
+
   /** Probability of the output shown if outputs are log-odds or log-probabilities; else null. */
   function findChance(outputs) {
     const scale = fitted.output_transform;
@@ -332,10 +337,11 @@
     const names = new Map(shown.map((point) => [point.x, shorten(point.x, 18)]));
     const longest = Math.max(...[...names.values()].map((name) => name.length));
     const most = Math.max(...shown.map((point) => point.count || 0), 0);
+    const edge = most ? low - 0.08 * (high - low) : low; // room for the dots beside the bars
     const chart = Plot.plot({
       width, height: 34 + Math.max(shown.length, 4) * 20, marginLeft: 18 + 7 * longest, marginRight: 14, marginTop: 6, marginBottom: 28,
       style: { background: "transparent", fontSize: "12px" },
-      x: { label: null, domain: [low, high], grid: true, ticks: Math.max(Math.floor(width / 90), 3) },
+      x: { label: null, domain: [edge, high], grid: true, ticks: Math.max(Math.floor(width / 90), 3) },
       y: { label: null, domain: shown.map((point) => point.x), tickFormat: (x) => names.get(x) },
       marks: [
         Plot.barX(shown, { x: "y", y: "x", fill: (d) => (d.y > 0 ? colour("raises") : colour("lowers")), insetTop: 2, insetBottom: 2,
@@ -343,7 +349,7 @@
         Plot.ruleX([0], { strokeOpacity: 0.6 }),
         Plot.ruleY(shown.filter((d) => d.error > 0), { y: "x", x1: (d) => Math.max(d.y - INTERVAL * d.error, low),
           x2: (d) => Math.min(d.y + INTERVAL * d.error, high), stroke: colour("ink"), strokeWidth: 1.3 }),
-        ...(most ? [Plot.dot(shown, { x: low, y: "x", r: (d) => 1 + 5 * Math.sqrt((d.count || 0) / most), fill: colour("density"),
+        ...(most ? [Plot.dot(shown, { x: edge, y: "x", r: (d) => 1 + 5 * Math.sqrt((d.count || 0) / most), fill: colour("density"),
           fillOpacity: 0.8 })] : []),
       ],
       r: { type: "identity" },
@@ -385,7 +391,7 @@
     const total = ranked.reduce((sum, each) => sum + each.size, 0);
     byId("drivers").replaceChildren(...(total > 0 ? ranked.slice(0, 3) : []).map(({ name, player, size }) => {
       const term = singles.find((each) => fitted.players[each.columns[0]] === player && each.alone);
-      return make("li", {}, make("strong", {}, name), ` has ${percent(size / total)} of all influence${term ? describeDriver(term) : ""}.`);
+      return make("li", {}, make("strong", {}, name), ` has ${percent(size / total)} of all influence${term ? describeDriver(term) : ""}.`.replaceAll(" %", "\u00a0%"));
     }));
   }
 
@@ -403,7 +409,7 @@
       return chance === null ? formatChange(point.y, Math.max(Math.abs(high.y), Math.abs(low.y))) : `about ${percent(chance)}`;
     };
     const what = findChance(base) === null ? "the expected prediction is furthest above its average"
-      : `the probability${nOutputs > 1 ? ` of ${fitted.output_names[output]}` : ""} is highest`;
+      : `the probability${nameClass()} is highest`;
     const below = findChance(base) === null ? "furthest below" : "lowest";
     return `: known alone, ${what} at ${place(high)} (${at(high)}) and ${below} at ${place(low)} (${at(low)})`;
   }
@@ -815,7 +821,7 @@
     const [chance, usual] = [scored.prediction, scorer.base].map((each) => findChance(Array.from(each)));
     const [said, average] = chance === null ? [format(scored.prediction[output], 5), format(scorer.base[output], 5)]
       : [percent(chance), percent(usual)];
-    const what = chance === null ? "prediction" : `probability${nOutputs > 1 ? ` of ${fitted.output_names[output]}` : ""}`;
+    const what = chance === null ? "prediction" : `probability${nameClass()}`;
     byId("story").textContent = `${nameRow()}: the ${what} is ${said}; ${chance === null ? "the average is" : "that of an average row is"} ` +
       `${average}. It is ${parts.join(", and ") || "not changed by any feature"}.`;
     const link = makeLink();
