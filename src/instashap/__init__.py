@@ -36,6 +36,7 @@ _HOMES = {
     "explain_change": "questions.change",
     "from_ebm": "explain.from_ebm",
     "load": "explain.loading",
+    "show_report": "report.notebook_view",
     "warm_up": "explain.warm_up",
     "write_report": "report.writing",
 }
@@ -71,6 +72,7 @@ __all__ = [
     "neural",
     "plots",
     "survival",
+    "show_report",
     "warm_up",
     "write_report",
 ]
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
     from .questions.change import explain_change
     from .questions.change_report import ChangeReport
     from .questions.updating import Moments
+    from .report.notebook_view import show_report
     from .report.writing import write_report
     from .table.periodic import Periodic
     from .trust.report import TrustReport

@@ -30,9 +30,12 @@ def render_game(fitted: FittedGame, title: str, next_steps: str) -> str:
     chosen = fitted.facts["chosen"]
     fidelity = chosen["fidelity"]
     n_pairs = sum(len(term) > 1 for term in fitted.model.value_sets)
+    names = fitted.output_names
+    is_named = len(names) == 1 and names[0] != "output" and repr(names[0]) not in fitted.output_transform
+    what = f"{names[0]} ({fitted.output_transform})" if is_named else fitted.output_transform
     facts = [
-        ("explained", escape(fitted.output_transform)),
-        ("outputs", escape(", ".join(fitted.output_names[:12])) + ", …" * (len(fitted.output_names) > 12)),
+        ("explained", escape(what)),
+        ("outputs", escape(", ".join(names[:12])) + ", …" * (len(names) > 12) if len(names) > 1 else ""),
         ("game", escape(fitted.game)),
         ("rows of the fit", f"{fitted.facts['n_rows']:,}" if "n_rows" in fitted.facts else ""),
         ("terms", f"{len(fitted.model.value_sets) - n_pairs} of one column, {n_pairs} of more; order {chosen['order']}"),
@@ -43,7 +46,7 @@ def render_game(fitted: FittedGame, title: str, next_steps: str) -> str:
     table = "".join(
         f"<tr>{label}<td style='text-align:left;white-space:normal'>{text}</td></tr>"
         for label, (_, text) in zip(rows, facts, strict=True)
-        if text and text != "output"
+        if text
     )
     heading = f"<p><b>{escape(title)}</b></p>"
     return wrap(heading, f"<table>{table}</table>", _list_features(fitted), f"<p><small>{next_steps}</small></p>")

@@ -21,7 +21,9 @@ _ROWS, _FEATURES, _OUTPUTS = 5, 10, 12
 def render_explanation(explanation: Explanation) -> str:
     """HTML of an explanation: a table of its first rows, features by decreasing mean absolute value; a choice of outputs."""
     names = explanation.output_names
-    title = f"<p><b>Shapley values</b> ({escape(explanation.game)} game): {escape(explanation.output_transform)}<br>"
+    name = f"{names[0]}: " if len(names) == 1 and names[0] != "output" else ""
+    what = escape(name + explanation.output_transform)
+    title = f"<p><b>Shapley values</b> ({escape(explanation.game)} game): {what}<br>"
     title += f"<small>A value is {escape(explanation.meaning)}.</small></p>"
     if not explanation.has_outputs:
         return wrap(title, _render_output(explanation))
@@ -36,7 +38,7 @@ def _render_output(one: Explanation) -> str:
     largest = float(np.abs(one.values[:_ROWS]).max(initial=0.0))
     totals = ["model output", "remainder"] if one.remainder is not None else []
     share = ["reproduced"] if one.output_share is not None else []
-    header = ["row", *totals, "prediction", "base", *(escape(one.feature_names[j]) for j in order), *share]
+    header = ["row", *totals, "prediction", "base", *share, *(escape(one.feature_names[j]) for j in order)]
     rows = [_render_row(one, row, order, largest) for row in range(min(len(one), _ROWS))]
     hidden = [
         f"{len(one) - _ROWS:,} more rows" if len(one) > _ROWS else "",
@@ -54,9 +56,9 @@ def _render_row(one: Explanation, row: int, order: NDArray[np.int64], largest: f
     if one.remainder is not None and one.model_outputs is not None:
         cells += [f"{one.model_outputs[row]:.5g}", f"{one.remainder[row]:+.4g}"]
     cells += [f"{one.predictions[row]:.5g}", f"{one.base_values[row]:.5g}"]
+    if one.output_share is not None:
+        cells.append(make_bar(float(one.output_share[row]), f"{100 * one.output_share[row]:.0f} %"))
     for j in order:
         data = escape(shorten(format_value(one.data[row, j]), 24))
         cells.append(tint(float(one.values[row, j]), largest, f"{one.values[row, j]:+.4g}<br><small>{data}</small>"))
-    if one.output_share is not None:
-        cells.append(make_bar(float(one.output_share[row]), f"{100 * one.output_share[row]:.0f} %"))
     return cells
