@@ -6,6 +6,7 @@ Named in ``mkdocs.yml``; ``python docs/hooks.py`` draws the pictures alone.
 import contextlib
 import html as escapes
 import inspect
+import json
 import os
 import posixpath
 import re
@@ -43,10 +44,10 @@ def on_config(config: Any, **_: Any) -> None:
 
 
 def on_files(files: Any, config: Any, **_: Any) -> None:
-    """The pages of the reference, which mkdocstrings fills from the docstrings."""
+    """The pages of the reference, which mkdocstrings fills from the docstrings, and those of the notebooks."""
     from mkdocs.structure.files import File
 
-    for path, text in make_reference().items():
+    for path, text in {**make_reference(), **make_notebooks()}.items():
         files.append(File.generated(config, path, content=text))
 
 
@@ -106,6 +107,37 @@ def group_names() -> dict[str, list[str]]:
 def make_reference() -> dict[str, str]:
     """Pages of the reference and their text."""
     return {_find_page(name): f"::: instashap.{name}\n" for names in group_names().values() for name in names}
+
+
+def make_notebooks() -> dict[str, str]:
+    """Pages of the notebooks and their text: Markdown, code, and what the code showed when it was run last."""
+    pages = {}
+    for path in sorted((DOCS / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        heading, rest = "\n\n".join(map(_write_cell, cells)).replace(".ipynb)", ".md)").split("\n", 1)
+        file = f"<a href='../{path.name}' download>This page as a notebook</a>"
+        pages[f"notebooks/{path.stem}.md"] = f"{heading}\n\n{file}\n{rest}"
+    return pages
+
+
+def _write_cell(cell: dict[str, Any]) -> str:
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        return source
+    return "\n\n".join([f"```python\n{source}\n```", *map(_write_output, cell["outputs"])])
+
+
+def _write_output(output: dict[str, Any]) -> str:
+    """One output of a cell: a picture, HTML, or text."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        picture = "".join(data["image/png"]).replace("\n", "")
+        return f"<img alt='What the code above draws' src='data:image/png;base64,{picture}'>"
+    if "text/html" in data:
+        page = "".join(data["text/html"])
+        return "<div>" + re.sub(r"\n\s*", " ", page) + "</div>"  # Markdown would take an empty line for the end of the HTML
+    text = "".join(output.get("text") or data.get("text/plain", ""))
+    return f"```text\n{text.rstrip()}\n```"
 
 
 def list_names() -> str:
