@@ -13,6 +13,8 @@ from typing import Any
 FOLDER = Path(__file__).parent
 # Seconds that a cell may take.
 _LIMIT = 300
+# Takes away the names of the notebook before, and a warning of tqdm about widgets, which have no use here.
+_CLEAR = "%reset -f\n__import__('warnings').filterwarnings('ignore', message='IProgress')"
 # Where a warning came from: a path of this machine.
 _PLACE = re.compile(r"\S*ipykernel_\S+:\d+: ")
 
@@ -36,8 +38,7 @@ def run_notebook(path: Path, kernel: Any) -> Any:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
-    clear = nbformat.v4.new_code_cell("%reset -f")
-    notebook.cells.insert(0, clear)  # the names of the notebook before
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(_CLEAR))
     resources = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, km=kernel, timeout=_LIMIT, resources=resources).execute()
     notebook.cells.pop(0)
@@ -50,7 +51,15 @@ def _strip(cell: Any, count: int) -> None:
     """Take away what differs from run to run: times of day, paths, and the count of cells of notebooks before."""
     cell.metadata.pop("execution", None)
     cell.execution_count = count
+    merged: list[Any] = []
     for output in cell.outputs:
+        before = merged[-1] if merged else None
+        if output.output_type == "stream" and before is not None and before.get("name") == output.name:
+            before.text += output.text  # one text that arrived in pieces
+        else:
+            merged.append(output)
+    cell.outputs = merged
+    for output in merged:
         if "execution_count" in output:
             output.execution_count = count
         if output.output_type == "stream":

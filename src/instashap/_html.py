@@ -17,6 +17,8 @@ _STYLE = (
     ".instashap th:first-child,.instashap td:first-child{text-align:left}"
     ".instashap label{margin-right:.9em;cursor:pointer}"
 )
+# With a class of its own, so that the tables of a documentation site keep their width to themselves.
+TABLE = "<table class='instashap-table'>"
 # Colours of a value that raises and one that lowers the output, as in the plots, and the strongest tint.
 _RAISES, _LOWERS, _STRONGEST = "213,94,0", "0,114,178", 0.6
 # White text on these has a contrast of at least 4.5.
@@ -37,7 +39,7 @@ def make_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table of cells that are HTML; a cell that begins with ``<td`` has its own tag."""
     head = "".join(f"<th>{cell}</th>" for cell in header)
     body = "".join(f"<tr>{''.join(c if c.startswith('<td') else f'<td>{c}</td>' for c in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"{TABLE}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def tint(value: float, largest: float, content: str) -> str:

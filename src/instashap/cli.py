@@ -14,6 +14,9 @@ from . import __version__
 from ._errors import InstashapError
 from ._registries import EXPORTS
 
+# Losses of gradient boosting of numbers, as scikit-learn names them.
+LOSSES = ("squared_error", "absolute_error", "poisson", "gamma")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand, or print the help if there is none; returns 0, or 2 after one sentence of error on standard error."""
@@ -58,6 +61,13 @@ def _make_parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results; with --stream a file")
+    explain.add_argument(
+        "--add",
+        nargs="+",
+        choices=("totals", "data"),
+        default=[],
+        help="more columns of explanations.parquet: base value, prediction, remainder, model output (totals); the rows (data)",
+    )
     explain.add_argument("--row", type=int, metavar="N", help="held-out row, from 0, to draw and to show in the terminal")
     _add_reading(explain)
     _add_stream(explain)
@@ -142,16 +152,30 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
     kinds = ("auto", "regression", "classification")
     command.add_argument("--task", choices=kinds, default="auto", help="whether the target is a number or a class")
     command.add_argument(
-        "--text", nargs="+", default=[], metavar="COL", help="columns to treat as categories although they look like numbers"
+        "--categorical",
+        "--text",
+        dest="text",
+        nargs="+",
+        default=[],
+        metavar="COL",
+        help="columns to treat as categories although they look like numbers",
+    )
+    command.add_argument(
+        "--loss",
+        choices=LOSSES,
+        help="loss of the model that is trained on numbers (default: squared_error); poisson for counts, gamma for amounts",
     )
 
 
 def _read(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """The table, and the options on how it is read."""
+    _print_note(f"reading {options.data}")  # at once: the imports alone take seconds
     from .preparing import read_file
 
+    if options.loss is not None and options.model is not None:
+        raise ValueError("--loss is that of the model trained without --model: leave one of them out")
     data = read_file(options.data, keep=options.text, for_model=options.model is not None)
-    return data, {"task": options.task, "text": options.text, "on_note": _print_note}
+    return data, {"task": options.task, "text": options.text, "loss": options.loss, "on_note": _print_note}
 
 
 def _print_note(note: str) -> None:
@@ -212,7 +236,7 @@ def _run_explain(options: argparse.Namespace) -> None:
         check_terminal()
     model = _load_model(options.model) if options.model else None
     explained = explain_table(data, options.target, model, options.order, **reading)
-    print(write_results(explained, options.out, options.row or 0))
+    print(write_results(explained, options.out, options.row or 0, options.add))
     if options.row is not None:
         print_explanation(explained.explanation, options.row)
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._errors import DataWarning, warn_caller
 from ._optional import require
 from ._validation import check_choice, find_column, name_columns
 from .table.dates import DateText
-from .table.delimited import find_separator, read_delimited
+from .table.delimited import NO_ROWS, find_encoding, find_separator, read_delimited
 from .table.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -82,11 +83,20 @@ def _read_csv(path: Path) -> pd.DataFrame:
     """The table as pandas reads it; if semicolons or tabs separate columns, numbers may have decimal commas."""
     import pandas as pd
 
-    separator = find_separator(path, "utf-8-sig")
-    table = pd.read_csv(path, sep=separator)
+    encoding = find_encoding(path)
+    separator = find_separator(path, encoding)
+    table = pd.read_csv(path, sep=separator, encoding=encoding)
+    if not len(table):
+        raise ValueError(NO_ROWS)
+    if table.columns[0] == "Unnamed: 0" and table.iloc[:, 0].is_unique:
+        warn_caller(
+            "the first column has no name and a different value in every row; the model receives it as 'Unnamed: 0'. If it "
+            "holds row labels, delete it in the file, for example with to_csv(..., index=False)",
+            DataWarning,
+        )
     texts = table.select_dtypes(exclude=["number", "bool"]).dropna(axis=1, how="all")
     has_commas = any(texts[name].dropna().map(str).str.fullmatch(_DECIMAL_COMMA).all() for name in texts)
-    return pd.read_csv(path, sep=separator, decimal=",") if separator != "," and has_commas else table
+    return pd.read_csv(path, sep=separator, encoding=encoding, decimal=",") if separator != "," and has_commas else table
 
 
 def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collection[str] = ()) -> Prepared:

@@ -77,6 +77,7 @@ def explain_table(
     *,
     task: str = "auto",
     text: Collection[str] = (),
+    loss: str | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Explained:
     """Train gradient boosting (unless a model is given), fit an explainer, and explain the held-out fifth of the rows.
@@ -94,16 +95,19 @@ def explain_table(
     seconds = {}
     start = time.perf_counter()
     if model is None:
-        model = _train(X_train, y_train, table)
+        if on_note is not None:
+            on_note(f"training gradient boosting on {len(X_train):,} rows")
+        model = _train(X_train, y_train, table, loss)
         seconds["training the model"] = time.perf_counter() - start
     start = time.perf_counter()
     output_name = None if table.is_class else target
     explainer = Explainer(model, order=order, groups=table.recipe.groups or None, output_name=output_name, verbose=1)
+    explainer.set_params(categorical=[name for name in text if name in names] or "auto")
     explainer.recipe = table.recipe
     explainer.fit(X_train)
     seconds["fitting the explainer"] = time.perf_counter() - start
     start = time.perf_counter()
-    explanation = explainer(X_test)
+    explanation = explainer(X_test, outputs=True)
     seconds["explaining the held-out rows"] = time.perf_counter() - start
     fidelity, score = _compare(explainer, X_test), _score(model, X_test, y_test)
     if fidelity is not None and fidelity < 0:
@@ -132,6 +136,7 @@ def audit_table(
     *,
     task: str = "auto",
     text: Collection[str] = (),
+    loss: str | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> TrustReport:
     """Audit of a model on all rows; without a model, of gradient boosting trained on half of the rows, on the other half.
@@ -146,7 +151,7 @@ def audit_table(
     table = _prepare(data, target, task, text, on_note)
     X = table.recipe.apply(table.X)
     X_train, X, y_train, y = train_test_split(X, table.y, test_size=0.5, random_state=0)
-    return audit(_train(X_train, y_train, table), X, y, orders=orders, groups=table.recipe.groups or None)
+    return audit(_train(X_train, y_train, table, loss), X, y, orders=orders, groups=table.recipe.groups or None)
 
 
 def check_row(row: int, n_rows: int) -> None:
@@ -176,19 +181,35 @@ def write_report(report: TrustReport, folder: Path) -> None:
     write_file(folder / "trust.json", json.dumps(report.to_dict(), indent=1))
 
 
-def _train(X: pd.DataFrame, y: pd.Series, table: Prepared) -> Any:
-    """Gradient boosting, a classifier or regressor as the target requires, on rows as in the file; text becomes categories."""
+def _train(X: pd.DataFrame, y: pd.Series, table: Prepared, loss: str | None = None) -> Any:
+    """Gradient boosting, a classifier or regressor as the target requires, on rows as in the file; text becomes categories.
+
+    Raises ``ValueError`` for a loss of numbers if the target is a class, or if the loss does not allow its values.
+    """
     from sklearn.compose import make_column_selector, make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
     boosting = HistGradientBoostingClassifier if table.is_class else HistGradientBoostingRegressor
-    learner = boosting(random_state=0)
+    learner = boosting(random_state=0, **({} if loss is None else {"loss": _check_loss(loss, y, table.is_class)}))
     text = make_column_selector(dtype_exclude=["number", "bool"])
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
     columns = make_column_transformer(("drop", _find_empty), (encoder, text), remainder="passthrough")
     return make_pipeline(FunctionTransformer(table.recipe.apply), columns, learner).fit(X, y)
+
+
+def _check_loss(loss: str, y: pd.Series, is_class: bool) -> str:
+    """The loss, if it can be used for the target."""
+    if is_class:
+        raise ValueError(
+            f"--loss {loss} is for numbers, and the target {y.name!r} holds classes: leave it out, or add --task regression"
+        )
+    lowest = float(y.min())
+    if (lowest < 0 and loss == "poisson") or (lowest <= 0 and loss == "gamma"):
+        least, other = ("0 or more", "squared_error") if loss == "poisson" else ("more than 0", "poisson, or squared_error")
+        raise ValueError(f"--loss {loss} needs a target of {least}, and {y.name!r} goes down to {lowest:g}: use {other}")
+    return loss
 
 
 def _find_empty(X: pd.DataFrame) -> list[Any]:
@@ -210,11 +231,14 @@ def _score(model: Any, X: pd.DataFrame, y: pd.Series) -> float | None:
     return float(model.score(X, y)) if hasattr(model, "score") else None
 
 
-def write_results(explained: Explained, folder: Path, row: int = 0) -> str:
-    """Write explanations as parquet, the explainer, pictures (one of a ``row``) and, last, the summary, which is returned."""
+def write_results(explained: Explained, folder: Path, row: int = 0, add: Collection[str] = ()) -> str:
+    """Write explanations as parquet, the explainer, pictures (one of a ``row``) and, last, the summary, which is returned.
+
+    ``add`` may hold "totals" and "data", for more columns of the explanations; see :meth:`Explanation.to_frame`.
+    """
     require("pyarrow", "cli", "parquet files")
     folder.mkdir(parents=True, exist_ok=True)
-    frame = explained.explanation.to_frame()
+    frame = explained.explanation.to_frame(totals="totals" in add, data="data" in add)
     if explained.explanation.has_outputs:
         frame.columns = [" · ".join(map(str, names)) for names in frame.columns]
     buffer = io.BytesIO()

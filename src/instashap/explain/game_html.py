@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import NotFittedError
-from .._html import escape, make_bar, make_table, wrap
+from .._html import TABLE, escape, make_bar, make_table, wrap
 from ..fitted.game import FittedGame
 from ..fitted.shortening import shorten_all
 from ..questions.average import average_magnitudes
@@ -49,7 +49,7 @@ def render_game(fitted: FittedGame, title: str, next_steps: str) -> str:
         if text
     )
     heading = f"<p><b>{escape(title)}</b></p>"
-    return wrap(heading, f"<table>{table}</table>", _list_features(fitted), f"<p><small>{next_steps}</small></p>")
+    return wrap(heading, f"{TABLE}{table}</table>", _list_features(fitted), f"<p><small>{next_steps}</small></p>")
 
 
 def _list_features(fitted: FittedGame) -> str:

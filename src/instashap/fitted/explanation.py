@@ -327,7 +327,8 @@ class Explanation:
         """Number of rows that are not like the fitted ones, as a phrase; empty if there are none."""
         n_outside = sum(map(bool, self.outside or ()))
         n_new = sum(bool(pairs) and not names for pairs, names in zip(self.new_pairs or (), self.outside or (), strict=True))
-        parts = [f"{n_outside:,} row{'s' * (n_outside != 1)} outside the data"] * bool(n_outside) + [f"{n_new:,} like no fitted row"] * bool(n_new)
+        parts = [f"{n_outside:,} row{'s' * (n_outside != 1)} outside the data"] * bool(n_outside)
+        parts += [f"{n_new:,} like no fitted row"] * bool(n_new)
         return ", ".join(parts)
 
     def describe_place(self, row: int) -> str:

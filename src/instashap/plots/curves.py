@@ -41,7 +41,8 @@ def draw_curve(
     places = own.encoder.lows[:, None] + own.offsets[:-1] * spans[:, None]  # (n_cells - 1, n_points)
     low, high = float(places.min()), float(places.max())
     is_seen = values is not None and bool(np.isnan(values).any())
-    is_shown = is_seen or np.abs(own.effects[-1]).max() > NOTABLE * np.abs(own.effects).max()
+    is_notable = values is None and np.abs(own.effects[-1]).max() > NOTABLE * np.abs(own.effects).max()
+    is_shown = is_seen or is_notable
     missing = axis_scale.step(low, high, BEYOND) if is_shown else None
 
     n_outputs = len(own.names)

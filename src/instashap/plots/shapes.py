@@ -37,8 +37,8 @@ def plot_shape(
 
     The function is ``phi_U(x_U)`` of the purified additive model ``base_value + sum_U phi_U(x_U)``: a curve for a number column
     (dots for values that have their own coefficient), bars for a category, a heat map for a pair. Missing values have their own
-    diamond or bar, as have a category's rare and unknown levels ("other"); they are drawn if their effect is above 1 % of the
-    largest, or if ``X`` has such rows.
+    diamond or bar, as have a category's rare and unknown levels ("other"); they are drawn if ``X`` has such rows, and
+    without ``X`` if their effect is above 1 % of the largest.
 
     Parameters
     ----------

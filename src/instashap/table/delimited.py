@@ -17,6 +17,8 @@ from .numerals import find_proven_decimal, is_code
 if TYPE_CHECKING:
     import pandas as pd
 
+# Message about a file without rows.
+NO_ROWS = "it has names but no rows"
 _GROUPED = r"[+-]?[1-9]\d{0,2}\.\d{3}"
 
 
@@ -38,7 +40,7 @@ def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
     """
     import pandas as pd
 
-    encoding = _find_encoding(path)
+    encoding = find_encoding(path)
     separator = find_separator(path, encoding)
     how: dict[str, Any] = {"sep": separator, "encoding": encoding, "index_col": False}
     head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **how)
@@ -47,7 +49,7 @@ def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
     how |= {"header": 0, "names": range(len(names)), "low_memory": False}
     table = _read_rows(path, {place: str for place, name in enumerate(names) if name in keep}, how)
     if not len(table):
-        raise ValueError("it has names but no rows")
+        raise ValueError(NO_ROWS)
     _leave_codes(table, path, how)
     _leave_grouped(table, path, how)
     table.columns = pd.Index(names)
@@ -77,10 +79,20 @@ def find_separator(path: Path, encoding: str) -> str:
     return max(",;\t", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
 
 
-def _find_encoding(path: Path) -> str:
+def find_encoding(path: Path) -> str:
+    """Encoding of a text file: UTF-16 by its mark or its zero bytes, UTF-8 with or without a mark, else Western European.
+
+    Raises ``ValueError`` for an empty file, and warns of Western European text, which cannot be recognised for certain.
+    """
     data = path.read_bytes()
+    if not data.strip(b"\xef\xbb\xbf\xff\xfe \t\r\n"):
+        raise ValueError("it is empty")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
+    head = data[:2000]
+    for first, encoding in ((0, "utf-16-be"), (1, "utf-16-le")):  # Latin letters have a zero byte before or after them
+        if len(head) > 3 and 2 * head[first::2].count(0) > len(head[first::2]):
+            return encoding
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from .words import interval, name_rows, write_r2
 if TYPE_CHECKING:
     from .report import TrustReport
 
-_WIDTH = 100
+_WIDTH, _LEAST_WIDTH = 100, 40
+# Width where the text goes to a file or a pipe.
+_NO_TERMINAL = 100_000
 _HOW = {
     "cross-fitted": "each held out of the fit that is judged by it",
     "new rows": "none of them fitted",
@@ -22,18 +25,38 @@ _HOW = {
 
 
 def render_text(report: TrustReport) -> str:
-    """Verdict, sentences and a table; lines of at most 100 characters, tables aside."""
+    """Verdict, sentences and a table, in lines as wide as the terminal, at most 100 characters and at least 40.
+
+    A table that is wider than the terminal becomes an item for each order; a file takes a table of any width.
+    """
+    columns = max(shutil.get_terminal_size((_NO_TERMINAL, 24)).columns, _LEAST_WIDTH)
+    width = min(columns, _WIDTH)
     verdicts = ", ".join(f"order {order} {verdict}" for order, verdict in report.verdicts.items())
-    lines = [f"Trust on {name_rows(report)}: {verdicts}", *textwrap.wrap(f"({_describe(report)})", _WIDTH), ""]
+    head = textwrap.wrap(f"Trust on {name_rows(report)}: {verdicts}", width)
+    lines = [*head, *textwrap.wrap(f"({_describe(report)})", width), ""]
     for sentence in report.summary().splitlines():
-        tied = sentence.replace(" %", "\u00a0%")  # keeps a number and its sign on one line
-        wrapped = textwrap.wrap(tied, _WIDTH, initial_indent="- ", subsequent_indent="  ")
-        lines += [line.replace("\u00a0", " ") for line in wrapped]
-    header, *rows = _collect_cells(report)
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-    lines.append("")
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (header, *rows)]
-    return "\n".join(lines)
+        lines += _wrap_item(sentence, width)
+    return "\n".join([*lines, "", *_lay_out(_collect_cells(report), columns)])
+
+
+def _wrap_item(sentence: str, width: int) -> list[str]:
+    tied = sentence.replace(" %", "\u00a0%")  # keeps a number and its sign on one line
+    wrapped = textwrap.wrap(tied, width, initial_indent="- ", subsequent_indent="  ")
+    return [line.replace("\u00a0", " ") for line in wrapped]
+
+
+def _lay_out(cells: list[list[str]], width: int) -> list[str]:
+    """The cells as a table, or, if it is wider than the terminal, as a sentence for each row."""
+    header, *rows = cells
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    table = ["  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in cells]
+    if max(map(len, table)) <= width:
+        return table
+    lines: list[str] = []
+    for label, *row in rows:
+        figures = "; ".join(f"{name} {cell}" for name, cell in zip(header[1:], row, strict=True) if cell)
+        lines += _wrap_item(f"{label}: {figures}", min(width, _WIDTH))
+    return lines
 
 
 def render_sentences(report: TrustReport) -> str:

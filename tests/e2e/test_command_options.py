@@ -1,0 +1,119 @@
+"""Options of the command line on how a table is read and a model trained; encodings; what is said, and when."""
+
+import os
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+from instashap.fitted.explanation import Explanation
+from instashap.preparing import read_file
+from instashap.trust.figures import Figure
+from instashap.trust.report import Rung, TrustReport
+from instashap.workflow import _check_loss, _train, explain_table, write_results
+
+TABLE = pd.DataFrame({"âge": [1.5, 2.5, 3.0], "prix": [10, 20, 30]})
+
+
+@pytest.mark.parametrize("for_model", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_any_usual_encoding_is_read(tmp_path: Path, encoding: str, for_model: bool) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(TABLE.to_csv(index=False).encode(encoding))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        table = read_file(path, for_model=for_model)
+    pd.testing.assert_frame_equal(table, TABLE, check_dtype=False)
+    assert [str(each.message) for each in said] == (
+        [f"{path} is not UTF-8 and is read as Western European text; check letters with accents"] * (encoding == "latin-1")
+    )
+
+
+@pytest.mark.parametrize("for_model", [False, True])
+def test_a_table_without_rows_or_names_is_refused_in_a_sentence(tmp_path: Path, for_model: bool) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n")
+    with pytest.raises(ValueError, match="it has names but no rows"):
+        read_file(path, for_model=for_model)
+    for nothing in (b"", b"\xef\xbb\xbf\n", b"\xff\xfe"):
+        path.write_bytes(nothing)
+        with pytest.raises(ValueError, match="it is empty"):
+            read_file(path, for_model=for_model)
+
+
+def test_a_column_of_row_labels_is_said_both_ways(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    TABLE.to_csv(path)
+    with pytest.warns(instashap.DataWarning, match="it is used as row labels"):
+        assert list(read_file(path)) == list(TABLE)
+    with pytest.warns(instashap.DataWarning, match="the model receives it as 'Unnamed: 0'"):
+        assert list(read_file(path, for_model=True)) == ["Unnamed: 0", *TABLE]
+
+
+@pytest.fixture(scope="module")
+def counts() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    zone = rng.choice([10, 20, 30], 80)
+    return pd.DataFrame({"zone": zone, "x": rng.normal(size=80).round(1), "rides": rng.poisson(np.where(zone == 20, 9, 2))})
+
+
+def test_the_trained_model_has_the_loss_asked_for(counts: pd.DataFrame) -> None:
+    class Table:
+        is_class = False
+        recipe = type("Recipe", (), {"apply": staticmethod(lambda X: X)})
+
+    model = _train(counts[["zone", "x"]], counts["rides"], Table, "poisson")
+    assert model[-1].loss == "poisson"
+    assert (model.predict(counts[["zone", "x"]]) > 0).all()
+    with pytest.raises(ValueError, match="--loss poisson needs a target of 0 or more, and 'rides' goes down to -1"):
+        _check_loss("poisson", counts["rides"] - 1 - counts["rides"].min(), False)
+    with pytest.raises(ValueError, match="--loss gamma needs a target of more than 0, and 'rides' goes down to 0: use poisson"):
+        _check_loss("gamma", counts["rides"], False)
+    with pytest.raises(ValueError, match="holds classes: leave it out, or add --task regression"):
+        _check_loss("poisson", counts["rides"], True)
+
+
+def test_numbers_named_as_categories_are_explained_as_levels_with_totals_and_data(
+    counts: pd.DataFrame, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    explained = explain_table(counts, "rides", order=1, text=["zone"], on_note=said.append)
+    encoder = explained.explainer._check_fitted().encoder.columns[0]
+    assert (encoder.name, encoder.is_category) == ("zone", True)
+    assert said[-1] == "training gradient boosting on 64 rows"
+    assert explained.explanation.output_names == ("rides",)
+    write_results(explained, tmp_path, add=["totals", "data"])
+    frame = pd.read_parquet(tmp_path / "explanations.parquet")
+    assert list(frame.columns[-2:]) == ["(value of zone)", "(value of x)"]
+    parts = frame[["(base value)", "zone", "x", "(remainder)"]].sum(axis=1)
+    np.testing.assert_allclose(parts, explained.model.predict(explained.held_out), rtol=1e-9)
+    assert isinstance(explained.explanation, Explanation)
+
+
+def test_the_first_line_comes_before_the_table_is_read(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(instashap.__file__).parents[1].resolve())}
+    command = [sys.executable, "-m", "instashap.cli", "audit", tmp_path / "none.csv", "--target", "a"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    first, second = done.stderr.splitlines()
+    assert first == f"instashap: reading {tmp_path / 'none.csv'}"
+    assert "there is no file" in second
+    assert done.returncode == 2
+
+
+def test_a_report_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = Figure(0.9, 0.8, 0.95)
+    labels = {"R² to labels": figure, "a long name of a figure": figure}
+    report = TrustReport((Rung(0, 0, Figure(0, 0, 0)), Rung(1, 1, figure, labels=labels)), 200, "new rows", "output of predict")
+    for columns, longest in (("60", 60), ("44", 44), ("20", 40), ("200", 110)):
+        monkeypatch.setenv("COLUMNS", columns)
+        lines = str(report).splitlines()
+        assert max(map(len, lines)) <= longest
+    monkeypatch.setenv("COLUMNS", "50")
+    text = " ".join(str(report).split())
+    assert re.search(r"- order 1: reproduced 90 % \(80 to 95 %\); .*a long name of a figure 90 % \(80 to 95 %\); verdict", text)
