@@ -71,8 +71,8 @@ __all__ = [
     "load",
     "neural",
     "plots",
-    "survival",
     "show_report",
+    "survival",
     "warm_up",
     "write_report",
 ]
