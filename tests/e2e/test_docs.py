@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from instashap.fits import synthetic_fit
+
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = [
     *("big-data.md", "classify.md", "ebm.md", "fastshap.md", "from-shap.md", "gam.md", "games.md", "neural.md", "purify.md"),
@@ -43,7 +45,8 @@ def test_guide_runs_and_prints_what_it_says(name: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 @pytest.mark.parametrize("number", range(1, len(find_blocks("models.md"))))
-def test_every_kind_of_model_is_explained_as_the_guide_says(number: int) -> None:
+def test_every_kind_of_model_is_explained_as_the_guide_says(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic_fit, "N_ROWS", 2048)  # any number will do for the kinds of models
     rows, *examples = find_blocks("models.md")
     example = examples[number - 1]
     promised = re.findall(r"^ *print\(.*\)  # (.*)$", example, flags=re.MULTILINE)
