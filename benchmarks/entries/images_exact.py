@@ -16,6 +16,8 @@ from ..runner import Bench, Figure, judge
 from .images import train_black_box
 
 _GRID = (4, 4)
+# Epochs of the additive part and of the context net, and coalitions of each image: within the seconds of the longest fit.
+_CONTEXT_EPOCHS, _CONTEXT_COALITIONS = 12, 18
 _D = 16
 # Images whose explanations share the time of a fit with KernelSHAP.
 _N_EXPLAINED = 1000
@@ -37,16 +39,23 @@ def run(bench: Bench) -> dict[str, Figure]:
     start = time.perf_counter()
     exact = np.stack([_enumerate(game, image) for image in images])
     figures = {"exact: seconds an image": judge((time.perf_counter() - start) / len(images), "s")}
-    budget = 0.0
+    budget, context = 0.0, None
     for name, (n_epochs, options) in _list_fits(model).items():
         plan = TrainingPlan(bench.choose(n_epochs, 1), batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
         options = {"patches": _GRID, "plan": plan, **options}
         key = "fashion-16-" + name.replace(", ", "-").replace(" ", "-")
         explainer, seconds = keep_explainer(bench, key, model, fitted_on, **options)
-        figures |= _compare(name, explainer.shap_values(images), exact) | {f"{name}: fit": judge(seconds, "s")}
-        budget = max(budget, seconds)
-    torch.manual_seed(0)
-    figures |= _measure_fastshap(bench, game, Split(fitted_on, images, None, None), exact, budget)
+        if "context" in options:
+            context = explainer
+            values = explainer(images, outputs=game(images, np.ones((len(images), _D), dtype=bool))).values
+        else:
+            values, budget = explainer.shap_values(images), max(budget, seconds)
+        figures |= _compare(name, values, exact) | {f"{name}: fit": judge(seconds, "s")}
+    figures |= _measure_refined(bench, context, model, images, exact)
+    split = Split(fitted_on, images, None, None)
+    for start, net in (("", None), (", started from the black box", model.net)):
+        torch.manual_seed(0)
+        figures |= _measure_fastshap(bench, game, split, exact, budget, start, net)
     return figures | _measure_kernel(bench, game, images, exact, budget)
 
 
@@ -59,7 +68,27 @@ def _list_fits(model: Any) -> dict[str, tuple[int, dict[str, Any]]]:
         "GAM-1, masked targets": (30, {"order": 1, **masked}),
         "GAM-2, masked targets": (30, {"interactions": "all", **masked}),
         "hybrid, masked targets": (30, {"interactions": "hybrid", **masked}),
+        "GAM-2 and context": (_CONTEXT_EPOCHS, {"interactions": "all", "context": _CONTEXT_COALITIONS, **masked}),
     }
+
+
+def _measure_refined(
+    bench: Bench, explainer: Any, model: Any, images: NDArray[Any], exact: NDArray[np.float64]
+) -> dict[str, Figure]:
+    """Refined values at the numbers of coalitions of KernelSHAP: R², seconds an image, coverage of 90 % intervals."""
+    figures: dict[str, Figure] = {}
+    for n_coalitions in bench.choose((64, 256, 1024), (64,)):
+        for name, shrink in (("refined", False), ("refined and shrunken", True)):
+            options = {"n_coalitions": n_coalitions, "shrink": shrink, "value_function": model.predict_masked, "model": model}
+            start = time.perf_counter()
+            found = explainer.refine(images, **options)
+            seconds = time.perf_counter() - start
+            title = f"{name}, {n_coalitions} coalitions"
+            figures |= _compare(title, found.values, exact) | {f"{title}: seconds an image": judge(seconds / len(images), "s")}
+            if not shrink:
+                inside = np.abs(found.values - exact) <= 1.645 * found.standard_errors
+                figures[f"{title}: in 90 % intervals"] = judge(float(inside.mean()))
+    return figures
 
 
 def _make_game(model: Any) -> Game:
@@ -102,9 +131,12 @@ def _compare(name: str, values: NDArray[np.float64], exact: NDArray[np.float64])
 
 
 def _measure_fastshap(
-    bench: Bench, game: Game, split: Split, exact: NDArray[np.float64], budget: float
+    bench: Bench, game: Game, split: Split, exact: NDArray[np.float64], budget: float, suffix: str, source: Any
 ) -> dict[str, Figure]:
-    """A residual net from whole images to values of 4 × 4 patches, trained on coalitions for as long as the longest fit."""
+    """A residual net from whole images to values of 4 × 4 patches, trained on coalitions for as long as the longest fit.
+
+    ``source`` is a net whose weights its trunk starts from, as that of our context net does; None starts from random ones.
+    """
     import torch
     from torch import nn
 
@@ -119,6 +151,8 @@ def _measure_fastshap(
     pixels = to_tensor(split.X_train[:5000])
     whole_net.mean.fill_(float(pixels.mean()))
     whole_net.scale.fill_(float(pixels.std()))
+    if source is not None:
+        whole_net.load_state_dict(source.state_dict())
     net = nn.Sequential(whole_net.stem, whole_net.stages, nn.Conv2d(64, 10, 1)).to(device)  # 4 × 4 × 10
     law = compute_shapley_size_law(_D)
     law[_D] = 0.0
@@ -155,8 +189,9 @@ def _measure_fastshap(
     net.eval()
     with torch.no_grad():
         values = explain(split.X_test, ask(split.X_test, np.repeat(everything, len(split.X_test), axis=0)))
-    bench.notes.append(f"FastSHAP: {n_steps} steps of 128 images and 256 coalitions in the time of the longest fit")
-    return _compare("FastSHAP", values.double().cpu().numpy(), exact) | {"FastSHAP: fit": judge(budget, "s")}
+    bench.notes.append(f"FastSHAP{suffix}: {n_steps} steps of 128 images and 256 coalitions in the time of the longest fit")
+    name = f"FastSHAP{suffix}"
+    return _compare(name, values.double().cpu().numpy(), exact) | {f"{name}: fit": judge(budget, "s")}
 
 
 def _measure_kernel(
