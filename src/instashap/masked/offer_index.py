@@ -55,7 +55,10 @@ def _find_better(search: Search, found: Found, indices: IndexPart) -> Found | No
     richer = search.make_judge(functions)
     richer.moments = _match(richer.moments, judge.moments)
     candidate = replace(chosen.candidate, indices=True)
-    judged = richer.judge(candidate, chosen.strengths, (), solved)
+    is_last = found is search.best
+    if not is_last and judge.moments.drawn is not None:  # synthetic rows may have judged it, or fewer folds
+        chosen = richer.judge(chosen.candidate, chosen.strengths, ())[0]
+    judged = richer.judge(candidate, chosen.strengths, (), solved if is_last else None)
     search.judgements.append(judged[0])
     is_better = judged[0].lowers_risk(chosen) and judged[0].risk < (1 - _MIN_GAIN) * chosen.risk
     return (richer, *judged) if is_better else None
