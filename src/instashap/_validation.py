@@ -332,12 +332,17 @@ def _find_label(column: Any, names: Sequence[str]) -> int | None:
     """Position of the label that equals ``column``; a boolean equals no number."""
     if isinstance(column, str) or not isinstance(column, Hashable):
         return None
-    is_flag = isinstance(column, (bool, np.bool_))
+    is_flag, lacks_label = isinstance(column, (bool, np.bool_)), _is_nothing(column)
     for position, name in enumerate(names):
         label = getattr(name, "label", name)
-        if isinstance(label, (bool, np.bool_)) == is_flag and label == column:
+        if (lacks_label and _is_nothing(label)) or (isinstance(label, (bool, np.bool_)) == is_flag and label == column):
             return position
     return None
+
+
+def _is_nothing(label: Any) -> bool:
+    """Whether a label is None or NaN, into which pandas turns None."""
+    return label is None or (isinstance(label, float) and label != label)
 
 
 def _suggest(column: Any, names: Sequence[str]) -> str:
@@ -371,6 +376,8 @@ def check_interactions(interactions: Any, names: Sequence[str], order: int) -> A
 def check_groups(groups: Mapping[str, Sequence[Any]] | None, names: Sequence[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Return player names and the player of each column; players are ordered by their first column."""
     owner: dict[int, str] = {}
+    if groups and not isinstance(groups, Mapping):
+        raise TypeError(f"groups must be a dict of a name and its columns, such as {{'size': ['a', 'b']}}, got {groups!r}")
     for label, members in (groups or {}).items():
         if isinstance(members, str) or not isinstance(members, Iterable):
             raise TypeError(f"group {label!r} must list its columns, got {members!r}")

@@ -185,3 +185,17 @@ def test_the_command_line_finds_a_target_whose_label_is_a_number_and_keeps_dates
     assert read[0] == "0"
     assert len(read) > 1
     assert all(name.startswith("5") for name in read[1:])
+
+
+def test_a_column_without_a_name_is_named_none_or_nan():
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    table = pd.DataFrame(rows).set_axis([None, "b", "c"], axis=1)
+    for nothing in (None, np.nan):
+        fitted = instashap.Explainer(order=1, groups={"pair": [nothing, "c"]}).fit(table, outputs=rows[:, 0])
+        assert fitted.feature_names_ == ("pair", "b")
+
+
+def test_groups_that_are_no_dict_are_refused_with_an_example():
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    with pytest.raises(TypeError, match="groups must be a dict of a name and its columns, such as"):
+        instashap.Explainer(order=1, groups=[[0, 1]]).fit(rows, outputs=rows[:, 0])

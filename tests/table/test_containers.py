@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import fractions
 import re
 import tracemalloc
 
@@ -39,6 +40,7 @@ def read_column(X):
         (["a", None], pa.large_string(), "['a', None]"),
         (["a", None], pa.dictionary(pa.uint32(), pa.string()), "['a', None]"),
         ([7, None], pa.dictionary(pa.int8(), pa.int64()), "[7, None]"),
+        ([decimal.Decimal("1.5"), None], pa.decimal128(5, 2), "[1.5, nan]"),
     ],
 )
 def test_arrow_types_are_numbers_or_categories(values, kind, expected):
@@ -53,7 +55,6 @@ def test_arrow_types_are_numbers_or_categories(values, kind, expected):
         ([datetime.date(2020, 1, 1)], pa.date32(), "column 'a' holds dates"),
         ([datetime.time(1)], pa.time64("us"), "column 'a' holds times of day"),
         ([datetime.timedelta(1)], pa.duration("s"), "column 'a' holds lengths of time"),
-        ([decimal.Decimal("1.5")], pa.decimal128(5, 2), "not 'Decimal': column 'a' holds .*; cast it to numbers or text"),
         ([{"k": 1}], pa.struct({"k": pa.int64()}), "not 'dict': column 'a' holds"),
         ([[1]], pa.list_(pa.int64()), "column 'a' holds"),
         ([b"x"], pa.binary(), "not 'bytes': column 'a' holds"),
@@ -195,3 +196,19 @@ def test_frames_of_one_dtype_and_arrays_of_any_order_are_not_copied(dtype):
     X = np.arange(6).reshape(3, 2).astype(dtype)
     for table in (X, np.asfortranarray(X), X[::2], pd.DataFrame(X)):
         assert np.shares_memory(read_table(table).numbers, np.asarray(table))
+
+
+def test_decimals_and_fractions_are_numbers_in_any_container():
+    exact = [decimal.Decimal("0.1"), None, decimal.Decimal("2.5"), decimal.Decimal("NaN")]
+    for table in (pd.DataFrame({"a": exact}), pl.DataFrame({"a": exact[:3]}), pd.DataFrame({"a": exact}, dtype=object)):
+        np.testing.assert_array_equal(read_table(table).numbers[:3, 0], [0.1, np.nan, 2.5])
+    np.testing.assert_array_equal(read_table(pd.DataFrame({"a": [fractions.Fraction(1, 4), 2]})).numbers[:, 0], [0.25, 2.0])
+    mixed = read_table(pd.DataFrame({"a": [decimal.Decimal("0.5"), "x"]}))  # a category, whose level is the number
+    assert mixed.categories[0][1] == [0.5, "x"]
+
+
+def test_a_dict_of_lists_is_refused_with_advice_that_works():
+    columns = {"a": [1.0, 2.0], "b": ["x", "y"]}
+    with pytest.raises(ValueError, match=r"got a dict of columns; pass pd.DataFrame\(X\)"):
+        read_table(columns)
+    assert read_table(pd.DataFrame(columns)).n_rows == 2

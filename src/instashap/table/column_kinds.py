@@ -1,6 +1,8 @@
 """Kinds of columns: numbers, categories, and types of data that are refused with advice."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Number
 from typing import Any
 
@@ -9,7 +11,8 @@ from numpy.typing import NDArray
 
 from .written_levels import refuse_object, write_level
 
-_SCALARS = (str, bool, int, float, np.bool_, np.integer, np.floating)
+_NUMBERS = (bool, int, float, np.bool_, np.integer, np.floating, Decimal, Fraction)
+_SCALARS = (str, *_NUMBERS)
 _TEXT_TYPES = ("string", "large_string", "dictionary", "interval")
 
 
@@ -43,7 +46,7 @@ def _object_holds_text(column: Any, name: str, place: str) -> bool:
             if isinstance(value, Number):
                 raise refuse_object(value, name)
             write_level(value, name)
-        has_text = has_text or not isinstance(value, _SCALARS[1:])
+        has_text = has_text or not isinstance(value, _NUMBERS)
     return has_text
 
 
@@ -57,7 +60,7 @@ def holds_flags(column: Any) -> bool:
 
 def is_missing(value: Any) -> bool:
     """Whether a value is missing: None, NaN, NA or NaT."""
-    is_nan = isinstance(value, (float, np.floating)) and value != value  # comparing pd.NA or arrays gives no bool
+    is_nan = isinstance(value, (float, np.floating, Decimal)) and value != value  # comparing pd.NA or arrays gives no bool
     return value is None or is_nan or type(value).__name__ in ("NAType", "NaTType")
 
 

@@ -65,6 +65,8 @@ def _refuse_inputs(X: Any) -> None:
     """Raise for several inputs of one model: they become one table of all columns, which a function takes apart."""
     if hasattr(X, "nnz"):  # sparse matrices by keys are dictionaries
         return
+    if isinstance(X, dict) and X and all(isinstance(part, (list, tuple)) for part in X.values()):
+        raise ValueError("Expected 2D array, got a dict of columns; pass pd.DataFrame(X)")
     parts = list(X.values()) if isinstance(X, dict) else X
     if not isinstance(parts, (list, tuple)) or not parts or not all(hasattr(part, "shape") for part in parts):
         return

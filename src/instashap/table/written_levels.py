@@ -1,6 +1,8 @@
 """Conversion of category values to text, numbers and booleans, which files and pages can store."""
 
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,8 @@ def write_level(value: Any, name: str = "") -> Any:
         return str.__str__(value)
     if isinstance(value, (bool, float)):
         return value
+    if isinstance(value, (Decimal, Fraction)):
+        return float(value)
     if isinstance(value, int):
         return int(value)
     has_text = any(getattr(type(value), name) is not getattr(object, name) for name in ("__str__", "__repr__"))
