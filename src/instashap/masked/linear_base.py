@@ -29,6 +29,8 @@ _N_ORDERS, _MIN_ORDERS = 200, 64
 _MAX_SLOPES, _MAX_WORK = 4_000_000, 300_000_000
 # Numbers held at once while presence sets are looked for in coalitions.
 _BLOCK_NUMBERS = 2**22
+# Share of the largest variance of a score below which another is rounding.
+_STILL = 1e-12
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,10 @@ class LinearBase:
         covariance = (1.0 - setting.shrinkage) * (own + own.T) / 2
         np.fill_diagonal(covariance, np.diag(own))
         cross = setting.weight * cross[scores]
+        # Scores that do not vary on the rows that were not held out have no slope; their equation reads x = 0.
+        still = np.diag(own) <= _STILL * np.diag(own).max(initial=0.0)
+        covariance[still], covariance[:, still], cross[still] = 0.0, 0.0, 0.0
+        covariance[still, still] = 1.0
         slopes = compute_slopes(covariance, cross, players, listed)
         weighted = slopes * listed.masses[:, None, None]
         second = np.stack([slopes[:, :, each].T @ weighted[:, :, each] for each in range(cross.shape[1])])
