@@ -9,6 +9,8 @@ from ._errors import ModelOutputError
 LARGEST_OUTPUT, SMALLEST_OUTPUT = 1e60, 1e-60
 # Outputs of these sizes are not scaled: standard errors of them are float32, and other packages sum squares in it.
 _COMMON = 2.0**64
+# Standard deviations of labels for which the limits and tolerances of fits by likelihood are made.
+_USUAL = 2.0**10
 # Limits of what can be scaled: tables of such outputs, and differences of them, are still float64 with all digits.
 LARGEST, SMALLEST = 2.0**1000, 2.0**-900
 
@@ -58,6 +60,19 @@ def find_output_unit(outputs: NDArray[np.float64], what: str) -> float:
             "little beside the other: fit one explainer for each"
         )
     return unit
+
+
+def find_spread_unit(values: NDArray[np.float64]) -> float:
+    """The power of two by which labels are divided for a fit by likelihood: 1.0 for a standard deviation of about 1.
+
+    Examples
+    --------
+    >>> find_spread_unit(np.array([1.0, 5.0])), find_spread_unit(np.array([1e6, 5e6]))
+    (1.0, 1048576.0)
+    """
+    largest = float(np.abs(values).max(initial=0.0))
+    spread = float((values / largest).std()) * largest if largest > 0 else 0.0
+    return float(2.0 ** np.floor(np.log2(spread))) if spread > 0 and not 1 / _USUAL <= spread <= _USUAL else 1.0
 
 
 def _are_too_near(outputs: NDArray[np.float64], least: float) -> bool:

@@ -14,6 +14,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from .._alignment import align_rows, get_index, read_names
 from .._errors import warn_caller
+from .._output_unit import find_spread_unit
 from .._registries import FAMILIES
 from .._validation import check_target, scale_weights
 from ..fits.conditional import fit_game
@@ -148,13 +149,20 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
                 weights = family.prepare_weights(target, weights)
             else:
                 target, weights = divide_by_exposure(target, weights, exposures)
-            likelihood: Any = family.from_labels(target, weights, self.get_params())
-            self._fit_labels(table, target, weights, likelihood, names or ("output",), likelihood.output_transform)
+            unit = 1.0 if family.has_unit else self._choose_unit(target[weights > 0])
+            likelihood: Any = family.from_labels(target / unit, weights, self.get_params())
+            self._fit_labels(table, target / unit, weights, likelihood, names or ("output",), likelihood.output_transform)
+            self._fitted, self._label_unit = replace(self._fitted, model=self._fitted.model.scale(unit)), unit
         else:
             self._is_vector = target.ndim == 1
             self._fit_squares(table, target.reshape(table.n_rows, -1), weights, names)
         self._describe()
         return self
+
+    def _choose_unit(self, target: NDArray[np.float64]) -> float:
+        """Unit of labels; a warm start keeps that of the previous fit, whose tables are in it."""
+        is_warm = self.warm_start and hasattr(self, "_label_unit")
+        return self._label_unit if is_warm else find_spread_unit(target)
 
     def _read_exposure(self, X: Any, exposure: Any, offset: Any, n_rows: int) -> NDArray[np.float64] | None:
         """Exposures of rows, shape (n_rows,); raises ``ValueError`` for another loss than Poisson."""

@@ -54,11 +54,14 @@ class AmountFamily:
         Scale of the scores.
     is_positive : bool
         Whether targets below 0 are refused.
+    has_unit : bool
+        Whether the family has a unit of its own for the targets; else they are divided by one before.
     """
 
     n_outputs: int = 1
     output_transform: str = "target units"
     is_positive: ClassVar[bool] = False
+    has_unit: ClassVar[bool] = False
 
     @classmethod
     def from_labels(cls, target: NDArray[np.float64], weights: NDArray[np.float64], options: Mapping[str, Any]) -> Self:

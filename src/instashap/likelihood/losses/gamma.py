@@ -12,10 +12,18 @@ from ..family import MAX_SCORE, AmountFamily
 
 @dataclass(frozen=True)
 class Gamma(AmountFamily):
-    """Gamma family of positive targets: the score is the log of the mean, and the coefficient of variation is constant."""
+    """Gamma family of positive targets: the score is the log of the mean, and the coefficient of variation is constant.
 
+    Attributes
+    ----------
+    unit : float
+        The mean target, from which scores are limited: amounts in cents have the model of amounts in millions.
+    """
+
+    unit: float = 1.0
     output_transform = "log of the mean"
     is_positive = True
+    has_unit = True
 
     @classmethod
     def from_labels(cls, target: NDArray[np.float64], weights: NDArray[np.float64], options: Mapping[str, Any]) -> Self:
@@ -23,7 +31,7 @@ class Gamma(AmountFamily):
         lowest = float(target[weights > 0].min())
         if lowest <= 0:
             raise ValueError(f"loss='gamma' needs positive y; the smallest is {lowest:g}")
-        return cls()
+        return cls(float(np.average(target, weights=weights)))
 
     def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.log(np.atleast_1d(np.average(target, weights=weights)))
@@ -31,12 +39,13 @@ class Gamma(AmountFamily):
     def differentiate(
         self, scores: NDArray[np.float64], target: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        ratio = target * np.exp(-np.maximum(scores[:, 0], -MAX_SCORE))
+        score = scores[:, 0] - np.log(self.unit)
+        ratio = target / self.unit * np.exp(-np.maximum(score, -MAX_SCORE))
         # The expected curvature is 1, the observed one is the ratio; the larger of the two keeps steps from overshooting.
-        return scores[:, 0] + ratio, (1.0 - ratio)[:, None], np.maximum(ratio, 1.0)[:, None]
+        return score + ratio, (1.0 - ratio)[:, None], np.maximum(ratio, 1.0)[:, None]
 
     def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.exp(np.clip(scores[:, 0], -MAX_SCORE, MAX_SCORE)))
+        return np.asarray(self.unit * np.exp(np.clip(scores[:, 0] - np.log(self.unit), -MAX_SCORE, MAX_SCORE)))
 
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]

@@ -23,6 +23,7 @@ class Poisson(AmountFamily):
     unit: float = 1.0
     output_transform = "log of the mean"
     is_positive = True
+    has_unit = True
 
     @classmethod
     def from_labels(cls, target: NDArray[np.float64], weights: NDArray[np.float64], options: Mapping[str, Any]) -> Self:
