@@ -70,6 +70,11 @@ def tabulate_importance(fitted: FittedGame, held: HeldModel, asked: ImportanceRe
         raise ValueError(f"kind={kind!r} uses no labels; pass kind='loss' to use y")
     if kind == "mean_abs":
         return _tabulate_magnitudes(fitted, asked)
+    if fitted.model.index is not None:
+        raise ValueError(
+            f"kind={kind!r} is not known for a model with functions of linear predictions of columns, which this one has: pass "
+            "kind='mean_abs', or fit with presence_order=3, which uses none"
+        )
     if kind == "variance":
         return _tabulate_variance(fitted, held, asked)
     return _tabulate_loss(fitted, held, asked)
