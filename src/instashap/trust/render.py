@@ -32,7 +32,7 @@ def render_text(report: TrustReport) -> str:
     columns = max(shutil.get_terminal_size((_NO_TERMINAL, 24)).columns, _LEAST_WIDTH)
     width = min(columns, _WIDTH)
     verdicts = ", ".join(f"order {order} {verdict}" for order, verdict in report.verdicts.items())
-    head = textwrap.wrap(f"Trust on {name_rows(report)}: {verdicts}", width)
+    head = textwrap.wrap(f"Trust: {verdicts}, on {name_rows(report)}", width)
     lines = [*head, *textwrap.wrap(f"({_describe(report)})", width), ""]
     for sentence in report.summary().splitlines():
         lines += _wrap_item(sentence, width)
