@@ -169,7 +169,8 @@ def _add_reading(command: argparse.ArgumentParser) -> None:
 
 def _read(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:
     """The table, and the options on how it is read."""
-    _print_note(f"reading {options.data}")  # at once: the imports alone take seconds
+    if sys.stderr.isatty():  # at once: the imports alone take seconds
+        _print_note(f"reading {options.data}")
     from .preparing import read_file
 
     if options.loss is not None and options.model is not None:

@@ -1,9 +1,6 @@
 """Options of the command line on how a table is read and a model trained; encodings; what is said, and when."""
 
-import os
 import re
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pandas as pd
 import pytest
 
 import instashap
+from instashap.cli import main
 from instashap.fitted.explanation import Explanation
 from instashap.preparing import read_file
 from instashap.trust.figures import Figure
@@ -96,14 +94,15 @@ def test_numbers_named_as_categories_are_explained_as_levels_with_totals_and_dat
     assert isinstance(explained.explanation, Explanation)
 
 
-def test_the_first_line_comes_before_the_table_is_read(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(instashap.__file__).parents[1].resolve())}
-    command = [sys.executable, "-m", "instashap.cli", "audit", tmp_path / "none.csv", "--target", "a"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
-    first, second = done.stderr.splitlines()
+def test_in_a_terminal_the_first_line_comes_before_the_table_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("warnings.formatwarning", warnings.formatwarning)  # the command line replaces it
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main(["audit", str(tmp_path / "none.csv"), "--target", "a"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
     assert first == f"instashap: reading {tmp_path / 'none.csv'}"
     assert "there is no file" in second
-    assert done.returncode == 2
 
 
 def test_a_report_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
