@@ -23,6 +23,8 @@ ENTRIES = {
     "change": "what changed a mean: coverage of planted shifts, false lines, two models, seconds, two years of bike sharing",
     "importance": "Shapley effects against exact ones, SAGE values of bike sharing against a sampler of 100 000 draws",
     "survival": "C-index and integrated Brier score of AdditiveSurvival beside Cox regression and a random survival forest",
+    "label_errors": "coverage of standard errors of fits by likelihood, over 40 redraws",
+    "scored_once": "SHAP R² from so many rows of a slow or remote model, each scored once",
     "drift": "how often check() alarms about the unchanged model and about retrained ones, on 500 rows",
     "processors": "Shapley values under the kernels of several processors: how far they differ",
     "units": "Shapley values in other units, precision and order, and with a constant column: how far they move",

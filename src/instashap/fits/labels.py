@@ -1,7 +1,7 @@
 """From a user's table and labels to the fitted game of the scores of a likelihood: the stages in order."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,23 @@ from .._errors import FitWarning, warn_caller
 from .._validation import check_magnitude
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame, GameRows
+from ..inference.uncertainty import N_GROUPS, assign_groups, compute_contrast
 from ..likelihood.family import Family
 from ..likelihood.likelihood_fitter import LikelihoodFitter
 from ..likelihood.presence import ConditionalFit, fit_presence
 from ..likelihood.pure_tables import purify_tables
 from ..likelihood.stages import LabelledRows, LikelihoodFit
 from ..masked.codes import find_codes
+from ..masked.synthetic import leave_out
+from ..model.additive_model import AdditiveModel
+from ..model.orthogonal import make_plain_model
+from ..model.replicates import ModelReplicates
 from ..table.bases import LearntColumn
 from ..table.columns import Table
 from ..table.encoding import TableEncoder, learn_table
 from ..table.grain import make_fine_grain
 from .conditional import warn_about_order
+from .null_players import Roster
 from .prepare import FitOptions, judge_options, prepare_rows
 
 Learnt = tuple[TableEncoder, tuple[LearntColumn, ...]]
@@ -97,9 +103,65 @@ def fit_labels(rows: Labelled, former: LabelFit | None = None) -> LabelFit:
         warn_about_order(model, (each["order"] for each in fit.tried), judged.order, judged.interactions)
     facts = _describe(fit, conditional, rows, len(ready.target), float(weights.sum()))
     named = judged.feature_names, judged.players, rows.output_names, rows.output_transform, "conditional"
-    record = GameRows(encoded, weights, columns, ready.size_law)
+    finish = Finisher(columns, roster, ready.size_law, None if conditional.strength is None else conditional.presence_order)
+    record = GameRows(
+        encoded, weights, columns, ready.size_law, lambda: replicate_fit(fitter, given, fit, finish, model)
+    )
     game = FittedGame(ready.encoder, model, *named, facts, rows=record, kind=FitKind.LIKELIHOOD)
     return LabelFit(game, columns, fit)
+
+
+@dataclass(frozen=True)
+class Finisher:
+    """The steps from fitted tables to a model: purify, and move parts to presence sets.
+
+    Attributes
+    ----------
+    columns : tuple of LearntColumn
+    roster : Roster
+    size_law : ndarray of shape (n_players + 1,), float64
+    presence_order : int or None
+        As the fit chose it; None if nothing was moved.
+    """
+
+    columns: tuple[LearntColumn, ...]
+    roster: Roster
+    size_law: NDArray[np.float64]
+    presence_order: int | None
+
+    def finish(self, fit: LikelihoodFit, rows: LabelledRows) -> AdditiveModel:
+        """The model of a fit to these rows."""
+        pure = purify_tables(fit.design, fit.vector, rows.encoded, rows.weights)
+        if self.presence_order is None:
+            bases = tuple(column.encoder.bases for column in self.columns)
+            sizes = self.roster.players, len(self.size_law) - 1
+            return self.roster.spread(make_plain_model(bases, pure.tables, pure.base_value, *sizes))
+        given = self.columns, pure, rows.encoded, rows.weights, self.roster.players, self.size_law, self.presence_order
+        return self.roster.spread(fit_presence(*given).model)
+
+
+def replicate_fit(
+    fitter: LikelihoodFitter, rows: LabelledRows, fit: LikelihoodFit, finisher: Finisher, model: AdditiveModel
+) -> ModelReplicates:
+    """Refits without each of 20 groups of rows, with the terms and strengths of the fit; descents start from its tables."""
+    groups = assign_groups(rows.encoded, rows.target[:, None], rows.weights, N_GROUPS)
+    found = []
+    for group in groups:
+        weights = leave_out(rows.weights, group)
+        kept = np.flatnonzero(weights > 0)
+        left = LabelledRows(rows.encoded.take(kept), rows.target[kept], weights[kept])
+        found.append(finisher.finish(_refit(fitter, left, fit), left))
+    shares = np.array([own.sum() for _, own in groups])
+    return ModelReplicates(model, tuple(found), compute_contrast(shares / shares.sum()))
+
+
+def _refit(fitter: LikelihoodFitter, rows: LabelledRows, fit: LikelihoodFit) -> LikelihoodFit:
+    """A fit of other rows; where the intercepts alone were kept, of these alone."""
+    if not fit.note:
+        return fitter.refit(rows, fit)
+    vector = np.zeros_like(fit.vector)
+    vector[fit.design.starts[-1] :] = fitter.family.start(rows.target, rows.weights)
+    return replace(fit, vector=vector)
 
 
 def _learn_columns(

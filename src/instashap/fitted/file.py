@@ -57,7 +57,7 @@ def write_fitted(
     """
     described, arrays = fitted.tables()
     probes, answers = compute_probes(fitted.model), fitted.answers
-    if with_errors and answers.errors is not None:
+    if with_errors and isinstance(answers.errors, Deviations):
         arrays |= _pack_errors(answers.errors)
     if answers.residuals is not None:
         described["residuals"], residuals = answers.residuals.pack()

@@ -25,8 +25,8 @@ class FitKind(Enum):
 
 
 _NO_EQUATIONS = (
-    "standard errors, the ranking of terms and check() need the normal equations of the masked squared error: there are none "
-    "for a fit by likelihood, or after an edit"
+    "standard errors and the ranking of terms of a fit by likelihood, or after an edit, need the rows and labels of the fit, "
+    "which stay in the process that fitted (and those of an edited fit of the squared error are not known): call fit again"
 )
 _MISSING = {
     FitKind.LIKELIHOOD: _NO_EQUATIONS,

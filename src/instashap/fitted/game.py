@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from ..inference.residuals import ResidualReference
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations, ErrorLookup
 from ..model.lookup import Lookup
+from ..model.replicates import ModelReplicates, ReplicateLookup
 from ..table.bases import LearntColumn
 from ..table.columns import Schema, Table, read_table
 from ..table.containers import open_container
@@ -48,12 +50,15 @@ class GameRows:
     weights : ndarray of shape (n_rows,), float64
     columns : tuple of LearntColumn
     size_law : ndarray of shape (n_varying_players + 1,), float64
+    replicate : callable or None
+        Refits the game's model without each group of rows, for standard errors.
     """
 
     encoded: Encoded = field(repr=False)
     weights: NDArray[np.float64] = field(repr=False)
     columns: tuple[LearntColumn, ...] = field(repr=False)
     size_law: NDArray[np.float64]
+    replicate: Callable[[], ModelReplicates] | None = field(repr=False, default=None, compare=False)
 
 
 @dataclass
@@ -62,8 +67,8 @@ class Answers:
 
     Attributes
     ----------
-    errors : Deviations or None
-        Tables of standard errors.
+    errors : Deviations, ModelReplicates or None
+        Tables of standard errors; those of replicates stay in this process.
     residuals : ResidualReference or None
         Usual residuals of the model from the game.
     reach : Reach or None
@@ -78,7 +83,7 @@ class Answers:
         Plan and sums as a file holds them (:mod:`.plan_file`), until they are asked for.
     """
 
-    errors: Deviations | None = None
+    errors: Deviations | ModelReplicates | None = None
     residuals: ResidualReference | None = None
     reach: Reach | None = None
     audit: Any = None
@@ -134,7 +139,8 @@ class FittedGame:
 
     def __getstate__(self) -> dict[str, Any]:
         """State without the rows of the fit, which neither files nor pickles contain."""
-        return {**self.__dict__, "record": None, "rows": None, "answers": replace(self.answers, sums=None)}
+        errors = self.answers.errors if isinstance(self.answers.errors, Deviations) else None
+        return {**self.__dict__, "record": None, "rows": None, "answers": replace(self.answers, sums=None, errors=errors)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -205,7 +211,9 @@ class FittedGame:
             raise NotFittedError(f"changing a shape function needs {_GONE}")
         return self.rows or self.record  # type: ignore[return-value]
 
-    def look_up(self, lookup: Lookup | ErrorLookup, table: Table, n_jobs: int | None = None) -> NDArray[np.float64]:
+    def look_up(
+        self, lookup: Lookup | ErrorLookup | ReplicateLookup, table: Table, n_jobs: int | None = None
+    ) -> NDArray[np.float64]:
         """Sums of table entries for every row, shape (n_rows, n_slots, n_outputs).
 
         Rows are processed in fixed blocks, each by one thread, so the bits do not depend on ``n_jobs``.

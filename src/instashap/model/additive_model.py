@@ -218,6 +218,13 @@ class AdditiveModel:
             self, tables=tuple(tables), mixings=tuple(mixings), presence_sets=tuple(presence_sets), linear=None
         )
 
+    def make_shape_lookup(self, values: ValueSet) -> Lookup:
+        """Look-up of one shape function."""
+        outputs, one = np.arange(self.n_outputs), np.ones(1)
+        shape = self.shapes[self.value_sets.index(values)]
+        term = LookupTerm(values, shape, [np.array([output]) for output in outputs], [one] * self.n_outputs)
+        return make_lookup(self.bases, [term], 1, self.n_outputs)
+
     def _make_shape_lookup(self, slots: Sequence[int], n_slots: int) -> Lookup:
         outputs = np.arange(self.n_outputs)
         one = np.ones(1)

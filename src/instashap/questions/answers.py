@@ -11,20 +11,25 @@ from numpy.typing import NDArray
 from ..fitted.game import FittedGame
 from ..inference.residuals import ResidualReference
 from ..model.deviations import Deviations
+from ..model.replicates import ModelReplicates
 from ..table.encoding import Encoded
 from ..table.reach import Reach, learn_reach
 
 _NO_ERRORS = "this explainer holds no standard errors (save(path, errors=True) after the fit stores them); computing them needs"
 
 
-def get_errors(fitted: FittedGame) -> Deviations:
+def get_errors(fitted: FittedGame) -> Deviations | ModelReplicates:
     """Tables of standard errors, computed on first use or read from the file.
+
+    Those of a fit by likelihood, or after an edit, come from refits without each group of rows.
 
     Raises
     ------
     NotFittedError
         If there are none and the rows of the fit are gone: in a loaded or unpickled game.
     """
+    if fitted.answers.errors is None and fitted.rows is not None and fitted.rows.replicate is not None:
+        fitted.answers.errors = fitted.rows.replicate()
     if fitted.answers.errors is None:
         from ..inference.uncertainty import compute_deviations
 

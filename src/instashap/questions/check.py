@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .._html import escape, make_badge, wrap
 from ..blackbox.held_model import HeldModel
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..inference.residuals import ResidualReference
 from ..table.columns import Table
@@ -32,9 +33,10 @@ class DriftReport:
     ----------
     p_value : float
         Probability of at least this much evidence if the model is unchanged. 0 or 1 if the rows are those of the fit.
-    evidence : {"size", "pattern", "outputs"}
+    evidence : {"size", "pattern", "outputs", "equality"}
         The strongest evidence: the differences from the explainer are larger than usual, or depend on the features, or the
-        outputs on the rows of the fit were compared one by one.
+        outputs on the rows of the fit were compared one by one; "equality" for a model fitted to labels by likelihood, or
+        edited, which the explainer reproduces, so that outputs on any rows must be equal.
     distance : float
         Mean absolute difference between model and explainer ("outputs": between model and fitted outputs), relative to the
         spread (standard deviation) of the fitted outputs.
@@ -61,6 +63,10 @@ class DriftReport:
     def summary(self) -> str:
         """One sentence with the figures."""
         rows = "on this row" if self.n_rows == 1 else f"on these {self.n_rows:,} rows"
+        if self.evidence == "equality":
+            if not self.has_moved:
+                return f"The model has not changed: {rows} its outputs are those of the fitted one."
+            return f"The model has changed: {rows} its outputs differ by {_percent(self.distance)} of their spread; fit again."
         if self.evidence == "outputs":
             rows = f"on the first {self.n_rows:,} rows of the fit"
             if not self.has_moved:
@@ -107,6 +113,8 @@ def check_drift(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) 
     outputs : ndarray of shape (n_rows, n_outputs), float64
         On the scale that was fitted.
     """
+    if fitted.kind in (FitKind.LIKELIHOOD, FitKind.EDITED):
+        return _compare_exactly(fitted, table, outputs)
     reference = get_residuals(fitted)
     encoded = fitted.encoder.encode(table)
     if reference.recognises(encoded):
@@ -145,6 +153,15 @@ def _combine(size_p: float, pattern_p: float) -> float:
     """
     product = size_p * pattern_p
     return product * (1.0 - log(product)) if product > 0.0 else 0.0
+
+
+def _compare_exactly(fitted: FittedGame, table: Table, outputs: NDArray[np.float64]) -> DriftReport:
+    """Report on a game that is the model itself, fitted to labels: its outputs must be the model's, on any rows."""
+    predicted = fitted.predict(table)
+    spread = predicted.std(axis=0)
+    scale = np.where(spread > 0, spread, np.maximum(np.abs(predicted).max(axis=0), 1.0))
+    distance = float(np.sqrt((((outputs - predicted) / scale) ** 2).sum(axis=1)).mean())
+    return DriftReport(0.0 if distance > TOLERANCE else 1.0, "equality", distance, 0.0, table.n_rows, 0)
 
 
 def _compare_outputs(reference: ResidualReference, outputs: NDArray[np.float64]) -> DriftReport:

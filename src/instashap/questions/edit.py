@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import reduce
 from numbers import Real
@@ -21,6 +21,7 @@ from ..model.additive_model import AdditiveModel
 from ..model.nested import transform
 from ..model.orthogonal import Tables
 from ..model.places import Places, sample_places
+from ..model.replicates import ModelReplicates
 from ..table.bases import ColumnEncoder
 from ..table.encoding import Encoded
 from ..table.written_levels import write_level
@@ -51,8 +52,10 @@ def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
     tables = {values: np.zeros_like(table) for values, table in zip(model.value_sets, model.shapes, strict=True)}
     tables[term] = change
     moved = fit_conditional(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
-    kept = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law)
-    return _replace(fitted, _add(model, moved), kept)
+    edited = _add(model, moved)
+    replicate = _repeat(fitted, edited, lambda game: set_shape(game, term, shape))
+    kept = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law, replicate)
+    return _replace(fitted, edited, kept)
 
 
 def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64]) -> FittedGame:
@@ -60,7 +63,26 @@ def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64])
     rows = fitted.get_rows()
     tables = dict(zip(fitted.model.value_sets, fitted.model.shapes, strict=True))
     model = fit_conditional(fitted, rows, tables, fitted.model.base_value, encoded, weights)
-    return _replace(fitted, model, GameRows(encoded, weights, rows.columns, rows.size_law))
+    replicate = _repeat(fitted, model, lambda game: recentre(game, encoded, weights))
+    return _replace(fitted, model, GameRows(encoded, weights, rows.columns, rows.size_law, replicate))
+
+
+def _repeat(
+    fitted: FittedGame, edited: AdditiveModel, edit: Callable[[FittedGame], FittedGame]
+) -> Callable[[], ModelReplicates] | None:
+    """Replicates of an edited game: the edit, repeated on those of the game before; None if it has none."""
+    before = fitted.rows
+    if before is None or before.replicate is None:
+        return None
+    refit = before.replicate
+    plain = replace(before, replicate=None)
+
+    def replicate() -> ModelReplicates:
+        known = fitted.answers.errors if isinstance(fitted.answers.errors, ModelReplicates) else refit()
+        games = [edit(replace(fitted, model=each, rows=plain)).model for each in known.replicates]
+        return ModelReplicates(edited, tuple(games), known.contrast)
+
+    return replicate
 
 
 def _replace(fitted: FittedGame, model: AdditiveModel, rows: GameRows) -> FittedGame:

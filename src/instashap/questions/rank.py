@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
+from ..fits.null_players import make_roster
+from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..inference.ranking import rank_terms
+from ..masked.fitter import ClosedFormFitter, FitRecord
 
 
 def tabulate_ranking(fitted: FittedGame, n_terms: int | None = None, presence: bool = False) -> pd.DataFrame:
-    """Terms in the order of their gains; see :meth:`instashap.Explainer.rank_terms`."""
+    """Terms in the order of their gains; see :meth:`instashap.Explainer.rank_terms`.
+
+    Those of a model fitted by likelihood, or edited, are ranked as terms of a fit in closed form to the model's scores.
+    """
+    if fitted.kind in (FitKind.LIKELIHOOD, FitKind.EDITED):
+        fitted = fit_scores(fitted)
     ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms, presence)
     names = [*fitted.varying_names, "*"]  # -1, a place for any other player, becomes "*"
     known = [tuple(names[player] for player in each) for each in ranking.presence]
@@ -25,3 +35,20 @@ def tabulate_ranking(fitted: FittedGame, n_terms: int | None = None, presence: b
         },
         index=pd.RangeIndex(1, len(ranking.order) + 1, name="n_terms"),
     )
+
+
+def fit_scores(fitted: FittedGame) -> FittedGame:
+    """A fit in closed form of a game's own scores on its rows, with the value sets of the game.
+
+    Raises ``NotFittedError`` where the rows of the fit are gone.
+    """
+    rows, null = fitted.get_rows(), fitted.model.null_players
+    scores = fitted.model.predict(rows.encoded)
+    roster = make_roster(fitted.players, [player in null for player in fitted.players])
+    order = max(map(len, fitted.model.value_sets), default=1)
+    interactions = [values for values in fitted.model.value_sets if len(values) > 1] or 0
+    orders = {"order": order, "presence_order": min(order, len(roster.varying))}
+    fitter = ClosedFormFitter(rows.columns, roster.players, **orders, interactions=interactions)
+    data = rows.encoded, scores, rows.weights
+    record = FitRecord(*data, rows.columns, roster.players, rows.size_law, fitter.fit(*data, rows.size_law))
+    return replace(fitted, model=roster.spread(record.result.model), record=record, kind=FitKind.EQUATIONS)

@@ -1,0 +1,123 @@
+"""Standard errors of fits that are no linear system: the model refitted without each group of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..game.terms import PresenceSet, ValueSet
+from ..table.encoding import Encoded
+from .additive_model import AdditiveModel
+from .lookup import Lookup
+
+# Values of all replicates held at once while errors are looked up: 16 MB.
+_BLOCK_NUMBERS = 2**21
+
+
+@dataclass(frozen=True)
+class ReplicateLookup:
+    """Look-up of standard errors from those of the replicates, with the interface of :class:`.lookup.Lookup`.
+
+    Attributes
+    ----------
+    lookups : tuple of Lookup
+        One for each replicate.
+    whole : Lookup
+        That of the model.
+    contrast : ndarray of shape (n_groups, n_groups), float64
+        Maps the replicates' changes to deviations whose squares sum to the variance.
+    shifts : ndarray of shape (n_groups, n_outputs), float64
+        Changes of a constant that the look-ups do not hold, such as the base value.
+    """
+
+    lookups: tuple[Lookup, ...]
+    whole: Lookup
+    contrast: NDArray[np.float64] = field(repr=False)
+    shifts: NDArray[np.float64] = field(repr=False)
+
+    @property
+    def n_slots(self) -> int:
+        return self.whole.n_slots
+
+    @property
+    def n_outputs(self) -> int:
+        return self.whole.n_outputs
+
+    def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Standard errors of encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given."""
+        n_rows = len(encoded.cells)
+        if totals is None:
+            totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
+        size = max(_BLOCK_NUMBERS // (len(self.lookups) * self.n_slots * self.n_outputs), 1)
+        for start in range(0, n_rows, size):
+            rows = slice(start, min(start + size, n_rows))
+            block = encoded.take(rows)
+            changes = np.stack([each.apply(block) for each in self.lookups]) - self.whole.apply(block)
+            changes += self.shifts[:, None, None, :]
+            totals[rows] += np.linalg.norm(np.tensordot(self.contrast, changes, axes=1), axis=0)
+        return totals
+
+
+@dataclass(frozen=True)
+class ModelReplicates:
+    """A model and its refits without each group of rows; has the interface of :class:`.deviations.Deviations`.
+
+    Attributes
+    ----------
+    model : AdditiveModel
+    replicates : tuple of AdditiveModel
+        With the value sets of the model.
+    contrast : ndarray of shape (n_groups, n_groups), float64
+        See :func:`instashap.inference.uncertainty.compute_contrast`.
+    """
+
+    model: AdditiveModel
+    replicates: tuple[AdditiveModel, ...] = field(repr=False)
+    contrast: NDArray[np.float64] = field(repr=False)
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups of rows, each of which was left out once."""
+        return len(self.replicates)
+
+    @cached_property
+    def credits(self) -> ReplicateLookup:
+        """Errors of Shapley values; slots are players."""
+        return self._make(lambda model: model.credits)
+
+    @cached_property
+    def effects(self) -> ReplicateLookup:
+        """Errors of each shape function; slots are value sets."""
+        return self._make(lambda model: model.effects)
+
+    @cached_property
+    def prediction(self) -> ReplicateLookup:
+        """Errors of the output at the full coalition, base value included."""
+        return self._make(lambda model: model.prediction, self._base_changes)
+
+    @property
+    def base_errors(self) -> NDArray[np.float64]:
+        """Standard error of the base value, shape (n_outputs,)."""
+        return np.asarray(np.linalg.norm(self.contrast @ self._base_changes, axis=0))
+
+    def make_mobius_lookup(self, players: PresenceSet) -> ReplicateLookup:
+        """Errors of one component of the game; see :meth:`AdditiveModel.make_mobius_lookup`."""
+        return self._make(lambda model: model.make_mobius_lookup(players))
+
+    def make_shape_lookup(self, values: ValueSet) -> ReplicateLookup:
+        """Errors of one shape function."""
+        return self._make(lambda model: model.make_shape_lookup(values))
+
+    @property
+    def _base_changes(self) -> NDArray[np.float64]:
+        return np.stack([each.base_value for each in self.replicates]) - self.model.base_value
+
+    def _make(
+        self, choose: Callable[[AdditiveModel], Lookup], shifts: NDArray[np.float64] | None = None
+    ) -> ReplicateLookup:
+        constant = np.zeros((self.n_groups, self.model.n_outputs)) if shifts is None else shifts
+        return ReplicateLookup(tuple(map(choose, self.replicates)), choose(self.model), self.contrast, constant)
