@@ -9,7 +9,7 @@ import numpy as np
 
 from ..runner import Bench, Figure, judge
 
-N_SCORED = (200, 500, 1000, 2000)
+N_SCORED = (200, 500, 1000)
 
 
 def run(bench: Bench) -> dict[str, Figure]:
@@ -28,7 +28,7 @@ def run(bench: Bench) -> dict[str, Figure]:
     instashap.warm_up()
     for n_rows in N_SCORED[: bench.choose(len(N_SCORED), 1)]:
         shares, fidelities, seconds = [], [], []
-        for seed in range(bench.choose(5, 1)):
+        for seed in range(bench.choose(2, 1)):
             X, outputs = simulator.sample(n_rows, seed)
             start = time.process_time()
             with warnings.catch_warnings():

@@ -35,9 +35,9 @@ def test_errors_of_predictions_and_shapes_are_there(classifier):
     np.testing.assert_allclose(mobius, shapes[:, 0], rtol=1e-6)
 
 
-def test_a_term_that_was_set_by_hand_has_no_error_left():
+def test_a_term_that_was_set_by_hand_has_no_error_left(classifier):
     model = AdditiveClassifier(order=1).fit(X, Y)
-    before = model.explain(X[:5], errors=True).standard_errors
+    before = classifier.explain(X[:5], errors=True).standard_errors
     model.remove_term(0)
     _, shapes = model.to_explainer().interaction_values(X[:5], errors=True)
     after = model.explain(X[:5], errors=True).standard_errors

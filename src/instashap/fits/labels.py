@@ -144,6 +144,7 @@ def replicate_fit(
     fitter: LikelihoodFitter, rows: LabelledRows, fit: LikelihoodFit, finisher: Finisher, model: AdditiveModel
 ) -> ModelReplicates:
     """Refits without each of 20 groups of rows, with the terms and strengths of the fit; descents start from its tables."""
+    rows = _merge_copies(rows)  # a group then takes some of a row's weight, not of one of its copies
     groups = assign_groups(rows.encoded, rows.target[:, None], rows.weights, N_GROUPS)
     found = []
     for group in groups:
@@ -153,6 +154,13 @@ def replicate_fit(
         found.append(finisher.finish(_refit(fitter, left, fit), left))
     shares = np.array([own.sum() for _, own in groups])
     return ModelReplicates(model, tuple(found), compute_contrast(shares / shares.sum()))
+
+
+def _merge_copies(rows: LabelledRows) -> LabelledRows:
+    """Different rows, each with the total weight of its copies."""
+    keys = np.column_stack([*rows.encoded, rows.target])
+    _, first, owner = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return replace(rows.take(first), weights=np.bincount(owner.reshape(-1), weights=rows.weights))
 
 
 def _refit(fitter: LikelihoodFitter, rows: LabelledRows, fit: LikelihoodFit) -> LikelihoodFit:

@@ -19,7 +19,7 @@ from ..likelihood.presence import fit_presence
 from ..likelihood.pure_tables import centre_tables
 from ..model.additive_model import AdditiveModel
 from ..model.nested import transform
-from ..model.orthogonal import Tables
+from ..model.orthogonal import Tables, make_plain_model
 from ..model.places import Places, sample_places
 from ..model.replicates import ModelReplicates
 from ..table.bases import ColumnEncoder
@@ -53,7 +53,7 @@ def set_shape(fitted: FittedGame, term: ValueSet, shape: Any) -> FittedGame:
     tables[term] = change
     moved = fit_conditional(fitted, rows, tables, np.zeros(model.n_outputs), rows.encoded, rows.weights)
     edited = _add(model, moved)
-    replicate = _repeat(fitted, edited, lambda game: set_shape(game, term, shape))
+    replicate = _repeat(fitted, edited, lambda game: set_shape(_centre_term(game, term), term, shape))
     kept = GameRows(rows.encoded, rows.weights, rows.columns, rows.size_law, replicate)
     return _replace(fitted, edited, kept)
 
@@ -65,6 +65,19 @@ def recentre(fitted: FittedGame, encoded: Encoded, weights: NDArray[np.float64])
     model = fit_conditional(fitted, rows, tables, fitted.model.base_value, encoded, weights)
     replicate = _repeat(fitted, model, lambda game: recentre(game, encoded, weights))
     return _replace(fitted, model, GameRows(encoded, weights, rows.columns, rows.size_law, replicate))
+
+
+def _centre_term(fitted: FittedGame, term: ValueSet) -> FittedGame:
+    """The same predictions with one term of mean zero on the game's rows: what replaces it is centred there, too."""
+    rows, model = fitted.get_rows(), fitted.model
+    shape = model.shapes[model.value_sets.index(term)]
+    centred = centre_tables({term: shape}, np.zeros(model.n_outputs), fitted.encoder.bases, rows.encoded, rows.weights)
+    tables = {values: np.zeros_like(table) for values, table in zip(model.value_sets, model.shapes, strict=True)}
+    tables[term] = centred.tables[term] - shape
+    roster = make_roster(fitted.players, [player in model.null_players for player in fitted.players])
+    sizes = roster.players, len(roster.varying)
+    shift = roster.spread(make_plain_model(fitted.encoder.bases, tables, centred.base_value, *sizes))
+    return replace(fitted, model=_add(model, shift))
 
 
 def _repeat(
