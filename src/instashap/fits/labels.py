@@ -160,7 +160,8 @@ def _merge_copies(rows: LabelledRows) -> LabelledRows:
     """Different rows, each with the total weight of its copies."""
     keys = np.column_stack([*rows.encoded, rows.target])
     _, first, owner = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    return replace(rows.take(first), weights=np.bincount(owner.reshape(-1), weights=rows.weights))
+    totals = np.bincount(owner.reshape(-1), weights=rows.weights).astype(np.float64)
+    return replace(rows.take(first), weights=totals)
 
 
 def _refit(fitter: LikelihoodFitter, rows: LabelledRows, fit: LikelihoodFit) -> LikelihoodFit:

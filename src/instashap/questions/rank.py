@@ -47,8 +47,8 @@ def fit_scores(fitted: FittedGame) -> FittedGame:
     roster = make_roster(fitted.players, [player in null for player in fitted.players])
     order = max(map(len, fitted.model.value_sets), default=1)
     interactions = [values for values in fitted.model.value_sets if len(values) > 1] or 0
-    orders = {"order": order, "presence_order": min(order, len(roster.varying))}
-    fitter = ClosedFormFitter(rows.columns, roster.players, **orders, interactions=interactions)
+    presence_order = min(order, len(roster.varying))
+    fitter = ClosedFormFitter(rows.columns, roster.players, order, presence_order, interactions)
     data = rows.encoded, scores, rows.weights
     record = FitRecord(*data, rows.columns, roster.players, rows.size_law, fitter.fit(*data, rows.size_law))
     return replace(fitted, model=roster.spread(record.result.model), record=record, kind=FitKind.EQUATIONS)
