@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -49,17 +49,22 @@ class ReplicateLookup:
 
     def apply(self, encoded: Encoded, totals: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Standard errors of encoded rows, shape (n_rows, n_slots, n_outputs); added to ``totals`` if given."""
-        n_rows = len(encoded.cells)
         if totals is None:
-            totals = np.zeros((n_rows, self.n_slots, self.n_outputs))
+            totals = np.zeros((len(encoded.cells), self.n_slots, self.n_outputs))
+        for rows, found in self.iterate(encoded):
+            totals[rows] += np.linalg.norm(found, axis=3)
+        return totals
+
+    def iterate(self, encoded: Encoded) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+        """Blocks of rows with their deviations, shape (n_block_rows, n_slots, n_outputs, n_groups)."""
+        n_rows = len(encoded.cells)
         size = max(_BLOCK_NUMBERS // (len(self.lookups) * self.n_slots * self.n_outputs), 1)
         for start in range(0, n_rows, size):
             rows = slice(start, min(start + size, n_rows))
             block = encoded.take(rows)
             changes = np.stack([each.apply(block) for each in self.lookups]) - self.whole.apply(block)
             changes += self.shifts[:, None, None, :]
-            totals[rows] += np.linalg.norm(np.tensordot(self.contrast, changes, axes=1), axis=0)
-        return totals
+            yield rows, np.moveaxis(np.tensordot(self.contrast, changes, axes=1), 0, -1)
 
 
 @dataclass(frozen=True)

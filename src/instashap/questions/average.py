@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..fitted.game import FittedGame
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations
+from ..model.replicates import ModelReplicates
 from ..table.encoding import BLOCK_ROWS, Encoded
 
 # Rows that magnitudes are averaged over, evenly spaced among the fitted ones: means of magnitudes are then known to about 2 %.
@@ -27,7 +28,7 @@ def average_magnitudes(fitted: FittedGame) -> NDArray[np.float64]:
 
 
 def average_rows(
-    model: AdditiveModel, deviations: Deviations | None, encoded: Encoded, weights: NDArray[np.float64]
+    model: AdditiveModel, deviations: Deviations | ModelReplicates | None, encoded: Encoded, weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weighted mean absolute Shapley values over rows and their standard errors, each (n_players, n_outputs).
 
@@ -44,11 +45,9 @@ def average_rows(
         total += np.tensordot(own, np.abs(values), axes=1)
         squares += np.tensordot(own, values**2, axes=1)
         if deviations is not None:
-            lookup = deviations.credits
-            found = np.repeat(lookup.constants[None], len(own), axis=0)
-            lookup.deviations.apply(block, found)
             signed = np.sign(values) * own[:, None, None]
-            moved += np.einsum("rpo,rpog->pog", signed, found.reshape(len(own), *shape, -1))
+            for part, found in deviations.credits.iterate(block):
+                moved += np.einsum("rpo,rpog->pog", signed[part], found)
     weight = weights.sum()
     means = total / weight
     if moved is None:
