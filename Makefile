@@ -7,7 +7,7 @@ export MPLBACKEND := Agg
 # Two processes run tests, each file in one of them: BLAS threads of their own would only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
-.PHONY: demo test floors test-core test-min lint docs clean
+.PHONY: demo test test-engines floors test-core test-min lint docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,14 @@ lint: $(VENV)/.test
 
 test: lint
 	$(PYTEST)
+
+# Clusters on this machine, Java for Spark: fits on workers, one of which is killed. Minutes.
+$(VENV)/.engines: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --group engines
+	touch $@
+
+test-engines: $(VENV)/.engines
+	INSTASHAP_ENGINES=1 PYSPARK_PYTHON=$(CURDIR)/$(BIN)/python OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs tests/distributed
 
 # Floors of accuracy again, under the BLAS kernels of two kinds of processor: all but this processor's own, under which `test`
 # runs them. OpenBLAS takes another kernel where the processor lacks the instructions: then there is nothing to test.

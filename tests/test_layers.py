@@ -41,6 +41,7 @@ LAYERS = {
     "plots": 12,
     "survival": 12,
     "export": 12,
+    "distributed": 12,
     "report": 13,
     "preparing": 14,
     "server": 15,

@@ -40,7 +40,7 @@ _HOMES = {
     "warm_up": "explain.warm_up",
     "write_report": "report.writing",
 }
-_MODULES = ("datasets", "export", "neural", "plots", "survival")
+_MODULES = ("datasets", "distributed", "export", "neural", "plots", "survival")
 
 __all__ = [
     "AdditiveClassifier",
@@ -65,6 +65,7 @@ __all__ = [
     "TrustReport",
     "audit",
     "datasets",
+    "distributed",
     "explain_change",
     "export",
     "from_ebm",
@@ -78,7 +79,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from . import datasets, export, neural, plots, survival
+    from . import datasets, distributed, export, neural, plots, survival
     from ._errors import (
         DataWarning,
         FileFormatError,

@@ -11,8 +11,8 @@ from instashap.fits import synthetic_fit
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = [
-    *("big-data.md", "classify.md", "ebm.md", "fastshap.md", "from-shap.md", "gam.md", "games.md", "neural.md", "purify.md"),
-    *("refine.md", "rows.md", "vision.md", "which-game.md", "../README.md"),
+    *("big-data.md", "classify.md", "cluster.md", "ebm.md", "fastshap.md", "from-shap.md", "gam.md", "games.md", "neural.md"),
+    *("purify.md", "refine.md", "rows.md", "vision.md", "which-game.md", "../README.md"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,15 @@ def sum_source(
     advance : callable, optional
         Receives the number of rows read after each block.
     """
+    options = read, ask, weight_scale, output_unit, advance if source.is_here else None
+    return source.sum_parts(partial(_sum_part, plan, options))
+
+
+_Options = tuple[Read, Ask, float, float, Callable[[int], None] | None]
+
+
+def _sum_part(plan: Plan, options: _Options, source: FrameSource) -> RowSums:
+    read, ask, weight_scale, output_unit, advance = options
     accumulator, n_read = Accumulator(plan), 0
     for whole in source.batches():
         n_read += len(whole.rows)

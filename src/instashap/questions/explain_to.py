@@ -65,10 +65,7 @@ class _Task:
     @property
     def value_names(self) -> list[str]:
         """Names of what is computed, in the order of the file."""
-        outputs, features = self.fitted.output_names, self.fitted.feature_names
-        ends = [""] if len(outputs) == 1 else [f" · {output}" for output in outputs]
-        names = ["base_value", *(f"shap_{feature}" for feature in features), "prediction"]
-        return [f"{name}{end}" for name in names for end in ends]
+        return name_values(self.fitted)
 
     def identify(self) -> str:
         """A digest that changes with whatever parts depend on, but for rows that have to be read to be known."""
@@ -80,6 +77,14 @@ class _Task:
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(arrays[name]).tobytes())
         return digest.hexdigest()
+
+
+def name_values(fitted: FittedGame) -> list[str]:
+    """Names of base values, Shapley values and predictions as columns of a table."""
+    outputs, features = fitted.output_names, fitted.feature_names
+    ends = [""] if len(outputs) == 1 else [f" · {output}" for output in outputs]
+    names = ["base_value", *(f"shap_{feature}" for feature in features), "prediction"]
+    return [f"{name}{end}" for name in names for end in ends]
 
 
 def explain_to(

@@ -43,6 +43,7 @@ def _find_source(X: Any) -> FrameSource | None:
     if isinstance(X, (str, os.PathLike)):
         return ParquetSource(X)
     refuse_read_once(X)
+    refuse_engines(X)
     package, kind = type(X).__module__.partition(".")[0].lstrip("_"), type(X).__name__
     if package == "pyarrow" and hasattr(X, "to_batches") and hasattr(X, "get_fragments"):
         return DatasetSource(X)
@@ -53,6 +54,27 @@ def _find_source(X: Any) -> FrameSource | None:
     if callable(X) and not isinstance(X, np.ndarray) and not hasattr(X, "columns"):
         return FunctionSource(X)
     return None
+
+
+# Objects whose rows lie elsewhere, by the beginning of their module and what they can do, and what to call instead.
+_ENGINES = (
+    ("pyspark.pandas", "to_spark", "instashap.distributed.from_spark(X.to_spark())"),
+    ("pyspark.sql", "mapInArrow", "instashap.distributed.from_spark(X)"),
+    ("dask", "to_delayed", "instashap.distributed.from_dask(X)"),
+    ("ray.data", "iter_batches", "Parquet files: X.write_parquet(path), and pass the path"),
+    ("modin", "modin", "pandas: X.modin.to_pandas(), or Parquet files"),
+    ("snowflake.snowpark", "to_pandas", "pandas: X.to_pandas(), or Parquet files"),
+    ("bigframes", "to_pandas", "pandas: X.to_pandas(), or Parquet files"),
+)
+
+
+def refuse_engines(X: Any) -> None:
+    """Raise ``TypeError`` for a frame of an engine, whose rows are not in this process, with what to pass instead."""
+    module = type(X).__module__
+    for beginning, ability, instead in _ENGINES:
+        if module.startswith(beginning) and hasattr(X, ability):
+            kind = f"{module.partition('.')[0]} {type(X).__name__}"
+            raise TypeError(f"the rows of a {kind} are not in this process; pass {instead}")
 
 
 def refuse_read_once(X: Any) -> None:

@@ -89,6 +89,7 @@ class FrameSource(ABC):
 
     has_names = True  # or columns are known by their place alone, as those of arrays
     is_steady = True  # whether each pass gives the rows in the same order
+    is_here = True  # or parts of the rows are read by workers, which know nothing of this process
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = check_names(names)
@@ -229,12 +230,12 @@ class FrameSource(ABC):
             elif len(block.rows):
                 blocks.append(block)
             if drawn is None and n_kept > n_rows:
-                drawn, blocks = _Drawing(_join_blocks(blocks), n_rows, self._make_reader(read)), []
+                drawn, blocks = _Drawing(join_blocks(blocks), n_rows, self._make_reader(read)), []
             if progress is not None:
                 progress(n_read)
         if not n_kept:
             raise ValueError("sample_weight sums to zero: no row is left to fit; give at least one row a positive weight")
-        return _join_blocks(blocks) if drawn is None else drawn.finish(n_read)
+        return join_blocks(blocks) if drawn is None else drawn.finish(n_read)
 
     def _make_reader(self, read: Read) -> Read:
         return lambda rows, schema: read(self.present(rows), schema)
@@ -245,12 +246,16 @@ class FrameSource(ABC):
 
     def measure_weight_scale(self) -> float:
         """By which the weights of all rows are multiplied (see :class:`Sample`); one pass where there are weights."""
-        tally = _WeightTally()
+        tally = WeightTally()
         for block in self.batches() if self._weights is not None else ():
             weights = drop_weightless(block).weights
             if weights is not None and len(weights):
                 tally.add(weights)
         return tally.scale
+
+    def sum_parts(self, work: Callable[[FrameSource], Sum]) -> Sum:
+        """The sum of what ``work`` gives for each part of the rows; there is one part, but where rows lie on a cluster."""
+        return work(self)
 
     def map_sum(self, kernel: Callable[[Block], Sum]) -> Sum:
         """See :class:`RowSource`; blocks are summed in their order."""
@@ -261,12 +266,19 @@ class FrameSource(ABC):
         return total  # type: ignore[no-any-return]
 
 
-class _WeightTally:
-    """Sums of weights, which say how all of them are scaled."""
+class WeightTally:
+    """Sums of weights, which say how all of them are scaled; those of different rows add."""
 
     def __init__(self) -> None:
         self._total = self._squares = 0.0
         self._are_counts = True
+
+    def __add__(self, other: WeightTally) -> WeightTally:
+        """The sums of both."""
+        both = WeightTally()
+        both._total, both._squares = self._total + other._total, self._squares + other._squares
+        both._are_counts = self._are_counts and other._are_counts
+        return both
 
     def add(self, weights: NDArray[np.float64]) -> None:
         """Take in the weights of some rows, all above zero."""
@@ -286,7 +298,7 @@ class _Drawing:
     def __init__(self, first: Block, size: int, read: Read) -> None:
         self._size, self._read = size, read
         self._schema: Schema | None = None
-        self._tally = _WeightTally()
+        self._tally = WeightTally()
         self._sample = self._draw(first, None)
         self._waiting: list[RowSample] = []
 
@@ -363,7 +375,7 @@ def drop_weightless(block: Block) -> Block:
     return Block(block.rows.iloc[kept], None if block.outputs is None else block.outputs[kept], block.weights[kept])
 
 
-def _join_blocks(blocks: list[Block]) -> Sample:
+def join_blocks(blocks: list[Block]) -> Sample:
     def join(parts: list[Any]) -> Any:
         return None if parts[0] is None else np.concatenate(parts)
 

@@ -1,0 +1,49 @@
+"""A worker that is killed in the middle of a fit changes nothing. Starting clusters takes a minute: ``make test-engines``."""
+
+import os
+import signal
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import instashap
+from instashap.distributed import from_dask
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::instashap.FitWarning"),
+    pytest.mark.skipif("INSTASHAP_ENGINES" not in os.environ, reason="starts a cluster, for a minute: make test-engines"),
+]
+
+
+def test_a_worker_of_dask_that_is_killed_changes_nothing(tmp_path):
+    dd = pytest.importorskip("dask.dataframe", reason="dask is not installed")
+    engine = pytest.importorskip("distributed", reason="distributed is not installed")
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"a": rng.normal(size=1500), "b": rng.normal(size=1500)})
+    rows["target"] = rows["a"] + rows["b"] ** 2
+    options = {"order": 1, "synthetic_rows": 0, "n_jobs": 1, "plan_rows": 500}
+    one = instashap.Explainer(**options).fit(rows, outputs="target")
+    with (
+        warnings.catch_warnings(),
+        engine.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        engine.Client(cluster),
+    ):
+        warnings.simplefilter("ignore")
+        frame = dd.from_pandas(rows, npartitions=4).map_partitions(die_once, str(tmp_path / "died"), meta=rows[:0])
+        found = instashap.Explainer(**options).fit(from_dask(frame), outputs="target")
+    assert (tmp_path / "died").exists()
+    assert found.fit_facts_["n_rows"] == 1500
+    X = rows[["a", "b"]]
+    np.testing.assert_allclose(found.shap_values(X), one.shap_values(X), rtol=0, atol=1e-9)
+
+
+def die_once(part, path):
+    """The part; the first worker that gets here is killed."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return part
+    os.kill(os.getpid(), signal.SIGKILL)
+    return part
