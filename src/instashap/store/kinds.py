@@ -8,6 +8,20 @@ from typing import Any
 Kind = Callable[[Any, str], None]
 
 
+# What each kind accepts, as JSON Schema: at least what its function does.
+_FORMS: dict[Kind, dict[str, Any]] = {}
+
+
+def describe_kind(kind: Kind) -> dict[str, Any]:
+    """What a kind accepts, as JSON Schema."""
+    return _FORMS[kind]
+
+
+def _note(kind: Kind, form: dict[str, Any]) -> Kind:
+    _FORMS[kind] = form
+    return kind
+
+
 def _refuse(value: Any, place: str, expected: str) -> ValueError:
     shown = repr(value)
     return ValueError(f"{place} must be {expected}, got {shown if len(shown) <= 60 else shown[:57] + '...'}")
@@ -51,6 +65,17 @@ def scalar(value: Any, place: str) -> None:
         number(value, place)
 
 
+_note(anything, {})
+_note(text, {"type": "string"})
+_note(flag, {"type": "boolean"})
+_note(number, {"type": "number"})
+_note(scalar, {"type": ["string", "number", "boolean"]})
+
+
+def _bound(least: int, most: int | None) -> dict[str, int]:
+    return {"minItems": least} | ({} if most is None else {"maxItems": most})
+
+
 def integer(least: int, most: int = 2**31 - 1) -> Kind:
     """A whole number in a range, ends included."""
 
@@ -58,7 +83,7 @@ def integer(least: int, most: int = 2**31 - 1) -> Kind:
         if type(value) is not int or not least <= value <= most:
             raise _refuse(value, place, f"a whole number from {least} to {most}")
 
-    return check
+    return _note(check, {"type": "integer", "minimum": least, "maximum": most})
 
 
 def one_of(*choices: str) -> Kind:
@@ -68,7 +93,7 @@ def one_of(*choices: str) -> Kind:
         if type(value) is not str or value not in choices:
             raise _refuse(value, place, f"one of {', '.join(map(repr, choices))}")
 
-    return check
+    return _note(check, {"enum": list(choices)})
 
 
 def maybe(kind: Kind) -> Kind:
@@ -78,7 +103,7 @@ def maybe(kind: Kind) -> Kind:
         if value is not None:
             kind(value, place)
 
-    return check
+    return _note(check, {"anyOf": [describe_kind(kind), {"type": "null"}]})
 
 
 def list_of(kind: Kind, least: int = 0, most: int | None = None) -> Kind:
@@ -92,7 +117,7 @@ def list_of(kind: Kind, least: int = 0, most: int | None = None) -> Kind:
         for number_, each in enumerate(value):
             kind(each, f"{place}[{number_}]")
 
-    return check
+    return _note(check, {"type": "array", "items": describe_kind(kind), **_bound(least, most)})
 
 
 def one_or_more(kind: Kind) -> Kind:
@@ -102,7 +127,7 @@ def one_or_more(kind: Kind) -> Kind:
     def check(value: Any, place: str) -> None:
         (several if type(value) is list else kind)(value, place)
 
-    return check
+    return _note(check, {"anyOf": [describe_kind(kind), describe_kind(several)]})
 
 
 def mapping_of(kind: Kind) -> Kind:
@@ -115,7 +140,7 @@ def mapping_of(kind: Kind) -> Kind:
             text(name, f"a name in {place}")
             kind(each, f"{place}.{name}")
 
-    return check
+    return _note(check, {"type": "object", "additionalProperties": describe_kind(kind)})
 
 
 def record(kinds: Mapping[str, Kind], *, is_open: bool = False) -> Kind:
@@ -135,4 +160,12 @@ def record(kinds: Mapping[str, Kind], *, is_open: bool = False) -> Kind:
             elif not is_open:
                 raise ValueError(f"{place} holds {name!r}, which this version does not know (pip install -U instashap)")
 
-    return check
+    return _note(
+        check,
+        {
+            "type": "object",
+            "properties": {name: describe_kind(kind) for name, kind in known.items()},
+            "required": list(required),
+            "additionalProperties": is_open,
+        },
+    )
