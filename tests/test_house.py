@@ -25,6 +25,7 @@ LATE = {
     "explain/explainer.py": {"explain", "questions"},
     "fitted/file.py": {"fitted"},
     "questions/answers.py": {"inference"},
+    "questions/explain_rows.py": {"questions"},
     "trust/references.py": {"blackbox"},
 }
 # Where a module may be named in a string: names that a user may write, and public names by their homes.

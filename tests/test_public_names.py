@@ -9,7 +9,7 @@ import instashap
 CONTRACT = {
     "Explainer": {
         "fit": ["X", "outputs", "sample_weight"],
-        "__call__": ["X", "errors", "outputs"],
+        "__call__": ["X", "errors", "outputs", "marginal"],
         "shap_values": ["X"],
         "index_values": ["X", "index", "structure"],
         "importance": ["kind", "X", "y", "sample_weight", "pairs", "errors"],
@@ -119,7 +119,8 @@ def test_from_ebm_takes_the_model_rows_and_a_value_function() -> None:
 
 
 def test_write_report_takes_an_explainer_rows_labels_and_a_path() -> None:
-    assert list(inspect.signature(instashap.write_report).parameters) == ["explainer_or_estimator", "X", "y", "path", "title"]
+    expected = ["explainer_or_estimator", "X", "y", "path", "title", "marginal"]
+    assert list(inspect.signature(instashap.write_report).parameters) == expected
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -16,7 +16,6 @@ from ..table.columns import Table
 from ..table.reach import Place
 from ..trust.rows import compute_output_share, find_strangeness
 from .answers import get_biases, get_errors, get_residuals
-from .marginal_values import compute_marginal
 from .model_outputs import ask_outputs
 from .outside import name_outside, place_rows, warn_outside
 
@@ -70,6 +69,8 @@ def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation
         own = ask_outputs(fitted, X, request.held, given, table.n_rows)
         explanation = explanation.add_outputs(squeeze_outputs(own))
     if request.marginal is not None and request.marginal is not False:
+        from .marginal_values import compute_marginal
+
         asked = compute_marginal(fitted, X, table, request.marginal, request.held, request.fit_rows)
         explanation = replace(explanation, marginal_values=squeeze_outputs(asked[0]), marginal_errors=squeeze_outputs(asked[1]))
     if spread is None:
