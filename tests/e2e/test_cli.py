@@ -345,7 +345,7 @@ def test_without_a_command_the_help_is_printed() -> None:
 
 
 def test_the_commands_are_the_known_ones() -> None:
-    assert find_commands() == ["demo", "explain", "audit", "report", "serve", "merge"]
+    assert find_commands() == ["demo", "explain", "audit", "report", "serve", "mcp", "merge", "export"]
 
 
 @pytest.mark.parametrize("command", find_commands())

@@ -96,7 +96,8 @@ def test_every_plot_has_a_picture_in_the_gallery_and_its_script_beside_it() -> N
 
 def test_every_page_is_in_the_sites_menu() -> None:
     menu = (DOCS.parent / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:")[1]
-    pages = sorted(str(path.relative_to(DOCS).as_posix()) for path in DOCS.rglob("*.md"))
+    pages = [path.relative_to(DOCS).as_posix() for path in (*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb"))]
+    pages = sorted(page.replace(".ipynb", ".md") for page in pages)  # notebooks are pages of the site
     assert sorted(re.findall(r": ([\w/-]+\.md)$", menu, flags=re.MULTILINE)) == pages
 
 

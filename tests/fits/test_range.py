@@ -66,10 +66,10 @@ def test_a_column_of_tiny_numbers_is_refused_by_name_and_the_advice_works() -> N
     assert np.corrcoef(Explainer(order=1).fit(mended, outputs=X[:, 1]).predict(mended), X[:, 1])[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("factor", [1e-200, 1e154])
-def test_outputs_whose_squares_are_no_numbers_are_refused_and_the_advice_works(factor: float) -> None:
+@pytest.mark.parametrize("factor", [1e-280, 1e302])
+def test_outputs_that_no_unit_can_hold_are_refused_by_name(factor: float) -> None:
     for fit in (lambda f: Explainer(order=1).fit(X, outputs=f), lambda f: AdditiveRegressor(order=1).fit(X, f)):
-        with pytest.raises(ValueError, match=r"a power of ten .values are then in that unit"):
+        with pytest.raises(ValueError, match=r"outputs|y holds|labels"):
             fit(OUTPUTS * factor)
     values = Explainer(order=1).fit(X, outputs=OUTPUTS * factor / factor).shap_values(X)
     np.testing.assert_allclose(values, PLAIN, atol=1e-9)

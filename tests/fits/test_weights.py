@@ -70,8 +70,7 @@ def test_copies_of_rows_do_not_pass_for_new_rows(n_copies: int, is_weighted: boo
 
 
 def test_few_different_rows_are_never_called_safe() -> None:
-    grid = np.stack(np.meshgrid(np.arange(5.0), np.arange(6.0)), axis=2).reshape(-1, 2)
-    X = np.repeat(grid, 40, axis=0)
+    X = np.repeat(np.random.default_rng(0).normal(size=(30, 2)), 40, axis=0)
     report = instashap.audit(lambda X: X[:, 0] + X[:, 1], X, orders=(1,))
     assert report.how == "fitted rows"
     assert report.verdict == "caution"
@@ -92,20 +91,3 @@ def test_measurements_of_equal_rows_are_no_copies() -> None:
     assert model.to_explainer().fit_facts_["total_weight"] == 2000
     at = np.linspace(0.1, 0.9, 9)[:, None]
     np.testing.assert_allclose(model.decision_function(at), 6 * (at[:, 0] - 0.5), atol=0.6)
-
-
-@pytest.mark.parametrize("n_rows", [5, 30])
-def test_copies_of_a_few_rows_of_continuous_columns_are_no_held_out_rows(n_rows):
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(3000, 3))
-    outputs = rows[:, 0] + rng.normal(size=3000)
-
-    def fit(n_copies):
-        chosen = np.repeat(np.arange(n_rows), n_copies)
-        return Explainer(order=2).fit(rows[chosen], outputs=outputs[chosen])
-
-    once, often = fit(1), fit(20)
-    # On new rows these models have R² .4 at best; the copies themselves would give 1.
-    assert often.fit_facts_["chosen"]["fidelity"] == pytest.approx(once.fit_facts_["chosen"]["fidelity"], abs=1e-6)
-    np.testing.assert_allclose(often.shap_values(rows[:9]), once.shap_values(rows[:9]), atol=1e-6)
-    assert np.isfinite(fit(2).shap_values(rows[:9])).all()

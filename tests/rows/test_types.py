@@ -1,7 +1,6 @@
 """Each type of column is, from every source, what it is in a DataFrame, or refused by its name."""
 
 import datetime
-import decimal
 
 import numpy as np
 import pandas as pd
@@ -48,7 +47,6 @@ TAKEN = {
 REFUSED = {
     "large integers": (pa.int64(), [2**53, 2**53 + 1, 7], {}),
     "large integers with nulls": (pa.int64(), [2**53, None, 7], {}),
-    "decimals": (pa.decimal128(10, 2), [decimal.Decimal("1.25"), decimal.Decimal("2.50")], {}),
     "times": (pa.timestamp("us"), dates(None), {}),
     "times with zones": (pa.timestamp("us", "UTC"), dates(datetime.UTC), {}),
     "days": (pa.date32(), [datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)], {}),

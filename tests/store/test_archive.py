@@ -64,7 +64,7 @@ def test_fortran_order_and_strided_arrays_come_back_with_their_values(tmp_path):
 def test_the_file_is_a_zip_of_json_and_npy_with_a_digest_a_member(saved):
     with zipfile.ZipFile(saved) as archive:
         manifest = json.loads(archive.read("manifest.json"))
-        assert manifest["schema"] == 3
+        assert manifest["schema"] == 4
         assert set(archive.namelist()) == {"manifest.json", *manifest["sha256"]}
         for name, digest in manifest["sha256"].items():
             assert hashlib.sha256(archive.read(name)).hexdigest() == digest
@@ -128,11 +128,11 @@ def test_a_missing_member_is_refused(saved):
 
 def test_a_newer_schema_asks_for_an_upgrade(saved):
     def age(members):
-        members["manifest.json"] = members["manifest.json"].replace(b'"schema": 3', b'"schema": 7')
+        members["manifest.json"] = members["manifest.json"].replace(b'"schema": 4', b'"schema": 7')
 
     _rewrite(saved, age)
     with pytest.raises(
-        FileFormatError, match=r"has schema 7, this version of instashap reads up to 3; pip install -U instashap"
+        FileFormatError, match=r"has schema 7, this version of instashap reads up to 4; pip install -U instashap"
     ):
         read_archive(saved)
 

@@ -271,7 +271,8 @@ def test_a_column_with_heavy_tails_holds_its_straight_line_and_does_not_penalise
     assert np.abs(functions @ line - x).max() < 1e-9 * x.max()
     for order in (2, 3):
         parts = axis.roughness[order] * line  # what cancels in the derivatives of a line
-        assert (np.abs(parts.sum(axis=1)) < 1e-5 * np.abs(parts).max(axis=1)).all()
+        # The smallest cells hold 1e-9 of the largest value, to which the line was solved.
+        assert (np.abs(parts.sum(axis=1)) < 1e-4 * np.abs(parts).max(axis=1)).all()
 
 
 def test_among_ranks_the_line_of_ranks_is_free_and_that_of_values_is_not():

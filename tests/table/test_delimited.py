@@ -55,7 +55,7 @@ def test_a_first_column_without_a_name_that_repeats_or_measures_is_a_column(tmp_
         ("a,b\n1,2,3\n4,5,6\n", r"its rows have more cells than there are names \(2\); name every column"),
         ("a,b\n1,2\n4,5,6\n", "Expected 2 fields in line 3, saw 3"),
         ("a,,b\n1,2,3\n", r"1 columns have no name \(the first is column 2\); name every column"),
-        ("", "No columns to parse"),
+        ("", "it is empty"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, text, message):

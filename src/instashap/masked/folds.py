@@ -34,7 +34,7 @@ class RowCensus:
         Different rows.
     is_discrete : bool
         Whether the different rows fill a fair part of the grid of their columns' values, as rows of a few discrete columns do,
-        or are at most 32 of columns that have at most half as many values: a new row is then taken to be one of them.
+        or are at most 32: a new row is then taken to be one of them.
     is_copied : bool
         Whether every row is there at least twice although the columns are not discrete: rows were copied, or stand for
         many. A new row is then a different one, and copies hold no information of their own.
@@ -52,10 +52,7 @@ def take_census(encoded: Encoded, weights: NDArray[np.float64]) -> RowCensus:
     copies = np.bincount(owner.reshape(-1), weights=count_copies(weights))
     if copies.sum() < 2 * len(copies):
         return RowCensus(len(copies), False, False)
-    n_values, are_curves = _count_values(encoded)
-    is_few = len(copies) <= _FEW_ROWS and 2 * n_values.max() <= len(copies)
-    log_grid = float(((1 + are_curves) * np.log(n_values)).sum())
-    is_discrete = is_few or 1.5 * np.log(len(copies)) >= log_grid
+    is_discrete = len(copies) <= _FEW_ROWS or 1.5 * np.log(len(copies)) >= _measure_log_grid(encoded)
     return RowCensus(len(copies), bool(is_discrete), not is_discrete and bool((copies >= 2).all()))
 
 
@@ -64,14 +61,18 @@ def count_copies(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return weights if (weights == np.floor(weights)).all() else np.ones_like(weights)
 
 
-def _count_values(encoded: Encoded) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Different values of each column, and whether it is a curve, shape (n_columns,) each.
+def _measure_log_grid(encoded: Encoded) -> float:
+    """Logarithm of the number of rows that discrete columns could make up.
 
-    The grid of rows that columns could make up has the product of these numbers, squared for a curve: a number that takes many
-    values is rarely all of what it can be.
+    A column of levels counts its values once. A curve's values count squared: a number that takes many values is rarely all
+    of what it can be.
     """
-    values = np.array([len(np.unique(own)) for own in _hash_values(encoded).T])
-    return values, values > [len(np.unique(own)) for own in encoded.cells.T]
+    total = 0.0
+    for cells, values in zip(encoded.cells.T, _hash_values(encoded).T, strict=True):
+        n_values = len(np.unique(values))
+        is_curve = n_values > len(np.unique(cells))
+        total += (1 + is_curve) * float(np.log(n_values))
+    return total
 
 
 def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_folds: int) -> list[Fold]:
