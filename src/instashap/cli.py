@@ -17,6 +17,8 @@ from ._registries import EXPORTS
 # Losses of gradient boosting of numbers, as scikit-learn names them.
 LOSSES = ("squared_error", "absolute_error", "poisson", "gamma")
 
+_SYNTHETIC = "rows to draw and ask the model about beside those of a small table; 0 is fastest (default: as many as help)"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand, or print the help if there is none; returns 0, or 2 after one sentence of error on standard error."""
@@ -60,6 +62,7 @@ def _make_parser() -> argparse.ArgumentParser:
         help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting)",
     )
     explain.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
+    explain.add_argument("--synthetic-rows", type=int, metavar="N", help=_SYNTHETIC)
     explain.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results; with --stream a file")
     explain.add_argument(
         "--add",
@@ -143,6 +146,7 @@ def _add_report(commands: Any) -> None:
         help="pickled or joblib-dumped model; only open files you trust (default: train gradient boosting)",
     )
     report.add_argument("--order", type=int, metavar="K", help="columns a shape function may read (default: 2)")
+    report.add_argument("--synthetic-rows", type=int, metavar="N", help=_SYNTHETIC)
     report.add_argument("--out", type=Path, default=Path("report.html"), metavar="FILE", help=".html, .md or .json")
     _add_reading(report)
 
@@ -236,6 +240,7 @@ def _run_explain(options: argparse.Namespace) -> None:
         check_row(options.row, len(data))
         check_terminal()
     model = _load_model(options.model) if options.model else None
+    reading["synthetic_rows"] = options.synthetic_rows
     explained = explain_table(data, options.target, model, options.order, **reading)
     print(write_results(explained, options.out, options.row or 0, options.add))
     if options.row is not None:
@@ -247,7 +252,7 @@ def _run_stream(options: argparse.Namespace) -> None:
 
     if options.explainer is None:
         raise ValueError("--stream needs --explainer FILE: without --stream, explain writes one into the folder of its results")
-    unused = [name for name in ("target", "model", "order", "row") if getattr(options, name) is not None]
+    unused = [name for name in ("target", "model", "order", "row", "synthetic_rows") if getattr(options, name) is not None]
     if unused:
         raise ValueError(f"--stream explains rows with a fitted explainer and cannot use --{unused[0]}: leave it out")
     explainer = load(options.explainer)
@@ -266,6 +271,7 @@ def _run_report(options: argparse.Namespace) -> None:
     data, reading = _read(options)
     model = _load_model(options.model) if options.model else None
     print(f"Fitting and auditing explanations of {len(data):,} rows: seconds to minutes", file=sys.stderr, flush=True)
+    reading["synthetic_rows"] = options.synthetic_rows
     path = report_table(data, options.target, options.out, model, options.order, **reading)
     print(f"Written to {path}: open it in a browser" if path.suffix.startswith(".htm") else f"Written to {path}")
 

@@ -78,13 +78,15 @@ def explain_table(
     task: str = "auto",
     text: Collection[str] = (),
     loss: str | None = None,
+    synthetic_rows: int | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Explained:
     """Train gradient boosting (unless a model is given), fit an explainer, and explain the held-out fifth of the rows.
 
     ``order`` is 2 by default, or 1 if the table has only one column beside the target. A given model receives the columns
     unchanged. The explainer reads their text by the recipe of :func:`prepare`, which it stores: each column of dates becomes
-    one feature of several parts. ``on_note`` is called with each sentence on an assumption.
+    one feature of several parts. ``synthetic_rows`` are those of the explainer; None: as many as help. ``on_note`` is called with
+    each sentence on an assumption.
     """
     from sklearn.model_selection import train_test_split
 
@@ -103,6 +105,7 @@ def explain_table(
     output_name = None if table.is_class else target
     explainer = Explainer(model, order=order, groups=table.recipe.groups or None, output_name=output_name, verbose=1)
     explainer.set_params(categorical=[name for name in text if name in names] or "auto")
+    explainer.set_params(synthetic_rows="auto" if synthetic_rows is None else synthetic_rows)
     explainer.recipe = table.recipe
     explainer.fit(X_train)
     seconds["fitting the explainer"] = time.perf_counter() - start

@@ -1,7 +1,6 @@
 """Tables of every container as the same columns; what has no meaning is refused with advice."""
 
 import datetime
-import decimal
 import warnings
 
 import numpy as np
