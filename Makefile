@@ -7,7 +7,7 @@ export MPLBACKEND := Agg
 # Two processes run tests, each file in one of them: BLAS threads of their own would only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
 
-.PHONY: demo test test-engines floors test-core test-min lint docs clean
+.PHONY: demo test test-slow test-engines floors test-core test-min lint docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -29,7 +29,11 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 test: lint
-	$(PYTEST)
+	$(PYTEST) -m "not slow"
+
+# What takes long and is covered in part by shorter tests: compiled nets, notebooks, the longest guides.
+test-slow: $(VENV)/.test
+	$(PYTEST) -m slow
 
 # Clusters on this machine, Java for Spark: fits on workers, one of which is killed. Minutes.
 $(VENV)/.engines: $(VENV)/.test

@@ -10,6 +10,7 @@ import pytest
 from instashap.fits import synthetic_fit
 
 DOCS = Path(__file__).parents[2] / "docs"
+SLOW = {"big-data.md", "fastshap.md", "ebm.md"}
 GUIDES = [
     *("big-data.md", "classify.md", "cluster.md", "ebm.md", "fastshap.md", "from-shap.md", "gam.md", "games.md", "neural.md"),
     *("purify.md", "refine.md", "rows.md", "vision.md", "which-game.md", "../README.md"),
@@ -36,7 +37,7 @@ def run(code: str, name: str) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning:shap.*")
-@pytest.mark.parametrize("name", GUIDES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in GUIDES])
 def test_guide_runs_and_prints_what_it_says(name: str) -> None:
     code = "\n".join(find_blocks(name))
     promised = re.findall(r"^print\(.*\)  # (True|\[[^\]]*\])", code, flags=re.MULTILINE)

@@ -39,6 +39,7 @@ def read_text(notebook: Any) -> list[str]:
     return texts
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_runs_and_shows_what_its_file_holds(name: str, kernel: Any) -> None:

@@ -172,7 +172,12 @@ def make_gaussian(correlation, size_of_products):
 
 @pytest.mark.parametrize(
     ("correlation", "size_of_products", "floor", "floor_of_scores"),
-    [(0.0, 0.0, 0.990, 0.990), (0.6, 0.0, 0.991, 0.994), (0.6, 0.5, 0.987, 0.992), ("factor", 0.5, 0.980, 0.991)],
+    [
+        (0.0, 0.0, 0.990, 0.990),
+        (0.6, 0.0, 0.991, 0.994),
+        pytest.param(0.6, 0.5, 0.987, 0.992, marks=pytest.mark.slow),
+        ("factor", 0.5, 0.980, 0.991),
+    ],
 )
 def test_values_of_fitted_labels_are_near_the_exact_conditional_ones(
     encode, correlation, size_of_products, floor, floor_of_scores

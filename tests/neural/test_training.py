@@ -126,6 +126,7 @@ def test_unknown_and_missing_devices_are_refused():
             choose_device("cuda")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler, and there is no g++")
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:torch")
 @pytest.mark.filterwarnings("ignore:.*:FutureWarning:torch")

@@ -111,6 +111,7 @@ def test_a_phone_needs_no_sideways_scrolling(open_page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+@pytest.mark.slow
 def test_sixty_columns_fit_a_few_screens_of_a_phone(open_page: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(300, 60)), columns=[f"measure {k}" for k in range(60)])
