@@ -85,8 +85,8 @@ def explain_table(
 
     ``order`` is 2 by default, or 1 if the table has only one column beside the target. A given model receives the columns
     unchanged. The explainer reads their text by the recipe of :func:`prepare`, which it stores: each column of dates becomes
-    one feature of several parts. ``synthetic_rows`` are those of the explainer; None: as many as help. ``on_note`` is called with
-    each sentence on an assumption.
+    one feature of several parts. ``synthetic_rows`` is the explainer's option; None: as many as help. ``on_note`` is called
+    with each sentence on an assumption.
     """
     from sklearn.model_selection import train_test_split
 
