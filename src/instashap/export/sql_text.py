@@ -85,7 +85,7 @@ def branch(subject: str, bounds: Sequence[str], leaves: Sequence[str]) -> str:
     Examples
     --------
     >>> branch("x", ["1", "2", "3"], ["a", "b", "b", "c"])
-    'CASE WHEN x <= 1 THEN a ELSE CASE WHEN x <= 3 THEN b ELSE c END END'
+    'CASE WHEN x <= 3 THEN CASE WHEN x <= 1 THEN a ELSE b END ELSE c END'
     """
     kept = [place for place in range(len(leaves)) if place + 1 == len(leaves) or leaves[place] != leaves[place + 1]]
     return _split(subject, [bounds[place] for place in kept[:-1]], [leaves[place] for place in kept])

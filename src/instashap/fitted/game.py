@@ -208,7 +208,7 @@ class FittedGame:
     def get_rows(self) -> FitRecord | GameRows:
         """Encoded rows of the fit, their weights and columns; raises ``NotFittedError`` where they are gone."""
         if self.rows is None and self.record is None:
-            raise NotFittedError(f"changing a shape function needs {_GONE}")
+            raise NotFittedError(f"changing a shape function, and errors or a ranking of a fit by likelihood, need {_GONE}")
         return self.rows or self.record  # type: ignore[return-value]
 
     def look_up(
