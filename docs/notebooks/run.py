@@ -3,6 +3,7 @@
 The test of the notebooks runs them in the same way, and compares what they print with what the files hold.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ def start_kernel() -> Iterator[Any]:
     from jupyter_client.manager import KernelManager
 
     kernel = KernelManager(kernel_name="python3")
-    kernel.start_kernel(extra_arguments=["--log-level=ERROR"])
+    environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # figures are outputs of cells
+    kernel.start_kernel(extra_arguments=["--log-level=ERROR"], env=environment)
     try:
         yield kernel
     finally:

