@@ -8,6 +8,7 @@ import numpy as np
 from ..model.index_part import IndexPart
 from .candidate import Judgement, Solved
 from .fold_moments import FoldMoments
+from .folds import take_census
 from .make_indices import make_indices
 from .search import Search
 from .search_limits import MAX_FUNCTIONS
@@ -15,6 +16,8 @@ from .select import Judge
 
 # They must lower the held-out risk by this share: their main effects are learnt from all rows, those held out among them.
 _MIN_GAIN = 5e-3
+# With fewer different rows a linear prediction follows chance, and gains are chance too.
+_MIN_ROWS = 100
 
 Found = tuple[Judge, Judgement, Solved]
 
@@ -25,6 +28,8 @@ def offer_index(search: Search) -> None:
     The best main effects come first: where indices do not serve them, nothing else is tried.
     """
     judge, chosen, solved = search.best
+    if take_census(search.encoded, search.weights).n_distinct < _MIN_ROWS:
+        return
     if not 0 < chosen.full_risk < inf or search.n_players < 3 or len(judge.moments.folds) < 2:
         return
     total = judge.moments.total
