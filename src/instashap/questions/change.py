@@ -18,8 +18,8 @@ from ..fits.conditional import fit_game
 from ..fits.prepare import FitOptions
 from ..fitted.game import FittedGame
 from ..fitted.shown_rows import make_explanation
+from ..game.asymmetric import Asymmetric
 from ..game.credits import Index
-from ..game.first_players import FirstPlayers
 from ..game.shapley import Shapley
 from ..inference.uncertainty import compute_deviations
 from ..model.deviations import Deviations, ErrorLookup
@@ -217,7 +217,7 @@ class ChangeFit:
         """The game of outputs of shape (n_rows,), with the deviations that its errors are made of."""
         fitted = self._fit(values, scale, self.options)
         index = choose_index(self.given, fitted)
-        if fitted.model.linear is not None and isinstance(index, FirstPlayers):
+        if fitted.model.linear is not None and isinstance(index, Asymmetric):
             # Errors of a linear part are known for Shapley values alone.
             fitted = self._fit(values, scale, replace(self.options, presence_order=_PLAIN_ORDER))
         return ChangeGame(fitted, values, self.rows, self.groups, index, _find_deviations(fitted, self.groups))
@@ -243,11 +243,12 @@ class ChangeFit:
 
 def choose_index(given: Any, fitted: FittedGame) -> Index:
     """The rule that shares out components: Shapley's, or that of orders in which the given features come first."""
-    names, null = fitted.feature_names, fitted.model.null_players
+    names = fitted.feature_names
     first = {find_column(each, names, "given") for each in ([given] if isinstance(given, str) else given)}
     if len(first) == len(names):
         raise ValueError("given= names every feature, so that none is left to be explained; name the legitimate ones only")
-    return FirstPlayers(tuple(sorted(first)), null) if first else Shapley()
+    rest = sorted(set(range(len(names))) - first)
+    return Asymmetric((tuple(sorted(first)), tuple(rest))) if first else Shapley()
 
 
 def _find_deviations(fitted: FittedGame, groups: RowGroups) -> Deviations | None:
