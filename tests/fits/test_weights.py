@@ -70,11 +70,24 @@ def test_copies_of_rows_do_not_pass_for_new_rows(n_copies: int, is_weighted: boo
 
 
 def test_few_different_rows_are_never_called_safe() -> None:
-    X = np.repeat(np.random.default_rng(0).normal(size=(30, 2)), 40, axis=0)
-    report = instashap.audit(lambda X: X[:, 0] + X[:, 1], X, orders=(1,))
+    X = np.repeat(np.random.default_rng(0).integers(0, 4, size=(30, 2)), 40, axis=0)
+    report = instashap.audit(lambda X: 0.5 + X[:, 0] + X[:, 1], X, orders=(1,))
     assert report.how == "fitted rows"
     assert report.verdict == "caution"
     assert "no rows could be held out" in report.summary()
+
+
+@pytest.mark.parametrize("n_rows", [8, 30])
+def test_copies_of_few_continuous_rows_claim_what_the_rows_themselves_do(n_rows: int) -> None:
+    X, _ = make_table(n_rows, 0)
+    noise = np.random.default_rng(1).normal(size=n_rows)
+    explainer = Explainer().fit(np.repeat(X, 20, axis=0), outputs=np.repeat(noise, 20))
+    once = Explainer().fit(X, outputs=noise)
+    claims = [fitted.fit_facts_["chosen"]["fidelity"] for fitted in (explainer, once)]
+    assert claims[0] == pytest.approx(claims[1], abs=0.05)  # it was 1 with copies; nothing is to be known of noise
+    report = explainer.audit()
+    assert report.how != "fitted rows"
+    assert report.verdict != "safe"
 
 
 def test_a_fit_says_how_many_rows_its_weights_are_worth() -> None:

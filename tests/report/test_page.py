@@ -87,7 +87,7 @@ def test_a_link_leads_to_the_same_row(open_page: Any, explainer: Any, table: pd.
     page.select_option("#start", "20")
     page.fill("#feature-1", "3")
     page.select_option("#output", "1")
-    page.wait_for_timeout(600)  # the link follows when the hand rests
+    page.wait_for_selector("#permalink[href*='output=1']", state="attached")  # it follows when the hand rests
     link = page.get_attribute("#permalink", "href")
     other = open_page(link=link)
     assert other.evaluate("instashapReport.getRow()") == page.evaluate("instashapReport.getRow()")
@@ -275,13 +275,13 @@ def test_rows_are_called_what_the_tables_index_calls_them(
 ) -> None:
     own = table.set_axis([f"house {number}" for number in range(5, len(table) + 5)])
     page = open_page(instashap.write_report(explainer, own, path=tmp_path / "own.html"))
-    page.wait_for_timeout(600)  # what is said, and the link, follow when the hand rests
+    page.wait_for_selector("#story:not(:empty)", state="attached")  # what is said, and the link, follow a change
     assert page.inner_text("#story").startswith("Row house 5: ")
     assert page.query_selector_all("#start option")[99].inner_text() == f"row house {len(table) + 4}"
     page.select_option("#start", "1")
     other = open_page()
-    other.wait_for_timeout(600)
-    assert page.get_attribute("#permalink", "href") == "#row=4"  # links count rows
+    other.wait_for_selector("#story:not(:empty)", state="attached")
+    page.wait_for_selector("#permalink[href='#row=4']", state="attached")  # links count rows
     assert other.inner_text("#story").startswith("Row 0 of the table: ")
 
 

@@ -13,8 +13,9 @@ from ..table.row_hash import mix
 
 # Rows for each distinct one from which a table of discrete columns is taken as the whole population of its rows.
 _REPEATS = 20
-# Different rows that are too few to hold any out of, whatever their columns are.
-_FEW_ROWS = 32
+# Different rows that are too few to hold any out of, if none of their columns takes more than 4 values, or half as many as
+# there are rows.
+_FEW_ROWS, _FEW_VALUES = 32, 4
 
 # Steps in which a value's rank enters the fold of its row, and where the first ends: at an irrational place, so that ranks of
 # equal weights, which are rational, do not lie on a boundary.
@@ -34,7 +35,7 @@ class RowCensus:
         Different rows.
     is_discrete : bool
         Whether the different rows fill a fair part of the grid of their columns' values, as rows of a few discrete columns do,
-        or are at most 32: a new row is then taken to be one of them.
+        or are at most 32 and have few values in each column: a new row is then taken to be one of them.
     is_copied : bool
         Whether every row is there at least twice although the columns are not discrete: rows were copied, or stand for
         many. A new row is then a different one, and copies hold no information of their own.
@@ -52,8 +53,8 @@ def take_census(encoded: Encoded, weights: NDArray[np.float64]) -> RowCensus:
     copies = np.bincount(owner.reshape(-1), weights=count_copies(weights))
     if copies.sum() < 2 * len(copies):
         return RowCensus(len(copies), False, False)
-    is_discrete = len(copies) <= _FEW_ROWS or 1.5 * np.log(len(copies)) >= _measure_log_grid(encoded)
-    return RowCensus(len(copies), bool(is_discrete), not is_discrete and bool((copies >= 2).all()))
+    is_discrete = _is_discrete(encoded, len(copies))
+    return RowCensus(len(copies), is_discrete, not is_discrete and bool((copies >= 2).all()))
 
 
 def count_copies(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -61,18 +62,17 @@ def count_copies(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return weights if (weights == np.floor(weights)).all() else np.ones_like(weights)
 
 
-def _measure_log_grid(encoded: Encoded) -> float:
-    """Logarithm of the number of rows that discrete columns could make up.
+def _is_discrete(encoded: Encoded, n_distinct: int) -> bool:
+    """Whether the different rows are about all that there can be, by the number of values in each column.
 
-    A column of levels counts its values once. A curve's values count squared: a number that takes many values is rarely all
-    of what it can be.
+    The grid of all columns' values counts those of a curve squared: a number that takes many values is rarely all of what it
+    can be.
     """
-    total = 0.0
-    for cells, values in zip(encoded.cells.T, _hash_values(encoded).T, strict=True):
-        n_values = len(np.unique(values))
-        is_curve = n_values > len(np.unique(cells))
-        total += (1 + is_curve) * float(np.log(n_values))
-    return total
+    n_values = np.array([len(np.unique(values)) for values in _hash_values(encoded).T])
+    is_curve = n_values > [len(np.unique(cells)) for cells in encoded.cells.T]
+    if 1.5 * np.log(n_distinct) >= ((1 + is_curve) * np.log(n_values)).sum():
+        return True
+    return n_distinct <= _FEW_ROWS and bool(n_values.max() <= max(_FEW_VALUES, n_distinct // 2))
 
 
 def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_folds: int) -> list[Fold]:
