@@ -203,6 +203,7 @@ def _add_serve(commands: Any) -> None:
     )
     serve.add_argument("--max-rows", type=int, default=10_000, metavar="N", help="most rows per request (default: 10000)")
     serve.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds a request may take (default: 30)")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes that answer, 1 to 64 (default: 1)")
 
 
 def _add_mcp(commands: Any) -> None:
@@ -287,6 +288,7 @@ def _run_serve(options: argparse.Namespace) -> None:
     rows = None if options.data is None else read_file(options.data, keep=keep, for_model=recipe is None)
     limits = Limits(max_rows=options.max_rows, timeout=options.timeout)
     asked = {"host": options.host, "port": options.port, "limits": limits, "allowed_hosts": options.allow_host}
+    asked["workers"] = options.workers
     serve(options.explainer, rows, announce=partial(print, flush=True), **asked)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import cache
 from typing import Any
@@ -10,11 +11,16 @@ from .._optional import require
 
 # Upper bounds of the histogram in seconds: answers take from a fraction of a millisecond to seconds for a large batch.
 _BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
+# Environment variable with a folder in which prometheus-client sums the counts of several processes, dead ones too.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _PATHS = {"/", "/predict", "/explain", "/audit", "/health", "/metrics", "/openapi.json"}
 
 
 class Metrics:
-    """Counters of one application, separate from those of any other in the process."""
+    """Counters of one application, separate from those of any other in the process.
+
+    Where the environment names a folder that processes share, counts are those of all applications that use it.
+    """
 
     def __init__(self) -> None:
         prometheus = require("prometheus_client", "server", "services")
@@ -31,7 +37,11 @@ class Metrics:
 
     def render(self) -> bytes:
         """All counts as text."""
-        text: bytes = self._prometheus.generate_latest(self._registry)
+        registry = self._registry
+        if SHARED_FOLDER in os.environ:
+            registry = self._prometheus.CollectorRegistry()
+            require("prometheus_client.multiprocess", "server", "services").MultiProcessCollector(registry)
+        text: bytes = self._prometheus.generate_latest(registry)
         return text
 
     @cache  # noqa: B019 - one object a service, and few paths and answers

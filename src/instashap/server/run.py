@@ -7,7 +7,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from .._optional import require
 from ..explain.loading import load
 from .app import make_app
 from .limits import Limits
+from .workers import check_workers, supervise
 
 # Seconds that a connection may be silent, or take for the headers of a request.
 IDLE_SECONDS = 15.0
@@ -32,6 +35,7 @@ def serve(
     port: int = 8000,
     limits: Limits | None = None,
     allowed_hosts: Collection[str] = (),
+    workers: int = 1,
     announce: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Load an explainer and answer requests.
@@ -47,28 +51,59 @@ def serve(
     limits : Limits, optional
     allowed_hosts : collection of str
         Host names besides ``host`` to which requests may be sent; see :func:`make_app`.
+    workers : int
+        Processes that answer requests, each with a copy of the tables and limits of its own. One that dies is replaced.
     announce : callable
         Called with a sentence that holds the address once the service listens.
 
     Raises
     ------
     ValueError
-        If the port is not from 0 to 65535.
+        If the port is not from 0 to 65535, or ``workers`` not from 1 to 64.
     OSError
-        If the port is in use, or the address does not belong to this machine.
+        If the port is in use, the address does not belong to this machine, or a worker cannot start.
     """
-    uvicorn = require("uvicorn", "server", "services")
-    listening = bind(host, port)  # first, so that a port in use is reported before loading
+    require("uvicorn", "server", "services")
+    check_workers(workers)
+    with ExitStack() as stack:
+        listening = bind(host, port)  # first, so that a port in use is reported before loading
+        for each in listening:
+            stack.callback(each.close)
+        service = Service(path, X, limits or Limits(), (host, *allowed_hosts))
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listening[0].getsockname()[1]}/"
+        is_ready = partial(announce, f"Serving {path} on {address} (stop with Ctrl+C)")
+        if workers == 1:
+            with suppress(KeyboardInterrupt):
+                service.run(listening, is_ready, lambda: False)
+        else:
+            _load_ready(path)  # before any worker, so that a bad file is reported once and kernels are compiled once
+            supervise(service, workers, listening, is_ready)
+
+
+def _load_ready(path: Path) -> Any:
+    """A saved explainer whose kernels are compiled, so that the first request need not wait for them."""
     explainer = load(path)
-    explainer.predict(_make_first_row(explainer))  # compiles the kernels before the first request
-    limits = limits or Limits()
-    app = make_app(explainer, X, limits=limits, title=f"Report on {path.stem}", allowed_hosts=(host, *allowed_hosts))
-    config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=int(IDLE_SECONDS), ws="none", backlog=_BACKLOG)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{listening[0].getsockname()[1]}/"
-    server = _make_server(uvicorn, config, limits, announce, f"Serving {path} on {address} (stop with Ctrl+C)")
-    sys.setswitchinterval(0.001)  # a thread with a large body yields to the event loop after a millisecond
-    with suppress(KeyboardInterrupt):
-        server.run(sockets=listening)
+    explainer.predict(_make_first_row(explainer))
+    return explainer
+
+
+@dataclass(frozen=True)
+class Service:
+    """What one process needs to answer requests; attributes as of :func:`serve`."""
+
+    path: Path
+    X: Any
+    limits: Limits
+    allowed_hosts: tuple[str, ...]
+
+    def run(self, sockets: list[socket.socket], is_ready: Callable[[], None], is_over: Callable[[], bool]) -> None:
+        """Answer requests until this process is interrupted or ``is_over()`` is true; ``is_ready`` is called once."""
+        uvicorn = require("uvicorn", "server", "services")
+        title = f"Report on {self.path.stem}"
+        app = make_app(_load_ready(self.path), self.X, limits=self.limits, title=title, allowed_hosts=self.allowed_hosts)
+        config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=int(IDLE_SECONDS), ws="none", backlog=_BACKLOG)
+        sys.setswitchinterval(0.001)  # a thread with a large body yields to the event loop after a millisecond
+        _make_server(uvicorn, config, self.limits, is_ready, is_over).run(sockets=sockets)
 
 
 def bind(host: str, port: int) -> list[socket.socket]:
@@ -117,19 +152,19 @@ def _explain(error: OSError, host: str, port: int) -> OSError:
     return OSError(f"cannot listen on {host}, port {port}: {error.strerror}; is {host} an address of this machine?")
 
 
-def _make_server(uvicorn: Any, config: Any, limits: Limits, announce: Callable[[str], None], message: str) -> Any:
-    """A server that calls ``announce`` once it listens, and closes silent connections."""
+def _make_server(uvicorn: Any, config: Any, limits: Limits, is_ready: Callable[[], None], is_over: Callable[[], bool]) -> Any:
+    """A server that calls ``is_ready`` once it listens, closes silent connections, and ends once ``is_over()`` is true."""
     idle = IdleConnections(IDLE_SECONDS, 3 * limits.timeout + IDLE_SECONDS)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
-                announce(message)
+                is_ready()
 
         async def on_tick(self, counter: int) -> bool:
             idle.close(self.server_state.connections, time.monotonic())
-            return bool(await super().on_tick(counter))
+            return bool(await super().on_tick(counter)) or is_over()
 
     return Server(config)
 
