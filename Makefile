@@ -18,7 +18,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[cli,onnx,server,shap,sql,terminal]' --group test
+	$(BIN)/python -m pip install --quiet -e '.[cli,excel,onnx,server,shap,sql,terminal]' --group test
 	touch $@
 
 demo: $(VENV)/.demo

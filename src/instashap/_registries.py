@@ -92,6 +92,7 @@ EXPORTS = Registry(
         ".onnx": "instashap.export.onnx_graph:write_onnx",
         ".py": "instashap.export.script_files:write_python",
         ".sql": "instashap.export.sql_query:write_sql",
+        ".xlsx": "instashap.export.excel_file:write_excel",
     },
 )
 BASES = Registry(

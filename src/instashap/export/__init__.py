@@ -8,19 +8,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .excel_file import to_excel
     from .onnx_graph import to_onnx
     from .script_files import to_javascript, to_python
     from .sql_query import SqlText, to_sql
 
 _HOMES = {
     "SqlText": "sql_query",
+    "to_excel": "excel_file",
     "to_javascript": "script_files",
     "to_onnx": "onnx_graph",
     "to_python": "script_files",
     "to_sql": "sql_query",
 }
 
-__all__ = ["SqlText", "to_javascript", "to_onnx", "to_python", "to_sql"]
+__all__ = ["SqlText", "to_excel", "to_javascript", "to_onnx", "to_python", "to_sql"]
 
 
 def __getattr__(name: str) -> Any:

@@ -240,3 +240,24 @@ def _read_reach(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     pairs = np.array(list(combinations(range(n_columns), 2)), dtype=np.int64).reshape(-1, 2)[: len(seen)]
     bins = tuple(arrays[f"reach_bins_{number:05d}"].astype(np.int64) for number in range(n_columns))
     return ReachTables(facts["margin"], facts["side"], arrays["reach_lows"], arrays["reach_highs"], bins, seen, pairs)
+
+
+def list_numbers(scoring: Scoring, term: ScoredTerm) -> NDArray[np.float64]:
+    """Numbers of a term by what they are looked up by; the last axis is that of parts, the one before is combined.
+
+    A term of one column: by cell, the coefficients of a polynomial in the position. Others: by the first active function of
+    each column, the table's entries at all products of active functions.
+    """
+    size, n_parts = len(term.columns), term.table.shape[-1]
+    bases = [scoring.columns[column].bases[size - 1] for column in term.columns]
+    if size == 1:
+        (basis,) = bases
+        active = basis.first[:, None] + np.arange(basis.polynomials.shape[1])
+        return np.asarray(np.einsum("cmk,cmp->ckp", basis.polynomials, term.table[active]))
+    widths = [basis.polynomials.shape[1] for basis in bases]
+    starts = [np.arange(int(basis.first.max()) + 1) for basis in bases]
+    nodes = [start[:, None] + np.arange(width) for start, width in zip(starts, widths, strict=True)]
+    picked = term.table[np.ix_(*(each.ravel() for each in nodes))]
+    shape = [number for start, width in zip(starts, widths, strict=True) for number in (len(start), width)]
+    axes = [*range(0, 2 * size, 2), *range(1, 2 * size, 2), 2 * size]
+    return picked.reshape(*shape, n_parts).transpose(axes).reshape(*(len(each) for each in starts), -1, n_parts)

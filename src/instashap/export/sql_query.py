@@ -20,7 +20,7 @@ from .._validation import check_choice
 from ..fitted.game import FittedGame
 from ..store.atomic import write_file
 from .opened import open_fitted
-from .scoring import ScoredColumn, ScoredTerm, Scoring, read_scoring
+from .scoring import ScoredColumn, ScoredTerm, Scoring, list_numbers, read_scoring
 from .sql_text import DIALECTS, Dialect, add_up, branch, write_number, write_polynomial
 
 # A query of at most so many characters holds the numbers itself; otherwise they are in tables.
@@ -133,7 +133,7 @@ class _Writer:
         )
 
     def _estimate(self) -> float:
-        return sum(_list_numbers(self.scoring, term).size for term in self.scoring.terms) * _CHARACTERS_OF_NUMBER
+        return sum(list_numbers(self.scoring, term).size for term in self.scoring.terms) * _CHARACTERS_OF_NUMBER
 
     # Names ------------------------------------------------------------------------------------------------------------------
 
@@ -255,7 +255,7 @@ class _Writer:
     def _write_inline(self) -> list[_Step]:
         parts: dict[str, str] = {}
         for term in self.scoring.terms:
-            numbers = _list_numbers(self.scoring, term)
+            numbers = list_numbers(self.scoring, term)
             for part in range(numbers.shape[-1]):
                 own = self._branch_term(term, numbers[..., part], ())
                 parts[f"p{len(parts)}"] = self.dialect.cast(own, "double")
@@ -298,7 +298,7 @@ class _Writer:
         return self.dialect.name_table(f"{self.prefix}_term_{number}")
 
     def _write_tables(self) -> Iterator[str]:
-        numbers = [_list_numbers(self.scoring, term) for term in self.scoring.terms]
+        numbers = [list_numbers(self.scoring, term) for term in self.scoring.terms]
         total = sum(each.size for each in numbers)
         if total > MOST_NUMBERS:
             self._refuse(f"{total:,} numbers in tables", f"{MOST_NUMBERS:,}")
@@ -324,7 +324,7 @@ class _Writer:
             joins, parts = [], {}
             for number in range(start, min(start + _JOINED_AT_ONCE, len(self.scoring.terms))):
                 term = self.scoring.terms[number]
-                shape = _list_numbers(self.scoring, term).shape
+                shape = list_numbers(self.scoring, term).shape
                 size, n_parts = len(term.columns), shape[-1]
                 for part in range(n_parts):
                     names = [f"v{number}_{corner * n_parts + part}" for corner in range(shape[-2])]
@@ -358,24 +358,3 @@ def _find_names(expressions: Sequence[str]) -> set[str]:
 
 def _weigh_parts(weights: NDArray[np.float64]) -> list[str]:
     return [f"{write_number(weight)} * p{part}" for part, weight in enumerate(weights) if weight != 0.0]
-
-
-def _list_numbers(scoring: Scoring, term: ScoredTerm) -> NDArray[np.float64]:
-    """Numbers of a term by what they are looked up by; the last axis is that of parts, the one before is combined.
-
-    A term of one column: by cell, the coefficients of a polynomial in the position. Others: by the first active function of
-    each column, the table's entries at all products of active functions.
-    """
-    size, n_parts = len(term.columns), term.table.shape[-1]
-    bases = [scoring.columns[column].bases[size - 1] for column in term.columns]
-    if size == 1:
-        (basis,) = bases
-        active = basis.first[:, None] + np.arange(basis.polynomials.shape[1])
-        return np.asarray(np.einsum("cmk,cmp->ckp", basis.polynomials, term.table[active]))
-    widths = [basis.polynomials.shape[1] for basis in bases]
-    starts = [np.arange(int(basis.first.max()) + 1) for basis in bases]
-    nodes = [start[:, None] + np.arange(width) for start, width in zip(starts, widths, strict=True)]
-    picked = term.table[np.ix_(*(each.ravel() for each in nodes))]
-    shape = [number for start, width in zip(starts, widths, strict=True) for number in (len(start), width)]
-    axes = [*range(0, 2 * size, 2), *range(1, 2 * size, 2), 2 * size]
-    return picked.reshape(*shape, n_parts).transpose(axes).reshape(*(len(each) for each in starts), -1, n_parts)

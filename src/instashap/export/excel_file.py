@@ -1,0 +1,407 @@
+"""A fitted game as a workbook of Excel: a scorecard with live formulas, the shapes and pairs as tables, and what they use."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._errors import TooLargeError
+from .._optional import require
+from .._validation import check_at_least
+from ..fitted.explanation_text import format_value
+from ..fitted.game import FittedGame
+from ..store.atomic import write_file
+from .opened import open_fitted
+from .scoring import ScoredColumn, ScoredTerm, Scoring, list_numbers, read_scoring
+
+# Limits of the file format: columns of a sheet, characters of a formula and of a text.
+MOST_COLUMNS, MOST_FORMULA, MOST_TEXT = 16_384, 8_192, 32_767
+# A workbook of more filled cells takes a minute to open.
+MOST_CELLS = 2_000_000
+# Characters that XML cannot hold.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+# The first line of rows in the sheets Scorecard and Steps.
+_FIRST_LINE = 4
+_HELP = (
+    "Fill in the yellow cells; an empty cell is a missing value. Copy the last line of Scorecard and of Steps for more rows."
+)
+
+
+def to_excel(explainer: Any, path: str | os.PathLike[str], *, n_lines: int = 20) -> None:
+    """Write a workbook that predicts and explains rows by live formulas: ``.xlsx``, without macros.
+
+    The sheet ``Scorecard`` has a line for each row: cells to fill in, ``base_value``, ``shap_<feature>`` and ``prediction``.
+    ``Shapes`` and ``Pairs`` show what each column and each pair adds to the prediction; ``Steps``, ``Tables`` and ``Weights``
+    hold what the formulas use. Workbooks compare numbers by 15 digits, so that a value that equals the edge of a cell to 15
+    digits may be read on its other side.
+
+    Parameters
+    ----------
+    explainer : Explainer
+    path : str or path-like
+    n_lines : int
+        Lines of the scorecard.
+
+    Raises
+    ------
+    OptionalDependencyError
+        If ``openpyxl`` is missing: ``pip install 'instashap[excel]'``.
+    ValueError
+        For what a cell cannot hold, by the name of its column: empty text as a level, control characters, text of more than
+        32 767 characters, and levels that are equal to 15 digits. Also for a fit that converts text by a recipe.
+    TooLargeError
+        For more than 2 million cells, 16 384 columns in a sheet, or a formula of more than 8 192 characters.
+    """
+    fitted = open_fitted(explainer)
+    check_at_least(n_lines, 1, "n_lines", "a scorecard has at least one line")
+    openpyxl = require("openpyxl", "excel", "workbooks")
+    scoring = read_scoring(fitted, "a workbook")
+    for column in scoring.columns:
+        _check_column(column)
+    sheets = _Writer(scoring, n_lines).write()
+    write_file(path, _save(openpyxl, sheets))
+
+
+def write_excel(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
+    """Write a game with twenty lines; see :func:`to_excel`."""
+    to_excel(fitted, path)
+
+
+def _refuse(what: str, most: str) -> None:
+    raise TooLargeError(
+        f"the model needs {what} of a workbook, and at most {most} are written: fit with a lower order or fewer interactions, "
+        "or export to ONNX, which has no such limit"
+    )
+
+
+def _check_column(column: ScoredColumn) -> None:
+    """Raise ``ValueError`` for a name or a level that a cell cannot hold."""
+    texts = [column.name, *(level for level in column.levels or () if isinstance(level, str))]
+    for text in texts:
+        what = "name" if text is column.name else f"level {text[:40]!r}"
+        if not text or _CONTROL.search(text) or len(text) > MOST_TEXT:
+            raise ValueError(
+                f"column {column.name[:100]!r} has the {what}, which a cell of a workbook cannot hold (empty, with a control "
+                f"character, or of more than {MOST_TEXT:,} characters): change it before the fit, and fit again"
+            )
+    if column.level_kind is float:
+        shown = [f"{level:.14e}" for level in column.levels or ()]
+        twice = next((text for place, text in enumerate(shown) if text in shown[:place]), None)
+        if twice is not None:
+            raise ValueError(
+                f"column {column.name!r} has two levels that are {float(twice)!r} to 15 digits, by which a workbook compares "
+                "numbers: round them before the fit, and fit again"
+            )
+
+
+@dataclass
+class _Sheet:
+    """Lines of a sheet: values, formulas as :class:`_Formula`, and None; ``is_input`` says which cells are to be filled in."""
+
+    title: str
+    lines: list[list[Any]] = field(default_factory=list)
+    n_inputs: int = 0
+    text_inputs: frozenset[int] = frozenset()
+
+
+class _Formula(str):
+    """Text of a formula, which other text never is, whatever it begins with."""
+
+
+class _Tables:
+    """Columns of numbers, each under its name, and the ranges where they lie."""
+
+    def __init__(self) -> None:
+        self.columns: list[list[Any]] = []
+
+    def add(self, name: str, values: Sequence[Any]) -> str:
+        """The range that holds some values."""
+        self.columns.append([name, *values])
+        letter = name_column(len(self.columns) - 1)
+        return f"Tables!${letter}$2:${letter}${len(values) + 1}"
+
+    def list_lines(self) -> list[list[Any]]:
+        n_lines = max(map(len, self.columns), default=0)
+        return [[column[place] if place < len(column) else None for column in self.columns] for place in range(n_lines)]
+
+
+def name_column(place: int) -> str:
+    """Letters of a column, counted from 0.
+
+    Examples
+    --------
+    >>> name_column(0), name_column(25), name_column(26), name_column(16_383)
+    ('A', 'Z', 'AA', 'XFD')
+    """
+    letters = ""
+    place += 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+class _Writer:
+    """Formulas of one game; those of a line have ``{n}`` for its number."""
+
+    def __init__(self, scoring: Scoring, n_lines: int) -> None:
+        self.scoring, self.n_lines = scoring, n_lines
+        self.tables = _Tables()
+        self.steps: list[tuple[str, str]] = []  # name and formula
+
+    def write(self) -> list[_Sheet]:
+        used = sorted({column for term in self.scoring.terms for column in term.columns})
+        cells = {place: self._add_cell(place) for place in used}
+        axes = sorted(
+            {(len(term.columns), place) for term in self.scoring.terms if len(term.columns) > 1 for place in term.columns}
+        )
+        functions = {axis: self._add_axis(*axis, *cells[axis[1]]) for axis in axes}
+        n_before = len(self.steps)
+        for number, term in enumerate(self.scoring.terms):
+            self._add_parts(number, term, cells, functions)
+        weights, results = self._weigh(n_before)
+        held = sum(map(len, [*self.tables.columns, *weights.lines]))
+        n_cells = held + self.n_lines * (len(self.steps) + len(results) + len(self.scoring.columns))
+        if n_cells > MOST_CELLS:
+            _refuse(f"{n_cells:,} cells", f"{MOST_CELLS:,}")
+        steps = _Sheet("Steps", [[_HELP], [], [name for name, _ in self.steps]])
+        steps.lines += [self._fill([each for _, each in self.steps], n) for n in self._line_numbers]
+        sheets = [self._write_card(results), self._show_shapes(), self._show_pairs(), steps]
+        sheets += [_Sheet("Tables", self.tables.list_lines()), weights]
+        for sheet in sheets:
+            widest = max(map(len, sheet.lines), default=0)
+            if widest > MOST_COLUMNS:
+                _refuse(f"{widest:,} columns in the sheet {sheet.title}", f"{MOST_COLUMNS:,}")
+        return sheets
+
+    @property
+    def _line_numbers(self) -> range:
+        return range(_FIRST_LINE, _FIRST_LINE + self.n_lines)
+
+    def _fill(self, formulas: Sequence[str], n: int) -> list[Any]:
+        return [_Formula("=" + each.replace("{n}", str(n))) for each in formulas]
+
+    def _add_step(self, name: str, formula: str) -> str:
+        """Where the result of a formula is, in the sheet of steps."""
+        if len(formula) > MOST_FORMULA - 100:
+            _refuse(f"a formula of {len(formula):,} characters", f"{MOST_FORMULA:,}")
+        self.steps.append((name, formula))
+        return f"${name_column(len(self.steps) - 1)}{{n}}"
+
+    def _add_cell(self, place: int) -> tuple[str, str]:
+        """The cell of a value, counted from 1, and its position in it."""
+        column, x = self.scoring.columns[place], f"Scorecard!${name_column(place)}{{n}}"
+        name, missing = column.name, column.n_cells
+        if column.levels is not None:
+            found, x_number = self._find_level(column, x), ""
+        else:
+            x_number = f"({x}*1)" if column.is_boolean else x
+            edges = self.tables.add(f"{name}: edges", column.edges.tolist()) if len(column.edges) else ""
+            found = f"1+SUMPRODUCT(({edges}<{x_number})*1)" if edges else "1"
+        kind = column.level_kind
+        is_valid = "" if kind is str else f"ISNUMBER({x})" if kind is float or not _is_flag(column) else f"ISNUMBER({x}*1)"
+        checked = f"IF({is_valid},{found},NA())" if is_valid else found
+        cell = self._add_step(f"{name}: cell", f"IF(ISBLANK({x}),{missing},{checked})")
+        if column.levels is not None:
+            return cell, "0"
+        lows = self.tables.add(f"{name}: lows", column.lows.tolist())
+        scales = self.tables.add(f"{name}: scales", column.scales.tolist())
+        inside = f"MAX(0,MIN(1,({x_number}-INDEX({lows},{cell}))*INDEX({scales},{cell})))"
+        return cell, self._add_step(f"{name}: position", f"IF(ISBLANK({x}),0,{inside})")
+
+    def _find_level(self, column: ScoredColumn, x: str) -> str:
+        """The cell of a level; that of other levels, the last but one, less a step for a level that is found."""
+        levels, other = column.levels or (), column.n_cells - 1
+        if not levels:
+            return str(other)
+        kept = [level if isinstance(level, str) else float(level) for level in levels]
+        held = self.tables.add(f"{column.name}: levels", kept)
+        back = self.tables.add(f"{column.name}: back", [other - 1 - place for place in range(len(levels))])
+        is_equal = f"EXACT({held},{x})" if column.level_kind is str else f"({held}={x}*1)"
+        return f"{other}-SUMPRODUCT({is_equal}*{back})"
+
+    def _add_axis(self, size: int, place: int, cell: str, position: str) -> tuple[str, list[str]]:
+        """The first active function of a column in terms of a size, and the values of all active ones."""
+        column = self.scoring.columns[place]
+        basis, name = column.bases[size - 1], f"{column.name}: {size}"
+        first = self._add_step(f"{name} first", f"INDEX({self.tables.add(f'{name} first', basis.first.tolist())},{cell})")
+        values = []
+        for m in range(basis.polynomials.shape[1]):
+            powers = [
+                self.tables.add(f"{name} function {m} power {k}", each.tolist())
+                for k, each in enumerate(basis.polynomials[:, m].T)
+            ]
+            values.append(self._add_step(f"{name} function {m}", _write_polynomial(powers, cell, position)))
+        return first, values
+
+    def _add_parts(
+        self,
+        number: int,
+        term: ScoredTerm,
+        cells: dict[int, tuple[str, str]],
+        functions: dict[tuple[int, int], tuple[str, list[str]]],
+    ) -> None:
+        size, name = len(term.columns), f"term {number}"
+        for part in range(term.table.shape[-1]):
+            own = f"{name} part {part}"
+            if size == 1:
+                numbers = list_numbers(self.scoring, term)[..., part]
+                powers = [self.tables.add(f"{own} power {k}", each.tolist()) for k, each in enumerate(numbers.T)]
+                self._add_step(own, _write_polynomial(powers, *cells[term.columns[0]]))
+                continue
+            table = term.table[..., part]
+            held, strides = self.tables.add(own, table.ravel().tolist()), np.cumprod([1, *table.shape[:0:-1]])[::-1]
+            axes = [functions[size, place] for place in term.columns]
+            start = "+".join(f"{first}*{stride}" for (first, _), stride in zip(axes, strides, strict=True))
+            corners = product(*(range(len(values)) for _, values in axes))
+            self._add_step(
+                own,
+                "+".join(
+                    "*".join(
+                        [
+                            *(values[m] for (_, values), m in zip(axes, corner, strict=True)),
+                            f"INDEX({held},{start}+{int(np.dot(corner, strides)) + 1})",
+                        ]
+                    )
+                    for corner in corners
+                ),
+            )
+
+    def _weigh(self, n_before: int) -> tuple[_Sheet, list[str]]:
+        """The sheet with the weight of each part in each result, and the formulas of the results."""
+        scoring, n_parts = self.scoring, len(self.steps) - n_before
+        rows = [np.concatenate([term.credits.reshape(len(term.credits), -1) for term in scoring.terms]).T] if n_parts else []
+        rows += [np.concatenate([term.sums for term in scoring.terms]).T] if n_parts else []
+        bases = [0.0] * len(scoring.value_names) + scoring.base.tolist()
+        sheet = _Sheet("Weights", [["result", "constant", *(name for name, _ in self.steps[n_before:])]])
+        results = []
+        weights: NDArray[np.float64] = np.concatenate(rows) if rows else np.zeros((len(bases), 0))
+        parts = f"Steps!${name_column(n_before)}{{n}}:${name_column(len(self.steps) - 1)}{{n}}"
+        for line, (name, base, row) in enumerate(
+            zip([*scoring.value_names, *scoring.prediction_names], bases, weights, strict=True), 2
+        ):
+            sheet.lines.append([name, base, *row.tolist()])
+            total = f"+SUMPRODUCT({parts},Weights!$C${line}:${name_column(n_parts + 1)}${line})" if n_parts else ""
+            results.append(f"Weights!$B${line}{total}")
+        return sheet, results
+
+    def _write_card(self, results: list[str]) -> _Sheet:
+        scoring, n_values = self.scoring, len(self.scoring.value_names)
+        bases = [f"Weights!$B${n_values + 2 + place}" for place in range(len(scoring.base))]
+        heads = [column.name for column in scoring.columns]
+        what = f"{', '.join(scoring.output_names)} ({scoring.output_transform}; {scoring.game} game)"
+        names = [*heads, *scoring.base_names, *scoring.value_names, *scoring.prediction_names]
+        texts = frozenset(place for place, column in enumerate(scoring.columns) if column.level_kind is str)
+        card = _Sheet("Scorecard", [[what], [_HELP], names], len(heads), texts)
+        for n in self._line_numbers:
+            card.lines.append([*([None] * len(heads)), *self._fill([*bases, *results], n)])
+        return card
+
+    # What people read -------------------------------------------------------------------------------------------------------
+
+    def _show_shapes(self) -> _Sheet:
+        """The effect of each column's own term on the prediction, at both ends of each cell."""
+        scoring = self.scoring
+        sheet = _Sheet("Shapes", [["column", "from (exclusive)", "to (inclusive)", "", *self._name_effects()]])
+        for term in scoring.terms:
+            if len(term.columns) == 1:
+                column = scoring.columns[term.columns[0]]
+                effects = np.einsum("ckp,po->cko", list_numbers(scoring, term), term.sums)
+                for cell, (low, high, name) in enumerate(_list_cells(column)):
+                    ends = (effects[cell, 0], effects[cell].sum(axis=0))
+                    numbers = [float(each[output]) for output in range(len(scoring.base)) for each in ends]
+                    sheet.lines.append([column.name, low, high, name, *numbers])
+        return sheet
+
+    def _name_effects(self) -> list[str]:
+        ends = [""] if len(self.scoring.base) == 1 else [f" · {output}" for output in self.scoring.output_names]
+        return [f"effect at {place}{end}" for end in ends for place in ("from", "to")]
+
+    def _show_pairs(self) -> _Sheet:
+        """The effect of each pair on the prediction in the middle of its cells."""
+        scoring, sheet = self.scoring, _Sheet("Pairs", [["Effects on the prediction in the middle of each cell."]])
+        for term in scoring.terms:
+            if len(term.columns) != 2:
+                continue
+            one, other = (scoring.columns[place] for place in term.columns)
+            middles = (_find_middles(each, n) for each, n in zip((one, other), term.table.shape[:2], strict=True))
+            grids = np.einsum("ai,bj,ijp,po->oab", *middles, term.table, term.sums)
+            for output, grid in zip(scoring.output_names, grids, strict=True):
+                sheet.lines += [[], [f"{one.name} (down) × {other.name} (across): {output}"]]
+                sheet.lines.append([None, *(name for *_, name in _list_cells(other))])
+                sheet.lines += [[name, *line] for (*_, name), line in zip(_list_cells(one), grid.tolist(), strict=True)]
+        return sheet
+
+
+def _is_flag(column: ScoredColumn) -> bool:
+    return column.is_boolean or column.level_kind is bool
+
+
+def _write_polynomial(powers: Sequence[str], cell: str, position: str) -> str:
+    """A polynomial in the position, whose coefficients by rising power are in ranges with an entry for each cell."""
+    text = f"INDEX({powers[-1]},{cell})" if position != "0" else f"INDEX({powers[0]},{cell})"
+    for held in reversed(powers[:-1]) if position != "0" else ():
+        text = f"INDEX({held},{cell})+{position}*({text})"
+    return text
+
+
+def _list_cells(column: ScoredColumn) -> Iterator[tuple[float | None, float | None, str]]:
+    """Ends of each cell of numbers, None where there is none, and the words for the cell."""
+    if column.levels is not None:
+        yield from ((None, None, format_value(level)) for level in column.levels)
+        yield None, None, "other"
+    else:
+        edges = [None, *column.edges.tolist(), None]
+        for low, high in pairwise(edges):
+            words = [f"above {format_value(low)}"] if low is not None else []
+            words += [f"up to {format_value(high)}"] if high is not None else []
+            yield low, high, ", ".join(words) or "any"
+    yield None, None, "missing"
+
+
+def _find_middles(column: ScoredColumn, n_functions: int) -> NDArray[np.float64]:
+    """Values of all functions for pairs in the middle of each cell, shape (n_cells, n_functions)."""
+    basis = column.bases[1]
+    n_cells, width, n_powers = basis.polynomials.shape
+    values = basis.polynomials @ (0.5 if column.levels is None else 0.0) ** np.arange(n_powers)
+    found = np.zeros((n_cells, n_functions))
+    np.put_along_axis(found, basis.first[:, None] + np.arange(width), values, axis=1)
+    return found
+
+
+def _save(openpyxl: Any, sheets: Sequence[_Sheet]) -> bytes:
+    """The bytes of a workbook, which is computed when it is opened."""
+    book = openpyxl.Workbook(write_only=True)
+    book.calculation.fullCalcOnLoad = True
+    styles = require("openpyxl.styles", "excel", "workbooks")
+    cells = require("openpyxl.cell", "excel", "workbooks")
+    bold, yellow = styles.Font(bold=True), styles.PatternFill("solid", fgColor="FFF8DC")
+    for sheet in sheets:
+        made = book.create_sheet(sheet.title)
+        is_card = sheet.title == "Scorecard"
+        if is_card:
+            made.freeze_panes = f"{name_column(sheet.n_inputs)}{_FIRST_LINE}"
+        for number, line in enumerate(sheet.lines, start=1):
+            written = []
+            for place, value in enumerate(line):
+                cell = cells.WriteOnlyCell(made, value)
+                if isinstance(value, str) and not isinstance(value, _Formula):
+                    cell.data_type = "s"  # text is never a formula, whatever it begins with
+                    if is_card or number == 1:
+                        cell.font = bold
+                if is_card and number >= _FIRST_LINE and place < sheet.n_inputs:
+                    cell.fill = yellow
+                    cell.number_format = "@" if place in sheet.text_inputs else "General"
+                written.append(cell)
+            made.append(written)
+    buffer = BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
