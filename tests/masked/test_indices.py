@@ -164,3 +164,16 @@ def test_exports_that_cannot_hold_indices_say_so_and_their_advice_works(fitted, 
     X = _draw(200)
     plain = instashap.Explainer(None, order=1, presence_order=3).fit(X, outputs=_model(X))
     instashap.export.to_python(plain, tmp_path / "total.py")
+
+
+def test_importance_counts_functions_of_linear_predictions(fitted, rows, values):
+    frame = fitted.importance("variance", rows, errors=False)
+    names = [f"x{column}" for column in range(5)]
+    np.testing.assert_allclose(frame.loc[names, "value"], compute_shapley_values(values.var(axis=1)), atol=1e-9)
+    y = _model(rows) + np.linspace(-1.0, 1.0, 60)
+    frame = fitted.importance("loss", rows, y, errors=False)
+    losses = ((y - values) ** 2).mean(axis=1)
+    np.testing.assert_allclose(frame.loc[names, "value"], compute_shapley_values(losses[0] - losses), atol=1e-9)
+    of_fit, given = fitted.importance("variance"), fitted.importance("variance", _draw(900))
+    np.testing.assert_allclose(of_fit["value"], given.loc[of_fit.index, "value"], atol=1e-9)
+    assert (of_fit.loc[names, "standard_error"] > 0).all()

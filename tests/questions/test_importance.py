@@ -205,15 +205,6 @@ def test_requests_that_make_no_sense_are_refused(explainer, given, words):
         explainer.importance(**given)
 
 
-def test_a_model_with_an_index_part_is_refused(explainer):
-    other = instashap.Explainer(output)
-    other._fitted = replace(explainer._fitted, model=replace(explainer._fitted.model, index=object()))
-    with pytest.raises(ValueError, match="presence_order=3"):
-        other.importance("variance")
-    with pytest.raises(ValueError, match="presence_order=3"):
-        other.importance("loss", draw(50, 0), np.zeros(50))
-
-
 def test_labels_on_another_scale_are_refused():
     X = draw(100, 0)[NAMES]
     counts = np.random.default_rng(0).poisson(np.exp(0.3 * X["a"]))

@@ -177,7 +177,7 @@ class RowGames:
 
     def measure(self, *, pairs: bool = False, errors: bool = True) -> list[Importance]:
         """Importance by each output, with all features as players; standard errors count the rows alone."""
-        sets, _ = self.model.components
+        sets, _ = self.model.components_with_index
         check_n_sets(len(sets))
         whole = self._sum(np.arange(len(self.weights)), self.weights)
         outputs = range(self.model.n_outputs)
@@ -224,7 +224,7 @@ class RowGames:
             products[:, 0] = products[0]
         else:
             products[0] = products[:, 0] = 0.0
-        found, _ = self.model.components
+        found, _ = self.model.components_with_index
         n_sets = 1 + len(found)
         places = {int(player): place for place, player in enumerate(self._varying)} | {ANY: ANY}
         sets: tuple[PresenceSet, ...] = ((), *(tuple(places[player] for player in each) for each in found))
@@ -240,7 +240,7 @@ class RowGames:
         return ComponentGame(sets, products[:n_sets, :n_sets], len(self._varying), linear), total
 
     def _sum(self, rows: NDArray[np.int64], weights: NDArray[np.float64]) -> _RowMoments:
-        sets, lookup = self.model.components
+        sets, lookup = self.model.components_with_index
         n_scores = 0 if self.model.linear is None else len(self.model.linear.players)
         size, n_outputs = 1 + len(sets) + n_scores, self.model.n_outputs
         sums, products = np.zeros((n_outputs, size)), np.zeros((n_outputs, size, size))

@@ -80,7 +80,7 @@ class _Losses:
     """Log-losses of rows in coalitions of the players that vary."""
 
     def __init__(self, model: AdditiveModel, encoded: Encoded, labels: NDArray[np.int64]) -> None:
-        self.sets, lookup = model.components
+        self.sets, lookup = model.components_with_index
         check_n_sets(len(self.sets))
         self.model, self.labels = model, labels
         varying = np.flatnonzero(model.is_player)

@@ -145,14 +145,32 @@ class AdditiveModel:
 
         The linear part, which has a component for every set of players, is left out, and so is the index part.
         """
-        found = sorted({each for sets in self.presence_sets for each in sets}, key=lambda each: (len(each), each))
+        return self._list_components([])
+
+    @cached_property
+    def components_with_index(self) -> tuple[list[PresenceSet], Lookup]:
+        """The same with the index part's components: only the linear part is left out."""
+        return self.components if self.index is None else self._list_components(self.index.list_components())
+
+    def _list_components(
+        self, more: Sequence[tuple[PresenceSet, NDArray[np.float64]]]
+    ) -> tuple[list[PresenceSet], Lookup]:
+        """Presence sets by size and the look-up of their components, those of ``more`` weigh the index part's functions."""
+        own = {each for sets in self.presence_sets for each in sets}
+        found = sorted(own | {players for players, _ in more}, key=lambda each: (len(each), each))
         places = {presence: place for place, presence in enumerate(found)}
         mixings = []
         for mixing, sets in zip(self.mixings, self.presence_sets, strict=True):
             spread = np.zeros((len(mixing), len(found), self.n_outputs))
             spread[:, [places[each] for each in sets]] = mixing
             mixings.append(spread)
-        return found, self._make_lookup(range(len(self.value_sets)), mixings, max(len(found), 1))
+        lookup = self._make_lookup(range(len(self.value_sets)), mixings, max(len(found), 1))
+        if self.index is None or not more:
+            return found, lookup
+        shares = np.zeros((len(self.index), len(found)))
+        for players, signs in more:
+            shares[:, places[players]] = signs
+        return found, self.add_index(lookup, self.index, shares)
 
     def make_mobius_lookup(self, players: PresenceSet) -> Lookup:
         """Look-up of one component of the game: ``h_R = sum_{U ⊆ R} psi_{U,R}`` for R = players, the linear part's included."""
@@ -253,7 +271,7 @@ class AdditiveModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """State without look-ups, which are made again after unpickling."""
-        cached = ("shapes", "prediction", "effects", "credits", "components")
+        cached = ("shapes", "prediction", "effects", "credits", "components", "components_with_index")
         return {name: value for name, value in self.__dict__.items() if name not in cached}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -151,6 +151,16 @@ class IndexPart:
                 found[number] = (-1.0) ** (len(players) - len(present))
         return found
 
+    def list_components(self) -> list[tuple[PresenceSet, NDArray[np.float64]]]:
+        """All sets of players with a component, and the signs of the functions in it; see :meth:`weigh_component`."""
+        sets = {
+            tuple(sorted((*present, *more)))
+            for present, absent in zip(self.present, self.absent, strict=True)
+            for size in range(len(absent) + 1)
+            for more in combinations(absent, size)
+        }
+        return [(players, self.weigh_component(players)) for players in sorted(sets)]
+
     def combine(self, coefficients: NDArray[np.float64], means: NDArray[np.float64]) -> "IndexPart":
         """The part whose functions are combinations of these less their means.
 

@@ -70,11 +70,6 @@ def tabulate_importance(fitted: FittedGame, held: HeldModel, asked: ImportanceRe
         raise ValueError(f"kind={kind!r} uses no labels; pass kind='loss' to use y")
     if kind == "mean_abs":
         return _tabulate_magnitudes(fitted, asked)
-    if fitted.model.index is not None:
-        raise ValueError(
-            f"kind={kind!r} is not known for a model with functions of linear predictions of columns, which this one has: pass "
-            "kind='mean_abs', or fit with presence_order=3, which uses none"
-        )
     if kind == "variance":
         return _tabulate_variance(fitted, held, asked)
     return _tabulate_loss(fitted, held, asked)
@@ -117,7 +112,7 @@ def _tabulate_loss(fitted: FittedGame, held: HeldModel, asked: ImportanceRequest
 
 def _measure_moments(fitted: FittedGame, asked: ImportanceRequest) -> tuple[list[Importance] | None, str]:
     """Importance from the moments of the fit, without a pass over its rows; None where these are not of this game."""
-    if fitted.kind is not FitKind.EQUATIONS:
+    if fitted.kind is not FitKind.EQUATIONS or fitted.model.index is not None:
         return None, _NONE
     record = fitted.record
     is_plain = record is not None and type(record.result.solved.functions) is ValueFunctions
