@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from instashap import AdditiveClassifier, Baseline, Explainer, FitWarning, Marginal
+from instashap import AdditiveClassifier, Baseline, Explainer, FitWarning, Marginal, load
 from instashap.asked.differences import _solve
 from instashap.likelihood.likelihood_fitter import LikelihoodFitter
 from instashap.masked.fallback import Rival, choose_rival
@@ -30,7 +30,7 @@ def test_the_richest_model_stays_unless_a_simpler_one_is_better() -> None:
     assert "do not describe" in note
 
 
-def test_a_fit_below_the_base_value_is_replaced_by_it(monkeypatch) -> None:
+def test_a_fit_below_the_base_value_is_replaced_by_it_and_can_be_saved(monkeypatch, tmp_path) -> None:
     # Next to no penalty on 80 rows of noise: held-out rows are missed by far.
     monkeypatch.setattr(Search, "fit_main_effects", fit_noise)
     with pytest.warns(FitWarning, match="the base value alone"):
@@ -40,6 +40,9 @@ def test_a_fit_below_the_base_value_is_replaced_by_it(monkeypatch) -> None:
     assert not explanation.values.any()
     assert not explanation.standard_errors.any()
     np.testing.assert_allclose(explainer.predict(X), NOISE.mean())
+    explainer.save(tmp_path / "base.insta")
+    assert load(tmp_path / "base.insta").expected_value == explainer.expected_value
+    assert "redundancy" not in str(explainer.audit())
 
 
 def fit_noise(search: Search) -> None:

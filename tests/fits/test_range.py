@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import instashap
-from instashap import AdditiveRegressor, Explainer
+from instashap import AdditiveRegressor, DataWarning, Explainer
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 
@@ -31,6 +31,7 @@ def test_values_do_not_depend_on_the_unit_of_a_column(power: int) -> None:
     np.testing.assert_allclose(values, PLAIN, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::instashap.DataWarning")
 def test_one_wild_cell_harms_neither_the_fit_nor_what_is_made_of_it(tmp_path) -> None:
     wild = X.copy()
     wild[5, 0] = -1e200
@@ -40,6 +41,22 @@ def test_one_wild_cell_harms_neither_the_fit_nor_what_is_made_of_it(tmp_path) ->
     assert np.array_equal(instashap.load(tmp_path / "wild.insta").predict(wild), explainer.predict(wild))
     assert explainer.audit().summary()
     instashap.write_report(explainer, wild, path=tmp_path / "wild.html")
+
+
+def test_an_interaction_is_found_beside_one_wild_cell_which_is_named() -> None:
+    wild = X.copy()
+    wild[0, 0] = 1e60
+    with pytest.warns(DataWarning, match=r"column 'x0' holds 1e\+60 in row 0, while 90 % of .* put NaN in its place"):
+        explainer = Explainer().fit(wild, outputs=OUTPUTS)
+    assert 1 - np.var(explainer.predict(wild) - OUTPUTS) / np.var(OUTPUTS) > 0.9
+
+
+@pytest.mark.filterwarnings("ignore::instashap.DataWarning")
+@pytest.mark.parametrize("cell", [1e120, -1e250])
+def test_few_rows_beside_a_wild_cell_have_finite_values(cell: float) -> None:
+    wild = X[:9].copy()
+    wild[5, 0] = cell
+    assert np.isfinite(Explainer(order=1).fit(wild, outputs=X[:9, 1]).shap_values(wild)).all()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from instashap.game.exact import compute_shapley_values
 from instashap.inference.effects import RowGames
 from instashap.masked.expand import expand_solution
 from instashap.masked.fitter import ClosedFormFitter
-from instashap.masked.linear_base import BaseSetting
+from instashap.masked.linear_base import BaseSetting, LinearBase, make_coalitions
 from instashap.masked.search import Search
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
@@ -195,3 +195,12 @@ def test_importance_with_sampled_orders_is_that_of_the_rows_and_sums_to_what_is_
 def _draw_rows():
     X, _ = _draw_factors(300, 0)
     return np.column_stack([X, np.ones(len(X))])
+
+
+def test_scores_that_vary_by_rounding_alone_have_no_slope():
+    # Training rows of one value each: a variance of -1e-17 and covariances above the variances made no factor possible.
+    noise = np.random.default_rng(0).normal(size=(14, 14)) * 1e-17
+    moments = noise + noise.T, np.full((14, 1), 1e-17)
+    listed = make_coalitions(compute_shapley_size_law(14, 0.7), moments[1], np.arange(14))
+    base = LinearBase.from_moments(BaseSetting(1, 0.001), np.arange(14), np.arange(14), moments, listed)
+    assert not base.full_slopes.any()

@@ -29,7 +29,7 @@ _N_ORDERS, _MIN_ORDERS = 200, 64
 _MAX_SLOPES, _MAX_WORK = 4_000_000, 300_000_000
 # Numbers held at once while presence sets are looked for in coalitions.
 _BLOCK_NUMBERS = 2**22
-# Share of the largest variance of a score below which another is rounding.
+# Variance below which a score does not vary but for rounding; among all rows of a fit it is one.
 _STILL = 1e-12
 
 
@@ -177,7 +177,7 @@ class LinearBase:
         np.fill_diagonal(covariance, np.diag(own))
         cross = setting.weight * cross[scores]
         # Scores that do not vary on the rows that were not held out have no slope; their equation reads x = 0.
-        still = np.diag(own) <= _STILL * np.diag(own).max(initial=0.0)
+        still = np.diag(own) <= _STILL * np.diag(own).max(initial=1.0)
         covariance[still], covariance[:, still], cross[still] = 0.0, 0.0, 0.0
         covariance[still, still] = 1.0
         slopes = compute_slopes(covariance, cross, players, listed)

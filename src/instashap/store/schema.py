@@ -394,7 +394,8 @@ def _check_plan(fitted: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         _require(is_there, f"the plan has an axis {[size, column]} that no column has")
     _require(len(set(map(tuple, plan["axes"]))) == len(plan["axes"]), "axes of the plan are repeated")
     has_indices = [not values for values in plan["value_sets"]]
-    _require(not any(has_indices[:-1]) and has_indices[-1:] == ["index" in plan], "functions of indices are not the last")
+    is_last = not any(has_indices[:-1]) and any(has_indices[-1:]) == ("index" in plan)  # a base value alone has no value sets
+    _require(is_last, "functions of indices are not the last")
     if "index" in plan:
         check_index(plan["index"], _number_varying(fitted), n_players)
     for values in plan["value_sets"]:

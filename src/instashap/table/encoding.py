@@ -14,7 +14,7 @@ from .counted import count_values
 from .encoding_kernel import encode_numbers
 from .grain import SMOOTH, Grain
 from .number_columns import learn_numbers
-from .units import find_column_unit
+from .units import find_column_unit, warn_of_far_cells
 
 # Rows of a block: its cells and offsets (13 columns) fit into a core's cache.
 BLOCK_ROWS = 4096
@@ -162,6 +162,7 @@ def learn_table(
             if np.isinf(values).any():
                 TableEncoder._refuse_infinite(values, name)
             unit = find_column_unit(values, name)
+            warn_of_far_cells(values, name)
             counted = count_values(name, values, weights, unit)
             if position in table.bases:
                 column = table.bases[position].learn(counted, grain)

@@ -12,12 +12,11 @@ from .grain import ROWS_PER_INTERVAL, Grain
 from .jumps import cut_axis
 from .number_axis import CurveScale
 from .uneven import even_out
+from .units import FARTHEST
 
 # A value with this share of the rows, and so many times the rows of a typical interval's values, is a spike of its own.
 SPIKE_SHARE = 0.01
 SPIKE_EXCESS = 5.0
-# Curves are constant beyond so many times the distance of the 5 % and 95 % quantiles: derivatives then fit a double.
-FARTHEST = 1e15
 # Beyond this ratio of full range to the middle 90 % (Gaussian: about 2.4) knots lie so unevenly that roughness is measured by
 # the distance between neighbouring ones, and on the scale of ranks as well.
 HEAVY_TAIL_RATIO = 6.0
@@ -70,7 +69,8 @@ def learn_spline(
     axes = []
     for step, degree in zip(grain.nesting, grain.degrees, strict=True):
         kept = np.unique(np.append(knots[::step], knots[-1]))
-        axis = curves.make_axis(kept, degree, is_free)
+        with np.errstate(over="ignore", invalid="ignore"):  # derivatives that are not float64 are those of even_out
+            axis = curves.make_axis(kept, degree, is_free)
         axes.append(even_out(axis, kept, degree) if is_heavy else axis)
         if is_code:
             axes[-1] = replace(axes[-1], is_code=len(axes) == 1)

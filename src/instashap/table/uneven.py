@@ -11,10 +11,14 @@ from .number_axis import compute_roughness, divide_differences, evaluate_splines
 # Points per interval at which a curve is evaluated on the scale of ranks.
 _PLACES_PER_INTERVAL = 3
 _ORDERS = (2, 3)
+# Ratio of two distances between knots up to which third derivatives in the unit of either are float64.
+_MOST_UNEVEN = 1e60
 
 
 def even_out(axis: Axis, kept: NDArray[np.float64], degree: int) -> Axis:
     """The axis with derivatives measured by the distance between neighbouring knots, or by the rank of a value.
+
+    Where distances differ too much for derivatives to be numbers, as beside a single 1e250, both are measured by rank.
 
     Parameters
     ----------
@@ -23,8 +27,11 @@ def even_out(axis: Axis, kept: NDArray[np.float64], degree: int) -> Axis:
     kept : ndarray of shape (n_knots,), float64
     degree : int
     """
-    by_gap = {order: compute_local_roughness(kept, degree, order) for order in _ORDERS}
+    gaps = np.diff(kept)
     by_rank = {order: compute_rank_roughness(kept, degree, order) for order in _ORDERS}
+    if gaps.max() > _MOST_UNEVEN * gaps.min():
+        return replace(axis, roughness=by_rank, rank_roughness=by_rank)
+    by_gap = {order: compute_local_roughness(kept, degree, order) for order in _ORDERS}
     return replace(axis, roughness=by_gap, rank_roughness=by_rank)
 
 

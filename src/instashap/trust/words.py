@@ -189,7 +189,8 @@ def _describe_masked(report: TrustReport, lower: list[Rung], top: Rung) -> list[
         lines.append(f"Values also rest on predictions from some of the features alone; {shares} of what these can explain.")
         lines += _describe_power(*known[-1])
     for rung, masked in known:
-        if masked.plain is not None and masked.plain < min(masked.carried.low - 0.01, report.thresholds.safe_attribution):
+        enough = min(masked.carried.low - 0.01, report.thresholds.safe_attribution)
+        if masked.plain is not None and max(masked.plain, 0.0) < enough:
             lines.append(
                 f"Values read off the order-{rung.order} shape functions alone, as in a plain additive model, would explain "
                 f"{percent(masked.plain) if masked.plain > 0 else 'none'} of it: features here predict each other (redundancy)."
