@@ -41,7 +41,7 @@ $(VENV)/.engines: $(VENV)/.test
 	touch $@
 
 test-engines: $(VENV)/.engines
-	INSTASHAP_ENGINES=1 PYSPARK_PYTHON=$(CURDIR)/$(BIN)/python OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs tests/distributed
+	INSTASHAP_ENGINES=1 PYSPARK_PYTHON=$(CURDIR)/$(BIN)/python OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs tests/distributed tests/export/test_mlflow.py
 
 # Floors of accuracy again, under the BLAS kernels of two kinds of processor: all but this processor's own, under which `test`
 # runs them. OpenBLAS takes another kernel where the processor lacks the instructions: then there is nothing to test.

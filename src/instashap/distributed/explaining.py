@@ -14,7 +14,7 @@ from .._optional import require
 from .._validation import check_choice
 from ..explain.explainer import Explainer
 from ..fitted.game import Answers, FittedGame, follow_recipe
-from ..questions.explain_to import name_values
+from ..questions.explain_to import compute_columns, name_values
 from ..rows.arrow import make_frame
 from ..table.columns import read_table
 from .recognise import find_engine
@@ -88,8 +88,4 @@ def _explain_frame(fitted: FittedGame, features: list[str], kept: list[str], fra
 
 def _compute(fitted: FittedGame, frame: pd.DataFrame) -> Any:
     """Base values, Shapley values and predictions of rows, shape (n_rows, n_values)."""
-    table = read_table(follow_recipe(fitted.recipe, frame), fitted.schema)
-    values = fitted.compute_shapley_values(table, 1)
-    base = np.broadcast_to(fitted.model.base_value, (table.n_rows, 1, values.shape[2]))
-    parts = [base, values, fitted.predict(table, 1)[:, None]]
-    return np.concatenate(parts, axis=1).reshape(table.n_rows, -1)
+    return compute_columns(fitted, read_table(follow_recipe(fitted.recipe, frame), fitted.schema), 1)

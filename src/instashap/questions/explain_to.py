@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from .._errors import DataWarning, warn_caller
 from .._optional import require
@@ -85,6 +86,14 @@ def name_values(fitted: FittedGame) -> list[str]:
     ends = [""] if len(outputs) == 1 else [f" · {output}" for output in outputs]
     names = ["base_value", *(f"shap_{feature}" for feature in features), "prediction"]
     return [f"{name}{end}" for name in names for end in ends]
+
+
+def compute_columns(fitted: FittedGame, table: Table, n_jobs: int | None) -> NDArray[np.float64]:
+    """Base values, Shapley values and predictions of rows, shape (n_rows, n_names), in the order of :func:`name_values`."""
+    values = fitted.compute_shapley_values(table, n_jobs)
+    base = np.broadcast_to(fitted.model.base_value, (table.n_rows, 1, values.shape[2]))
+    computed = np.concatenate([base, values, fitted.predict(table, n_jobs)[:, None]], axis=1)
+    return computed.reshape(table.n_rows, -1)
 
 
 def explain_to(
@@ -198,11 +207,7 @@ def _count_outside(task: _Task, table: Table) -> list[int]:
 def _make_part(task: _Task, frame: pd.DataFrame, table: Table, types: dict[str, Any]) -> bytes:
     """A Parquet file of some rows: what is kept of them, base value, values and prediction."""
     pyarrow, parquet = require("pyarrow", "tables", "Parquet files"), require("pyarrow.parquet", "tables", "Parquet files")
-    fitted = task.fitted
-    values = fitted.compute_shapley_values(table, task.n_jobs)
-    base = np.broadcast_to(fitted.model.base_value, (table.n_rows, 1, values.shape[2]))
-    computed = np.concatenate([base, values, fitted.predict(table, task.n_jobs)[:, None]], axis=1)
-    numbers = np.asfortranarray(computed.reshape(table.n_rows, -1))
+    numbers = np.asfortranarray(compute_columns(task.fitted, table, task.n_jobs))
     arrays = [_to_arrow(pyarrow, frame[name], types.get(name)) for name in task.keep]
     arrays += [pyarrow.array(numbers[:, place]) for place in range(numbers.shape[1])]
     part = pyarrow.table(dict(zip([*task.keep, *task.value_names], arrays, strict=True)))
