@@ -126,11 +126,11 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
     },
     "trees": {"order 1: accuracy": (">=", 0.724), "order 2: accuracy": (">=", 0.822)},
     "verdict": {
-        **{f"{kind}: safe with R² below .90": ("<=", 0.0) for kind in ("model asked", "outputs alone")},
-        **{f"{kind}: unsafe of those above .95": ("<=", 0.05) for kind in ("model asked", "outputs alone")},
-        **{f"{kind}: largest excess of the estimate": ("<=", 0.15) for kind in ("model asked", "outputs alone")},
-        "model asked: estimates within .05": (">=", 0.8),
-        "model asked: mean coverage of wider intervals": (">=", 0.85),
+        "safe with R² below .90": ("<=", 0.0),
+        "unsafe of those above .95": ("<=", 0.05),
+        "estimates within .05": (">=", 0.8),
+        "largest excess of the estimate": ("<=", 0.15),
+        "mean coverage of wider intervals": (">=", 0.85),
     },
     "trust": {
         "x1 x2 x3 + x4: verdicts right": (">=", 1.0),

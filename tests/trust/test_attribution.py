@@ -1,6 +1,8 @@
 """The estimated error of Shapley values, against errors that are known."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import instashap
 from instashap import Explainer
 from instashap.datasets import make_factor
 from instashap.game.coalitions import enumerate_coalitions
-from instashap.trust.attribution import share_error, walk_values
+from instashap.trust.attribution import _measure_shared, _share_out, share_error, walk_values
+from instashap.trust.held_rows import Rows
 from instashap.trust.masked import choose_sizes
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
@@ -115,3 +118,18 @@ def test_the_former_names_of_output_shares_stay_for_one_version(weak: Explainer)
 def test_small_coalitions_are_looked_at_closely() -> None:
     assert choose_sizes(8).tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert choose_sizes(101)[:5].tolist() == [1, 2, 3, 5, 9]
+
+
+def test_what_estimates_from_the_same_rows_have_in_common_falls_with_the_rows(make_rows: Callable[..., Rows]) -> None:
+    held, risks = SimpleNamespace(record=None), np.array([0.5, 0.4])
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    # Two unknowns a known column: 2 · .5 / 100 and 4 · .4 / 100, sizes 1 and 2 of the same weight.
+    assert _measure_shared(held, make_rows(X, X[:, 0]), risks) == pytest.approx((0.01 + 0.016) / 2)  # type: ignore[arg-type]
+    bits = np.random.default_rng(0).integers(0, 2, size=(400, 3)).astype(float)
+    # One unknown for each of 2 and 4 combinations of values.
+    assert _measure_shared(held, make_rows(bits, bits[:, 0]), risks) == pytest.approx((1.0 + 1.6) / 800)  # type: ignore[arg-type]
+
+
+def test_errors_in_common_are_shared_out_to_the_features() -> None:
+    shares = _share_out(np.array([[3.0, 0.0], [1.0, 0.0]]))
+    assert shares.tolist() == [[0.625, 0.5], [0.375, 0.5]]

@@ -30,6 +30,7 @@ from .references import (
     Probes,
     evaluate_regressed,
     evaluate_sampled,
+    list_numbers,
     list_sampled,
     make_probes,
     weigh_sizes,
@@ -56,6 +57,13 @@ _CAUTION = 0.6
 _ROUNDING = 1e-9
 # Effective numbers of rows up to which an estimate is its interval's lower end, and from which on nothing is taken off.
 _EFFECTIVE_ROWS = 10.0, 40.0
+# Kurtosis of a column above which its tails count as heavy (9 is that of the exponential distribution), and the effective
+# number of rows that an estimate then needs: with fewer it was up to .5 too high, as rows of the tails were not yet seen.
+_HEAVY, _ENOUGH_OF_HEAVY = 8.0, 100.0
+# Unknowns that a conditional distribution has for each known column: what the column does to the mean, and to the spread.
+_UNKNOWNS = 2.0
+# Chance of a new row to be one of those seen from which on a table counts as seen.
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class Attribution:
         For each feature and output the root mean square error of a value that other rows would not have changed, on the
         scale of the output.
     n_rows, n_calls : int
-        Rows compared, and rows the model was asked about for all orders together.
+        Different rows compared, and rows the model was asked about for all orders together.
     """
 
     r2: Figure
@@ -124,13 +132,14 @@ def find_references(rows: Rows, asker: Asker | None) -> Panel | None:
     Distributions that the best combination does without, on the first rows, are not asked about the others.
     """
     d = len(rows.feature_names)
-    if d < 2 or len(rows) < _LEAST_ROWS or not np.ptp(rows.outputs, axis=0).any():
+    n_rows = min(rows.n_independent, len(rows))
+    if d < 2 or n_rows < _LEAST_ROWS or not np.ptp(rows.outputs, axis=0).any():
         return None
     n_steps = 2 * (d - 1)
     n_probes = max(_CALLS // (_DRAWS * n_steps), min(_PROBES_OF_MANY, _CALLS // (2 * n_steps)), _LEAST_ROWS)
     n_probes = min(n_probes, _MAX_PROBES, len(rows))
     n_walks = int(np.clip(_MAX_STEPS // n_steps, 4, _MAX_WALKS))
-    n_splits = 1 if len(rows) >= _MANY_TIMES * n_probes else 2 if len(rows) >= _FEW_ROWS else 4
+    n_splits = 1 if n_rows >= _MANY_TIMES * n_probes else 2 if n_rows >= _FEW_ROWS else 4
     probes = make_probes(rows, n_probes, n_walks, n_splits)
     found = [Reference(kind, evaluate_regressed(kind, rows, probes), False) for kind in REGRESSED]
     if asker is None:
@@ -183,8 +192,8 @@ class Comparison:
         ``(v - r)²`` likewise, without the noise of the draws.
     moved : ndarray of shape (n_probes, n_players, n_outputs), float64
         Squared distance of each Shapley value, without noise in the mean; the full coalition aside.
-    lengths : ndarray of shape (n_probes,), float64
-        Squared length of the reference's Shapley values.
+    lengths : ndarray of shape (n_probes, n_players, n_outputs), float64
+        Square of each of the reference's Shapley values.
     full : ndarray of shape (n_probes, n_outputs), float64
         Squared errors at the full coalition.
     weights : ndarray of shape (n_references,), float64
@@ -208,7 +217,7 @@ def compare(held: Held, rows: Rows, panel: Panel) -> Comparison:
     outputs, spread = rows.outputs[probes.rows] / rows.spread, rows.spread
     values, full, base = values / spread, full / spread, base / spread
     n_outputs = outputs.shape[1]
-    half = np.arange(len(probes)) % 2 == 0
+    half = probes.halves
     parts: dict[str, list[NDArray[np.float64]]] = {}
     weights = []
     for learnt, measured in ((half, ~half), (~half, half)):
@@ -229,7 +238,7 @@ def compare(held: Held, rows: Rows, panel: Panel) -> Comparison:
             "products": (own_error * gaps.mean(axis=0)).mean(axis=(1, 3)),
             "distances": (gaps[0] * gaps[1]).mean(axis=(1, 3)),
             "moved": moved[0] * moved[1],
-            "lengths": (found[0] * found[1]).sum(axis=1).mean(axis=1),
+            "lengths": found[0] * found[1],
             "full": (outputs - full)[measured] ** 2,
         }.items():
             parts.setdefault(name, []).append(part)
@@ -312,13 +321,14 @@ def measure_attribution(held: Held, rows: Rows, panel: Panel, compared: Comparis
     masses = weigh_sizes(d)
     weights, groups = rows.weights[panel.probes.rows], rows.groups[panel.probes.rows]
     saved, moved, full = _measure_fold_variance(held, rows, panel.probes)
+    shared = _measure_shared(held, rows, np.average(compared.order_risks, axis=0, weights=weights))
     sums = sum_groups(
         groups,
         weights,
         (2 * compared.products - compared.distances) @ masses,
         compared.distances @ masses,
         compared.moved.sum(axis=1).mean(axis=1),
-        compared.lengths,
+        compared.lengths.sum(axis=1).mean(axis=1),
         compared.full.mean(axis=1) / d,
         np.ones(len(weights)),
     )
@@ -326,18 +336,56 @@ def measure_attribution(held: Held, rows: Rows, panel: Panel, compared: Comparis
     seen = estimate(lambda each: each[0] / max(each[1], _ROUNDING * each[2]), sums[:, [0, 1, 5]])
     shares = []
     half = seen.high - seen.value
+    # On rows that the order has seen and the references have not, lower risks say nothing for the order.
+    is_seen = not held.is_held_out or (held.record is not None and rows.repeats > _MOSTLY)
+    difference = max(seen.value, 0.0) if is_seen else seen.value
     for own, other, move in zip(_ASKED, _UNASKED, (-half, _CAUTION * half, half), strict=True):
-        shares.append(share_error(seen.value + move, asked * own + (1 - asked) * other))
-    best, likely, worst = (estimate(partial(_compute_r2, saved, share), sums[:, 2:]) for share in shares)
+        shares.append(share_error(difference + move, asked * own + (1 - asked) * other))
+    commons = 0.0, shared, shared
+    best, likely, worst = (
+        estimate(partial(_compute_r2, saved, share, common), sums[:, 2:]) for share, common in zip(shares, commons, strict=True)
+    )
     low = min(worst.low, likely.low)
     value = likely.value - _measure_tails(rows) * (likely.value - low)
     r2 = Figure(value, low, min(max(best.high, likely.high), 1.0))
-    share = shares[1]
-    squares = share * np.average(compared.moved, axis=0, weights=weights)
+    squares = shares[1] * np.average(compared.moved, axis=0, weights=weights)
     squares += np.average(compared.full, axis=0, weights=weights) / d**2
     squares -= moved + full / d**2
-    biases = np.sqrt(np.maximum(squares, 0.0)) * rows.spread
-    return Attribution(r2, _name(panel, compared), tuple(map(tuple, biases.tolist())), len(weights), panel.n_calls)
+    squares = np.maximum(squares, 0.0) + shared * _share_out(np.average(compared.lengths, axis=0, weights=weights))
+    biases = np.sqrt(squares) * rows.spread
+    return Attribution(r2, _name(panel, compared), tuple(map(tuple, biases.tolist())), panel.probes.n_different, panel.n_calls)
+
+
+def _measure_shared(held: Held, rows: Rows, risks: NDArray[np.float64]) -> float:
+    """Squared error that every estimate from these rows has, and that no comparison of two shows; in squared spreads.
+
+    A regression with k unknowns from n rows has a mean squared error of ``k / n`` times the variance that it leaves. Unknowns
+    are two for each known column, in each component of a mixture that the fit's synthetic rows are drawn from; where new rows
+    are among those seen, as in tables of a few discrete columns, one for each combination of the known columns' values.
+
+    Parameters
+    ----------
+    held : Held
+    rows : Rows
+    risks : ndarray of shape (n_players - 1,), float64
+        Masked risks by coalition size.
+    """
+    sizes = np.arange(1, len(risks) + 1)
+    result = None if held.record is None else held.record.result
+    drawn = result.synthetic if result is not None and result.chosen.strengths.synthetic > 0 else None
+    n_components = 1 if drawn is None else len(drawn.sampler.weights)
+    levels = np.mean([np.log(len(np.unique(column))) for column in list_numbers(rows).T])
+    cells = np.exp(np.minimum(sizes * levels, np.log(rows.n_different)))
+    n_unknowns = (1 - rows.repeats) * _UNKNOWNS * n_components * sizes + rows.repeats * cells
+    return float((risks * np.minimum(n_unknowns / rows.n_independent, 1.0)) @ weigh_sizes(len(risks) + 1))
+
+
+def _share_out(lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shares of the features in an error, by output: half by their squared values, half the same for all; they sum to one."""
+    lengths = np.maximum(lengths, 0.0)
+    total = lengths.sum(axis=0)
+    equal = np.full_like(lengths, 1.0 / len(lengths))
+    return np.asarray(0.5 * np.divide(lengths, total, out=equal.copy(), where=total > 0) + 0.5 * equal)
 
 
 def _measure_tails(rows: Rows) -> float:
@@ -345,17 +393,31 @@ def _measure_tails(rows: Rows) -> float:
 
     Squares then sum as if there were ``(sum s)² / sum s²`` rows, and those that other samples would hold are worse than these.
     """
-    squares = (((rows.outputs - np.average(rows.outputs, axis=0, weights=rows.weights)) / rows.spread) ** 2).mean(axis=1)
-    n_effective = (rows.weights @ squares) ** 2 / max(float((rows.weights * squares) @ (rows.weights * squares)), 1e-300)
     few, enough = _EFFECTIVE_ROWS
-    return float(np.clip((enough - n_effective) / (enough - few), 0.0, 1.0))
+    return float(np.clip((enough - _count_effective(rows)) / (enough - few), 0.0, 1.0))
 
 
-def _compute_r2(saved: float, share: float, sums: NDArray[np.float64]) -> float:
+def _count_effective(rows: Rows) -> float:
+    squares = (((rows.outputs - np.average(rows.outputs, axis=0, weights=rows.weights)) / rows.spread) ** 2).mean(axis=1)
+    return float((rows.weights @ squares) ** 2 / max(float((rows.weights * squares) @ (rows.weights * squares)), 1e-300))
+
+
+def has_unseen_tails(rows: Rows) -> bool:
+    """Whether columns and outputs have tails so heavy that rows like these say nothing about those of the tails."""
+    if _count_effective(rows) >= _ENOUGH_OF_HEAVY:
+        return False
+    is_number = np.array([not column.is_category for column in rows.columns])
+    values = list_numbers(rows)[:, is_number]
+    centred = values - np.average(values, axis=0, weights=rows.weights)
+    second, fourth = (np.average(centred**power, axis=0, weights=rows.weights) for power in (2, 4))
+    return bool((fourth > _HEAVY * second**2).any())
+
+
+def _compute_r2(saved: float, share: float, common: float, sums: NDArray[np.float64]) -> float:
     """From sums of squared distances, squared lengths, squared errors at the full coalition, and weights."""
     distance, length, full, weight = sums
     error = share * max(distance, 0.0) + full
-    error -= min(saved * weight, error / 2)
+    error += common * weight - min(saved * weight, error / 2)
     return float(1.0 - error / max(length, 1e-12 * weight))
 
 
@@ -385,7 +447,9 @@ def _measure_fold_variance(held: Held, rows: Rows, probes: Probes) -> tuple[floa
         full[number] = model.predict(encoded) / rows.spread
     found -= found.mean(axis=0)
     weights = rows.weights[probes.rows]
-    variance = np.average((found[:, 0] * found[:, 1]).sum(axis=0), axis=0, weights=weights)
-    at_full = np.average(k * full.var(axis=0), axis=0, weights=weights)
+    # The finished model judges rows that the table repeats: folds have no say in their error.
+    is_held = (~rows.is_repeated[probes.rows] | (held.record is None))[:, None]
+    variance = np.average((found[:, 0] * found[:, 1]).sum(axis=0) * is_held[:, :, None], axis=0, weights=weights)
+    at_full = np.average(k * full.var(axis=0) * is_held, axis=0, weights=weights)
     saved = float((variance.sum(axis=0) / k + at_full / d / k).mean())
     return max(saved, 0.0), np.maximum(variance, 0.0), at_full

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..game.terms import count_by_size, make_presence_masks, pack_players
 from ..masked.expand import expand_solution
 from ..masked.fitter import FitRecord
-from ..masked.folds import assign_folds, count_copies, hash_outputs, hash_rows, take_census
+from ..masked.folds import RowCensus, assign_folds, count_copies, hash_outputs, hash_rows, take_census
 from ..masked.moments import BLOCK_ROWS, CentredMoments
 from ..model.additive_model import AdditiveModel
 from ..model.kernels import sum_live
@@ -57,6 +57,21 @@ class Rows:
         return tuple(column.name for column in self.columns)
 
     @cached_property
+    def census(self) -> RowCensus:
+        """How often rows are equal."""
+        return take_census(self.encoded, self.weights)
+
+    @property
+    def n_different(self) -> int:
+        """Different rows."""
+        return self.census.n_distinct
+
+    @property
+    def n_independent(self) -> int:
+        """Rows that say something of their own: all in tables of a few discrete columns, else the different ones."""
+        return int(count_copies(self.weights).sum()) if self.census.is_discrete else self.census.n_distinct
+
+    @cached_property
     def keys(self) -> NDArray[np.uint64]:
         """A hash of each row, other than the one that makes the folds of a fit.
 
@@ -64,7 +79,7 @@ class Rows:
         """
         _, placed = hash_rows(self.encoded)
         keys = mix(placed ^ hash_outputs(self.outputs))
-        if take_census(self.encoded, self.weights).is_copied:
+        if self.census.is_copied:
             return keys
         order = np.argsort(keys, kind="stable")
         copies = np.empty(len(keys), dtype=np.int64)
@@ -74,7 +89,7 @@ class Rows:
     @cached_property
     def repeats(self) -> float:
         """Chance that a new row is equal to one of these: less that of the rows seen once (Good 1953); 0 for copied rows."""
-        if take_census(self.encoded, self.weights).is_copied:
+        if self.census.is_copied:
             return 0.0
         _, placed = hash_rows(self.encoded)
         _, which = np.unique(placed, return_inverse=True)
@@ -84,7 +99,7 @@ class Rows:
     @cached_property
     def is_repeated(self) -> NDArray[np.bool_]:
         """Whether the table holds an equal row beside each; never where every row was copied."""
-        if take_census(self.encoded, self.weights).is_copied:
+        if self.census.is_copied:
             return np.zeros(len(self), dtype=bool)
         _, placed = hash_rows(self.encoded)
         _, which = np.unique(placed, return_inverse=True)

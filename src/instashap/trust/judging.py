@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from ..masked.fitter import FitRecord
 from ..model.additive_model import AdditiveModel
-from .attribution import Attribution, Comparison, Panel, compare, find_references, measure_attribution
+from .attribution import (
+    Attribution,
+    Comparison,
+    Panel,
+    compare,
+    find_references,
+    has_unseen_tails,
+    measure_attribution,
+)
 from .figures import Figure
 from .held_rows import Held, Rows, hold_out, keep_held
 from .masked import measure_masked
@@ -25,9 +33,9 @@ from .thresholds import Thresholds
 
 Progress = Callable[[float, str], None]
 
-# Rows below which the distribution of synthetic rows is known too poorly to judge a fit by references of the same kind, and by
-# how much the R² may then be lower: on simulators of 300 rows with heavy tails the estimate was far too high.
-_FEW_FOR_SYNTHETIC, _COMMON_ERROR = 1000, 0.15
+# By how much an R² may be lower where the fit's synthetic rows and its references come from estimates of one distribution: so
+# many rows over those it was estimated from, and at most.
+_COMMON_ROWS, _COMMON_ERROR = 25.0, 0.15
 
 
 @dataclass(frozen=True)
@@ -224,7 +232,7 @@ def _measure_order(
         classes={} if subject.classes is None else compare_classes(rows, fitted, subject.classes),
         labels={} if subject.labels is None else _score(rows, fitted, subject, False),
         masked=measure_masked(held, rows, panel, compared),
-        attribution=_measure_attribution(held, rows, panel, compared, carried),
+        attribution=judge_attribution(held, rows, panel, compared, carried),
         missing=missing.terms,
         segments=segments,
         outputs=measure_outputs(rows, fitted, base, subject.output_names, subject.classes),
@@ -232,32 +240,30 @@ def _measure_order(
     )
 
 
-def _measure_attribution(
+def judge_attribution(
     held: Held, rows: Rows, panel: Panel | None, compared: Comparison | None, carried: Figure
 ) -> Attribution | None:
     """From the references; a single feature's value is all that the prediction adds to the base value."""
     if panel is not None and compared is not None:
-        found = measure_attribution(held, rows, panel, compared)
-        return _doubt(found) if found is not None and _shares_distribution(held, rows) else found
+        return None if has_unseen_tails(rows) else _doubt(measure_attribution(held, rows, panel, compared), held, rows)
     if len(rows.feature_names) > 1 and np.ptp(rows.outputs, axis=0).any():
         return None
     return Attribution(carried, "the outputs themselves", (), len(rows), 0)
 
 
-def _shares_distribution(held: Held, rows: Rows) -> bool:
-    """Whether the fit used synthetic rows of a distribution estimated from few rows: references then draw from the same one."""
-    return held.record is not None and held.record.result.chosen.strengths.synthetic > 0 and len(rows) < _FEW_FOR_SYNTHETIC
-
-
-def _doubt(found: Attribution) -> Attribution | None:
+def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
     """The interval with room for an error of the distribution that the fit and its references have in common.
 
-    None where few rows hold most of the variance, so that the estimate stands at the lower end already: then nothing is known.
+    A fit with synthetic rows has them from a distribution of the same kind as its references have. None where few rows hold
+    most of the variance, so that the estimate stands at the lower end already: then nothing is known.
     """
+    if held.record is None or not held.record.result.chosen.strengths.synthetic > 0:
+        return found
     value, low, high = found.r2
     if value <= low:
         return None
-    return replace(found, r2=Figure(value, min(low, value - _COMMON_ERROR), high))
+    common = min(_COMMON_ROWS / rows.n_independent, _COMMON_ERROR)
+    return replace(found, r2=Figure(value, min(low, value - common), high))
 
 
 def _score(rows: Rows, fitted: NDArray[np.float64], subject: Subject, is_black_box: bool) -> dict[str, Figure]:

@@ -97,7 +97,7 @@ def measure_masked(held: Held, rows: Rows, panel: Panel | None, compared: Compar
         risk += rows.repeats * (_measure_seen(held.record.result.model, part, masks, rows.spread) - risk)
     luck = _measure_estimation(held, rows, chosen, masks[:, 0])
     risks = [_estimate_ratio(part, each, whole, lowest=0.0) for each in risk.T]
-    few, proven = rows.take(panel.probes.rows), prove_gap(compared)
+    few, proven = rows.take(panel.probes.rows), prove_gap(compared, panel.probes.halves)
     variance = _measure_deviations(held, rows, panel.probes.rows)
     gaps = [_estimate_ratio(few, each, variance) for each in proven[:, sizes - 1].T]
     sums = sum_groups(
@@ -124,13 +124,12 @@ def choose_sizes(d: int) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[1, 2, 3, 5], np.rint(shares * (d - 1)).astype(np.int64)]))
 
 
-def prove_gap(compared: Comparison) -> NDArray[np.float64]:
+def prove_gap(compared: Comparison, half: NDArray[np.bool_]) -> NDArray[np.float64]:
     """By how much references lower the squared residual of each row at each size, shape (n_probes, n_players - 1).
 
     ``v`` moves towards the reference by the share that lowers the risk of a size most on the other half of the rows, and by a
     little at least: a reference that is not used could show nothing.
     """
-    half = np.arange(len(compared.products)) % 2 == 0
     proven = np.empty_like(compared.products)
     for learnt, measured in ((half, ~half), (~half, half)):
         product, distance = (each[learnt].mean(axis=0) for each in (compared.products, compared.distances))

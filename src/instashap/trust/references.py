@@ -56,19 +56,33 @@ class Probes:
         Two independent walks a row: players become known one by one, in a random order.
     splits : tuple of (learners, places)
         Rows that references are learnt from, and which of the probes they are then evaluated on.
+    owners : ndarray of shape (n_probes,), int64
+        Number of each row among the different ones, rising: copies of one row have the same.
     """
 
     rows: Positions
     masks: NDArray[np.bool_]
     splits: tuple[tuple[Positions, Positions], ...]
+    owners: Positions
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def n_different(self) -> int:
+        """Different rows."""
+        return int(self.owners[-1]) + 1
+
+    @property
+    def halves(self) -> NDArray[np.bool_]:
+        """Every second of the different rows: what is chosen on one half is measured on the other."""
+        return np.asarray(self.owners % 2 == 0)
+
     def take(self, n_probes: int) -> "Probes":
         """The first so many of the probes."""
         splits = tuple((learners, places[places < n_probes]) for learners, places in self.splits)
-        return Probes(self.rows[:n_probes], self.masks[:n_probes], tuple(each for each in splits if len(each[1])))
+        splits = tuple(each for each in splits if len(each[1]))
+        return Probes(self.rows[:n_probes], self.masks[:n_probes], splits, self.owners[:n_probes])
 
 
 def make_probes(rows: Rows, n_probes: int, n_walks: int, n_splits: int) -> Probes:
@@ -86,13 +100,13 @@ def make_probes(rows: Rows, n_probes: int, n_walks: int, n_splits: int) -> Probe
     n_walks = ranks.shape[1]
     turns = np.arange(len(chosen)) % n_walks
     masks = ranks[:, turns].transpose(1, 0, 2)[:, :, None] < np.arange(1, d)[:, None]  # (n_probes, 2, d - 1, d)
-    parts = np.array_split(np.arange(len(chosen)), n_splits)
-    others = np.setdiff1d(np.arange(len(rows)), chosen)
+    keys = rows.keys[chosen]
     splits = []
-    for part in parts if n_splits > 1 else [np.arange(len(chosen))]:
-        learners = np.setdiff1d(np.arange(len(rows)), chosen[part]) if n_splits > 1 else others
+    for part in np.array_split(np.arange(len(chosen)), n_splits):
+        learners = np.flatnonzero(~np.isin(rows.keys, keys[part]))  # nor does a copy of a row teach what is said of it
         splits.append((learners, part))
-    return Probes(chosen, masks, tuple(splits))
+    owners = np.unique(keys, return_inverse=True)[1].reshape(-1)
+    return Probes(chosen, masks, tuple(splits), owners)
 
 
 def list_sampled(rows: Rows) -> tuple[str, ...]:

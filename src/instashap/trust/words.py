@@ -18,6 +18,10 @@ _WITH = {1: "single features", 2: "pairs", 3: "triples"}
 _ADVICE = {"safe": "safe to use", "caution": "use with care", "unsafe": "do not use them alone"}
 # Shares of what a coalition size leaves below which a gap is not worth a sentence.
 _SMALL_GAP = 0.02
+_TAILS = (
+    "A few rows hold most of the variance of the output, and rows like them that were not drawn may hold more: no error of the "
+    "Shapley values themselves can be estimated from these rows."
+)
 
 
 def summarise(report: TrustReport) -> str:
@@ -110,7 +114,7 @@ def _describe_attribution(report: TrustReport, top: Rung) -> list[str]:
     found = top.attribution
     if found is None:
         if top.masked is not None:
-            return []
+            return [_TAILS] if top.masked.power is not None else []
         return ["Nothing here measures the error of the Shapley values themselves: they were compared with no reference."]
     if not found.biases:
         return []
@@ -135,7 +139,9 @@ def describe_doubts(report: TrustReport, rung: Rung) -> str:
         return ""
     reasons = {
         "attribution": "the Shapley values themselves may be off",
-        "evidence": "the Shapley values themselves were compared with nothing",
+        "evidence": "the Shapley values themselves were compared with nothing"
+        if rung.masked is None
+        else "too few rows show the error of the Shapley values themselves",
         "classes": "too many rows land in another class",
         "segments": "some parts of the rows are explained badly",
         "held-out rows": "no rows could be held out of the fit, so nothing shows how it does on new rows",
