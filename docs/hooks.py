@@ -3,6 +3,7 @@
 Named in ``mkdocs.yml``; ``python docs/hooks.py`` draws the pictures alone.
 """
 
+import ast
 import contextlib
 import html as escapes
 import inspect
@@ -10,7 +11,6 @@ import json
 import os
 import posixpath
 import re
-import runpy
 import tempfile
 import warnings
 from operator import attrgetter
@@ -166,19 +166,31 @@ def _is_raised(kind: Any) -> bool:
 
 
 def draw_gallery() -> None:
-    """Run the scripts of the gallery, once for each style."""
+    """Run the scripts of the gallery: what comes before a plot once, also where scripts share it, the plot in each style."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
     PICTURES.mkdir(parents=True, exist_ok=True)
+    prepared: dict[str, dict[str, Any]] = {}
     for script in sorted((DOCS / "gallery").glob("*.py")):
-        for ending, style in STYLES.items():
-            with plt.style.context([style, {"savefig.dpi": 110}]), tempfile.TemporaryDirectory() as folder:
-                _run(script, Path(folder))
+        before, drawing = split_script(script.read_text(encoding="utf-8"))
+        with tempfile.TemporaryDirectory() as folder:
+            if before not in prepared:
+                prepared[before] = _run(before, {}, Path(folder))
+            for ending, style in STYLES.items():
+                with plt.style.context([style, {"savefig.dpi": 110}]):
+                    _run(drawing, prepared[before], Path(folder))
+                plt.close("all")
                 (PICTURES / f"{script.stem}{ending}.png").write_bytes((Path(folder) / f"{script.stem}.png").read_bytes())
-            plt.close("all")
+
+
+def split_script(source: str) -> tuple[str, str]:
+    """A script's lines before its plot, the first statement that names ``ax``, and the others."""
+    start = next(node.lineno for node in ast.parse(source).body if re.match(r"ax\b", ast.unparse(node))) - 1
+    lines = source.splitlines(keepends=True)
+    return "".join(lines[:start]).strip(), "".join(lines[start:])
 
 
 def write_example_report() -> None:
@@ -196,14 +208,16 @@ def write_example_report() -> None:
     instashap.write_report(explainer, X_test, y_test, str(PICTURES / "report.html"), title="Progression of diabetes")
 
 
-def _run(script: Path, folder: Path) -> None:
-    """Run a script that writes its picture where it stands."""
+def _run(source: str, names: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run lines that may write a picture where they stand; the given names and those that the lines define."""
     before = os.getcwd()
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("error")  # a gallery that warns teaches to ignore warnings
         os.chdir(folder)
         stack.callback(os.chdir, before)
-        runpy.run_path(str(script), run_name="__main__")
+        names = {"__name__": "__main__", **names}
+        exec(source, names)
+    return names
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def test_warnings_of_a_fit_and_of_reading_rows_point_here():
     with pytest.warns(DataWarning, match="column 'name' has 300 levels") as caught:
         explainer = instashap.Explainer(order=1).fit(X, outputs=X["size"])
     assert {each.filename for each in caught} == {__file__}
-    with pytest.warns(DataWarning, match="1 columns the fit did not see") as caught:
+    with pytest.warns(DataWarning, match="1 column that the fit did not see is") as caught:
         explainer.shap_values(X.assign(more=1.0))
     assert {each.filename for each in caught} == {__file__}
     with pytest.warns(FitWarning, match="richer interactions") as caught:

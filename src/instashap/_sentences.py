@@ -6,6 +6,7 @@ it stands. Minus is ``−``; decimals follow the size of a number.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 
@@ -41,6 +42,23 @@ def write_number(value: float, n_digits: int = 3) -> str:
     else:
         text = f"{rounded:,.10f}".rstrip("0").rstrip(".")
     return text.replace("-", "−")
+
+
+def write_like(value: float, largest: float, sign: str = "") -> str:
+    """A number with the decimals that show ``largest`` to three digits, so that numbers beside each other add up.
+
+    ``sign="+"`` also shows the sign of positive numbers; a number that rounds to zero has no sign.
+
+    Examples
+    --------
+    >>> write_like(-26546.4, 39235.0), write_like(0.5, 1.85, "+"), write_like(0.001, 1.85), write_like(2e-9, 1e-8)
+    ('−26,546', '+0.50', '0.00', '2e-09')
+    """
+    if largest and not 1e-4 <= largest < 1e7:
+        return f"{value:{sign}.3g}".replace("-", "−")
+    decimals = max(2 - math.floor(math.log10(largest)), 0) if largest else 0
+    text = f"{value:{sign},.{decimals}f}"
+    return text.replace("-", "−") if text.strip("+-0.") else text.lstrip("+-")
 
 
 def write_change(value: float, n_digits: int = 3) -> str:

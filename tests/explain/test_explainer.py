@@ -89,7 +89,7 @@ def test_names_of_columns_decide_not_their_order() -> None:
 
 
 def test_extra_columns_are_ignored_with_a_warning() -> None:
-    with pytest.warns(instashap.DataWarning, match="1 columns the fit did not see are ignored"):
+    with pytest.warns(instashap.DataWarning, match="1 column that the fit did not see is ignored"):
         values = EXPLAINER.shap_values(FRAME.assign(colour="red"))
     assert np.array_equal(values, EXPLAINER.shap_values(FRAME))
 

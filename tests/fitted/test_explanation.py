@@ -321,8 +321,11 @@ def test_notebook_shows_predictions_and_the_largest_features_first() -> None:
     page = ONE._repr_html_()
     head, first, *_, last = read_table(page)
     assert head == ["row", "prediction", "base", "reproduced", "sex", "bmi", "age"]
-    assert [cell.split() for cell in first] == [["ann"], ["16"], ["10"], ["90", "%"], ["+3", "12"], ["+2", "11"], ["+1", "10"]]
-    assert [cell.split()[0] for cell in last] == ["dee", "4", "10", "60", "-3", "-2", "-1"]
+    assert [cell.split() for cell in first] == [
+        *(["ann"], ["16.00"], ["10.00"], ["90", "%"]),
+        *(["+3.00", "12"], ["+2.00", "11"], ["+1.00", "10"]),
+    ]
+    assert [cell.split()[0] for cell in last] == ["dee", "4.00", "10.00", "60", "−3.00", "−2.00", "−1.00"]
     assert "conditional" in page
     assert "output of predict" in page
     assert "more" not in page
@@ -383,15 +386,15 @@ def test_notebook_shows_the_first_of_many_outputs_and_ranks_by_all_rows() -> Non
 
 def test_notebook_colours_values_by_sign_and_size() -> None:
     page = replace(ONE[:1], values=np.array([[3.0, -1.5, 0.0]]))._repr_html_()
-    assert "background:rgba(213,94,0,0.60)'>+3<" in page  # raises: vermilion at full strength
-    assert "background:rgba(0,114,178,0.30)'>-1.5<" in page  # lowers: blue at half of it
-    assert ",0.00)'>+0<" in page
+    assert "background:rgba(213,94,0,0.60)'>+3.00<" in page  # raises: vermilion at full strength
+    assert "background:rgba(0,114,178,0.30)'>−1.50<" in page  # lowers: blue at half of it
+    assert ",0.00)'>0.00<" in page
 
 
 def test_notebook_shows_the_models_output_and_the_remainder() -> None:
     head, first, *_ = read_table(ONE.add_outputs(np.array([17.0, 25.0, 34.0, 4.0]))._repr_html_())
     assert head[:5] == ["row", "model output", "remainder", "prediction", "base"]
-    assert first[1:4] == ["17", "+1", "16"]
+    assert first[1:4] == ["17.00", "+1.00", "16.00"]
 
 
 def test_an_empty_explanation_is_shown_too() -> None:

@@ -1,5 +1,7 @@
 """Names of scales, notes, and axes of crowded columns."""
 
+from dataclasses import replace
+
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -149,3 +151,33 @@ def test_notes_keep_within_the_figure(make_explanation, find_flaws):
         plots.plot_dependence(make_explanation(np.random.default_rng(0).normal(size=(40, 3))), 0, ax=ax)
     assert not find_flaws(figure)
     assert matplotlib.colors.to_hex(axes[0].texts[-1].get_color()) == "#000000"
+
+
+@pytest.mark.parametrize("game", ["conditional", "marginal"])
+def test_every_picture_of_values_says_what_one_means(make_explanation, game):
+    one = replace(make_explanation(np.random.default_rng(0).normal(size=(40, 3))), game=game)
+    drawn = [plots.plot_importance(one), plots.plot_beeswarm(one), plots.plot_dependence(one, 0)]
+    drawn += [plots.plot_waterfall(one[0]), plots.plot_strip(one[0])]
+    words = {"conditional": "what knowing this column changes", "marginal": "what the model does with this column"}
+    assert [words[game] in read_notes(ax) for ax in drawn] == [True] * 5
+
+
+def test_thousands_of_axes_are_separated_as_beside_bars(make_explanation):
+    ax = plots.plot_waterfall(make_explanation([[30_000.0, -8_000.0]], base=150_000.0)[0])
+    ax.figure.canvas.draw()
+    assert "160,000" in [label.get_text() for label in ax.get_xticklabels()]
+    years = plots.plot_dependence(make_explanation(np.ones((3, 1)), data=np.array([[2010.0], [2012.0], [2014.0]])), 0)
+    years.figure.canvas.draw()
+    assert "2012" in [label.get_text() for label in years.get_xticklabels()]
+
+
+def test_a_column_of_many_own_values_is_an_axis_of_a_map_without_gaps():
+    """Bands of single values would leave white stripes between them."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 60, 3000)
+    X = np.column_stack([codes, rng.normal(size=3000)])
+    outputs = rng.normal(size=60)[codes] * (3.0 + X[:, 1])
+    explainer = Explainer(order=2, interactions=[(0, 1)]).fit(X, outputs=outputs)
+    assert len(explainer._fitted.encoder.columns[0].values) == 60
+    mesh = plots.plot_shape(explainer, (0, 1), X=X).collections[0]
+    assert mesh.get_array().shape == (120, 120)

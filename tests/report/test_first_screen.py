@@ -3,6 +3,7 @@
 import json
 import re
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_two_verdicts_and_three_drivers_stand_on_the_first_screen(open_page: Any
     page = open_page(flowers[0], viewport={"width": 1280, "height": 900})
     quality, verdict, drivers = (page.inner_text(each) for each in (".quality", "p.verdict", "#drivers"))
     assert quality.startswith("Better than a guess.")
-    assert "of 50 labels" in quality
+    assert "of 50 known outcomes" in quality
     assert "on 50 new rows" in verdict
     assert len(drivers.strip().splitlines()) == 3
     assert all(line.endswith(".") and line.count(". ") == 0 for line in drivers.strip().splitlines())
@@ -170,3 +171,19 @@ def test_pairs_show_how_many_rows_and_how_sure(open_page: Any, tmp_path: Path) -
     page.evaluate("instashapReport.drawAll()")
     titles = page.eval_on_selector_all("#pairs-cards rect title", "each => each.map((one) => one.textContent)")
     assert any("±" in each for each in titles)
+
+
+def test_ticks_of_large_numbers_are_whole(open_page: Any, related: pd.DataFrame, tmp_path: Path) -> None:
+    """A minus or a digit outside the picture would change the number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        explainer = instashap.Explainer(order=2, interactions=[(0, 1)]).fit(related, outputs=250_000 * answer(related))
+    page = open_page(instashap.write_report(explainer, related, path=tmp_path / "large.html"))
+    page.evaluate("instashapReport.drawAll()")
+    ends = "(text) => [text.getBoundingClientRect().left - text.ownerSVGElement.getBoundingClientRect().left, text.textContent]"
+    found = [text.evaluate(ends) for text in page.query_selector_all(".card svg text")]
+    assert min(left for left, _ in found) >= 0
+    assert {"500k", "−500k"} <= {text for _, text in found}
+    legend = page.query_selector_all("#pairs-cards svg:first-of-type .tick text")
+    spans = sorted(text.evaluate("(t) => [t.getBoundingClientRect().left, t.getBoundingClientRect().right]") for text in legend)
+    assert all(first[1] < second[0] for first, second in pairwise(spans))

@@ -27,10 +27,12 @@ def test_the_largest_part_comes_first_and_all_parts_add_up(explainer: instashap.
     one = explanation[..., 0][1]
     strongest = one.feature_names[abs(one.values[0]).argmax()]
     rows = [line for line in lines if line.startswith("│")]
-    assert rows[0].split()[-2] == f"{one.base_values[0]:.5g}"
+    numbers = [float(row.split()[-2].replace("−", "-")) for row in rows]
+    assert numbers[0] == pytest.approx(one.base_values[0], abs=0.005)
+    assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.025)  # as shown, each rounded to the same decimals
     assert rows[1].split()[1] == strongest.split()[0]
     assert "3 weaker features" in rows[3]
-    assert rows[-1].split()[-2] == f"{one.predictions[0]:.5g}"
+    assert numbers[-1] == pytest.approx(one.predictions[0], abs=0.005)
     assert any(line.strip().startswith("these values reproduce ") for line in lines)
 
 

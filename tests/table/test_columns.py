@@ -262,7 +262,7 @@ def test_reordered_number_columns_are_matched_without_text_beside_them():
 
 def test_extra_columns_are_ignored_with_one_warning_that_names_them():
     X, schema = _learnt()
-    with pytest.warns(DataWarning, match=r"2 columns the fit did not see are ignored: \['new', 'id'\]") as caught:
+    with pytest.warns(DataWarning, match=r"2 columns that the fit did not see are ignored: \['new', 'id'\]") as caught:
         table = read_table(X.assign(new=0, id="q"), schema)
     assert len(caught) == 1
     assert table.numbers.tolist() == [[1.0, 5.0], [2.0, 6.0]]

@@ -74,3 +74,10 @@ def test_comparing_is_a_difference_of_means() -> None:
     ratio, sureness = compare(squared, np.ones(4), inside, ~inside)
     assert ratio == pytest.approx(3.0)
     assert sureness == pytest.approx(2.0 / np.sqrt(1.0 / 2))  # variance 1 of two values, none of the others
+
+
+def test_what_most_rows_have_in_common_is_no_segment(make_rows: Callable[..., Rows]) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(N, 2))
+    residual = np.where(X[:, 0] < 0.95, 1.0, 0.1) * rng.normal(size=N)
+    assert find_segments(make_rows(X, residual), residual[:, None], np.full((N, 1), 2.0)) == ((), ())

@@ -193,6 +193,7 @@ def _describe(
         "n_rows": n_rows,
         "total_weight": total_weight,
         "loss": type(rows.family).__name__.lower(),
+        **getattr(rows.family, "settings", {}),
         "chosen": {
             "order": max(map(len, fit.design.value_sets)),
             "presence_order": conditional.presence_order,

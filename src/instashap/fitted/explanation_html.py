@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._html import escape, make_bar, make_choice, make_table, tint, wrap
+from .._sentences import write_like
 from .explanation_text import format_value
 from .shortening import shorten
 
@@ -54,11 +55,12 @@ def _render_row(one: Explanation, row: int, order: NDArray[np.int64], largest: f
     place = one.describe_place(row)
     cells = [escape(shorten(name, 40)) + (f"<br><small>{escape(place)}</small>" if place else "")]
     if one.remainder is not None and one.model_outputs is not None:
-        cells += [f"{one.model_outputs[row]:.5g}", f"{one.remainder[row]:+.4g}"]
-    cells += [f"{one.predictions[row]:.5g}", f"{one.base_values[row]:.5g}"]
+        cells += [write_like(one.model_outputs[row], largest), write_like(one.remainder[row], largest, "+")]
+    cells += [write_like(one.predictions[row], largest), write_like(one.base_values[row], largest)]
     if one.output_share is not None:
         cells.append(make_bar(float(one.output_share[row]), f"{100 * one.output_share[row]:.0f} %"))
     for j in order:
         data = escape(shorten(format_value(one.data[row, j]), 24))
-        cells.append(tint(float(one.values[row, j]), largest, f"{one.values[row, j]:+.4g}<br><small>{data}</small>"))
+        value = float(one.values[row, j])
+        cells.append(tint(value, largest, f"{write_like(value, largest, '+')}<br><small>{data}</small>"))
     return cells

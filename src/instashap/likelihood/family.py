@@ -83,3 +83,12 @@ class AmountFamily:
     def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """The target's mean or quantile, shape (n_rows,)."""
         return scores[:, 0]
+
+    def measure_loss(self, response: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Loss of responses, shape (n_rows,), which is 0 where a response is the target; here the squared error."""
+        return np.asarray((target - response) ** 2)
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """Numbers that, with its name, make the family again."""
+        return {}

@@ -96,7 +96,7 @@ def plot_beeswarm(explanation: Any, *, max_features: int = 12, output: str | int
     name, note = name_scale(one.output_transform, one.output_names[0])
     ax.set_xlabel(f"Shapley value ({name})")
     is_grey = bool(np.isnan(scales).any())
-    write_notes(ax, "a dot is a row" + "; grey: text, missing or a sum" * is_grey, note)
+    write_notes(ax, f"a value is {one.meaning}", "a dot is a row" + "; grey: text, missing or a sum" * is_grey, note)
     write_title(ax, f"Shapley values of {len(one):,} row{'s' * (len(one) != 1)}")
     _add_value_bar(ax)
     return ax

@@ -99,7 +99,7 @@ def plot_dependence(
     ax.set_ylabel(f"Shapley value ({scale.label})")
     coloured = "" if partner is None else f",\ncoloured by {shorten_own(one.feature_names[partner], one.feature_names)}"
     write_title(ax, f"Shapley values of {name}{coloured}")
-    write_notes(ax, *about, scale.note)
+    write_notes(ax, f"a value is {one.meaning}", *about, scale.note)
     return ax
 
 

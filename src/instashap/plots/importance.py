@@ -116,7 +116,7 @@ def plot_importance(explanation: Any, *, max_features: int = 15, output: str | i
     scale = name_scale(explanation.output_transform, names[0] if len(names) == 1 else None)
     ax.set_xlabel(f"mean |Shapley value| ({scale.label})" + ("" if errors is None else f", {INTERVAL_NOTE}"))
     cut = f"the bar of the {len(pooled)} other features is cut: it would reach {numbers[-1]}" if is_cut else ""
-    write_notes(ax, cut, scale.note)
+    write_notes(ax, f"a value is {explanation.meaning}", cut, scale.note)
     write_title(ax, f"Importance of features, mean of {len(explanation):,} row{'s' * (len(explanation) != 1)}")
     if len(names) > 1:
         add_legend(ax, drawn, names, outside=is_ours)

@@ -22,6 +22,7 @@ from .style import (
     draw_zero_line,
     make_axes,
     make_diverging_map,
+    separate_thousands,
     shorten_own,
     strip_frame,
 )
@@ -75,6 +76,10 @@ class _Side:
     n_pooled: int = 0
 
 
+# Values of a number column that each get a band of their own; more are places on an axis.
+_MAX_BANDS = 40
+
+
 def draw_pair(
     fitted: FittedGame,
     feature: Sequence[int],
@@ -95,10 +100,14 @@ def draw_pair(
     sides = [_make_side(fitted, column, shape, table, x_scale) for column, shape in zip(columns, (own, own.T), strict=True)]
     effects = sides[1].weights @ own.T @ sides[0].weights.T  # (n_places of the second, of the first)
     dots = None if table is None else _place_rows(fitted, columns, sides, table)
-    seen = effects if dots is None else np.where(_find_near(sides, dots), effects, np.nan)
+    seen = held = effects
+    if dots is not None:
+        near, own = _find_near(sides, dots)
+        seen, held = np.where(near, effects, np.nan), np.where(own, effects, np.nan)
 
     ax = make_axes(ax, 8.2, 5.8)
-    mesh = _draw_map(ax, sides, seen)
+    limit = float(np.nanmax(np.abs(held), initial=0.0)) or 1.0  # effects beyond those of rows are extrapolated
+    mesh = _draw_map(ax, sides, seen, limit)
     if errors:
         is_vague = np.abs(effects) <= INTERVAL * _compute_errors(fitted, columns, sides)[:, :, output]
         _fade(ax, sides, ~is_vague | np.isnan(seen))
@@ -108,7 +117,9 @@ def draw_pair(
     _label_side(ax.yaxis, sides[1], is_horizontal=False)
     scale = name_scale(fitted.output_transform, fitted.output_names[output])
     _draw_strips(ax, sides, [_evaluate_main(fitted, columns[k], sides[k], output) for k in (0, 1)])
-    ax.figure.colorbar(mesh, label=f"added to {scale.label}", **_place_bar(ax))
+    extend = "both" if np.nanmax(np.abs(seen), initial=0.0) > limit else "neither"
+    bar = ax.figure.colorbar(mesh, label=f"added to {scale.label}", extend=extend, **_place_bar(ax))
+    separate_thousands(bar.ax.yaxis)
     names = [shorten_own(fitted.schema.names[column], fitted.schema.names, 20) for column in columns]
     title = f"Effect of {names[0]} and {names[1]} together,\nbeyond each alone (along the sides)"
     ax.set_title(title, y=1 + _GAP + _STRIP, pad=8)
@@ -127,8 +138,7 @@ def _place_bar(ax: Any) -> dict[str, Any]:
     return {"cax": ax.inset_axes([1 + 2 * _GAP + _STRIP, 0.0, 0.05, 1.0])}
 
 
-def _draw_map(ax: Any, sides: list[_Side], effects: NDArray[np.float64]) -> Any:
-    limit = float(np.nanmax(np.abs(effects), initial=0.0)) or 1.0
+def _draw_map(ax: Any, sides: list[_Side], effects: NDArray[np.float64], limit: float) -> Any:
     style = {"vmin": -limit, "vmax": limit, "shading": "nearest", "rasterized": True}
     return ax.pcolormesh(sides[0].places, sides[1].places, effects, cmap=make_diverging_map(), **style)
 
@@ -177,6 +187,7 @@ def _draw_strips(ax: Any, sides: list[_Side], mains: list[NDArray[np.float64]]) 
         draw_zero_line(strip, vertical=not is_top)
         (strip.set_ylim if is_top else strip.set_xlim)(limits)
         strip.tick_params(labelsize="x-small", labelbottom=not is_top, labelleft=is_top, bottom=not is_top, left=is_top)
+        separate_thousands(strip.yaxis if is_top else strip.xaxis)
         strip.locator_params(axis="y" if is_top else "x", nbins=2)
         strip_frame(strip, "top", "right", "bottom" if is_top else "left")
 
@@ -203,9 +214,10 @@ def _make_side(fitted: FittedGame, column: int, shape: NDArray[np.float64], tabl
     name = shorten_own(encoder.name, fitted.schema.names, 28)
     if encoder.is_category:
         return _make_category_side(encoder, basis, shape, values, name)
-    scale = choose_axis(encoder, values, x_scale) if not len(encoder.values) else AxisScale()
+    has_bands = 0 < len(encoder.values) <= _MAX_BANDS
+    scale = AxisScale() if has_bands else choose_axis(encoder, values, x_scale)
     places = np.array(encoder.values)
-    if not len(places):
+    if not has_bands:
         places = scale.space(encoder.lows.min(), (encoder.lows + measure_spans(encoder)).max(), _N_PIXELS)
     cells = np.searchsorted(encoder.edges, places).astype(np.int32)  # edges[k-1] < x <= edges[k]
     offsets = np.clip((places - encoder.lows[cells]) * encoder.scales[cells], 0.0, 1.0)
@@ -242,7 +254,7 @@ def _place_rows(fitted: FittedGame, columns: tuple[int, int], sides: list[_Side]
         values = read_column(table, column, fitted.encoder.columns[column])
         shifts = 0.7 * ((np.arange(table.n_rows) * step) % 1.0 - 0.5)
         if side.functions is None or side.owner is None:
-            levels = fitted.encoder.columns[column].values
+            levels = () if _is_continuous(side) else side.places
             places.append(values + shifts * float(np.diff(levels).min()) if len(levels) > 1 else values)
             continue
         bands = np.full(len(side.owner), np.nan)
@@ -258,8 +270,8 @@ def _draw_rows(ax: Any, dots: list[NDArray[np.float64]]) -> None:
     ax.set(xlim=limits[0], ylim=limits[1])
 
 
-def _find_near(sides: list[_Side], dots: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
-    """Whether a row is in a pixel's square or in one beside it, shape (n_places of the second, of the first).
+def _find_near(sides: list[_Side], dots: list[NDArray[np.float64]]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether a row is in a pixel's square or one beside it, and in the square itself; each (n_places of second, of first).
 
     Squares are sixteenths of a number column's axis; levels are beside no other level.
     """
@@ -268,10 +280,11 @@ def _find_near(sides: list[_Side], dots: list[NDArray[np.float64]]) -> NDArray[n
     (pixels, rows), (other_pixels, other_rows) = numbered
     has_rows = np.zeros((other_pixels.max() + 1, pixels.max() + 1), dtype=bool)
     has_rows[other_rows[is_known], rows[is_known]] = True
+    own, picked = has_rows, np.ix_(other_pixels, pixels)
     for axis, side in ((1, sides[0]), (0, sides[1])):
         if _is_continuous(side):
             has_rows = has_rows | _shift(has_rows, axis)
-    return np.asarray(has_rows[np.ix_(other_pixels, pixels)])
+    return np.asarray(has_rows[picked]), np.asarray(own[picked])
 
 
 def _is_continuous(side: _Side) -> bool:

@@ -123,4 +123,4 @@ def _say(shares: NDArray[np.float64]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %" if share > 0.99 else f"{100 * share:.0f} %"
+    return f"{100 * share:.3g}\u00a0%" if share > 0.99 else f"{100 * share:.0f}\u00a0%"

@@ -21,6 +21,8 @@ _PATTERNS = (
     (r"(?:outputs as given|output of [^,;]+)(?P<rest>.*)", "{name}", ""),
     (r"target units(?P<rest>.*)", "{name}", ""),
 )
+# Where an output comes from needs no note; what was done to it does.
+_OWN_MARGIN = re.compile(r",? ?the model's own margin( \([\w.]+\))?")
 # Names where the output has none of its own.
 _NAMELESS = {"target units": "target units", "log of the mean": "log of the mean"}
 
@@ -53,7 +55,7 @@ def name_scale(transform: str, output_name: str | None = None) -> Scale:
     for pattern, form, note in _PATTERNS:
         found = re.fullmatch(pattern, transform)
         if found:
-            rest = found["rest"].lstrip(" ,;")
+            rest = _OWN_MARGIN.sub("", found["rest"]).lstrip(" ,;")
             own = found.groupdict().get("own")
             return Scale(_fill(form, transform, name, own), "; ".join(part for part in (note, rest) if part))
     head = transform if len(transform) <= 40 else shorten(re.split(r"[,;]", transform)[0], 40)

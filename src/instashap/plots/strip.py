@@ -110,7 +110,8 @@ def plot_strip(explanation_row: Any, *, max_features: int = 8, output: str | int
     strip_frame(ax, "top", "right", "left")
     scale = name_scale(row.output_transform, row.output_names[0])
     ax.set_xlabel(scale.label)
-    write_notes(ax, "left of the line: what raises the prediction; right of it: what lowers it", scale.note)
+    sides = "left of the line: what raises the prediction; right of it: what lowers it"
+    write_notes(ax, f"a piece is {row.meaning}", sides, scale.note)
     totals = format_numbers(np.array([base, prediction]), like=row.values[0])
     name = "Prediction" if row.index is None else f"Prediction of row {shorten(row.index[0])}"
     write_title(ax, f"{name}: {totals[1]} (line), base value {totals[0]} (dashed)")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._optional import require
+from .._sentences import write_like
 from ..fitted import shortening
 
 # Okabe and Ito's palette, distinguishable with any colour vision and visible on white and on black; without the pale yellow.
@@ -27,10 +28,31 @@ _NAME_LENGTH = 32
 
 def make_axes(ax: Any, width: float, height: float) -> Any:
     """``ax`` itself, or the axes of a new figure of ``width`` × ``height`` inches that makes room for its labels."""
-    if ax is not None:
-        return ax
-    pyplot = require("matplotlib.pyplot", extra="plots", purpose="plots")
-    return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+    if ax is None:
+        pyplot = require("matplotlib.pyplot", extra="plots", purpose="plots")
+        ax = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+    for axis in (ax.xaxis, ax.yaxis):
+        separate_thousands(axis)
+    return ax
+
+
+def separate_thousands(axis: Any) -> None:
+    """Separate thousands of tick labels from 10,000 on, as in the numbers beside bars; four digits may be a year."""
+    plain = require("matplotlib.ticker", extra="plots", purpose="plots").ScalarFormatter
+    if type(axis.get_major_formatter()) is plain:
+        axis.set_major_formatter(_make_formatter(plain))
+
+
+def _make_formatter(plain: Any) -> Any:
+    """A formatter like matplotlib's ``plain`` one, which is known only when a plot is drawn."""
+
+    class SeparatedFormatter(plain):  # type: ignore[misc]
+        def __call__(self, value: float, pos: int | None = None) -> str:
+            if self.get_offset() or abs(value) < 1e4:
+                return str(super().__call__(value, pos))
+            return f"{value:,.0f}".replace("-", "−")
+
+    return SeparatedFormatter()
 
 
 def strip_frame(ax: Any, *sides: str) -> None:
@@ -109,11 +131,7 @@ def format_numbers(values: NDArray[np.float64], like: NDArray[np.float64] | None
     """
     sizes = np.abs(values if like is None or not np.any(like) else like)
     largest = float(sizes.max(initial=0.0))
-    if largest and not 1e-4 <= largest < 1e7:
-        return [f"{value:{sign}.3g}".replace("-", "−") for value in values]
-    decimals = max(2 - int(np.floor(np.log10(largest))), 0) if largest else 0
-    texts = [f"{value:{sign},.{decimals}f}" for value in values]
-    return [text.replace("-", "−") if text.strip("+-0.") else text.lstrip("+-") for text in texts]
+    return [write_like(float(value), largest, sign) for value in values]
 
 
 def shorten_own(name: str, names: Sequence[str], length: int = _NAME_LENGTH) -> str:

@@ -107,7 +107,7 @@ def plot_waterfall(explanation_row: Any, *, max_features: int = 10, output: str 
     ax.set_xlabel(scale.label)
     whiskers = "" if errors is None else f"whiskers: {INTERVAL_NOTE} of the bars' lengths"
     rest = "remainder: what the values leave of the model's output" if row.remainder is not None else ""
-    write_notes(ax, whiskers, rest, scale.note)
+    write_notes(ax, f"a bar is {row.meaning}", whiskers, rest, scale.note)
     label = "one row" if row.index is None else f"row {shorten(row.index[0])}"
     write_title(ax, f"From the base value to the {end} of {label}")
     return ax

@@ -16,6 +16,7 @@ from .._errors import FitWarning, ModelOutputError
 from .._progress import scale_progress, show_progress
 from .._validation import check_target, check_weights
 from ..blackbox import Answer, wrap_model
+from ..blackbox.aims import find_aim
 from ..blackbox.held_model import HeldModel
 from ..fits.conditional import Progress, fit_game
 from ..fits.prepare import MAX_ORDER, FitOptions
@@ -280,7 +281,9 @@ def _describe(fitted: FittedGame, classes: Classes | None, y: Any, n_rows: int, 
         labels = check_target(y, n_rows).reshape(n_rows, -1)
         if labels.shape[1] != fitted.model.n_outputs:
             raise ValueError(f"y has {labels.shape[1]} columns, the model {fitted.model.n_outputs} outputs; pass one a output")
-        return replace(subject, labels=labels / fitted.output_unit)
+        aim = find_aim(model, fitted.output_transform)
+        unit = 1.0 if aim is not None and aim.is_log else fitted.output_unit
+        return replace(subject, labels=labels / unit, aim=aim)
     return replace(subject, labels=_number_labels(y, np.asarray(model.classes_).ravel(), n_rows))
 
 

@@ -13,6 +13,7 @@ from .._alignment import align_rows, get_index
 from .._errors import NotFittedError
 from .._validation import check_target
 from ..blackbox.adapters import wrap_model
+from ..blackbox.aims import Aim
 from ..fits.conditional import Progress
 from ..fitted.game import FittedGame
 from ..masked.folds import assign_folds
@@ -57,7 +58,8 @@ def audit_exact(
     labels = align_rows(y, None if X is None else get_index(X), "y")
     classes = _find_classes(fitted, rows.outputs)
     subject = Subject(fitted.feature_names, fitted.output_names, fitted.output_transform, classes)
-    subject = replace(subject, labels=_read_labels(fitted, labels, classes, len(rows)), is_training=is_own)
+    given = _read_labels(fitted, labels, classes, len(rows))
+    subject = replace(subject, labels=given, is_training=is_own, aim=_find_aim(fitted))
     report = audit_held([held], rows, subject, asker=asker, progress=progress, is_thorough=is_thorough)
     report = replace(report, how=report.how if is_own else "new rows", is_exact=True)
     return replace(report, quality=_score_held_out(fitted)) if is_own and fitted.record is not None else report
@@ -141,13 +143,21 @@ def _find_classes(fitted: FittedGame, outputs: NDArray[np.float64]) -> Classes |
     return replace(found, probabilities=found.make_probabilities(outputs))
 
 
+def _find_aim(fitted: FittedGame) -> Aim | None:
+    """What a fit by likelihood aims at; None for means and classes."""
+    loss = fitted.facts.get("loss")
+    if loss not in ("poisson", "gamma", "quantile"):
+        return None
+    return Aim(loss, fitted.facts.get("quantile", 0.5), is_log=loss != "quantile")
+
+
 def _read_labels(fitted: FittedGame, y: Any, classes: Classes | None, n_rows: int) -> Any:
     """Labels as numbers of classes or amounts; None if there are none, or their scale is not that of the scores."""
     if y is None:
         return None
     if classes is not None:
         return _number_labels(y, classes.names, n_rows)
-    if fitted.facts.get("loss", "gaussian") != "gaussian" or "link" in fitted.output_transform:
+    if "link" in fitted.output_transform:
         return None
     labels = check_target(y, n_rows).reshape(n_rows, -1)
     if labels.shape[1] != fitted.model.n_outputs:

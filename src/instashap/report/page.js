@@ -65,14 +65,17 @@
     return /[1-9]/.test(text) ? `${value < 0 ? "−" : "+"}${text}` : text;
   }
 
-  /** Name of the output shown, where there are several. */
-  function nameOutput() {
-    return nOutputs > 1 ? `${fitted.output_names[output]}, ` : "";
+  /** Name and scale of the output shown, after a semicolon; empty for a single number in the model's own unit. */
+  function nameScale() {
+    const hasChance = findChance(Array.from(scorer.base)) !== null;
+    const scale = hasChance ? "log-odds" : isClassifier() ? fitted.output_transform : "";
+    const parts = [nOutputs > 1 ? fitted.output_names[output] : "", scale].filter(Boolean);
+    return parts.length ? `; ${parts.join(", ")}` : "";
   }
 
   /** " of" and the class whose probability is shown; empty if the fit does not name it. */
   function nameClass() {
-    return fitted.output_names[output] === "output" ? "" : ` of ${fitted.output_names[output]}`;
+    return fitted.output_names[output] === "output" ? "" : ` of “${fitted.output_names[output]}”`;
   }
 
   /** Probability of the output shown if outputs are log-odds or log-probabilities; else null. */
@@ -91,6 +94,28 @@
 
   function formatTick(value) {
     return format(value, 8);
+  }
+
+  /** A tick of an axis with little room: 60k for 60,000. */
+  function formatShort(value) {
+    const size = Math.abs(value);
+    if (size >= 1e6 && size < 1e15) return size < 1e9 ? `${format(value / 1e6, 4)}M` : `${format(value / 1e9, 4)}G`;
+    return size >= 1e4 && size < 1e6 ? `${format(value / 1e3, 4)}k` : formatTick(value);
+  }
+
+  /** Width in pixels of the longest tick of an axis. */
+  function measureTicks(low, high, n) {
+    return 14 + 7.2 * Math.max(...d3.ticks(low, high, n).map((tick) => formatShort(tick).length));
+  }
+
+  /** A total with the decimals of the changes that lead to it. */
+  function formatTotal(value, largest) {
+    return formatChange(value, largest).replace("+", "");
+  }
+
+  /** A probability in words: of the ends only that they are near. */
+  function sayChance(chance) {
+    return chance < 0.001 ? "below 0.1 %" : chance > 0.999 ? "above 99.9 %" : `about ${percent(chance)}`;
   }
 
   function percent(share) {
@@ -151,7 +176,7 @@
     const total = ranked.reduce((sum, each) => sum + each.size, 0) || 1;
     byId("importance-note").textContent =
       `How much each feature raises or lowers the prediction, on average over ${data.nRows.toLocaleString("en")} rows ` +
-      `(mean absolute Shapley value; ${nameOutput()}${fitted.output_transform}). A value is ${data.meaning}.` + describeOpposite();
+      `(mean absolute Shapley value${nameScale()}). A value is ${data.meaning}.` + describeOpposite();
     const shown = showAllImportance ? ranked : ranked.slice(0, RANKS_AT_ONCE);
     const body = shown.map(({ name, size }) =>
       make("tr", {},
@@ -315,15 +340,19 @@
       ? Plot.ruleX(dense, { x: "x1", y1: floor, y2: (d) => lift(d.share), stroke: colour("density"), strokeWidth: 4, strokeOpacity: 0.6 })
       : Plot.rectY(dense, { x1: "x1", x2: "x2", y1: floor, y2: (d) => lift(d.share), fill: colour("density"), fillOpacity: 0.5 });
     return Plot.plot({
-      width, height, marginLeft: 48, marginRight: 22, marginBottom: 28,
+      width, height, marginLeft: measureTicks(floor, high, 5), marginRight: 22, marginBottom: 28,
       style: { background: "transparent", fontSize: "12px" },
-      x: { label: null, ticks: Math.max(Math.floor(width / 110), 2), tickFormat: formatTick }, y: { label: null, domain: [floor, high], grid: true, ticks: 5 },
+      x: { label: null, ticks: column.is_discrete && column.places.length <= 6 ? column.places : Math.max(Math.floor(width / 110), 2),
+        tickFormat: column.is_discrete ? formatTick : formatShort, inset: column.places.length === 2 ? 40 : 0 },
+      y: { label: null, domain: [floor, high], grid: true, ticks: 5, tickFormat: formatShort },
       marks: [
         density,
         Plot.areaY(curve, { x: "x", y1: (d) => d.y - INTERVAL * d.error, y2: (d) => d.y + INTERVAL * d.error, fill: colour("accent"),
           fillOpacity: 0.2 }),
         Plot.ruleY([0], { strokeOpacity: 0.6 }),
-        Plot.lineY(curve, { x: "x", y: "y", stroke: colour("accent"), strokeWidth: 2.2, marker: column.is_discrete ? "dot" : undefined }),
+        // Between two values is nothing that a line could show.
+        column.is_discrete && curve.length <= 2 ? Plot.dot(curve, { x: "x", y: "y", fill: colour("accent"), r: 5 })
+          : Plot.lineY(curve, { x: "x", y: "y", stroke: colour("accent"), strokeWidth: 2.2, marker: column.is_discrete ? "dot" : undefined }),
         Plot.dot(points.filter((point) => point.isPoint), { x: "x", y: "y", fill: colour("raises"), r: 3.5 }),
         Plot.tip(curve, Plot.pointerX({ x: "x", y: "y", title: (d) => `${formatValue(d.x)}: ${format(d.y, 3)}` })),
       ],
@@ -341,7 +370,7 @@
     const chart = Plot.plot({
       width, height: 34 + Math.max(shown.length, 4) * 20, marginLeft: 18 + 7 * longest, marginRight: 14, marginTop: 6, marginBottom: 28,
       style: { background: "transparent", fontSize: "12px" },
-      x: { label: null, domain: [edge, high], grid: true, ticks: Math.max(Math.floor(width / 90), 3) },
+      x: { label: null, domain: [edge, high], grid: true, ticks: Math.max(Math.floor(width / 90), 3), tickFormat: formatShort },
       y: { label: null, domain: shown.map((point) => point.x), tickFormat: (x) => names.get(x) },
       marks: [
         Plot.barX(shown, { x: "y", y: "x", fill: (d) => (d.y > 0 ? colour("raises") : colour("lowers")), insetTop: 2, insetBottom: 2,
@@ -406,12 +435,10 @@
     const base = Array.from(scorer.base);
     const at = (point) => {
       const chance = findChance(base.map((each, k) => each + point.all[k]));
-      return chance === null ? formatChange(point.y, Math.max(Math.abs(high.y), Math.abs(low.y))) : `about ${percent(chance)}`;
+      return chance === null ? `${format(Math.abs(Number(point.y.toPrecision(3))), 3)} ${point.y < 0 ? "below" : "above"} average` : sayChance(chance);
     };
-    const what = findChance(base) === null ? "the expected prediction is furthest above its average"
-      : `the probability${nameClass()} is highest`;
-    const below = findChance(base) === null ? "furthest below" : "lowest";
-    return `: known alone, ${what} at ${place(high)} (${at(high)}) and ${below} at ${place(low)} (${at(low)})`;
+    const what = findChance(base) === null ? `predictions${nOutputs > 1 ? nameClass() : ""} are` : `the probability${nameClass()} is`;
+    return `: if nothing else is known, ${what} highest at ${place(high)} (${at(high)}) and lowest at ${place(low)} (${at(low)})`;
   }
 
   /** Sentence that describes the values on the cards. */
@@ -495,14 +522,14 @@
     return {
       label: shorten(name, 40), domain: [side[0].low, side[side.length - 1].high],
       ticks: named ? side.map((_, at) => at).filter((at) => at % every === 0) : Math.max(Math.floor(width / 70), 3),
-      tickFormat: named ? (at) => shorten(side[at] ? side[at].name : "", 14) : formatTick,
+      tickFormat: named ? (at) => shorten(side[at] ? side[at].name : "", 14) : formatShort,
     };
   }
 
   function drawPair(term, { across, up, cells }, largest, width) {
     const [first, second] = term.columns.map((column) => columns[column].name);
     const [x, y] = term.columns.map((column) => (value) => formatValue(round(value, columns[column])));
-    const names = up[0].name === null ? d3.ticks(up[0].low, up[up.length - 1].high, 5).map(formatTick)
+    const names = up[0].name === null ? d3.ticks(up[0].low, up[up.length - 1].high, 5).map(formatShort)
       : up.map((each) => shorten(each.name, 14));
     const longest = Math.max(...names.map((name) => name.length));
     const below = across[0].name === null ? 0 : Math.max(...across.map((each) => shorten(each.name, 14).length));
@@ -514,7 +541,7 @@
       marginBottom: 38 + (isAslant ? 4 * below : 0), marginTop: 24,
       style: { background: "transparent", fontSize: "12px" },
       x: { ...sideScale(across, first, width - 80), tickRotate: isAslant ? -35 : 0 }, y: { ...sideScale(up, second, 400), },
-      color: { type: "diverging", domain: [-largest, largest], interpolate: colours, legend: true, label: null, ticks: 5, width: Math.min(width, 220) },
+      color: { type: "diverging", domain: [-largest, largest], interpolate: colours, legend: true, label: null, ticks: 5, tickFormat: formatShort, width: Math.min(width, 240) },
       marks: [
         Plot.rect(cells, {
           x1: (d) => d.x.low, x2: (d) => d.x.high, y1: (d) => d.y.low, y2: (d) => d.y.high, fill: "effect", inset: 0,
@@ -587,8 +614,9 @@
       controls.set(number, control);
       return control;
     });
-    const rest = made.slice(CONTROLS_AT_ONCE);
-    byId("controls").replaceChildren(...made.slice(0, CONTROLS_AT_ONCE), ...(rest.length
+    const shown = made.length === CONTROLS_AT_ONCE + 1 ? made.length : CONTROLS_AT_ONCE;
+    const rest = made.slice(shown);
+    byId("controls").replaceChildren(...made.slice(0, shown), ...(rest.length
       ? [make("details", {}, make("summary", {}, `${rest.length} more features`), make("div", { class: "rest" }, ...rest))] : []));
   }
 
@@ -698,15 +726,14 @@
   function describeScale(outputs) {
     const hasChance = findChance(Array.from(outputs)) !== null;
     const name = nOutputs > 1 || hasChance ? fitted.output_names[output].replace(/^output$/, "") : "";
-    const scale = nOutputs === 1 ? "log-odds" : "score";
-    return [name, hasChance ? `${scale} ${format(outputs[output], 4)}` : ""].filter(Boolean).join(", ");
+    return [name, hasChance ? `log-odds ${format(outputs[output], 3)}` : ""].filter(Boolean).join(", ");
   }
 
   function showTrust(trust) {
     byId("trust").hidden = trust === null || data.isExact;
     if (byId("trust").hidden) return;
     const text = byId("trust-text");
-    text.textContent = `${percent(trust.share)} (${percent(trust.low)} to ${percent(trust.high)})`;
+    text.textContent = `${percent(trust.share)} (${percent(trust.low)} to ${percent(trust.high)})`.replaceAll(" %", "\u00a0%");
     Object.assign(text.dataset, { value: trust.share, low: trust.low, high: trust.high });
     byId("trust").title = "Share of the model’s output that the additive model explains for this row, estimated from its residuals " +
       "on similar held-out rows; in brackets a 90 % interval.";
@@ -775,7 +802,7 @@
       make("td", { class: "number", "data-player": step.player ?? undefined, "data-value": step.value }, formatChange(step.value, largest)),
       beside === null ? null : makeBeside(step, beside, largest)));
     const total = (name, value) => make("tr", { class: "total" }, make("th", { scope: "row", class: "name" }, name),
-      make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, format(value, 5)),
+      make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, formatTotal(value, largest)),
       beside === null ? null : make("td", { class: "number" }));
     const table = barTable(["Feature", "Effect as a bar", "Adds"], [total("Average row", base), ...rows, total(...last)],
       "Effects of the features on the prediction");
@@ -815,7 +842,8 @@
   /** Write one sentence about the row, also for screen readers, and the link to it; called after a pause of changes. */
   function describeRow(scored) {
     const steps = listSteps(scored);
-    const side = (sign) => steps.filter((step) => Math.sign(step.value) === sign).slice(0, 2).map((step) => step.name);
+    const notable = steps.filter((step) => Math.abs(step.value) > 0.05 * Math.abs(steps[0].value));
+    const side = (sign) => notable.filter((step) => Math.sign(step.value) === sign).slice(0, 2).map((step) => step.name);
     const parts = [["raised most by", side(1)], ["lowered most by", side(-1)]].filter(([, names]) => names.length)
       .map(([words, names]) => `${words} ${names.join(" and ")}`);
     const [chance, usual] = [scored.prediction, scorer.base].map((each) => findChance(Array.from(each)));
@@ -895,6 +923,14 @@
     byId("explorer-choice-name").textContent = isClassifier() ? "Class" : "Output";
     for (const id of ["output-choice", "explorer-choice"]) byId(id).hidden = nOutputs < 2;
     byId("marginal-choice").hidden = !data.marginal.length;
+  }
+
+  /** What is explained, for a reader who knows the model by its task only. */
+  function describeModel() {
+    const n = fitted.feature_names.length;
+    const features = `${n} ${n === 1 ? "feature" : "features"}`;
+    if (!isClassifier()) return `How ${features} lead to a model’s predictions${nOutputs > 1 ? ` of ${nOutputs} outputs` : ""}.`;
+    return `How ${features} lead to a model’s choice of a class${nOutputs > 1 ? ` out of ${nOutputs}` : ""}.`;
   }
 
   function isClassifier() {
@@ -1027,7 +1063,7 @@
   byId("left-out").hidden = !data.nLeftOut;
   byId("left-out").textContent = `${data.nLeftOut} weak interactions were left out of this page to keep it small: ` +
     `predictions below lack ${percent(data.lost)} of the sum of mean absolute effects.`;
-  byId("subtitle").textContent = `Explained: ${fitted.output_transform}. ${fitted.feature_names.length} features.`;
+  byId("subtitle").textContent = describeModel();
   fillChoices();
   makeControls();
   listen();

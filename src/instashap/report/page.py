@@ -150,7 +150,7 @@ def _render_quality(summary: Summary) -> str:
     found = None if summary.audit is None else summary.audit.quality
     question = "Is the model any good?"
     if found is None or summary.audit is None:
-        word = "<strong class='word'>Not measured</strong> The report was written without labels to compare the model with."
+        word = "<strong class='word'>Not measured</strong> No known outcomes were given to compare the model with."
         return _make_fact(question, f"<p class='quality unknown'>{word}</p>")
     kind = {"better than a guess": "better", "worse than a guess": "worse"}.get(found.verdict, "unclear")
     verdict = f"{found.verdict[0].upper()}{found.verdict[1:]}."

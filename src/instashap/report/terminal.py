@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._optional import require
-from .._sentences import percent
+from .._sentences import percent, write_like
 from ..fitted.explanation import Explanation
 from ..fitted.explanation_text import format_value
 from ..fitted.shortening import clean, shorten, shorten_all
@@ -46,21 +46,21 @@ def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15
     table = table_of(title=title, caption=f"{_describe_share(one)}a value is {one.meaning}")
     for name, side in (("feature", "left"), ("value", "left"), ("", "left"), ("adds", "right")):
         table.add_column(name, justify=side)
-    table.add_row("average row", "", "", f"{base:.5g}")
-    order = np.argsort(-np.abs(values), kind="stable")
     largest = float(np.abs(values).max()) or 1.0
+    table.add_row("average row", "", "", write_like(base, largest))
+    order = np.argsort(-np.abs(values), kind="stable")
     names = shorten_all([one.feature_names[player] for player in order[:n_features]], _NAME_LENGTH)
     for name, player in zip(names, order, strict=False):
         value = float(values[player])
         length = max(round(_BAR_WIDTH * abs(value) / largest), 1 if value else 0)
         bar = write(("+" if value > 0 else "-") * length, style="red" if value > 0 else "blue")
         given = shorten(format_value(one.data[0, player]), _VALUE_LENGTH)
-        table.add_row(write(name), write(given), bar, f"{value:+.4g}")
+        table.add_row(write(name), write(given), bar, write_like(value, largest, "+"))
     rest = order[n_features:]
     if len(rest):
-        table.add_row(f"{len(rest)} weaker features", "", "", f"{values[rest].sum():+.4g}")
+        table.add_row(f"{len(rest)} weaker features", "", "", write_like(float(values[rest].sum()), largest, "+"))
     table.add_section()
-    table.add_row("prediction", "", "", f"{float(one.predictions[0]):.5g}")
+    table.add_row("prediction", "", "", write_like(float(one.predictions[0]), largest))
     return table
 
 

@@ -66,7 +66,7 @@ _THRESHOLDS = (
 )
 _QUALITY = record(
     {
-        "score": one_of("R²", "accuracy"),
+        "score": one_of("R²", "accuracy", "deviance explained", "pinball loss saved"),
         "value": _FIGURE,
         "guess": number,
         "n_rows": integer(0, 2**53),

@@ -235,7 +235,8 @@ def _match(names: list[str], schema: Schema) -> list[int]:
     extra = len(names) - len(schema.names)
     if extra:
         unused = [name for name in names if name not in schema.names]
-        warn_caller(f"{extra} columns the fit did not see are ignored: {unused[:8]}", DataWarning)
+        which = "column that the fit did not see is" if extra == 1 else "columns that the fit did not see are"
+        warn_caller(f"{extra} {which} ignored: {unused[:8]}", DataWarning)
     return [where[name] for name in schema.names]
 
 

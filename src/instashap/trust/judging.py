@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ..blackbox.aims import Aim
 from ..masked.fitter import FitRecord
 from ..model.additive_model import AdditiveModel
 from .attribution import (
@@ -54,6 +55,8 @@ class Subject:
         Class numbers of shape (n_rows,), int64, of a classifier; else float64 of shape (n_rows, n_outputs).
     is_training : bool
         Whether the model was trained on these labels.
+    aim : Aim or None
+        What a model of amounts aims at, if not at means: R² to labels then says nothing, and is left out.
     """
 
     feature_names: tuple[str, ...]
@@ -62,6 +65,7 @@ class Subject:
     classes: Classes | None = None
     labels: NDArray[np.int64] | NDArray[np.float64] | None = None
     is_training: bool = False
+    aim: Aim | None = None
 
 
 def audit_fits(
@@ -201,7 +205,7 @@ def _report(
         rungs.append(_measure_order(each, rows, subject, panel, is_thorough, seen))
     black_box = {} if subject.labels is None else _score(rows, rows.outputs, subject, True)
     redundancy = find_redundancy(held[0], rows)
-    quality = measure_quality(rows, subject.labels, subject.classes, subject.is_training)
+    quality = measure_quality(rows, subject.labels, subject.classes, subject.is_training, subject.aim)
     report = TrustReport(tuple(rungs), len(rows), "", subject.output_transform, black_box, redundancy, None, Thresholds())
     return replace(report, quality=quality)
 
@@ -268,6 +272,8 @@ def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
 
 def _score(rows: Rows, fitted: NDArray[np.float64], subject: Subject, is_black_box: bool) -> dict[str, Figure]:
     assert subject.labels is not None
+    if subject.aim is not None:
+        return {}
     if subject.classes is None:
         return score_labels(rows, fitted, subject.labels.astype(np.float64))
     return score_classes(rows, fitted, subject.labels.astype(np.int64), subject.classes, is_black_box)

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .._registries import FAMILIES
+from ..blackbox.aims import Aim
 from .figures import Figure, estimate_share
 from .held_rows import Rows
 from .scores import Classes, score_classes, score_labels
@@ -22,11 +24,13 @@ class Quality:
 
     Attributes
     ----------
-    score : {"R²", "accuracy"}
+    score : {"R²", "accuracy", "deviance explained", "pinball loss saved"}
+        By what the model aims at: means, classes, counts or amounts by their likelihood, quantiles.
     value : Figure
         The model's score with a 90 % interval.
     guess : float
-        The same score of the guess: 0 for R², whose guess is the mean label; the share of the most frequent class.
+        The same score of the guess: the share of the most frequent class; else 0, the guess being the mean label or, for a
+        quantile, that of all labels.
     n_rows : int
         Rows with labels.
     skill : Figure or None
@@ -61,7 +65,11 @@ class Quality:
 
 
 def measure_quality(
-    rows: Rows, labels: NDArray[np.float64] | NDArray[np.int64] | None, classes: Classes | None, is_training: bool = False
+    rows: Rows,
+    labels: NDArray[np.float64] | NDArray[np.int64] | None,
+    classes: Classes | None,
+    is_training: bool = False,
+    aim: Aim | None = None,
 ) -> Quality | None:
     """Quality of the outputs of some rows; None without labels, or if all labels are equal numbers.
 
@@ -73,9 +81,13 @@ def measure_quality(
         As in :class:`instashap.trust.judging.Subject`.
     classes : Classes or None
     is_training : bool
+    aim : Aim, optional
+        Of a model of amounts that does not predict means.
     """
     if labels is None:
         return None
+    if aim is not None and classes is None:
+        return _measure_aim(rows, labels[:, 0].astype(np.float64), aim, is_training)
     if classes is None:
         figures = score_labels(rows, rows.outputs, labels.astype(np.float64))
         return Quality("R²", figures["R² to labels"], 0.0, len(rows), None, is_training) if figures else None
@@ -83,6 +95,18 @@ def measure_quality(
     value = score_classes(rows, rows.outputs, found, classes, True)["accuracy"]
     shares = np.bincount(found, weights=rows.weights, minlength=len(classes.names)) / rows.weights.sum()
     return Quality("accuracy", value, float(shares.max()), len(rows), _measure_skill(rows, found, classes, shares), is_training)
+
+
+def _measure_aim(rows: Rows, labels: NDArray[np.float64], aim: Aim, is_training: bool) -> Quality | None:
+    """Share by which the model lowers the loss it was fitted by, beside the best constant."""
+    if not np.ptp(labels):
+        return None
+    family = FAMILIES.find(aim.loss).from_labels(labels, rows.weights, {"quantile": aim.level})
+    given = family.respond(rows.outputs) if aim.is_log else rows.outputs[:, 0]
+    guess = family.respond(np.broadcast_to(family.start(labels, rows.weights), rows.outputs.shape))
+    lost, whole = (family.measure_loss(each, labels) for each in (given, guess))
+    score = "pinball loss saved" if aim.loss == "quantile" else "deviance explained"
+    return Quality(score, estimate_share(lost, whole, rows.weights), 0.0, len(rows), None, is_training)
 
 
 def _measure_skill(

@@ -15,6 +15,8 @@ from .held_rows import Rows, mark_missing
 # Questions a segment may need, and the rows it holds at least: this share of all, and this number.
 _MAX_DEPTH = 4
 _MIN_SHARE, _MIN_ROWS = 0.02, 25
+# What holds for most rows is no segment: the others, which are explained better, would be the exception.
+_MAX_SHARE = 0.5
 MAX_SEGMENTS = 3
 # Mean squared residual of a segment beside that of all other rows, and how sure that it is larger (standard errors).
 _WORSE = 1.5
@@ -159,7 +161,8 @@ def _find_worst(
     for number, region in enumerate(regions):
         inside = region.holds(coded) & free
         ratio, sureness = compare(squared, weights, inside, free & ~inside)
-        if inside.sum() >= least and ratio >= _WORSE:
+        is_part = least <= inside.sum() and weights[inside].sum() <= _MAX_SHARE * weights[free].sum()
+        if is_part and ratio >= _WORSE:
             scored.append((sureness, -number))
     return regions[-max(scored)[1]] if scored else None
 

@@ -77,7 +77,7 @@ def describe_quality(report: TrustReport) -> str:
     found = report.quality
     if found is None:
         return ""
-    rows = f"{found.n_rows:,} labels{' it was trained on, which is too good for new ones' if found.is_training else ''}"
+    rows = f"{found.n_rows:,} known outcomes{' it was trained on, which is too good for new ones' if found.is_training else ''}"
     if found.score == "accuracy":
         sentence = (
             f"The model itself predicts {interval(found.value)} of {rows} rightly; naming the most frequent class every time "
@@ -85,8 +85,20 @@ def describe_quality(report: TrustReport) -> str:
         )
         if found.value.low <= found.guess and found.skill is not None and found.skill.low > 0:
             sentence += ", but its probabilities are better than the frequencies of the classes"
+    elif found.score == "deviance explained":
+        sentence = (
+            f"The model itself explains {interval(found.value)} of the deviance of {rows}, of which naming their mean every "
+            "time would explain none"
+        )
+    elif found.score == "pinball loss saved":
+        sentence = (
+            f"The model's quantile saves {interval(found.value)} of the pinball loss that the best single number has on {rows}"
+        )
     else:
-        sentence = f"The model itself explains {interval(found.value)} of the differences between {rows}"
+        sentence = (
+            f"The model itself explains {interval(found.value)} of the differences between {rows}, of which naming their mean "
+            "every time would explain none"
+        )
     return f"{sentence}: {found.verdict}."
 
 
@@ -138,11 +150,11 @@ def describe_doubts(report: TrustReport, rung: Rung) -> str:
     if verdict == "safe" or "prediction" in weak:
         return ""
     reasons = {
-        "attribution": "the Shapley values themselves may be off",
-        "evidence": "the Shapley values themselves were compared with nothing"
+        "attribution": "how they divide it among the features (the Shapley values) may be off",
+        "evidence": "how they divide it among the features (the Shapley values) was compared with nothing"
         if rung.masked is None
-        else "too few rows show the error of the Shapley values themselves",
-        "classes": "too many rows land in another class",
+        else "too few rows show how far off the division among the features (the Shapley values) is",
+        "classes": "they put too many rows in another class than the model",
         "segments": "some parts of the rows are explained badly",
         "held-out rows": "no rows could be held out of the fit, so nothing shows how it does on new rows",
     }

@@ -47,6 +47,11 @@ class Gamma(AmountFamily):
     def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(self.unit * np.exp(np.clip(scores[:, 0] - np.log(self.unit), -MAX_SCORE, MAX_SCORE)))
 
+    def measure_loss(self, response: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The deviance, ``2 (y / mean - 1 - log(y / mean))``."""
+        ratio = target / np.maximum(response, np.finfo(np.float64).tiny)
+        return np.asarray(2.0 * (ratio - 1.0 - np.log(ratio)))
+
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> float:

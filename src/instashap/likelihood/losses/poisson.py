@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from ..family import MAX_SCORE, AmountFamily
 
@@ -52,6 +53,11 @@ class Poisson(AmountFamily):
 
     def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(self.unit * np.exp(np.minimum(scores[:, 0] - np.log(self.unit), MAX_SCORE)))
+
+    def measure_loss(self, response: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The deviance, ``2 (y log(y / mean) - y + mean)``."""
+        mean = np.maximum(response, np.finfo(np.float64).tiny)
+        return np.asarray(2.0 * (xlogy(target, target / mean) - target + mean))
 
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]

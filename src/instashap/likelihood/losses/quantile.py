@@ -50,6 +50,15 @@ class Quantile(AmountFamily):
         loss = self.quantile * error + self.width * np.logaddexp(0.0, -error / self.width)
         return loss, (below - self.quantile)[:, None], (below * (1.0 - below) / self.width)[:, None]
 
+    def measure_loss(self, response: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The pinball loss, not smoothed."""
+        error = target - response
+        return np.maximum(self.quantile * error, (self.quantile - 1.0) * error)
+
+    @property
+    def settings(self) -> dict[str, float]:
+        return {"quantile": self.quantile}
+
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> float:
