@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 from pathlib import Path
 
@@ -123,6 +124,18 @@ def test_the_site_keeps_links_within_docs_and_makes_text_of_others() -> None:
     assert pages["api/Explainer.md"] == "::: instashap.Explainer\n"
     assert pages["api/plots.plot_strip.md"] == "::: instashap.plots.plot_strip\n"
     assert set(re.findall(r"\]\((api/[\w.]+\.md)\)", index)) == set(pages)
+
+
+def test_figures_are_those_of_committed_results() -> None:
+    import runpy
+
+    made = runpy.run_path(str(DOCS / "measured.py"))
+    page, readme = (path.read_text(encoding="utf-8") for path in (DOCS / "measured.md", DOCS.parent / "README.md"))
+    assert page == made["write_page"]()
+    assert made["write_short"]() in readme
+    assert len(readme.split()) <= 500
+    bike = json.loads((DOCS.parent / "benchmarks" / "results" / "bike.json").read_text(encoding="utf-8"))
+    assert f" · {bike['figures']['order 2: error']['figure']:.2f} · " in readme
 
 
 def test_formulas_become_mathml() -> None:

@@ -102,8 +102,8 @@ def draw_pair(
     dots = None if table is None else _place_rows(fitted, columns, sides, table)
     seen = held = effects
     if dots is not None:
-        near, own = _find_near(sides, dots)
-        seen, held = np.where(near, effects, np.nan), np.where(own, effects, np.nan)
+        near, inside = _find_near(sides, dots)
+        seen, held = np.where(near, effects, np.nan), np.where(inside, effects, np.nan)
 
     ax = make_axes(ax, 8.2, 5.8)
     limit = float(np.nanmax(np.abs(held), initial=0.0)) or 1.0  # effects beyond those of rows are extrapolated

@@ -46,7 +46,7 @@ def separate_thousands(axis: Any) -> None:
 def _make_formatter(plain: Any) -> Any:
     """A formatter like matplotlib's ``plain`` one, which is known only when a plot is drawn."""
 
-    class SeparatedFormatter(plain):  # type: ignore[misc]
+    class SeparatedFormatter(plain):
         def __call__(self, value: float, pos: int | None = None) -> str:
             if self.get_offset() or abs(value) < 1e4:
                 return str(super().__call__(value, pos))
