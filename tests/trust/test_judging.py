@@ -63,7 +63,7 @@ def test_a_report_says_that_tails_leave_nothing_to_estimate() -> None:
     report = TrustReport((Rung(0, 0, Figure(0, 0, 0)), rung), 300, "cross-fitted", "f")
     assert report.verdict == "caution"
     assert "no error of the Shapley values themselves can be estimated from these rows" in report.summary()
-    assert "too few rows show the error of the Shapley values themselves" in report.summary()
+    assert "too few rows show how far off the division among the features (the Shapley values) is" in report.summary()
 
 
 def test_copies_of_rows_are_no_rows_of_their_own(make_rows: Any) -> None:
