@@ -68,3 +68,14 @@ def test_long_names_and_values_are_shortened_where_they_do_not_differ() -> None:
     drawn = "\n".join(render(instashap.Explainer(order=1).fit(X, outputs=X[names[0]])(X)))
     assert "no charge" in drawn
     assert len([line for line in drawn.splitlines() if "…" in line and "charge" in line]) == 2
+
+
+def test_a_long_value_is_cut_to_what_it_has_unlike_the_other_levels() -> None:
+    from instashap.plots.waterfall import name_values
+
+    kinds = [f"transaction {what} by the issuing bank for insufficient funds" for what in ("declined", "accepted")]
+    X = pd.DataFrame({"kind": kinds * 50, "x": np.arange(100.0)})
+    explanation = instashap.Explainer(order=1).fit(X, outputs=3.0 * (X["kind"] == kinds[0]))(X[:2])
+    for row, word in enumerate(("declined", "accepted")):
+        assert any(word in line for line in render(explanation, row=row))
+        assert word in name_values(explanation[row], [0])[0]

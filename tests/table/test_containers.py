@@ -133,6 +133,8 @@ def test_the_advice_for_pyarrow_and_polars_gives_the_rows():
 def test_what_numpy_reads_as_one_object_is_not_told_to_reshape():
     with pytest.raises(ValueError, match="got a object, which holds no rows numpy can read; pass a table in memory"):
         read_table(object())
+    with pytest.raises(ValueError, match="got a DataFrameGroupBy, whose rows have different lengths or are no rows"):
+        read_table(pd.DataFrame({"k": [1, 2]}).groupby("k"))
 
 
 def test_data_sets_of_boosting_libraries_are_refused_with_the_way_out():

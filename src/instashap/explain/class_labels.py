@@ -20,6 +20,10 @@ def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], ND
     missing = int(np.sum([label is None or label != label for label in labels.tolist()]))
     if missing:
         raise ValueError(f"Input y contains {missing} NaN or missing labels; drop those rows")
+    if labels.dtype.kind in "mM":
+        raise ValueError(
+            f"y holds dates or durations ({labels.dtype}), which are no classes: pass a class of each row, such as y.dt.month"
+        )
     if labels.dtype == object and all(isinstance(label, (bool, np.bool_)) for label in labels):
         labels = labels.astype(bool)  # as a column of pandas is that had missing values
     check_classification_targets(labels)

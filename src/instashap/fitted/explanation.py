@@ -68,6 +68,8 @@ class Explanation:
         it says of the others, and their standard errors.
     level_orders : dict of str to tuple
         For each feature that is an ordered category, its values in their order, as they are in ``data``.
+    levels : dict of str to tuple
+        For each feature that is a category, the values that the fit knows; long values are shortened to where they differ.
 
     Examples
     --------
@@ -91,6 +93,7 @@ class Explanation:
     game: str = "conditional"
     index: Any = None
     level_orders: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    levels: Mapping[str, tuple[Any, ...]] = field(default_factory=dict, repr=False)
     marginal_values: NDArray[np.float64] | None = None
     marginal_errors: NDArray[np.float64] | None = None
 

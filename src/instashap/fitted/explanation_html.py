@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._html import escape, make_bar, make_choice, make_table, tint, wrap
 from .._sentences import write_like
-from .explanation_text import format_value
+from .explanation_text import shorten_value
 from .shortening import shorten
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _render_row(one: Explanation, row: int, order: NDArray[np.int64], largest: f
     if one.output_share is not None:
         cells.append(make_bar(float(one.output_share[row]), f"{100 * one.output_share[row]:.0f} %"))
     for j in order:
-        data = escape(shorten(format_value(one.data[row, j]), 24))
+        data = escape(shorten_value(one, row, int(j), 24))
         value = float(one.values[row, j])
         cells.append(tint(value, largest, f"{write_like(value, largest, '+')}<br><small>{data}</small>"))
     return cells

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._sentences import count, join, write_change, write_number
 from .._validation import check_at_least
+from .shortening import clean, shorten_all
 
 if TYPE_CHECKING:
     from .explanation import Explanation
@@ -101,6 +102,16 @@ def _write_doubts(explanation: Explanation, row: int, uncertain: list[str]) -> l
     if place:
         sentences.append(f"This row is not like the rows of the fit ({place}): its values are extrapolated.")
     return sentences
+
+
+def shorten_value(explanation: Explanation, row: int, feature: int, length: int) -> str:
+    """A feature's value in at most ``length`` characters, unlike those of the other levels that the fit knows."""
+    text = format_value(explanation.data[row, feature])
+    if len(clean(text)) <= length:
+        return clean(text)
+    levels = explanation.levels.get(explanation.feature_names[feature], ())
+    others = [other for other in map(format_value, levels) if other != text]
+    return shorten_all([*others, text], length)[-1]
 
 
 def format_value(value: Any) -> str:

@@ -36,6 +36,7 @@ def make_explanation(
         game=fitted.game,
         index=table.index,
         level_orders={column.name: column.order for column in fitted.encoder.columns if column.order},
+        levels={column.name: tuple(column.levels) for column in fitted.encoder.columns if column.levels},
     )
 
 

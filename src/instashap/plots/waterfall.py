@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fitted.explanation import Explanation
-from ..fitted.explanation_text import format_value
+from ..fitted.explanation_text import shorten_value
 from .arguments import check_count, check_row
 from .scales import name_scale, write_notes
 from .style import (
@@ -116,7 +116,7 @@ def plot_waterfall(explanation_row: Any, *, max_features: int = 10, output: str 
 def name_values(row: Explanation, features: Sequence[int]) -> list[str]:
     """``name = value`` of a row's features, both cut to fit beside a plot."""
     names = shorten_all([row.feature_names[feature] for feature in features], 28)
-    values = [shorten(format_value(row.data[0, feature]), 18) for feature in features]
+    values = [shorten_value(row, 0, feature, 18) for feature in features]
     return [f"{name} = {value}" for name, value in zip(names, values, strict=True)]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from .._optional import require
 from .._sentences import percent, write_like
 from ..fitted.explanation import Explanation
-from ..fitted.explanation_text import format_value
-from ..fitted.shortening import clean, shorten, shorten_all
+from ..fitted.explanation_text import shorten_value
+from ..fitted.shortening import clean, shorten_all
 
 _BAR_WIDTH = 24
 # Largest number of characters of a name, and of a value.
@@ -54,7 +54,7 @@ def render_terminal(explanation: Explanation, row: int = 0, n_features: int = 15
         value = float(values[player])
         length = max(round(_BAR_WIDTH * abs(value) / largest), 1 if value else 0)
         bar = write(("+" if value > 0 else "-") * length, style="red" if value > 0 else "blue")
-        given = shorten(format_value(one.data[0, player]), _VALUE_LENGTH)
+        given = shorten_value(one, 0, int(player), _VALUE_LENGTH)
         table.add_row(write(name), write(given), bar, write_like(value, largest, "+"))
     rest = order[n_features:]
     if len(rest):

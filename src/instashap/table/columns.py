@@ -215,7 +215,13 @@ def _as_array(X: Any, schema: Schema | None, categorical: Any) -> NDArray[Any]:
     is_list = not hasattr(X, "dtype")
     if isinstance(X, (list, tuple)):
         refuse_lists(X)
-    values: NDArray[Any] = np.asarray(X)
+    try:
+        values: NDArray[Any] = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            f"Expected 2D array, got a {type(X).__name__}, whose rows have different lengths or are no rows ({error}); pass a "
+            "table in memory: a DataFrame, an Arrow table, or an array of shape (n_rows, n_columns)"
+        ) from error
     if is_list and (values.dtype.kind == "U" or (values.dtype.kind == "f" and holds_large(values))):
         return np.asarray(X, dtype=object)
     if values.dtype.kind == "f" and values.dtype.itemsize > 8:
