@@ -3,8 +3,9 @@
 :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence` and :func:`plot_trust` show explanations,
 :func:`plot_waterfall` and :func:`plot_strip` one row. :func:`plot_shape` (columns and pairs) and :func:`plot_interactions` show
 explainers and estimators, :func:`plot_frontier` a ranking of terms, :func:`plot_ladder` and :func:`plot_masked_fidelity` an
-audit, :func:`plot_heat_map` an image, :func:`plot_change` what changed a mean. The colours are distinguishable with any colour
-vision; text has the colours of the matplotlib style in use, so ``dark_background`` works as well as print.
+audit, :func:`plot_heat_map` an image, :func:`plot_change` what changed a mean, :func:`plot_over_time` outputs at several times.
+The colours are distinguishable with any colour vision; text has the colours of the matplotlib style in use, so
+``dark_background`` works as well as print.
 
 Importing this folder imports neither matplotlib nor the explainers; the first plot does.
 """
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .heat_map import plot_heat_map
     from .importance import plot_importance
     from .network import plot_interactions
+    from .over_time import plot_over_time
     from .row_trust import plot_trust
     from .shapes import plot_shape
     from .strip import plot_strip
@@ -36,6 +38,7 @@ _HOMES = {
     "plot_interactions": "network",
     "plot_ladder": "trust",
     "plot_masked_fidelity": "trust",
+    "plot_over_time": "over_time",
     "plot_shape": "shapes",
     "plot_strip": "strip",
     "plot_trust": "row_trust",
@@ -52,6 +55,7 @@ __all__ = [
     "plot_interactions",
     "plot_ladder",
     "plot_masked_fidelity",
+    "plot_over_time",
     "plot_shape",
     "plot_strip",
     "plot_trust",

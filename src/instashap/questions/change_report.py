@@ -121,7 +121,9 @@ class ChangeReport:
     def table(self) -> pd.DataFrame:
         """A row for each line: part, name, contribution, its standard error and 90 % interval, and whether it is noise.
 
-        The contributions sum to ``change``. p-values are adjusted for the number of lines.
+        The contributions sum to ``change``. ``p_value`` is adjusted for the change, its totals and all lines together (Holm
+        1979): sorted, the smallest is multiplied by their number, the next by one less, and so on. ``is_noise`` is
+        ``p_value >= 0.05``; a line whose own 90 % interval leaves out 0 can be within noise among many lines.
         """
         return tabulate(self.lines)
 
