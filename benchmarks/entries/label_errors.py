@@ -15,7 +15,7 @@ def run(bench: Bench) -> dict[str, Figure]:
     """Coverage over redraws of labels and rows: Shapley values and shape functions of two independent columns.
 
     The log-odds are a straight line in one column and a sine in the other, so that the exact values are known. Smoothing has a
-    bias, which standard errors do not count.
+    bias, which standard errors estimate from the fit.
     """
     import instashap
 

@@ -143,7 +143,10 @@ class Finisher:
 def replicate_fit(
     fitter: LikelihoodFitter, rows: LabelledRows, fit: LikelihoodFit, finisher: Finisher, model: AdditiveModel
 ) -> ModelReplicates:
-    """Refits without each of 20 groups of rows, with the terms and strengths of the fit; descents start from its tables."""
+    """Refits without each of 20 groups of rows, with the terms and strengths of the fit; descents start from its tables.
+
+    A last one, which counts by itself, differs from the fit by the bias of smoothing (:meth:`.LikelihoodFitter.smooth_again`).
+    """
     rows = _merge_copies(rows)  # a group then takes some of a row's weight, not of one of its copies
     groups = assign_groups(rows.encoded, rows.target[:, None], rows.weights, N_GROUPS)
     found = []
@@ -153,7 +156,12 @@ def replicate_fit(
         left = LabelledRows(rows.encoded.take(kept), rows.target[kept], weights[kept])
         found.append(finisher.finish(_refit(fitter, left, fit), left))
     shares = np.array([own.sum() for _, own in groups])
-    return ModelReplicates(model, tuple(found), compute_contrast(shares / shares.sum()))
+    contrast = compute_contrast(shares / shares.sum())
+    if not fit.note and not any(fitter.directions):  # constraints have a bias of their own, which is not known
+        found.append(finisher.finish(fitter.smooth_again(rows, fit), rows))
+        contrast = np.pad(contrast, (0, 1))
+        contrast[-1, -1] = 1.0
+    return ModelReplicates(model, tuple(found), contrast)
 
 
 def _merge_copies(rows: LabelledRows) -> LabelledRows:

@@ -22,7 +22,7 @@ from .family import Family
 from .propose import propose_interactions, score_products
 from .roughness import Roughness, TermStrengths
 from .stages import Fold, FoldState, LabelledRows, LikelihoodFit, Stage, rearrange
-from .steps import PenalisedLoss, compute_curvature, count_steps
+from .steps import PenalisedLoss, Pull, compute_curvature, count_steps
 from .tables import TableDesign
 
 N_FOLDS = 5
@@ -278,6 +278,21 @@ class LikelihoodFitter:
         design = replace(former.design, n_threads=self.n_threads)
         state = FoldState(former.vector, former.strengths, former.freedom, 1.0)
         return self._conclude(design, state, rows, former.deviance)
+
+    def smooth_again(self, rows: LabelledRows, former: LikelihoodFit) -> LikelihoodFit:
+        """The fit of labels that are what a former fit expects: it differs from that fit by the bias of the penalty.
+
+        To first order the penalty S moves tables β by ``-(H + S)⁻¹ S β``, H the curvature of the likelihood. The tables of the
+        fit stand for β. Its gradient at them is subtracted from the loss, which for binary labels and counts is the same as to
+        replace the labels by the fitted probabilities and means.
+        """
+        design = replace(former.design, n_threads=self.n_threads)
+        prior = Roughness(design)
+        state = FoldState(former.vector, former.strengths, former.freedom, 1.0)
+        pull = Pull(tilt=prior.multiply(former.vector, former.strengths))  # minus the gradient of the likelihood there
+        steps = count_steps(design, rows, LAST_WORK, LAST_STEPS)
+        state = self._make_loss(design, prior, rows).descend(state, steps, LAST_TOLERANCE, pull)
+        return replace(former, vector=design.centre(state.vector))
 
     def _conclude(self, design: TableDesign, state: FoldState, rows: LabelledRows, deviance: float) -> LikelihoodFit:
         """The fit of all rows with a state's strengths; warns if the descent did not converge."""

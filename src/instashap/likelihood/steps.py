@@ -21,10 +21,11 @@ MONOTONE_TOLERANCE = 1e-4
 
 
 class Pull(NamedTuple):
-    """Term ``½ Σ stiffness (vector - centre)²`` that is added to a penalised loss."""
+    """Term ``½ Σ stiffness (vector - centre)² + Σ tilt · vector`` that is added to a penalised loss."""
 
     centre: NDArray[np.float64] | float = 0.0
     stiffness: NDArray[np.float64] | float = 0.0
+    tilt: NDArray[np.float64] | float = 0.0
 
 
 _FREE = Pull()
@@ -78,7 +79,8 @@ class PenalisedLoss:
             rough = prior.multiply(vector, strengths)
             away = vector - pull.centre
             pulled = pull.stiffness * away
-            return loss + 0.5 * float(vector @ rough + pulled @ away), gradient + rough + pulled
+            tilted = float((pull.tilt * vector).sum())
+            return loss + 0.5 * float(vector @ rough + pulled @ away) + tilted, gradient + rough + pulled + pull.tilt
 
         curvature, _ = compute_curvature(self.family, design, state.vector, rows)
         precondition = prior.precondition(curvature + pull.stiffness, strengths)

@@ -1,4 +1,4 @@
-"""Standard errors of fits that are no linear system: the model refitted without each group of rows."""
+"""Standard errors of fits that are no linear system: the model refitted without each group of rows, and smoothed again."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ReplicateLookup:
 
 @dataclass(frozen=True)
 class ModelReplicates:
-    """A model and its refits without each group of rows; has the interface of :class:`.deviations.Deviations`.
+    """A model and its refits, most without a group of rows; has the interface of :class:`.deviations.Deviations`.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class ModelReplicates:
     replicates : tuple of AdditiveModel
         With the value sets of the model.
     contrast : ndarray of shape (n_groups, n_groups), float64
-        See :func:`instashap.inference.uncertainty.compute_contrast`.
+        See :func:`instashap.inference.uncertainty.compute_contrast`; a refit that counts by itself has a 1.
     """
 
     model: AdditiveModel
@@ -86,7 +86,7 @@ class ModelReplicates:
 
     @property
     def n_groups(self) -> int:
-        """Number of groups of rows, each of which was left out once."""
+        """Number of refits: groups of rows that were left out, and one for the bias of smoothing where it is known."""
         return len(self.replicates)
 
     @cached_property
