@@ -29,7 +29,7 @@ def follow(model: Any, kind: type[Exception] = TypeError, **options: Any) -> np.
     found = re.search(r"(lambda X: .*)$", str(caught.value))
     assert found is not None, str(caught.value)
     function = eval(found[1], {"model": model, "np": np})
-    explainer = Explainer(function, order=1).fit(X)
+    explainer = Explainer(function, order=1, synthetic_rows=0).fit(X)
     assert explainer.output_names_ == ("output",)
     return np.asarray(function(X), dtype=float)
 

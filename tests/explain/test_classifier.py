@@ -320,7 +320,14 @@ def test_reading_before_fitting_is_refused(name: str) -> None:
         getattr(AdditiveClassifier(), name)(make_rows()[0])
 
 
-@pytest.mark.parametrize("load", [load_breast_cancer, load_wine, load_iris], ids=["breast cancer", "wine", "iris"])
+@pytest.mark.parametrize(
+    "load",
+    [
+        pytest.param(load_breast_cancer, id="breast cancer", marks=pytest.mark.slow),
+        pytest.param(load_wine, id="wine", marks=pytest.mark.slow),
+        pytest.param(load_iris, id="iris"),
+    ],
+)
 def test_bundled_tables_are_told_no_worse_than_by_boosting(load: Any) -> None:
     X, y = load(return_X_y=True)
     figures: dict[str, list[tuple[float, float]]] = {"ours": [], "peer": []}

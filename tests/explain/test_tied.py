@@ -128,6 +128,7 @@ def test_one_live_column_among_twelve_is_fitted() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+@pytest.mark.slow
 def test_asking_for_quadruples_is_no_worse_than_not_asking() -> None:
     simulator = make_factor(12, rank=3, random_state=0)
     X, f = simulator.sample(1000, random_state=0)

@@ -9,7 +9,7 @@ from instashap.likelihood import likelihood_fitter as likelihood
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 
-X = load_diabetes().data[:200, 2:6]
+X = load_diabetes().data[:150, 2:6]
 OUTPUTS = X[:, 0] * X[:, 1] * 400 + np.sin(60 * X[:, 2]) + 10 * X[:, 3]
 ROWS, COLUMNS = np.random.default_rng(0).permutation(len(X)), [2, 0, 3, 1]
 
@@ -42,6 +42,7 @@ def test_a_descent_that_ends_too_early_says_so(monkeypatch):
     assert (status["converged"], status["steps"]) == (False, 1)
 
 
+@pytest.mark.slow
 def test_each_order_is_judged_under_its_own_presence_sets():
     """Pairs of 40 columns take the room that tied presence sets of main effects use better."""
     rng = np.random.default_rng(0)

@@ -174,7 +174,7 @@ def make_gaussian(correlation, size_of_products):
     ("correlation", "size_of_products", "floor", "floor_of_scores"),
     [
         (0.0, 0.0, 0.990, 0.990),
-        (0.6, 0.0, 0.991, 0.994),
+        pytest.param(0.6, 0.0, 0.991, 0.994, marks=pytest.mark.slow),
         pytest.param(0.6, 0.5, 0.987, 0.992, marks=pytest.mark.slow),
         ("factor", 0.5, 0.980, 0.991),
     ],

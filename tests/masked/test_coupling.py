@@ -137,6 +137,7 @@ def test_the_rows_space_is_for_functions_under_their_own_players_alone():
     assert MainEffects.from_problem(case.problem) is not None
 
 
+@pytest.mark.slow
 def test_a_table_of_many_columns_has_the_answer_of_the_normal_equations(monkeypatch):
     rng = np.random.default_rng(5)
     X = rng.normal(size=(60, 200))

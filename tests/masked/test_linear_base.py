@@ -155,6 +155,7 @@ def test_a_loaded_explainer_gives_the_same_bits_with_a_linear_part(explainer, tm
     np.testing.assert_array_equal(loaded.mobius_values(rows, [0, 3]), explainer.mobius_values(rows, [0, 3]))
 
 
+@pytest.mark.slow
 def test_errors_with_a_linear_part_are_those_of_fits_to_other_rows(explainer):
     rows = np.column_stack([0.5 * _draw_factors(20, 3)[0], np.ones(20)])
     errors = explainer(rows, errors=True).standard_errors[:, :13]

@@ -29,6 +29,11 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return X, wave(X) + np.random.default_rng(1).normal(0, 0.3, len(X))
 
 
+@pytest.fixture(scope="module")
+def few(rows: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return rows[0][:500], rows[1][:500]
+
+
 def worst_step(score: Any, X: np.ndarray, column: int) -> float:
     """The deepest fall of the score along a column's 1 000-point grid, over slices through 40 rows."""
     places = np.linspace(X[:, column].min() - 0.5, X[:, column].max() + 0.5, 1000)
@@ -95,8 +100,8 @@ def test_constraints_need_an_order_and_two_classes(rows: tuple[np.ndarray, np.nd
 
 
 @pytest.mark.parametrize("kind", ["squared_error", "classifier"])
-def test_a_set_shape_is_what_predictions_and_shapley_values_follow(kind: str, rows: tuple[np.ndarray, np.ndarray]) -> None:
-    X, y = rows
+def test_a_set_shape_is_what_predictions_and_shapley_values_follow(kind: str, few: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = few
     model: Any = AdditiveRegressor().fit(X, y) if kind == "squared_error" else AdditiveClassifier().fit(X, y > 0)
     score = model.predict if kind == "squared_error" else model.decision_function
     before, place = score(X), model.term_features_.index((2,))
@@ -151,8 +156,8 @@ def test_edits_have_clear_errors(rows: tuple[np.ndarray, np.ndarray]) -> None:
         pickle.loads(pickle.dumps(model)).remove_term(1)
 
 
-def test_recentred_among_other_rows_predictions_stay(rows: tuple[np.ndarray, np.ndarray]) -> None:
-    X, y = rows
+def test_recentred_among_other_rows_predictions_stay(few: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = few
     for model in (AdditiveRegressor().fit(X, y), AdditiveClassifier().fit(X, y > 0)):
         explained = model.to_explainer().predict(X)
         others = X[X[:, 0] > 0]
@@ -162,12 +167,12 @@ def test_recentred_among_other_rows_predictions_stay(rows: tuple[np.ndarray, np.
         np.testing.assert_allclose(model.eval_terms(others).mean(axis=0), 0, atol=1e-10)
 
 
-def test_a_warm_start_keeps_terms_and_comes_to_the_same_fit(rows: tuple[np.ndarray, np.ndarray]) -> None:
-    X, y = rows
+def test_a_warm_start_keeps_terms_and_comes_to_the_same_fit(few: tuple[np.ndarray, np.ndarray]) -> None:
+    X, y = few
     model = AdditiveClassifier(warm_start=True).fit(X, y > 0)
     terms, scores = list(model.term_features_), model.decision_function(X)
     np.testing.assert_allclose(model.fit(X, y > 0).decision_function(X), scores, rtol=1e-3, atol=1e-3)
-    model.fit(X[:800], y[:800] > 0)
+    model.fit(X[:300], y[:300] > 0)
     assert model.term_features_ == terms
     assert np.abs(model.decision_function(X) - scores).max() > 1e-3
     with pytest.raises(ValueError, match="warm_start=True starts from"):

@@ -54,6 +54,7 @@ def test_report_covers_the_black_box_and_the_labels(explainer, model, digits):
     assert "Against the labels the model's accuracy is" in report.summary()
 
 
+@pytest.mark.slow
 def test_targets_under_masks_teach_the_masked_game(model, explainer, digits):
     images = digits[0]
     plan = TrainingPlan(n_epochs=10, batch_rows=64)
