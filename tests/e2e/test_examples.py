@@ -11,7 +11,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 SCRIPTS = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem != "quickstart")) for path in sorted(EXAMPLES.glob("*.py"))
+    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem != "quickstart"))
+    for path in sorted(EXAMPLES.glob("*.py"))
 ]
 
 

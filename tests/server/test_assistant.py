@@ -2,6 +2,7 @@
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,8 @@ def test_an_assistant_asks_over_standard_input_and_output(explainer, tmp_path):
             ]:
                 found[name] = await client.call_tool(name, given)
 
-    anyio.run(talk)
+    with ThreadPoolExecutor(1) as thread:  # a browser of other tests may hold this thread's event loop
+        thread.submit(anyio.run, talk).result()
     assert {tool.name for tool in found["tools"]} == {
         "describe_model", "explain_rows", "predict", "compare_rows", "list_importance", "report_trust",
     }  # fmt: skip
