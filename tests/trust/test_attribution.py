@@ -121,13 +121,16 @@ def test_small_coalitions_are_looked_at_closely() -> None:
 
 
 def test_what_estimates_from_the_same_rows_have_in_common_falls_with_the_rows(make_rows: Callable[..., Rows]) -> None:
-    held, risks = SimpleNamespace(record=None), np.array([0.5, 0.4])
+    result = SimpleNamespace(chosen=SimpleNamespace(strengths=SimpleNamespace(synthetic=0.0)), synthetic=None)
+    held, risks = SimpleNamespace(record=SimpleNamespace(result=result)), np.array([0.5, 0.4])
     X = np.random.default_rng(0).normal(size=(100, 3))
     # Two unknowns a known column: 2 · .5 / 100 and 4 · .4 / 100, sizes 1 and 2 of the same weight.
     assert _measure_shared(held, make_rows(X, X[:, 0]), risks) == pytest.approx((0.01 + 0.016) / 2)  # type: ignore[arg-type]
     bits = np.random.default_rng(0).integers(0, 2, size=(400, 3)).astype(float)
     # One unknown for each of 2 and 4 combinations of values.
     assert _measure_shared(held, make_rows(bits, bits[:, 0]), risks) == pytest.approx((1.0 + 1.6) / 800)  # type: ignore[arg-type]
+    fresh = SimpleNamespace(record=None)  # references of new rows learn from other rows than the fit did
+    assert _measure_shared(fresh, make_rows(X, X[:, 0]), risks) == 0.0  # type: ignore[arg-type]
 
 
 def test_errors_in_common_are_shared_out_to_the_features() -> None:

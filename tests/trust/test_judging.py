@@ -82,5 +82,7 @@ def test_copies_of_rows_are_no_rows_of_their_own(make_rows: Any) -> None:
 
 
 def test_rows_of_few_levels_each_count(make_rows: Any) -> None:
-    X = np.random.default_rng(0).integers(0, 2, size=(400, 3)).astype(float)
-    assert make_rows(X, X[:, 0]).n_independent == 400
+    rng = np.random.default_rng(0)
+    items = rng.integers(0, 2, size=(40, 8)).astype(float)[rng.integers(0, 40, 300)]  # 40 of 256 patterns, each some times
+    for X in (rng.integers(0, 2, size=(400, 3)).astype(float), items):
+        assert make_rows(X, X[:, 0]).n_independent == len(X)

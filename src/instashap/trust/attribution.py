@@ -363,6 +363,8 @@ def _measure_shared(held: Held, rows: Rows, risks: NDArray[np.float64]) -> float
     are two for each known column, in each component of a mixture that the fit's synthetic rows are drawn from; where new rows
     are among those seen, as in tables of a few discrete columns, one for each combination of the known columns' values.
 
+    It is 0 on new rows: there references learn from other rows than the fit did.
+
     Parameters
     ----------
     held : Held
@@ -370,9 +372,10 @@ def _measure_shared(held: Held, rows: Rows, risks: NDArray[np.float64]) -> float
     risks : ndarray of shape (n_players - 1,), float64
         Masked risks by coalition size.
     """
-    sizes = np.arange(1, len(risks) + 1)
-    result = None if held.record is None else held.record.result
-    drawn = result.synthetic if result is not None and result.chosen.strengths.synthetic > 0 else None
+    if held.record is None:
+        return 0.0
+    sizes, result = np.arange(1, len(risks) + 1), held.record.result
+    drawn = result.synthetic if result.chosen.strengths.synthetic > 0 else None
     n_components = 1 if drawn is None else len(drawn.sampler.weights)
     levels = np.mean([np.log(len(np.unique(column))) for column in list_numbers(rows).T])
     cells = np.exp(np.minimum(sizes * levels, np.log(rows.n_different)))

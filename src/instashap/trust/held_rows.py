@@ -66,10 +66,16 @@ class Rows:
         """Different rows."""
         return self.census.n_distinct
 
-    @property
+    @cached_property
     def n_independent(self) -> int:
-        """Rows that say something of their own: all in tables of a few discrete columns, else the different ones."""
-        return int(count_copies(self.weights).sum()) if self.census.is_discrete else self.census.n_distinct
+        """Rows that say something of their own: all where equal rows are chance, as of a few levels; else the different ones.
+
+        They are copies where some column has different values in most of the different rows.
+        """
+        n_different = self.census.n_distinct
+        n_values = max(len(np.unique(column)) for column in self.values.T)
+        is_chance = self.census.is_discrete or 2 * n_values <= n_different
+        return int(count_copies(self.weights).sum()) if is_chance else n_different
 
     @cached_property
     def keys(self) -> NDArray[np.uint64]:
