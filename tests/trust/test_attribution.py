@@ -14,6 +14,7 @@ from instashap.game.coalitions import enumerate_coalitions
 from instashap.trust.attribution import _measure_shared, _share_out, share_error, walk_values
 from instashap.trust.held_rows import Rows
 from instashap.trust.masked import choose_sizes
+from instashap.trust.references import make_probes
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 
@@ -131,6 +132,14 @@ def test_what_estimates_from_the_same_rows_have_in_common_falls_with_the_rows(ma
     assert _measure_shared(held, make_rows(bits, bits[:, 0]), risks) == pytest.approx((1.0 + 1.6) / 800)  # type: ignore[arg-type]
     fresh = SimpleNamespace(record=None)  # references of new rows learn from other rows than the fit did
     assert _measure_shared(fresh, make_rows(X, X[:, 0]), risks) == 0.0  # type: ignore[arg-type]
+
+
+def test_every_walk_meets_every_other(make_rows: Callable[..., Rows]) -> None:
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    masks = make_probes(make_rows(X, X[:, 0]), 36, 6, 1).masks
+    met = {(own.tobytes(), other.tobytes()) for own, other in masks}
+    firsts, seconds = ({each.tobytes() for each in masks[:, walk]} for walk in (0, 1))
+    assert len(met) == len(firsts) * len(seconds) > 6
 
 
 def test_errors_in_common_are_shared_out_to_the_features() -> None:

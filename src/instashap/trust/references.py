@@ -98,8 +98,10 @@ def make_probes(rows: Rows, n_probes: int, n_walks: int, n_splits: int) -> Probe
     shifts = np.arange(n_turned) * d // n_turned
     ranks = (orders[:, :, None] + shifts[:, None]).reshape(2, -1, d) % d
     n_walks = ranks.shape[1]
-    turns = np.arange(len(chosen)) % n_walks
-    masks = ranks[:, turns].transpose(1, 0, 2)[:, :, None] < np.arange(1, d)[:, None]  # (n_probes, 2, d - 1, d)
+    rounds, turns = np.divmod(np.arange(len(chosen)), n_walks)
+    # Every walk meets every one of the other kind: few pairs, always the same, gave products with errors that no row shows.
+    pairs = np.stack([ranks[0, turns], ranks[1, (turns + rounds) % n_walks]], axis=1)
+    masks = pairs[:, :, None] < np.arange(1, d)[:, None]  # (n_probes, 2, d - 1, d)
     keys = rows.keys[chosen]
     splits = []
     for part in np.array_split(np.arange(len(chosen)), n_splits):
