@@ -76,6 +76,15 @@ def test_survival_at_some_times_is_explained_as_outputs(fitted):
     np.testing.assert_allclose(explainer.expected_value, model.predict_survival(X, [0.5, 1.0]).mean(axis=0))
 
 
+def test_columns_may_be_numbered_and_one_row_is_a_table(fitted):
+    model, X, _ = fitted
+    _, times, events, _ = draw(400, 0)
+    numbered = AdditiveSurvival(n_periods=6, order=1, presence_order=1).fit(X.set_axis([0, 1], axis=1), times, events)
+    np.testing.assert_array_equal(numbered.predict(X.set_axis([0, 1], axis=1)[:5]), model.predict(X[:5]))
+    with pytest.raises(ValueError, match=r"X has 1 dimension\(s\); pass a table"):
+        model.predict(X.iloc[0])
+
+
 class Steps:
     """As scikit-survival: steps at known times."""
 

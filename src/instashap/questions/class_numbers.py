@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fitted.game import FittedGame
 
-def number_labels(y: Any, model: Any, output_names: tuple[str, ...], kept: NDArray[np.int64]) -> NDArray[np.int64]:
+
+def find_classes(fitted: FittedGame, model: Any) -> Sequence[Any] | None:
+    """Classes of the model, else of a fit to labels; None where neither says."""
+    known = getattr(model, "classes_", None)
+    own = fitted.facts.get("classes") if known is None else np.asarray(known).ravel().tolist()
+    return None if own is None else list(own)
+
+
+def number_labels(
+    y: Any, classes: Sequence[Any] | None, output_names: tuple[str, ...], kept: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Positions of labels among the classes of a model's outputs; with one output, 1 for its class and 0 for the other.
 
     Parameters
     ----------
     y : array of shape (n_rows,)
-    model : object or None
-        Its ``classes_`` are used if it has any, else the names of the outputs; 0 and 1 always fit a single output.
+    classes : sequence or None
+        Of the model; None if they are not known: the names of the outputs are used then. The numbers 0 and 1 fit a single
+        output, unless one class alone is named so.
     output_names : tuple of str
     kept : ndarray of int64
         Rows that count.
@@ -29,7 +42,6 @@ def number_labels(y: Any, model: Any, output_names: tuple[str, ...], kept: NDArr
     if len(labels) <= kept.max(initial=-1) or (np.asarray(y).ndim > 1 and np.asarray(y).shape[1] > 1):
         raise ValueError(f"y has shape {np.asarray(y).shape}; pass one label for each row of X")
     labels = labels[kept]
-    classes = getattr(model, "classes_", None)
     n_classes = max(len(output_names), 2)
     if classes is not None and len(classes) == n_classes:
         known = [each if isinstance(each, str) else str(each) for each in np.asarray(classes).ravel().tolist()]
@@ -39,6 +51,9 @@ def number_labels(y: Any, model: Any, output_names: tuple[str, ...], kept: NDArr
         return _number_two(labels, output_names[0])
     places = {name: place for place, name in enumerate(known)}
     unknown = sorted({str(each) for each in labels.tolist() if str(each) not in places})
+    names_numbers = places.keys() & {"0", "1"}
+    if unknown and len(output_names) == 1 and set(labels.tolist()) <= {0, 1} and len(names_numbers) != 1:
+        return labels.astype(np.int64)
     if unknown:
         raise ValueError(f"y holds labels that are none of the classes {known}: {', '.join(unknown[:5])}")
     return np.array([places[str(each)] for each in labels.tolist()], dtype=np.int64)

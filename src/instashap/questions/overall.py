@@ -23,7 +23,7 @@ from ..masked.plan import solve_plan
 from ..table.encoding import Encoded
 from .answers import get_errors
 from .average import average_rows
-from .class_numbers import number_labels
+from .class_numbers import find_classes, number_labels
 from .updating import find_plan
 
 KINDS = ("mean_abs", "variance", "loss")
@@ -90,11 +90,11 @@ def _tabulate_loss(fitted: FittedGame, held: HeldModel, asked: ImportanceRequest
     if what.startswith(("log-odds", "log-probability of each class", "centred log-probabilities")):
         if asked.pairs:
             raise ValueError("pairs are known for the variance and the squared error, not for the log-loss: pass pairs=False")
-        codes = number_labels(labels, held.model, fitted.output_names, kept)
+        codes = number_labels(labels, find_classes(fitted, held.model), fitted.output_names, kept)
         found = [measure_log_loss(fitted.model, table_rows.encoded, table_rows.weights, codes)]
         return _arrange(fitted, found, asked, "log-loss of the labels", _ROWS)
     if what.startswith("probability"):
-        codes = number_labels(labels, held.model, fitted.output_names, kept)
+        codes = number_labels(labels, find_classes(fitted, held.model), fitted.output_names, kept)
         n_outputs = fitted.model.n_outputs
         targets = codes[:, None].astype(np.float64) if n_outputs == 1 else np.eye(n_outputs)[codes]
     elif "log of" in what or what.startswith("raw "):

@@ -168,9 +168,13 @@ class AdditiveSurvival(BaseEstimator):
 
 
 def _read(X: Any) -> pd.DataFrame:
+    if getattr(X, "ndim", 2) != 2:
+        raise ValueError(f"X has {X.ndim} dimension(s); pass a table: one row of an array is X[:1], of a data frame X.iloc[:1]")
     rows = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
     if not isinstance(X, pd.DataFrame):
         rows.columns = [f"x{place}" for place in range(rows.shape[1])]
+    elif not all(isinstance(name, str) for name in rows.columns):
+        rows = rows.set_axis([str(name) for name in rows.columns], axis=1)  # the column of the time has a name of text
     if TIME in rows.columns:
         raise ValueError(f"the column {TIME!r} is added by the model for the time: rename yours")
     return rows
