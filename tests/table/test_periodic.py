@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import instashap
-from instashap import Explainer, Periodic
+from instashap import AdditiveRegressor, Explainer, Periodic
 from instashap.table.counted import count_values
 from instashap.table.grain import SMOOTH
 
@@ -190,3 +190,20 @@ def test_the_other_bases_can_be_chosen_too(name, n_functions):
     X = np.column_stack([rng.integers(0, 6, 300), rng.normal(size=300)]).astype(float)
     explainer = Explainer(bases={0: name}, order=1).fit(X, outputs=X[:, 0] + X[:, 1])
     assert explainer._fitted.encoder.columns[0].bases[0].n_functions == n_functions
+
+
+def test_a_regressor_takes_bases_too():
+    rng = np.random.default_rng(4)
+    X = np.column_stack([rng.integers(1, 24, 1500), rng.normal(size=1500)]).astype(float)  # no midnight
+    rate = np.exp(1 + np.cos((X[:, 0] - 3) * np.pi / 12))
+    model = AdditiveRegressor(bases={0: Periodic(24)}, order=1).fit(X, rate + 0.1 * rng.normal(size=1500))
+    exact = np.exp(1 + np.cos(-3 * np.pi / 12))  # to be read from its neighbours on both sides
+    assert model.predict([[0.0, 0.0]]) == pytest.approx(exact, abs=0.4)
+    assert model.predict([[24.0, 0.0]]) == pytest.approx(model.predict([[0.0, 0.0]]), rel=1e-9)  # the same hour
+
+
+@pytest.mark.parametrize("options", [{"loss": "poisson"}, {"monotone_constraints": {1: 1}}])
+def test_bases_belong_to_the_squared_error(options):
+    X, output = make_rows(100)
+    with pytest.raises(ValueError, match="bases= can be used with loss='squared_error' and without monotone_constraints only"):
+        AdditiveRegressor(bases={0: "periodic"}, **options).fit(X, np.abs(output))

@@ -21,6 +21,7 @@ from ..likelihood.family import Family
 from ..questions.average import average_magnitudes
 from ..questions.edit import find_term, recentre, set_shape
 from ..questions.reasons import ReasonReport
+from ..table.chosen_bases import choose_bases
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
 from .directions import check_monotone
@@ -36,6 +37,7 @@ class AdditiveEstimator(BaseEstimator):
     interactions: Any
     groups: Any
     categorical: Any
+    bases: Any = None
     monotone_constraints: Any
     warm_start: bool
     n_jobs: int | None
@@ -144,7 +146,7 @@ class AdditiveEstimator(BaseEstimator):
 
     def _read(self, X: Any, sample_weight: Any) -> tuple[Table, NDArray[np.float64]]:
         validate_data(self, open_container(X), skip_check_array=True)
-        table = read_table(X, categorical=self.categorical)
+        table = choose_bases(read_table(X, categorical=self.categorical), self.bases)
         return table, check_weights(align_rows(sample_weight, get_index(X), "sample_weight"), table.n_rows)
 
     def _fit_labels(

@@ -41,6 +41,8 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
     ----------
     order, presence_order, interactions, groups, categorical, n_jobs, random_state, verbose
         As in :class:`instashap.Explainer`.
+    bases : dict of column to str or basis, optional
+        As in :class:`instashap.Explainer`, for the squared error without ``monotone_constraints``.
     full_weight : float
         As in :class:`instashap.Explainer`, but 10 by default, which favours accurate predictions. Only the squared error uses
         it.
@@ -87,6 +89,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         interactions: Any = "auto",
         groups: Any = None,
         categorical: Any = "auto",
+        bases: Any = None,
         full_weight: float = 10.0,
         loss: str = "squared_error",
         quantile: float = 0.5,
@@ -101,6 +104,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         self.interactions = interactions
         self.groups = groups
         self.categorical = categorical
+        self.bases = bases
         self.full_weight = full_weight
         self.loss = loss
         self.quantile = quantile
@@ -145,6 +149,11 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         if self.loss != "squared_error" or self.monotone_constraints is not None:
             self._is_vector = True
             self._check_single(target)
+            if table.bases:
+                raise ValueError(
+                    "bases= can be used with loss='squared_error' and without monotone_constraints only, whose fit is in "
+                    "closed form: leave it out; a column of hours can be replaced by its sine and cosine"
+                )
             if exposures is None:
                 weights = family.prepare_weights(target, weights)
             else:
