@@ -3,13 +3,14 @@
 import os
 import signal
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import instashap
-from instashap.distributed import from_dask
+from instashap.distributed import from_dask, from_spark
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::instashap.FitWarning"),
@@ -37,6 +38,38 @@ def test_a_worker_of_dask_that_is_killed_changes_nothing(tmp_path):
     assert found.fit_facts_["n_rows"] == 1500
     X = rows[["a", "b"]]
     np.testing.assert_allclose(found.shap_values(X), one.shap_values(X), rtol=0, atol=1e-9)
+
+
+def test_a_worker_of_spark_that_is_killed_changes_nothing(tmp_path):
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"a": rng.normal(size=1500), "b": rng.normal(size=1500)})
+    rows["target"] = rows["a"] + rows["b"] ** 2
+    options = {"order": 1, "synthetic_rows": 0, "n_jobs": 1, "plan_rows": 500}
+    one = instashap.Explainer(**options).fit(rows, outputs="target")
+    rows.to_parquet(tmp_path / "rows.parquet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # A task is tried four times: the Python process that computes it is killed at the first.
+        builder = sql.SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false")
+        session = builder.config("spark.sql.shuffle.partitions", "2").config("spark.driver.memory", "1g").getOrCreate()
+        try:
+            read = session.read.parquet(str(tmp_path / "rows.parquet")).repartition(4)
+            frame = read.mapInArrow(partial(die_once_in_arrow, str(tmp_path / "died")), read.schema)
+            found = instashap.Explainer(**options).fit(from_spark(frame), outputs="target")
+        finally:
+            session.stop()
+    assert (tmp_path / "died").exists()
+    assert found.fit_facts_["n_rows"] == 1500
+    X = rows[["a", "b"]]
+    np.testing.assert_allclose(found.shap_values(X), one.shap_values(X), rtol=0, atol=1e-9)
+
+
+def die_once_in_arrow(path, batches):
+    """The batches; the first worker that has read one is killed."""
+    for batch in batches:
+        yield batch
+        die_once(None, path)
 
 
 def die_once(part, path):

@@ -14,6 +14,7 @@ from instashap import distributed
 pytestmark = [
     pytest.mark.filterwarnings("ignore::instashap.FitWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning:pyspark.*"),
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas >= 3:FutureWarning"),
     pytest.mark.skipif("INSTASHAP_ENGINES" not in os.environ, reason="starts Spark, for a minute: make test-engines"),
 ]
 OPTIONS = {"order": 2, "synthetic_rows": 0, "n_jobs": 1, "plan_rows": 1000}

@@ -18,7 +18,7 @@ from ..questions.explain_to import compute_columns, name_values
 from ..rows.arrow import make_frame
 from ..table.columns import read_table
 from .recognise import find_engine
-from .spark_rows import select_columns
+from .spark_rows import map_batches, select_columns
 
 
 def explain(explainer: Explainer, frame: Any, *, keep: Sequence[str] = ()) -> Any:
@@ -69,7 +69,7 @@ def _explain_spark(fitted: FittedGame, chosen: Any, features: list[str], kept: l
     types = require("pyspark.sql.types", "spark", "rows on a Spark cluster")
     fields = [chosen.schema[name] for name in kept]
     fields += [types.StructField(name, types.DoubleType()) for name in name_values(fitted)]
-    return chosen.mapInArrow(partial(_explain_batches, fitted, features, kept), types.StructType(fields))
+    return map_batches(chosen, partial(_explain_batches, fitted, features, kept), types.StructType(fields))
 
 
 def _explain_batches(fitted: FittedGame, features: list[str], kept: list[str], batches: Iterator[Any]) -> Iterator[Any]:

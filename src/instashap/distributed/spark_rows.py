@@ -65,6 +65,17 @@ def select_columns(frame: Any, names: Sequence[str]) -> Any:
     return frame.select(*chosen)
 
 
+def map_batches(frame: Any, work: Callable[[Iterator[Any]], Iterator[Any]], schema: Any) -> Any:
+    """``mapInArrow`` of a frame whose columns may have any names; they are numbered, as it cannot find those with points."""
+    names = list(frame.columns)
+    numbered = frame.toDF(*(f"c{place}" for place in range(len(names))))
+    return numbered.mapInArrow(partial(_rename, names, work), schema)
+
+
+def _rename(names: list[str], work: Callable[[Iterator[Any]], Iterator[Any]], batches: Iterator[Any]) -> Iterator[Any]:
+    yield from work(batch.rename_columns(names) for batch in batches)
+
+
 def _advise(kind: str) -> str:
     if kind.startswith(("timestamp", "date")):
         return "make numbers of it (year, month, dayofweek, hour or unix_timestamp)"
@@ -82,7 +93,7 @@ class SparkSource(ClusterSource):
 
     def reduce_parts(self, work: Callable[[Frames], Result], columns: Sequence[str]) -> Result:
         """See :class:`ClusterSource`."""
-        emitted = select_columns(self._frame, columns).mapInArrow(partial(_emit, work), _SCHEMA)
+        emitted = map_batches(select_columns(self._frame, columns), partial(_emit, work), _SCHEMA)
         grouped = emitted.groupBy("first", "tile").applyInArrow(_add_tiles, _SCHEMA)
         tiles = grouped.groupBy("tile").applyInArrow(_add_tiles, _SCHEMA).toArrow().sort_by("tile")
         return _join_tiles([(each["tile"], each["data"]) for each in tiles.to_pylist()])  # type: ignore[no-any-return]
