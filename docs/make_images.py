@@ -27,7 +27,7 @@ def draw_quick_start() -> None:
     X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     X_train, X_test, y_train, _ = train_test_split(X, y, test_size=0.5, random_state=0)
     model = GradientBoostingRegressor(max_depth=2, random_state=0).fit(X_train, y_train)
-    explanation = instashap.Explainer(model, synthetic_rows=0).fit(X_test)(X_test, outputs=True)
+    explanation = instashap.Explainer(model).fit(X_test)(X_test, outputs=True)  # as on the page
     figure, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
     plots.plot_waterfall(explanation[0], ax=ax)
     figure.savefig(IMAGES / "quickstart.png", dpi=90)
@@ -40,10 +40,10 @@ def draw_readme() -> None:
     model = HistGradientBoostingRegressor(max_iter=60, max_leaf_nodes=8, random_state=0).fit(X, bunch.target)
     explainer = instashap.Explainer(model, synthetic_rows=0).fit(X)
     explanation = explainer(X, errors=True)
-    figure, axes = plt.subplots(1, 3, figsize=(16, 4.6), layout="constrained")
-    plots.plot_importance(explanation, ax=axes[0])
+    figure, axes = plt.subplots(1, 3, figsize=(14.5, 4.1), layout="constrained")
+    plots.plot_importance(explanation, max_features=7, ax=axes[0])
     plots.plot_shape(explainer, "body mass index", X=X, errors=True, ax=axes[1])
-    plots.plot_waterfall(explanation[0], ax=axes[2])
+    plots.plot_waterfall(explanation[0], max_features=7, ax=axes[2])
     figure.savefig(IMAGES / "readme.png", dpi=100)
 
 

@@ -7,11 +7,11 @@ import instashap
 from instashap.neural import ImageExplainer, TrainingPlan
 
 digits = load_digits()
-images, labels = digits.images / 16, digits.target
+images, labels = digits.images[:900] / 16, digits.target[:900]
 flatten = FunctionTransformer(lambda images: images.reshape(len(images), -1))
 model = make_pipeline(flatten, MLPClassifier(random_state=0, early_stopping=True)).fit(images, labels)
 
-explainer = ImageExplainer(model, patches=(4, 4), plan=TrainingPlan(n_epochs=15, batch_rows=128)).fit(images)
+explainer = ImageExplainer(model, patches=(4, 4), plan=TrainingPlan(n_epochs=12, batch_rows=128)).fit(images)
 
 explanation = explainer(images[:1])
 ax = instashap.plots.plot_heat_map(explanation[0])  # output= names another class

@@ -3,7 +3,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 import instashap
 
-X, y = make_friedman1(1500, n_features=6, random_state=0)
+X, y = make_friedman1(1000, n_features=6, random_state=0)
 model = HistGradientBoostingRegressor(random_state=0).fit(X, y)
 
 report = instashap.audit(model, X)

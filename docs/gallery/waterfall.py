@@ -4,7 +4,7 @@ from sklearn.ensemble import RandomForestClassifier
 import instashap
 
 X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-model = RandomForestClassifier(random_state=0).fit(X, y)
+model = RandomForestClassifier(40, random_state=0).fit(X, y)
 explainer = instashap.Explainer(model, order=1, output="probability", synthetic_rows=0).fit(X)
 
 explanation = explainer(X.iloc[:1], errors=True)
