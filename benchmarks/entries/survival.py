@@ -12,7 +12,7 @@ import pandas as pd
 from ..runner import Bench, Figure, Skipped, judge
 
 # Splits into seven tenths to fit and three to judge on.
-N_SPLITS = 5
+N_SPLITS = 4
 
 
 def run(bench: Bench) -> dict[str, Figure]:
@@ -35,7 +35,7 @@ def run(bench: Bench) -> dict[str, Figure]:
 def _simulate() -> tuple[pd.DataFrame, Any]:
     """A hazard with a bend and a product of two columns; a third of the rows are censored."""
     rng = np.random.default_rng(0)
-    X = pd.DataFrame(rng.normal(size=(1500, 5)), columns=list("abcde"))
+    X = pd.DataFrame(rng.normal(size=(800, 5)), columns=list("abcde"))
     rate = np.exp(np.abs(X["a"]) + 0.7 * X["b"] * X["c"] - 1.0)
     times, ends = rng.exponential(1.0 / rate), rng.exponential(4.0, len(X))
     y = np.array(list(zip(times <= ends, np.minimum(times, ends), strict=True)), dtype=[("event", bool), ("time", float)])
