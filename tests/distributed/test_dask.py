@@ -82,7 +82,7 @@ def test_wrong_objects_are_refused_with_what_to_call(rows):
         distributed.from_dask(rows)
     with pytest.raises(TypeError, match="outputs is an array, and a query may give its rows in another order each time"):
         instashap.Explainer().fit(distributed.from_dask(frame), outputs=np.ones(1500))
-    with pytest.raises(TypeError, match=r"explain\(\) takes a Dask or Spark DataFrame, got a list"):
+    with pytest.raises(TypeError, match=r"explain\(\) takes a Dask or Spark DataFrame or a Ray Dataset, got a list"):
         distributed.explain(instashap.Explainer(**OPTIONS).fit(rows[["a"]][:60], outputs=rows["b"][:60]), [])
     for module, ability, instead in (
         ("pyspark.pandas.frame", "to_spark", r"from_spark\(X.to_spark\(\)\)"),

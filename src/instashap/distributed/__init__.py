@@ -1,7 +1,7 @@
-"""Rows that lie on a cluster: Dask and Spark frames, whose rows are planned, summed and explained where they are.
+"""Rows that lie on a cluster, of Dask, Ray or Spark: they are planned, summed and explained where they are.
 
-:func:`from_dask` and :func:`from_spark` make of a frame what ``Explainer.fit`` and ``accumulate`` take as rows; :func:`explain`
-maps a frame, lazily, to one of Shapley values.
+:func:`from_dask`, :func:`from_ray` and :func:`from_spark` make of a frame what ``Explainer.fit`` and ``accumulate`` take as
+rows; :func:`explain` maps a frame, lazily, to one of Shapley values.
 
 Importing this folder imports no engine.
 """
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .dask_rows import from_dask
     from .explaining import explain
+    from .ray_rows import from_ray
     from .spark_rows import from_spark
 
-_HOMES = {"explain": "explaining", "from_dask": "dask_rows", "from_spark": "spark_rows"}
+_HOMES = {"explain": "explaining", "from_dask": "dask_rows", "from_ray": "ray_rows", "from_spark": "spark_rows"}
 
-__all__ = ["explain", "from_dask", "from_spark"]
+__all__ = ["explain", "from_dask", "from_ray", "from_spark"]
 
 
 def __getattr__(name: str) -> Any:

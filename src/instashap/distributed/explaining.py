@@ -31,7 +31,7 @@ def explain(explainer: Explainer, frame: Any, *, keep: Sequence[str] = ()) -> An
     ----------
     explainer : Explainer
         Workers receive its tables, not its black box.
-    frame : Dask or Spark DataFrame
+    frame : Dask or Spark DataFrame, or Ray Dataset
     keep : sequence of str
         Columns of the frame to give beside the values.
 
@@ -45,12 +45,12 @@ def explain(explainer: Explainer, frame: Any, *, keep: Sequence[str] = ()) -> An
     fitted = explainer._check_fitted()
     engine = find_engine(frame)
     if engine is None:
-        kind = type(frame).__name__
-        raise TypeError(f"explain() takes a Dask or Spark DataFrame, got a {kind}: explainer(X) explains a table")
+        what = f"a Dask or Spark DataFrame or a Ray Dataset, got a {type(frame).__name__}"
+        raise TypeError(f"explain() takes {what}: explainer(X) explains a table")
     names, kept = name_values(fitted), list(keep)
     fitted_names = list(map(str, fitted.schema.names))
     features = fitted_names if fitted.recipe is None else fitted.recipe.find_raw_names(fitted_names)
-    there = list(map(str, frame.columns))
+    there = list(map(str, frame.schema().names if engine == "ray" else frame.columns))
     for name in [*features, *kept]:
         check_choice(name, tuple(there), "a column of the fit, or of keep=,")
     clash = sorted({*kept} & {*names})
@@ -62,6 +62,9 @@ def explain(explainer: Explainer, frame: Any, *, keep: Sequence[str] = ()) -> An
         chosen = frame[columns]
         meta = pd.concat([chosen._meta[kept], pd.DataFrame({name: np.empty(0) for name in names})], axis=1)
         return chosen.map_partitions(partial(_explain_frame, slim, features, kept), meta=meta)
+    if engine == "ray":
+        explain_batch = partial(_explain_batch, slim, features, kept)
+        return frame.select_columns(columns).map_batches(explain_batch, batch_format="pyarrow", batch_size=None)
     return _explain_spark(slim, select_columns(frame, columns), features, kept)
 
 
@@ -73,12 +76,17 @@ def _explain_spark(fitted: FittedGame, chosen: Any, features: list[str], kept: l
 
 
 def _explain_batches(fitted: FittedGame, features: list[str], kept: list[str], batches: Iterator[Any]) -> Iterator[Any]:
-    pyarrow = require("pyarrow", "spark", "rows on a Spark cluster")
     for batch in batches:
         if batch.num_rows:
-            values = _compute(fitted, make_frame(batch)[features])
-            arrays = [batch.column(name) for name in kept] + [pyarrow.array(each) for each in values.T]
-            yield pyarrow.RecordBatch.from_arrays(arrays, [*kept, *name_values(fitted)])
+            yield _explain_batch(fitted, features, kept, batch)
+
+
+def _explain_batch(fitted: FittedGame, features: list[str], kept: list[str], batch: Any) -> Any:
+    """A record batch, or a table, of the values of another's rows."""
+    pyarrow = require("pyarrow", "tables", "rows on a cluster")
+    values = _compute(fitted, make_frame(batch)[features]) if batch.num_rows else np.empty((0, len(name_values(fitted))))
+    arrays = [batch.column(name) for name in kept] + [pyarrow.array(np.ascontiguousarray(each)) for each in values.T]
+    return type(batch).from_arrays(arrays, [*kept, *name_values(fitted)])
 
 
 def _explain_frame(fitted: FittedGame, features: list[str], kept: list[str], frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_FUNCTIONS = {"dask": "from_dask", "pyspark": "from_spark"}
+_FUNCTIONS = {"dask": "from_dask", "pyspark": "from_spark", "ray": "from_ray"}
 
 
 def find_engine(frame: Any) -> str | None:
@@ -14,6 +14,8 @@ def find_engine(frame: Any) -> str | None:
         return "dask"
     if module.startswith("pyspark.sql") and hasattr(frame, "mapInArrow"):
         return "pyspark"
+    if module.startswith("ray.data") and hasattr(frame, "map_batches"):
+        return "ray"
     return None
 
 

@@ -61,7 +61,7 @@ _ENGINES = (
     ("pyspark.pandas", "to_spark", "instashap.distributed.from_spark(X.to_spark())"),
     ("pyspark.sql", "mapInArrow", "instashap.distributed.from_spark(X)"),
     ("dask", "to_delayed", "instashap.distributed.from_dask(X)"),
-    ("ray.data", "iter_batches", "Parquet files: X.write_parquet(path), and pass the path"),
+    ("ray.data", "iter_batches", "instashap.distributed.from_ray(X)"),
     ("modin", "modin", "pandas: X.modin.to_pandas(), or Parquet files"),
     ("snowflake.snowpark", "to_pandas", "pandas: X.to_pandas(), or Parquet files"),
     ("bigframes", "to_pandas", "pandas: X.to_pandas(), or Parquet files"),
