@@ -39,12 +39,9 @@ FITS: dict[str, dict[str, Any]] = {
     "presence=1": {"order": 1, "presence_order": 1},
     "presence=2": {"presence_order": 2},
 }
-# Games of many columns, whose fits take minutes; games fitted to 2 000 rows; games under weak fits.
-_SLOW = ("four_factors",)
-_DEFAULT_MANY = (
-    *("parity_of_four", "latent_levels", "t4_products", "total_kinked", "mixture_smooth", "gaussian_trees", "near_copies"),
-    *("total_noisy", "t5_steps"),
-)
+# Games of eight and more columns whose fits take minutes; games that are fitted to 2 000 rows as well; games under weak fits.
+_SLOW = ("cop_trees", "dup", "six_blocks", "four_factors")
+_DEFAULT_MANY = ("parity_of_four", "latent_levels", "t4_products", "total_kinked", "gaussian_trees")
 _WEAK = {
     ("order=1", 300): ("total_kinked", "total_noisy", "product_column"),
     ("order=1", 2000): ("factor", "latent_levels", "t4_products", "mixture_smooth"),

@@ -26,9 +26,9 @@ def doubt(found: Attribution, n_rows: int = 100, share: float = 0.9) -> Attribut
     return judging._doubt(found, make_held(share), SimpleNamespace(n_independent=n_rows))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("n_rows", "low"), [(100, 0.83), (500, 0.93), (5000, 0.96)])
+@pytest.mark.parametrize(("n_rows", "low"), [(100, 0.83), (500, 0.94), (5000, 0.96)])
 def test_a_distribution_in_common_may_lower_an_r2_by_more_than_the_rows_say(n_rows: int, low: float) -> None:
-    # 25 rows' worth of the rows, .15 at most: .98 - .15, .98 - .05, and .98 - .005, above the end that was there.
+    # 20 rows' worth of the rows, .15 at most: .98 - .15, .98 - .04, and .98 - .004, above the end that was there.
     doubted = doubt(SURE, n_rows)
     assert doubted is not None
     assert doubted.r2 == pytest.approx((0.98, low, 0.99))

@@ -36,7 +36,7 @@ Progress = Callable[[float, str], None]
 
 # By how much an R² may be lower where the fit's synthetic rows and its references come from estimates of one distribution: so
 # many rows over those it was estimated from, and at most.
-_COMMON_ROWS, _COMMON_ERROR = 25.0, 0.15
+_COMMON_ROWS, _COMMON_ERROR = 20.0, 0.15
 
 
 @dataclass(frozen=True)
