@@ -65,16 +65,18 @@ def list_cases(games: dict[str, KnownGame], is_quick: bool) -> list[tuple[str, i
 
 def run(bench: Bench) -> dict[str, Figure]:
     """One fit and audit a case."""
-    games, found, start = list_games(), [], time.process_time()
+    games, found, start, n_kept = list_games(), [], time.process_time(), 0
     cases = list_cases(games, bench.quick)
     for place, (name, n_rows, fit) in enumerate(cases):
         path = KEPT / f"{name}_{n_rows}_{fit}.pickle"
+        n_kept += path.is_file()
         if not path.is_file():
             if time.process_time() - start > _PART:
                 raise Skipped(f"{place} of {len(cases)} cases are measured; run it again to go on")
             KEPT.mkdir(parents=True, exist_ok=True)
             keep(measure_case(name, games[name], n_rows, FITS[fit]), path)
         found.append({"case": f"{name}, {n_rows:,} rows, {fit}", **judge_case(pickle.loads(path.read_bytes()))})
+    bench.notes.append(f"fits and references of {n_kept} of {len(cases)} cases were kept from earlier parts of the run")
     bench.notes += [_describe(each) for each in found]
     return summarise(found)
 
