@@ -67,8 +67,8 @@ def explain_change(
     - Two cohorts or periods, ``explain_change(model, X, X_b)``: one game ``v(x; S) = E[f | x_S]`` is fitted to both cohorts
       together, each with half of the weight. The change of the mean output is the sum over features of
       ``mean of SHAP_i over B - mean of SHAP_i over A``, and a line for what the game does not reproduce.
-    - Two models, ``explain_change(model, X, model_b=other)``: their *difference* is fitted once, which is far more precise than
-      the difference of two explanations.
+    - Two models, ``explain_change(model, X, model_b=other)``: their *difference* is fitted once. What the models share, and
+      the additive game does not reproduce, then adds no error; to the difference of two explanations it does.
     - Both: the data moved under the first model, then the model moved on the second cohort's rows.
 
     With labels it is the mean loss that is explained. The features' lines then are the part of its change that follows from
