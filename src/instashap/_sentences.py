@@ -52,7 +52,7 @@ def write_like(value: float, largest: float, sign: str = "") -> str:
     Examples
     --------
     >>> write_like(-26546.4, 39235.0), write_like(0.5, 1.85, "+"), write_like(0.001, 1.85), write_like(2e-9, 1e-8)
-    ('−26,546', '+0.50', '0.00', '2e-09')
+    ('−26,546', '+0.50', '0.00', '2e−09')
     """
     if largest and not 1e-4 <= largest < 1e7:
         return f"{value:{sign}.3g}".replace("-", "−")

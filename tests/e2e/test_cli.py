@@ -162,7 +162,7 @@ def test_one_row_is_shown_in_the_terminal(houses: Path) -> None:
     assert done.returncode == 0, done.stderr
     explainer = instashap.load(houses.parent / "shown" / "explainer.insta")
     row = pd.read_csv(houses).drop(columns="price").iloc[[find_held_out(250)[2]]]
-    assert re.search(rf"prediction .* {explainer.predict(row)[0]:.5g} ", done.stdout)
+    assert re.search(rf"prediction .* {explainer.predict(row)[0]:.2f} ", done.stdout)
 
 
 def test_a_second_run_gives_the_same_files(houses: Path, explained_houses: Any) -> None:

@@ -74,7 +74,7 @@ def test_clone_keeps_parameters_and_drops_the_fit() -> None:
 
 def test_parameters_go_round() -> None:
     chosen = {"order": 3, "presence_order": 3, "interactions": [(0, 1)], "groups": {"g": [0, 2]}, "categorical": [1]}
-    chosen |= {"full_weight": 0.5, "n_jobs": 2, "random_state": 7, "verbose": 0, "warm_start": True}
+    chosen |= {"bases": {"x": "periodic"}, "full_weight": 0.5, "n_jobs": 2, "random_state": 7, "verbose": 0, "warm_start": True}
     chosen |= {"loss": "quantile", "quantile": 0.9, "monotone_constraints": {0: 1}}
     assert AdditiveRegressor(**chosen).get_params() == chosen
     assert AdditiveRegressor().set_params(**chosen).get_params() == chosen
