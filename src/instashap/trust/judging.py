@@ -225,18 +225,18 @@ def _measure_order(
     residual, deviation = (rows.outputs - fitted) / rows.spread, (rows.outputs - base) / rows.spread
     segments, _ = find_segments(rows, residual, deviation)
     missing = find_missing(rows, residual, N_ROWS if is_thorough else N_ROWS_BRIEF)
-    carried = measure_carried(rows, fitted, base)
+    reproduced = measure_carried(rows, fitted, base)
     if is_thorough:
         before_masked()
     compared = None if panel is None else compare(held, rows, panel)
     return Rung(
         order=held.order,
         presence_order=held.presence_order,
-        carried=carried,
+        carried=reproduced,
         classes={} if subject.classes is None else compare_classes(rows, fitted, subject.classes),
         labels={} if subject.labels is None else _score(rows, fitted, subject, False),
         masked=measure_masked(held, rows, panel, compared),
-        attribution=judge_attribution(held, rows, panel, compared, carried),
+        attribution=judge_attribution(held, rows, panel, compared, reproduced),
         missing=missing.terms,
         segments=segments,
         outputs=measure_outputs(rows, fitted, base, subject.output_names, subject.classes),
@@ -245,14 +245,14 @@ def _measure_order(
 
 
 def judge_attribution(
-    held: Held, rows: Rows, panel: Panel | None, compared: Comparison | None, carried: Figure
+    held: Held, rows: Rows, panel: Panel | None, compared: Comparison | None, reproduced: Figure
 ) -> Attribution | None:
     """From the references; a single feature's value is all that the prediction adds to the base value."""
     if panel is not None and compared is not None:
         return None if has_unseen_tails(rows) else _doubt(measure_attribution(held, rows, panel, compared), held, rows)
     if len(rows.feature_names) > 1 and np.ptp(rows.outputs, axis=0).any():
         return None
-    return Attribution(carried, "the outputs themselves", (), len(rows), 0)
+    return Attribution(reproduced, "the outputs themselves", (), len(rows), 0)
 
 
 def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
