@@ -46,6 +46,14 @@ def test_a_graph_gives_pythons_numbers(explainer, rows, expected, tmp_path):
     np.testing.assert_allclose(one["values"][0], expected["values"][7], rtol=1e-12, atol=1e-14)
 
 
+def test_a_value_between_two_levels_is_outside_in_a_graph_as_in_python(gaps, tmp_path):
+    explainer, rows, expected = gaps
+    to_onnx(explainer, tmp_path / "model.onnx")
+    found = score(tmp_path / "model.onnx", rows)
+    for name in ("output_share", "output_share_interval"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-12)
+
+
 def test_a_graph_is_of_opset_17_and_names_its_columns(explainer, table, tmp_path):
     to_onnx(explainer, tmp_path / "model.onnx")
     model = onnx.load(tmp_path / "model.onnx")

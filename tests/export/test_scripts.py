@@ -85,6 +85,21 @@ def test_a_file_of_javascript_gives_pythons_numbers(explainer, rows, expected, t
     assert run_node(tmp_path / "model.js", [by_name]) == answers[:1]
 
 
+def test_a_value_between_two_levels_is_outside_in_files_as_in_python(gaps, tmp_path):
+    explainer, rows, expected = gaps
+    share = expected["output_share"]
+    assert max(share[1:3]) < 0.6 * share[0] == pytest.approx(0.6 * share[3])
+    to_python(explainer, tmp_path / "model.py")
+    to_javascript(explainer, tmp_path / "model.js")
+    model = run_file(tmp_path / "model.py")
+    compare([model.score(row) for row in list_rows(rows)], expected)
+    explainer.save(tmp_path / "model.insta")
+    with pytest.warns(instashap.DataWarning):
+        np.testing.assert_array_equal(instashap.load(tmp_path / "model.insta")(rows).output_share, share)
+    scored = run_node(tmp_path / "model.js", list_rows(rows))
+    np.testing.assert_allclose([each["outputShare"] for each in scored], share, rtol=1e-12)
+
+
 def test_a_file_of_javascript_refuses_what_python_refuses(explainer, rows, tmp_path):
     to_javascript(explainer, tmp_path / "model.js")
     good = dict(zip(rows.columns, list_rows(rows[:1])[0], strict=True))

@@ -90,6 +90,18 @@ def test_copies_of_few_continuous_rows_claim_what_the_rows_themselves_do(n_rows:
     assert report.verdict != "safe"
 
 
+def test_an_r2_of_rows_that_are_in_every_fold_is_not_called_held_out() -> None:
+    rng = np.random.default_rng(0)
+    X, noise = np.repeat(np.round(rng.normal(size=(12, 2))), 30, axis=0), np.repeat(rng.normal(size=12), 30)
+    explainer = Explainer().fit(X, outputs=noise)
+    assert explainer.fit_facts_["chosen"]["is_held_out"] is False
+    for shown in (repr(explainer), explainer._repr_html_()):
+        assert "held-out" not in shown
+        assert "R² on the fitted rows, none held out" in shown
+    Z = rng.normal(size=(200, 2))
+    assert "held-out R² to the model" in repr(Explainer(order=1).fit(Z, outputs=Z[:, 0]))
+
+
 def test_a_fit_says_how_many_rows_its_weights_are_worth() -> None:
     X, f = make_table(400, 0)
     weights = np.where(np.arange(400) < 200, 0.1, 0.3)  # (20 + 60)² / (2 + 18) = 320

@@ -41,6 +41,30 @@ def test_levels_and_missing_values_that_no_row_had_are_outside():
     np.testing.assert_array_equal(place(rows).distances, [[0, 0, 1], [1, 0, 0], [0, 0, 1]])
 
 
+def test_a_value_in_a_wide_gap_is_outside_by_its_distance_from_the_nearest_value():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"stars": rng.integers(0, 5, 500), "hour": rng.integers(0, 24, 500), "two": rng.normal(size=500)})
+    X["two"] += np.where(rng.random(500) < 0.5, 0, 100)
+    _, place = _learn(X.astype(float))
+    rows = pd.DataFrame({"stars": [2.5, 1.25, 2.1, 2.0, 3.0], "hour": [7.5, 7, 7, 7, 7], "two": [0, 0, 0, 50, 100]})
+    found = place(rows.astype(float)).distances
+    np.testing.assert_allclose(found[:, 0], [0.125, 0.0625, 0, 0, 0])
+    np.testing.assert_array_equal(found[:, 1], 0)
+    ends = X["two"][X["two"] < 50].max(), X["two"][X["two"] > 50].min()
+    nearest = min(50 - ends[0], ends[1] - 50) / (X["two"].max() - X["two"].min())
+    np.testing.assert_allclose(found[:, 2], [0, 0, 0, nearest, 0])
+
+
+def test_a_row_alone_in_a_gap_widens_the_margin():
+    X = pd.DataFrame({"a": [*np.linspace(0, 1, 60), *np.linspace(9, 10, 60)], "b": np.arange(120) % 7})
+    _, place = _learn(X)
+    assert place(pd.DataFrame({"a": [5.0], "b": [3]})).distances[0, 0] == pytest.approx(0.4)
+    X.loc[[20, 30], "a"] = 3.0, 7.0  # more than one of a hundred rows is alone in the middle
+    reach, place = _learn(X)
+    assert reach.margin == 0.5  # twice .2, which is how far either is from the other rows
+    assert place(pd.DataFrame({"a": [5.0], "b": [3]})).distances[0, 0] == 0
+
+
 def test_two_common_values_that_never_meet_are_a_new_pair_of_these_columns():
     reach, place = _learn(_make_rows())
     assert reach.side == 8
@@ -70,6 +94,7 @@ def test_new_rows_of_the_same_kind_are_rarely_flagged(law):
 def test_a_file_holds_the_region():
     reach, _ = _learn(_make_rows())
     facts, arrays = reach.pack()
+    assert facts["n_gaps"] == arrays["reach_gaps"].shape[1]
     again = Reach.unpack(facts, arrays)
     assert (again.margin, again.side) == (reach.margin, reach.side)
     np.testing.assert_array_equal(again.is_seen, reach.is_seen)

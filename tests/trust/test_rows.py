@@ -110,7 +110,7 @@ def test_rows_of_unseen_levels_alone_carry_nothing() -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame({name: rng.choice(list("abc"), 1000) for name in ("one", "two")})
     explainer = Explainer(order=1).fit(X, outputs=(X == "a").to_numpy() @ np.array([1.0, 2.0]))
-    with pytest.warns(instashap.DataWarning, match="outside a column's range or levels"):
+    with pytest.warns(instashap.DataWarning, match="outside a column's range or levels, or in a gap between its values"):
         explanation = explainer(pd.DataFrame({"one": ["x"], "two": ["y"]}))
     assert explanation.outside == (("one", "two"),)
     assert explanation.output_share[0] == 0.0

@@ -73,6 +73,7 @@ class ComponentFit:
     chosen: Judgement
     note: str = ""
     gradient: float = 0.0
+    is_held_out: bool = True
 
     @property
     def judgements(self) -> tuple[Judgement, ...]:

@@ -28,7 +28,7 @@ from ..masked.design import ValueFunctions
 from ..masked.fallback import Rival, choose_rival
 from ..masked.fitter import FitResult
 from ..masked.fold_moments import FoldMoments
-from ..masked.folds import assign_folds
+from ..masked.folds import assign_folds, hold_rows_out
 from ..masked.penalties import AxisFunctions
 from ..masked.screen import choose_triples, choose_value_sets
 from ..masked.search_limits import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS
@@ -126,7 +126,7 @@ class SampledSearch:
         self.fitter = fitter
         self.encoded, self.weights, self.sample, self.references = encoded, weights, sample, references
         self.masses = compute_containment_masses(size_law) / size_law.sum()
-        self.folds = _assign_sample_folds(encoded, weights, sample)
+        self.folds, self.is_held_out = _assign_sample_folds(encoded, weights, sample)
         self.budget = int(np.clip(len(sample.rows) / SAMPLES_PER_UNKNOWN, MIN_UNKNOWNS, MAX_UNKNOWNS))
         self.derivative = 3
         self.judgements: list[Judgement] = []
@@ -204,7 +204,8 @@ class SampledSearch:
             self.n_players,
         )
         self.report(1.0, "done")
-        return FitResult(model, tuple(self.judgements), chosen, replace(solved, solution=solution), total, note=note)
+        solved = replace(solved, solution=solution)
+        return FitResult(model, tuple(self.judgements), chosen, solved, total, is_held_out=self.is_held_out, note=note)
 
     def _fall_back(self) -> tuple[Judge, Judgement, Solved, str]:
         """Best candidate at the full coalition; main effects or the base value alone where those have the lower risk."""
@@ -365,13 +366,15 @@ class SampledSearch:
             self.fitter.progress(share, what)
 
 
-def _assign_sample_folds(encoded: Encoded, weights: NDArray[np.float64], sample: CoalitionSample) -> list[NDArray[np.int64]]:
-    """Samples of each fold: those of its rows, or every fifth sample where too few distinct rows are there to hold some out."""
+def _assign_sample_folds(
+    encoded: Encoded, weights: NDArray[np.float64], sample: CoalitionSample
+) -> tuple[list[NDArray[np.int64]], bool]:
+    """Samples of each fold, and whether they hold rows out: where too few distinct rows are there, it is every fifth sample."""
     rows_of_folds = assign_folds(encoded, np.zeros((len(weights), 1)), weights, N_FOLDS)
-    if any(len(rows) == len(weights) for rows, _ in rows_of_folds):
-        return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(min(N_FOLDS, len(sample.rows)))]
+    if not hold_rows_out(rows_of_folds, len(weights)):
+        return [np.arange(fold, len(sample.rows), N_FOLDS) for fold in range(min(N_FOLDS, len(sample.rows)))], False
     fold_of_row = np.empty(len(weights), dtype=np.int64)
     for fold, (rows, _) in enumerate(rows_of_folds):
         fold_of_row[rows] = fold
     fold_of_sample = fold_of_row[sample.rows]
-    return [np.flatnonzero(fold_of_sample == fold) for fold in np.unique(fold_of_sample)]
+    return [np.flatnonzero(fold_of_sample == fold) for fold in np.unique(fold_of_sample)], True

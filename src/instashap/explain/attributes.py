@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,15 @@ class FittedAttributes:
         return self._check_fitted().facts
 
 
+def name_fidelity(chosen: Mapping[str, Any]) -> str:
+    """What the fidelity of a fit was measured on; held-out rows, but where the few different rows are in every fold."""
+    return f"{'held-out R²' if chosen.get('is_held_out', True) else 'R² on the fitted rows, none held out,'} to the model"
+
+
 def summarise_game(fitted: FittedGame) -> str:
     """One line on a fitted game: its terms, how well they predict the model, and which game it is."""
     chosen = fitted.facts["chosen"]
-    fidelity = "" if chosen["fidelity"] is None else f", held-out R² to the model {chosen['fidelity']:.3f}"
+    fidelity = "" if chosen["fidelity"] is None else f", {name_fidelity(chosen)} {chosen['fidelity']:.3f}"
     if fitted.kind is FitKind.REPRODUCED:
         remainder = max(fitted.facts["remainder_share"])
         fidelity = f", outputs reproduced exactly (the masked fit alone leaves {remainder:.2%} of their variance)"

@@ -11,6 +11,7 @@ from .._html import TABLE, escape, make_bar, make_table, wrap
 from ..fitted.game import FittedGame
 from ..fitted.shortening import shorten_all
 from ..questions.average import average_magnitudes
+from .attributes import name_fidelity
 
 # Largest number of features listed.
 _FEATURES = 10
@@ -40,7 +41,7 @@ def render_game(fitted: FittedGame, title: str, next_steps: str) -> str:
         ("rows of the fit", f"{fitted.facts['n_rows']:,}" if "n_rows" in fitted.facts else ""),
         ("terms", f"{len(fitted.model.value_sets) - n_pairs} of one column, {n_pairs} of more; order {chosen['order']}"),
         ("presence order", str(chosen["presence_order"])),
-        ("held-out R² to the model", "" if fidelity is None else f"{fidelity:.3f}"),
+        (name_fidelity(chosen), "" if fidelity is None else f"{fidelity:.3f}"),
     ]
     rows = [f"<td>{name}</td>" for name, _ in facts]
     table = "".join(

@@ -408,6 +408,12 @@ def _place(
         beyond = graph.add("Max", below, above)
         far = graph.add("Greater", beyond, graph.hold(reach.margin))
         numbers = graph.add("Where", far, graph.add("Max", beyond, zero), graph.pick(distances, own))
+        for start, end in reach.gaps[axis_numbers].transpose(1, 2, 0)[:, :, None]:
+            first = graph.add("Div", graph.add("Sub", values, graph.hold(start)), graph.hold(length))
+            last = graph.add("Div", graph.add("Sub", graph.hold(end), values), graph.hold(length))
+            within = graph.add("Min", first, last)
+            is_within = graph.add("Greater", within, graph.hold(reach.margin / 2))
+            numbers = graph.add("Where", is_within, graph.add("Max", numbers, within), numbers)
         rest = np.array([place for place in range(len(inputs.order)) if place not in set(own.tolist())], dtype=np.int64)
         joined = graph.add("Concat", numbers, graph.pick(distances, rest), axis=1) if len(rest) else numbers
         distances = graph.pick(joined, np.argsort(np.concatenate([own, rest])))

@@ -204,11 +204,16 @@ class Scorer:
         return lone, sum(distances)
 
     def measure(self, number, value, part):
-        """How far a value lies outside, in lengths of the column's range; 1 for a cell without fitted rows."""
+        """How far a value lies outside or in a gap, in lengths of the column's range; 1 for a cell without fitted rows."""
         if self.columns[number].levels is None and value is not None and value == value:
             low, high = self.arrays["reach_lows"][1][number], self.arrays["reach_highs"][1][number]
             length = high - low if high > low else max(abs(low), 1.0)
             beyond = max((low - value) / length, (value - high) / length)
-            if beyond > self.fitted["reach"]["margin"]:
+            margin, (_, n_gaps, _), gaps = self.fitted["reach"]["margin"], *self.arrays["reach_gaps"]
+            if beyond > margin:
                 return beyond
+            for at in range(2 * n_gaps * number, 2 * n_gaps * (number + 1), 2):
+                within = min(value - gaps[at], gaps[at + 1] - value) / length
+                if within > margin / 2:
+                    return 1.0 if part < 0 else within
         return 1.0 if part < 0 else 0.0

@@ -230,6 +230,8 @@
       bins: fitted.columns.map((_, column) => arrays[`reach_bins_${pad(column)}`].data),
       isSeen: arrays.reach_pairs.data,
       hasPairs: arrays.reach_pairs.shape[0] > 0,
+      gaps: arrays.reach_gaps.data,
+      nGaps: arrays.reach_gaps.shape[1],
     };
   }
 
@@ -243,6 +245,10 @@
         const length = high > low ? high - low : Math.max(Math.abs(low), 1);
         const beyond = Math.max((low - value) / length, (value - high) / length);
         if (beyond > reach.margin) return beyond;
+        for (let at = 2 * reach.nGaps * column; at < 2 * reach.nGaps * (column + 1); at += 2) {
+          const within = Math.min(value - reach.gaps[at], reach.gaps[at + 1] - value) / length;
+          if (within > reach.margin / 2) return parts[column] < 0 ? 1 : within;
+        }
       }
       return parts[column] < 0 ? 1 : 0;
     });

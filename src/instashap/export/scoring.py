@@ -118,6 +118,7 @@ class ReachTables(NamedTuple):
     bins: tuple[NDArray[np.int64], ...]
     is_seen: NDArray[np.bool_]
     pairs: NDArray[np.int64]
+    gaps: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,8 @@ def _read_reach(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     facts, seen = described["reach"], arrays["reach_pairs"]
     pairs = np.array(list(combinations(range(n_columns), 2)), dtype=np.int64).reshape(-1, 2)[: len(seen)]
     bins = tuple(arrays[f"reach_bins_{number:05d}"].astype(np.int64) for number in range(n_columns))
-    return ReachTables(facts["margin"], facts["side"], arrays["reach_lows"], arrays["reach_highs"], bins, seen, pairs)
+    ends = arrays["reach_lows"], arrays["reach_highs"]
+    return ReachTables(facts["margin"], facts["side"], *ends, bins, seen, pairs, arrays["reach_gaps"])
 
 
 def list_numbers(scoring: Scoring, term: ScoredTerm) -> NDArray[np.float64]:

@@ -269,7 +269,7 @@ def describe_fit(result: FitSummary, n_rows: int, total_weight: float, full_weig
         "n_rows": n_rows,
         "total_weight": total_weight,
         "full_weight": full_weight,
-        "chosen": tried[result.judgements.index(result.chosen)],
+        "chosen": {**tried[result.judgements.index(result.chosen)], "is_held_out": result.is_held_out},
         "tried": tried,
         "gradient": result.gradient,
         "status": result.status.to_dict(),

@@ -50,6 +50,8 @@ class FitResult:
         Of the value functions, over all rows.
     n_folds : int
         Into how many folds the rows fell that the candidates were judged by.
+    is_held_out : bool
+        Whether a fold's rows were left out where candidates were judged on them; no, if the few different rows are all in each.
     note : str
         What a user should know about the choice; empty if nothing.
     mains : FitResult or None
@@ -64,6 +66,7 @@ class FitResult:
     solved: Solved = field(repr=False)
     total: CentredMoments = field(repr=False)
     n_folds: int = N_FOLDS
+    is_held_out: bool = True
     note: str = ""
     mains: "FitResult | None" = field(default=None, repr=False)
     synthetic: SyntheticRows | None = field(default=None, repr=False)
@@ -216,7 +219,8 @@ def _expand(search: Search, found: tuple[Judge, Judgement, Solved], columns: tup
     model = expand_solution(solved.problem, solved.functions, solution, total, bases, search.n_players, solved.base)
     tried = tuple(search.judgements[: search.judgements.index(chosen) + 1])
     solved = replace(solved, solution=solution)
-    return FitResult(model, tried, chosen, solved, total, search.n_folds, synthetic=search.get_synthetic(chosen))
+    held = search.n_folds, search.is_held_out
+    return FitResult(model, tried, chosen, solved, total, *held, synthetic=search.get_synthetic(chosen))
 
 
 def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResult:
@@ -227,4 +231,5 @@ def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResul
     model = expand_solution(solved.problem, solved.functions, solved.solution, total, bases, search.n_players, solved.base)
     search.report(1.0, "done")
     synthetic = search.get_synthetic(chosen)
-    return FitResult(model, tuple(search.judgements), chosen, solved, total, search.n_folds, synthetic=synthetic)
+    held = search.n_folds, search.is_held_out
+    return FitResult(model, tuple(search.judgements), chosen, solved, total, *held, synthetic=synthetic)

@@ -3,6 +3,7 @@
 Nothing here depends on the order of the rows, and a fold's rule assigns rows that come later as it would have assigned them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,11 @@ def assign_folds(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArra
     folds = rule.assign(encoded, outputs)
     parts = (np.flatnonzero(folds == fold) for fold in range(n_folds))
     return [(rows, weights[rows]) for rows in parts if len(rows)]
+
+
+def hold_rows_out(folds: Sequence[Fold], n_rows: int) -> bool:
+    """Whether the folds of :func:`assign_folds` hold rows out; else each is all rows."""
+    return any(len(rows) < n_rows for rows, _ in folds)
 
 
 @dataclass(frozen=True)

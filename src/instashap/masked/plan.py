@@ -124,7 +124,7 @@ def solve_plan(plan: Plan, sums: RowSums) -> FitResult:
     model = expand_solution(
         solved.problem, solved.functions, solution, moments.total, plan.encoder.bases, plan.n_players, solved.base
     )
-    return FitResult(model, (chosen,), chosen, solved, moments.total, plan.folds.n_folds)
+    return FitResult(model, (chosen,), chosen, solved, moments.total, plan.folds.n_folds, not plan.folds.is_shared)
 
 
 # Share of the weight that is rounding of sums that were added and subtracted.

@@ -18,7 +18,7 @@ from .choose import prefer_simplest
 from .design import Axes, ValueFunctions, make_value_functions
 from .few_rows import MIN_FUNCTIONS, FoldRows
 from .fold_moments import FoldMoments
-from .folds import assign_folds, find_varying, take_census
+from .folds import assign_folds, find_varying, hold_rows_out, take_census
 from .moments import CentredMoments, accumulate_moments
 from .offer_presence import offer_presence
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
@@ -70,6 +70,7 @@ class Search:
         self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
         self.n_players = len(size_law) - 1
         self.folds = assign_folds(encoded, outputs, weights, n_folds)
+        self.is_held_out = hold_rows_out(self.folds, len(weights))
         most = int(np.clip(MAX_UNKNOWNS_ALL_OUTPUTS / outputs.shape[1], MAX_DENSE, MAX_UNKNOWNS))
         n_known = min(float(weights.sum()), take_census(encoded, weights).n_distinct)
         self.budget = int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, most))

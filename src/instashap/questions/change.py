@@ -289,6 +289,12 @@ class ChangeGame:
     def names(self) -> tuple[str, ...]:
         return self.fitted.feature_names
 
+    @property
+    def held_fidelity(self) -> float | None:
+        """R² to the outputs on held-out rows; None if none could be held out."""
+        chosen = self.fitted.facts["chosen"]
+        return chosen["fidelity"] if chosen["is_held_out"] else None
+
     def compute_values(self) -> NDArray[np.float64]:
         """Values of the features for all rows, shape (n_rows, n_features)."""
         return self.fitted.look_up(self.fitted.model.make_credits(self.index), self.rows.table)[:, :, 0]
@@ -351,14 +357,14 @@ def _compare_cohorts(
     if report.is_loss:
         found = _remove_shift(found, game, fit.fit(rows.cohorts.astype(np.float64), "cohort"), sides)
     lines = game.add_rest(total, found, rest)
-    fidelities = {"data": game.fitted.facts["chosen"]["fidelity"]}
+    fidelities = {"data": game.held_fidelity}
     if difference is not None:
         moved = fit.fit(difference, report.scale)
         alike = moved.sum_outputs("model", EVERYWHERE, [rows.make_side(0.5, before), rows.make_side(0.5, after)])
         at_b = [rows.make_side(1.0, after)]
         shift = moved.sum_outputs("model", "model moved", at_b)
         lines += moved.add_rest(shift, [alike, *moved.sum_lines("model", moved.compute_values(), at_b)], rest)
-        fidelities["model"] = moved.fitted.facts["chosen"]["fidelity"]
+        fidelities["model"] = moved.held_fidelity
         totals = [total, shift]
     else:
         totals = [total]
@@ -407,7 +413,7 @@ def _compare_models(
     values = game.compute_values()
     total = game.sum_outputs("model", "model moved", everyone)
     start = float(everyone[0][2] @ first)
-    fidelities = {"model": game.fitted.facts["chosen"]["fidelity"]}
+    fidelities = {"model": game.held_fidelity}
     filled = report.fill(start, [total], [replace(total, name=EVERYWHERE)], fidelities, game.deviations is not None)
     spread = measure_spread(game, values)
     explanation = make_explanation(game.fitted, rows.table, values[:, :, None], game.fitted.model.base_value)

@@ -58,9 +58,10 @@ def warn_outside(place: Place, names: Sequence[str], has_trust: bool, asks_model
     counts = place.is_lone.sum(axis=0)
     worst = [repr(names[column]) for column in np.argsort(-counts, kind="stable")[:_N_NAMED].tolist() if counts[column]]
     advice = ", or call refine(X), which asks the model about them" * asks_model
+    n_new = int((is_new & ~is_outside).sum())
     warn_caller(
         f"{n_apart:,} of {n_rows:,} rows are not like the fitted rows ({int(is_outside.sum()):,} outside a column's range or "
-        f"levels, {int((is_new & ~is_outside).sum()):,} in a combination that no fitted row has); most often in "
+        f"levels, or in a gap between its values, {n_new:,} in a combination that no fitted row has); most often in "
         f"{', '.join(worst)}. Their values are extrapolated{' and their trust is low' * has_trust}: see .outside and "
         f".new_pairs of the explanation, or fit on rows like these{advice}",
         DataWarning,

@@ -155,7 +155,7 @@ _FITTED = record(
         "game": text,
         "facts": _FACTS,
         "residuals?": record({"level": number, "digest": text}),
-        "reach?": record({"margin": number, "side": integer(1, 1000)}),
+        "reach?": record({"margin": number, "side": integer(1, 1000), "n_gaps?": integer(0, 1000)}),
         "audit?": _AUDIT,
         "plan?": _PLAN,
         "index?": INDEX,
@@ -214,6 +214,7 @@ ARRAYS = (
     _Line("residual_outputs", "file", "<f8", ("n_remembered", "n_outputs"), (finite,), "residuals"),
     _Line("reach_lows", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
     _Line("reach_highs", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
+    _Line("reach_gaps", "file", "<f8", ("n_columns", "n_gaps", "2"), (finite,), "gaps"),
     _Line("reach_pairs", "file", "|b1", ("n_reach_pairs", "n_reach_parts"), (every_pair,), "reach"),
     _Line("reach_bins_{:05d}", "column", "<i4", ("n_cells",), (parts,), "reach"),
     _Line("plan_owners", "file", "<i4", ("n_plan_functions",), (below("n_plan_sets"), sorted_), "plan"),
@@ -253,9 +254,8 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
         _check_plan(fitted, fitted["plan"])
     has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments")}
     has |= {"errors": "error_base" in names, "probes": "probes" in names, "linear": "linear_cross" in names}
-    has["linear errors"] = has["linear"] and has["errors"]
-    has["index"] = "index" in fitted
-    has["index errors"] = has["index"] and has["errors"]
+    has |= {"index": "index" in fitted, "gaps": "n_gaps" in fitted.get("reach", {})}
+    has |= {f"{each} errors": has[each] and has["errors"] for each in ("linear", "index")}
     has["plan index"] = "index" in fitted.get("plan", {})
     groups = {"", *(group for group, is_there in has.items() if is_there)}
     scopes = _measure(fitted)
@@ -274,8 +274,8 @@ def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...],
     file["n_replicas"] = "n_outputs * n_groups"
     file["n_features"] = len(fitted["feature_names"])
     file["n_varying"] = file["n_features"] - len(fitted.get("null_players", ()))
-    side = fitted["reach"]["side"] if "reach" in fitted else 0
-    file.update(side=side, n_reach_parts=(side + 1) ** 2)
+    reach = fitted.get("reach", {"side": 0})
+    file.update(side=reach["side"], n_reach_parts=(reach["side"] + 1) ** 2, n_gaps=reach.get("n_gaps", 0))
     columns: list[tuple[tuple[int, ...], Scope]] = []
     bases: list[tuple[tuple[int, ...], Scope]] = []
     for number_, column in enumerate(fitted["columns"]):

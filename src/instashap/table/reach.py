@@ -1,7 +1,7 @@
-"""Region of the fitted rows: ranges and cells of each column, and pairs of cells of two columns that occur together.
+"""Region of the fitted rows: ranges, gaps and cells of each column, and pairs of cells of two columns that occur together.
 
-Explanations of rows outside this region are extrapolations. So are those of rows with values inside the ranges, two of which no
-fitted row combines.
+Explanations of rows outside this region are extrapolations. So are those of rows with a value in a wide gap between the fitted
+values (2.5 where all are whole numbers from 0 to 4), or with values inside the ranges, two of which no fitted row combines.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,8 @@ from .columns import Table
 from .encoding import BLOCK_ROWS, Encoded, TableEncoder
 
 # A value is outside if it is farther beyond an end than this multiple of the range. The first margin is chosen at which at most
-# ALONE_SHARE of the fitted rows lie outside the range of all others.
+# ALONE_SHARE of the fitted rows lie outside the range of all others. A value between two fitted ones is outside if it is
+# farther from both than half of the margin.
 MARGINS = (0.1, 0.2, 0.5, 1.0)
 # Number of parts per column in the grid of two columns. The first number is chosen at which at most ALONE_SHARE of the fitted
 # rows are alone in a cell of any two columns: without such a row, the cell would be empty.
@@ -31,8 +32,8 @@ class Place(NamedTuple):
     Attributes
     ----------
     distances : ndarray of shape (n_rows, n_columns), float64
-        How far each value lies outside, in lengths of the column's range; 1 for a level or missing value that no fitted row
-        had; 0 inside.
+        How far each value lies beyond the range or, in a gap, from the nearest fitted value, in lengths of the range;
+        1 for a level or missing value that no fitted row had; 0 inside.
     is_new_pair : ndarray of shape (n_rows, n_pairs), bool
         Whether two columns, both inside, have values that no fitted row combines.
     pairs : ndarray of shape (n_pairs, 2), int64
@@ -63,11 +64,13 @@ class Reach:
     bins : tuple of ndarray of shape (n_cells,), int32
         For each column, the part of the grid that holds each cell; -1 if no fitted row is in the cell.
     margin : float
-        Distance beyond an end that is still inside, in lengths of the range.
+        Distance beyond an end that is still inside, in lengths of the range; in a gap it is half of this.
     side : int
         The most parts of a column; missing values are a further part.
     is_seen : ndarray of shape (n_pairs, (side + 1)²), bool
         For every two columns and every two of their parts, whether a fitted row is in both.
+    gaps : ndarray of shape (n_columns, n_gaps, 2), float64
+        Both ends of each gap between fitted values that is wider than the margin; (0, 0) where a column has fewer.
     """
 
     lows: NDArray[np.float64]
@@ -76,6 +79,7 @@ class Reach:
     margin: float
     side: int
     is_seen: NDArray[np.bool_] = field(repr=False)
+    gaps: NDArray[np.float64] = field(repr=False)
 
     def place(self, table: Table, encoded: Encoded) -> Place:
         """Position of rows relative to this region."""
@@ -105,21 +109,27 @@ class Reach:
                 values = np.asarray(table.numbers, dtype=np.float64)
                 length = np.where(high > low, high - low, np.maximum(np.abs(low), 1.0))
                 beyond = np.maximum((low - values) / length, (values - high) / length)
-            is_beyond = beyond > self.margin
-            distances[:, numbers] = np.where(is_beyond, np.maximum(beyond, 0.0), distances[:, numbers])
+                own = np.where(beyond > self.margin, beyond, distances[:, numbers])
+                for start, end in self.gaps[numbers].transpose(1, 2, 0):
+                    within = np.minimum(values - start, end - values) / length
+                    own = np.where(within > self.margin / 2, np.maximum(own, within), own)
+            distances[:, numbers] = own
         return distances
 
     def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """JSON facts and arrays to store in a file."""
         arrays: dict[str, NDArray[Any]] = {"reach_lows": self.lows, "reach_highs": self.highs, "reach_pairs": self.is_seen}
+        arrays["reach_gaps"] = self.gaps
         arrays |= {f"reach_bins_{column:05d}": own for column, own in enumerate(self.bins)}
-        return {"margin": self.margin, "side": self.side}, arrays
+        return {"margin": self.margin, "side": self.side, "n_gaps": self.gaps.shape[1]}, arrays
 
     @classmethod
     def unpack(cls, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Reach":
-        """The region from the result of :meth:`pack`."""
-        bins = tuple(arrays[f"reach_bins_{column:05d}"] for column in range(len(arrays["reach_lows"])))
-        return cls(arrays["reach_lows"], arrays["reach_highs"], bins, facts["margin"], facts["side"], arrays["reach_pairs"])
+        """The region from the result of :meth:`pack`; files of earlier versions have no gaps."""
+        lows, highs = arrays["reach_lows"], arrays["reach_highs"]
+        bins = tuple(arrays[f"reach_bins_{column:05d}"] for column in range(len(lows)))
+        gaps = arrays.get("reach_gaps", np.zeros((len(lows), 0, 2)))
+        return cls(lows, highs, bins, facts["margin"], facts["side"], arrays["reach_pairs"], gaps)
 
 
 def _list_pairs(n_columns: int) -> NDArray[np.int64]:
@@ -128,11 +138,11 @@ def _list_pairs(n_columns: int) -> NDArray[np.int64]:
 
 def learn_reach(encoder: TableEncoder, encoded: Encoded) -> Reach:
     """The region of encoded rows."""
-    lows, highs, margin = _learn_ranges(encoder, encoded)
+    lows, highs, margin, gaps = _learn_ranges(encoder, encoded)
     n_columns = len(encoder.columns)
     for side in SIDES:
         bins = tuple(_cut(encoder, encoded, column, side) for column in range(n_columns))
-        without_pairs = Reach(lows, highs, bins, margin, side, np.zeros((0, (side + 1) ** 2), dtype=bool))
+        without_pairs = Reach(lows, highs, bins, margin, side, np.zeros((0, (side + 1) ** 2), dtype=bool), gaps)
         if n_columns > MAX_COLUMNS:
             break
         counts, alone_share = _count_pairs(bins, encoded, side)
@@ -154,27 +164,48 @@ def _count_pairs(bins: tuple[NDArray[np.int32], ...], encoded: Encoded, side: in
     return counts, float(alone.mean())
 
 
-def _learn_ranges(encoder: TableEncoder, encoded: Encoded) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Least and greatest number of each column, NaN for a category, and the chosen margin."""
+def _learn_ranges(
+    encoder: TableEncoder, encoded: Encoded
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, NDArray[np.float64]]:
+    """Least and greatest number of each column, NaN for a category; the chosen margin, and the gaps wider than it."""
     n_rows, n_columns = encoded.cells.shape
     lows, highs = np.full(n_columns, np.nan), np.full(n_columns, np.nan)
-    beyond = np.zeros(n_rows)  # how far each row lies beyond all others
+    alone = np.zeros(n_rows)  # how large the margin must be for a row to be inside the region of all others
+    found: list[NDArray[np.float64]] = []
     for position, column in enumerate(encoder.columns):
         cells, offsets = encoded.cells[:, position], encoded.offsets[:, position]
         rows = np.flatnonzero(cells != column.missing_cell)
-        if column.is_category or not len(rows):
-            continue
-        spans = np.divide(1.0, column.scales, out=np.zeros_like(column.scales), where=column.scales > 0)
-        values = column.lows[cells[rows]] + offsets[rows] * spans[cells[rows]]
-        lows[position], highs[position] = values.min(), values.max()
-        for signed in (values, -values):
-            ends = np.argsort(signed)[-2:]
-            rest = signed[ends[0]] - signed.min()
-            if len(ends) == 2 and rest > 0:
-                row = rows[ends[1]]
-                beyond[row] = max(beyond[row], (signed[ends[1]] - signed[ends[0]]) / rest)
-    fitting = [margin for margin in MARGINS if (beyond > margin).mean() <= ALONE_SHARE]
-    return lows, highs, fitting[0] if fitting else MARGINS[-1]
+        known = np.empty(0)
+        if not column.is_category and len(rows):
+            spans = np.divide(1.0, column.scales, out=np.zeros_like(column.scales), where=column.scales > 0)
+            known, own = np.unique(column.lows[cells[rows]] + offsets[rows] * spans[cells[rows]], return_inverse=True)
+            lows[position], highs[position] = known[0], known[-1]
+            is_single = np.bincount(own) == 1
+            alone[rows] = np.maximum(alone[rows], np.where(is_single, _measure_isolation(known), 0.0)[own])
+        found.append(known)
+    fitting = [margin for margin in MARGINS if (alone > margin).mean() <= ALONE_SHARE]
+    margin = fitting[0] if fitting else MARGINS[-1]
+    gaps = [_find_gaps(known, margin) for known in found]
+    padded = np.zeros((n_columns, max(map(len, gaps)), 2))
+    for position, own_gaps in enumerate(gaps):
+        padded[position, : len(own_gaps)] = own_gaps
+    return lows, highs, margin, padded
+
+
+def _measure_isolation(known: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The margin at which each of a column's rising values is inside the region of all others."""
+    if len(known) < 3:
+        return np.zeros(len(known))
+    steps = np.diff(known)
+    ends = steps[[0, -1]] / (known[[-1, -2]] - known[[1, 0]])  # beyond the range of the others
+    between = 2 * np.minimum(steps[:-1], steps[1:]) / (known[-1] - known[0])
+    return np.concatenate([ends[:1], between, ends[1:]])
+
+
+def _find_gaps(known: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
+    """Both ends of each gap between rising values that is wider than a margin; shape (n_gaps, 2)."""
+    is_wide = np.diff(known) > margin * (known[-1:] - known[:1])
+    return np.stack([known[:-1][is_wide], known[1:][is_wide]], axis=1)
 
 
 def _cut(encoder: TableEncoder, encoded: Encoded, position: int, side: int) -> NDArray[np.int32]:
