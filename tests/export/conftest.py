@@ -88,15 +88,16 @@ def expected(explainer: instashap.Explainer, rows: pd.DataFrame) -> dict[str, An
 
 @pytest.fixture(scope="session")
 def gaps() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
-    """An explainer of whole numbers from 0 to 4 beside a continuous column, rows between them, and Python's answers."""
+    """An explainer of whole numbers from 0 to 4 and a column with a code for unknown; rows in gaps, and Python's answers."""
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"stars": rng.integers(0, 5, 400).astype(float), "size": rng.normal(size=400)})
     outputs = X["stars"] + 0.5 * X["size"] + 0.2 * np.sin(3 * X["size"]) + 0.05 * rng.normal(size=400)
+    X.loc[:9, "size"] = -999.0
     fitted = instashap.Explainer(order=1, synthetic_rows=0).fit(X, outputs=outputs)
-    rows = pd.DataFrame({"stars": [2.0, 2.5, 1.25, 2.1, 7.0, None], "size": 0.3})
+    rows = pd.DataFrame({"stars": [2.0, 2.5, 1.25, 2.1, 7.0, None, 2.0, 2.0], "size": [0.3] * 6 + [-20.0, -999.0]})
     with pytest.warns(instashap.DataWarning, match="in a gap between its values"):
         explanation = fitted(rows)
-    assert explanation.outside == ((), ("stars",), ("stars",), (), ("stars",), ("stars",))
+    assert explanation.outside == ((), ("stars",), ("stars",), (), ("stars",), ("stars",), ("size",), ())
     expected = {"prediction": fitted.predict(rows), "values": explanation.values, "base": explanation.base_values[0]}
     names = ("output_share", "output_share_interval")
     return fitted, rows, expected | {name: getattr(explanation, name) for name in names}

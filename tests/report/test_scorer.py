@@ -64,6 +64,7 @@ def test_scores_are_pythons(explainer: instashap.Explainer, table: pd.DataFrame,
     explainer.save(path)
     rows = make_edge_rows(explainer, table.astype({"rooms": float}))
     rows.loc[5:9, "town"] = "nowhere in the fit"
+    rows.loc[len(rows) - 1, ["smooth", "town"]] = np.nan, None  # each is missing in some fitted rows, but never both
     scored = score_in_node(path, rows)
     with pytest.warns(instashap.DataWarning, match="not like the fitted rows"):
         explanation = explainer(rows)

@@ -51,18 +51,29 @@ def test_a_value_in_a_wide_gap_is_outside_by_its_distance_from_the_nearest_value
     np.testing.assert_allclose(found[:, 0], [0.125, 0.0625, 0, 0, 0])
     np.testing.assert_array_equal(found[:, 1], 0)
     ends = X["two"][X["two"] < 50].max(), X["two"][X["two"] > 50].min()
-    nearest = min(50 - ends[0], ends[1] - 50) / (X["two"].max() - X["two"].min())
+    without_the_gap = X["two"].max() - X["two"].min() - (ends[1] - ends[0])
+    nearest = min(50 - ends[0], ends[1] - 50) / without_the_gap
     np.testing.assert_allclose(found[:, 2], [0, 0, 0, nearest, 0])
 
 
 def test_a_row_alone_in_a_gap_widens_the_margin():
     X = pd.DataFrame({"a": [*np.linspace(0, 1, 60), *np.linspace(9, 10, 60)], "b": np.arange(120) % 7})
     _, place = _learn(X)
-    assert place(pd.DataFrame({"a": [5.0], "b": [3]})).distances[0, 0] == pytest.approx(0.4)
-    X.loc[[20, 30], "a"] = 3.0, 7.0  # more than one of a hundred rows is alone in the middle
+    assert place(pd.DataFrame({"a": [5.0], "b": [3]})).distances[0, 0] == pytest.approx(4 / 2)
+    X.loc[20:24, "a"] = 2.2, 3.6, 5.0, 6.4, 7.8  # more than one of a hundred rows is alone in the middle
     reach, place = _learn(X)
-    assert reach.margin == 0.5  # twice .2, which is how far either is from the other rows
-    assert place(pd.DataFrame({"a": [5.0], "b": [3]})).distances[0, 0] == 0
+    assert reach.margin == 0.5  # twice .14, which is how far each is from the nearest
+    assert place(pd.DataFrame({"a": [5.7], "b": [3]})).distances[0, 0] == 0
+
+
+@pytest.mark.parametrize("codes", [[1e6], [-999.0] * 60, [1e6, 8e5, 5e5, 3e5, -99.0], [-99.0, 99999.0]])
+def test_mistyped_values_and_codes_do_not_hide_values_far_from_all_others(codes):
+    index = np.r_[np.linspace(15, 50, 1500), codes]
+    _, place = _learn(pd.DataFrame({"index": index, "b": np.arange(len(index)) % 9}))
+    rows = pd.DataFrame({"index": [14.0, 20.0, 51.0, 85.0, 500.0, 2e6, codes[0]], "b": 1.0})
+    np.testing.assert_allclose(place(rows).distances[[0, 1, 2, 3, 6], 0], [0, 0, 0, 1, 0], rtol=1e-6)
+    assert place(rows).distances[4, 0] == pytest.approx((500 - 50) / 35)
+    assert place(rows).distances[5, 0] > 1
 
 
 def test_two_common_values_that_never_meet_are_a_new_pair_of_these_columns():
@@ -74,7 +85,7 @@ def test_two_common_values_that_never_meet_are_a_new_pair_of_these_columns():
     np.testing.assert_array_equal(met.is_lone, [[False] * 3, [True, True, False]])
 
 
-@pytest.mark.parametrize("law", ["gaussian", "heavy", "few rows", "correlated"])
+@pytest.mark.parametrize("law", ["gaussian", "heavy", "heavier", "zeros", "few rows", "correlated"])
 def test_new_rows_of_the_same_kind_are_rarely_flagged(law):
     rng = np.random.default_rng(1)
 
@@ -82,6 +93,10 @@ def test_new_rows_of_the_same_kind_are_rarely_flagged(law):
         X = rng.normal(size=(n, 10))
         if law == "heavy":
             X = np.exp(X)
+        if law == "heavier":
+            X = np.round(np.exp(3 * X), 2)
+        if law == "zeros":
+            X = np.where(X < 0, 0, 100 + np.exp(2 * X))
         if law == "correlated":
             X[:, 5:] = X[:, :5] + 0.1 * X[:, 5:]
         return X

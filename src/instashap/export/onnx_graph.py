@@ -400,8 +400,7 @@ def _place(
     axis_numbers = [column for column in inputs.numbers if scoring.columns[column].levels is None]
     if axis_numbers:
         own = np.array([inputs.order.index(column) for column in axis_numbers])
-        low, high = reach.lows[axis_numbers][None], reach.highs[axis_numbers][None]
-        length = np.where(high > low, high - low, np.maximum(np.abs(low), 1.0))
+        low, high, length = (each[axis_numbers][None] for each in (reach.lows, reach.highs, reach.lengths))
         values = graph.pick("numbers", own)
         below = graph.add("Div", graph.add("Sub", graph.hold(low), values), graph.hold(length))
         above = graph.add("Div", graph.add("Sub", values, graph.hold(high)), graph.hold(length))

@@ -207,7 +207,7 @@ class Scorer:
         """How far a value lies outside or in a gap, in lengths of the column's range; 1 for a cell without fitted rows."""
         if self.columns[number].levels is None and value is not None and value == value:
             low, high = self.arrays["reach_lows"][1][number], self.arrays["reach_highs"][1][number]
-            length = high - low if high > low else max(abs(low), 1.0)
+            length = self.arrays["reach_lengths"][1][number]
             beyond = max((low - value) / length, (value - high) / length)
             margin, (_, n_gaps, _), gaps = self.fitted["reach"]["margin"], *self.arrays["reach_gaps"]
             if beyond > margin:

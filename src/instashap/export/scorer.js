@@ -227,6 +227,7 @@
       side: fitted.reach.side,
       lows: arrays.reach_lows.data,
       highs: arrays.reach_highs.data,
+      lengths: arrays.reach_lengths.data,
       bins: fitted.columns.map((_, column) => arrays[`reach_bins_${pad(column)}`].data),
       isSeen: arrays.reach_pairs.data,
       hasPairs: arrays.reach_pairs.shape[0] > 0,
@@ -242,7 +243,7 @@
     const distances = columns.map(({ cells }, column) => {
       const [low, high, value] = [reach.lows[column], reach.highs[column], row[column]];
       if (cells === null && value !== null && value !== undefined) {
-        const length = high > low ? high - low : Math.max(Math.abs(low), 1);
+        const length = reach.lengths[column];
         const beyond = Math.max((low - value) / length, (value - high) / length);
         if (beyond > reach.margin) return beyond;
         for (let at = 2 * reach.nGaps * column; at < 2 * reach.nGaps * (column + 1); at += 2) {

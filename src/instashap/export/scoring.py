@@ -115,6 +115,7 @@ class ReachTables(NamedTuple):
     side: int
     lows: NDArray[np.float64]
     highs: NDArray[np.float64]
+    lengths: NDArray[np.float64]
     bins: tuple[NDArray[np.int64], ...]
     is_seen: NDArray[np.bool_]
     pairs: NDArray[np.int64]
@@ -240,8 +241,8 @@ def _read_reach(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     facts, seen = described["reach"], arrays["reach_pairs"]
     pairs = np.array(list(combinations(range(n_columns), 2)), dtype=np.int64).reshape(-1, 2)[: len(seen)]
     bins = tuple(arrays[f"reach_bins_{number:05d}"].astype(np.int64) for number in range(n_columns))
-    ends = arrays["reach_lows"], arrays["reach_highs"]
-    return ReachTables(facts["margin"], facts["side"], *ends, bins, seen, pairs, arrays["reach_gaps"])
+    ranges = arrays["reach_lows"], arrays["reach_highs"], arrays["reach_lengths"]
+    return ReachTables(facts["margin"], facts["side"], *ranges, bins, seen, pairs, arrays["reach_gaps"])
 
 
 def list_numbers(scoring: Scoring, term: ScoredTerm) -> NDArray[np.float64]:

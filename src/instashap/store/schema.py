@@ -214,6 +214,7 @@ ARRAYS = (
     _Line("residual_outputs", "file", "<f8", ("n_remembered", "n_outputs"), (finite,), "residuals"),
     _Line("reach_lows", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
     _Line("reach_highs", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
+    _Line("reach_lengths", "file", "<f8", ("n_columns",), (finite, positive), "gaps"),
     _Line("reach_gaps", "file", "<f8", ("n_columns", "n_gaps", "2"), (finite,), "gaps"),
     _Line("reach_pairs", "file", "|b1", ("n_reach_pairs", "n_reach_parts"), (every_pair,), "reach"),
     _Line("reach_bins_{:05d}", "column", "<i4", ("n_cells",), (parts,), "reach"),
@@ -252,11 +253,10 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
     _require("plan" in fitted or "moments" not in fitted, "it holds moments without the plan they were summed at")
     if "plan" in fitted:
         _check_plan(fitted, fitted["plan"])
-    has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments")}
+    has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments", "index")}
     has |= {"errors": "error_base" in names, "probes": "probes" in names, "linear": "linear_cross" in names}
-    has |= {"index": "index" in fitted, "gaps": "n_gaps" in fitted.get("reach", {})}
+    has |= {"gaps": "n_gaps" in fitted.get("reach", {}), "plan index": "index" in fitted.get("plan", {})}
     has |= {f"{each} errors": has[each] and has["errors"] for each in ("linear", "index")}
-    has["plan index"] = "index" in fitted.get("plan", {})
     groups = {"", *(group for group, is_there in has.items() if is_there)}
     scopes = _measure(fitted)
     return [

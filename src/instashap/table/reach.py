@@ -24,6 +24,9 @@ SIDES = (8, 6, 4, 3, 2)
 ALONE_SHARE = 0.01
 # With more columns than this, pairs of columns are not compared.
 MAX_COLUMNS = 100
+# At most this many steps between fitted values of a column, and at most this share of them if that is more, do not count for
+# the length of its range; and never more than the greatest number, as files store each such gap.
+N_SKIPPED, SKIPPED_SHARE, MAX_SKIPPED = 4, 0.01, 50
 
 
 class Place(NamedTuple):
@@ -61,6 +64,9 @@ class Reach:
     ----------
     lows, highs : ndarray of shape (n_columns,), float64
         Least and greatest value of each number column; NaN for categories.
+    lengths : ndarray of shape (n_columns,), float64
+        Length of each number column's range, without the empty stretches that a mistyped value or a code such as -999 leaves:
+        see :func:`_measure_length`. 1 for categories.
     bins : tuple of ndarray of shape (n_cells,), int32
         For each column, the part of the grid that holds each cell; -1 if no fitted row is in the cell.
     margin : float
@@ -75,6 +81,7 @@ class Reach:
 
     lows: NDArray[np.float64]
     highs: NDArray[np.float64]
+    lengths: NDArray[np.float64]
     bins: tuple[NDArray[np.int32], ...] = field(repr=False)
     margin: float
     side: int
@@ -107,7 +114,7 @@ class Reach:
             low, high = self.lows[numbers], self.highs[numbers]
             with np.errstate(invalid="ignore", over="ignore"):
                 values = np.asarray(table.numbers, dtype=np.float64)
-                length = np.where(high > low, high - low, np.maximum(np.abs(low), 1.0))
+                length = self.lengths[numbers]
                 beyond = np.maximum((low - values) / length, (values - high) / length)
                 own = np.where(beyond > self.margin, beyond, distances[:, numbers])
                 for start, end in self.gaps[numbers].transpose(1, 2, 0):
@@ -119,17 +126,18 @@ class Reach:
     def pack(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """JSON facts and arrays to store in a file."""
         arrays: dict[str, NDArray[Any]] = {"reach_lows": self.lows, "reach_highs": self.highs, "reach_pairs": self.is_seen}
-        arrays["reach_gaps"] = self.gaps
+        arrays |= {"reach_lengths": self.lengths, "reach_gaps": self.gaps}
         arrays |= {f"reach_bins_{column:05d}": own for column, own in enumerate(self.bins)}
         return {"margin": self.margin, "side": self.side, "n_gaps": self.gaps.shape[1]}, arrays
 
     @classmethod
     def unpack(cls, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Reach":
-        """The region from the result of :meth:`pack`; files of earlier versions have no gaps."""
+        """The region from the result of :meth:`pack`; files of earlier versions have no lengths and no gaps."""
         lows, highs = arrays["reach_lows"], arrays["reach_highs"]
+        lengths = arrays.get("reach_lengths", np.where(highs > lows, highs - lows, np.maximum(np.abs(lows), 1.0)))
         bins = tuple(arrays[f"reach_bins_{column:05d}"] for column in range(len(lows)))
         gaps = arrays.get("reach_gaps", np.zeros((len(lows), 0, 2)))
-        return cls(lows, highs, bins, facts["margin"], facts["side"], arrays["reach_pairs"], gaps)
+        return cls(lows, highs, lengths, bins, facts["margin"], facts["side"], arrays["reach_pairs"], gaps)
 
 
 def _list_pairs(n_columns: int) -> NDArray[np.int64]:
@@ -138,11 +146,11 @@ def _list_pairs(n_columns: int) -> NDArray[np.int64]:
 
 def learn_reach(encoder: TableEncoder, encoded: Encoded) -> Reach:
     """The region of encoded rows."""
-    lows, highs, margin, gaps = _learn_ranges(encoder, encoded)
+    lows, highs, lengths, margin, gaps = _learn_ranges(encoder, encoded)
     n_columns = len(encoder.columns)
     for side in SIDES:
         bins = tuple(_cut(encoder, encoded, column, side) for column in range(n_columns))
-        without_pairs = Reach(lows, highs, bins, margin, side, np.zeros((0, (side + 1) ** 2), dtype=bool), gaps)
+        without_pairs = Reach(lows, highs, lengths, bins, margin, side, np.zeros((0, (side + 1) ** 2), dtype=bool), gaps)
         if n_columns > MAX_COLUMNS:
             break
         counts, alone_share = _count_pairs(bins, encoded, side)
@@ -166,10 +174,10 @@ def _count_pairs(bins: tuple[NDArray[np.int32], ...], encoded: Encoded, side: in
 
 def _learn_ranges(
     encoder: TableEncoder, encoded: Encoded
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float, NDArray[np.float64]]:
-    """Least and greatest number of each column, NaN for a category; the chosen margin, and the gaps wider than it."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float, NDArray[np.float64]]:
+    """Least and greatest number of each column, NaN for a category; its length; the margin, and the gaps wider than it."""
     n_rows, n_columns = encoded.cells.shape
-    lows, highs = np.full(n_columns, np.nan), np.full(n_columns, np.nan)
+    lows, highs, lengths = np.full(n_columns, np.nan), np.full(n_columns, np.nan), np.ones(n_columns)
     alone = np.zeros(n_rows)  # how large the margin must be for a row to be inside the region of all others
     found: list[NDArray[np.float64]] = []
     for position, column in enumerate(encoder.columns):
@@ -179,32 +187,48 @@ def _learn_ranges(
         if not column.is_category and len(rows):
             spans = np.divide(1.0, column.scales, out=np.zeros_like(column.scales), where=column.scales > 0)
             known, own = np.unique(column.lows[cells[rows]] + offsets[rows] * spans[cells[rows]], return_inverse=True)
-            lows[position], highs[position] = known[0], known[-1]
+            lows[position], highs[position], lengths[position] = known[0], known[-1], _measure_length(known)
             is_single = np.bincount(own) == 1
-            alone[rows] = np.maximum(alone[rows], np.where(is_single, _measure_isolation(known), 0.0)[own])
+            isolation = _measure_isolation(known, lengths[position])
+            alone[rows] = np.maximum(alone[rows], np.where(is_single, isolation, 0.0)[own])
         found.append(known)
     fitting = [margin for margin in MARGINS if (alone > margin).mean() <= ALONE_SHARE]
     margin = fitting[0] if fitting else MARGINS[-1]
-    gaps = [_find_gaps(known, margin) for known in found]
+    gaps = [_find_gaps(known, margin * length) for known, length in zip(found, lengths, strict=True)]
     padded = np.zeros((n_columns, max(map(len, gaps)), 2))
     for position, own_gaps in enumerate(gaps):
         padded[position, : len(own_gaps)] = own_gaps
-    return lows, highs, margin, padded
+    return lows, highs, lengths, margin, padded
 
 
-def _measure_isolation(known: NDArray[np.float64]) -> NDArray[np.float64]:
+def _measure_length(known: NDArray[np.float64]) -> float:
+    """Length of the range of rising values, without its widest steps if each is longer than all others together.
+
+    A body-mass index from 15 to 50 and one of 1 000 000 have a length of 35, so that 500 is far from all of them.
+    """
+    if len(known) < 2:
+        return float(np.maximum(np.abs(known), 1.0).max(initial=1.0))
+    steps = np.sort(np.diff(known))
+    most = min(max(N_SKIPPED, int(SKIPPED_SHARE * len(known))), MAX_SKIPPED, len(known) // 2, len(steps) - 1)
+    lengths = np.cumsum(steps)  # of the range without all wider steps
+    n_skipped = [0, *(n for n in range(1, most + 1) if steps[-n] > lengths[-n - 1])][-1]
+    return float(lengths[-n_skipped - 1])
+
+
+def _measure_isolation(known: NDArray[np.float64], length: float) -> NDArray[np.float64]:
     """The margin at which each of a column's rising values is inside the region of all others."""
     if len(known) < 3:
         return np.zeros(len(known))
     steps = np.diff(known)
-    ends = steps[[0, -1]] / (known[[-1, -2]] - known[[1, 0]])  # beyond the range of the others
-    between = 2 * np.minimum(steps[:-1], steps[1:]) / (known[-1] - known[0])
+    outer = steps[[0, -1]]
+    ends = outer / np.where(outer < length, length - outer, length)  # beyond the range of the others
+    between = 2 * np.minimum(steps[:-1], steps[1:]) / length
     return np.concatenate([ends[:1], between, ends[1:]])
 
 
-def _find_gaps(known: NDArray[np.float64], margin: float) -> NDArray[np.float64]:
-    """Both ends of each gap between rising values that is wider than a margin; shape (n_gaps, 2)."""
-    is_wide = np.diff(known) > margin * (known[-1:] - known[:1])
+def _find_gaps(known: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """Both ends of each gap between rising values that is wider than the least one; shape (n_gaps, 2)."""
+    is_wide = np.diff(known) > least
     return np.stack([known[:-1][is_wide], known[1:][is_wide]], axis=1)
 
 
