@@ -26,6 +26,9 @@ MIN_UNKNOWNS = 500
 # of a three-factor Gaussian gain from them (.84 → .95).
 MIN_PRESENCE_UNKNOWNS = 2000
 MAX_UNKNOWNS = 30_000
+# Unknowns that a fit with synthetic rows may have, if that is more than without. Where rows alone determine more, there are
+# rows enough (20 000 of eight columns gained nothing), and a second search would take longer than the first.
+MAX_SYNTHETIC_UNKNOWNS = 10_000
 # Most unknowns times outputs: without a factorisation every output is a solution of its own.
 MAX_UNKNOWNS_ALL_OUTPUTS = 60_000
 # Shares of the unknowns for main effects, and of the rest for these under presence pairs; pairs get what is left.

@@ -25,7 +25,7 @@ from .fold_moments import FoldMoments
 from .folds import Fold
 from .moments import CentredMoments, accumulate_moments, merge_all
 from .search import Search
-from .search_limits import EXTRA_RANKS, PAIR_RESOLUTIONS
+from .search_limits import EXTRA_RANKS, MAX_SYNTHETIC_UNKNOWNS, PAIR_RESOLUTIONS
 from .select import Judge
 from .strengths import SYNTHETIC_GRID, Strengths
 
@@ -217,7 +217,8 @@ def try_synthetic(source: SyntheticSource, search: Search) -> SyntheticRows | No
 def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | None:
     judge, best, _ = search.best
     n_pilot = min(N_PILOT, source.n_most // (2 * len(KINDS)))
-    if judge.moments.rows is not None or len(search.folds) < 2 or not n_pilot:
+    is_rich = best.n_unknowns > MAX_SYNTHETIC_UNKNOWNS  # rows alone determine more than a fit with synthetic ones may have
+    if judge.moments.rows is not None or len(search.folds) < 2 or not n_pilot or is_rich:
         return None
     candidate = coarsen(judge, best.candidate)
     moments = judge.moments.select(candidate.keeps(judge.moments.functions))

@@ -15,13 +15,11 @@ from .candidate import Candidate, Judgement, Solved
 from .design import ValueFunctions, gather_functions, make_value_functions
 from .screen import choose_products
 from .search import Search
-from .search_limits import PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, UNKNOWNS_PER_ROW
+from .search_limits import MAX_SYNTHETIC_UNKNOWNS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, UNKNOWNS_PER_ROW
 from .select import Judge
 from .strengths import SYNTHETIC_GRID, Strengths
 from .synthetic import SyntheticRows, coarsen, find_pooled_share
 
-# Unknowns that a fit with synthetic rows may have, if that is more than without.
-MAX_SYNTHETIC_UNKNOWNS = 10_000
 # Folds by which candidates of few rows are compared while synthetic rows judge with the others.
 _N_JUDGED = 2
 # Rows from which a search takes longer anyway: every fold judges, and pairs have a second resolution before they are refined.
