@@ -9,7 +9,7 @@ import instashap
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.terms import ANY
 from instashap.masked.coupling import Coupling
-from instashap.masked.few_rows import FoldRows, MainEffects, cross_validate
+from instashap.masked.few_rows import FoldRows, MainEffects, RowSystem, RowSystems
 from instashap.masked.solve import MaskedProblem, Penalty
 
 N_PLAYERS = 5
@@ -103,19 +103,19 @@ def test_main_effects_in_the_rows_space_solve_the_normal_equations():
     gram, cross, _, _ = case.describe(range(3))
     matrix = _write_out(case.problem, gram, case.penalty)
     target = compute_shapley_size_law(N_PLAYERS, 0.6) @ (np.arange(6) / 5) * cross  # a size-s coalition holds a player in s / 5
-    effects = MainEffects.from_problem(case.problem)
-    found = effects.solve(case.rows.gather(), case.penalty)
+    system = RowSystem(MainEffects.from_problem(case.problem), case.rows.gather())
+    found = system.solve(case.penalty)
     np.testing.assert_allclose(found, np.linalg.solve(matrix, target), rtol=1e-8)
-    assert effects.measure_gradient(case.rows.gather(), case.penalty, found) < 1e-10
-    moved = effects.measure_gradient(case.rows.gather(), case.penalty, found + 0.1)
+    assert system.measure_gradient(case.penalty, found) < 1e-10
+    moved = system.measure_gradient(case.penalty, found + 0.1)
     expected = np.abs(target - matrix @ (found + 0.1)).max() / np.abs(target).max()
     assert moved == pytest.approx(expected, rel=1e-9)
 
 
 def test_risks_in_the_rows_space_are_those_of_the_held_out_moments():
     case = Wide()
-    effects = MainEffects.from_problem(case.problem)
-    _, solutions, risks = cross_validate(effects, case.rows, 2, case.penalty)
+    systems = RowSystems(MainEffects.from_problem(case.problem), case.rows, 2)
+    _, solutions, risks, _ = systems.cross_validate(case.penalty)
     nothing = Penalty(np.zeros(len(case.players)))
     for fold in range(2):
         gram, cross, _, centre = case.describe([each for each in range(3) if each != fold])

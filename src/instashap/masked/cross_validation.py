@@ -11,7 +11,7 @@ from .._threads import map_threads
 from ..linear.conjugate_gradients import conjugate_gradients
 from .candidate import Solved
 from .coupling import Coupling
-from .few_rows import MainEffects, cross_validate
+from .few_rows import RowSystems
 from .fold_moments import FoldMoments, Split
 from .linear_base import LinearBase
 from .solve import (
@@ -95,16 +95,11 @@ def cross_validate_folds(
     return Trial(*_weigh_risks(moments, splits, risks), replace(whole, precondition=_forget), solutions, status)
 
 
-def judge_by_rows(
-    effects: MainEffects, moments: FoldMoments, splits: Sequence[Split], strengths: Strengths
-) -> Trial:
+def judge_by_rows(systems: RowSystems, moments: FoldMoments, splits: Sequence[Split], strengths: Strengths) -> Trial:
     """The same of main effects with more functions than rows."""
-    assert moments.rows is not None
-    penalty = strengths.penalise(moments.functions)
-    whole, solutions, risks = cross_validate(effects, moments.rows, len(splits), penalty)
-    gradient = effects.measure_gradient(moments.rows.gather(), penalty, whole)
-    status = Status(gradient <= SOLVED, 0, gradient)
-    return Trial(*_weigh_risks(moments, splits, risks), Solution(whole, gradient, _forget, status), solutions, status)
+    whole, solutions, risks, residual = systems.cross_validate(strengths.penalise(moments.functions))
+    status = Status(residual <= SOLVED, 0, residual)
+    return Trial(*_weigh_risks(moments, splits, risks), Solution(whole, residual, _forget, status), solutions, status)
 
 
 def _weigh_risks(

@@ -62,7 +62,7 @@ class FoldRows:
     def hold_out(self, fold: int, centre: Centred) -> Centred:
         """A fold's rows about the means of others."""
         shares = self.weights[fold] / self.weights[fold].sum()
-        return _centre(self.values[fold], self.outputs[fold], shares, centre.means, centre.output_means)
+        return _centre(self.values[fold].copy(), self.outputs[fold], shares, centre.means, centre.output_means)
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,11 @@ def _centre(
     means: NDArray[np.float64],
     output_means: NDArray[np.float64],
 ) -> Centred:
+    """Rows about some means; ``values`` are overwritten."""
     root = np.sqrt(shares)
-    return Centred((values - means[:, None]) * root, (outputs - output_means) * root[:, None], means, output_means)
+    values -= means[:, None]
+    values *= root
+    return Centred(values, (outputs - output_means) * root[:, None], means, output_means)
 
 
 @dataclass(frozen=True)
@@ -102,14 +105,17 @@ class MainEffects:
     ----------
     single, pair, total : float
         Mass of the coalitions that hold one given player, two, and any.
-    blocks : tuple of ndarray of shape (n_players_alike, n_functions_of_each), int64
-        Unknowns of each player, players of as many functions together.
+    order : ndarray of shape (n_functions,), int64
+        The functions player after player, players of as many functions together.
+    shapes : tuple of (int, int)
+        How many players in this order have how many functions each.
     """
 
     single: float
     pair: float
     total: float
-    blocks: tuple[NDArray[np.int64], ...]
+    order: NDArray[np.int64]
+    shapes: tuple[tuple[int, int], ...]
 
     @classmethod
     def from_problem(cls, problem: MaskedProblem) -> MainEffects | None:
@@ -121,64 +127,109 @@ class MainEffects:
         counts = np.bincount(problem.presence)
         if counts.max(initial=0) > _MAX_BLOCK:
             return None
-        order = np.argsort(problem.presence, kind="stable")
-        members = np.split(order, np.cumsum(counts)[:-1])
-        sizes = sorted(set(counts[counts > 0].tolist()))
-        blocks = tuple(np.stack([each for each in members if len(each) == size]) for size in sizes)
+        order = np.lexsort((problem.presence, counts[problem.presence]))
+        sizes, n_alike = np.unique(counts[counts > 0], return_counts=True)
+        shapes = tuple(zip(n_alike.tolist(), sizes.tolist(), strict=True))
         masses = np.append(compute_containment_masses(problem.size_law), 0.0)
-        return cls(float(masses[1]), float(masses[2]), float(masses[0]), blocks)
+        return cls(float(masses[1]), float(masses[2]), float(masses[0]), order, shapes)
 
-    def solve(self, rows: Centred, penalty: Penalty) -> NDArray[np.float64]:
+    def split(self, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Views on values of the functions in ``order``, each of shape (n_players_alike, n_functions_of_each, ...)."""
+        views, start = [], 0
+        for n_players, size in self.shapes:
+            stop = start + n_players * size
+            views.append(values[start:stop].reshape(n_players, size, *values.shape[1:]))
+            start = stop
+        return views
+
+
+class RowSystem:
+    """Normal equations of main effects on some rows, solved under one penalty after another.
+
+    Parameters
+    ----------
+    effects : MainEffects
+    rows : Centred
+    """
+
+    def __init__(self, effects: MainEffects, rows: Centred) -> None:
+        self.effects, self.rows = effects, rows
+        self._values = rows.values[effects.order]
+        self._grams = [(own @ own.transpose(0, 2, 1)) for own in effects.split(self._values)]
+
+    def solve(self, penalty: Penalty) -> NDArray[np.float64]:
         """Coefficients of shape (n_functions, n_outputs)."""
-        scaled = np.empty_like(rows.values)  # D⁻¹ B
-        for block in self.blocks:
-            own = rows.values[block]  # (n_players, size, n_rows)
-            matrices = (self.single - self.pair) * (own @ own.transpose(0, 2, 1))
-            diagonal = np.arange(block.shape[1])
-            matrices[:, diagonal, diagonal] += self.single * penalty.functions[block]
+        effects = self.effects
+        scaled = np.empty_like(self._values)  # L⁻¹ B, with D = L Lᵀ
+        blocks = self._grams, effects.split(penalty.functions[effects.order]), effects.split(self._values), effects.split(scaled)
+        roots = []
+        for gram, own_penalty, own, target in zip(*blocks, strict=True):
+            matrices = (effects.single - effects.pair) * gram
+            diagonal = np.arange(gram.shape[1])
+            matrices[:, diagonal, diagonal] += effects.single * own_penalty
             matrices[:, diagonal, diagonal] *= 1.0 + _JITTER
             matrices[:, diagonal, diagonal] += 1e-300
-            scaled[block] = np.linalg.solve(matrices, own)
-        kernel = self.pair * (rows.values.T @ scaled)
+            roots.append(np.linalg.inv(np.linalg.cholesky(matrices)))
+            np.matmul(roots[-1], own, out=target)
+        kernel = effects.pair * (scaled.T @ scaled)
         kernel[np.diag_indices(len(kernel))] += 1.0
         factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
-        return np.asarray(self.single * (scaled @ cho_solve(factor, rows.outputs, check_finite=False)))
+        projected = effects.single * (scaled @ cho_solve(factor, self.rows.outputs, check_finite=False))
+        for root, part in zip(roots, effects.split(projected), strict=True):
+            part[:] = root.transpose(0, 2, 1) @ part
+        coefficients = np.empty_like(projected)
+        coefficients[effects.order] = projected
+        return coefficients
 
-    def measure_gradient(self, rows: Centred, penalty: Penalty, coefficients: NDArray[np.float64]) -> float:
+    def measure_gradient(self, penalty: Penalty, coefficients: NDArray[np.float64]) -> float:
         """Largest residual of the normal equations relative to the right-hand side."""
-        target = self.single * (rows.values @ rows.outputs)
-        product = self.pair * (rows.values @ (rows.values.T @ coefficients))
-        product += self.single * penalty.functions[:, None] * coefficients
-        for block in self.blocks:
-            own = rows.values[block]
-            effects = own.transpose(0, 2, 1) @ coefficients[block]
-            product[block] += (self.single - self.pair) * (own @ effects)
+        effects, values, own = self.effects, self._values, coefficients[self.effects.order]
+        target = effects.single * (values @ self.rows.outputs)
+        product = effects.pair * (values @ (values.T @ own))
+        product += effects.single * penalty.functions[effects.order][:, None] * own
+        for gram, part, found in zip(self._grams, effects.split(own), effects.split(product), strict=True):
+            found += (effects.single - effects.pair) * (gram @ part)
         return float(np.abs(target - product).max(initial=0.0) / max(np.abs(target).max(initial=0.0), 1e-300))
 
-    def measure_risk(self, rows: Centred, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Masked risk, and risk at the full coalition, on rows about the training means; shape (2, n_outputs)."""
-        variance = (rows.outputs**2).sum(axis=0)
-        fitted = rows.values.T @ coefficients
-        linear = (rows.outputs * fitted).sum(axis=0)
+    def measure_risk(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Masked risk, and risk at the full coalition, of other rows' coefficients on these; shape (2, n_outputs)."""
+        effects, outputs, own = self.effects, self.rows.outputs, coefficients[self.effects.order]
+        variance = (outputs**2).sum(axis=0)
+        fitted = self._values.T @ own
+        linear = (outputs * fitted).sum(axis=0)
         square = (fitted**2).sum(axis=0)
-        own = np.zeros_like(linear)
-        for block in self.blocks:
-            own += ((rows.values[block].transpose(0, 2, 1) @ coefficients[block]) ** 2).sum(axis=(0, 1))
-        masked = self.total * variance - 2 * self.single * linear + self.pair * square + (self.single - self.pair) * own
+        alone = np.zeros_like(linear)
+        for gram, part in zip(self._grams, effects.split(own), strict=True):
+            alone += np.einsum("pic,pic->c", part, gram @ part)
+        masked = effects.total * variance - 2 * effects.single * linear + effects.pair * square
+        masked += (effects.single - effects.pair) * alone
         return np.stack([masked, variance - 2 * linear + square])
 
 
-def cross_validate(
-    effects: MainEffects, rows: FoldRows, n_folds: int, penalty: Penalty
-) -> tuple[NDArray[np.float64], list[NDArray[np.float64]], list[NDArray[np.float64]]]:
-    """Coefficients of all rows, those without each of the first folds, and their two risks, each of shape (2, n_outputs)."""
+class RowSystems:
+    """Main effects of all rows, and of those outside each of the first folds with the fold about their means."""
 
-    def work(fold: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if fold == n_folds:
-            return effects.solve(rows.gather(), penalty), np.empty(0)
-        others = rows.gather(without=fold)
-        found = effects.solve(others, penalty)
-        return found, effects.measure_risk(rows.hold_out(fold, others), found)
+    def __init__(self, effects: MainEffects, rows: FoldRows, n_folds: int) -> None:
+        def work(fold: int) -> tuple[RowSystem, RowSystem | None]:
+            if fold == n_folds:
+                return RowSystem(effects, rows.gather()), None
+            others = RowSystem(effects, rows.gather(without=fold))
+            return others, RowSystem(effects, rows.hold_out(fold, others.rows))
 
-    solutions, risks = zip(*map_threads(work, range(n_folds + 1)), strict=True)
-    return solutions[-1], list(solutions[:-1]), list(risks[:-1])
+        self._systems = map_threads(work, range(n_folds + 1))
+
+    def cross_validate(
+        self, penalty: Penalty
+    ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]], list[NDArray[np.float64]], float]:
+        """Coefficients of all rows, those without each fold, their two risks, and the largest residual of the former.
+
+        Each risk is of shape (2, n_outputs); the residual is that of the normal equations, relative to their right-hand side.
+        """
+
+        def work(systems: tuple[RowSystem, RowSystem | None]) -> tuple[NDArray[np.float64], NDArray[np.float64] | float]:
+            system, held_out = systems
+            found = system.solve(penalty)
+            return found, system.measure_gradient(penalty, found) if held_out is None else held_out.measure_risk(found)
+
+        *folds, (whole, residual) = map_threads(work, self._systems)
+        return whole, [found for found, _ in folds], [np.asarray(risk) for _, risk in folds], float(residual)

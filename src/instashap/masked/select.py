@@ -13,7 +13,7 @@ from .candidate import Candidate, Judgement, Solved, make_candidate_problem
 from .coupling import Coupling
 from .cross_validation import WALKED_FOLDS, Systems, Trial, cross_validate_folds, is_large, judge_by_rows
 from .design import ValueFunctions
-from .few_rows import MainEffects
+from .few_rows import FoldRows, MainEffects, RowSystems
 from .fold_moments import FoldMoments, Split
 from .linear_base import BaseSetting, LinearBase, choose_scores, find_players, make_coalitions
 from .moments import CentredMoments
@@ -83,27 +83,29 @@ def judge_problem(
 ) -> tuple[Judgement, Solved]:
     """See :meth:`Judge.judge`; of a candidate whose unknowns and fold moments are there."""
     problem, base, splits = _make_bases(problem, moments, candidate.base)
-    effects = None if moments.rows is None or base is not None else MainEffects.from_problem(problem)
-    large = Systems(problem, moments, base, splits, near) if effects is None and is_large(problem) else None
+    by_rows = None if moments.rows is None or base is not None else _make_row_systems(problem, moments.rows, len(splits))
+    large = Systems(problem, moments, base, splits, near) if by_rows is None and is_large(problem) else None
     walked = splits if large is None else splits[:WALKED_FOLDS]
     if large is not None or base is not None or moments.drawn is None:
         free = [name for name in free if name != "synthetic"]
-    seen: dict[Strengths, Trial] = {}
+    seen: dict[tuple[Any, ...], Trial] = {}
     blends = {start.synthetic: moments}
 
-    def evaluate(strengths: Strengths) -> float:
-        if strengths not in seen:
+    def find(strengths: Strengths) -> Trial:
+        penalty = strengths.penalise(moments.functions)
+        key = penalty.functions.tobytes(), penalty.extra, strengths.synthetic  # straight lines have no roughness, for example
+        if key not in seen:
             own = blends.setdefault(strengths.synthetic, moments.blend(strengths.synthetic))
-            seen[strengths] = (
+            seen[key] = (
                 cross_validate_folds(problem, own, base, walked if own is moments else own.splits, strengths, large)
-                if effects is None
-                else judge_by_rows(effects, moments, splits, strengths)
+                if by_rows is None
+                else judge_by_rows(by_rows, moments, splits, strengths)
             )
-        return seen[strengths].risk
+        return seen[key]
 
     with limit_threads(len(problem)):
-        best = descend(evaluate, start, free) if free or large is None else start
-        trial = seen[best] if large is None else cross_validate_folds(problem, moments, base, splits, best, large)
+        best = descend(lambda strengths: find(strengths).risk, start, free) if free or large is None else start
+        trial = find(best) if large is None else cross_validate_folds(problem, moments, base, splits, best, large)
     fold_bases = tuple(split.base for split in splits if split.base is not None)
     solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients), base, fold_bases)
     return Judgement(candidate, best, trial.risk, trial.full_risk, len(problem), trial.fold_risks, trial.status), solved
@@ -121,6 +123,11 @@ def polish(moments: FoldMoments, judgement: Judgement, solved: Solved) -> Soluti
         if not solution.status.has_converged and len(solved.problem) <= MAX_DENSE:
             solution = solve_problem(*known, **options)
     return solution
+
+
+def _make_row_systems(problem: MaskedProblem, rows: FoldRows, n_folds: int) -> RowSystems | None:
+    effects = MainEffects.from_problem(problem)
+    return None if effects is None else RowSystems(effects, rows, n_folds)
 
 
 def _make_bases(

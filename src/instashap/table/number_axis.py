@@ -1,6 +1,7 @@
 """Splines on cells, with free values beside them, and penalties on their roughness."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,14 +41,13 @@ class CurveScale:
         points = np.flatnonzero(cells.is_point)
         point_scale = self.data_scale[cells.spike_of] if len(points) else np.empty(0)
         point_curves = evaluate_splines(sequence, degree, n_raw, point_scale)
-        nodes = np.linspace(0.0, 1.0, degree + 1)
-        inverse = np.linalg.inv(np.vander(nodes, increasing=True))
+        nodes, inverse = _get_nodes(degree)
         places = cells.lows[:, None] + nodes * (cells.highs - cells.lows)[:, None]
         on_scale = np.interp(places, self.knots, self.scale).ravel()
         curves = evaluate_splines(sequence, degree, n_raw, on_scale).reshape(*places.shape, n_raw)
         dense = np.zeros((len(cells.lows) + 1, n_raw, degree + 1))
-        for cell in np.flatnonzero(~cells.is_point):
-            dense[cell] = (inverse @ curves[cell]).T
+        intervals = np.flatnonzero(~cells.is_point)
+        dense[intervals] = (inverse @ curves[intervals]).transpose(0, 2, 1)
         dense[points[~is_free], :, 0] = point_curves[~is_free]
         owner = np.full(len(dense), -1)
         owner[[*points[is_free], -1]] = np.arange(n_own)
@@ -59,6 +59,16 @@ class CurveScale:
         return Axis(pack_basis(dense, owner, n_own), expansion, roughness, tuple(range(n_own)))
 
 
+@cache
+def _get_nodes(degree: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places in a cell at which a polynomial is read, and the matrix from its values there to its coefficients."""
+    nodes = np.linspace(0.0, 1.0, degree + 1)
+    return nodes, np.linalg.inv(np.vander(nodes, increasing=True))
+
+
+_get_quadrature = cache(np.polynomial.legendre.leggauss)
+
+
 def evaluate_splines(sequence: NDArray[np.float64], degree: int, n_raw: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Dense values of the B-splines, shape (n_points, n_raw)."""
     from scipy.interpolate import BSpline  # only a fit needs scipy; a loaded explainer does not
@@ -66,7 +76,7 @@ def evaluate_splines(sequence: NDArray[np.float64], degree: int, n_raw: int, x: 
     if not len(x):
         return np.empty((0, n_raw))
     clipped = np.clip(x, sequence[0], sequence[-1])
-    return np.asarray(BSpline.design_matrix(clipped, sequence, degree).toarray()[:, :n_raw])
+    return np.asarray(BSpline.construct_fast(sequence, np.eye(n_raw), degree)(clipped))
 
 
 def compute_roughness(kept: NDArray[np.float64], degree: int, order: int, spread: float) -> NDArray[np.float64]:
@@ -82,12 +92,12 @@ def compute_roughness(kept: NDArray[np.float64], degree: int, order: int, spread
     from scipy.interpolate import BSpline
 
     sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
-    nodes, node_weights = np.polynomial.legendre.leggauss(degree + 1 - order + 1)
+    nodes, node_weights = _get_quadrature(degree + 1 - order + 1)
     half = np.diff(kept) / 2
     places = ((kept[:-1] + kept[1:]) / 2)[:, None] + half[:, None] * nodes
-    curves = BSpline(sequence, np.eye(len(kept) + degree - 1), degree).derivative(order)
+    curves = BSpline.construct_fast(sequence, np.eye(len(kept) + degree - 1), degree)
     weights = np.sqrt(half[:, None] * node_weights).ravel()
-    return np.asarray(curves(places.ravel()) * weights[:, None])
+    return np.asarray(curves(places.ravel(), nu=order) * weights[:, None])
 
 
 def _difference_roughness(kept: NDArray[np.float64], order: int) -> NDArray[np.float64]:
