@@ -65,18 +65,9 @@ def compute_local_moments(
     basis: LocalBasis, cells: NDArray[np.int32], offsets: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weighted means and second moments of the local functions; shapes (n_functions,), (n_functions, n_functions)."""
-    n = basis.n_functions
-    values = basis.weigh(cells, offsets)
-    first = basis.first[cells].astype(np.int64)
-    means = np.zeros(n)
-    second = np.zeros(n * n)
-    for i in range(basis.width):
-        weighted = weights * values[:, i]
-        means += np.bincount(first + i, weights=weighted, minlength=n)
-        for j in range(basis.width):
-            second += np.bincount((first + i) * n + first + j, weights=weighted * values[:, j], minlength=n * n)
+    sums, products = basis.sum_products(cells, offsets, weights)
     total = weights.sum()
-    return means / total, second.reshape(n, n) / total
+    return sums / total, products / total
 
 
 def compute_axis_functions(

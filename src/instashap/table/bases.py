@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .basis_kernel import combine_functions
+from .basis_kernel import combine_functions, sum_functions
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,21 @@ class LocalBasis:
     ) -> NDArray[np.float64]:
         """The same functions, each a row of the result: shape (n_combinations, n_rows), C order."""
         values = np.empty((coefficients.shape[1], len(cells)))
-        arrays = (np.require(each, requirements=("C", "A", "W")) for each in (cells, offsets, self.first, self.polynomials))
-        combine_functions(*arrays, np.require(coefficients, requirements=("C", "A", "W")), values)
+        combine_functions(*_make_plain(cells, offsets, self.first, self.polynomials, coefficients), values)
         return values
+
+    def sum_products(
+        self, cells: NDArray[np.int32], offsets: NDArray[np.float64], weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weighted sums of the functions over rows, and of their products: shapes (n_functions,), (n_functions, n_functions)."""
+        sums, products = np.zeros(self.n_functions), np.zeros((self.n_functions, self.n_functions))
+        sum_functions(*_make_plain(cells, offsets, weights, self.first, self.polynomials), sums, products)
+        return sums, products
+
+
+def _make_plain(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    """Arrays as kernels take them."""
+    return [np.require(each, requirements=("C", "A", "W")) for each in arrays]
 
 
 @dataclass(frozen=True)

@@ -42,3 +42,23 @@ def combine_columns(
         for power in range(polynomials.shape[2] - 2, -1, -1):
             weight = weight * offsets + polynomials[cells, shift, power]
         values += weight * coefficients[first[cells] + shift].T
+
+
+def sum_columns(
+    cells: NDArray[np.int32],
+    offsets: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    first: NDArray[np.int32],
+    polynomials: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    products: NDArray[np.float64],
+) -> None:
+    """What :func:`.basis_kernel.sum_functions` computes, to the same bits."""
+    starts = first[cells]
+    values = polynomials[cells, :, -1]
+    for power in range(polynomials.shape[2] - 2, -1, -1):
+        values = values * offsets[:, None] + polynomials[cells, :, power]
+    weighted = values * weights[:, None]
+    places = starts[:, None] + np.arange(polynomials.shape[1])
+    np.add.at(sums, places, weighted)
+    np.add.at(products, (places[:, :, None], places[:, None, :]), weighted[:, :, None] * values[:, None, :])
