@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from instashap.masked.folds import RowCensus, assign_folds, take_census
-from instashap.masked.moments import BLOCK_ROWS, CentredMoments, accumulate_moments, merge_all, mirror_upper
+from instashap.masked.moments import BLOCK_ROWS, CentredMoments, RowMoments, accumulate_moments, merge_all, mirror_upper
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table
 
@@ -63,6 +63,21 @@ def test_moments_are_numpys_weighted_covariances(n_rows, n):
         covariance = np.cov(everything.T, aweights=weights, ddof=0) * weights.sum()
         np.testing.assert_allclose(moments.scatter, covariance[:n, :n], atol=1e-12 * np.abs(covariance).max())
     np.testing.assert_array_equal(moments.scatter, moments.scatter.T)
+
+
+def test_moments_of_kept_values_are_numpys_weighted_covariances():
+    encoded, outputs, weights = _rows(50)
+    parts = [slice(0, 20), slice(20, 50)]
+    values = [encoded.offsets[part].T for part in parts]
+    moments = RowMoments(values, [outputs[part] for part in parts], [weights[part] for part in parts])
+    everything = np.hstack([encoded.offsets, outputs])
+    means = np.average(everything, axis=0, weights=weights)
+    scatter = ((everything - means) * weights[:, None]).T @ (everything - means)
+    expected = CentredMoments(weights.sum(), means[:4], scatter[:4, :4], means[4:], scatter[:4, 4:], np.diag(scatter)[4:])
+    _assert_close(moments, expected, 1e-12)
+    chosen = moments.select(np.array([2, 0]))
+    np.testing.assert_allclose(chosen.scatter, scatter[np.ix_([2, 0], [2, 0])], rtol=1e-12)
+    np.testing.assert_allclose(chosen.cross, scatter[[2, 0], 4:], rtol=1e-10)
 
 
 def test_moments_of_parts_add_to_those_of_the_whole():

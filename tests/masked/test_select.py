@@ -151,6 +151,19 @@ def test_a_free_strength_never_ends_worse_than_it_started(case):
     assert again.risk == pytest.approx(free.risk, rel=1e-9)
 
 
+def test_strengths_that_mean_the_same_penalty_are_judged_once(case, monkeypatch):
+    judged = []
+
+    def count(*arguments):
+        judged.append(arguments)
+        return cross_validation.cross_validate_folds(*arguments)
+
+    monkeypatch.setattr(select, "cross_validate_folds", count)
+    best, _ = case[0].judge(Candidate(1, 1, {}, (0, 0, 0)), Strengths(), ("interaction",))  # there are no pairs
+    assert len(judged) == 1
+    assert best.strengths.interaction == 100.0  # the strongest of those that are as good
+
+
 def test_a_single_fold_has_nothing_to_judge_by(case):
     judge = case[0]
     alone = Judge(FoldMoments.from_folds(judge.moments.functions, [judge.moments.total]), {}, (0, 1, 2, 3), case[-1])

@@ -161,9 +161,9 @@ class RowSystem:
         """Coefficients of shape (n_functions, n_outputs)."""
         effects = self.effects
         scaled = np.empty_like(self._values)  # L⁻¹ B, with D = L Lᵀ
-        blocks = self._grams, effects.split(penalty.functions[effects.order]), effects.split(self._values), effects.split(scaled)
+        parts = [effects.split(each) for each in (penalty.functions[effects.order], self._values, scaled)]
         roots = []
-        for gram, own_penalty, own, target in zip(*blocks, strict=True):
+        for gram, own_penalty, own, target in zip(self._grams, *parts, strict=True):
             matrices = (effects.single - effects.pair) * gram
             diagonal = np.arange(gram.shape[1])
             matrices[:, diagonal, diagonal] += effects.single * own_penalty
@@ -174,10 +174,10 @@ class RowSystem:
         kernel = effects.pair * (scaled.T @ scaled)
         kernel[np.diag_indices(len(kernel))] += 1.0
         factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
-        projected = effects.single * (scaled @ cho_solve(factor, self.rows.outputs, check_finite=False))
+        projected: NDArray[np.float64] = effects.single * (scaled @ cho_solve(factor, self.rows.outputs, check_finite=False))
         for root, part in zip(roots, effects.split(projected), strict=True):
             part[:] = root.transpose(0, 2, 1) @ part
-        coefficients = np.empty_like(projected)
+        coefficients: NDArray[np.float64] = np.empty_like(projected)
         coefficients[effects.order] = projected
         return coefficients
 

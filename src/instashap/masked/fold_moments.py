@@ -11,7 +11,7 @@ from .design import ValueFunctions
 from .drawn import DrawnMoments, blend_moments
 from .few_rows import FoldRows
 from .linear_base import LinearBase
-from .moments import CentredMoments, merge_all
+from .moments import CentredMoments, RowMoments, merge_all
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,15 @@ class FoldMoments:
         functions: ValueFunctions,
         folds: Sequence[CentredMoments],
         n_judged: int | None = None,
-        rows: FoldRows | None = None,
     ) -> "FoldMoments":
-        return cls(functions, tuple(folds), merge_all(folds), n_judged, rows)
+        return cls(functions, tuple(folds), merge_all(folds), n_judged)
+
+    @classmethod
+    def from_rows(cls, functions: ValueFunctions, rows: FoldRows, n_judged: int | None = None) -> "FoldMoments":
+        """The same of functions whose values are in memory."""
+        parts = zip(rows.values, rows.outputs, rows.weights, strict=True)
+        folds = tuple(RowMoments([values], [outputs], [weights]) for values, outputs, weights in parts)
+        return cls(functions, folds, RowMoments(rows.values, rows.outputs, rows.weights), n_judged, rows)
 
     @cached_property
     def whole(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -134,7 +140,7 @@ class Split:
             (self.total.weight * whole - self.fold.weight * own) / (self.total.weight - self.fold.weight)
             for whole, own in ((self.total.means, self.fold.means), (self.total.output_means, self.fold.output_means))
         )
-        found = self.fold.around(replace(self.total, means=means, output_means=output_means))
+        found = self.fold.about(means, output_means)
         if self.drawn is None or not self.drawn.is_judge:
             return found
         drawn = self.drawn.folds[self.number].around(self.drawn.get_outside(self.number))

@@ -4,8 +4,9 @@ Sums are kept as total weight, means, and *centred* second moments, and merged b
 LeVeque (1983): raw sums would lose the digits of outputs far from zero.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,8 +76,14 @@ class CentredMoments:
 
         Held-out rows must be judged at the training rows' centring (method: exact masked risk from moments).
         """
-        step = self.means - centre.means
-        output_step = self.output_means - centre.output_means
+        return self.about(centre.means, centre.output_means)
+
+    def about(
+        self, means: NDArray[np.float64], output_means: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The same about given means."""
+        step = self.means - means
+        output_step = self.output_means - output_means
         gram = self.scatter / self.weight
         _add_outer(gram, 1.0, step)
         cross = self.cross / self.weight + np.outer(step, output_step)
@@ -92,6 +99,57 @@ class CentredMoments:
             self.cross[functions],
             self.output_scatter,
         )
+
+
+class RowMoments(CentredMoments):
+    """Moments of rows whose values are in memory: their scatter is computed when it is first asked for, which it may never be.
+
+    Parameters
+    ----------
+    values : sequence of ndarray of shape (n_functions, n_rows), float64
+        Of some disjoint parts of the rows.
+    outputs, weights : sequence of ndarray
+        Of the same parts.
+    """
+
+    rows: tuple[Sequence[NDArray[np.float64]], Sequence[NDArray[np.float64]], Sequence[NDArray[np.float64]]]
+
+    def __init__(
+        self,
+        values: Sequence[NDArray[np.float64]],
+        outputs: Sequence[NDArray[np.float64]],
+        weights: Sequence[NDArray[np.float64]],
+    ) -> None:
+        every, shares = np.concatenate(outputs), np.concatenate(weights)
+        weight = float(shares.sum())
+        output_means = every[0] + shares @ (every - every[0]) / weight  # exact where all are the same
+        away = [(own - output_means) * share[:, None] for own, share in zip(outputs, weights, strict=True)]
+        facts = {
+            "weight": weight,
+            "means": np.sum([own @ share for own, share in zip(values, weights, strict=True)], axis=0) / weight,
+            "output_means": output_means,
+            "cross": np.sum([own @ part for own, part in zip(values, away, strict=True)], axis=0),
+            "output_scatter": shares @ (every - output_means) ** 2,
+            "rows": (tuple(values), tuple(outputs), tuple(weights)),
+        }
+        for name, value in facts.items():
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def scatter(self) -> NDArray[np.float64]:
+        """See :class:`CentredMoments`."""
+        scatter = np.zeros((len(self.means), len(self.means)), order="F")
+        for values, _, weights in zip(*self.rows, strict=True):
+            if len(values):
+                centred = (values - self.means[:, None]) * np.sqrt(weights)
+                dsyrk(1.0, centred.T, beta=1.0, c=scatter, trans=1, lower=0, overwrite_c=1)
+        mirror_upper(scatter)
+        return scatter.T
+
+    def select(self, functions: NDArray[np.int64]) -> "RowMoments":
+        """Moments of some of the functions."""
+        values, outputs, weights = self.rows
+        return RowMoments([each[functions] for each in values], outputs, weights)
 
 
 def accumulate_moments(

@@ -350,19 +350,14 @@ class Search:
                 f"the fit would have {len(functions)} functions and need about {needed / 2**30:.0f} GiB; "
                 "ask for fewer interactions (interactions=50), order=1, or pass fewer columns"
             )
-        folds = [
-            accumulate_moments(functions.evaluate, *self._take(rows), weights, len(functions)) for rows, weights in self.folds
-        ]
-        moments = FoldMoments.from_folds(functions, folds, n_judged, self._keep_rows(functions))
+        parts = [(*self._take(rows), weights) for rows, weights in self.folds]
+        if len(functions) >= max(MIN_FUNCTIONS, 2 * len(self.outputs)):
+            values, outputs, weights = zip(*((functions.evaluate(part[0]), *part[1:]) for part in parts), strict=True)
+            moments = FoldMoments.from_rows(functions, FoldRows(values, outputs, weights), n_judged)
+        else:
+            folds = [accumulate_moments(functions.evaluate, *part, len(functions)) for part in parts]
+            moments = FoldMoments.from_folds(functions, folds, n_judged)
         return Judge(moments, self.presence_sets, self.fitter.players, self.size_law)
-
-    def _keep_rows(self, functions: ValueFunctions) -> FoldRows | None:
-        """The functions' values, if there are more functions than twice the rows."""
-        if len(functions) < max(MIN_FUNCTIONS, 2 * len(self.outputs)):
-            return None
-        taken = [self._take(rows) for rows, _ in self.folds]
-        values = tuple(functions.evaluate(encoded) for encoded, _ in taken)
-        return FoldRows(values, tuple(outputs for _, outputs in taken), tuple(weights for _, weights in self.folds))
 
     def _take(self, rows: NDArray[np.int64]) -> tuple[Encoded, NDArray[np.float64]]:
         return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows]

@@ -69,15 +69,15 @@ class LocalBasis:
     def sum_products(
         self, cells: NDArray[np.int32], offsets: NDArray[np.float64], weights: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weighted sums of the functions over rows, and of their products: shapes (n_functions,), (n_functions, n_functions)."""
+        """Weighted sums of the functions over rows, and of the products of any two of them."""
         sums, products = np.zeros(self.n_functions), np.zeros((self.n_functions, self.n_functions))
         sum_functions(*_make_plain(cells, offsets, weights, self.first, self.polynomials), sums, products)
         return sums, products
 
 
 def _make_plain(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
-    """Arrays as kernels take them."""
-    return [np.require(each, requirements=("C", "A", "W")) for each in arrays]
+    """Arrays as kernels take them: C-contiguous, aligned and writable."""
+    return [each if each.flags.carray else np.require(each, requirements=("C", "A", "W")) for each in arrays]
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ def combine_functions(cells, offsets, first, polynomials, coefficients, values):
 def sum_functions(cells, offsets, weights, first, polynomials, sums, products):
     """Add weighted sums of one column's local functions, and of their products, over rows.
 
-    cells (n_rows,) int32; offsets and weights (n_rows,) float64; first (n_cells,) int32; polynomials (n_cells, width, degree + 1)
-    float64; sums (n_local,) float64; products (n_local, n_local) float64.
+    cells (n_rows,) int32; offsets and weights (n_rows,) float64; first (n_cells,) int32; polynomials
+    (n_cells, width, degree + 1) float64; sums (n_local,) float64; products (n_local, n_local) float64.
     """
     width, n_powers = polynomials.shape[1], polynomials.shape[2]
     values = np.empty(width)

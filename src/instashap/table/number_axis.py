@@ -63,7 +63,7 @@ class CurveScale:
 def _get_nodes(degree: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Places in a cell at which a polynomial is read, and the matrix from its values there to its coefficients."""
     nodes = np.linspace(0.0, 1.0, degree + 1)
-    return nodes, np.linalg.inv(np.vander(nodes, increasing=True))
+    return nodes, np.asarray(np.linalg.inv(np.vander(nodes, increasing=True)), dtype=np.float64)
 
 
 _get_quadrature = cache(np.polynomial.legendre.leggauss)
