@@ -13,7 +13,7 @@ from ._errors import DataWarning, warn_caller
 from ._optional import require
 from ._validation import check_choice, find_column, name_columns
 from .table.dates import DateText
-from .table.delimited import NO_ROWS, find_encoding, find_separator, read_delimited
+from .table.delimited import NO_ROWS, find_encoding, find_separator, read_delimited, refuse_short_lines
 from .table.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, sep=separator, encoding=encoding)
     if not len(table):
         raise ValueError(NO_ROWS)
+    refuse_short_lines(path, separator, encoding, table)
     if table.columns[0] == "Unnamed: 0" and table.iloc[:, 0].is_unique:
         warn_caller(
             "the first column has no name and a different value in every row; the model receives it as 'Unnamed: 0'. If it "

@@ -6,6 +6,7 @@ import pytest
 
 import instashap
 from instashap.table.delimited import read_delimited
+from instashap.table.recipe import Recipe
 
 
 def read(folder: Path, text: str, encoding: str = "utf-8", **options):
@@ -56,6 +57,8 @@ def test_a_first_column_without_a_name_that_repeats_or_measures_is_a_column(tmp_
         ("a,b\n1,2\n4,5,6\n", "Expected 2 fields in line 3, saw 3"),
         ("a,,b\n1,2,3\n", r"1 columns have no name \(the first is column 2\); name every column"),
         ("", "it is empty"),
+        ("a,b,c\n1,2,3\n\n4,5\n", "line 4 has 2 cells, but the first line has 3 names; .*: complete the line or delete it"),
+        ('a,b,c\n"1\n1",2,3\n4\n5,6\n', r"line 4 has 1 cell, .* 3 names \(and 1 further lines lack cells\)"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path, text, message):
@@ -65,3 +68,15 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, text, message):
 
 def test_a_separator_at_the_end_of_every_line_is_no_column(tmp_path):
     assert read(tmp_path, "a,b,\n1,2,\n3,4,\n").to_dict("list") == {"a": [1, 3], "b": [2, 4]}
+
+
+def test_points_are_between_thousands_where_they_cannot_be_in_decimals(tmp_path):
+    # decimals of three digits would be 500.000 in such a column, or 1.23 in one without zeros at the end
+    cells = ["500", *(f"{each}.{each}0" for each in range(10, 20)), "1.234.560"]
+    whole = [500, *(1010 * each for each in range(10, 20))]
+    for texts, numbers in ((cells, [*whole, 1234560]), (cells[:-1], whole)):
+        table = read(tmp_path, "x,y\n" + "".join(f"{text},1\n" for text in texts))
+        assert Recipe.learn(table).apply(table)["x"].tolist() == numbers
+    for text in ("500.5", "1500", "0.123"):  # one number shows that these are decimals
+        table = read(tmp_path, "x,y\n" + "".join(f"{each},1\n" for each in [*cells[:-1], text]))
+        assert table["x"].tolist() == [float(each) for each in [*cells[:-1], text]]

@@ -37,6 +37,8 @@ def read(cells, decimal=None, **others):
         (["€1.5M", "€20M"], [1.5, 20]),
         (["12 %", "3.5%", "(1 %)"], [12, 3.5, -1]),
         (["(1,234)", "567", "−8"], [-1234, 567, -8]),
+        (["1,234.5-", "567"], [-1234.5, 567]),
+        ([f">= {each}" for each in MANY], [float(each) for each in MANY]),
         ([f"{each} m2" for each in MANY], [float(each) for each in MANY]),
         ([f"{each}kg" for each in MANY], [float(each) for each in MANY]),
     ],
@@ -136,6 +138,7 @@ def test_yes_and_no_in_several_spellings_are_two_categories():
         ["?", "??"],
         [None, None],
         ["1", "2", "3+"],
+        ["<18", ">65"],
     ],
 )
 def test_other_text_stays_what_it_is(cells):
@@ -154,6 +157,7 @@ def test_other_text_stays_what_it_is(cells):
         ([f"{each} %" for each in MANY] + ["0.3"], r"different units \(rows: '%' in 12, 'none' in 1\)"),
         ([f"€{each}K" for each in MANY] + ["€1.2M"], r"different units \(rows: '€k' in 12, '€m' in 1\)"),
         ([*MANY[:-1], "3", "<10", "<10", "<10"], r"except in 3 cells \('<10'\); write numbers there or leave the cells empty"),
+        ([*MANY, "7½"], r"different units \(rows: 'none' in 12, 'fraction' in 1\)"),
         ([*MANY, "sold out"], r"except in 1 cell \('sold out'\); write numbers there or leave the cells empty"),
         ([f"{each},5" for each in MANY] + ["3.25"], r"has numbers in several formats .*; write all of them in one format"),
     ],
@@ -166,6 +170,12 @@ def test_a_column_of_numbers_that_cannot_be_read_is_refused_with_advice_that_wor
     assert Recipe.learn(frame, keep=["size"]).readings == {}
     mended = frame.assign(size=[*cells[:12], *[None] * (len(cells) - 12)])  # the cells left empty
     assert len(Recipe.learn(mended).apply(mended)["size"].dropna().astype(float)) == 12
+
+
+def test_numbers_that_all_end_with_a_fraction_are_refused():
+    halves = pd.DataFrame({"size": [f"{each} {part}" for each, part in zip(MANY, ["1/2", "¾"] * 6, strict=True)]})
+    with pytest.raises(ValueError, match=r"'size' holds numbers with fractions \('10 1/2', .*; write them as decimals"):
+        Recipe.learn(halves)
 
 
 def test_new_rows_are_read_as_the_fit_read_them_or_refused_by_name():

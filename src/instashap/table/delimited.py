@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import warnings
 from collections.abc import Collection
 from pathlib import Path
@@ -12,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import DataWarning, warn_caller
-from .numerals import find_proven_decimal, is_code
+from .numerals import are_grouped, find_proven_decimal, is_code
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # Message about a file without rows.
 NO_ROWS = "it has names but no rows"
-_GROUPED = r"[+-]?[1-9]\d{0,2}\.\d{3}"
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 
 
 def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
@@ -31,7 +32,7 @@ def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        For repeated names, no rows, or rows longer than the first line.
+        For repeated names, no rows, or rows longer or shorter than the first line.
 
     Warns
     -----
@@ -50,6 +51,7 @@ def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
     table = _read_rows(path, {place: str for place, name in enumerate(names) if name in keep}, how)
     if not len(table):
         raise ValueError(NO_ROWS)
+    refuse_short_lines(path, separator, encoding, table)
     _leave_codes(table, path, how)
     _leave_grouped(table, path, how)
     table.columns = pd.Index(names)
@@ -70,6 +72,30 @@ def _read_rows(path: Path, types: dict[int, Any], how: dict[str, Any]) -> pd.Dat
             n_names = len(how["names"])
             raise ValueError(f"its rows have more cells than there are names ({n_names}); name every column") from error
     return table
+
+
+def refuse_short_lines(path: Path, separator: str, encoding: str, table: pd.DataFrame) -> None:
+    """Raise ``ValueError`` if a line has fewer cells than the first: pandas reads the cells that it lacks as missing values.
+
+    Separators at the end of the first line alone need no cells. Empty lines are none of the table.
+    """
+    with path.open(encoding=encoding, newline="") as lines:
+        reader = csv.reader(lines, delimiter=separator)
+        first = next(reader)
+        n_names = max((place for place, name in enumerate(first, 1) if name.strip()), default=0)
+        if not n_names or not table.iloc[:, n_names - 1].isna().any():
+            return
+        try:
+            short = [(reader.line_num, len(row)) for row in reader if 0 < len(row) < n_names]
+        except csv.Error:  # for example a cell of more than 131 072 characters
+            return
+    if short:
+        more = f" (and {len(short) - 1:,} further lines lack cells)" if len(short) > 1 else ""
+        line, length = short[0]
+        raise ValueError(
+            f"line {line} has {length} cell{'s' * (length != 1)}, but the first line has {n_names} names{more}; a missing "
+            "value needs its separator, too: complete the line or delete it"
+        )
 
 
 def find_separator(path: Path, encoding: str) -> str:
@@ -146,12 +172,14 @@ def _read_texts(path: Path, places: list[Any], how: dict[str, Any]) -> pd.DataFr
 
 
 def _leave_grouped(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:
-    """Restore the text of columns with ``1.234`` in every row if another column has decimal commas: they may be thousands."""
+    """Restore the text of columns in which points may separate thousands.
+
+    That is so if every row is like ``1.234`` and another column has decimal commas, or if rows are like ``1.230`` and ``500``.
+    """
     texts = [place for place in table if table[place].dtype.kind not in "iufb"]
-    if not any(find_proven_decimal(table[place].dropna().astype(str).unique()) == "," for place in texts):
-        return
+    has_commas = any(find_proven_decimal(table[place].dropna().astype(str).unique()) == "," for place in texts)
     places = [place for place in table if table[place].dtype.kind == "f"]
     for place, column in _read_texts(path, places, how).items():
-        cells = column.dropna().str.strip()
-        if len(cells) and cells.str.fullmatch(_GROUPED).all():
+        cells = column.dropna().str.strip().unique().tolist()
+        if len(cells) and (are_grouped(cells) or (has_commas and all(map(_GROUPED.fullmatch, cells)))):
             table[place] = column

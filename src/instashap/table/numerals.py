@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 # Texts of missing values in a column of numbers or dates, in small letters.
@@ -20,11 +20,15 @@ _CURRENCY = (
     r"(?:[A-Z]{0,3}[$€£¥₹₽₩₺₴₦₫₱฿₪¢]|Rs\.?|kr\.?|zł|(?:USD|EUR|GBP|JPY|CNY|INR|CHF|CAD|AUD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR"
     r"|RUB|TRY|KRW|SGD|HKD)\b)"
 )
+# First characters of numbers that are limits or approximate.
+LIMITS = ("<", ">", "≤", "≥", "~", "≈")
+# The unit of numbers that end with a fraction, such as 5 1/2 and 5½, which are not read.
+FRACTION = "fraction"
 _SPACES = "\u00a0\u202f\u2009"  # typographic spaces between thousands
 _CELL = re.compile(
-    rf"(?P<sign>[+−-]?)\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+−-]?)\s*"
+    rf"(?P<limit>[<>]=?|[{''.join(LIMITS)}])?\s*(?P<sign>[+−-]?)\s*(?P<before>{_CURRENCY})?\s*(?P<inner>[+−-]?)\s*"
     r"(?P<digits>(?:\d+(?:[ '’.,]\d+)*|[.,]\d+)(?:[eE][+-]?\d+)?)"
-    r"\s*(?P<after>[^\W\d_].{0,15}|[%‰°$€£¥₹₽₩₺₴₦₫₱฿₪¢].{0,8})?"
+    r"(?P<outer>[−-]?)\s*(?P<after>[^\W\d_].{0,15}|[%‰°$€£¥₹₽₩₺₴₦₫₱฿₪¢].{0,8}|\d+/\d+|[¼-¾⅐-⅞])?"
 )
 _NEGATIVE = re.compile(rf"((?:{_CURRENCY})?)\s*\(([^()]*)\)\s*(%?)")
 _CODE = re.compile(r"\d+")
@@ -71,13 +75,14 @@ def split_numeral(text: str) -> Numeral | None:
     if negative:
         line = "".join(negative.groups())
     match = _CELL.fullmatch(line)
-    if match is None or (match["sign"] and match["inner"]):
+    signs = "" if match is None else match["sign"] + match["inner"] + match["outer"]
+    if match is None or len(signs) > 1:
         return None
     before, after = match["before"] or "", (match["after"] or "").rstrip(". ")
     if not _is_unit(after) or (before and after and after not in _MAGNITUDES):
         return None
-    is_below = bool(negative) ^ ((match["sign"] or match["inner"]) in ("-", "−"))
-    unit = before + after
+    is_below = bool(negative) ^ (signs in ("-", "−"))
+    unit = (match["limit"] or "") + before + (FRACTION if after and not after[0].isalpha() and after[-1].isnumeric() else after)
     return Numeral("-" if is_below else "", match["digits"], unit if len(unit) < 2 else unit.casefold())
 
 
@@ -92,10 +97,23 @@ def is_word(unit: str) -> bool:
     return unit.isalpha() and not re.fullmatch(_CURRENCY, unit, re.IGNORECASE)
 
 
+def are_grouped(texts: Collection[str], mark: str = ".") -> bool:
+    """Whether all numbers are whole, with a mark between thousands, because they could not be decimals.
+
+    Decimals of one column have one length, so that 500 is 500.000 there, or no zeros at the end, so that 1.230 is 1.23. Ten
+    different numbers with a mark are needed, as a few may have been typed by hand.
+    """
+    form = re.compile(rf"[+−-]?(0|[1-9]\d{{0,2}}([{mark}]\d{{3}})*)")
+    marked = [text for text in texts if mark in text]
+    is_sure = len(marked) >= 10 and len(marked) < len(texts) and any(text[-1] == "0" for text in marked)
+    return is_sure and all(map(form.fullmatch, texts))
+
+
 def find_forms(numerals: Iterable[Numeral]) -> list[tuple[str, str]]:
     """Pairs of marks (between thousands, decimal) with which all digits can be read; the simplest pair per decimal mark."""
     texts = {numeral.digits for numeral in numerals}
     forms = [(mark, decimal) for mark, decimal, form in _FORMS if all(map(form.fullmatch, texts))]
+    forms = [(mark, decimal) for mark, decimal in forms if not are_grouped(texts, decimal)]
     firsts = {decimal: (mark, decimal) for mark, decimal in reversed(forms)}
     return [firsts[decimal] for decimal in (".", ",") if decimal in firsts]
 

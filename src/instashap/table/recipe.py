@@ -12,6 +12,8 @@ import numpy as np
 from .clock import ClockText, reads_as_times
 from .dates import DateText, find_layout, learn_dates
 from .numerals import (
+    FRACTION,
+    LIMITS,
     Numeral,
     count_units,
     find_forms,
@@ -336,6 +338,8 @@ def _refuse_stray_dates(name: str, counts: Mapping[str, int]) -> None:
 def _learn_numbers(name: str, counts: Mapping[str, int], missing: tuple[str, ...], decimal: str | None) -> NumberText | None:
     split = {text: split_numeral(text) for text in counts}
     numerals = {text: numeral for text, numeral in split.items() if numeral is not None}
+    numbers = {text: numeral for text, numeral in numerals.items() if numeral.unit[:1] not in LIMITS}
+    numerals = numbers or numerals  # "<5" in every row is a number, among numbers it is not
     others = [text for text in counts if text not in numerals]
     is_quantity = len(numerals) > _MAX_LEVELS
     share = sum(counts[text] for text in numerals) / sum(counts.values())
@@ -351,7 +355,9 @@ def _learn_numbers(name: str, counts: Mapping[str, int], missing: tuple[str, ...
     if len(units) > 1:
         return None
     (unit,) = units
-    if is_word(unit) and not is_quantity:
+    if unit == FRACTION and is_quantity:
+        _refuse(name, f"holds numbers with fractions ({list_some(list(numerals))})", "write them as decimals")
+    if (is_word(unit) or unit[:1] in LIMITS) and not is_quantity:
         return None
     return _choose_form(name, numerals, unit, missing, decimal)
 
