@@ -73,11 +73,12 @@ def list_games() -> dict[str, KnownGame]:
         "copies of columns": ("dup",),
         "trees": ("cop_trees",),
     }.items():
-        games |= {name: _wrap(kind, families.make(name)) for name in names}
+        games |= {name: wrap_simulator(kind, families.make(name)) for name in names}
     return games | _list_gaussian(families) | _list_others(families) | _list_wide(families)
 
 
-def _wrap(kind: str, simulator: Any, copies: int = 1) -> KnownGame:
+def wrap_simulator(kind: str, simulator: Any, copies: int = 1) -> KnownGame:
+    """A simulator beside the truth files as a game; its values take so many draws of the unknown columns."""
     return KnownGame(kind, simulator.sample, simulator.f, lambda X: np.asarray(simulator.shap(X, _N_DRAWS)), copies)
 
 
@@ -131,9 +132,9 @@ def _list_gaussian(families: ModuleType) -> dict[str, KnownGame]:
         ),
     }  # fmt: skip
     games = {
-        name: _wrap(kind, make(B @ B.T, f, *(maps or (None, None)))) for name, (kind, B, maps, f) in found.items()
+        name: wrap_simulator(kind, make(B @ B.T, f, *(maps or (None, None)))) for name, (kind, B, maps, f) in found.items()
     }
-    return games | {"copula_trees": _wrap("trees", trees), "gaussian_trees": _wrap("trees", normals)}
+    return games | {"copula_trees": wrap_simulator("trees", trees), "gaussian_trees": wrap_simulator("trees", normals)}
 
 
 def _list_others(families: ModuleType) -> dict[str, KnownGame]:
@@ -155,17 +156,19 @@ def _list_others(families: ModuleType) -> dict[str, KnownGame]:
         return families.MoG(np.full(k, 1 / k), own.normal(size=(k, d)) * shift, scatters, f)
 
     return {
-        "parity_of_two": _wrap("levels", discrete(parity / parity.sum(), 2.0 * bits[0] - 1 + 1.0 * bits[3] * bits[4])),
-        "parity_of_four": _wrap("levels", of_four),
-        "latent_levels": _wrap("levels", discrete(mixed / mixed.sum(), table)),
-        "t4_products": _wrap(
+        "parity_of_two": wrap_simulator("levels", discrete(parity / parity.sum(), 2.0 * bits[0] - 1 + 1.0 * bits[3] * bits[4])),
+        "parity_of_four": wrap_simulator("levels", of_four),
+        "latent_levels": wrap_simulator("levels", discrete(mixed / mixed.sum(), table)),
+        "t4_products": wrap_simulator(
             "heavy tails", t(families.equi(5, 0.4), 4, lambda X: X[:, 0] * X[:, 1] + np.abs(X[:, 2]) + X[:, 3])
         ),
-        "t5_steps": _wrap("heavy tails", t(families.ar(5, 0.7), 5, lambda X: 1.0 * (X[:, 0] > 1) + X[:, 1] + np.tanh(X[:, 2]))),
-        "mixture_smooth": _wrap(
+        "t5_steps": wrap_simulator(
+            "heavy tails", t(families.ar(5, 0.7), 5, lambda X: 1.0 * (X[:, 0] > 1) + X[:, 1] + np.tanh(X[:, 2]))
+        ),
+        "mixture_smooth": wrap_simulator(
             "mixtures", make_mixture(3, 5, 1.2, 41, lambda X: X[:, 0] * X[:, 1] + np.sin(2 * X[:, 2]) + X[:, 3])
         ),
-        "mixture_steps": _wrap(
+        "mixture_steps": wrap_simulator(
             "mixtures", make_mixture(4, 5, 2.0, 42, lambda X: 1.0 * (X[:, 0] > X[:, 1]) + 0.5 * X[:, 2] + 1.0 * (X[:, 3] > 0))
         ),
     }  # fmt: skip

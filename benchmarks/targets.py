@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+VERDICTS = {
+    "safe with R² below .90": ("<=", 0.0),
+    "unsafe of those above .95": ("<=", 0.05),
+    "estimates within .05": (">=", 0.8),
+    "largest excess of the estimate": ("<=", 0.15),
+    "mean coverage of wider intervals": (">=", 0.85),
+}
 TARGETS: dict[str, dict[str, tuple[str, float]]] = {
     "adult": {
         "order 2: accuracy": (">=", 0.870),
@@ -128,13 +135,8 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         "one row, DataFrame": ("<=", 1000.0),
     },
     "trees": {"order 1: accuracy": (">=", 0.724), "order 2: accuracy": (">=", 0.822)},
-    "verdict": {
-        "safe with R² below .90": ("<=", 0.0),
-        "unsafe of those above .95": ("<=", 0.05),
-        "estimates within .05": (">=", 0.8),
-        "largest excess of the estimate": ("<=", 0.15),
-        "mean coverage of wider intervals": (">=", 0.85),
-    },
+    "verdict": VERDICTS,
+    "verdict_new": VERDICTS,
     "trust": {
         "x1 x2 x3 + x4: verdicts right": (">=", 1.0),
         "x1 x2 x3 + x4: (x1, x2, x3) named": (">=", 1.0),

@@ -40,6 +40,7 @@ ENTRIES = {
     "wide": "100 000 rows of 100 features: seconds and peak memory of a fresh process",
     "trust": "the trust report against functions, games and regions that are known: verdicts, risks, coverage",
     "verdict": "verdicts, estimated R² of Shapley values and wider intervals against exact values: simulators, sizes, orders",
+    "verdict_new": "the same for games that no rule was tuned on, up to 20 000 rows, and for fits of outputs alone",
     "coverage": "coverage of 90 % intervals over redraws of the rows: Shapley values, pairs, predictions",
     "adult": "AdditiveClassifier on the adult census, orders 1 and 2, beside boosting and an EBM",
     "trees": "AdditiveClassifier on tree cover, seven classes, 150 000 rows, orders 1 and 2, beside boosting",
