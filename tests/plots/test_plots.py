@@ -224,7 +224,7 @@ def test_curve_has_the_models_level():
 
 def test_shape_states_column_and_scale():
     ax = plots.plot_shape(fit_curve()[0], 0)
-    assert ax.get_title() == "Effect of x0"
+    assert ax.get_title() == "Effect of x0 given all other features"
     assert ax.get_ylabel() == "added to model output"
 
 

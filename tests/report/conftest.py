@@ -79,10 +79,11 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def open_page(browser: Any, report: Path, complaints: list[str]) -> Iterator[Any]:
+def open_page(browser: Any, request: pytest.FixtureRequest, complaints: list[str]) -> Iterator[Any]:
     contexts = []
 
-    def open_report(path: Path = report, link: str = "", **options: Any) -> Any:
+    def open_report(path: Path | None = None, link: str = "", **options: Any) -> Any:
+        path = path or request.getfixturevalue("report")
         context = browser.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()

@@ -187,3 +187,26 @@ def test_ticks_of_large_numbers_are_whole(open_page: Any, related: pd.DataFrame,
     legend = page.query_selector_all("#pairs-cards svg:first-of-type .tick text")
     spans = sorted(text.evaluate("(t) => [t.getBoundingClientRect().left, t.getBoundingClientRect().right]") for text in legend)
     assert all(first[1] < second[0] for first, second in pairwise(spans))
+
+
+def test_crowded_columns_are_drawn_on_logarithmic_axes(open_page: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    income = np.exp(2.5 * rng.normal(size=400))
+    balance, age = income[::-1] * rng.choice([-1.0, 1.0], 400), rng.uniform(20, 80, 400)
+    X = pd.DataFrame({"income": income, "balance": balance, "age": age})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        made = instashap.Explainer(order=1, presence_order=1, synthetic_rows=0)
+        explainer = made.fit(X, outputs=np.log(income) + np.sign(balance) + age / 50)
+    income_view, balance_view, age_view = summarise(explainer, X).columns
+    assert [view.axis for view in (income_view, balance_view, age_view)] == ["log", "symlog", "linear"]
+    steps = np.diff(np.log(income_view.places))  # evenly spaced along the axis
+    np.testing.assert_allclose(steps, steps[0])
+    low, high = np.quantile(income, (0.005, 0.995), method="inverted_cdf")
+    assert sum(income_view.counts) == ((income >= low) & (income <= high)).sum()
+    page = open_page(instashap.write_report(explainer, X, path=tmp_path / "log.html"))
+    page.evaluate("instashapReport.drawAll()")
+    find = "each => each.map((one) => [one.textContent, one.getBoundingClientRect().left])"
+    place = dict(page.eval_on_selector_all(".card[data-name=balance] svg text", find))
+    assert place["100"] - place["1"] > 60 < place["1"] - place["0"]  # a linear axis would have 0 and 1 at one place
+    assert place["−1"] - place["−100"] > 60

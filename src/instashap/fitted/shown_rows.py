@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..table.columns import Table
+from ..table.columns import Table, take_values
 from .explanation import Explanation, squeeze_outputs
 from .explanation_text import format_value
 from .game import FittedGame
@@ -41,23 +40,13 @@ def make_explanation(
 
 
 def collect_data(table: Table, feature_names: tuple[str, ...], players: tuple[int, ...]) -> NDArray[Any]:
-    """Values of the features, shape (n_rows, n_features); those of grouped columns are joined by commas."""
-    is_plain = not table.categories and len(feature_names) == len(players)
+    """Values of the features, shape (n_rows, n_features), those of groups joined by commas; True and False of booleans."""
+    is_plain = not table.categories and not any(table.schema.is_boolean) and len(feature_names) == len(players)
     if is_plain:
         return np.asarray(table.numbers, dtype=np.float64)
-    columns = list(_iterate_columns(table))
+    columns = [take_values(table, column).astype(object) for column in range(len(table.schema.names))]
     data = np.empty((table.n_rows, len(feature_names)), dtype=object)
     for player in range(len(feature_names)):
         own = [columns[column] for column, owner in enumerate(players) if owner == player]
         data[:, player] = own[0] if len(own) == 1 else [", ".join(map(format_value, each)) for each in zip(*own, strict=True)]
     return data
-
-
-def _iterate_columns(table: Table) -> Iterator[NDArray[Any]]:
-    numbers, categories = iter(range(table.numbers.shape[1])), iter(table.categories)
-    for is_category in table.schema.is_category:
-        if is_category:
-            codes, levels = next(categories)
-            yield np.array([*levels, None], dtype=object)[codes]
-        else:
-            yield np.asarray(table.numbers[:, next(numbers)], dtype=np.float64).astype(object)

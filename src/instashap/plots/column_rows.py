@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from ..table.bases import ColumnEncoder
 from ..table.columns import Table
 from .axis_scales import AxisScale, choose_scale
-from .style import shorten_all
+from .style import INTERVAL_NOTE, shorten_all
 
 # Cells without rows have a small effect from the centring of pairs; below this share of the largest effect they are not drawn.
 NOTABLE = 0.01
@@ -30,6 +30,8 @@ class OwnEffect:
         The places: positions in the cell, 0 to 1.
     errors : ndarray like ``effects``, or None
         Standard errors.
+    is_boolean : bool
+        Whether the column is of numbers, but was true or false in the fit.
     """
 
     encoder: ColumnEncoder
@@ -37,6 +39,13 @@ class OwnEffect:
     effects: NDArray[np.float64]
     offsets: NDArray[np.float64]
     errors: NDArray[np.float64] | None = None
+    is_boolean: bool = False
+
+
+def name_effect(name: str, has_errors: bool) -> str:
+    """Title of a plot of a main effect, in the words of reports."""
+    title = f"Effect of {name} given all other features"
+    return f"{title},\nwith {INTERVAL_NOTE}" if has_errors else title
 
 
 def read_column(table: Table, column: int, encoder: ColumnEncoder) -> NDArray[Any]:

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .axis_scales import AxisScale, format_tick
-from .column_rows import NOTABLE, OwnEffect, measure_spans
+from .column_rows import NOTABLE, OwnEffect, measure_spans, name_effect
 from .scales import Scale, write_notes
 from .style import (
     INTERVAL,
-    INTERVAL_NOTE,
     POOLED,
     add_legend,
     draw_zero_line,
@@ -54,7 +53,7 @@ def draw_curve(
     ax.margins(y=0.08)
     axis_scale.apply(ax.xaxis)
     if is_point.all() and len(places) <= _MAX_TICKS:
-        ax.set_xticks(places[:, 0], [format_tick(place) for place in places[:, 0]])
+        ax.set_xticks(places[:, 0], [str(bool(place)) if own.is_boolean else format_tick(place) for place in places[:, 0]])
     if missing is not None:
         mark_missing(ax, axis_scale, low, high, missing)
     if values is not None:
@@ -62,7 +61,7 @@ def draw_curve(
     strip_frame(ax, "top", "right")
     ax.set_xlabel(name)
     ax.set_ylabel(f"added to {scale.label}")
-    write_title(ax, f"Effect of {name}" if own.errors is None else f"Effect of {name}, with {INTERVAL_NOTE}")
+    write_title(ax, name_effect(name, own.errors is not None))
     write_notes(ax, "" if values is None else f"grey: how many of the {len(values):,} rows have each value", scale.note)
     if n_outputs > 1:
         add_legend(ax, lines, own.names, outside=is_ours)

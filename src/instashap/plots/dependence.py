@@ -13,7 +13,7 @@ from .axis_scales import choose_scale
 from .curves import BEYOND, DENSITY_HEIGHT, draw_density, mark_missing
 from .scales import name_scale, write_notes
 from .style import LOWERS, POOLED, draw_zero_line, make_axes, shorten_all, shorten_own, strip_frame, write_title
-from .value_colours import is_absent, paint_column, put_in_order, rank, rank_levels, read_numbers, to_numbers
+from .value_colours import is_absent, name_numbers, paint_column, put_in_order, rank, rank_levels, read_numbers, to_numbers
 
 # Number of bins of the feature, and of a candidate partner within them, in the search for the strongest partner.
 _N_BINS, _N_PARTNER_BINS = 8, 4
@@ -189,7 +189,7 @@ def _draw_dots(ax: Any, one: Explanation, feature: int, colours: Any, x_scale: s
         ticks = np.unique(np.linspace(0, len(order) - 1, _MAX_LEVELS).astype(int))
         _write_levels(ax, ticks, [shorten_all(order, 18)[tick] for tick in ticks])
     elif 1 < len(steps) <= 3:
-        ax.set_xticks(steps, [f"{step:g}" for step in steps])
+        ax.set_xticks(steps, name_numbers(data, steps))
     if is_missing.any():
         mark_missing(ax, scale, low, high, beyond)
     if len(present):

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..table.bases import ColumnEncoder
-from .column_rows import OwnEffect, find_seen, name_cells
+from .column_rows import OwnEffect, find_seen, name_cells, name_effect
 from .scales import Scale, write_notes
 from .style import (
     INTERVAL,
-    INTERVAL_NOTE,
     LOWERS,
     POOLED,
     RAISES,
@@ -53,8 +52,7 @@ def draw_levels(own: OwnEffect, scale: Scale, values: NDArray[Any] | None, name:
     ax.tick_params(axis="y", length=0)
     strip_frame(ax, "top", "right", "left")
     ax.set_xlabel(f"added to {scale.label}")
-    title = f"Effect of {name}"
-    write_title(ax, title if errors is None else f"{title}, with {INTERVAL_NOTE}")
+    write_title(ax, name_effect(name, errors is not None))
     n_all = len(cells) + n_left_out
     left_out = f"the {len(cells)} of {n_all} levels with the largest effects; the other {n_left_out} are not shown"
     write_notes(ax, left_out * bool(n_left_out), scale.note)

@@ -62,6 +62,8 @@ class _Side:
         Of a number column.
     n_pooled : int
         Levels of a category that share one function.
+    is_boolean : bool
+        Whether a number column was true or false in the fit.
     """
 
     name: str
@@ -74,6 +76,7 @@ class _Side:
     owner: NDArray[np.int64] | None = None
     scale: AxisScale = field(default_factory=AxisScale)
     n_pooled: int = 0
+    is_boolean: bool = False
 
 
 # Values of a number column that each get a band of their own; more are places on an axis.
@@ -121,7 +124,7 @@ def draw_pair(
     bar = ax.figure.colorbar(mesh, label=f"added to {scale.label}", extend=extend, **_place_bar(ax))
     separate_thousands(bar.ax.yaxis)
     names = [shorten_own(fitted.schema.names[column], fitted.schema.names, 20) for column in columns]
-    title = f"Effect of {names[0]} and {names[1]} together,\nbeyond each alone (along the sides)"
+    title = f"Effect of {names[0]} and {names[1]} together,\ngiven all others and beyond each of them (along the sides)"
     ax.set_title(title, y=1 + _GAP + _STRIP, pad=8)
     pooled = [f"{side.n_pooled} rarer levels of {side.name} share one band" for side in sides if side.n_pooled > 1]
     rows = "" if dots is None else "a dot is a row; without colour: no row is near"
@@ -222,7 +225,8 @@ def _make_side(fitted: FittedGame, column: int, shape: NDArray[np.float64], tabl
     cells = np.searchsorted(encoder.edges, places).astype(np.int32)  # edges[k-1] < x <= edges[k]
     offsets = np.clip((places - encoder.lows[cells]) * encoder.scales[cells], 0.0, 1.0)
     weights = basis.combine(cells, offsets, np.eye(basis.n_functions))
-    return _Side(name, places, cells, offsets, weights, scale=scale)
+    is_boolean = encoder.name in fitted.schema.flags
+    return _Side(name, places, cells, offsets, weights, scale=scale, is_boolean=is_boolean)
 
 
 def _make_category_side(
@@ -321,4 +325,4 @@ def _label_side(axis: Any, side: _Side, *, is_horizontal: bool) -> None:
         turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
         axis.set_ticks(side.places, side.labels, **turned)
     elif len(side.places) <= 8:
-        axis.set_ticks(side.places, [f"{place:g}" for place in side.places])
+        axis.set_ticks(side.places, [str(bool(place)) if side.is_boolean else f"{place:g}" for place in side.places])

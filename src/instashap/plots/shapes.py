@@ -33,9 +33,11 @@ def plot_shape(
     x_scale: str = "auto",
     ax: Any = None,
 ) -> Any:
-    """Draw a shape function: what a column alone adds to the output at each of its values, or two columns together.
+    """Draw a shape function: a column's effect on the output given all other features, or that of two columns together.
 
-    The function is ``phi_U(x_U)`` of the purified additive model ``base_value + sum_U phi_U(x_U)``: a curve for a number column
+    The effect given all other features differs from what knowing the column alone changes
+    (:meth:`instashap.Explainer.mobius_values`, the cards of a report) where columns depend on each other, even in sign. The
+    function is ``phi_U(x_U)`` of the purified additive model ``base_value + sum_U phi_U(x_U)``: a curve for a number column
     (dots for values that have their own coefficient), bars for a category, a heat map for a pair. Missing values have their own
     diamond or bar, as have a category's rare and unknown levels ("other"); they are drawn if ``X`` has such rows, and
     without ``X`` if their effect is above 1 % of the largest.
@@ -116,16 +118,16 @@ def evaluate_own(
     encoder = fitted.encoder.columns[column]
     shape = encoder.n_cells, _POINTS_PER_CELL, len(outputs)
     names = tuple(fitted.output_names[position] for position in outputs)
-    offsets = _space_offsets(encoder, axis_scale)
+    offsets, is_boolean = _space_offsets(encoder, axis_scale), encoder.name in fitted.schema.flags
     if (column,) not in fitted.model.value_sets:
-        return OwnEffect(encoder, names, np.zeros(shape), offsets, np.zeros(shape) if errors else None)
+        return OwnEffect(encoder, names, np.zeros(shape), offsets, np.zeros(shape) if errors else None, is_boolean)
     cells = np.repeat(np.arange(encoder.n_cells, dtype=np.int32), _POINTS_PER_CELL)
     coefficients = fitted.model.shapes[fitted.model.value_sets.index((column,))][:, outputs]
     effects = fitted.model.bases[column][0].combine(cells, offsets.ravel(), coefficients).reshape(shape)
     if not errors:
-        return OwnEffect(encoder, names, effects, offsets)
+        return OwnEffect(encoder, names, effects, offsets, is_boolean=is_boolean)
     spread = compute_shape_errors(fitted, (column,), Encoded(cells[:, None], offsets.reshape(-1, 1)))[:, outputs]
-    return OwnEffect(encoder, names, effects, offsets, spread.reshape(shape))
+    return OwnEffect(encoder, names, effects, offsets, spread.reshape(shape), is_boolean)
 
 
 def _space_offsets(encoder: ColumnEncoder, axis_scale: AxisScale | None) -> NDArray[np.float64]:

@@ -29,6 +29,12 @@ def to_numbers(values: NDArray[Any]) -> NDArray[np.float64] | None:
     return np.array([np.nan if absent else float(each) for each, absent in zip(values, is_missing, strict=True)])
 
 
+def name_numbers(values: NDArray[Any], numbers: NDArray[np.float64]) -> list[str]:
+    """Labels of some of a column's numbers: False and True if it holds nothing else, unless they are missing."""
+    has_flags = values.dtype == object and all(isinstance(each, (bool, np.bool_)) for each in values if not is_absent(each))
+    return [format_value(bool(each) if has_flags else float(each)) for each in numbers.tolist()]
+
+
 def read_numbers(explanation: Explanation, feature: int) -> NDArray[np.float64] | None:
     """A feature's values as float64: numbers, or places of an ordered category's levels; None for other text."""
     values, order = explanation.data[:, feature], explanation.level_orders.get(explanation.feature_names[feature])
@@ -76,7 +82,7 @@ def paint_column(ax: Any, explanation: Explanation, feature: int) -> NDArray[np.
         return _paint_levels(ax, title, explanation.data[:, feature])
     present = np.unique(numbers[~np.isnan(numbers)])
     if len(present) <= _MAX_LEVELS:
-        labels = [str(order[int(place)]) if order else format_value(float(place)) for place in present]
+        labels = [str(order[int(place)]) for place in present] if order else name_numbers(explanation.data[:, feature], present)
         return _paint_steps(ax, title, numbers, present, labels)
     return _paint_range(ax, title, numbers, order)
 

@@ -197,7 +197,7 @@ def get_audit(fitted: FittedGame) -> TrustReport:
 
 def audit_briefly(fitted: FittedGame) -> TrustReport:
     """What a file keeps where nobody asked for an audit: no reference model is trained, nothing is fitted again."""
-    subject = Subject(_name_players(fitted), fitted.output_names, fitted.output_transform)
+    subject = Subject(_name_players(fitted), fitted.output_names, fitted.output_transform, flags=fitted.schema.flags)
     record = fitted.get_record("an audit of the fit's own rows needs")
     mains = record.result.mains
     if mains is None:
@@ -236,7 +236,8 @@ def audit_new_rows(
     subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
     players = fitted.players if fitted.record is None else fitted.record.players
     asker = make_asker(fitted, wrap_model(model, output).restore(fitted.scale), X, players, values)
-    rows = Rows(encoder.encode(table), values, np.ones(table.n_rows), encoder.columns, players, subject.feature_names)
+    weights, flags = np.ones(table.n_rows), fitted.schema.flags
+    rows = Rows(encoder.encode(table), values, weights, encoder.columns, players, subject.feature_names, flags)
     return audit_rows(models, rows, subject, None, asker, progress)
 
 
@@ -274,7 +275,9 @@ def _name_classes(model: Any, description: str) -> Classes | None:
 
 
 def _describe(fitted: FittedGame, classes: Classes | None, y: Any, n_rows: int, model: Any) -> Subject:
-    subject = Subject(_name_players(fitted), fitted.output_names, fitted.output_transform, classes)
+    subject = Subject(
+        _name_players(fitted), fitted.output_names, fitted.output_transform, classes, flags=fitted.schema.flags
+    )
     if y is None:
         return subject
     if classes is None:

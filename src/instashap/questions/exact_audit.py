@@ -119,7 +119,8 @@ def _hold_whole(fitted: FittedGame, n_rows: int, is_held_out: bool) -> Held:
 def _make_rows(
     fitted: FittedGame, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> Rows:
-    return Rows(encoded, outputs, weights, fitted.encoder.columns, fitted.players, fitted.feature_names)
+    columns, flags = fitted.encoder.columns, fitted.schema.flags
+    return Rows(encoded, outputs, weights, columns, fitted.players, fitted.feature_names, flags)
 
 
 def are_own_rows(fitted: FittedGame, X: Any) -> bool:

@@ -40,12 +40,13 @@ def keep_audit(fitted: FittedGame, report: TrustReport, table: Table | None = No
     report : TrustReport
         With the usual thresholds.
     table : Table, optional
-        New rows that it judges: if more than half of them are unlike the fitted rows, it is not kept.
+        New rows that it judges: if more than half of them are unlike the fitted rows, only what their labels show is kept.
     """
     known = find_kept(fitted)
-    if table is not None and _is_unlike(fitted, table):
-        return report if known is None else known
-    if known is not None and _rank(known) > _rank(report):
+    is_unlike = table is not None and _is_unlike(fitted, table)
+    if is_unlike and known is None:
+        return report
+    if known is not None and (is_unlike or _rank(known) > _rank(report)):
         report, known = known, report
     if report.quality is None and known is not None and known.quality is not None:
         report = replace(report, quality=known.quality)

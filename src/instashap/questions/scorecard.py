@@ -173,7 +173,7 @@ def make_scorecard(
 def _make_bins(table: Table, column: int, n_bins: int) -> Bins:
     """Levels of a category or of a number of few values; else intervals with about equally many rows."""
     values = take_values(table, column)
-    if table.schema.is_category[column]:
+    if table.schema.is_category[column] or values.dtype == object:
         levels = sorted({value for value in values.tolist() if value is not None}, key=str)
         return Bins(column, np.empty(0), tuple(levels))
     known = np.unique(values[~np.isnan(values)])

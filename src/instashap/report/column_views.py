@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..fitted.game import FittedGame
+from ..plots.axis_scales import AxisScale, choose_scale
 from ..table.bases import ColumnEncoder
 from ..table.columns import Table
 
@@ -45,6 +46,14 @@ class ColumnView:
     has_missing : bool
     counts : list of int
         Number of rows by level, then of the pooled and missing ones; or by bin between the first and last place.
+    axis : {"linear", "log", "symlog"}
+        Scale of the axis on which a number column's shape is drawn.
+    threshold : float
+        Of "symlog": values of smaller size are on a linear scale.
+    edges : list of float
+        Ends of the bins of ``counts``, evenly spaced along the axis.
+    is_boolean : bool
+        Whether a number column was true or false in the fit; 1 is shown as True.
     """
 
     name: str
@@ -60,6 +69,10 @@ class ColumnView:
     is_discrete: bool
     has_missing: bool
     counts: list[int]
+    axis: str = "linear"
+    threshold: float = 1.0
+    edges: list[float] = field(default_factory=list)
+    is_boolean: bool = False
 
 
 def view_columns(fitted: FittedGame, table: Table | None) -> list[ColumnView]:
@@ -72,7 +85,8 @@ def view_columns(fitted: FittedGame, table: Table | None) -> list[ColumnView]:
             views.append(_view_category(encoder, None if found is None else encoder.find_cells(*found)))
         else:
             own = next(numbers, None)
-            views.append(_view_numbers(encoder, None if own is None else np.asarray(own, dtype=np.float64)))
+            view = _view_numbers(encoder, None if own is None else np.asarray(own, dtype=np.float64))
+            views.append(replace(view, is_boolean=encoder.name in fitted.schema.flags))
     return views
 
 
@@ -115,10 +129,12 @@ def _view_numbers(encoder: ColumnEncoder, values: NDArray[np.float64] | None) ->
     low, high = float(inside.min()), float(inside.max())
     is_discrete = 0 < len(encoder.values) <= _MAX_POINTS
     shown = np.quantile(inside, _SHOWN, method="inverted_cdf")
+    scale = AxisScale() if is_discrete else choose_scale(known)
+    edges = scale.space(float(shown[0]), float(shown[1]), _N_BINS + 1) if shown[1] > shown[0] else np.unique(inside)
     if is_discrete:
         places = np.array(encoder.values)
     elif shown[1] > shown[0]:
-        places = np.linspace(shown[0], shown[1], _N_PLACES)
+        places = scale.space(float(shown[0]), float(shown[1]), _N_PLACES)
     else:
         places = np.unique(inside)
     spikes = encoder.lows[encoder.scales == 0] if not encoder.values else np.empty(0)
@@ -135,7 +151,10 @@ def _view_numbers(encoder: ColumnEncoder, values: NDArray[np.float64] | None) ->
         points=spikes[:_MAX_POINTS].tolist(),
         is_discrete=is_discrete,
         has_missing=values is not None and len(known) < len(values),
-        counts=_count(known, places, is_discrete),
+        counts=_count(known, places, edges, is_discrete),
+        axis=scale.kind,
+        threshold=scale.threshold,
+        edges=[] if is_discrete else edges.tolist(),
     )
 
 
@@ -152,9 +171,11 @@ def _choose_step(values: NDArray[np.float64], low: float, high: float) -> float:
     return float(10.0 ** np.floor(np.log10(max(high - low, 1e-300) / 100)))
 
 
-def _count(known: NDArray[np.float64], places: NDArray[np.float64], is_discrete: bool) -> list[int]:
+def _count(
+    known: NDArray[np.float64], places: NDArray[np.float64], edges: NDArray[np.float64], is_discrete: bool
+) -> list[int]:
     if not len(known):
         return []
     if is_discrete:
         return [int((known == place).sum()) for place in places]
-    return np.histogram(known, bins=_N_BINS, range=(places[0], places[-1]))[0].tolist()  # type: ignore[no-any-return]
+    return np.histogram(known, bins=edges if len(edges) > 1 else 1)[0].tolist()  # type: ignore[no-any-return]

@@ -87,8 +87,9 @@
     return null;
   }
 
-  function formatValue(value) {
+  function formatValue(value, column) {
     if (value === null) return "missing";
+    if (column && column.is_boolean && (value === 0 || value === 1)) return value ? "True" : "False";
     return typeof value === "number" ? format(value, 5) : String(value);
   }
 
@@ -113,9 +114,9 @@
     return formatChange(value, largest).replace("+", "");
   }
 
-  /** A probability in words: of the ends only that they are near. */
-  function sayChance(chance) {
-    return chance < 0.001 ? "below 0.1 %" : chance > 0.999 ? "above 99.9 %" : `about ${percent(chance)}`;
+  /** A probability; of the ends only that they are near. */
+  function formatChance(chance, nearly = "") {
+    return chance < 0.001 ? "below 0.1 %" : chance > 0.999 ? "above 99.9 %" : `${nearly}${percent(chance)}`;
   }
 
   function percent(share) {
@@ -130,7 +131,12 @@
   }
 
   function playerValue(player) {
-    return columns.flatMap((_, column) => (fitted.players[column] === player ? [formatValue(row[column])] : [])).join(", ");
+    return columns.flatMap((_, column) => (fitted.players[column] === player ? [formatValue(row[column], columns[column])] : [])).join(", ");
+  }
+
+  /** A value as a table holds it: True and False of a boolean column by their names. */
+  function nameFlag(value, column) {
+    return column.is_boolean ? formatValue(value, column) : value;
   }
 
   function saveCsv(name, lines) {
@@ -288,6 +294,10 @@
       const all = vector(x, place, alone && alone.values);
       return { x, y: all[output], all, error: spread(place) };
     });
+    if (column.is_boolean) {
+      points.forEach((point, place) => Object.assign(point, { x: formatValue(point.x, column), count: column.counts[place] ?? null }));
+      return column.has_missing ? [...points, { x: "(missing)", y: findMissing(term), error: 0, count: null, isPoint: true }] : points;
+    }
     column.points.forEach((x, place) =>
       points.push({ x, y: vector(x, place, alone && alone.points)[output], error: 0, isPoint: true }));
     return points;
@@ -306,9 +316,9 @@
     const low = curve.reduce((a, b) => (b.y < a.y ? b : a));
     const largest = Math.max(Math.abs(high.y), Math.abs(low.y));
     if (!(largest > 0)) return findAlone(term) ? "No effect if known alone." : "No effect given the other features.";
-    const missing = !column.is_category && column.has_missing
+    const missing = !hasNames(column) && column.has_missing
       ? ` Missing: ${formatChange(findMissing(term), largest)}.` : "";
-    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column)), 30);
+    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column), column), 30);
     return `Highest at ${place(high)} (${formatChange(high.y, largest)}), lowest at ${place(low)} ` +
       `(${formatChange(low.y, largest)}).${missing}`;
   }
@@ -319,8 +329,24 @@
 
   function drawShape(term, points, domain, width) {
     const column = columns[term.columns[0]];
-    const chart = column.is_category ? drawLevels(column, points, domain, width) : drawCurve(column, points, domain, width);
+    const chart = hasNames(column) ? drawLevels(column, points, domain, width) : drawCurve(column, points, domain, width);
     return label(chart, `${term.name}: ${describeShape(term, points)}`);
+  }
+
+  /** Whether a column's values have names: levels of a category, or True and False. */
+  function hasNames(column) {
+    return column.is_category || column.is_boolean;
+  }
+
+  /** About how many ticks an axis has; of a symmetric logarithmic one, zero and powers of ten. */
+  function listTicks(column, n) {
+    if (column.axis !== "symlog") return n;
+    const [first, last] = [Math.min(...column.places), Math.max(...column.places)];
+    const powers = d3.range(Math.ceil(Math.log10(column.threshold)), 16).map((power) => 10 ** power);
+    const inside = [...powers.map((each) => -each).reverse(), 0, ...powers].filter((each) => each >= first && each <= last);
+    const every = Math.ceil(inside.length / n);
+    const middle = Math.max(inside.indexOf(0), 0);
+    return inside.filter((_, at) => (at - middle) % every === 0);
   }
 
   function drawCurve(column, points, [low, high], width) {
@@ -329,12 +355,9 @@
     const most = Math.max(...column.counts, 1);
     const dense = column.is_discrete
       ? column.places.map((x, place) => ({ x1: x, x2: x, share: (column.counts[place] || 0) / most }))
-      : column.counts.map((count, bin) => {
-          const first = column.places[0];
-          const step = (column.places[column.places.length - 1] - first) / column.counts.length;
-          return { x1: first + bin * step, x2: first + (bin + 1) * step, share: count / most };
-        });
+      : column.counts.map((count, bin) => ({ x1: column.edges[bin], x2: column.edges[bin + 1], share: count / most }));
     const floor = low - 0.02 * (high - low);
+    const band = { x: "x", y1: (d) => d.y - INTERVAL * d.error, y2: (d) => d.y + INTERVAL * d.error };
     const lift = (share) => floor + 0.16 * share * (high - low);
     const density = column.is_discrete
       ? Plot.ruleX(dense, { x: "x1", y1: floor, y2: (d) => lift(d.share), stroke: colour("density"), strokeWidth: 4, strokeOpacity: 0.6 })
@@ -342,17 +365,18 @@
     return Plot.plot({
       width, height, marginLeft: measureTicks(floor, high, 5), marginRight: 22, marginBottom: 28,
       style: { background: "transparent", fontSize: "12px" },
-      x: { label: null, ticks: column.is_discrete && column.places.length <= 6 ? column.places : Math.max(Math.floor(width / 110), 2),
+      x: { label: null, type: column.axis, ...(column.axis === "symlog" ? { constant: column.threshold } : {}),
+        ticks: column.is_discrete && column.places.length <= 6 ? column.places : listTicks(column, Math.max(Math.floor(width / 60), 2)),
         tickFormat: column.is_discrete ? formatTick : formatShort, inset: column.places.length === 2 ? 40 : 0 },
       y: { label: null, domain: [floor, high], grid: true, ticks: 5, tickFormat: formatShort },
       marks: [
         density,
-        Plot.areaY(curve, { x: "x", y1: (d) => d.y - INTERVAL * d.error, y2: (d) => d.y + INTERVAL * d.error, fill: colour("accent"),
-          fillOpacity: 0.2 }),
         Plot.ruleY([0], { strokeOpacity: 0.6 }),
-        // Between two values is nothing that a line could show.
-        column.is_discrete && curve.length <= 2 ? Plot.dot(curve, { x: "x", y: "y", fill: colour("accent"), r: 5 })
-          : Plot.lineY(curve, { x: "x", y: "y", stroke: colour("accent"), strokeWidth: 2.2, marker: column.is_discrete ? "dot" : undefined }),
+        // Between two values is nothing that a line or a band could show.
+        ...(column.is_discrete && curve.length <= 2 ? [Plot.ruleX(curve, { ...band, stroke: colour("accent"), strokeWidth: 2 }),
+          Plot.dot(curve, { x: "x", y: "y", fill: colour("accent"), r: 5 })]
+          : [Plot.areaY(curve, { ...band, fill: colour("accent"), fillOpacity: 0.2 }),
+            Plot.lineY(curve, { x: "x", y: "y", stroke: colour("accent"), strokeWidth: 2.2, marker: column.is_discrete ? "dot" : undefined })]),
         Plot.dot(points.filter((point) => point.isPoint), { x: "x", y: "y", fill: colour("raises"), r: 3.5 }),
         Plot.tip(curve, Plot.pointerX({ x: "x", y: "y", title: (d) => `${formatValue(d.x)}: ${format(d.y, 3)}` })),
       ],
@@ -431,11 +455,11 @@
     if (!points.length) return "";
     const [high, low] = [points.reduce((a, b) => (b.y > a.y ? b : a)), points.reduce((a, b) => (b.y < a.y ? b : a))];
     if (high.y === low.y) return "";
-    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column)), 30);
+    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column), column), 30);
     const base = Array.from(scorer.base);
     const at = (point) => {
       const chance = findChance(base.map((each, k) => each + point.all[k]));
-      return chance === null ? `${format(Math.abs(Number(point.y.toPrecision(3))), 3)} ${point.y < 0 ? "below" : "above"} average` : sayChance(chance);
+      return chance === null ? `${format(Math.abs(Number(point.y.toPrecision(3))), 3)} ${point.y < 0 ? "below" : "above"} average` : formatChance(chance, "about ");
     };
     const what = findChance(base) === null ? `predictions${nOutputs > 1 ? nameClass() : ""} are` : `the probability${nameClass()} is`;
     return `: if nothing else is known, ${what} highest at ${place(high)} (${at(high)}) and lowest at ${place(low)} (${at(low)})`;
@@ -476,7 +500,7 @@
       return column.order.filter((cell) => cell < MAX_LEVELS).map((cell, at) =>
         ({ low: at - 0.5, high: at + 0.5, value: column.levels[cell], name: String(column.levels[cell]) }));
     if (column.is_discrete && column.places.length <= SIDE)
-      return column.places.map((value, at) => ({ low: at - 0.5, high: at + 0.5, value, name: format(value, 5) }));
+      return column.places.map((value, at) => ({ low: at - 0.5, high: at + 0.5, value, name: formatValue(value, column) }));
     const first = column.places[0];
     const step = (column.places[column.places.length - 1] - first) / SIDE || 1;
     return Array.from({ length: SIDE }, (_, at) => ({
@@ -503,44 +527,54 @@
     const largest = Math.max(Math.abs(high.effect), Math.abs(low.effect));
     if (!(largest > 0)) return "No interaction.";
     const [first, second] = term.columns.map((column) => columns[column].name);
-    const [x, y] = term.columns.map((column) => (value) => formatValue(round(value, columns[column])));
+    const [x, y] = nameValues(term);
     const place = (cell) => `${shorten(first, 24)} ${shorten(x(cell.x.value), 20)}, ${shorten(second, 24)} ${shorten(y(cell.y.value), 20)}`;
     return `Largest increase at ${place(high)} (${formatChange(high.effect, largest)}); largest decrease at ${place(low)} ` +
       `(${formatChange(low.effect, largest)}).`;
   }
 
+  /** For each column of a term, a function that writes its values. */
+  function nameValues(term) {
+    return term.columns.map((column) => (value) => formatValue(round(value, columns[column]), columns[column]));
+  }
+
   /** A value rounded to about a hundredth of its column's range. */
   function round(value, column) {
     if (typeof value !== "number") return value;
+    if (column.axis !== "linear") return Number(value.toPrecision(3));
     const unit = 10 ** Math.floor(Math.log10((column.high - column.low) / 100 || Math.abs(value) / 100 || 1));
     return Number((Math.round(value / unit) * unit).toPrecision(12));
   }
 
-  function sideScale(side, name, width) {
+  /** Axis of a side; each of its named cells needs so many pixels of the width (or height). */
+  function sideScale(side, name, width, pixels) {
     const named = side[0].name !== null;
-    const every = Math.max(Math.ceil((side.length * 34) / width), 1);
+    const every = Math.max(Math.ceil((side.length * pixels) / width), 1);
     return {
       label: shorten(name, 40), domain: [side[0].low, side[side.length - 1].high],
-      ticks: named ? side.map((_, at) => at).filter((at) => at % every === 0) : Math.max(Math.floor(width / 70), 3),
+      ticks: named ? side.map((_, at) => at).filter((at) => at % every === 0) : Math.max(Math.floor(width / 60), 3),
       tickFormat: named ? (at) => shorten(side[at] ? side[at].name : "", 14) : formatShort,
     };
   }
 
   function drawPair(term, { across, up, cells }, largest, width) {
     const [first, second] = term.columns.map((column) => columns[column].name);
-    const [x, y] = term.columns.map((column) => (value) => formatValue(round(value, columns[column])));
+    const [x, y] = nameValues(term);
     const names = up[0].name === null ? d3.ticks(up[0].low, up[up.length - 1].high, 5).map(formatShort)
       : up.map((each) => shorten(each.name, 14));
     const longest = Math.max(...names.map((name) => name.length));
     const below = across[0].name === null ? 0 : Math.max(...across.map((each) => shorten(each.name, 14).length));
-    // Names of levels are rotated if they would overlap.
-    const isAslant = below * across.length * 7 > width - 80;
+    const inner = width - 32 - 7 * longest;
+    // Names of levels are rotated if they would overlap; of numbers some are left out.
+    const isAslant = hasNames(columns[term.columns[0]]) && (7 * below + 8) * across.length > inner;
+    const height = Math.max(188, hasNames(columns[term.columns[1]]) ? 14 * up.length : 0);
     const colours = d3.piecewise(d3.interpolateLab, [colour("lowers-map"), colour("middle"), colour("raises-map")]);
     const chart = Plot.plot({
-      width, height: 250 + (isAslant ? 4 * below : 0), marginLeft: 18 + 7 * longest, marginRight: 14,
+      width, height: height + 62 + (isAslant ? 4 * below : 0), marginLeft: 18 + 7 * longest, marginRight: 14,
       marginBottom: 38 + (isAslant ? 4 * below : 0), marginTop: 24,
       style: { background: "transparent", fontSize: "12px" },
-      x: { ...sideScale(across, first, width - 80), tickRotate: isAslant ? -35 : 0 }, y: { ...sideScale(up, second, 400), },
+      x: { ...sideScale(across, first, inner, isAslant ? 15 : 7 * below + 8), tickRotate: isAslant ? -35 : 0 },
+      y: sideScale(up, second, height, 13),
       color: { type: "diverging", domain: [-largest, largest], interpolate: colours, legend: true, label: null, ticks: 5, tickFormat: formatShort, width: Math.min(width, 240) },
       marks: [
         Plot.rect(cells, {
@@ -575,7 +609,7 @@
     const higher = terms.filter((term) => term.columns.length > 2);
     byId("pairs-note").textContent =
       "Joint effect of two features beyond the sum of their single effects, all other features known. Orange raises the " +
-      `prediction, blue lowers it${data.nRows ? "; blank: there are no rows; pale: few" : ""}. ` +
+      `prediction, blue lowers it, on a scale of each pair's own${data.nRows ? "; blank: there are no rows; pale: few" : ""}. ` +
       (pairs.some((term) => term.doubts.length) ? "A dot: the sign is uncertain (the 90 % interval holds zero). " : "") +
       "Which interactions matter? The first ones here: they are ordered by their mean absolute effect. " +
       `All pairs together have ${percent(size(pairs) / total)} of the sum of mean absolute effects. ` +
@@ -583,11 +617,10 @@
         `${percent(size(hidden) / total)} of the effects, and the prediction uses them too. ` : "") +
       (higher.length ? `${higher.length} triples, which are not shown, have ${percent(size(higher) / total)}. ` : "");
     const open = ranked.slice(0, Math.min(pairsShown, MAX_PAIRS)).map((term) => ({ term, grid: listCells(term) }));
-    const largest = Math.max(...open[0].grid.cells.map((cell) => Math.abs(cell.effect)), 1e-300);
     byId("pairs-cards").replaceChildren(...open.map(({ term, grid }) => {
       const chart = make("div", { class: "chart" });
       const own = Math.max(...grid.cells.map((cell) => Math.abs(cell.effect)), 1e-300);
-      drawLater(chart, (width) => drawPair(term, grid, Math.max(own, largest), width));
+      drawLater(chart, (width) => drawPair(term, grid, own, width));
       return make("article", { class: "card", "data-name": term.name.toLowerCase() },
         make("h3", {}, term.name),
         make("p", {}, `${percent(term.importance[output] / total)} of the effects. ${describePair(term, grid.cells)}`),
@@ -610,7 +643,7 @@
     const listed = columns.map((column, number) => ({ column, number }))
       .sort((a, b) => order.indexOf(fitted.players[a.number]) - order.indexOf(fitted.players[b.number]));
     const made = listed.map(({ column, number }) => {
-      const control = column.is_category ? makeChoice(column, number) : makeSlider(column, number);
+      const control = column.is_category ? makeChoice(column, number) : column.is_boolean ? makeSwitch(column, number) : makeSlider(column, number);
       controls.set(number, control);
       return control;
     });
@@ -628,6 +661,16 @@
       const { value } = select;
       change(number, value === "missing" ? null : value === "other" ? unknownLevel(column, number) : column.levels[Number(value)]);
     } }, ...options);
+    return make("div", { class: "control" }, make("label", { class: "what", for: id }, column.name), select);
+  }
+
+  /** A choice between True and False, which the scorer knows as 1 and 0. */
+  function makeSwitch(column, number) {
+    const id = `feature-${number}`;
+    const options = column.places.map((value) => make("option", { value }, formatValue(value, column)));
+    const select = make("select", { id, "data-column": number, onchange: () =>
+      change(number, select.value === "missing" ? null : Number(select.value)) }, ...options,
+      column.has_missing ? make("option", { value: "missing" }, "(missing)") : null);
     return make("div", { class: "control" }, make("label", { class: "what", for: id }, column.name), select);
   }
 
@@ -662,6 +705,10 @@
     if (column.is_category) {
       const place = column.levels.indexOf(value);
       control.value = value === null ? "missing" : place >= 0 ? place : "other";
+      return;
+    }
+    if (column.is_boolean) {
+      control.value = value === null ? "missing" : value;
       return;
     }
     const entry = box.querySelector("[data-entry]");
@@ -718,7 +765,7 @@
   /** A prediction as a probability if it has one, else as a number; the number itself is kept beside it. */
   function showNumber(element, outputs) {
     const chance = findChance(Array.from(outputs));
-    element.textContent = chance === null ? format(outputs[output], 5) : percent(chance);
+    element.textContent = chance === null ? format(outputs[output], 5) : formatChance(chance);
     element.dataset.value = outputs[output];
   }
 
@@ -848,7 +895,7 @@
       .map(([words, names]) => `${words} ${names.join(" and ")}`);
     const [chance, usual] = [scored.prediction, scorer.base].map((each) => findChance(Array.from(each)));
     const [said, average] = chance === null ? [format(scored.prediction[output], 5), format(scorer.base[output], 5)]
-      : [percent(chance), percent(usual)];
+      : [formatChance(chance), formatChance(usual)];
     const what = chance === null ? "prediction" : `probability${nameClass()}`;
     byId("story").textContent = `${nameRow()}: the ${what} is ${said}; ${chance === null ? "the average is" : "that of an average row is"} ` +
       `${average}. It is ${parts.join(", and ") || "not changed by any feature"}.`;
@@ -1001,7 +1048,7 @@
       ...singles.filter(isShown("shapes")).flatMap((term) => listPoints(term).map(({ x, y, error }) => [term.name, x, y, term.errors ? error : ""]))]));
     on("pairs-csv", "click", () => saveCsv("pairs.csv", [["first", "second", "first value", "second value", "effect"],
       ...pairs.filter(isShown("pairs")).flatMap((term) => listCells(term).cells.map(({ x, y, effect }) =>
-        [...term.columns.map((column) => columns[column].name), x.value, y.value, effect]))]));
+        [...term.columns.map((column) => columns[column].name), ...[x, y].map(({ value }, k) => nameFlag(value, columns[term.columns[k]])), effect]))]));
     on("explorer-csv", "click", () => {
       const scored = scorer.score(row);
       saveCsv("row.csv", [["feature", "value", "effect"], ["(average row)", "", scorer.base[output]],

@@ -47,6 +47,11 @@ class Schema:
     has_names: bool
     is_boolean: tuple[bool, ...] = field(default=(), compare=False)
 
+    @property
+    def flags(self) -> frozenset[str]:
+        """Names of the boolean number columns."""
+        return frozenset(name for name, is_flag in zip(self.names, self.is_boolean, strict=False) if is_flag)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -285,11 +290,25 @@ def _collect(
         schema = Schema(tuple(names), tuple(is_category), has_names, flags if any(flags) else ())
     return Table(schema, matrix, tuple(categories), index, tuple(is_ordered))
 
+
 def take_values(table: Table, column: int) -> NDArray[Any]:
-    """Values of one column, NaN or None where missing."""
+    """Values of one column, NaN or None where missing; True and False if the fitted column was boolean."""
     is_category = table.schema.is_category
     place = sum(each == is_category[column] for each in is_category[:column])
     if not is_category[column]:
-        return np.asarray(table.numbers[:, place], dtype=np.float64)
+        numbers = np.asarray(table.numbers[:, place], dtype=np.float64)
+        return name_flags(numbers) if table.schema.names[column] in table.schema.flags else numbers
     codes, levels = table.categories[place]
     return np.array([*levels, None], dtype=object)[codes]
+
+
+def name_flags(numbers: NDArray[np.float64]) -> NDArray[Any]:
+    """True for 1, False for 0 and None for NaN as objects; other numbers, which only new rows may hold, stay numbers.
+
+    Examples
+    --------
+    >>> name_flags(np.array([1.0, 0.0, np.nan, 0.5])).tolist()
+    [True, False, None, 0.5]
+    """
+    flags = {0.0: False, 1.0: True}
+    return np.array([None if each != each else flags.get(each, each) for each in numbers.tolist()], dtype=object)

@@ -39,6 +39,8 @@ class Rows:
         Player of each column.
     feature_names : tuple of str
         Names of the players.
+    flags : frozenset of str
+        Names of the number columns that held only true and false.
     """
 
     encoded: Encoded
@@ -47,6 +49,7 @@ class Rows:
     columns: tuple[ColumnEncoder, ...]
     players: tuple[int, ...]
     feature_names: tuple[str, ...]
+    flags: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.outputs)

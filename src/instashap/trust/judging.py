@@ -57,6 +57,8 @@ class Subject:
         Whether the model was trained on these labels.
     aim : Aim or None
         What a model of amounts aims at, if not at means: R² to labels then says nothing, and is left out.
+    flags : frozenset of str
+        Names of boolean columns.
     """
 
     feature_names: tuple[str, ...]
@@ -66,6 +68,7 @@ class Subject:
     labels: NDArray[np.int64] | NDArray[np.float64] | None = None
     is_training: bool = False
     aim: Aim | None = None
+    flags: frozenset[str] = frozenset()
 
 
 def audit_fits(
@@ -103,6 +106,7 @@ def audit_fits(
         tuple(column.encoder for column in first.columns),
         first.players,
         subject.feature_names,
+        subject.flags,
     )
     held, rows = keep_held(held, rows)
     how = "cross-fitted" if all(each.is_held_out for each in held) else "fitted rows"

@@ -214,7 +214,8 @@ def describe_region(
         if position in orders:
             conditions.append(_describe_levels(column, orders[position], low, high, rows.values[:, position]))
         else:
-            conditions.append(_describe_range(column.name, rows.values[:, position], low, high))
+            is_flag = column.name in rows.flags
+            conditions.append(_describe_range(column.name, rows.values[:, position], low, high, is_flag))
     return tuple(conditions)
 
 
@@ -245,7 +246,7 @@ def _list_names(names: list[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} or {shown[-1]}"
 
 
-def _describe_range(name: str, values: NDArray[np.float64], low: float, high: float) -> str:
+def _describe_range(name: str, values: NDArray[np.float64], low: float, high: float, is_flag: bool) -> str:
     """The cut between two values of the column, or the values themselves where they are few."""
     present = values[~np.isnan(values)]
     distinct = np.unique(present)
@@ -256,7 +257,7 @@ def _describe_range(name: str, values: NDArray[np.float64], low: float, high: fl
         return f"{name} is missing"
     if len(distinct) <= 32:
         if len(kept) == 1:
-            return f"{name} is {_format(kept[0])}{suffix}"
+            return f"{name} is {bool(kept[0]) if is_flag else _format(kept[0])}{suffix}"
         if kept[0] == distinct[0]:
             return f"{name} is at most {_format(kept[-1])}{suffix}"
         if kept[-1] == distinct[-1]:
