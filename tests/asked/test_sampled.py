@@ -288,7 +288,8 @@ def test_all_samples_of_a_row_are_held_out_together():
     X = make_gaussians(60, 3)
     _, _, sample = draw(60, 3)
     encoder, _ = learn_table(read_table(X), np.ones(60))
-    folds = sampled._assign_sample_folds(encoder.encode(read_table(X)), np.ones(60), sample)
+    folds, is_held_out = sampled._assign_sample_folds(encoder.encode(read_table(X)), np.ones(60), sample)
+    assert is_held_out
     assert sorted(np.concatenate(folds)) == list(range(len(sample.rows)))
     rows = [set(sample.rows[fold]) for fold in folds]
     assert all(not rows[i] & rows[j] for i in range(5) for j in range(i))

@@ -23,15 +23,14 @@ from .._errors import TooLargeError
 from ..game.coalitions import compute_containment_masses
 from ..game.terms import PresenceSet, ValueSet, players_of
 from ..masked.candidate import Candidate, Judgement, Solved
-from ..masked.choose import prefer_simplest
+from ..masked.candidate_search import CandidateSearch
 from ..masked.design import ValueFunctions
 from ..masked.fallback import Rival, choose_rival
 from ..masked.fitter import FitResult
 from ..masked.fold_moments import FoldMoments
 from ..masked.folds import assign_folds, hold_rows_out
 from ..masked.penalties import AxisFunctions
-from ..masked.screen import choose_triples, choose_value_sets
-from ..masked.search_limits import AXIS_LIMITS, LEVEL_LIMITS, MAIN_SHARE, MIN_AXIS, N_FOLDS, PAIR_RESOLUTIONS
+from ..masked.search_limits import N_FOLDS
 from ..masked.select import Judge
 from ..masked.strengths import Strengths
 from ..model.additive_model import AdditiveModel
@@ -52,8 +51,6 @@ _N_LEADING = 3
 _LIGHT = Strengths(1e-10, 1e-7, 1.0)
 # Held-out risk below which the fit is exact and no further candidate is tried.
 _EXACT = 1e-9
-# Fewest functions of a pair, that of two-valued columns: their product, each column, and the constant.
-_LEAST_FUNCTIONS = 4
 # Ranks repeated under larger presence sets: none. Each presence set holds the players of its value set, the masks are part of
 # the functions, and the solver's mask law is "all present".
 _PLAIN = (0, 0, 0)
@@ -105,14 +102,18 @@ class SampledFitter:
         size_law : ndarray of shape (n_players + 1,), float64
         """
         search = SampledSearch(self, encoded, weights, sample, references, size_law)
-        search.fit_main_effects()
+        search.choose_derivative()
+        search.report(0.2, "main effects")
         if self.order > 1:
             search.fit_interactions()
         return search.expand_best(base_value)
 
 
-class SampledSearch:
-    """Judges candidates from simple to rich and keeps each only if it lowers the held-out risk."""
+class SampledSearch(CandidateSearch):
+    """The search over moments of sampled coalitions, where a part counts once the players of its columns are present."""
+
+    tunes_every_step = True
+    fitter: SampledFitter
 
     def __init__(
         self,
@@ -123,70 +124,28 @@ class SampledSearch:
         references: Encoded,
         size_law: NDArray[np.float64],
     ) -> None:
-        self.fitter = fitter
+        budget = int(np.clip(len(sample.rows) / SAMPLES_PER_UNKNOWN, MIN_UNKNOWNS, MAX_UNKNOWNS))
+        super().__init__(fitter, budget, len(fitter.columns))
         self.encoded, self.weights, self.sample, self.references = encoded, weights, sample, references
         self.masses = compute_containment_masses(size_law) / size_law.sum()
         self.folds, self.is_held_out = _assign_sample_folds(encoded, weights, sample)
-        self.budget = int(np.clip(len(sample.rows) / SAMPLES_PER_UNKNOWN, MIN_UNKNOWNS, MAX_UNKNOWNS))
-        self.derivative = 3
-        self.judgements: list[Judgement] = []
-        self._axes: dict[tuple[int, int, int], AxisFunctions] = {}
-        self.best: tuple[Judge, Judgement, Solved]
-        self.main_effects: tuple[Judge, Judgement, Solved]
 
     @property
     def n_players(self) -> int:
         return len(self.masses) - 1
 
-    def fit_main_effects(self) -> None:
-        """Choose the penalised derivative and the strengths on main effects."""
-        trials = {}
-        singles: list[ValueSet] = [(column,) for column in range(len(self.fitter.columns))]
-        for derivative in (3, 2):
-            self.derivative = derivative
-            judge = self._make_judge(self._make_functions(singles, 1))
-            tried = self._judge_best(judge, Candidate(1, 1, {}, _PLAIN), Strengths(), ("roughness", "ridge", "roughness"))
-            trials[derivative] = judge, *tried
-        self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
-        self.best = trials[self.derivative]
-        self.main_effects = self.best
-        self.report(0.6, "main effects")
+    def make_candidate(self, order: int, resolution: int) -> Candidate:
+        """See :meth:`CandidateSearch.make_candidate`."""
+        return Candidate(order, order, {2: resolution} if order > 1 else {}, _PLAIN)
 
-    def fit_interactions(self) -> None:
-        """Fit pairs at increasing resolution while this lowers the risk; then triples beside them."""
-        value_sets = self._choose_value_sets()
-        if max(map(len, value_sets)) == 1:
-            return
-        is_asked = self.fitter.interactions != "auto"
-        for step, resolution in enumerate(PAIR_RESOLUTIONS):
-            functions = self._make_functions(value_sets, resolution)
-            is_richer = len(functions) > self.best[1].n_unknowns
-            if step and (self.best[1].risk <= _EXACT or not is_richer or len(functions) > self.budget):
-                break
-            must_keep = is_asked and step == 0
-            if not self._try(functions, {2: resolution}, ("interaction", "roughness", "ridge"), must_keep):
-                break
-            self.report(0.7 + 0.08 * step, f"interactions at resolution {resolution}")
-        if self.fitter.order > 2 and not isinstance(self.fitter.interactions, list):
-            self._fit_triples(value_sets)
+    def count_unknowns(self, functions: ValueFunctions, candidate: Candidate) -> int:
+        """One for each function."""
+        return len(functions)
 
-    def _fit_triples(self, pairs: list[ValueSet]) -> None:
-        """Fit triples beside the best model's pairs: all that are asked for, or as many as the limit on unknowns allows."""
-        resolution = self.best[1].candidate.resolution.get(2, PAIR_RESOLUTIONS[0])
-        n_pairs = sum(len(values) == 2 for values in pairs)
-
-        def choose(asked: Any) -> list[ValueSet]:
-            n_asked = asked if isinstance(asked, str) else n_pairs + asked
-            return [*pairs, *choose_triples(pairs, lambda: self._pair_scores, n_asked, 0)]
-
-        if isinstance(self.fitter.interactions, int):
-            value_sets = choose(self.fitter.interactions - n_pairs)
-        else:
-            value_sets = self._choose_most(choose, len(pairs), resolution)
-        if len(value_sets) > len(pairs):
-            is_asked = self.fitter.interactions != "auto"
-            self._try(self._make_functions(value_sets, resolution), {2: resolution}, ("interaction",), is_asked)
-        self.report(0.95, "triples")
+    def may_try(self, functions: ValueFunctions, candidate: Candidate) -> bool:
+        """Whether there are more functions than before, within the limit, and the best candidate is not exact."""
+        _, best, _ = self.best
+        return best.risk > _EXACT and best.n_unknowns < len(functions) <= self.budget
 
     def expand_best(self, base_value: NDArray[np.float64]) -> FitResult:
         """Return the best candidate as tables, with its cross-validated fidelity at the full coalition."""
@@ -241,20 +200,8 @@ class SampledSearch:
                 spread += block.weights @ (block.gains - mean) ** 2
         return float(np.divide(missed, spread, out=np.zeros_like(missed), where=spread > 0).sum())
 
-    def _try(
-        self, functions: ValueFunctions, resolution: dict[int, int], free: Sequence[str], must_keep: bool = False
-    ) -> bool:
-        """Judge the model of all these functions; keep it if it lowers the best risk so far, or if ``must_keep``."""
-        order = max(map(len, functions.value_sets))
-        judge, candidate = self._make_judge(functions), Candidate(order, order, resolution, _PLAIN)
-        tried = self._judge_best(judge, candidate, self.best[1].strengths, free)
-        is_kept = must_keep or tried[0].lowers_risk(self.best[1])
-        if is_kept:
-            self.best = judge, *tried
-        return is_kept
-
-    def _judge_best(
-        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str]
+    def judge_candidate(
+        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
     ) -> tuple[Judgement, Solved]:
         """Better of two candidates: a near-zero penalty, and, unless that is exact, strengths tuned from ``start``."""
         light = self._judge(judge, candidate, _LIGHT, ())
@@ -271,7 +218,7 @@ class SampledSearch:
         self.judgements.append(judgement)
         return judgement, solved
 
-    def _make_judge(self, functions: ValueFunctions) -> Judge:
+    def make_judge(self, functions: ValueFunctions) -> Judge:
         """Judge over fold moments of the masked functions; raises ``TooLargeError`` before it allocates too much."""
         if len(functions) > 2 * MAX_UNKNOWNS:
             raise TooLargeError(
@@ -294,28 +241,20 @@ class SampledSearch:
     ) -> Iterator[tuple[NDArray[np.float64], CoalitionSample]]:
         return iterate_masked(functions, self._find_presence(functions), self.encoded, sample)
 
-    def _make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
+    def make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
         """Products of axis functions and constants, each penalty times the mass of the coalitions where its function counts."""
-        keys = sorted({(len(values), column) for values in value_sets for column in values})
-        axes = {key: self._learn_axis(*key) for key in keys}
-        functions = make_anchored_functions(value_sets, axes, resolution)
+        functions = make_anchored_functions(value_sets, self.learn_axes(value_sets), resolution)
         masses = np.array([self.masses[len(presence)] for presence in self._find_presence(functions)])[functions.owners]
         return replace(functions, roughness=functions.roughness * masses, ridge=functions.ridge * masses)
 
-    def _learn_axis(self, size: int, column: int) -> AxisFunctions:
-        key = self.derivative, size, column
-        if key not in self._axes:
-            axis = self.fitter.columns[column].axes[size - 1]
-            share = int(MAIN_SHARE * self.budget / len(self.fitter.columns))
-            limit = min(AXIS_LIMITS[size - 1], max(share, MIN_AXIS)) if axis.roughness else LEVEL_LIMITS[size - 1]
-            places, references = (
-                (rows.cells[:, column], rows.offsets[:, column]) for rows in (self.encoded, self.references)
-            )
-            self._axes[key] = compute_anchored_axis(axis, places, self.weights, references, self.derivative, limit)
-        return self._axes[key]
+    def learn_axis(self, size: int, column: int) -> AxisFunctions:
+        """Axis functions of a column in terms of a size, and its constant."""
+        axis = self.fitter.columns[column].axes[size - 1]
+        places, references = ((rows.cells[:, column], rows.offsets[:, column]) for rows in (self.encoded, self.references))
+        return compute_anchored_axis(axis, places, self.weights, references, self.derivative, self.limit_axis(axis, size))
 
     @cached_property
-    def _pair_scores(self) -> dict[ValueSet, float]:
+    def pair_scores(self) -> dict[ValueSet, float]:
         """Squared covariances of the main effects' residual with masked products of two columns' leading functions."""
         judge, _, solved = self.main_effects
         functions, total = solved.functions, judge.moments.total
@@ -331,39 +270,6 @@ class SampledSearch:
         members = functions.owners[leading] == np.arange(len(columns))[:, None]
         summed = members.astype(np.float64) @ squares @ members.T
         return {(columns[i], columns[j]): float(summed[i, j]) for i in range(len(columns)) for j in range(i + 1, len(columns))}
-
-    def _choose_value_sets(self) -> list[ValueSet]:
-        """Value sets of main effects and interactions; many interactions are screened on the main-effects model's residual."""
-        n_columns = len(self.fitter.columns)
-        live = [values[0] for values in self.main_effects[2].functions.value_sets]
-
-        def choose(asked: Any) -> list[ValueSet]:
-            return choose_value_sets(n_columns, live, lambda: self._pair_scores, asked, 0)
-
-        if self.fitter.interactions not in ("auto", "all"):
-            return choose(self.fitter.interactions)
-        return self._choose_most(choose, n_columns, PAIR_RESOLUTIONS[0])
-
-    def _choose_most(self, choose: Callable[[Any], list[ValueSet]], n_before: int, resolution: int) -> list[ValueSet]:
-        """All interactions if they are asked for or within the budget of unknowns, else as many of the best as are.
-
-        ``choose`` takes "all" or a number of interactions to add to the first ``n_before`` value sets that it returns.
-        """
-        if self.fitter.interactions == "all":
-            return choose("all")
-        value_sets = choose(self.budget // _LEAST_FUNCTIONS)
-        n_fixed = len(self._make_functions(value_sets[:n_before], resolution))
-        while len(value_sets) > n_before:
-            n_functions = len(self._make_functions(value_sets, resolution))
-            if n_functions <= self.budget:
-                break
-            share = max(self.budget - n_fixed, 0) / (n_functions - n_fixed)
-            value_sets = choose(int(share * (len(value_sets) - n_before)))
-        return value_sets
-
-    def report(self, share: float, what: str) -> None:
-        if self.fitter.progress is not None:
-            self.fitter.progress(share, what)
 
 
 def _assign_sample_folds(

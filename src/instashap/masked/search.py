@@ -14,20 +14,17 @@ from .._errors import TooLargeError
 from ..game.terms import ANY, PresenceSet, ValueSet, close_downwards
 from ..table.encoding import Encoded
 from .candidate import Candidate, Judgement, Solved, make_candidate_problem
-from .choose import prefer_simplest
-from .design import Axes, ValueFunctions, make_value_functions
+from .candidate_search import CandidateSearch, Found
+from .design import ValueFunctions, make_value_functions
 from .few_rows import MIN_FUNCTIONS, FoldRows
 from .fold_moments import FoldMoments
 from .folds import assign_folds, find_varying, hold_rows_out, take_census
 from .moments import CentredMoments, accumulate_moments
 from .offer_presence import offer_presence
 from .penalties import AxisFunctions, compute_axis_functions, compute_local_moments
-from .screen import choose_triples, choose_value_sets, score_pairs
+from .screen import choose_triples, score_pairs
 from .search_limits import (
-    AXIS_LIMITS,
     EXTRA_RANKS,
-    LEVEL_LIMITS,
-    MAIN_SHARE,
     MAX_FUNCTIONS,
     MAX_PLAYERS_PRESENCE,
     MAX_PLAYERS_TIED_QUADRUPLES,
@@ -35,11 +32,9 @@ from .search_limits import (
     MAX_TUNED_PRESENCE,
     MAX_UNKNOWNS,
     MAX_UNKNOWNS_ALL_OUTPUTS,
-    MIN_AXIS,
     MIN_PRESENCE_UNKNOWNS,
     MIN_UNKNOWNS,
     N_FOLDS,
-    PAIR_RESOLUTIONS,
     TRIPLE_RESOLUTION,
     UNKNOWNS_PER_ROW,
     WORTHWHILE,
@@ -50,11 +45,10 @@ from .solve import MAX_DENSE
 from .strengths import Strengths
 
 
-class Search:
-    """One fit: candidates from simple to rich, each kept only if it lowers the held-out risk."""
+class Search(CandidateSearch):
+    """The search over moments of rows, which has presence sets to choose too."""
 
-    # Resolutions of pairs that are tried, coarse to fine.
-    resolutions: tuple[int, ...] = PAIR_RESOLUTIONS
+    fitter: SearchOptions
 
     def __init__(
         self,
@@ -65,26 +59,17 @@ class Search:
         size_law: NDArray[np.float64],
         n_folds: int = N_FOLDS,
     ) -> None:
-        self.fitter = fitter
+        most = int(np.clip(MAX_UNKNOWNS_ALL_OUTPUTS / outputs.shape[1], MAX_DENSE, MAX_UNKNOWNS))
+        n_known = min(float(weights.sum()), take_census(encoded, weights).n_distinct)
+        varying = np.flatnonzero(find_varying(encoded))
+        super().__init__(fitter, int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, most)), max(len(varying), 1))
         self.n_folds = n_folds
         self.encoded, self.outputs, self.weights, self.size_law = encoded, outputs, weights, size_law
         self.n_players = len(size_law) - 1
         self.folds = assign_folds(encoded, outputs, weights, n_folds)
         self.is_held_out = hold_rows_out(self.folds, len(weights))
-        most = int(np.clip(MAX_UNKNOWNS_ALL_OUTPUTS / outputs.shape[1], MAX_DENSE, MAX_UNKNOWNS))
-        n_known = min(float(weights.sum()), take_census(encoded, weights).n_distinct)
-        self.budget = int(np.clip(UNKNOWNS_PER_ROW * n_known, MIN_UNKNOWNS, most))
-        self.derivative = 3
-        # Columns whose derivatives are those by rank.
-        self.ranked: frozenset[int] = frozenset()
-        self.judgements: list[Judgement] = []
-        self._axes: dict[tuple[int, int, int, int, bool], AxisFunctions] = {}
-        self.best: tuple[Judge, Judgement, Solved]
-        self.main_effects: tuple[Judge, Judgement, Solved]
-        self.simplest: tuple[Judge, Judgement, Solved]
+        self.simplest: Found
         # A player of columns that do not vary changes nothing: no presence set holds it, no choice depends on it.
-        varying = np.flatnonzero(find_varying(encoded))
-        self.n_varying = max(len(varying), 1)
         self.live_players = sorted({fitter.players[column] for column in varying})
         self.presence_sets: dict[int, list[PresenceSet]] = {1: [(player,) for player in self.live_players]}
 
@@ -102,7 +87,8 @@ class Search:
 
     def fit_main_effects(self) -> None:
         """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
-        self._choose_smoothness()
+        self.choose_derivative()
+        self._offer_ranks()
         self.report(0.2, "main effects")
         self.simplest = self.best
         if not self._may_enrich:
@@ -110,40 +96,17 @@ class Search:
         for presence in range(2, self.max_presence + 1):
             offer_presence(self, presence)
         if self.max_presence > 1:
-            self._try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
+            self.try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
         self.simplest = self.best
-
-    def _choose_smoothness(self) -> None:
-        """Choose on main effects which derivative is penalised, and whether that by rank for columns with heavy tails."""
-        trials: dict[int, tuple[Judge, Judgement, Solved]] = {}
-        for derivative in (3, 2):
-            self.derivative = derivative
-            trial = self._try_smoothness(may_skip=bool(trials))
-            if trial is None:
-                break  # lines and levels alone: neither derivative penalises anything
-            trials[derivative] = trial
-        # A penalty on the third derivative leaves parabolas alone: the smoother of two curves that are as good.
-        self.derivative = prefer_simplest([(derivative, trials[derivative][1].fold_risks) for derivative in trials])
-        self.best = self.main_effects = trials[self.derivative]
-        self._offer_ranks()
 
     def _offer_ranks(self) -> None:
         """Penalise derivatives by rank where tails are heavy, if this clearly lowers the risk."""
         self.ranked = frozenset(column for column, learnt in enumerate(self.fitter.columns) if learnt.axes[0].rank_roughness)
-        trial = self._try_smoothness(may_skip=False) if self.ranked else None
+        trial = self.try_smoothness(may_skip=False) if self.ranked else None
         if trial is not None and trial[1].lowers_risk(self.best[1]):
             self.best = self.main_effects = trial
         else:
             self.ranked = frozenset()
-
-    def _try_smoothness(self, *, may_skip: bool) -> tuple[Judge, Judgement, Solved] | None:
-        """Main effects judged under the present kind of smoothness; None if nothing is penalised and they may be skipped."""
-        main = Candidate(1, 1, {}, EXTRA_RANKS[0])
-        functions = self.make_functions([(column,) for column in range(len(self.fitter.columns))], 1)
-        if may_skip and not functions.roughness.any():
-            return None
-        judge = self.make_judge(functions)
-        return judge, *self._judge(judge, main, Strengths(), ("roughness", "ridge", "roughness"))
 
     @property
     def _may_enrich(self) -> bool:
@@ -160,57 +123,13 @@ class Search:
             self.presence_sets[size] = list(combinations(self.live_players, size))
         candidate = Candidate(self.fitter.order, presence, resolution, EXTRA_RANKS[0])
         judge = self.make_judge(functions)
-        self.best = judge, *self._judge(judge, candidate, strengths, ())
+        self.best = judge, *self.judge_candidate(judge, candidate, strengths, ())
 
     def list_value_sets(self) -> list[ValueSet]:
         """Value sets where nothing is chosen: all up to the order, or those asked for with all parts of theirs."""
         asked, columns = self.fitter.interactions, range(len(self.fitter.columns))
         every = [each for size in range(1, self.fitter.order + 1) for each in combinations(columns, size)]
         return close_downwards([*every[: len(columns)], *asked]) if isinstance(asked, list) else every
-
-    def fit_interactions(self) -> None:
-        """Pairs at rising resolution while this lowers the risk; then triples on top of them."""
-        value_sets = self.choose_value_sets()
-        order = max(map(len, value_sets))
-        if order == 1:
-            return
-        presence = max(2, min(self.max_presence, order))
-        is_asked = self.fitter.interactions != "auto"
-        for step, resolution in enumerate(self.resolutions):
-            functions = self.make_functions(value_sets, resolution)
-            candidate = Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
-            is_free = step > 0 or not is_asked
-            if is_free and (len(functions) > MAX_FUNCTIONS or self._count_unknowns(functions, candidate) > self.budget):
-                break
-            judge = self.make_judge(functions)
-            if step == 0:
-                every = ("interaction", "roughness", "ridge")
-                attempt = self._judge_and_keep if is_asked else self._try_within_budget
-                tried = attempt(judge, candidate, every)
-            else:
-                tried = self._try_within_budget(judge, candidate, ())
-            self.report(0.3 + 0.2 * step, f"interactions at resolution {resolution}")
-            if not tried:
-                break
-            if step == 1:
-                self._try_within_budget(judge, candidate, ("roughness", "ridge", "interaction"))
-        if self.fitter.order > 2 and not isinstance(self.fitter.interactions, list):
-            self._fit_triples(value_sets)
-
-    def _fit_triples(self, pairs: list[ValueSet]) -> None:
-        """Triples on top of the best model's pairs: all that are asked for, or as many as the unknowns allow."""
-        current = self.best[1].candidate
-        resolution = current.resolution.get(2, PAIR_RESOLUTIONS[0])
-        presence = min(max(3, current.presence_order), self.max_presence)
-        candidate = Candidate(3, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, current.extra_ranks)
-        n_spare = self.budget - self.best[1].n_unknowns
-        while triples := choose_triples(pairs, lambda: self.pair_scores, self.fitter.interactions, n_spare):
-            functions = self.make_functions([*pairs, *triples], resolution)
-            if self.fitter.interactions != "auto" or self._count_unknowns(functions, candidate) <= self.budget:
-                self._try(self.make_judge(functions), candidate, ("interaction", "roughness"))
-                break
-            n_spare //= 2
-        self.report(0.8, "triples")
 
     def fit_functions(self, functions: ValueFunctions) -> None:
         """Value functions learnt outside the first fold in place of splines, judged by that fold.
@@ -219,11 +138,11 @@ class Search:
         """
         judge = self.make_judge(functions, n_judged=1)
         every = ("roughness", "ridge", "interaction", "roughness")
-        self._judge_and_keep(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
+        self.judge_and_keep(judge, Candidate(1, 1, {}, EXTRA_RANKS[0]), every)
         is_asked = self.fitter.interactions != "auto"
         for order in range(2, max(map(len, functions.value_sets)) + 1):
             candidate = Candidate(order, min(self.max_presence, order), {}, EXTRA_RANKS[0])
-            if not (self._judge_and_keep if is_asked else self._try)(judge, candidate, every) and not is_asked:
+            if not (self.judge_and_keep if is_asked else self.try_candidate)(judge, candidate, every) and not is_asked:
                 break
 
     def enrich_presence(self) -> None:
@@ -238,20 +157,20 @@ class Search:
             # One width below what served under smaller sets, or what the unknowns allow.
             level = max(EXTRA_RANKS.index(self.best[1].candidate.extra_ranks) - 1, 0)
             ladder = [replace(start.candidate, presence_order=presence, extra_ranks=extra) for extra in EXTRA_RANKS]
-            while level > 0 and self._count_unknowns(judge.moments.functions, ladder[level]) > self.budget:
+            while level > 0 and self.count_unknowns(judge.moments.functions, ladder[level]) > self.budget:
                 level -= 1
             # Where not even all triples are on offer, the time is better spent on none of the wider.
             for candidate in ladder[level:] if self.has_all_triples else ladder[:1]:
                 before = self.best[1]
                 if candidate == before.candidate:
                     continue
-                is_better = self._try_within_budget(judge, candidate, ())
+                is_better = self.try_within_budget(judge, candidate, ())
                 if not is_better or self.best[1].risk > before.risk * (1 - WORTHWHILE):
                     break  # wider parts are not worth trying where narrower ones did not help
             self.report(0.7 + 0.05 * presence, f"presence sets of {presence}")
         best = self.best[1]
         if best.candidate.presence_order > 1 and best.n_unknowns <= MAX_TUNED_PRESENCE:
-            self._try(self.best[0], best.candidate, ("presence",))
+            self.try_candidate(self.best[0], best.candidate, ("presence",))
 
     def tie_presence(self) -> None:
         """Tied presence sets for the best model so far, where not all can be written out: as large as the unknowns allow."""
@@ -265,8 +184,8 @@ class Search:
             for each in written
         ]
         for candidate in ladder:
-            if self._count_unknowns(judge.moments.functions, candidate) <= self.budget:
-                self._try(judge, candidate, ())
+            if self.count_unknowns(judge.moments.functions, candidate) <= self.budget:
+                self.try_candidate(judge, candidate, ())
                 break
         self.report(0.95, "tied presence sets")
 
@@ -286,7 +205,7 @@ class Search:
             return
         has_tied = any(ANY in each for sets in self.presence_sets.values() for each in sets)
         widest = replace(chosen.candidate, presence_order=self.max_presence, written_order=2 if has_tied else None)
-        if self._count_unknowns(judge.moments.functions, widest) <= self.budget:
+        if self.count_unknowns(judge.moments.functions, widest) <= self.budget:
             return
         self.best = self.simplest
         self.climb_presence()
@@ -299,48 +218,31 @@ class Search:
         solution, total = judge.polish(judgement, solved)
         return judgement, replace(solved, solution=solution), total
 
-    def _try_within_budget(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
-        return self._count_unknowns(judge.moments.functions, candidate) <= self.budget and self._try(judge, candidate, free)
+    def make_candidate(self, order: int, resolution: int) -> Candidate:
+        """See :meth:`CandidateSearch.make_candidate`."""
+        if order == 1:
+            return Candidate(1, 1, {}, EXTRA_RANKS[0])
+        presence = max(2, min(self.max_presence, order))
+        return Candidate(order, presence, {2: resolution, 3: TRIPLE_RESOLUTION}, EXTRA_RANKS[0])
 
-    def _count_unknowns(self, functions: ValueFunctions, candidate: Candidate) -> int:
+    def make_triples_candidate(self, resolution: int) -> Candidate:
+        """Triples under the best candidate's presence sets, or those of three."""
+        current = self.best[1].candidate
+        presence = min(max(3, current.presence_order), self.max_presence)
+        return replace(self.make_candidate(3, resolution), presence_order=presence, extra_ranks=current.extra_ranks)
+
+    def fulfils_request(self, candidate: Candidate, before: Judgement) -> bool:
+        """Whether a candidate is the first of the presence order asked for."""
+        return candidate.presence_order >= self.min_presence > before.candidate.presence_order
+
+    def count_unknowns(self, functions: ValueFunctions, candidate: Candidate) -> int:
+        """See :meth:`CandidateSearch.count_unknowns`."""
         kept = functions.select(candidate.keeps(functions))
         return len(make_candidate_problem(candidate, kept, self.presence_sets, self.fitter.players, self.size_law))
-
-    def _try(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
-        """Judge a candidate; keep it if it is the best so far, or the first of the presence order asked for."""
-        before = self.best
-        is_better = self._judge_and_keep(judge, candidate, free)
-        fulfils_request = candidate.presence_order >= self.min_presence > before[1].candidate.presence_order
-        if not (is_better or fulfils_request):
-            self.best = before
-        return is_better or fulfils_request
-
-    def _judge_and_keep(self, judge: Judge, candidate: Candidate, free: Sequence[str]) -> bool:
-        """Judge a candidate and keep it; whether it lowers the risk."""
-        _, best, solved = self.best
-        judgement, found = self._judge(judge, candidate, best.strengths, free, solved)
-        self.best = judge, judgement, found
-        return judgement.lowers_risk(best)
-
-    def _judge(
-        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
-    ) -> tuple[Judgement, Solved]:
-        judgement, solved = judge.judge(candidate, start, free, near)
-        self.judgements.append(judgement)
-        return judgement, solved
 
     def make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
         """Products of axis functions, those of pairs up to a resolution."""
         return make_value_functions(value_sets, self.learn_axes(value_sets), {2: resolution, 3: TRIPLE_RESOLUTION})
-
-    def learn_axes(self, value_sets: Sequence[ValueSet]) -> Axes:
-        """Axis functions of every column of some value sets."""
-        keys = sorted({(len(values), column) for values in value_sets for column in values})
-        places = {key: (*key, self.derivative, self.budget, key[1] in self.ranked) for key in keys}
-        for key, place in places.items():
-            if place not in self._axes:
-                self._axes[place] = self._learn_axis(*key)
-        return {key: self._axes[place] for key, place in places.items()}
 
     def make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
         """Fold moments of the functions; refuses, before allocating, what would not fit."""
@@ -362,16 +264,14 @@ class Search:
     def _take(self, rows: NDArray[np.int64]) -> tuple[Encoded, NDArray[np.float64]]:
         return Encoded(self.encoded.cells[rows], self.encoded.offsets[rows]), self.outputs[rows]
 
-    def _learn_axis(self, size: int, column: int) -> AxisFunctions:
+    def learn_axis(self, size: int, column: int) -> AxisFunctions:
+        """Axis functions of a column in terms of a size, orthogonal over the rows."""
         axis = self.fitter.columns[column].axes[size - 1]
         axis = axis.use_ranks() if column in self.ranked else axis
         moments = compute_local_moments(
             axis.basis, self.encoded.cells[:, column], self.encoded.offsets[:, column], self.weights
         )
-        share = int(MAIN_SHARE * self.budget / self.n_varying)
-        least = int(np.clip(MAX_FUNCTIONS // self.n_varying, 1, MIN_AXIS))
-        limit = min(AXIS_LIMITS[size - 1], max(share, least)) if axis.roughness else LEVEL_LIMITS[size - 1]
-        return compute_axis_functions(axis, *moments, self.derivative, limit)
+        return compute_axis_functions(axis, *moments, self.derivative, self.limit_axis(axis, size))
 
     @property
     def has_all_triples(self) -> bool:
@@ -384,20 +284,6 @@ class Search:
         merged = solved.problem.merge(solved.solution.coefficients)
         return score_pairs(judge.moments, merged, (self.encoded, self.outputs, self.weights))
 
-    def choose_value_sets(self) -> list[ValueSet]:
-        """Main effects and interactions, screened on the residual of the main-effects model where they are many."""
-        functions = self.main_effects[0].moments.functions
-        live = [values[0] for values in functions.value_sets]
-        asked, n_columns = self.fitter.interactions, len(self.fitter.columns)
-        candidate = Candidate(2, 2, {2: PAIR_RESOLUTIONS[0]}, EXTRA_RANKS[0])
-        n_spare = min(self.budget, MAX_FUNCTIONS) - len(functions)
-        while True:
-            value_sets = choose_value_sets(n_columns, live, lambda: self.pair_scores, asked, n_spare)
-            count = self._count_unknowns(self.make_functions(value_sets, PAIR_RESOLUTIONS[0]), candidate)
-            if asked != "auto" or count <= self.budget or len(value_sets) <= n_columns + 1:
-                return value_sets
-            n_spare = int(0.8 * n_spare)  # pairs bring presence sets of their own: fewer of them
-
     def choose_triples(self, pairs: list[ValueSet], n_most: int) -> list[ValueSet]:
         """Triples on top of pairs: those asked for, or the best where nobody says how many."""
         if self.fitter.order < 3 or isinstance(self.fitter.interactions, list):
@@ -409,7 +295,3 @@ class Search:
 
     def get_synthetic(self, chosen: Judgement) -> Any:
         """Synthetic rows that have a share in a candidate's fit; None: this search has none."""
-
-    def report(self, share: float, what: str) -> None:
-        if self.fitter.progress is not None:
-            self.fitter.progress(share, what)

@@ -1,28 +1,15 @@
-"""What a search is asked for."""
+"""What a search over moments of rows is asked for."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..table.bases import LearntColumn
+from .candidate_search import CandidateOptions
 
 
-class SearchOptions(Protocol):
-    """What a search reads of a fitter; see :class:`instashap.masked.fitter.ClosedFormFitter`."""
-
-    @property
-    def columns(self) -> tuple[LearntColumn, ...]: ...
+class SearchOptions(CandidateOptions, Protocol):
+    """What the search reads of a fitter; see :class:`instashap.masked.fitter.ClosedFormFitter`."""
 
     @property
     def players(self) -> tuple[int, ...]: ...
 
     @property
-    def order(self) -> int: ...
-
-    @property
     def presence_order(self) -> int | str: ...
-
-    @property
-    def interactions(self) -> Any: ...
-
-    @property
-    def progress(self) -> Callable[[float, str], None] | None: ...

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .candidate import Candidate, Judgement, Solved
+from .candidate_search import Found
 from .design import ValueFunctions, gather_functions, make_value_functions
 from .screen import choose_products
 from .search import Search
@@ -30,8 +31,6 @@ _MIN_REFINED, _MAX_REFINED = 800, 2400
 _N_WEIGHED = 4096
 # Part of the risk that a lower share must save a coarse model: finer ones have more use for synthetic rows.
 _MIN_SHARE_GAIN = 0.003
-
-Found = tuple[Judge, Judgement, Solved]
 
 
 class SyntheticSearch(Search):
@@ -53,10 +52,10 @@ class SyntheticSearch(Search):
         judge.moments = replace(judge.moments, rows=None, drawn=drawn)
         return judge
 
-    def _judge(
+    def judge_candidate(
         self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
     ) -> tuple[Judgement, Solved]:
-        return super()._judge(judge, candidate, replace(start, synthetic=self.share), free, near)
+        return super().judge_candidate(judge, candidate, replace(start, synthetic=self.share), free, near)
 
     def choose_share(self) -> None:
         """Choose the share by the rows alone and a coarse model; if there is one, refine the pairs of the best candidate."""
@@ -99,8 +98,8 @@ class SyntheticSearch(Search):
         if finer is not None:
             resolution, order = {2: PAIR_RESOLUTIONS[-1], 3: TRIPLE_RESOLUTION}, max(own.order, 2)
             candidate = replace(own, order=order, presence_order=max(own.presence_order, 2), resolution=resolution)
-            self.best = judge, *self._judge(judge, own, best.strengths, (), solved)  # at the share that was chosen
-            self._try(self.make_judge(finer), candidate, ("roughness", "interaction"))
+            self.best = judge, *self.judge_candidate(judge, own, best.strengths, (), solved)  # at the share that was chosen
+            self.try_candidate(self.make_judge(finer), candidate, ("roughness", "interaction"))
 
     def _choose_functions(self, functions: ValueFunctions, solved: Solved) -> ValueFunctions | None:
         """Functions of a model, and finer products for its pairs, or those on offer if it has none; None if nothing is new."""
@@ -133,7 +132,7 @@ class SyntheticSearch(Search):
         drawn = judge.moments.drawn
         assert drawn is not None
         judge.moments = replace(judge.moments, drawn=replace(drawn, is_judge=False), n_judged=None)
-        return judge, *self._judge(judge, judgement.candidate, judgement.strengths, (), solved)
+        return judge, *self.judge_candidate(judge, judgement.candidate, judgement.strengths, (), solved)
 
     def get_synthetic(self, chosen: Judgement) -> SyntheticRows | None:
         """See :meth:`Search.get_synthetic`."""
