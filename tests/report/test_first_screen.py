@@ -45,7 +45,7 @@ def linear_report(linear: instashap.Explainer, related: pd.DataFrame, tmp_path_f
 
 
 @pytest.fixture(scope="module")
-def flowers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame, Any]:
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame, Any, Any]:
     X, y = load_iris(return_X_y=True, as_frame=True)
     order = np.random.default_rng(0).permutation(150)
     X, names = X.iloc[order].reset_index(drop=True), load_iris().target_names[y.to_numpy()[order]]
@@ -55,7 +55,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFram
         explainer = instashap.Explainer(model, order=1, presence_order=1, synthetic_rows=0).fit(X[:100])
         path = tmp_path_factory.mktemp("flowers") / "flowers.html"
         instashap.write_report(explainer, X[100:], names[100:], path=path)
-    return path, X[100:], model
+    return path, X[100:], model, names[100:]
 
 
 def test_two_verdicts_and_three_drivers_stand_on_the_first_screen(open_page: Any, flowers: Any) -> None:
@@ -73,11 +73,15 @@ def test_two_verdicts_and_three_drivers_stand_on_the_first_screen(open_page: Any
 
 
 def test_the_predicted_class_is_shown_and_its_probability_comes_first(open_page: Any, flowers: Any) -> None:
-    path, X, model = flowers
+    path, X, model, names = flowers
     page = open_page(path)
     predicted, own = model.predict(X.iloc[[0]])[0], model.predict_proba(X.iloc[[0]])[0].max()
     assert page.evaluate("document.getElementById('explorer-output').selectedOptions[0].textContent") == predicted
     assert float(page.inner_text("#own-output").replace("\u00a0", " ").removesuffix(" %")) == pytest.approx(100 * own, abs=1.0)
+    assert page.inner_text("#outcome-value") == names[0]
+    page.press("#feature-0", "ArrowRight")  # nobody knows what would have come of a changed row
+    assert not page.is_visible("#outcome")
+    page.click("#reset")
     page.select_option("#explorer-output", index=2)
     assert page.evaluate("document.getElementById('output').value") == "2"
     page.select_option("#start", "5")  # a class that was chosen stays

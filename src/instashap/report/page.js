@@ -742,6 +742,14 @@
     byId("own-words").textContent = [describeScale(own), differs].filter(Boolean).join(". ");
   }
 
+  /** Show the label of the row, unless the row was changed or has none. */
+  function showOutcome() {
+    const given = data.rowOutcomes[start] ?? null;
+    const known = Array.isArray(given) ? given[output] : given;
+    byId("outcome").hidden = known === null || isChanged();
+    byId("outcome-value").textContent = known === null ? "" : typeof known === "number" ? format(known, 5) : known;
+  }
+
   /** Position of the class that outputs predict; null if the outputs are not of classes. */
   function findClass(outputs) {
     if (nOutputs === 1) return fitted.output_transform.startsWith("log-odds") ? Number(outputs[0] > 0) : null;
@@ -754,6 +762,7 @@
     showNumber(shown, scored.prediction);
     byId("probability").textContent = describeScale(scored.prediction);
     showOwn(scored);
+    showOutcome();
     showTrust(scored.trust);
     showPlace(scored.place);
     showNear();

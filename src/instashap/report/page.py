@@ -77,6 +77,7 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
         "short": _shorten_names(summary),
         "nRows": summary.n_rows,
         "rowOutputs": summary.shown_outputs,
+        "rowOutcomes": summary.shown_outcomes,
         "meaning": explain_game(summary.fitted.game),
         "isExact": summary.fitted.is_exact,
         "redundant": [list(pair.features) for pair in summary.audit.redundancy] if summary.audit is not None else [],

@@ -97,6 +97,9 @@ class Summary:
         Number of rows over which importances are averaged.
     shown_outputs : list of list of float
         Outputs of the explained model for each of ``shown_rows``; empty if the explainer holds no model.
+    shown_outcomes : list
+        The label of each of ``shown_rows``: a number, text, None if it is missing, or a list for several outputs; empty
+        without labels.
     nearness : dict or None
         Which combinations of values no row is near (:class:`.nearness.Nearness`), as JSON.
     marginal : list of list of list of float
@@ -120,6 +123,7 @@ class Summary:
     nearness: dict[str, Any] | None = None
     marginal: list[list[list[float]]] = field(default_factory=list)
     opposite: list[list[str]] = field(default_factory=list)
+    shown_outcomes: list[Any] = field(default_factory=list)
 
     @property
     def relations(self) -> list[str]:
@@ -162,8 +166,9 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None, margina
     """
     explainer = find_explainer(explainer_or_estimator)
     fitted = explainer._check_fitted()
-    labels = align_rows(y, None if X is None else get_index(X), "y")
-    audit, note = _audit(explainer, X, labels.to_numpy() if hasattr(labels, "iloc") and X is not None else labels)
+    known = align_rows(y, None if X is None else get_index(X), "y")
+    known = known.to_numpy() if hasattr(known, "iloc") and X is not None else known
+    audit, note = _audit(explainer, X, known)
     table = None if X is None else fitted.read(X)
     some = None if table is None else table.take(_space(table.n_rows, MAX_ROWS))
     columns = view_columns(fitted, some)
@@ -185,7 +190,8 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None, margina
     labels = [] if table is None else _name_rows(table, numbers)
     own = [] if table is None else _ask_model(explainer, X, numbers)
     found = Summary(fitted, audit, note, columns, terms, importance, shown, numbers, labels, n_rows, own)
-    found = replace(found, nearness=None if near is None else asdict(near))
+    outcomes = [] if table is None or known is None else _list_outcomes(np.asarray(known)[numbers])
+    found = replace(found, nearness=None if near is None else asdict(near), shown_outcomes=outcomes)
     if table is None or marginal is None or marginal is False:
         return found
     beside, opposite = ask_marginal(explainer, _take_rows(X, numbers), marginal)
@@ -345,6 +351,19 @@ def _tabulate(summary: Summary, term: TermView) -> list[list[float]] | None:
     basis = fitted.model.bases[column][0]
     shape = basis.combine(encoded.cells[:, 0], encoded.offsets[:, 0], fitted.model.shapes[term.number])
     return shape.tolist()  # type: ignore[no-any-return]
+
+
+def _list_outcomes(labels: NDArray[Any]) -> list[Any]:
+    """Labels as JSON types; lists of them for several outputs."""
+    if labels.ndim > 1 and labels.shape[1] > 1:
+        return [_list_outcomes(each) for each in labels]
+    return [_write_outcome(each) for each in labels.ravel().tolist()]
+
+
+def _write_outcome(label: Any) -> float | str | None:
+    if label is None or label != label:
+        return None
+    return float(label) if isinstance(label, (int, float)) and not isinstance(label, bool) else str(label)
 
 
 def _list_rows(table: Table) -> list[list[Any]]:
