@@ -141,6 +141,20 @@ def test_shapes_and_pairs_are_what_terms_add(tmp_path: Path) -> None:
         assert total == pytest.approx((low + high) / 2, abs=1e-6)
 
 
+def test_few_numbers_are_named_by_their_values_and_booleans_by_theirs(tmp_path: Path) -> None:
+    X = pd.DataFrame({"a": [1.0, 2, 4] * 40, "flag": [True, False] * 60})
+    made = instashap.Explainer(order=2, presence_order=2, synthetic_rows=0, interactions=[(0, 1)])
+    made.fit(X, outputs=100 * X["a"] * X["flag"]).export(tmp_path / "model.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "model.xlsx")
+    lines = [(line[0], line[3]) for line in list(book["Shapes"].values)[1:]]
+    assert [name for column, name in lines if column == "a"] == ["1", "2", "4", "missing"]
+    assert [name for column, name in lines if column == "flag"] == ["False", "True", "missing"]
+    assert list(book["Pairs"].values)[3][1:4] == ("False", "True", "missing")
+    assert book["Shapes"]["E2"].number_format == "0.0"  # effects of some hundreds
+    assert book["Shapes"].freeze_panes == "A2"
+    assert "what knowing this column changes" in book["Scorecard"]["A1"].value
+
+
 @pytest.mark.parametrize(
     ("town", "message"),
     [

@@ -18,6 +18,7 @@ from .._optional import require
 from .._validation import check_at_least
 from ..fitted.explanation_text import format_value
 from ..fitted.game import FittedGame
+from ..fitted.meaning import explain_game
 from ..store.atomic import write_file
 from .opened import open_fitted
 from .scoring import ScoredColumn, ScoredTerm, Scoring, list_numbers, read_scoring
@@ -104,12 +105,21 @@ def _check_column(column: ScoredColumn) -> None:
 
 @dataclass
 class _Sheet:
-    """Lines of a sheet: values, formulas as :class:`_Formula`, and None; ``is_input`` says which cells are to be filled in."""
+    """Lines of a sheet: values, formulas as :class:`_Formula`, and None.
+
+    The first ``n_inputs`` columns are to be filled in. ``grids`` are ranges whose numbers are coloured, ``n_frozen`` lines
+    stay in sight, columns are as wide as the texts of the line ``heads`` (counted from 0), and effects follow after ``n_names``
+    columns.
+    """
 
     title: str
     lines: list[list[Any]] = field(default_factory=list)
     n_inputs: int = 0
     text_inputs: frozenset[int] = frozenset()
+    grids: list[str] = field(default_factory=list)
+    n_frozen: int = 0
+    heads: int | None = None
+    n_names: int = 1
 
 
 class _Formula(str):
@@ -297,10 +307,11 @@ class _Writer:
         scoring, n_values = self.scoring, len(self.scoring.value_names)
         bases = [f"Weights!$B${n_values + 2 + place}" for place in range(len(scoring.base))]
         heads = [column.name for column in scoring.columns]
-        what = f"{', '.join(scoring.output_names)} ({scoring.output_transform}; {scoring.game} game)"
+        what = f"Explained: {', '.join(scoring.output_names)} ({scoring.output_transform}). "
+        what += f"A value is {explain_game(scoring.game)}."
         names = [*heads, *scoring.base_names, *scoring.value_names, *scoring.prediction_names]
         texts = frozenset(place for place, column in enumerate(scoring.columns) if column.level_kind is str)
-        card = _Sheet("Scorecard", [[what], [_HELP], names], len(heads), texts)
+        card = _Sheet("Scorecard", [[what], [_HELP], names], len(heads), texts, n_frozen=_FIRST_LINE - 1, heads=2)
         for n in self._line_numbers:
             card.lines.append([*([None] * len(heads)), *self._fill([*bases, *results], n)])
         return card
@@ -310,7 +321,8 @@ class _Writer:
     def _show_shapes(self) -> _Sheet:
         """The effect of each column's own term on the prediction, at both ends of each cell."""
         scoring = self.scoring
-        sheet = _Sheet("Shapes", [["column", "from (exclusive)", "to (inclusive)", "", *self._name_effects()]])
+        heads = ["column", "from (exclusive)", "to (inclusive)", "value", *self._name_effects()]
+        sheet = _Sheet("Shapes", [heads], n_frozen=1, heads=0, n_names=4)
         for term in scoring.terms:
             if len(term.columns) == 1:
                 column = scoring.columns[term.columns[0]]
@@ -319,6 +331,7 @@ class _Writer:
                     ends = (effects[cell, 0], effects[cell].sum(axis=0))
                     numbers = [float(each[output]) for output in range(len(scoring.base)) for each in ends]
                     sheet.lines.append([column.name, low, high, name, *numbers])
+        sheet.grids = [f"E2:{name_column(len(sheet.lines[0]) - 1)}{len(sheet.lines)}"]
         return sheet
 
     def _name_effects(self) -> list[str]:
@@ -327,7 +340,8 @@ class _Writer:
 
     def _show_pairs(self) -> _Sheet:
         """The effect of each pair on the prediction in the middle of its cells."""
-        scoring, sheet = self.scoring, _Sheet("Pairs", [["Effects on the prediction in the middle of each cell."]])
+        note = "Effect of each pair given all other columns, beyond those of its two columns, in the middle of each cell."
+        scoring, sheet = self.scoring, _Sheet("Pairs", [[note]])
         for term in scoring.terms:
             if len(term.columns) != 2:
                 continue
@@ -337,7 +351,9 @@ class _Writer:
             for output, grid in zip(scoring.output_names, grids, strict=True):
                 sheet.lines += [[], [f"{one.name} (down) × {other.name} (across): {output}"]]
                 sheet.lines.append([None, *(name for *_, name in _list_cells(other))])
+                first, last = len(sheet.lines) + 1, name_column(grid.shape[1])
                 sheet.lines += [[name, *line] for (*_, name), line in zip(_list_cells(one), grid.tolist(), strict=True)]
+                sheet.grids.append(f"B{first}:{last}{len(sheet.lines)}")
         return sheet
 
 
@@ -358,6 +374,9 @@ def _list_cells(column: ScoredColumn) -> Iterator[tuple[float | None, float | No
     if column.levels is not None:
         yield from ((None, None, format_value(level)) for level in column.levels)
         yield None, None, "other"
+    elif not column.scales.any():
+        for low, high, value in zip([None, *column.edges.tolist()], [*column.edges.tolist(), None], column.lows, strict=True):
+            yield low, high, format_value(bool(value) if column.is_boolean else float(value))
     else:
         edges = [None, *column.edges.tolist(), None]
         for low, high in pairwise(edges):
@@ -377,6 +396,13 @@ def _find_middles(column: ScoredColumn, n_functions: int) -> NDArray[np.float64]
     return found
 
 
+def _choose_format(shapes: _Sheet) -> str:
+    """Format of numbers with three or four digits of the largest effect."""
+    sizes = [abs(each) for line in shapes.lines[1:] for each in line[4:]]
+    largest = max(sizes, default=0.0) or 1.0
+    return f"0.{'0' * int(np.clip(3 - np.floor(np.log10(largest)), 1, 9))}"
+
+
 def _save(openpyxl: Any, sheets: Sequence[_Sheet]) -> bytes:
     """The bytes of a workbook, which is computed when it is opened."""
     book = openpyxl.Workbook(write_only=True)
@@ -384,11 +410,19 @@ def _save(openpyxl: Any, sheets: Sequence[_Sheet]) -> bytes:
     styles = require("openpyxl.styles", "excel", "workbooks")
     cells = require("openpyxl.cell", "excel", "workbooks")
     bold, yellow = styles.Font(bold=True), styles.PatternFill("solid", fgColor="FFF8DC")
+    colours = {"start_color": "6BAED6", "mid_color": "FFFFFF", "end_color": "FD8D3C"}
+    rules = require("openpyxl.formatting.rule", "excel", "workbooks")
+    shades = rules.ColorScaleRule(start_type="min", mid_type="num", mid_value=0, end_type="max", **colours)
+    decimals = _choose_format(next(sheet for sheet in sheets if sheet.title == "Shapes"))
     for sheet in sheets:
         made = book.create_sheet(sheet.title)
         is_card = sheet.title == "Scorecard"
-        if is_card:
-            made.freeze_panes = f"{name_column(sheet.n_inputs)}{_FIRST_LINE}"
+        if sheet.n_frozen:
+            made.freeze_panes = f"{name_column(sheet.n_inputs)}{sheet.n_frozen + 1}"
+        for place, name in enumerate([] if sheet.heads is None else sheet.lines[sheet.heads]):
+            made.column_dimensions[name_column(place)].width = min(max(len(name) + 2, 12), 40)
+        for cells_range in sheet.grids:
+            made.conditional_formatting.add(cells_range, shades)
         for number, line in enumerate(sheet.lines, start=1):
             written = []
             for place, value in enumerate(line):
@@ -400,6 +434,8 @@ def _save(openpyxl: Any, sheets: Sequence[_Sheet]) -> bytes:
                 if is_card and number >= _FIRST_LINE and place < sheet.n_inputs:
                     cell.fill = yellow
                     cell.number_format = "@" if place in sheet.text_inputs else "General"
+                elif isinstance(value, _Formula if is_card else float) and place >= max(sheet.n_names, sheet.n_inputs):
+                    cell.number_format = decimals if sheet.grids or is_card else "General"
                 written.append(cell)
             made.append(written)
     buffer = BytesIO()
