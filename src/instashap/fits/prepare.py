@@ -163,7 +163,7 @@ def learn_jumping_columns(
     if not jumps:
         return encoder, columns
     codes = [number for number, column in enumerate(columns) if column.axes[0].is_code]
-    return learn_table(table, weights, codes=codes, jumps=jumps)
+    return learn_table(table, weights, codes=codes, jumps=jumps, known=columns)
 
 
 def learn_plain_columns(

@@ -14,7 +14,7 @@ def svd(
     frequent levels: LAPACK's gesdd fails, gesvd does not).
     """
     try:
-        left, sizes, right = linalg.svd(matrix, full_matrices=full_matrices, lapack_driver="gesdd")
-    except linalg.LinAlgError:
+        left, sizes, right = np.linalg.svd(matrix, full_matrices=full_matrices)
+    except np.linalg.LinAlgError:
         left, sizes, right = linalg.svd(matrix, full_matrices=full_matrices, lapack_driver="gesvd")
     return left, sizes, right

@@ -73,19 +73,34 @@ def find_jumps(
         return {}
     n_rows = float(weights.sum())
     n_all = n_functions * len(columns)
-    left = centred
+    left, every = centred, []
     if n_all < n_rows / 2 and n_rows * n_all**2 <= _MAX_WORK:
-        every = [_evaluate(column, encoded, number, weights, n_functions) for number, column in enumerate(columns)]
-        left = centred - _fit(np.vstack(every), centred, shares)
+        every = [
+            _evaluate(column, encoded.cells[:, number], encoded.offsets[:, number], weights, n_functions)
+            for number, column in enumerate(columns)
+        ]
+        left = centred - _fit(np.vstack(every), shares, (np.vstack(every) * shares) @ centred)
     numbers = np.flatnonzero(~np.array(table.schema.is_category))
     found = {}
     for number in smooth:
         values = np.asarray(table.numbers[:, int(np.searchsorted(numbers, number))], dtype=np.float64)
-        curve = _evaluate(columns[number], encoded, number, weights, n_functions)
-        jumps = _search_column(values, curve, left - _fit(curve, left, shares), shares, n_rows)
+        # A sparse column has far fewer values than rows; NaN is the last of them.
+        distinct, first, owner = np.unique(values, return_index=True, return_inverse=True)
+        if every:
+            curve = every[number][:, first]
+        else:
+            places = encoded.cells[first, number], encoded.offsets[first, number]
+            curve = _evaluate(columns[number], *places, _sum_by(owner, weights), n_functions)
+        mass, sums = _sum_by(owner, shares), np.stack([_sum_by(owner, shares * own) for own in left.T], axis=1)
+        beside = left - _fit(curve, mass, curve @ sums)[owner]
+        jumps = _search_column(distinct, owner, curve, beside, shares, n_rows)
         if len(jumps):
             found[number] = jumps
     return found
+
+
+def _sum_by(owner: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.bincount(owner, weights=values), dtype=np.float64)
 
 
 def _is_smooth(column: LearntColumn) -> bool:
@@ -94,20 +109,24 @@ def _is_smooth(column: LearntColumn) -> bool:
 
 
 def _evaluate(
-    column: LearntColumn, encoded: Encoded, number: int, weights: NDArray[np.float64], n_functions: int
+    column: LearntColumn,
+    cells: NDArray[np.int32],
+    offsets: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    n_functions: int,
 ) -> NDArray[np.float64]:
-    """A column's functions on rows, shape (n_functions, n_rows)."""
-    cells, offsets, axis = encoded.cells[:, number], encoded.offsets[:, number], column.axes[0]
+    """A column's functions on rows, or on values with their weight, shape (n_functions, n_rows)."""
+    axis = column.axes[0]
     moments = compute_local_moments(axis.basis, cells, offsets, weights)
     functions: AxisFunctions = compute_axis_functions(axis, *moments, _DERIVATIVE, n_functions)
     return functions.basis.tabulate(cells, offsets, functions.coefficients)
 
 
-def _fit(design: NDArray[np.float64], target: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weighted ridge regression on some functions: fitted values."""
+def _fit(design: NDArray[np.float64], shares: NDArray[np.float64], cross: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weighted ridge regression on some functions, given their products with the target: fitted values."""
     gram = (design * shares) @ design.T
     gram[np.diag_indices(len(gram))] += _RIDGE
-    return np.asarray(design.T @ factorise(gram)((design * shares) @ target))
+    return np.asarray(design.T @ factorise(gram)(cross))
 
 
 @dataclass
@@ -132,10 +151,10 @@ class _ByValue:
     basis: NDArray[np.float64]
     n_rows: float
 
-    def describe(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Second moments of the steps above some values beside the basis, and their products with what is left."""
+    def describe(self, places: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Products of the steps above some values with 1, with the basis, and with what is left."""
         mass, curve, left = (_sum_above(each)[..., places] for each in (self.mass, self.basis * self.mass, self.left.T))
-        return np.minimum(mass[:, None], mass) - curve.T @ curve, left.T
+        return mass, curve, left.T
 
     def measure(self, place: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """A step beside the basis, and by how much what it explains exceeds chance; the noise of each row is its own."""
@@ -159,16 +178,17 @@ def _sum_above(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _search_column(
-    values: NDArray[np.float64],
+    distinct: NDArray[np.float64],
+    owner: NDArray[np.int64],
     curve: NDArray[np.float64],
     left: NDArray[np.float64],
     shares: NDArray[np.float64],
     n_rows: float,
 ) -> NDArray[np.float64]:
-    """Thresholds of one column, rising."""
-    present = np.flatnonzero(~np.isnan(values))
-    distinct, first, owner = np.unique(values[present], return_index=True, return_inverse=True)
-    sums = _sum_by_value(curve[:, present[first]], left[present], shares[present], owner, n_rows)
+    """Thresholds of one column, rising; its values are ``distinct[owner]``, the last of them NaN if any are missing."""
+    n_known = len(distinct) - int(np.isnan(distinct[-1]))
+    known = owner < n_known if n_known < len(distinct) else slice(None)
+    sums = _sum_by_value(curve[:, :n_known], left[known], shares[known], owner[known], n_rows)
     fewest = (_MIN_ROWS - 1e-6) / n_rows
     above = _sum_above(sums.mass)
     places = np.flatnonzero((above >= fewest) & (sums.mass.sum() - above >= fewest))
@@ -188,11 +208,8 @@ def _sum_by_value(
     n_rows: float,
 ) -> _ByValue:
     """Rows summed by value; ``curve`` holds functions of the values, ``owner`` the place of each row's value."""
-    mass = np.asarray(np.bincount(owner, weights=shares), dtype=np.float64)
-    sums, squares = (
-        np.stack([np.asarray(np.bincount(owner, weights=shares * each), dtype=np.float64) for each in rows.T], axis=1)
-        for rows in (left, left**2)
-    )
+    mass = _sum_by(owner, shares)
+    sums, squares = (np.stack([_sum_by(owner, shares * own) for own in rows.T], axis=1) for rows in (left, left**2))
     functions = np.vstack([np.ones(len(mass)), curve])
     vectors, sizes, _ = np.linalg.svd((functions * mass) @ functions.T)
     kept = sizes > _ROUNDING * sizes[0]
@@ -202,21 +219,25 @@ def _sum_by_value(
 
 def _pursue(sums: _ByValue, places: NDArray[np.int64]) -> list[int]:
     """Values above which a step explains most, one after the other, beside the curve and those chosen before."""
-    second, cross = sums.describe(places)
-    alone = np.diag(second).copy()
+    mass, curve, cross = sums.describe(places)
+    alone = sizes = mass - (curve**2).sum(axis=0)
     free = alone > _ROUNDING
     chosen: list[int] = []
+    second = np.empty((0, 0))
     while len(chosen) < _MAX_JUMPS and free.any():
-        gains = cross**2 / np.where(free, np.diag(second), np.inf)[:, None]
+        gains = cross**2 / np.where(free, sizes, np.inf)[:, None]
         best = int(np.argmax(gains.sum(axis=1)))
         step, ratios = sums.measure(int(places[best]))
         if not ((gains[best] >= MIN_SHARE) & (ratios >= MIN_CHANCE_RATIO)).any():
             break
         chosen.append(int(places[best]))
         sums.add(step)
+        if not len(second):  # most columns have no jump, and need no products of two steps
+            second = np.minimum(mass[:, None], mass) - curve.T @ curve
         row = second[best] / second[best, best]
         cross = cross - np.outer(row, cross[best])
         second = second - np.outer(row, second[best])
-        free = free & (np.diag(second) > _MIN_OWN * alone)
+        sizes = np.diag(second)
+        free = free & (sizes > _MIN_OWN * alone)
         free[best] = False
     return chosen

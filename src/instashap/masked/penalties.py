@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, qr
 
 from ..linear.singular import svd
 from ..table.bases import Axis, LocalBasis
@@ -131,8 +130,7 @@ def _compute_curves(
     is_present[missing] = 0.0
     centred = axis.expansion - np.outer(is_present, raw_means)
     # Coefficients of mean zero: the constant is the base value's.
-    basis, _ = qr(raw_means[:, None])
-    basis = basis[:, 1:]
+    basis = _find_complement(raw_means)
     gram = basis.T @ (axis.expansion.T @ second @ axis.expansion) @ basis
     if np.trace(gram) <= 1e-14:
         return empty
@@ -147,6 +145,13 @@ def _compute_curves(
     return coefficients, np.zeros(len(values)), np.maximum(values, 1.0)
 
 
+def _find_complement(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Orthonormal basis of the vectors orthogonal to one, shape (n, n - 1): columns of its Householder reflection."""
+    mirror = vector / np.abs(vector).max()
+    mirror[0] += np.copysign(np.linalg.norm(mirror), mirror[0])
+    return np.asarray(np.eye(len(vector))[:, 1:] - np.outer(mirror, mirror[1:]) * (2.0 / (mirror @ mirror)))
+
+
 def _sort_by_roughness(
     gram: NDArray[np.float64], penalty: NDArray[np.float64], share: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -159,7 +164,7 @@ def _sort_by_roughness(
         Factor D of the penalty ``Dᵀ D``; singular values of the stacked factors keep the digits that products would lose.
     share : float
     """
-    variances, vectors = eigh(gram)
+    variances, vectors = np.linalg.eigh(gram)
     root = np.sqrt(np.maximum(variances, 0.0))[:, None] * vectors.T
     _, sizes, rotation = svd(np.vstack([root, np.sqrt(share) * penalty]), full_matrices=False)
     kept = sizes > _RANK_TOLERANCE * sizes[0]
@@ -179,7 +184,8 @@ def _order_unpenalised(
     free = int((roughness == 0.0).sum())
     if free < 2:
         return raw
-    _, _, rotation = svd(second_order @ raw[:, :free])
+    bends = second_order @ raw[:, :free]
+    _, _, rotation = svd(bends, full_matrices=len(bends) < free)
     return np.hstack([raw[:, :free] @ rotation[::-1].T, raw[:, free:]])
 
 

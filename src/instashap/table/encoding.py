@@ -142,11 +142,13 @@ def learn_table(
     without_spikes: Collection[int] = (),
     codes: Collection[int] = (),
     jumps: Mapping[int, NDArray[np.float64]] | None = None,
+    known: Sequence[LearntColumn] | None = None,
 ) -> tuple[TableEncoder, tuple[LearntColumn, ...]]:
     """Encoder of a table, and every column with the axes of a fit; rows of weight 0 should have been dropped.
 
     All values of the columns ``without_spikes`` lie on the curve, however many rows share one. Each value of the columns
-    ``codes`` has a main effect of its own, without an order. The curves of the columns ``jumps`` may jump at its values.
+    ``codes`` has a main effect of its own, without an order. The curves of the columns ``jumps`` may jump at its values. If
+    all columns are ``known`` without jumps, only these are learnt anew.
     """
     jumps = jumps or {}
     grain = _share_levels(table, grain, codes)
@@ -154,11 +156,14 @@ def learn_table(
     categories = iter(zip(table.categories, table.is_ordered or [False] * len(table.categories), strict=True))
     learnt = []
     for position, (name, is_category) in enumerate(zip(table.schema.names, table.schema.is_category, strict=True)):
-        if is_category:
-            (found, levels), is_ordered = next(categories)
+        place: Any = next(categories) if is_category else next(numeric)
+        if known is not None and position not in jumps:
+            learnt.append(known[position])
+        elif is_category:
+            (found, levels), is_ordered = place
             learnt.append(learn_categories(name, found, levels, weights, grain, is_ordered))
         else:
-            values = np.asarray(table.numbers[:, next(numeric)], dtype=np.float64)
+            values = np.asarray(table.numbers[:, place], dtype=np.float64)
             if np.isinf(values).any():
                 TableEncoder._refuse_infinite(values, name)
             unit = find_column_unit(values, name)
