@@ -1,7 +1,8 @@
 """Held-out masked risk of one candidate under some strengths, from fold moments alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +35,20 @@ _FOLD_TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Trial:
-    """Held-out risks under some strengths, and the solutions on all rows and outside each fold."""
+    """Held-out risks under some strengths, and the solutions on all rows and outside each fold.
+
+    That of all rows is not needed to judge by: it may be made when it is first asked for.
+    """
 
     fold_risks: NDArray[np.float64]  # what each fold adds to the risk
     full_risk: float
-    solution: Solution
+    solve: Callable[[], Solution]
     fold_coefficients: list[NDArray[np.float64]]
     status: Status
+
+    @cached_property
+    def solution(self) -> Solution:
+        return replace(self.solve(), precondition=_forget)
 
     @property
     def risk(self) -> float:
@@ -82,24 +90,29 @@ def cross_validate_folds(
     penalty = strengths.penalise(moments.functions)
     if large is not None:
         whole, solutions, status = large.solve(penalty, len(splits))
-    else:
+        solve = partial(_return, whole)
+    elif not splits or len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.n_known:
         whole = solve_problem(problem, *moments.whole, penalty, base=base)
-        is_near = len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.n_known
-        solutions, status = (
-            _solve_folds_together(problem, splits, penalty, whole)
-            if is_near
-            else _solve_folds_apart(problem, splits, penalty)
-        )
+        solutions, status = _solve_folds_together(problem, splits, penalty, whole)
+        solve = partial(_return, replace(whole, precondition=_forget))  # a factor takes memory
+    else:
+        solutions, status = _solve_folds_apart(problem, splits, penalty)
+        solve = partial(solve_problem, problem, *moments.whole, penalty, base=base)
     found = zip(splits, solutions, strict=True)
     risks = [np.stack(compute_masked_risk(problem, coefficients, *split.held_out, split.base)) for split, coefficients in found]
-    return Trial(*_weigh_risks(moments, splits, risks), replace(whole, precondition=_forget), solutions, status)
+    return Trial(*_weigh_risks(moments, splits, risks), solve, solutions, status)
 
 
 def judge_by_rows(systems: RowSystems, moments: FoldMoments, splits: Sequence[Split], strengths: Strengths) -> Trial:
     """The same of main effects with more functions than rows."""
     whole, solutions, risks, residual = systems.cross_validate(strengths.penalise(moments.functions))
     status = Status(residual <= SOLVED, 0, residual)
-    return Trial(*_weigh_risks(moments, splits, risks), Solution(whole, residual, _forget, status), solutions, status)
+    solve = partial(_return, Solution(whole, residual, _forget, status))
+    return Trial(*_weigh_risks(moments, splits, risks), solve, solutions, status)
+
+
+def _return(solution: Solution) -> Solution:
+    return solution
 
 
 def _weigh_risks(

@@ -222,7 +222,8 @@ def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | N
         return None
     candidate = coarsen(judge, best.candidate)
     moments = judge.moments.select(candidate.keeps(judge.moments.functions))
-    alone = judge_share(judge, candidate, moments, best.strengths, 0.0).risk
+    is_coarse = candidate == best.candidate  # it has been judged
+    alone = best.risk if is_coarse else judge_share(judge, candidate, moments, best.strengths, 0.0).risk
     found: list[tuple[float, SyntheticRows | None]] = [(alone, None)]
     for kind in KINDS:
         rows = source.draw(kind, n_pilot)
