@@ -1,6 +1,7 @@
 """Which number columns are codes (stores, weeks): their values have effects of their own beside a smooth curve."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,8 +69,8 @@ def find_codes(
         distinct, places = np.unique(values[present], return_inverse=True)
         if not n_functions < len(distinct) <= weights[present].sum() / ROWS_PER_CODE:
             continue
-        curve = _fit_curve(encoder, columns[position].axes[0], position, distinct, places, weights[present], n_functions)
-        if _is_code(curve, places, scaled[present], weights[present]):
+        fit = partial(_fit_curve, encoder, columns[position].axes[0], position, distinct, places)
+        if _is_code(partial(fit, weights[present], n_functions), places, scaled[present], weights[present]):
             found.append(position)
     return tuple(found)
 
@@ -95,16 +96,22 @@ def _fit_curve(
 
 
 def _is_code(
-    curve: NDArray[np.float64], places: NDArray[np.int64], outputs: NDArray[np.float64], weights: NDArray[np.float64]
+    fit: Callable[[], NDArray[np.float64]], places: NDArray[np.int64], outputs: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> bool:
-    """Whether free values beat the curve alone clearly, for any output."""
+    """Whether free values beat the curve alone clearly, for any output; the curve is fitted only where values differ."""
+    curve = None
     totals: NDArray[np.float64] = np.bincount(places, weights=weights).astype(np.float64)
     root = np.sqrt(totals)
     for output in outputs.T:
         means = np.bincount(places, weights=weights * output) / totals
         squares = np.bincount(places, weights=weights * (output - means[places]) ** 2) / totals
+        effects = means - totals @ means / totals.sum()
+        several = totals > 1.5
+        if (totals * (effects**2 - squares / np.maximum(totals - 1, 1.0)))[several].sum() <= 0:
+            continue  # the means of the values differ by no more than noise
+        curve = fit() if curve is None else curve
         left = means - curve @ np.linalg.lstsq(root[:, None] * curve, root * means, rcond=1e-10)[0]
-        if _beats(left, means - totals @ means / totals.sum(), squares, totals, totals / totals.sum()):
+        if _beats(left[several], effects[several], squares[several], totals[several], (totals / totals.sum())[several]):
             return True
     return False
 
@@ -121,14 +128,12 @@ def _beats(
     Parameters
     ----------
     left, effects : ndarray of shape (n_values,), float64
-        Departure of each value's mean from the curve, and from the mean of all.
+        Departure of each value's mean from the curve, and from the mean of all; of values with several rows.
     squares : ndarray of shape (n_values,), float64
         Variance of the rows of each value about their mean.
     counts, shares : ndarray of shape (n_values,), float64
         Rows of each value, and their share.
     """
-    several = counts > 1.5
-    left, effects, squares, counts, shares = (each[several] for each in (left, effects, squares, counts, shares))
     noise = squares / (counts - 1)  # variance of a value's mean
     surplus = float(shares @ (left**2 - noise))
     chance = float(np.sqrt(2 * shares**2 @ noise**2))

@@ -1,6 +1,7 @@
 """Roughness of curves with very unevenly spaced knots, for example at quantiles of a column with heavy tails."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +62,17 @@ def compute_rank_roughness(kept: NDArray[np.float64], degree: int, order: int) -
     interpolated by a monotone cubic.
     """
     if degree == 1:
-        ranks, values = np.linspace(0.0, 1.0, len(kept)), np.eye(len(kept))
-        order = min(order, len(kept) - 1)
-    else:
-        from scipy.interpolate import PchipInterpolator
+        return _difference_ranks(len(kept), min(order, len(kept) - 1))
+    from scipy.interpolate import PchipInterpolator
 
-        ranks = np.linspace(0.0, 1.0, _PLACES_PER_INTERVAL * (len(kept) - 1) + 1)
-        sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
-        places = PchipInterpolator(np.linspace(0.0, 1.0, len(kept)), kept)(ranks)
-        values = evaluate_splines(sequence, degree, len(kept) + degree - 1, places)
-    differences, gaps = divide_differences(ranks, order)
-    return np.asarray(differences * np.sqrt(gaps)[:, None]) @ values
+    n_places = _PLACES_PER_INTERVAL * (len(kept) - 1) + 1
+    sequence = np.concatenate([[kept[0]] * degree, kept, [kept[-1]] * degree])
+    places = PchipInterpolator(np.linspace(0.0, 1.0, len(kept)), kept)(np.linspace(0.0, 1.0, n_places))
+    return _difference_ranks(n_places, order) @ evaluate_splines(sequence, degree, len(kept) + degree - 1, places)
+
+
+@cache
+def _difference_ranks(n_places: int, order: int) -> NDArray[np.float64]:
+    """Rows that take values at evenly spaced ranks to their differences of an order, each times the root of its gap."""
+    differences, gaps = divide_differences(np.linspace(0.0, 1.0, n_places), order)
+    return np.asarray(differences * np.sqrt(gaps)[:, None])
