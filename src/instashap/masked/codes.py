@@ -96,7 +96,10 @@ def _fit_curve(
 
 
 def _is_code(
-    fit: Callable[[], NDArray[np.float64]], places: NDArray[np.int64], outputs: NDArray[np.float64], weights: NDArray[np.float64]
+    fit: Callable[[], NDArray[np.float64]],
+    places: NDArray[np.int64],
+    outputs: NDArray[np.float64],
+    weights: NDArray[np.float64],
 ) -> bool:
     """Whether free values beat the curve alone clearly, for any output; the curve is fitted only where values differ."""
     curve = None
