@@ -241,7 +241,8 @@ def coarsen(judge: Judge, candidate: Candidate) -> Candidate:
 
     Its presence sets are as large as the unknowns allow: they differ most between distributions.
     """
-    resolution = {**candidate.resolution, 2: min(candidate.resolution.get(2, 0), PAIR_RESOLUTIONS[1])}
+    finest = PAIR_RESOLUTIONS[1]
+    resolution = {size: min(rank, finest) if size == 2 else rank for size, rank in candidate.resolution.items()}
     coarse = replace(candidate, resolution=resolution, extra_ranks=EXTRA_RANKS[0], written_order=None)
     functions = judge.moments.functions.select(coarse.keeps(judge.moments.functions))
     while coarse.presence_order > 2 and len(judge.make_problem(coarse, functions)) > _MAX_COARSE:
