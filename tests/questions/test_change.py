@@ -109,6 +109,21 @@ def test_segments_have_the_mean_difference_of_their_rows(two_models):
     assert any("segment = high (" in sentence for sentence in two_models.sentences)
 
 
+def test_the_sentence_on_a_segment_names_what_sets_it_apart_from_all_rows():
+    # Nearly all of a segment's difference is alike for every row, so x1 is not most of it.
+    report = explain_change(model, A, model_b=lambda X: model(X) + 5.0 + 0.4 * X[:, 1], segments=np.where(A[:, 1] > 0, 1, 0))
+    apart = report.segments[1].total.value - report.change
+    said = next(sentence for sentence in report.sentences if "segment = 1" in sentence)
+    assert f"what sets it apart most is x1 (+{apart:.2f}"[:-1] in said
+    assert "most of it" not in said
+
+
+def test_segments_of_long_numbers_are_not_joined():
+    days = np.where(np.arange(len(A)) % 2 == 0, 20240101.0, 20240102.0)
+    report = explain_change(model, A, model_b=lambda X: model(X) + 1.0, segments=days, order=1)
+    assert [each.name for each in report.segments] == ["segment = 20240101", "segment = 20240102"]
+
+
 def test_equal_models_do_not_differ():
     report = explain_change(model, A, model_b=model, order=1)
     assert report.change == 0.0

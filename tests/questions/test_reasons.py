@@ -76,6 +76,7 @@ def test_one_row_is_a_baseline(explainer):
     good, bad = (ROWS[card(ROWS) == each(card(ROWS))][:1] for each in (np.max, np.min))
     report = explainer.reasons(bad, reference=good, n=2)
     assert [(code.feature, code.points) for code in report.codes] == [("income", 40.0), ("debt", 25.0)]
+    assert "no feature costs it anything" in explainer.reasons(good, reference=bad).to_text()
     flipped = explainer.reasons(good, reference=bad, better="low")
     assert [code.feature for code in flipped.codes] == ["income", "debt", "age", "kind"]
 
@@ -127,6 +128,8 @@ def test_loaded_explainers_need_the_model(explainer, tmp_path):
     loaded = instashap.load(tmp_path / "card.insta")
     with pytest.raises(ValueError, match="pass model="):
         loaded.reasons(ROWS[:2], reference=APPROVED)
+    with pytest.raises(ValueError, match="looks for the best values among the rows of the fit"):
+        loaded.reasons(ROWS[:1], reference="best", model=card)  # among the row itself, nothing is better
     again = loaded.reasons(ROWS[:2], reference=APPROVED, model=card)
     assert again.codes == explainer.reasons(ROWS[:2], reference=APPROVED).codes
 

@@ -6,7 +6,7 @@ import pytest
 
 import instashap
 from instashap.survival import AdditiveSurvival, survive_at
-from instashap.survival.periods import choose_ends, measure_concordance, split_periods
+from instashap.survival.periods import choose_ends, count_censored, measure_concordance, split_periods
 
 
 def draw(n_rows, seed):
@@ -30,6 +30,26 @@ def test_rows_of_periods_by_hand():
     assert periods.numbers.tolist() == [0, 0, 1, 0, 1, 2, 0, 1, 2]
     assert periods.events.tolist() == [1, 0, 0, 0, 0, 1, 0, 0, 0]
     assert choose_ends(np.arange(1.0, 9.0), np.ones(8, dtype=bool), 4).tolist() == [3.0, 5.0, 7.0, 8.0]
+
+
+def test_hazards_with_many_censored_are_those_of_kaplan_and_meier():
+    rng = np.random.default_rng(0)
+    times, ends_of_watch, weights = rng.exponential(1.0, 900), rng.exponential(0.7, 900), rng.integers(0, 3, 900).astype(float)
+    times, events = np.ceil(20 * np.minimum(times, ends_of_watch)) / 20, times <= ends_of_watch  # with ties
+    ends = choose_ends(times, events, 4)
+    curve = {
+        time: 1.0 - weights[(times == time) & events].sum() / weights[times >= time].sum() for time in np.unique(times[events])
+    }
+    expected = [np.prod([fall for time, fall in curve.items() if time <= end]) for end in ends]
+    whole, (censored, shares) = split_periods(times, events, ends), count_censored(times, events, ends, weights)
+    counts = np.append(weights[whole.subjects], weights[censored.subjects] * shares)
+    numbers, own = np.append(whole.numbers, censored.numbers), np.append(whole.events, censored.events)
+    hazards = np.bincount(numbers, weights=counts * own) / np.bincount(numbers, weights=counts)
+    np.testing.assert_allclose(np.cumprod(1.0 - hazards), expected, rtol=1e-9)
+    X = pd.DataFrame({"a": rng.normal(size=900)})
+    model = AdditiveSurvival(n_periods=4, order=1, presence_order=1).fit(X, times, events)
+    # The law is exp(-t); without the censored rows survival at the third end was .05 too low.
+    assert np.abs(model.predict_survival(pd.DataFrame({"a": [0.0]}))[0, :3] - np.exp(-model.period_ends_[:3])).max() < 0.04
 
 
 def test_concordance_by_hand():
@@ -128,6 +148,8 @@ def test_a_model_of_scikit_survival_is_asked_at_times():
         ([1.0, 1.0, 2.0], [1, 2, 0], "True or 1"),
         ([1.0, 1.0, 2.0], [1, 0, 0], "fewer than two"),
         ([1.0, 1.0], [1, 1], "inconsistent"),
+        ([1.0, 1.0, 2.0], ["yes", "no", "yes"], "events must be True or 1 .* got 'no', 'yes'"),
+        ([1.0, np.nan, 2.0], [1, 1, 1], "times in the place of y"),
     ],
 )
 def test_times_and_events_that_make_no_sense_are_refused(times, events, words):

@@ -64,9 +64,7 @@ class AdditiveEstimator(BaseEstimator):
 
     def reasons(self, X: Any, n: int = 4, *, reference: Any, **options: Any) -> ReasonReport:
         """Reason codes on the scale of the explanation; see :meth:`instashap.Explainer.reasons`."""
-        made = self.to_explainer(X)
-        made._fit_rows = X  # where reference="best" looks for values
-        return made.reasons(X, n, reference=reference, model=self._score, **options)
+        return self.to_explainer(X).reasons(X, n, reference=reference, model=self._score, **options)
 
     def to_explainer(self, X: Any = None) -> Explainer:
         """This model as an :class:`instashap.Explainer`, for saving, plots and exports."""

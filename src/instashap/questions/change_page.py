@@ -168,7 +168,7 @@ def _describe_segments(report: ChangeReport, numbers: Numbers) -> list[str]:
     sentences = []
     for each in found[:_MOST_NAMED]:
         beyond = sorted((line for line in each.lines if line.is_feature and not line.is_noise), key=lambda x: -abs(x.value))
-        by = f", most of it by {beyond[0].name} ({numbers.show_line(beyond[0])})" if beyond else ""
+        by = f"; what sets it apart most is {beyond[0].name} ({numbers.show_line(beyond[0])})" if beyond else ""
         where, value = f"Where {each.name} ({each.n_rows:,} rows)", numbers.show_line(each.total)
         sentences.append(f"{where} the mean difference is {value}{by}.")
     if report.segments and not found:

@@ -212,7 +212,7 @@ def _check_scales(answers: Sequence[Answer]) -> None:
         )
 
 
-def choose_output(target: Any, names: Sequence[str], n_outputs: int) -> int:
+def choose_output(target: Any, names: Sequence[str], n_outputs: int, what: str = "a change is that") -> int:
     """Position of the output to explain; raises ``ValueError`` that lists them if there are several and none is chosen."""
     known = list(names) or [f"output {k}" for k in range(n_outputs)]
     if target is None and n_outputs == 1:
@@ -222,7 +222,7 @@ def choose_output(target: Any, names: Sequence[str], n_outputs: int) -> int:
     if isinstance(target, int) and not isinstance(target, bool) and 0 <= target < n_outputs:
         return target
     came = "there is no choice" if target is None else f"target={target!r} is none of them"
-    raise ValueError(f"a change is that of one output, the model gives {', '.join(map(repr, known))}, and {came}: pass target=")
+    raise ValueError(f"{what} of one output, the model gives {', '.join(map(repr, known))}, and {came}: pass target=")
 
 
 def _describe(answer: Answer, place: int) -> str:

@@ -62,7 +62,7 @@ def split_segments(segments: Any, rows: CohortRows, X: Any) -> dict[str, NDArray
         if given.ndim != 1 or len(given) <= rows.kept[0].max(initial=-1):
             raise ValueError(f"segments has shape {given.shape}: pass one label for each row, or the name of a column")
         found, label = given[rows.kept[0]], "segment"
-    texts = np.array([f"{each:g}" if isinstance(each, float) else str(each) for each in found.tolist()], dtype=object)
+    texts = np.array([f"{each:.15g}" if isinstance(each, float) else str(each) for each in found.tolist()], dtype=object)
     cells = {f"{label} = {text}": np.flatnonzero(texts == text) for text in sorted(set(texts.tolist()))}
     if len(cells) > _MOST_SEGMENTS:
         raise ValueError(

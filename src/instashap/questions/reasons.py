@@ -116,8 +116,9 @@ class ReasonReport:
         """A line for each row: its output, and its reasons."""
         lines = [f"Compared with {self.reference}, whose mean output is {write_number(self.reference_output, 4)}."]
         for label, output in zip(self.labels, self.outputs, strict=True):
-            texts = self.texts(label)
-            lines.append(f"Row {label}: output {write_number(float(output), 4)}. {'; '.join(texts) or 'no stable reason'}.")
+            costs = any(code.row == label for code in self.codes)
+            said = "; ".join(self.texts(label)) or ("no stable reason" if costs else "no feature costs it anything")
+            lines.append(f"Row {label}: output {write_number(float(output), 4)}. {said}.")
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -161,9 +162,9 @@ def find_reasons(
     _check_texts(options.texts, names)
     columns = fitted.schema.names if fitted.schema.has_names else None
     box = held.wrap(_NO_MODEL).restore(fitted.scale).prepare(X, table.n_rows)
-    output = choose_output(options.target, fitted.output_names, fitted.model.n_outputs)
+    output = choose_output(options.target, fitted.output_names, fitted.model.n_outputs, "reasons are those")
     sign = 1.0 if options.better == "high" else -1.0
-    rows, described = _choose_reference(reference, X if fit_rows is None else fit_rows, box, columns, players, output, sign)
+    rows, described = _choose_reference(reference, fit_rows, box, columns, players, output, sign)
     game = HybridGame(box, make_mixer(X, rows, columns, len(players), "reference"), np.array(players))
     walked = walk(game, output, options.error, options.seed)
     _warn_of_error(walked, options.error)
@@ -192,6 +193,11 @@ def _choose_reference(
     """Reference rows in the user's container, and what they are."""
     if isinstance(reference, str):
         check_choice(reference, ("best",), "reference")
+        if rows is None:
+            raise ValueError(
+                "reference='best' looks for the best values among the rows of the fit, which this explainer does not hold (it "
+                "was loaded, is of a fit to labels, or has a value function of its own): pass reference rows"
+            )
         return _find_best(rows, box, columns, players, output, sign), "the best value of each feature"
     if reference is None:
         raise ValueError("reasons need a reference: rows of approved cases, one row, or 'best' for each feature's best value")

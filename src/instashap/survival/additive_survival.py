@@ -15,7 +15,7 @@ from .._validation import check_at_least, check_weights
 from ..explain.estimators import AdditiveClassifier
 from ..explain.explainer import Explainer
 from .horizons import survive_at
-from .periods import choose_ends, measure_concordance, read_times, split_periods
+from .periods import choose_ends, count_censored, measure_concordance, read_times, split_periods
 
 TIME = "(time)"
 
@@ -101,9 +101,12 @@ class AdditiveSurvival(BaseEstimator):
         n_periods = check_at_least(self.n_periods, 2, "n_periods", "a hazard is estimated in each")
         self.period_ends_ = choose_ends(known, seen, n_periods)
         periods = split_periods(known, seen, self.period_ends_)
+        censored, shares = count_censored(known, seen, self.period_ends_, weights)
+        subjects, numbers, own_events = map(np.concatenate, zip(periods, censored, strict=True))
+        table = _add_time(rows.iloc[subjects], self.period_ends_[numbers])
+        counts = weights[subjects] * np.append(np.ones(len(periods.subjects)), shares)
         own = {name: value for name, value in self.get_params().items() if name != "n_periods"}
-        table = _add_time(rows.iloc[periods.subjects], self.period_ends_[periods.numbers])
-        self.hazards_ = AdditiveClassifier(**own).fit(table, periods.events, weights[periods.subjects])
+        self.hazards_ = AdditiveClassifier(**own).fit(table, own_events, counts)
         self.n_features_in_ = rows.shape[1]
         return self
 
