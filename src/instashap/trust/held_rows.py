@@ -234,18 +234,17 @@ def keep_held(held: Sequence[Held], rows: Rows) -> tuple[list[Held], Rows]:
 
 
 def _shift_means(record: FitRecord, places: NDArray[np.int64], weights: NDArray[np.float64]) -> CentredMoments:
-    """Means without a fold; second moments stay those of all rows, and are not asked for."""
+    """Means without a fold; second moments are not asked for, and are left out."""
     total, functions = record.result.total, record.result.solved.functions
     sums = np.zeros(len(total.means))
     for start in range(0, len(places), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
         sums += functions.evaluate(take_encoded(record.encoded, places[block])) @ weights[block]
     weight = total.weight - weights.sum()
-    return replace(
-        total,
-        means=(total.weight * total.means - sums) / weight,
-        output_means=(total.weight * total.output_means - weights @ record.outputs[places]) / weight,
-    )
+    means = (total.weight * total.means - sums) / weight
+    output_means = (total.weight * total.output_means - weights @ record.outputs[places]) / weight
+    none = np.empty((0, 0))
+    return CentredMoments(weight, means, none, output_means, none, none)
 
 
 def iterate_masked(
