@@ -87,6 +87,8 @@ def fill_masked(values: Any) -> Any:
     return np.where(np.ma.getmaskarray(values), np.nan, np.asarray(values.data, dtype=np.float64))
 
 
+# Weights worth fewer rows than this, and a quarter of the rows that have any, are warned of.
+_FEW_WORTH = 30
 # Weights are counts only below this; in float64 all numbers from 2**52 on are whole.
 _LARGEST_COUNT = 2.0**40
 
@@ -99,7 +101,7 @@ def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
     """
     if sample_weight is None:
         return np.ones(n_rows)
-    weights = np.asarray(fill_masked(sample_weight), dtype=np.float64)
+    weights = read_numeric(sample_weight, "sample_weight")
     if weights.ndim == 0:
         weights = np.full(n_rows, float(weights))
     if weights.ndim != 1:
@@ -112,7 +114,9 @@ def check_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
         raise ValueError(f"sample_weight holds {int((weights < 0).sum())} negative values; weights must be 0 or more")
     if not weights.any():
         raise ValueError("sample_weight sums to zero: no row is left to fit; give at least one row a positive weight")
-    return scale_weights(_drop_lost(weights))
+    weights = _drop_lost(weights)
+    _warn_of_few(weights)
+    return scale_weights(weights)
 
 
 def scale_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,6 +151,18 @@ def _drop_lost(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(lost, 0.0, weights)
 
 
+def _warn_of_few(weights: NDArray[np.float64]) -> None:
+    """Warn if a few rows have nearly all of the weight."""
+    n_rows, n_worth = int(np.count_nonzero(weights)), float(normalise_weights(weights).sum())
+    if n_worth < _FEW_WORTH and 4 * n_worth < n_rows:
+        warn_caller(
+            f"sample_weight is worth {n_worth:.3g} rows of equal weight, of {n_rows:,}: nearly all of it is in a few rows "
+            f"(the largest is {weights.max():.4g} in row {int(weights.argmax())}, the median {np.median(weights):.4g}), and the "
+            "fit describes those; check these weights",
+            DataWarning,
+        )
+
+
 def check_magnitude(outputs: NDArray[np.float64], what: str) -> None:
     """Raise ``ModelOutputError`` for numbers, shape (n_rows, …), whose squares or squared differences float64 cannot hold."""
     if not outputs.size:
@@ -166,31 +182,36 @@ def check_magnitude(outputs: NDArray[np.float64], what: str) -> None:
         )
 
 
-def check_target(y: Any, n_rows: int) -> NDArray[np.float64]:
-    """Return a regression target as float64 of shape (n_rows,) or (n_rows, n_outputs)."""
-    if y is None:
-        raise ValueError("requires y to be passed, but the target y is None")
-    values = np.asarray(fill_masked(y))
+def read_numeric(given: Any, what: str, hint_on_text: str = "") -> NDArray[np.float64]:
+    """Numbers as a float64 array, NaN for masked ones; raises ``ValueError`` for complex numbers, dates, durations and text."""
+    values = np.asarray(fill_masked(given))
     if values.dtype.kind == "c":
-        raise ValueError("Complex data not supported: y is complex; pass real numbers")
+        raise ValueError(f"Complex data not supported: {what} is complex; pass real numbers")
     if values.dtype.kind in "mM":
         raise ValueError(
-            f"y must be numeric, got dates or durations ({values.dtype}); pass numbers, such as the days since the first: "
-            "(y - y.min()) / pd.Timedelta(days=1)"
+            f"{what} must be numeric, got dates or durations ({values.dtype}); pass numbers, such as the days since the first: "
+            f"({what} - {what}.min()) / pd.Timedelta(days=1)"
         )
     try:
-        values = values.astype(np.float64)
+        return values.astype(np.float64)
     except (TypeError, ValueError) as error:
-        hint = "; class labels are for AdditiveClassifier" if values.dtype.kind in "OU" and values.ndim else ""
-        raise ValueError(f"y must be numeric, got dtype {values.dtype} ({error}){hint}") from error
+        hint = hint_on_text if values.dtype.kind in "OU" and values.ndim else ""
+        raise ValueError(f"{what} must be numeric, got dtype {values.dtype} ({error}){hint}") from error
+
+
+def check_target(y: Any, n_rows: int, what: str = "y") -> NDArray[np.float64]:
+    """Return a regression target as float64 of shape (n_rows,) or (n_rows, n_outputs); messages call it ``what``."""
+    if y is None:
+        raise ValueError(f"requires {what} to be passed, but the target {what} is None")
+    values = read_numeric(y, what, "; class labels are for AdditiveClassifier" * (what == "y"))
     if values.ndim not in (1, 2):
-        raise ValueError(f"y should be a 1d array, got an array of shape {values.shape} instead")
+        raise ValueError(f"{what} should be a 1d array, got an array of shape {values.shape} instead")
     if len(values) != n_rows:
         raise ValueError(
-            f"Found input variables with inconsistent numbers of samples: X has {n_rows} rows, y has {len(values)}"
+            f"Found input variables with inconsistent numbers of samples: X has {n_rows} rows, {what} has {len(values)}"
         )
     if not np.isfinite(values).all():
-        raise ValueError(f"Input y contains {int((~np.isfinite(values)).sum())} NaN or infinity values; drop those rows")
+        raise ValueError(f"Input {what} contains {int((~np.isfinite(values)).sum())} NaN or infinity values; drop those rows")
     return values
 
 

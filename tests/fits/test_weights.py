@@ -29,6 +29,25 @@ def test_weights_sum_to_their_effective_number_of_rows() -> None:
     np.testing.assert_array_equal(check_weights([0, 3, 1000], 3), [0, 3, 1000])
 
 
+def test_weights_that_leave_few_rows_are_warned_of() -> None:
+    weights = np.where(np.arange(1500) < 5, 1e6, 1.0)
+    with pytest.warns(instashap.DataWarning, match=r"worth 5 rows of equal weight, of 1,500: .* 1e\+06 in row 0, the median 1"):
+        check_weights(weights, 1500)  # (5e6 + 1495)² / (5e12 + 1495) = 5.003
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(3) + 1j, "sample_weight is complex"),
+        (["a", "b", "c"], "sample_weight must be numeric, got dtype"),
+        (np.array(["2024-01-01"] * 3, dtype="M8[D]"), "sample_weight must be numeric, got dates or durations"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(weights: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_weights(weights, 3)
+
+
 @pytest.mark.parametrize("unit", [1 / 2000, 1e-6, 1000.0])
 @pytest.mark.parametrize("kind", ["explainer", "regressor", "classifier", "poisson"])
 def test_the_unit_of_weights_that_are_no_counts_changes_nothing(kind: str, unit: float) -> None:
@@ -67,6 +86,15 @@ def test_copies_of_rows_do_not_pass_for_new_rows(n_copies: int, is_weighted: boo
     assert measured > 0.5  # noise has a third of the variance
     assert explainer.fit_facts_["chosen"]["fidelity"] < measured + 0.1
     assert explainer.audit().verdict != "safe"
+
+
+def test_copies_in_another_precision_are_copies() -> None:
+    X, f = make_table(75, 0)
+    noisy = f + np.random.default_rng(1).normal(size=len(f))
+    copies = np.vstack([*([X] * 5), *([X.astype(np.float32)] * 5), *([(X * 1.8 + 32 - 32) / 1.8] * 5)])
+    chosen = Explainer(presence_order=2).fit(copies, outputs=np.tile(noisy, 15)).fit_facts_["chosen"]
+    once = Explainer(presence_order=2).fit(np.vstack([X] * 15), outputs=np.tile(noisy, 15)).fit_facts_["chosen"]
+    assert chosen["fidelity"] == pytest.approx(once["fidelity"], abs=1e-3)  # it was 1: copies were held out beside each other
 
 
 def test_few_different_rows_are_never_called_safe() -> None:

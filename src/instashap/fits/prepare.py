@@ -1,4 +1,4 @@
-"""What every fit does before it fits: judge the options, drop rows of weight 0, thin copies, learn and encode the columns."""
+"""What every fit does before it fits: judge the options, drop rows of weight 0, merge and thin copies, learn and encode the columns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from ..masked.search_limits import AXIS_LIMITS
 from ..table.bases import LearntColumn
 from ..table.columns import Table
 from ..table.encoding import Encoded, TableEncoder, learn_table
+from ..table.near_values import merge_near_values
 from .null_players import Roster, find_constant, make_roster
 
 # Columns have local bases for terms of one, two and three.
@@ -58,7 +59,7 @@ class PreparedRows:
     Attributes
     ----------
     table : Table
-        Without the rows of weight 0.
+        Without the rows of weight 0, and with one number for those that differ by rounding.
     target : ndarray of shape (n_rows, ...)
         Outputs or labels of these rows.
     weights : ndarray of shape (n_rows,), float64
@@ -135,7 +136,7 @@ def prepare_rows(
     kept = np.flatnonzero(weights > 0)
     if len(kept) < table.n_rows:
         table, target, weights = table.take(kept), target[kept], weights[kept]
-    total = float(weights.sum())
+    total, table = float(weights.sum()), merge_near_values(table)
     weights = thin_copies(table, target, weights)
     encoder, columns = learn(table, target, weights)
     encoded = encoder.encode(table)

@@ -53,12 +53,12 @@ def read_times(times: Any, events: Any, n_rows: int) -> tuple[NDArray[np.float64
 
 def _read_numbers(values: Any, n_rows: int, name: str) -> NDArray[np.float64]:
     try:
-        return check_target(values, n_rows).reshape(n_rows, -1)
+        return check_target(values, n_rows, name).reshape(n_rows, -1)
     except ValueError as error:
         words = sorted({str(each) for each in np.ravel(values).tolist() if isinstance(each, str)})
         if name == "events" and words:
             raise ValueError(f"events {_FLAGS}; got {', '.join(map(repr, words[:3]))}: pass events == {words[0]!r}") from error
-        raise ValueError(f"{name} in the place of y: {error}") from error
+        raise
 
 
 def choose_ends(times: NDArray[np.float64], events: NDArray[np.bool_], n_periods: int) -> NDArray[np.float64]:
