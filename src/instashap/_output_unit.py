@@ -53,7 +53,7 @@ def find_output_unit(outputs: NDArray[np.float64], what: str) -> float:
             "power of ten (values are then in that unit), or explain their logarithm"
         )
     unit = float(2.0 ** np.floor(np.log2(largest)))
-    if _are_too_near(outputs / unit, SMALLEST_OUTPUT):
+    if _are_too_near(outputs, SMALLEST_OUTPUT * unit):  # divided outputs could all be 0
         spreads = np.ptp(outputs, axis=0)
         raise ModelOutputError(
             f"{what} reach {largest:.4g} in size, and one of them differs by {spreads[spreads > 0].min():.4g} at most, too "

@@ -157,8 +157,8 @@ def _warn_of_few(weights: NDArray[np.float64]) -> None:
     if n_worth < _FEW_WORTH and 4 * n_worth < n_rows:
         warn_caller(
             f"sample_weight is worth {n_worth:.3g} rows of equal weight, of {n_rows:,}: nearly all of it is in a few rows "
-            f"(the largest is {weights.max():.4g} in row {int(weights.argmax())}, the median {np.median(weights):.4g}), and the "
-            "fit describes those; check these weights",
+            f"(the largest is {weights.max():.4g} in row {int(weights.argmax())}, the median {np.median(weights):.4g}), "
+            "and the fit describes those; check these weights",
             DataWarning,
         )
 
@@ -193,7 +193,8 @@ def read_numeric(given: Any, what: str, hint_on_text: str = "") -> NDArray[np.fl
             f"({what} - {what}.min()) / pd.Timedelta(days=1)"
         )
     try:
-        return values.astype(np.float64)
+        with np.errstate(over="ignore"):
+            return values.astype(np.float64)
     except (TypeError, ValueError) as error:
         hint = hint_on_text if values.dtype.kind in "OU" and values.ndim else ""
         raise ValueError(f"{what} must be numeric, got dtype {values.dtype} ({error}){hint}") from error
@@ -255,7 +256,8 @@ def _read_outputs(outputs: Any, source: str) -> NDArray[np.float64]:
         holds_text = values.dtype == object and any(isinstance(value, str) for value in values.flat)
         if values.dtype.kind not in "fiubO" or holds_text:
             raise TypeError(f"dtype {values.dtype}")
-        return np.asarray(values, dtype=np.float64)
+        with np.errstate(over="ignore"):  # numbers beyond float64 are refused as infinite
+            return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor that still tracks gradients raises a RuntimeError
         raise ModelOutputError(
             f"{source} must return numbers, got {type(outputs).__name__} ({error}); wrap the model in a function that does; "

@@ -1,12 +1,17 @@
 """Numbers far from 1: scaled exactly, or refused by a message that names them."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 import instashap
 from instashap import AdditiveRegressor, DataWarning, Explainer
+from instashap._output_unit import find_output_unit
+from instashap._validation import check_outputs
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
+from instashap.table.units import warn_of_far_cells
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 
@@ -81,6 +86,22 @@ def test_a_column_of_tiny_numbers_is_refused_by_name_and_the_advice_works() -> N
         Explainer(order=1).fit(tiny, outputs=X[:, 1])
     mended = tiny * [1, 1e100, 1]
     assert np.corrcoef(Explainer(order=1).fit(mended, outputs=X[:, 1]).predict(mended), X[:, 1])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("factors", [(1.0, 1e250), (1e-250, 1e250)])
+def test_an_output_too_small_beside_another_is_refused(factors: tuple[float, float]) -> None:
+    outputs = np.linspace(-1, 1, 50)[:, None] * factors
+    with pytest.raises(instashap.ModelOutputError, match="too little beside the other: fit one explainer for each"):
+        find_output_unit(outputs, "outputs")
+    assert find_output_unit(outputs[:, :1], "outputs") > 0
+
+
+def test_a_column_of_huge_numbers_brings_no_warnings() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_far_cells(np.linspace(-1e300, 1e300, 50), "a")
+        with pytest.raises(instashap.ModelOutputError, match="not finite on 50 rows"):
+            check_outputs(np.ones(50, dtype=np.longdouble) * np.longdouble("1e400"), 50, "outputs")
 
 
 @pytest.mark.parametrize("factor", [1e-280, 1e302])

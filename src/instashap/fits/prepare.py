@@ -1,4 +1,4 @@
-"""What every fit does before it fits: judge the options, drop rows of weight 0, merge and thin copies, learn and encode the columns."""
+"""What every fit does before it fits: judge options, drop rows of weight 0, merge and thin copies, learn and encode columns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

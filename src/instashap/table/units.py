@@ -66,7 +66,9 @@ def warn_of_far_cells(values: NDArray[np.float64], name: str) -> None:
     if not len(known):
         return
     low, centre, high = np.quantile(known, [0.05, 0.5, 0.95], method="inverted_cdf")
-    if not 0 < FARTHEST * (high - low) < np.abs(known - centre).max():
+    with np.errstate(over="ignore"):
+        reach = FARTHEST * (high - low)
+    if not 0 < reach < np.abs(known - centre).max():
         return
     far = np.where(np.isnan(values), centre, values)
     row = int(np.argmax(np.abs(far - centre)))
