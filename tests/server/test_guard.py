@@ -90,7 +90,7 @@ def test_a_large_body_is_answered_as_a_small_one(client: Any, served: instashap.
     records = json.loads(rows.to_json(orient="records", double_precision=15))
     records += [{"town": 'a "quoted\\" [town], {', "a": 1, "b": 2, "more": [[1], {"x": []}]}, [0.5, None, 1e-3]]
     expected = client.post("/explain", json={"rows": records, "errors": True}).json()
-    body = to_body(records, errors=True, unknown='}]\\"')
+    body = to_body(records, errors=True)
     assert len(body) > 300_000
     answer = large.post("/explain", content=body)
     assert answer.status_code == 200
@@ -115,6 +115,7 @@ def test_a_large_answer_is_written_in_parts(served: instashap.Explainer) -> None
         (b'{"rows": ' + b"[" * 300_000, 422, "the body holds more than"),
         (b'{"rows": [[1]' + b" " * 300_000, 422, "the list of rows does not end"),
         (b'{"rows": [' + b" " * 300_000 + b"]}", 422, "a row, or the body without its rows"),
+        (to_body([ROW] * 400, unknown='}]\\"'), 422, "the body has the unknown key 'unknown'; /explain knows"),
         (b'{"x": "' + b"x" * 300_000 + b'", "rows": [[1, "north", 1]]}', 422, "a row, or the body without its rows"),
         (b'{"rows": [], "rows": []}' + b" " * 300_000, 422, "the body must be an object {\"rows\": [...]} with one list"),
         (to_body([ROW] * 400)[:-1] + b"x}", 400, "the body is not JSON"),
@@ -134,6 +135,23 @@ def test_a_large_body_that_cannot_be_answered_gets_a_sentence(
 ) -> None:
     answer = make_client(served).post("/explain", content=body)
     assert (answer.status_code, answer.json()["detail"][: len(message)]) == (status, message)
+
+
+@pytest.mark.parametrize("padding", ["", " " * 200_000])
+@pytest.mark.parametrize(
+    ("path", "options", "message"),
+    [
+        ("/explain", '"zeros": 1, "eror": true', "the body has the unknown key 'eror'; /explain knows 'rows', 'errors'"),
+        ("/predict", '"errors": true', "the body has the unknown key 'errors'; /predict knows 'rows'"),
+        ("/explain", '"errors": "yes"', "'errors' must be true or false, got text"),
+    ],
+)
+def test_an_unknown_key_or_a_wrong_option_is_refused(
+    served: instashap.Explainer, path: str, options: str, message: str, padding: str
+) -> None:
+    body = f'{{{options}, "rows": [[1, "north", {padding}1], [2, "north", {padding}1]]}}'
+    answer = make_client(served).post(path, content=body.encode())
+    assert (answer.status_code, answer.json()["detail"]) == (422, message)
 
 
 def test_rows_are_cut_where_a_reader_of_json_cuts_them() -> None:

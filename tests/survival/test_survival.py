@@ -149,7 +149,7 @@ def test_a_model_of_scikit_survival_is_asked_at_times():
         ([1.0, 1.0, 2.0], [1, 0, 0], "fewer than two"),
         ([1.0, 1.0], [1, 1], "inconsistent"),
         ([1.0, 1.0, 2.0], ["yes", "no", "yes"], "events must be True or 1 .* got 'no', 'yes'"),
-        ([1.0, np.nan, 2.0], [1, 1, 1], "times in the place of y"),
+        ([1.0, np.nan, 2.0], [1, 1, 1], "Input times contains 1 NaN"),
     ],
 )
 def test_times_and_events_that_make_no_sense_are_refused(times, events, words):

@@ -31,7 +31,7 @@ from .bodies import join_parts, split_body
 from .guard import Guard
 from .limits import Limits
 from .metrics import Metrics
-from .request_rows import RequestReader, check_count, read_rows
+from .request_rows import RequestReader, check_count, check_keys, read_rows
 from .request_schema import describe_body
 
 # Up to these numbers of rows and bytes a request is computed in the event loop, as passing it to a thread takes longer.
@@ -90,7 +90,6 @@ def make_app(
     app.add_middleware(Guard, allowed=allowed_hosts)
     app.add_middleware(metrics.make_middleware())
     headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": _make_policy(page)}
-    described = describe_body(service.fitted, service.limits)
 
     async def refuse(_: Any, error: _Refused) -> Any:
         return service.answer({"detail": str(error)}, error.status)
@@ -121,7 +120,7 @@ def make_app(
         work.__annotations__ = {"request": fastapi.Request}  # fastapi is imported in this function only
         # The first route answers without FastAPI's own checks, which saves a third of the time; the second is for OpenAPI.
         app.router.routes.append(starlette.Route(path, work, methods=["POST"]))
-        app.post(path, summary=summary, openapi_extra=described)(work)
+        app.post(path, summary=summary, openapi_extra=describe_body(service.fitted, service.limits, path[1:]))(work)
     for path, show, summary in (
         ("/audit", audit, "Audit of the explanations"),
         ("/health", health, "Whether the service is running"),
@@ -176,7 +175,7 @@ class _Service:
             if sum(map(len, parts)) > _BYTES_IN_LOOP:
                 deadline = time.monotonic() + self.limits.timeout
                 return await self._wait(self.pool, lambda: self._work_large(parts, deadline, path, work, metrics))
-            table, content = self._parse(b"".join(parts))
+            table, content = self._parse(b"".join(parts), work)
             metrics.count_rows(path, table.n_rows)
             if table.n_rows <= _ROWS_IN_LOOP:
                 return self.answer(work(table, content))
@@ -230,11 +229,10 @@ class _Service:
         except self.orjson.JSONDecodeError as error:
             raise _Refused(400, f"the body is not JSON: {error}") from error
 
-    def _parse(self, body: bytes) -> tuple[Table, dict[str, Any]]:
+    def _parse(self, body: bytes, work: _Work) -> tuple[Table, dict[str, Any]]:
         content = self._load(body)
-        if not isinstance(content, dict):
-            raise _Refused(422, 'the body must be an object {"rows": [...]}')
         try:
+            check_keys(content, work.__name__)
             table = read_rows(self.fitted.schema, content.get("rows"), self.limits.max_rows, self.fitted.recipe)
             self.fitted.encoder.check_levels(table)
             return table, content
@@ -247,6 +245,7 @@ class _Service:
             rest, n_rows, blocks = split_body(join_parts(parts), self.limits.max_rows)
             check_count(n_rows, self.limits.max_rows)
             content, reader = self._load(rest), RequestReader(self.fitted.schema, self.fitted.recipe)
+            check_keys(content, work.__name__)
             for block in blocks:
                 if time.monotonic() > deadline:
                     raise TimeoutError

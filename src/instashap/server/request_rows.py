@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from ..table.columns import Schema, Table
 from ..table.recipe import Reading, Recipe
 
+# Keys of a request's body, by question.
+KEYS = {"predict": ("rows",), "explain": ("rows", "errors")}
+
 
 def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = None) -> Table:
     """A table of rows given as JSON: objects by column name, or lists in the fitted order; null is missing.
@@ -29,6 +32,18 @@ def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = 
     reader = RequestReader(schema, recipe)
     reader.add(rows)
     return reader.finish()
+
+
+def check_keys(content: Any, question: str) -> None:
+    """Raise ``ValueError`` for a body that is no object, has a key that the question does not know, or a wrong option."""
+    if not isinstance(content, dict):
+        raise ValueError('the body must be an object {"rows": [...]}')
+    known = KEYS[question]
+    unknown = sorted(content.keys() - set(known))
+    if unknown:
+        raise ValueError(f"the body has the unknown key {unknown[0]!r}; /{question} knows {', '.join(map(repr, known))}")
+    if not isinstance(content.get("errors", False), bool):
+        raise ValueError(f"'errors' must be true or false, got {_name_type(content['errors'])}")
 
 
 def check_count(n_rows: int, max_rows: int) -> None:

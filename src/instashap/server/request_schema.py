@@ -8,6 +8,7 @@ from typing import Any
 from ..fitted.game import FittedGame
 from ..table.bases import ColumnEncoder
 from .limits import Limits
+from .request_rows import KEYS
 
 
 def _list_flags(fitted: FittedGame) -> Sequence[bool]:
@@ -20,8 +21,8 @@ def _describe_column(encoder: ColumnEncoder, is_flag: bool) -> dict[str, Any]:
     return {"type": ["number", "boolean", "null"] if is_flag else ["number", "null"]}
 
 
-def describe_body(fitted: FittedGame, limits: Limits) -> dict[str, Any]:
-    """OpenAPI description of the request body and of the error responses."""
+def describe_body(fitted: FittedGame, limits: Limits, question: str) -> dict[str, Any]:
+    """OpenAPI description of the request body of a question and of the error responses."""
     columns = dict(zip(fitted.schema.names, map(_describe_column, fitted.encoder.columns, _list_flags(fitted)), strict=True))
     if fitted.recipe is not None:  # columns as they are before the recipe converts them
         text = {"type": ["string", "number", "null"]}
@@ -29,19 +30,17 @@ def describe_body(fitted: FittedGame, limits: Limits) -> dict[str, Any]:
         columns = {name: text if name in fitted.recipe.readings else columns[name] for name in raw}
     by_name = {"type": "object", "properties": columns, "required": list(columns)}
     in_order = {"type": "array", "minItems": len(columns), "maxItems": len(columns), "prefixItems": list(columns.values())}
-    body = {
-        "type": "object",
-        "required": ["rows"],
-        "properties": {
-            "rows": {"type": "array", "minItems": 1, "maxItems": limits.max_rows, "items": {"anyOf": [by_name, in_order]}},
-            "errors": {"type": "boolean", "description": "Whether to return standard errors of the values."},
-        },
+    keys = {
+        "rows": {"type": "array", "minItems": 1, "maxItems": limits.max_rows, "items": {"anyOf": [by_name, in_order]}},
+        "errors": {"type": "boolean", "description": "Whether to return standard errors of the values."},
     }
+    own = {key: keys[key] for key in KEYS[question]}
+    body = {"type": "object", "required": ["rows"], "properties": own, "additionalProperties": False}
     refusals = {
         "400": "The body is not JSON.",
         "408": "The body did not arrive in time.",
         "413": "The body is too large.",
-        "422": "The rows do not fit the explainer; the message names the row and the column.",
+        "422": "The rows do not fit the explainer, or a key is unknown; the message names the row and the column, or the key.",
         "503": "The answer took too long.",
     }
     detail = {"application/json": {"schema": {"type": "object", "properties": {"detail": {"type": "string"}}}}}

@@ -48,4 +48,4 @@ def _merge(values: NDArray[np.floating]) -> NDArray[np.float64] | None:
     if 2 * np.count_nonzero(is_near) < len(known):
         return None
     first = np.flatnonzero(np.append(True, ~is_near))
-    return known[first][np.cumsum(np.append(True, ~is_near)) - 1][owner]
+    return np.asarray(known[first][np.cumsum(np.append(True, ~is_near)) - 1][owner])
