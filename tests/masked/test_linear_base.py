@@ -9,6 +9,7 @@ import instashap
 from instashap.game.banzhaf import Banzhaf
 from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalitions
 from instashap.game.exact import compute_shapley_values
+from instashap.inference.component_game import make_variance_game
 from instashap.inference.effects import RowGames
 from instashap.masked.expand import expand_solution
 from instashap.masked.fitter import ClosedFormFitter
@@ -189,6 +190,13 @@ def test_importance_with_sampled_orders_is_that_of_the_rows_and_sums_to_what_is_
     (on_rows,) = RowGames(fitted.model, record.encoded, record.weights, None, False).measure(errors=False)
     np.testing.assert_allclose(frame.loc[list(explainer.feature_names_), "value"], on_rows.values, atol=1e-8 * explained)
     assert (frame.loc["x0":"x0", "standard_error"] > 0).all()
+    solved = record.result.solved
+    by_outputs = make_variance_game(
+        record.result, solved.solution.coefficients, record.result.total, solved.base, 0, by_outputs=True
+    )
+    (as_loss,) = RowGames(fitted.model, record.encoded, record.weights, record.outputs, True).measure(errors=False)
+    shared = by_outputs.share(by_outputs.list_coalitions())
+    np.testing.assert_allclose(shared, as_loss.values[fitted.model.is_player], atol=1e-8 * explained)
     with pytest.raises(ValueError, match="presence_order=3"):
         explainer.importance("variance", pairs=True)
 

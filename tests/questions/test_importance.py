@@ -57,6 +57,29 @@ def test_shapley_effects_are_those_of_the_variances_of_all_coalitions(explainer)
     assert frame["share"].sum() == pytest.approx(1.0)
 
 
+def test_errors_count_how_far_variances_are_from_those_by_the_outputs():
+    # 60 rows of levels: the variance of the fit exceeds that of the output by 5 %, which the jackknife alone called a fact.
+    rng = np.random.default_rng(0)
+    kind = rng.integers(0, 2, 60)
+    a = np.where(rng.random(60) < 0.4, rng.integers(0, 3, 60), kind)
+    b = np.where(rng.random(60) < 0.5, kind, rng.integers(0, 3, 60))
+    X = pd.DataFrame({"a": a, "b": b, "c": rng.integers(0, 2, 60)}).astype(float)
+    f = (1.5 * (X["a"] == 1) + X["a"] * (X["c"] - 0.5) + 0.7 * X["b"] * (1 - X["c"]) + X["b"]).to_numpy()
+    made = instashap.Explainer(order=1, synthetic_rows=0).fit(X, outputs=f)
+    games = [made.predict(X, masks=mask) for mask in enumerate_coalitions(3)]
+    by_outputs = np.array([2.0 * np.cov(f, game, ddof=0)[0, 1] - game.var() for game in games])
+    apart = by_outputs - np.array([game.var() for game in games])
+    frame = made.importance("variance")
+    distances = np.abs(compute_shapley_values(apart))
+    assert (frame.loc[list("abc"), "standard_error"] > distances).all()
+    left, error = frame.loc[LEFT, "value"], frame.loc[LEFT, "standard_error"]
+    assert left < -0.01 * f.var()
+    assert error > max(-left, abs(apart[-1]))
+    pairs = made.importance("variance", pairs=True)
+    components = compute_mobius_transform(apart)
+    assert pairs.loc["a × b", "standard_error"] > abs(components[3] + components[7] / 2)
+
+
 def test_pairs_are_the_interaction_indices_of_the_variances(explainer):
     components = compute_mobius_transform(enumerate_variances(explainer, draw(500, 0)))
     frame = explainer.importance("variance", pairs=True)

@@ -8,7 +8,7 @@ from rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +141,8 @@ def make_variance_game(
     moments: CentredMoments,
     base: LinearBase | None,
     output: int,
+    *,
+    by_outputs: bool = False,
 ) -> ComponentGame:
     """The variance of a fit's game over the rows that were summed: no pass over rows.
 
@@ -153,6 +155,9 @@ def make_variance_game(
         Of the fit's functions.
     base : LinearBase or None
     output : int
+    by_outputs : bool
+        ``2 Cov(f, g(x; S)) - Var g(x; S)`` instead, by how much the game lowers the mean squared error of predicting the output
+        f: the same variance if the game is that of exact conditional means, and its error is of second order otherwise.
     """
     problem = result.solved.problem
     check_n_sets(len(problem.presence_sets))
@@ -170,6 +175,13 @@ def make_variance_game(
             gram[np.ix_(base.scores, base.scores)],
         )
     matrix = np.asarray(parts @ shared.T)
+    if by_outputs:
+        matrix = -matrix
+        matrix[0] = matrix[:, 0] = parts @ (moments.cross[:, output] / moments.weight)
+        if base is not None and linear is not None:
+            coupling = -linear.coupling
+            coupling[0] = moments.cross[base.scores, output] / moments.weight
+            linear = replace(linear, coupling=coupling, gram=-linear.gram)
     return ComponentGame(((), *problem.presence_sets), (matrix + matrix.T) / 2, len(problem.size_law) - 1, linear)
 
 

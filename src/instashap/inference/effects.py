@@ -66,7 +66,8 @@ def measure_fit(result: FitResult, record: FitRecord | None, *, pairs: bool = Fa
     """
     solved, total = result.solved, result.total
     outputs = range(len(total.output_means))
-    games = [make_variance_game(result, solved.solution.coefficients, total, solved.base, output) for output in outputs]
+    given = result, solved.solution.coefficients, total, solved.base
+    games = [make_variance_game(*given, output) for output in outputs]
     listed = [game.list_coalitions() for game in games]
     variances = total.output_scatter / total.weight
     found = [_measure(*each, pairs) for each in zip(games, variances, listed, strict=True)]
@@ -74,10 +75,12 @@ def measure_fit(result: FitResult, record: FitRecord | None, *, pairs: bool = Fa
         return found
     replicas, contrast = _replicate(record, listed, pairs)  # (n_groups, n_outputs, n_values + 1)
     errors = _combine(contrast, replicas, found)
+    others = [make_variance_game(*given, output, by_outputs=True) for output in outputs]
+    apart = np.stack([_measure_distance(*each, pairs) for each in zip(games, others, listed, strict=True)])
     sampling = [_measure_sampling(*each, pairs) for each in zip(games, listed, strict=True)]
     return [
         replace(each, errors=np.hypot(own[:-1], drawn), left_error=float(own[-1]))
-        for each, own, drawn in zip(found, errors, sampling, strict=True)
+        for each, own, drawn in zip(found, np.hypot(errors, apart), sampling, strict=True)
     ]
 
 
@@ -119,6 +122,16 @@ def _measure(game: ComponentGame, total: float, listed: CoalitionList | None, pa
     alone, others = game.evaluate(single), game.evaluate(~single)
     unknown = np.full(len(values), np.nan)
     return Importance(np.array(values), unknown, alone, -left - others, float(total), float(-left), float("nan"))
+
+
+def _measure_distance(
+    game: ComponentGame, other: ComponentGame, listed: CoalitionList | None, pairs: bool
+) -> NDArray[np.float64]:
+    """How far values, and what is left, are from those of another game that is equal where the fit is exact.
+
+    The jackknife takes the choices of the fit as given; of what smoothing and choices do to variances, this is the first order.
+    """
+    return _list_values(other, 0.0, listed, pairs) - _list_values(game, 0.0, listed, pairs)
 
 
 def _measure_sampling(game: ComponentGame, listed: CoalitionList | None, pairs: bool) -> NDArray[np.float64] | float:
@@ -195,6 +208,10 @@ class RowGames:
             replicas.append([_list_values(game, total, each, pairs) for (game, total), each in zip(own, listed, strict=True)])
         shares = np.array([weights.sum() for _, weights in groups]) / self.weights.sum()
         spread = _combine(compute_contrast(shares), np.array(replicas), measured)
+        if self.targets is not None and not self.is_loss:
+            others = [self._make_game(whole, output, by_outputs=True)[0] for output in outputs]
+            apart = [_measure_distance(game, *each, pairs) for (game, _), *each in zip(games, others, listed, strict=True)]
+            spread = np.hypot(spread, apart)
         drawn = [_measure_sampling(game, each, pairs) for (game, _), each in zip(games, listed, strict=True)]
         return [
             replace(each, errors=self._fill(np.hypot(own[:-1], more), pairs), left_error=float(own[-1]))
@@ -213,12 +230,16 @@ class RowGames:
         except ValueError:  # too few rows for two groups
             return []
 
-    def _make_game(self, moments: _RowMoments, output: int) -> tuple[ComponentGame, float]:
-        """The game of one output, of the players that vary, and what could be explained."""
+    def _make_game(self, moments: _RowMoments, output: int, *, by_outputs: bool = False) -> tuple[ComponentGame, float]:
+        """The game of one output, of the players that vary, and what could be explained.
+
+        ``by_outputs``: variances by the model's outputs, as in :func:`make_variance_game`.
+        """
         products = moments.average(output) if self.is_loss else moments.centre(output)
         total = float(products[0, 0]) if self.targets is not None else float("nan")
-        products = products * (-1.0 if self.is_loss else 1.0)
-        if self.is_loss:
+        is_loss = self.is_loss or by_outputs
+        products = products * (-1.0 if is_loss else 1.0)
+        if is_loss:
             products[0] *= -1.0
             products[0, 0] = 0.0
             products[:, 0] = products[0]

@@ -29,6 +29,7 @@ from .updating import find_plan
 KINDS = ("mean_abs", "variance", "loss")
 LEFT = "(not explained)"
 _BOTH = "standard errors count the rows and the fit"
+_OUTPUTS = "standard errors count the rows, and the distance of the fit from the outputs"
 _ROWS = "standard errors count the rows; the fit is taken as it is"
 _NONE = "standard errors are not known"
 
@@ -79,7 +80,8 @@ def _tabulate_variance(fitted: FittedGame, held: HeldModel, asked: ImportanceReq
     found, note = _measure_moments(fitted, asked) if asked.X is None else (None, _ROWS)
     if found is None:
         rows = _read_fit(fitted) if asked.X is None else _read_outputs(fitted, held, asked)
-        found, note = RowGames(fitted.model, *_unpack(rows), False).measure(pairs=asked.pairs, errors=asked.errors), _ROWS
+        found = RowGames(fitted.model, *_unpack(rows), False).measure(pairs=asked.pairs, errors=asked.errors)
+        note = _ROWS if rows.targets is None else _OUTPUTS
     return _arrange(fitted, found, asked, f"variance of the output ({fitted.output_transform})", note)
 
 
