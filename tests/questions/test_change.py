@@ -231,6 +231,21 @@ def test_models_on_different_scales_are_refused():
         explain_change(model, A, model_b=lambda X: X)
 
 
+def test_outputs_of_two_classifiers_are_matched_by_class():
+    y = np.select([A[:, 0] > 0.5, A[:, 1] > 0], ["hi", "mid"], "lo")
+    one, other = LogisticRegression().fit(A, y), LogisticRegression(C=0.1).fit(A, y)
+    turned = LogisticRegression(C=0.1).fit(A, y)
+    order = [2, 0, 1]
+    turned.classes_, turned.coef_, turned.intercept_ = turned.classes_[order], turned.coef_[order], turned.intercept_[order]
+    given = {"target": "mid", "output": "probability", "order": 1}
+    expected = (other.predict_proba(A) - one.predict_proba(A))[:, 2].mean()
+    assert explain_change(one, A, model_b=turned, **given).change == pytest.approx(expected, abs=1e-12)
+    yes = LogisticRegression().fit(A, np.where(A[:, 0] > 0, "yes", "no"))
+    for labels in (np.where(A[:, 0] > 0, "a_yes", "no"), y):  # the second class is another one
+        with pytest.raises(ModelOutputError, match=r"not the same quantities|outputs; only equal"):
+            explain_change(yes, A, model_b=LogisticRegression().fit(A, labels))
+
+
 def test_pages_hold_the_same_figures(shifted, tmp_path):
     value = f"{shifted.table.iloc[0]['contribution']:+.2f}"
     for text in (shifted.to_text(), shifted.to_markdown(), shifted.to_html(), shifted._repr_html_()):

@@ -210,7 +210,8 @@ class RowGames:
         spread = _combine(compute_contrast(shares), np.array(replicas), measured)
         if self.targets is not None and not self.is_loss:
             others = [self._make_game(whole, output, by_outputs=True)[0] for output in outputs]
-            apart = [_measure_distance(game, *each, pairs) for (game, _), *each in zip(games, others, listed, strict=True)]
+            whole_games = [game for game, _ in games]
+            apart = [_measure_distance(*each, pairs) for each in zip(whole_games, others, listed, strict=True)]
             spread = np.hypot(spread, apart)
         drawn = [_measure_sampling(game, each, pairs) for (game, _), each in zip(games, listed, strict=True)]
         return [

@@ -177,7 +177,9 @@ def ask_models(asked: Asked, rows: CohortRows) -> ModelOutputs:
     if has_labels:
         return ModelOutputs(tuple(each[:, 0] for each in values), name_loss(loss), name_loss(loss))
     place = choose_output(asked.target, first.output_names, values[0].shape[1])
-    return ModelOutputs(tuple(each[:, place] for each in values), "output", _describe(first, place))
+    places = [_match_output(first, own[0], place) for own in answers]
+    found = tuple(each[:, own] for each, own in zip(values, places, strict=True))
+    return ModelOutputs(found, "output", _describe(first, place))
 
 
 def _ask_model(asked: Asked, number: int, model: Any) -> list[Answer]:
@@ -223,6 +225,21 @@ def choose_output(target: Any, names: Sequence[str], n_outputs: int, what: str =
         return target
     came = "there is no choice" if target is None else f"target={target!r} is none of them"
     raise ValueError(f"{what} of one output, the model gives {', '.join(map(repr, known))}, and {came}: pass target=")
+
+
+def _match_output(first: Answer, other: Answer, place: int) -> int:
+    """Position among another model's outputs of the one at a position of the first's: that of the same name."""
+    names, others = first.output_names, other.output_names
+    are_classes = first.probabilities is not None and other.probabilities is not None
+    if not names or not others or (len(names) == 1 and not are_classes):
+        return place
+    if set(names) != set(others):
+        shown = " and ".join(", ".join(map(repr, each)) for each in (names, others))
+        raise ModelOutputError(
+            f"the outputs of the two models are not the same quantities, {shown}: train both on the same labels, or pass "
+            "functions that return the same quantity"
+        )
+    return others.index(names[place])
 
 
 def _describe(answer: Answer, place: int) -> str:
