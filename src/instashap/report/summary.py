@@ -375,7 +375,7 @@ def _middle_row(columns: list[ColumnView]) -> list[Any]:
     return [
         (column.levels[0] if column.levels else None)
         if column.is_category
-        else column.places[len(column.places) // 2]
+        else float(f"{column.places[len(column.places) // 2]:.4g}")
         for column in columns
     ]
 

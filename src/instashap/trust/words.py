@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
 _WITH = {1: "single features", 2: "pairs", 3: "triples"}
 _ADVICE = {"safe": "safe to use", "caution": "use with care", "unsafe": "do not use them alone"}
+# What estimates the outputs for partly known rows, by the name of the reference.
+_REFERENCES = {
+    "gaussian": "a Gaussian distribution",
+    "copula": "a Gaussian copula",
+    "mixture": "a mixture of Gaussians",
+    "neighbours": "the nearest rows",
+    "boosting": "boosted trees",
+    "polynomial regression": "a polynomial",
+    "linear regression": "a linear regression",
+    "nearest rows": "an average of the nearest rows",
+}
 # Shares of what a coalition size leaves below which a gap is not worth a sentence.
 _SMALL_GAP = 0.02
 _TAILS = (
@@ -131,9 +142,10 @@ def _describe_attribution(report: TrustReport, top: Rung) -> list[str]:
     if not found.biases:
         return []
     asked = f", for which the model was asked about {found.n_calls:,} rows" if found.n_calls else ", without asking the model"
+    used = join([_REFERENCES.get(name, name) for name in found.reference.split(", ")])
     return [
         f"The order-{top.order} Shapley values have an estimated R² of {write_r2(found.r2)} to those of the conditional "
-        f"game; they were compared with {found.reference} on {found.n_rows:,} rows{asked}."
+        f"game; they were compared with estimates by {used} on {found.n_rows:,} rows{asked}."
     ]
 
 
