@@ -277,7 +277,7 @@ class TiedSearch(Search):
         pairs = [(first, second) for second in range(self.n_players) for first in range(second)]
         self.presence_sets.update({2: [(ANY, player) for player in range(self.n_players)], 3: [(ANY, *pair) for pair in pairs]})
         candidate = replace(best.candidate, presence_order=min(best.candidate.presence_order, 3), written_order=1)
-        self.best = judge, *self._judge(judge, candidate, best.strengths, ())
+        self.best = judge, *self.judge_candidate(judge, candidate, best.strengths, ())
         return super().finish()
 
 
