@@ -76,6 +76,11 @@ def test_one_row_is_a_baseline(explainer):
     good, bad = (ROWS[card(ROWS) == each(card(ROWS))][:1] for each in (np.max, np.min))
     report = explainer.reasons(bad, reference=good, n=2)
     assert [(code.feature, code.points) for code in report.codes] == [("income", 40.0), ("debt", 25.0)]
+    assert explainer.reasons(bad, reference=good.iloc[0], n=2).codes == report.codes
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    numbers = Explainer(lambda X: X[:, 0] - 2 * X[:, 1], order=1, synthetic_rows=0).fit(rows)
+    codes = numbers.reasons(np.array([[-1.0, 1.0]]), reference=[1.0, 0.0]).codes
+    assert [(code.feature, code.points) for code in codes] == [("x0", 2.0), ("x1", 2.0)]
     assert "no feature costs it anything" in explainer.reasons(good, reference=bad).to_text()
     flipped = explainer.reasons(good, reference=bad, better="low")
     assert [code.feature for code in flipped.codes] == ["income", "debt", "age", "kind"]

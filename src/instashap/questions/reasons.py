@@ -202,8 +202,10 @@ def _choose_reference(
     if reference is None:
         raise ValueError("reasons need a reference: rows of approved cases, one row, or 'best' for each feature's best value")
     if hasattr(reference, "iloc") and not hasattr(reference, "columns"):
-        return reference, "one reference row"
-    n_rows = count_rows(reference) if np.ndim(reference) != 1 else 1
+        return reference.to_frame().T.infer_objects(), "one reference row"
+    if np.ndim(reference) == 1:
+        return np.asarray(reference)[None, :], "one reference row"
+    n_rows = count_rows(reference)
     if n_rows == 1:
         return reference, "one reference row"
     if n_rows <= _MAX_REFERENCES:
