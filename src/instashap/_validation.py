@@ -391,7 +391,8 @@ def check_interactions(interactions: Any, names: Sequence[str], order: int) -> A
             raise TypeError(f"each interaction is a tuple of columns, got {term!r}")
         columns = tuple(sorted(find_column(column, names, "interactions") for column in term))
         if len(set(columns)) != len(columns) or not 2 <= len(columns) <= order:
-            raise ValueError(f"interaction {term!r} must hold 2 to {order} different columns (order={order})")
+            most = f"2 to {order}" if order > 1 else "2 or more"
+            raise ValueError(f"interaction {term!r} must hold {most} different columns (order={order})")
         terms.append(columns)
     return sorted(set(terms), key=lambda term: (len(term), term))
 

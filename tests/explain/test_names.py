@@ -117,6 +117,8 @@ def test_mobius_values_and_slices_go_by_label_and_so_does_a_loaded_explainer(exp
         assert np.corrcoef(each.mobius_values(GAPS, [2, 3]), PRODUCT)[0, 1] > 0.9
         with pytest.raises(ValueError, match="players names column 1, and no column has this label"):
             each.mobius_values(GAPS, [1, 2])
+        with pytest.raises(ValueError, match=r"players names a feature twice: \['2', '2'\]"):
+            each.mobius_values(GAPS, [2, "2"])
         explanation = each(GAPS[:5])
         assert explanation[:, 3].feature_names == ("3",)
         np.testing.assert_array_equal(explanation[:, 3].values[:, 0], explanation.values[:, 2])
@@ -199,3 +201,8 @@ def test_groups_that_are_no_dict_are_refused_with_an_example():
     rows = np.random.default_rng(0).normal(size=(40, 2))
     with pytest.raises(TypeError, match="groups must be a dict of a name and its columns, such as"):
         instashap.Explainer(order=1, groups=[[0, 1]]).fit(rows, outputs=rows[:, 0])
+
+
+def test_an_interaction_in_a_table_of_one_column_is_refused_by_a_sentence():
+    with pytest.raises(ValueError, match=r"interaction \(0,\) must hold 2 or more different columns \(order=1\)"):
+        Explainer(interactions=[(0,)]).fit(GAPS[[0]], outputs=PRODUCT)

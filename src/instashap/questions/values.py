@@ -62,6 +62,9 @@ def compute_mobius_values(
 ) -> Any:
     """See :meth:`instashap.Explainer.mobius_values`."""
     chosen = tuple(sorted(find_column(player, fitted.feature_names, "players") for player in players))
+    if len(set(chosen)) < len(chosen):
+        names = [fitted.feature_names[player] for player in chosen]
+        raise ValueError(f"players names a feature twice: {names}; a Möbius value belongs to a set of different features")
     table = fitted.read(X)
     model = fitted.model
 
