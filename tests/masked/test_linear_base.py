@@ -213,3 +213,21 @@ def test_scores_that_vary_by_rounding_alone_have_no_slope():
     listed = make_coalitions(compute_shapley_size_law(14, 0.7), moments[1], np.arange(14))
     base = LinearBase.from_moments(BaseSetting(1, 0.001), np.arange(14), np.arange(14), moments, listed)
     assert not base.full_slopes.any()
+
+
+def test_covariances_that_rounding_made_indefinite_are_repaired():
+    # Rows of weights from 1e-8 to 1e11 leave covariances of columns that only light rows vary in to rounding.
+    units = np.array([1.0, 30.0, 1e-3])
+    wrong = np.array([[1.0, 1.2, 0.3], [1.2, 1.0, 0.1], [0.3, 0.1, 1.0]]) * np.outer(units, units)
+    players = np.arange(3)
+    listed = make_coalitions(compute_shapley_size_law(3, 0.7), np.ones((3, 1)), players)
+    base = LinearBase.from_moments(BaseSetting(1, 0.01), players, players, (wrong, np.ones((3, 1))), listed)
+    np.testing.assert_allclose(np.diag(base.covariance), units**2, rtol=1e-12)
+    correlations = base.covariance / np.outer(units, units)
+    assert np.linalg.eigvalsh(correlations)[0] > 0.005
+    assert 0.9 < correlations[0, 1] < 1
+    assert np.isfinite(base.credits).all()
+    right = (wrong / np.outer(units, units)).clip(-0.5, 0.8) * np.outer(units, units)
+    right[[0, 1, 2], [0, 1, 2]] = units**2
+    base = LinearBase.from_moments(BaseSetting(1, 0.01), players, players, (right, np.ones((3, 1))), listed)
+    np.testing.assert_allclose(base.covariance[0, 1:], 0.99 * right[0, 1:], rtol=1e-12)

@@ -128,6 +128,24 @@ def compute_slopes(
     return slopes
 
 
+def _make_definite(covariance: NDArray[np.float64], least: float) -> NDArray[np.float64]:
+    """The matrix itself, or near correlations that are definite where rounding of very unequal weights left these not so.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_scores, n_scores), float64
+    least : float
+        Least eigenvalue of the correlations, as shrinking leaves it.
+    """
+    spreads = np.sqrt(np.diag(covariance))
+    values, vectors = np.linalg.eigh(covariance / np.outer(spreads, spreads))
+    if values[0] >= 0.5 * least:
+        return covariance
+    repaired = (vectors * np.maximum(values, least)) @ vectors.T
+    spreads = spreads / np.sqrt(np.diag(repaired))
+    return np.asarray(repaired * np.outer(spreads, spreads))
+
+
 @dataclass(frozen=True)
 class LinearBase:
     """The base of some rows: its slopes, averaged over coalitions.
@@ -180,6 +198,7 @@ class LinearBase:
         still = np.diag(own) <= _STILL * np.diag(own).max(initial=1.0)
         covariance[still], covariance[:, still], cross[still] = 0.0, 0.0, 0.0
         covariance[still, still] = 1.0
+        covariance = _make_definite(covariance, setting.shrinkage)
         slopes = compute_slopes(covariance, cross, players, listed)
         weighted = slopes * listed.masses[:, None, None]
         second = np.stack([slopes[:, :, each].T @ weighted[:, :, each] for each in range(cross.shape[1])])
