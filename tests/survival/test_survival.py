@@ -52,6 +52,19 @@ def test_hazards_with_many_censored_are_those_of_kaplan_and_meier():
     assert np.abs(model.predict_survival(pd.DataFrame({"a": [0.0]}))[0, :3] - np.exp(-model.period_ends_[:3])).max() < 0.04
 
 
+def test_periods_end_where_those_of_repeated_rows_do():
+    rng = np.random.default_rng(0)
+    times, weights = rng.exponential(1.0, 60), rng.integers(0, 3, 60)
+    weights[times.argmax()] = 0  # the last event has no weight
+    X, copies = pd.DataFrame({"a": rng.normal(size=60)}), np.repeat(np.arange(60), weights)
+    options = {"n_periods": 3, "order": 1, "presence_order": 1}
+    model = AdditiveSurvival(**options).fit(X, times, np.ones(60), weights)
+    expected = np.quantile(times[copies], [1 / 3, 2 / 3, 1.0], method="higher")
+    np.testing.assert_array_equal(model.period_ends_, expected)
+    with pytest.raises(ValueError, match="positive sample_weight"):
+        AdditiveSurvival(**options).fit(X, times, np.ones(60), np.arange(60) == 3)
+
+
 def test_concordance_by_hand():
     # Known orders: 0 before 1, 2, 3; 2 before 3. Of these 0-1 is wrong, 2-3 equal.
     risk, times, events = np.array([2.0, 3.0, 1.0, 1.0]), np.array([1.0, 2.0, 2.5, 3.0]), np.array([True, False, True, False])

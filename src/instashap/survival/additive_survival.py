@@ -18,6 +18,8 @@ from .horizons import survive_at
 from .periods import choose_ends, count_censored, measure_concordance, read_times, split_periods
 
 TIME = "(time)"
+# Counts are written out as rows up to this number, to place the ends of periods.
+_MOST_REPEATED = 10_000_000
 
 
 class AdditiveSurvival(BaseEstimator):
@@ -99,7 +101,12 @@ class AdditiveSurvival(BaseEstimator):
         known, seen = read_times(align_rows(times, index, "times"), align_rows(events, index, "events"), len(rows))
         weights = check_weights(align_rows(sample_weight, index, "sample_weight"), len(rows))
         n_periods = check_at_least(self.n_periods, 2, "n_periods", "a hazard is estimated in each")
-        self.period_ends_ = choose_ends(known, seen, n_periods)
+        are_counts = (weights == np.floor(weights)).all() and weights.sum() <= _MOST_REPEATED
+        copies = np.where(seen, weights if are_counts else weights > 0, 0).astype(np.int64)
+        if np.count_nonzero(copies) < 2:
+            raise ValueError("fewer than two rows of positive sample_weight have the event: a hazard needs two")
+        drawn = np.repeat(known, copies)  # rows without weight have no part in where periods end
+        self.period_ends_ = choose_ends(drawn, np.ones(len(drawn), dtype=bool), n_periods)
         periods = split_periods(known, seen, self.period_ends_)
         censored, shares = count_censored(known, seen, self.period_ends_, weights)
         subjects, numbers, own_events = map(np.concatenate, zip(periods, censored, strict=True))
