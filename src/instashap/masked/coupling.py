@@ -43,7 +43,7 @@ class Coupling:
         """The coupling of a problem by centred second moments of shape (n_functions, n_functions)."""
         layout = problem.layout
         once = problem.functions[layout.once]
-        single = np.asfortranarray(gram[np.ix_(once, once)])
+        single = gram[np.ix_(once, once)].T  # symmetric: Fortran order without a second copy
         presence = problem.presence[layout.once]
         for column in range(len(once)):
             single[:, column] *= problem.union_masses[presence[column]].take(presence)
