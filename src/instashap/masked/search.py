@@ -102,7 +102,8 @@ class Search(CandidateSearch):
     def _offer_ranks(self) -> None:
         """Penalise derivatives by rank where tails are heavy, if this clearly lowers the risk."""
         self.ranked = frozenset(column for column, learnt in enumerate(self.fitter.columns) if learnt.axes[0].rank_roughness)
-        trial = self.try_smoothness(may_skip=True) if self.ranked else None  # straight lines stay those of the values
+        is_bent = self.best[0].moments.functions.roughness.any()  # straight lines stay those of the values
+        trial = self.try_smoothness(may_skip=False) if self.ranked and is_bent else None
         if trial is not None and trial[1].lowers_risk(self.best[1]):
             self.best = self.main_effects = trial
         else:
