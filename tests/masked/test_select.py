@@ -94,16 +94,14 @@ def _refit(case, kept, strengths):
 @pytest.mark.parametrize("candidate", [Candidate(1, 1, {}, (0, 0, 0)), Candidate(2, 2, {2: 2}, (0, 0, 0))])
 @pytest.mark.parametrize("strengths", [Strengths(1e-3, 1e-2, 1.0), Strengths(1e-5, 1e-3, 3.0)])
 @pytest.mark.parametrize(
-    ("rows_per_unknown", "max_apart", "min_together", "is_together"),
-    # enough rows, too few, too many unknowns for so few, and too few unknowns for steps to be worth it
-    [(0, 1500, 0, True), (10**9, 1500, 0, False), (10**9, 3, 0, True), (0, 1500, 400, False)],
+    ("rows_per_unknown", "max_apart", "is_together"),
+    [(0, 1500, True), (10**9, 1500, False), (10**9, 3, True)],  # enough rows, too few, too many unknowns for so few
 )
 def test_judged_risks_are_those_of_refitting_on_the_rows_of_every_fold(
-    case, candidate, strengths, rows_per_unknown, max_apart, min_together, is_together, monkeypatch
+    case, candidate, strengths, rows_per_unknown, max_apart, is_together, monkeypatch
 ):
     monkeypatch.setattr(cross_validation, "_ROWS_PER_UNKNOWN", rows_per_unknown)
     monkeypatch.setattr(cross_validation, "_MAX_APART", max_apart)
-    monkeypatch.setattr(cross_validation, "_MIN_TOGETHER", min_together)
     monkeypatch.setattr(cross_validation, "_solve_folds_apart" if is_together else "_solve_folds_together", None)
     judgement, _ = case[0].judge(candidate, strengths, ())
     risk, full = _refit(case, candidate.keeps(case[1]), strengths)

@@ -57,8 +57,6 @@ class Trial:
 
 # With fewer rows an unknown the folds differ too much from the whole for its factor to precondition them well.
 _ROWS_PER_UNKNOWN = 4
-# Up to so many unknowns a factorisation takes less time than a few steps.
-_MIN_TOGETHER = 400
 # Unknowns above which a factorisation for each fold is too slow.
 _MAX_APART = 1500
 # Unknowns above which conjugate gradients from a poorer model's solutions are faster than any factorisation.
@@ -93,7 +91,7 @@ def cross_validate_folds(
     if large is not None:
         whole, solutions, status = large.solve(penalty, len(splits))
         solve = partial(_return, whole)
-    elif not splits or len(problem) > _MAX_APART or _is_worth_steps(len(problem), moments.n_known):
+    elif not splits or len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.n_known:
         whole = solve_problem(problem, *moments.whole, penalty, base=base)
         solutions, status = _solve_folds_together(problem, splits, penalty, whole)
         solve = partial(_return, replace(whole, precondition=_forget))  # a factor takes memory
@@ -103,11 +101,6 @@ def cross_validate_folds(
     found = zip(splits, solutions, strict=True)
     risks = [np.stack(compute_masked_risk(problem, coefficients, *split.held_out, split.base)) for split, coefficients in found]
     return Trial(*_weigh_risks(moments, splits, risks), solve, solutions, status)
-
-
-def _is_worth_steps(n_unknowns: int, n_known: float) -> bool:
-    """Whether the factor of all rows preconditions the folds well, and theirs would take longer."""
-    return n_unknowns > _MIN_TOGETHER and n_unknowns * _ROWS_PER_UNKNOWN < n_known
 
 
 def judge_by_rows(systems: RowSystems, moments: FoldMoments, splits: Sequence[Split], strengths: Strengths) -> Trial:

@@ -37,8 +37,6 @@ _MAX_STEPS = 1000
 # converged ones.
 POOR_GRADIENT = 1e-4
 ADVICE = "ask for fewer interactions or a lower order"
-# Unknowns up to which a product with the written matrix is faster than one through its factors.
-_MAX_KEPT = 500
 # Jitter on the diagonal of tied presence sets in the blocks that precondition conjugate gradients.
 _TIED_JITTER = 1e-8
 
@@ -321,12 +319,7 @@ def solve_problem(
         return problem.multiply(gram, penalty, coefficients) if product is None else product(coefficients)
 
     if len(problem) <= (MAX_DENSE if max_dense is None else max_dense):
-        matrix = problem.assemble(gram, penalty)
-        diagonal = np.diag(matrix).copy()
-        precondition = factorise(matrix)
-        if product is None and len(problem) <= _MAX_KEPT:
-            matrix[np.diag_indices(len(problem))] = diagonal
-            product = matrix.dot
+        precondition = factorise(problem.assemble(gram, penalty))
         coefficients = precondition(target)
         coefficients += precondition(target - multiply(coefficients))  # one step of refinement
         n_steps = 0
