@@ -103,10 +103,10 @@ def count_censored(
 
     Examples
     --------
-    The one event has three at risk, so that the hazard is 1 / 3, and whoever was censored before does not count:
+    The one event has four at risk, so that the hazard is 1 / 4, and who is censored after it, within the period, counts whole:
 
-    >>> count_censored(np.array([1.0, 2.0, 5.0, 5.0]), np.array([False, True, False, False]), np.array([3.0]), np.ones(4))[1]
-    array([0.])
+    >>> count_censored(np.array([2.0, 2.5, 5.0, 5.0]), np.array([True, False, False, False]), np.array([3.0]), np.ones(4))[1]
+    array([1.])
     """
     n_periods = len(ends)
     own = np.searchsorted(ends, times, side="left")  # the period of the time; n_periods after the last

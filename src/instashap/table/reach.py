@@ -134,7 +134,8 @@ class Reach:
     def unpack(cls, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Reach":
         """The region from the result of :meth:`pack`; files of earlier versions have no lengths and no gaps."""
         lows, highs = arrays["reach_lows"], arrays["reach_highs"]
-        lengths = arrays.get("reach_lengths", np.where(highs > lows, highs - lows, np.maximum(np.abs(lows), 1.0)))
+        own = np.where(highs > lows, highs - lows, np.fmax(np.abs(lows), 1.0))  # 1 for a category, whose ends are NaN
+        lengths = arrays.get("reach_lengths", own)
         bins = tuple(arrays[f"reach_bins_{column:05d}"] for column in range(len(lows)))
         gaps = arrays.get("reach_gaps", np.zeros((len(lows), 0, 2)))
         return cls(lows, highs, lengths, bins, facts["margin"], facts["side"], arrays["reach_pairs"], gaps)
