@@ -16,7 +16,7 @@ from ..masked.search_limits import AXIS_LIMITS
 from ..table.bases import LearntColumn
 from ..table.columns import Table
 from ..table.encoding import Encoded, TableEncoder, learn_table
-from ..table.near_values import merge_near_values
+from ..table.near_rows import merge_near_rows
 from .null_players import Roster, find_constant, make_roster
 
 # Columns have local bases for terms of one, two and three.
@@ -59,7 +59,7 @@ class PreparedRows:
     Attributes
     ----------
     table : Table
-        Without the rows of weight 0, and with one number for those that differ by rounding.
+        Without the rows of weight 0, and with the same numbers for near copies (:func:`merge_near_rows`).
     target : ndarray of shape (n_rows, ...)
         Outputs or labels of these rows.
     weights : ndarray of shape (n_rows,), float64
@@ -136,7 +136,8 @@ def prepare_rows(
     kept = np.flatnonzero(weights > 0)
     if len(kept) < table.n_rows:
         table, target, weights = table.take(kept), target[kept], weights[kept]
-    total, table = float(weights.sum()), merge_near_values(table)
+    total = float(weights.sum())
+    table, target = merge_near_rows(table, target, weights)
     weights = thin_copies(table, target, weights)
     encoder, columns = learn(table, target, weights)
     encoded = encoder.encode(table)

@@ -24,6 +24,7 @@ from ..fitted.game import FittedGame
 from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..table.columns import read_table
 from ..table.groups import choose_groups
+from ..table.near_rows import merge_near_rows
 from ..trust.held_rows import Rows
 from ..trust.judging import Subject, audit_fits, audit_rows
 from ..trust.report import TrustReport
@@ -221,6 +222,7 @@ def audit_new_rows(
         fitted.get_record("an audit needs")  # says what there is for other games
     table = fitted.read(X)
     answer = wrap_model(model, output).restore(fitted.scale).ask(X, table.n_rows)
+    weights = np.ones(table.n_rows)
     values, classes = answer.values / fitted.output_unit, _find_classes(model, answer)
     if values.shape[1] != fitted.model.n_outputs:
         raise ModelOutputError(
@@ -228,6 +230,7 @@ def audit_new_rows(
             "the same outputs, or fit again"
         )
     encoder = fitted.encoder
+    table, values = merge_near_rows(table, values, weights)
     models = (
         {fitted.facts["chosen"]["order"]: fitted.model.scale(1.0 / fitted.output_unit)}
         if fitted.record is None
@@ -236,7 +239,7 @@ def audit_new_rows(
     subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
     players = fitted.players if fitted.record is None else fitted.record.players
     asker = make_asker(fitted, wrap_model(model, output).restore(fitted.scale), X, players, values)
-    weights, flags = np.ones(table.n_rows), fitted.schema.flags
+    flags = fitted.schema.flags
     rows = Rows(encoder.encode(table), values, weights, encoder.columns, players, subject.feature_names, flags)
     return audit_rows(models, rows, subject, None, asker, progress)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
-from .._errors import NotFittedError
+from .._errors import DataWarning, NotFittedError
 from .._validation import check_target
 from ..blackbox.adapters import wrap_model
 from ..blackbox.aims import Aim
@@ -18,6 +19,7 @@ from ..fits.conditional import Progress
 from ..fitted.game import FittedGame
 from ..masked.folds import assign_folds
 from ..table.encoding import Encoded
+from ..table.near_rows import merge_near_rows
 from ..trust.held_rows import Held, Part, Rows, hold_out, take_encoded
 from ..trust.judging import Subject, audit_held
 from ..trust.quality import Quality
@@ -131,8 +133,12 @@ def are_own_rows(fitted: FittedGame, X: Any) -> bool:
     table = fitted.read(X)
     if table.n_rows != len(own.encoded.cells):
         return False
-    encoded = fitted.encoder.encode(table)
-    return np.array_equal(encoded.cells, own.encoded.cells) and np.array_equal(encoded.offsets, own.encoded.offsets)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        merged, _ = merge_near_rows(table, np.zeros(table.n_rows), np.ones(table.n_rows))
+    found = (fitted.encoder.encode(each) for each in (table, merged))
+    kept = own.encoded
+    return any(np.array_equal(each.cells, kept.cells) and np.array_equal(each.offsets, kept.offsets) for each in found)
 
 
 def _find_classes(fitted: FittedGame, outputs: NDArray[np.float64]) -> Classes | None:
