@@ -43,6 +43,24 @@ def test_the_models_own_output_and_strange_rows_are_said(explanation):
     assert "not like the rows of the fit (outside the data: hour)" in second
 
 
+def test_rows_of_another_class_are_named(explanation):
+    margins = replace(explanation, base_values=np.array([1.0, 1.0]), output_transform="log-odds of class 'yes'")
+    known = margins.add_outputs(np.array([0.3, 2.0]))  # the additive model: 1 - 1.49 and 1.5
+    assert known.classes_differ.tolist() == [True, False]
+    assert known.to_text().splitlines()[-1].startswith("Row 0 is in another class by the additive model than by the model")
+    assert "1 row in another class than the model's" in repr(known)
+    assert "1 row in another class than the model&#x27;s" in known._repr_html_()
+    assert "another class" not in margins.add_outputs(np.array([-0.3, 2.0])).to_text()
+    assert explanation.add_outputs(np.array([-9.0, 2.0])).classes_differ is None  # no classes
+    values = np.stack([explanation.values, -explanation.values], axis=2)
+    three = replace(margins, values=values, base_values=np.zeros((2, 2)), output_names=("low", "high"))
+    three = replace(three, output_transform="log-probability of each class minus the mean over classes")
+    both = three.add_outputs(np.array([[0.0, 1.0], [0.0, 1.0]]))  # the additive model: high, low
+    assert both.classes_differ.tolist() == [False, True]
+    assert "Row 1 is in another class" in both.to_text()
+    assert both[..., 0].classes_differ is None
+
+
 def test_several_outputs_are_written_one_after_the_other(explanation):
     both = replace(
         explanation,

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Where a single output of two classes passes from one to the other, by the first words of its scale.
+_CLASS_CUTS = {"log-odds": 0.0, "probability of class": 0.5}
+
+
 @dataclass(frozen=True, repr=False)
 class Explanation:
     """Shapley values of rows; slices like an array, by position, by name or label of a feature, or by name of an output.
@@ -318,9 +322,29 @@ class Explanation:
         """
         return write_explanation(self, max_features, max_rows)
 
+    @property
+    def classes_differ(self) -> NDArray[np.bool_] | None:
+        """Whether the additive model puts each row in another class than the model; shape (n_rows,).
+
+        None if the model's outputs are not known or are not those of a classifier, or if classes were cut away.
+        """
+        if self.model_outputs is None or self.remainder is None:
+            return None
+        if self.has_outputs:
+            is_class = "log-odds" in self.output_transform or "probabilit" in self.output_transform
+            return self.predictions.argmax(axis=1) != self.model_outputs.argmax(axis=1) if is_class else None
+        cuts = [cut for scale, cut in _CLASS_CUTS.items() if self.output_transform.startswith(scale)]
+        return None if not cuts else np.asarray((self.predictions > cuts[0]) != (self.model_outputs > cuts[0]))
+
+    def describe_classes(self) -> str:
+        """Number of rows that the additive model puts in another class than the model, as a phrase; empty if there are none."""
+        found = self.classes_differ
+        n_rows = 0 if found is None else int(found.sum())
+        return f"{n_rows:,} row{'s' * (n_rows != 1)} in another class than the model's" if n_rows else ""
+
     def __repr__(self) -> str:
         axes = "rows, features, outputs" if self.has_outputs else "rows, features"
-        note = self.describe_rows_outside()
+        note = "; ".join(filter(None, (self.describe_rows_outside(), self.describe_classes())))
         return (
             f"Explanation of {' × '.join(map(str, self.shape))} ({axes}); {self.game} game; {self.output_transform}"
             f"{f'; {note}' if note else ''}"

@@ -26,6 +26,8 @@ def render_explanation(explanation: Explanation) -> str:
     what = escape(name + explanation.output_transform)
     title = f"<p><b>Shapley values</b> ({escape(explanation.game)} game): {what}<br>"
     title += f"<small>A value is {escape(explanation.meaning)}.</small></p>"
+    classes = explanation.describe_classes()
+    title += f"<p><small>{escape(classes)}</small></p>" if classes else ""
     if not explanation.has_outputs:
         return wrap(title, _render_output(explanation))
     views = [(name, _render_output(explanation[..., place])) for place, name in enumerate(names[:_OUTPUTS])]

@@ -36,14 +36,27 @@ def write_explanation(explanation: Explanation, max_features: int, max_rows: int
         n_outputs = len(explanation.output_names)
         parts = [explanation[..., output] for output in range(n_outputs)]
         named = zip(explanation.output_names, parts, strict=True)
-        return "\n\n".join(f"Output {name!r}.\n{write_explanation(part, n_features, n_rows)}" for name, part in named)
+        texts = [f"Output {name!r}.\n{write_explanation(part, n_features, n_rows)}" for name, part in named]
+        return "\n\n".join([*texts, *_write_classes(explanation, n_rows)])
     game = explanation.game
     meaning = _MEANINGS["conditional" if game == "conditional" else "other"].format(game=game)
     lines = [f"Explained: {explanation.output_transform}. {meaning}"]
     lines += [_write_row(explanation, row, n_features) for row in range(min(len(explanation), n_rows))]
     if len(explanation) > n_rows:
         lines.append(f"{count(len(explanation) - n_rows, 'more row')}, not written.")
-    return "\n".join(lines)
+    return "\n".join(lines + _write_classes(explanation, n_rows))
+
+
+def _write_classes(explanation: Explanation, n_rows: int) -> list[str]:
+    """A line that names the rows, of those written, which the explanation puts in another class than the model."""
+    differ = explanation.classes_differ
+    if differ is None or not differ[:n_rows].any():
+        return []
+    rows = np.flatnonzero(differ[:n_rows])
+    index = range(len(explanation)) if explanation.index is None else explanation.index
+    labels = join([str(index[row]) for row in rows])
+    subject = f"Row {labels} is" if len(rows) == 1 else f"Rows {labels} are"
+    return [f"{subject} in another class by the additive model than by the model: these values explain another class."]
 
 
 def _write_row(explanation: Explanation, row: int, n_features: int) -> str:

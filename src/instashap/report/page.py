@@ -18,9 +18,9 @@ from ..trust.words import describe_quality
 from .sentences import RELATIONS_NOTE, VERDICTS, explain_verdict, list_ladder, list_segments
 from .summary import Summary, keep_terms
 
-# Largest size of the tables in a page, so that the page with libraries and rows can be sent by mail; the weakest interactions
-# are left out beyond it.
-MAX_TABLE_BYTES = 2_200_000
+# Largest size of the tables in a page (a third more as text), so that all is within 3 MB and can be sent by mail; the weakest
+# interactions are left out beyond it.
+MAX_TABLE_BYTES = 1_600_000
 # Lengths in characters for which page.js needs shortened names.
 _LENGTHS = (14, 18, 20, 24, 30, 40)
 _LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
