@@ -92,3 +92,7 @@ def test_wrong_objects_are_refused_with_what_to_call(rows):
         strange = type("DataFrame", (), {"__module__": module, ability: None})()
         with pytest.raises(TypeError, match=instead):
             instashap.Explainer().fit(strange, outputs="target")
+    # A frame of Spark Connect has every attribute: a column of that name, which may not exist.
+    any_attribute = {"__module__": "pyspark.sql.connect.dataframe", "__getattr__": lambda self, name: None}
+    with pytest.raises(TypeError, match=r"from_spark\(X\)"):
+        instashap.Explainer().fit(type("DataFrame", (), any_attribute)(), outputs="target")

@@ -1,12 +1,15 @@
 """A worker that is killed in the middle of a fit changes nothing. Starting clusters takes a minute: ``make test-engines``."""
 
 import os
+import shutil
 import signal
 import warnings
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 import instashap
@@ -40,7 +43,14 @@ def test_a_worker_of_dask_that_is_killed_changes_nothing(tmp_path):
     np.testing.assert_allclose(found.shap_values(X), one.shap_values(X), rtol=0, atol=1e-9)
 
 
-def test_a_worker_of_spark_that_is_killed_changes_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("master", "is_executor"),
+    [
+        ("local[2,4]", False),  # a task is tried four times: the Python process that computes it is killed at the first
+        ("local-cluster[2,1,1024]", True),  # the executor is killed, with what its tasks had written for others
+    ],
+)
+def test_a_worker_of_spark_that_is_killed_changes_nothing(tmp_path, master, is_executor):
     sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"a": rng.normal(size=1500), "b": rng.normal(size=1500)})
@@ -50,33 +60,37 @@ def test_a_worker_of_spark_that_is_killed_changes_nothing(tmp_path):
     rows.to_parquet(tmp_path / "rows.parquet")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # A task is tried four times: the Python process that computes it is killed at the first.
-        builder = sql.SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false")
+        builder = sql.SparkSession.builder.master(master).config("spark.ui.enabled", "false")
+        places = map(str, (Path(instashap.__file__).parents[1], Path(__file__).parents[2]))
+        builder = builder.config("spark.executorEnv.PYTHONPATH", os.pathsep.join(places))  # executors run in other folders
         session = builder.config("spark.sql.shuffle.partitions", "2").config("spark.driver.memory", "1g").getOrCreate()
         try:
             read = session.read.parquet(str(tmp_path / "rows.parquet")).repartition(4)
-            frame = read.mapInArrow(partial(die_once_in_arrow, str(tmp_path / "died")), read.schema)
+            frame = read.mapInArrow(partial(die_once_in_arrow, str(tmp_path / "died"), is_executor), read.schema)
             found = instashap.Explainer(**options).fit(from_spark(frame), outputs="target")
         finally:
             session.stop()
-    assert (tmp_path / "died").exists()
+            shutil.rmtree(Path(sql.__file__).parents[1] / "work", ignore_errors=True)  # logs of a local cluster
+    assert (tmp_path / "died").read_text().startswith("java" if is_executor else "python")
     assert found.fit_facts_["n_rows"] == 1500
     X = rows[["a", "b"]]
     np.testing.assert_allclose(found.shap_values(X), one.shap_values(X), rtol=0, atol=1e-9)
 
 
-def die_once_in_arrow(path, batches):
-    """The batches; the first worker that has read one is killed."""
+def die_once_in_arrow(path, is_executor, batches):
+    """The batches; the first worker that has read one is killed, or the Java process of its executor is."""
     for batch in batches:
         yield batch
-        die_once(None, path)
+        die_once(None, path, is_executor)
 
 
-def die_once(part, path):
-    """The part; the first worker that gets here is killed."""
+def die_once(part, path, is_executor=False):
+    """The part; the first worker that gets here is killed, or the process that started the one that started it."""
+    killed = psutil.Process().parent().parent() if is_executor else psutil.Process()
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(killed.name())
     except FileExistsError:
         return part
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(killed.pid, signal.SIGKILL)
     return part

@@ -1,4 +1,4 @@
-"""Rows of Spark frames against the fit of one process. Starting Spark takes a minute: ``make test-engines``."""
+"""Rows of Spark frames, classic and Connect, against the fit of one process. They take a minute: ``make test-engines``."""
 
 import os
 import shutil
@@ -21,15 +21,20 @@ OPTIONS = {"order": 2, "synthetic_rows": 0, "n_jobs": 1, "plan_rows": 1000}
 FEATURES = ["a", "b", "t.x"]
 
 
-@pytest.fixture(scope="module")
-def session():
+@pytest.fixture(scope="module", params=["classic", "connect"])
+def session(request):
     sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java: install Debian's default-jre-headless")
+    if request.param == "connect":
+        pytest.importorskip("grpc", reason="grpcio is not installed: pip install 'pyspark[connect]'")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-        made = builder.config("spark.sql.shuffle.partitions", "2").config("spark.driver.memory", "1g").getOrCreate()
+        builder = sql.SparkSession.builder
+        builder = builder.master("local[2]") if request.param == "classic" else builder.remote("local[2]")
+        builder = builder.config("spark.ui.enabled", "false").config("spark.driver.memory", "1g")
+        made = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+        assert (".connect." in type(made).__module__) == (request.param == "connect")
         yield made
         made.stop()
 
@@ -61,11 +66,13 @@ def test_a_fit_on_partitions_is_that_of_one_process(rows, frame, one):
 
 
 def test_explaining_is_a_lazy_frame_of_typed_columns(rows, frame, one):
-    made = distributed.explain(one, frame, keep=["target"])
-    assert made.dtypes == [(name, "double") for name in ("target", "base_value", "shap_a", "shap_b", "shap_t.x", "prediction")]
-    found = made.toPandas().sort_values("target", ignore_index=True)
-    order = np.argsort(rows["target"].to_numpy(), kind="stable")
-    np.testing.assert_allclose(found["prediction"], one.predict(rows[FEATURES])[order], rtol=0, atol=1e-9)
+    made = distributed.explain(one, frame, keep=["b"])
+    values = ["shap_a", "shap_b", "shap_t.x"]
+    assert made.dtypes == [(name, "double") for name in ("b", "base_value", *values, "prediction")]
+    found = made.toArrow().to_pandas().sort_values("b", ignore_index=True)
+    sorted_rows = rows.sort_values("b")[FEATURES]  # no two rows have the same
+    np.testing.assert_allclose(found["prediction"], one.predict(sorted_rows), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(found[values], one.shap_values(sorted_rows), rtol=0, atol=1e-9)
 
 
 def test_columns_that_cannot_be_read_are_refused_by_name(frame):

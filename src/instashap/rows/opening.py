@@ -42,8 +42,8 @@ def _find_source(X: Any) -> FrameSource | None:
         return X
     if isinstance(X, (str, os.PathLike)):
         return ParquetSource(X)
+    refuse_engines(X)  # first: a frame of Spark Connect claims to have every attribute, as a column of that name
     refuse_read_once(X)
-    refuse_engines(X)
     package, kind = type(X).__module__.partition(".")[0].lstrip("_"), type(X).__name__
     if package == "pyarrow" and hasattr(X, "to_batches") and hasattr(X, "get_fragments"):
         return DatasetSource(X)
