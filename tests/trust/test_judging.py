@@ -40,6 +40,17 @@ def test_nothing_is_said_where_an_estimate_is_at_the_lower_end_of_its_interval()
     assert doubt(Attribution(Figure(0.9, 0.9, 0.95), "copula", ((0.1,),), 300, 160_000)) is None
 
 
+@pytest.mark.parametrize(("r2", "is_said"), [((0.3, -1.1, 1.0), False), ((-1.0, -3.0, 0.2), True), ((0.9, 0.1, 0.97), True)])
+def test_nothing_is_said_where_an_estimate_may_be_anything(
+    r2: tuple[float, float, float], is_said: bool, make_rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    estimate = Attribution(Figure(*r2), "copula", ((0.1,),), 300, 0)
+    monkeypatch.setattr(judging, "measure_attribution", lambda *_: estimate)
+    found = judging.judge_attribution(make_held(0.0), make_rows(X, X[:, 0]), object(), object(), SURE.r2)  # type: ignore[arg-type]
+    assert found == (estimate if is_said else None)
+
+
 def test_a_doubted_estimate_is_never_called_safe() -> None:
     for known, verdict in ((SURE, "safe"), (doubt(SURE), "caution")):
         rung = Rung(2, 2, Figure(0.99, 0.98, 0.995), attribution=known)

@@ -37,6 +37,8 @@ Progress = Callable[[float, str], None]
 # By how much an R² may be lower where the fit's synthetic rows and its references come from estimates of one distribution: so
 # many rows over those it was estimated from, and at most.
 _COMMON_ROWS, _COMMON_ERROR = 20.0, 0.15
+# An R² that may be below 0 and above this is not known at all.
+_GOOD = 0.9
 
 
 @dataclass(frozen=True)
@@ -253,10 +255,18 @@ def judge_attribution(
 ) -> Attribution | None:
     """From the references; a single feature's value is all that the prediction adds to the base value."""
     if panel is not None and compared is not None:
-        return None if has_unseen_tails(rows) else _doubt(measure_attribution(held, rows, panel, compared), held, rows)
+        if has_unseen_tails(rows):
+            return None
+        found = _doubt(measure_attribution(held, rows, panel, compared), held, rows)
+        return None if found is None or _is_open(found.r2) else found
     if len(rows.feature_names) > 1 and np.ptp(rows.outputs, axis=0).any():
         return None
     return Attribution(reproduced, "the outputs themselves", (), len(rows), 0)
+
+
+def _is_open(r2: Figure) -> bool:
+    """Whether an interval holds both values that are of no use and good ones: its middle would be no estimate."""
+    return r2.low < 0.0 and r2.high > _GOOD
 
 
 def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
