@@ -446,6 +446,7 @@
       const term = singles.find((each) => fitted.players[each.columns[0]] === player && each.alone);
       return make("li", {}, make("strong", {}, name), ` has ${percent(size / total)} of all influence${term ? describeDriver(term) : ""}.`.replaceAll(" %", "\u00a0%"));
     }));
+    byId("drivers-note").hidden = findChance(Array.from(scorer.base)) === null || total <= 0;
   }
 
   /** The second half of a driver's sentence: where the expected prediction is highest and lowest if only this feature is known. */
@@ -461,7 +462,7 @@
       const chance = findChance(base.map((each, k) => each + point.all[k]));
       return chance === null ? `${format(Math.abs(Number(point.y.toPrecision(3))), 3)} ${point.y < 0 ? "below" : "above"} average` : formatChance(chance, "about ");
     };
-    const what = findChance(base) === null ? `predictions${nOutputs > 1 ? nameClass() : ""} are` : `the probability${nameClass()} is`;
+    const what = findChance(base) === null ? `predictions${nOutputs > 1 ? nameClass() : ""} are` : `the typical probability${nameClass()} is`;
     return `: if nothing else is known, ${what} highest at ${place(high)} (${at(high)}) and lowest at ${place(low)} (${at(low)})`;
   }
 

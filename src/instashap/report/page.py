@@ -121,7 +121,11 @@ def _render_verdict(summary: Summary) -> str:
     note = f"<p class='note'>{html.escape(summary.audit_note)}</p>" if summary.audit_note else ""
     if summary.relations:
         note += f"<p class='note'>{RELATIONS_NOTE} {html.escape('; '.join(summary.relations))}.</p>"
-    drivers = "<div class='fact wide'><h3>What drives the predictions?</h3><ul id='drivers'></ul></div>"
+    typical = "Typical: the probability at the mean log-odds of such rows. The share of these rows in the class can differ."
+    drivers = (
+        "<div class='fact wide'><h3>What drives the predictions?</h3><ul id='drivers'></ul>"
+        f"<p class='note' id='drivers-note' hidden>{typical}</p></div>"
+    )
     if summary.audit is None:
         word = "<p class='verdict unknown'><strong class='word'>Not judged</strong></p>"
         return f"<div class='facts'>{_make_fact('Can the explanations be trusted?', word + note, 'wide')}{drivers}</div>"
