@@ -177,3 +177,12 @@ def test_importance_counts_functions_of_linear_predictions(fitted, rows, values)
     of_fit, given = fitted.importance("variance"), fitted.importance("variance", _draw(900))
     np.testing.assert_allclose(of_fit["value"], given.loc[of_fit.index, "value"], atol=1e-9)
     assert (of_fit.loc[names, "standard_error"] > 0).all()
+
+
+def test_a_column_of_one_value_takes_no_index_away():
+    X = _draw(600)
+    plain = instashap.Explainer(order=1).fit(X, outputs=_model(X))
+    wider = instashap.Explainer(order=1).fit(np.insert(X, 1, 1.0, axis=1), outputs=_model(X))
+    assert plain.fit_facts_["chosen"]["indices"]
+    found = wider.shap_values(np.insert(X, 1, 1.0, axis=1))
+    np.testing.assert_allclose(np.delete(found, 1, axis=1), plain.shap_values(X), rtol=0, atol=1e-9)

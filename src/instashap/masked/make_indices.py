@@ -106,8 +106,10 @@ def make_indices(
 def _find_scores(functions: ValueFunctions, players: Sequence[int]) -> list[_Score]:
     """Columns with a straight line, each the only one of its player, in order."""
     found = []
+    singles = [values[0] for values in functions.value_sets if len(values) == 1]
+    owners = [players[column] for column in singles if len(functions.axes[1, column]) > 1]  # those of constant columns are not used
     for owner, values in enumerate(functions.value_sets):
-        if len(values) != 1 or list(players).count(players[values[0]]) > 1:
+        if len(values) != 1 or owners.count(players[values[0]]) > 1:
             continue
         members = np.flatnonzero(functions.owners == owner)
         axis = functions.axes[1, values[0]]

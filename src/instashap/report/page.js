@@ -543,7 +543,8 @@
   function round(value, column) {
     if (typeof value !== "number") return value;
     if (column.axis !== "linear") return Number(value.toPrecision(3));
-    const unit = 10 ** Math.floor(Math.log10((column.high - column.low) / 100 || Math.abs(value) / 100 || 1));
+    const fine = 10 ** Math.floor(Math.log10((column.high - column.low) / 100 || Math.abs(value) / 100 || 1));
+    const unit = column.step === 1 ? Math.max(fine, 1) : fine; // a column of whole numbers has no others
     return Number((Math.round(value / unit) * unit).toPrecision(12));
   }
 

@@ -121,7 +121,7 @@ def _render_verdict(summary: Summary) -> str:
     note = f"<p class='note'>{html.escape(summary.audit_note)}</p>" if summary.audit_note else ""
     if summary.relations:
         note += f"<p class='note'>{RELATIONS_NOTE} {html.escape('; '.join(summary.relations))}.</p>"
-    typical = "Typical: the probability at the mean log-odds of such rows. The share of these rows in the class can differ."
+    typical = "Typical: the model's estimate at the mean log-odds of such rows; the real share of them in the class can differ."
     drivers = (
         "<div class='fact wide'><h3>What drives the predictions?</h3><ul id='drivers'></ul>"
         f"<p class='note' id='drivers-note' hidden>{typical}</p></div>"

@@ -38,7 +38,7 @@ def explain_verdict(report: TrustReport) -> str:
     if report.is_exact:
         return f"The model is its own explanation, and the values of a row sum to its prediction exactly{but} (on {rows})."
     if report.judge(top)["prediction"] != "safe":
-        but = f"; from {percent(report.thresholds.safe_carried)} on they would be safe"
+        but = f", less than the {percent(report.thresholds.safe_carried)} that “safe” asks for"
     return f"They reproduce {interval(top.carried)} of how the model's output varies on {rows}{but}."
 
 

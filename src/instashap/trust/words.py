@@ -91,8 +91,8 @@ def describe_quality(report: TrustReport) -> str:
     rows = f"{found.n_rows:,} known outcomes{' it was trained on, which is too good for new ones' if found.is_training else ''}"
     if found.score == "accuracy":
         sentence = (
-            f"The model itself predicts {interval(found.value)} of {rows} rightly; naming the most frequent class every time "
-            f"would be right for {percent(found.guess)}"
+            f"The model itself is right for {interval(found.value)} of {rows}; always naming the most frequent class would be "
+            f"right for {percent(found.guess)}"
         )
         if found.value.low <= found.guess and found.skill is not None and found.skill.low > 0:
             sentence += ", but its probabilities are better than the frequencies of the classes"
