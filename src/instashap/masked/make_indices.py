@@ -107,7 +107,7 @@ def _find_scores(functions: ValueFunctions, players: Sequence[int]) -> list[_Sco
     """Columns with a straight line, each the only one of its player, in order."""
     found = []
     singles = [values[0] for values in functions.value_sets if len(values) == 1]
-    owners = [players[column] for column in singles if len(functions.axes[1, column]) > 1]  # those of constant columns are not used
+    owners = [players[column] for column in singles if len(functions.axes[1, column]) > 1]  # a constant column has none
     for owner, values in enumerate(functions.value_sets):
         if len(values) != 1 or owners.count(players[values[0]]) > 1:
             continue
