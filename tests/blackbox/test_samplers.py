@@ -93,6 +93,20 @@ def test_neighbours_are_rows_of_the_table_near_in_the_known_columns() -> None:
     assert np.abs(scores[places[:, 0], :2] - scores[:500, :2]).mean() < 0.3
 
 
+def test_neighbours_have_the_odds_of_their_distances_also_where_rows_are_drawn_for_again() -> None:
+    X = np.repeat(np.arange(4.0), 10)[:, None] * np.ones(2)
+    sampler = learn_sampler("neighbours", (), X)
+    some, masks = np.array([[1.0, 9.0], [1.0, 3.0], [2.0, 0.0]]), np.array([[True, False], [True, False], [False, False]])
+    rows, own = np.repeat(some, 4000, axis=0), np.repeat(masks, 4000, axis=0)
+    places = sampler.draw(rows, own, make_noise(len(rows), 2))
+    step = 1.0 / X[:, 0].var()  # squared distance of neighbouring values; twenty rows are within one step
+    odds = np.exp(-np.array([step, 0, step, 4 * step]) / (2 * step))
+    for draws in np.split(X[places[:, 1], 1], 3)[:2]:
+        shares = np.bincount(draws.astype(int), minlength=4) / len(draws)
+        np.testing.assert_allclose(shares, odds / odds.sum(), atol=0.03)
+    np.testing.assert_allclose(np.bincount(np.split(X[places[:, 1], 1], 3)[2].astype(int)) / 4000, 0.25, atol=0.03)
+
+
 def exact_linear_game(x: np.ndarray, beta: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """``E[beta · X | X_S]`` of the Gaussian with the correlation above."""
     if not mask.any():

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from instashap.masked.folds import RowCensus, assign_folds, take_census
-from instashap.masked.moments import BLOCK_ROWS, CentredMoments, RowMoments, accumulate_moments, merge_all, mirror_upper
+from instashap.masked.moments import (
+    BLOCK_ROWS,
+    CentredMoments,
+    RowMoments,
+    accumulate_moments,
+    accumulate_weighted,
+    merge_all,
+    mirror_upper,
+)
 from instashap.table.columns import read_table
 from instashap.table.encoding import Encoded, learn_table
 
@@ -63,6 +71,22 @@ def test_moments_are_numpys_weighted_covariances(n_rows, n):
         covariance = np.cov(everything.T, aweights=weights, ddof=0) * weights.sum()
         np.testing.assert_allclose(moments.scatter, covariance[:n, :n], atol=1e-12 * np.abs(covariance).max())
     np.testing.assert_array_equal(moments.scatter, moments.scatter.T)
+
+
+@pytest.mark.parametrize("n_known", [1, 300, 303])
+def test_moments_of_more_functions_and_other_weights_are_those_of_all_at_once(n_known):
+    encoded, outputs, weights = _rows(BLOCK_ROWS + 57, n_functions=303)
+    first = Encoded(encoded.cells[:, :n_known], encoded.offsets[:, :n_known])
+    known = _accumulate(first, outputs, weights)
+    known.scatter[0, 0] += 1.0  # it is taken as it is, not computed again
+    values = lambda rows: rows.offsets.T.copy()  # noqa: E731
+    more = accumulate_moments(values, encoded, outputs, weights, 303, known)
+    expected = _accumulate(encoded, outputs, weights)
+    expected.scatter[0, 0] += 1.0
+    _assert_close(more, expected, 1e-12)
+    one, other = accumulate_weighted(values, encoded, outputs, [weights, weights**2], 303)
+    _assert_close(one, _accumulate(encoded, outputs, weights), 1e-12)
+    _assert_close(other, _accumulate(encoded, outputs, weights**2), 1e-12)
 
 
 def test_moments_of_kept_values_are_numpys_weighted_covariances():

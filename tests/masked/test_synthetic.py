@@ -12,6 +12,7 @@ from instashap.blackbox.samplers import choose_shrinkage, learn_gaussian
 from instashap.fits.synthetic_fit import Asking, choose_number, make_source
 from instashap.masked import synthetic
 from instashap.masked.drawn import DrawnMoments, blend_moments
+from instashap.masked.fold_moments import Split
 from instashap.masked.moments import CentredMoments
 from instashap.masked.synthetic import SyntheticSource
 from instashap.table.columns import read_table
@@ -237,10 +238,18 @@ def test_moments_are_blended_about_their_own_means() -> None:
 def test_a_part_that_is_held_out_is_not_among_what_is_fitted() -> None:
     parts = make_moments([0, 2], [0, 4]), make_moments([10, 10, 16], [1, 1, 4])
     drawn = DrawnMoments(parts[0] + parts[1], parts, True, True)
-    outside = drawn.get_outside(0)
-    assert outside.weight == 3
-    assert outside.means[0] == pytest.approx(12)
-    assert outside.scatter[0, 0] == pytest.approx(24)
+    gram, cross = blend_moments(make_moments([5, 5], [1, 1]), drawn.total, 0.25, (None, drawn.get_outside(0)[1]))
+    assert gram[0, 0] == pytest.approx(0.25 * 8)  # that of the second part alone
+    assert cross[0, 0] == pytest.approx(0.25 * 4)
+    rows = make_moments([0, 2, 9], [0, 4, 1])
+    gram, cross = blend_moments(rows, drawn.total, 0.0, (make_moments([9], [1]), None))
+    assert gram[0, 0] == pytest.approx(1)
+    assert cross[0, 0] == pytest.approx(2)
+    split = Split(make_moments([9], [1]), rows, drawn=drawn, number=0, synthetic=0.25)
+    gram, cross, variance = split.held_out  # about the means of the other rows, 1 and 2, and of the other part, 12 and 2
+    assert gram[0, 0] == pytest.approx(0.75 * 8**2 + 0.25 * (12**2 + 10**2) / 2)
+    assert cross[0, 0] == pytest.approx(-0.75 * 8 + 0.25 * (12 * 2 - 10 * 2) / 2)
+    assert variance[0] == pytest.approx(0.75 * 1 + 0.25 * 4)
 
 
 @pytest.mark.parametrize(

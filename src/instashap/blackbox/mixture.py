@@ -71,7 +71,7 @@ def _measure_logs(scores: NDArray[np.float64], components: Components) -> NDArra
     logs = np.empty((len(scores), len(components[0])))
     for place, (share, mean, covariance) in enumerate(zip(*components, strict=True)):
         factor = np.linalg.cholesky(covariance)
-        white = np.linalg.solve(factor, (scores - mean).T)
+        white = np.linalg.inv(factor) @ (scores - mean).T  # few columns, many rows
         logs[:, place] = np.log(max(share, 1e-300)) - 0.5 * (white**2).sum(axis=0) - np.log(np.diag(factor)).sum()
     return np.asarray(logs - 0.5 * scores.shape[1] * np.log(2 * np.pi))
 

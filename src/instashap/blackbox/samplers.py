@@ -18,6 +18,8 @@ KINDS = ("copula", "gaussian", "mixture", "neighbours")
 # The most rows in which neighbours are searched, and the least number that share the weight of a draw.
 _MAX_DONORS = 4000
 _MIN_NEIGHBOURS = 20
+# Rows whose weights of all neighbours are in memory at once.
+_BLOCK_ROWS = 512
 # Width of the neighbours' kernel in standard deviations per column, as recommended by Aas, Jullum and Løland (2021).
 _WIDTH = 0.1
 # Added to variances, so that exact copies of columns have an inverse.
@@ -119,7 +121,7 @@ class GaussianSampler:
         logs = []
         for weight, mean, covariance in zip(self.weights, self.means, self.covariances, strict=True):
             factor = np.linalg.cholesky(covariance + _JITTER * np.eye(len(mean)))
-            white = np.linalg.solve(factor, (latent - mean).T)
+            white = np.linalg.inv(factor) @ (latent - mean).T
             logs.append(np.log(weight) - 0.5 * (white**2).sum(axis=0) - np.log(np.diag(factor)).sum())
         most = np.max(logs, axis=0)
         return np.asarray(most + np.log(np.exp(logs - most).sum(axis=0)))
@@ -185,11 +187,16 @@ class NeighbourSampler:
         patterns, owner = np.unique(masks, axis=0, return_inverse=True)
         for number, mask in enumerate(patterns):
             rows = np.flatnonzero(owner.reshape(-1) == number)
-            for start in range(0, len(rows), 512):
-                block = rows[start : start + 512]
-                shares = np.cumsum(self._weigh(mask, scores[block]), axis=1)
-                wanted = noise[block, -1] * shares[:, -1]
-                chosen[block] = np.minimum((wanted[:, None] > shares).sum(axis=1), len(self.donors) - 1)
+            # Rows that are drawn for several times, or are the same in the known columns, have one set of weights.
+            known = scores[np.ix_(rows, np.flatnonzero(mask))]
+            _, first, same = np.unique(known, axis=0, return_index=True, return_inverse=True)
+            order = np.argsort(same.reshape(-1), kind="stable")
+            alike = np.split(rows[order], np.cumsum(np.bincount(same.reshape(-1)))[:-1])
+            for start in range(0, len(first), _BLOCK_ROWS):
+                every = np.cumsum(self._weigh(mask, scores[rows[first[start : start + _BLOCK_ROWS]]]), axis=1)
+                for shares, some in zip(every, alike[start : start + _BLOCK_ROWS], strict=True):
+                    chosen[some] = np.searchsorted(shares, noise[some, -1] * shares[-1])
+        chosen = np.minimum(chosen, len(self.donors) - 1)
         return np.repeat(self.donors[chosen][:, None], scores.shape[1], axis=1)
 
     def _weigh(self, mask: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:

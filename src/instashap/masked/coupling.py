@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsymv
 
-from ..model.kernels import couple_repeated
+from ..model.kernels import couple_repeated, fill_matrix
 from .solve import MaskedProblem, Penalty
 
 
@@ -43,12 +43,13 @@ class Coupling:
         """The coupling of a problem by centred second moments of shape (n_functions, n_functions)."""
         layout = problem.layout
         once = problem.functions[layout.once]
-        single = gram[np.ix_(once, once)].T  # symmetric: Fortran order without a second copy
-        presence = problem.presence[layout.once]
-        for column in range(len(once)):
-            single[:, column] *= problem.union_masses[presence[column]].take(presence)
+        single = np.empty((len(once), len(once)))
+        no_penalty = np.zeros(len(gram))
+        known = np.ascontiguousarray(gram), no_penalty, once, layout.once_presence, np.ascontiguousarray(problem.union_masses)
+        fill_matrix(*known, single)
         between = np.ascontiguousarray(gram[np.ix_(once, layout.wide)])
-        return cls(problem, single, between, np.ascontiguousarray(gram[np.ix_(layout.wide, layout.wide)]))
+        # Symmetric: its transpose is in Fortran order without a copy.
+        return cls(problem, single.T, between, np.ascontiguousarray(gram[np.ix_(layout.wide, layout.wide)]))
 
     def multiply(self, penalty: Penalty, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """The matrix times coefficients of shape (n_unknowns, n_outputs); what :meth:`MaskedProblem.multiply` gives."""

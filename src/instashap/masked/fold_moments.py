@@ -11,7 +11,7 @@ from .design import ValueFunctions
 from .drawn import DrawnMoments, blend_moments
 from .few_rows import FoldRows
 from .linear_base import LinearBase
-from .moments import CentredMoments, RowMoments, merge_all
+from .moments import CentredMoments, RowMoments, add_outer, add_scaled, merge_all
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,16 @@ class FoldMoments:
 
     def blend(self, share: float) -> "FoldMoments":
         """The same with another share of synthetic rows, if there are any."""
-        return replace(self, synthetic=share) if self.drawn and share != self.synthetic else self
+        if not self.drawn or share == self.synthetic:
+            return self
+        if share not in self._blends:
+            self._blends.clear()  # the last is kept: candidates in turn have the same share
+            self._blends[share] = replace(self, synthetic=share)
+        return self._blends[share]
+
+    @cached_property
+    def _blends(self) -> "dict[float, FoldMoments]":
+        return {}
 
     def select(self, is_kept: NDArray[np.bool_]) -> "FoldMoments":
         """Moments of the selected functions."""
@@ -123,8 +132,8 @@ class Split:
         return self._describe_others()
 
     def _describe_others(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        outside = None if self.drawn is None else self.drawn.get_outside(self.number)
-        return blend_moments(self.total - self.fold, outside, self.synthetic)
+        drawn, fold = (None, None) if self.drawn is None else self.drawn.get_outside(self.number)
+        return blend_moments(self.total, drawn, self.synthetic, (self.fold, fold))
 
     @property
     def held_out(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -136,15 +145,16 @@ class Split:
         return self._describe_fold()
 
     def _describe_fold(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        means, output_means = (
-            (self.total.weight * whole - self.fold.weight * own) / (self.total.weight - self.fold.weight)
-            for whole, own in ((self.total.means, self.fold.means), (self.total.output_means, self.fold.output_means))
-        )
-        found = self.fold.about(means, output_means)
+        found = self.fold.about(*self.total.find_means_without(self.fold))
         if self.drawn is None or not self.drawn.is_judge:
             return found
-        drawn = self.drawn.folds[self.number].around(self.drawn.get_outside(self.number))
-        gram, cross, variance = (
-            (1.0 - self.synthetic) * own + self.synthetic * other for own, other in zip(found, drawn, strict=True)
-        )
-        return gram, cross, variance
+        own = self.drawn.folds[self.number]
+        outside, fold = self.drawn.get_outside(self.number)
+        centre = (outside.means, outside.output_means) if fold is None else outside.find_means_without(fold)
+        gram, cross, variance = found
+        gram *= 1.0 - self.synthetic
+        add_scaled(gram, self.synthetic / own.weight, own.scatter)
+        add_outer(gram, self.synthetic, own.means - centre[0])
+        other, spread = own.cross_about(*centre)
+        share = self.synthetic
+        return gram, (1.0 - share) * cross + share * other, (1.0 - share) * variance + share * spread

@@ -5,12 +5,12 @@ LeVeque (1983): raw sums would lose the digits of outputs far from zero.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dger, dsyrk
+from scipy.linalg.blas import daxpy, dgemm, dger, dsyrk
 
 from ..table.encoding import Encoded
 
@@ -61,7 +61,7 @@ class CentredMoments:
         share = sign * other.weight / weight
         combine = np.add if sign > 0 else np.subtract
         scatter = combine(self.scatter, other.scatter)
-        _add_outer(scatter, factor, step)
+        add_outer(scatter, factor, step)
         return CentredMoments(
             weight,
             self.means + share * step,
@@ -82,12 +82,23 @@ class CentredMoments:
         self, means: NDArray[np.float64], output_means: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """The same about given means."""
-        step = self.means - means
-        output_step = self.output_means - output_means
         gram = self.scatter / self.weight
-        _add_outer(gram, 1.0, step)
-        cross = self.cross / self.weight + np.outer(step, output_step)
-        return gram, cross, self.output_scatter / self.weight + output_step**2
+        add_outer(gram, 1.0, self.means - means)
+        return gram, *self.cross_about(means, output_means)
+
+    def cross_about(
+        self, means: NDArray[np.float64], output_means: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``r`` and ``E (f - φ_∅)²`` alone."""
+        output_step = self.output_means - output_means
+        cross = self.cross / self.weight + np.outer(self.means - means, output_step)
+        return cross, self.output_scatter / self.weight + output_step**2
+
+    def find_means_without(self, other: "CentredMoments") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Means of the functions and of the outputs without another's rows, which must be among these."""
+        weight = self.weight - other.weight
+        means = (self.weight * self.means - other.weight * other.means) / weight
+        return means, (self.weight * self.output_means - other.weight * other.output_means) / weight
 
     def select(self, functions: NDArray[np.int64]) -> "CentredMoments":
         """Moments of some of the functions."""
@@ -158,6 +169,7 @@ def accumulate_moments(
     outputs: NDArray[np.float64],
     weights: NDArray[np.float64],
     n_functions: int,
+    known: CentredMoments | None = None,
 ) -> CentredMoments:
     """Moments of rows, block by block; the design is never in memory as a whole.
 
@@ -170,26 +182,55 @@ def accumulate_moments(
     weights : ndarray of shape (n_rows,), float64
         Above zero.
     n_functions : int
+    known : CentredMoments, optional
+        Of the first functions on these rows: products are computed of the others only.
     """
-    total: CentredMoments | None = None
-    scatter = np.zeros((n_functions, n_functions), order="F")
+    return accumulate_weighted(evaluate, encoded, outputs, [weights], n_functions, known)[0]
+
+
+def accumulate_weighted(
+    evaluate: Callable[[Encoded], NDArray[np.float64]],
+    encoded: Encoded,
+    outputs: NDArray[np.float64],
+    weightings: Sequence[NDArray[np.float64]],
+    n_functions: int,
+    known: CentredMoments | None = None,
+) -> list[CentredMoments]:
+    """The same of rows under several weights; their function values are computed once."""
+    if not len(outputs):
+        raise ValueError("no rows to describe")
+    n_known = 0 if known is None else len(known.means)
+    totals: list[CentredMoments | None] = [None] * len(weightings)
+    scatters = [np.zeros((n_functions, n_functions), order="F") for _ in weightings]
     for start in range(0, len(outputs), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
         values = evaluate(Encoded(encoded.cells[rows], encoded.offsets[rows]))
-        part = _describe_block(values, outputs[rows], weights[rows], scatter)
-        total = part if total is None else _merge_light(total, part, scatter)
-    if total is None:
-        raise ValueError("no rows to describe")
-    mirror_upper(scatter)
-    return CentredMoments(total.weight, total.means, scatter.T, total.output_means, total.cross, total.output_scatter)
+        for number, (weights, scatter, total) in enumerate(zip(weightings, scatters, totals, strict=True)):
+            own = values if number == len(weightings) - 1 else values.copy()
+            part = _describe_block(own, outputs[rows], weights[rows], scatter, n_known)
+            totals[number] = part if total is None else _merge_light(total, part, scatter)
+    found = []
+    for total, scatter in zip(totals, scatters, strict=True):
+        assert total is not None
+        mirror_upper(scatter)
+        if known is not None:
+            scatter[:n_known, :n_known] = known.scatter
+        found.append(replace(total, scatter=scatter.T))
+    return found
 
 
-def _add_outer(matrix: NDArray[np.float64], factor: float, vector: NDArray[np.float64]) -> None:
+def add_outer(matrix: NDArray[np.float64], factor: float, vector: NDArray[np.float64]) -> None:
     """``matrix += factor · vector vectorᵀ`` in place; the matrix is symmetric, so either memory order will do."""
     if not vector.any():
         return
     columns = matrix if matrix.flags.f_contiguous else matrix.T
     dger(factor, vector, vector, a=columns, overwrite_a=1)
+
+
+def add_scaled(matrix: NDArray[np.float64], factor: float, other: NDArray[np.float64]) -> None:
+    """``matrix += factor · other`` in place; both are symmetric and lie in one piece, so either memory order will do."""
+    if matrix.size:
+        daxpy(other.ravel(order="K"), matrix.ravel(order="K"), a=factor)
 
 
 def mirror_upper(matrix: NDArray[np.float64], tile: int = 256) -> None:
@@ -203,9 +244,16 @@ def mirror_upper(matrix: NDArray[np.float64], tile: int = 256) -> None:
 
 
 def _describe_block(
-    values: NDArray[np.float64], outputs: NDArray[np.float64], weights: NDArray[np.float64], scatter: NDArray[np.float64]
+    values: NDArray[np.float64],
+    outputs: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+    n_known: int,
 ) -> CentredMoments:
-    """A block's moments; its scatter is added to ``scatter`` (upper triangle, in place) instead of returned."""
+    """A block's moments; its scatter is added to ``scatter`` (upper triangle, in place) instead of returned.
+
+    That of the first functions is left out if it is known.
+    """
     weight = float(weights.sum())
     means = values @ weights / weight
     output_means = outputs[0] + weights @ (outputs - outputs[0]) / weight  # exact where all are the same
@@ -214,7 +262,10 @@ def _describe_block(
     cross = values @ centred
     output_scatter = np.einsum("ij,ij->j", centred, outputs - output_means)
     values *= np.sqrt(weights)
-    if len(values):
+    if 0 < n_known < len(values):
+        new = scatter[:, n_known:]
+        dgemm(1.0, values.T, values[n_known:].T, beta=1.0, c=new, trans_a=1, overwrite_c=1)
+    elif len(values) > n_known:
         dsyrk(1.0, values.T, beta=1.0, c=scatter, trans=1, lower=0, overwrite_c=1)
     return CentredMoments(weight, means, np.empty((0, 0)), output_means, cross, output_scatter)
 
@@ -225,7 +276,7 @@ def _merge_light(total: CentredMoments, part: CentredMoments, scatter: NDArray[n
     step = part.means - total.means
     output_step = part.output_means - total.output_means
     factor = total.weight * part.weight / weight
-    _add_outer(scatter, factor, step)
+    add_outer(scatter, factor, step)
     share = part.weight / weight
     return CentredMoments(
         weight,

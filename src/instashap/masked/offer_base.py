@@ -54,8 +54,9 @@ def offer_base(search: Search) -> None:
     best = trials[0]
     for trial in trials[1:]:
         best = trial if trial[1].lowers_risk(best[1]) else best
-    # A base of weight 0 is none, judged by the coalitions of the others.
-    reference = judge.judge(replace(chosen.candidate, base=replace(setting, weight=0.0)), chosen.strengths, ())[0]
+    reference = chosen
+    if best[2].problem.coalitions is not None:  # a base of weight 0 is none, judged by the coalitions of the others
+        reference = judge.judge(replace(chosen.candidate, base=replace(setting, weight=0.0)), chosen.strengths, ())[0]
     if _is_worth_it(best[1], reference):
         search.best = best
     search.report(0.98, "linear base")

@@ -6,7 +6,8 @@ from math import inf
 import numpy as np
 
 from ..model.index_part import IndexPart
-from .candidate import Judgement, Solved
+from .candidate import Candidate, Judgement, Solved
+from .cross_validation import WALKED_FOLDS
 from .fold_moments import FoldMoments
 from .folds import take_census
 from .make_indices import make_indices
@@ -57,16 +58,27 @@ def _find_better(search: Search, found: Found, indices: IndexPart) -> Found | No
     functions = judge.moments.functions.add_indices(indices)
     if len(functions) > MAX_FUNCTIONS:
         return None
-    richer = search.make_judge(functions)
+    richer = search.make_judge(functions, known=judge.moments)
     richer.moments = _match(richer.moments, judge.moments)
     candidate = replace(chosen.candidate, indices=True)
     is_last = found is search.best
     if not is_last and judge.moments.drawn is not None:  # synthetic rows may have judged it, or fewer folds
         chosen = richer.judge(chosen.candidate, chosen.strengths, ())[0]
+    if is_last and not _wins_at_first(richer, chosen, candidate, solved):
+        return None
     judged = richer.judge(candidate, chosen.strengths, (), solved if is_last else None)
     search.judgements.append(judged[0])
     is_better = judged[0].lowers_risk(chosen) and judged[0].risk < (1 - _MIN_GAIN) * chosen.risk
     return (richer, *judged) if is_better else None
+
+
+def _wins_at_first(richer: Judge, chosen: Judgement, candidate: Candidate, solved: Solved) -> bool:
+    """Whether a candidate lowers the risk enough on the first folds; else the others are saved."""
+    splits = richer.moments.splits
+    few = Judge(replace(richer.moments, n_judged=WALKED_FOLDS), richer.presence_sets, richer.players, richer.size_law)
+    share = sum(split.share for split in splits[:WALKED_FOLDS]) / sum(split.share for split in splits)
+    first = few.judge(candidate, chosen.strengths, (), solved)[0].risk * share
+    return first < (1 - _MIN_GAIN) * float(chosen.fold_risks[:WALKED_FOLDS].sum())
 
 
 def _match(moments: FoldMoments, other: FoldMoments) -> FoldMoments:

@@ -245,8 +245,10 @@ class Search(CandidateSearch):
         """Products of axis functions, those of pairs up to a resolution."""
         return make_value_functions(value_sets, self.learn_axes(value_sets), {2: resolution, 3: TRIPLE_RESOLUTION})
 
-    def make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
-        """Fold moments of the functions; refuses, before allocating, what would not fit."""
+    def make_judge(
+        self, functions: ValueFunctions, n_judged: int | None = None, known: FoldMoments | None = None
+    ) -> Judge:
+        """Fold moments of the functions, the first of which may be known; refuses, before allocating, what would not fit."""
         if len(functions) > 2 * MAX_FUNCTIONS:
             needed = 8.0 * len(functions) ** 2 * (2 * N_FOLDS + 2)
             raise TooLargeError(
@@ -258,7 +260,9 @@ class Search(CandidateSearch):
             values, outputs, weights = zip(*((functions.evaluate(part[0]), *part[1:]) for part in parts), strict=True)
             moments = FoldMoments.from_rows(functions, FoldRows(values, outputs, weights), n_judged)
         else:
-            folds = [accumulate_moments(functions.evaluate, *part, len(functions)) for part in parts]
+            own = known.folds if known is not None else [None] * len(parts)
+            every = zip(parts, own, strict=True)
+            folds = [accumulate_moments(functions.evaluate, *part, len(functions), first) for part, first in every]
             moments = FoldMoments.from_folds(functions, folds, n_judged)
         return Judge(moments, self.presence_sets, self.fitter.players, self.size_law)
 

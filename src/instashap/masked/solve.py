@@ -124,6 +124,27 @@ class MaskedProblem:
         return np.ascontiguousarray(self.union_masses[:, self.layout.once_presence])
 
     @cached_property
+    def own_blocks(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]]:
+        """Unknowns of functions under the same presence sets, and ``W`` between these with its inverse.
+
+        A row of the first holds one function's unknowns. Where each has one presence set, ``W`` has an entry a row: both
+        others then have the shape (n_functions, 1, 1), else (size, size).
+        """
+        order = np.argsort(self.functions, kind="stable")
+        alike: dict[bytes, list[NDArray[np.int64]]] = {}
+        for unknowns in np.split(order, np.flatnonzero(np.diff(self.functions[order])) + 1):
+            alike.setdefault(self.presence[unknowns].tobytes() if len(unknowns) > 1 else b"", []).append(unknowns)
+        # The sum that a tied set stands for may be on offer set by set: equal shares then, not an infinite inverse.
+        is_tied = np.array([ANY in each for each in self.presence_sets], dtype=bool)
+        blocks = []
+        for where in map(np.array, alike.values()):
+            presence = self.presence[where if where.shape[1] == 1 else where[0]]
+            masses = self.union_masses[presence[..., :, None], presence[..., None, :]]
+            masses *= 1.0 + _TIED_JITTER * is_tied[presence][..., None] * np.eye(where.shape[1])
+            blocks.append((where, masses, np.linalg.inv(masses)))
+        return blocks
+
+    @cached_property
     def layout(self) -> "Layout":
         """Unknowns by how many presence sets their function has."""
         return Layout.from_problem(self)
@@ -342,26 +363,20 @@ def make_block_preconditioner(
     problem: MaskedProblem, gram: NDArray[np.float64], penalty: Penalty
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Exact inverse of each value function's own block ``(G + P)[u, u] · W[R_u, R_u]``, extra penalty included."""
-    order = np.argsort(problem.functions, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(problem.functions[order])) + 1)
     diagonal = np.diag(gram) + penalty.functions
     extra = problem.weigh_extra(penalty)
-    # The sum that a tied set stands for may be on offer set by set: equal shares then, not an infinite inverse.
-    is_tied = np.array([ANY in each for each in problem.presence_sets], dtype=bool)[problem.presence]
     prepared = []
-    for size in sorted({len(each) for each in members}):
-        where = np.stack([each for each in members if len(each) == size])  # (n_functions of so many presence sets, size)
-        presence = problem.presence[where]
-        blocks = problem.union_masses[presence[:, :, None], presence[:, None, :]]
-        blocks = blocks * diagonal[problem.functions[where[:, 0]]][:, None, None]
-        blocks[:, np.arange(size), np.arange(size)] *= np.where(is_tied[where], 1.0 + _TIED_JITTER, 1.0)
-        blocks[:, np.arange(size), np.arange(size)] += extra[where]
-        prepared.append((where, np.linalg.inv(blocks)))
+    for where, masses, inverse in problem.own_blocks:
+        own = diagonal[problem.functions[where[:, 0]]][:, None]  # (n_functions under the same presence sets, 1)
+        if penalty.extra:
+            more = (extra[where] / own)[:, :, None] * np.eye(where.shape[1])
+            inverse = np.asarray(np.linalg.inv(masses + more), dtype=np.float64)
+        prepared.append((where, inverse, own[:, :, None]))
 
     def precondition(target: NDArray[np.float64]) -> NDArray[np.float64]:
         result = np.empty_like(target)
-        for where, inverses in prepared:
-            result[where] = inverses @ target[where]
+        for where, inverse, own in prepared:
+            result[where] = (inverse @ target[where]) / own
         return result
 
     return precondition

@@ -23,7 +23,7 @@ from .design import ValueFunctions
 from .drawn import DrawnMoments
 from .fold_moments import FoldMoments
 from .folds import Fold
-from .moments import CentredMoments, accumulate_moments, merge_all
+from .moments import CentredMoments, accumulate_moments, accumulate_weighted, merge_all
 from .search import Search
 from .search_limits import EXTRA_RANKS, MAX_SYNTHETIC_UNKNOWNS, PAIR_RESOLUTIONS
 from .select import Judge
@@ -82,10 +82,16 @@ class SyntheticRows:
         """Weights of the synthetic rows by what is known outside each fold."""
         return [self.weigh(leave_out(search.weights, fold)) for fold in search.folds]
 
-    def describe_parts(self, functions: ValueFunctions, n_parts: int) -> DrawnMoments:
-        """Moments of value functions on the synthetic rows, and on a part of them for each fold of the rows."""
+    def describe_parts(self, functions: ValueFunctions, n_parts: int, known: DrawnMoments | None = None) -> DrawnMoments:
+        """Moments of value functions on the synthetic rows, and on a part of them for each fold of the rows.
+
+        Moments of the first of the functions may be known.
+        """
         rows = self.pick(functions, 1)
-        folds = [self._describe(functions, rows[rows % n_parts == part]) for part in range(n_parts)]
+        is_known = known is not None and known.is_partition and known.total.weight == len(rows)
+        own = known.folds if known is not None and is_known else [None] * n_parts
+        parts = [rows[rows % n_parts == part] for part in range(n_parts)]
+        folds = [self._describe(functions, some, first) for some, first in zip(parts, own, strict=True)]
         return DrawnMoments(merge_all(folds), tuple(folds), True, True)
 
     def describe_folds(
@@ -96,8 +102,9 @@ class SyntheticRows:
         Where folds come in batches ``n_folds`` is their number in all, so that the rows are the same.
         """
         rows = self.pick(functions, max(len(shares), n_folds) + 1)[:n_most]
-        folds = [self._describe(functions, rows, each) for each in shares]
-        return DrawnMoments(self._describe(functions, rows), tuple(folds), False, False)
+        weightings = [np.ones(len(rows)), *(each[rows] for each in shares)]
+        total, *folds = accumulate_weighted(functions.evaluate, self.take(rows), self.outputs[rows], weightings, len(functions))
+        return DrawnMoments(total, tuple(folds), False, False)
 
     def take(self, rows: NDArray[np.int64]) -> Encoded:
         """Some of the rows."""
@@ -109,10 +116,10 @@ class SyntheticRows:
         return np.arange(min(2 ** int(np.log2(n_most)), len(self.outputs)))
 
     def _describe(
-        self, functions: ValueFunctions, rows: NDArray[np.int64], weights: NDArray[np.float64] | None = None
+        self, functions: ValueFunctions, rows: NDArray[np.int64], known: CentredMoments | None
     ) -> CentredMoments:
-        weights = np.ones(len(self.outputs)) if weights is None else weights
-        return accumulate_moments(functions.evaluate, self.take(rows), self.outputs[rows], weights[rows], len(functions))
+        data = self.take(rows), self.outputs[rows], np.ones(len(rows))
+        return accumulate_moments(functions.evaluate, *data, len(functions), known)
 
 
 def count_affordable(functions: ValueFunctions, n_passes: int) -> float:
@@ -225,11 +232,13 @@ def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | N
     is_coarse = candidate == best.candidate  # it has been judged
     alone = best.risk if is_coarse else judge_share(judge, candidate, moments, best.strengths, 0.0).risk
     found: list[tuple[float, SyntheticRows | None]] = [(alone, None)]
+    share = find_pooled_share(n_pilot, len(search.outputs))
     for kind in KINDS:
         rows = source.draw(kind, n_pilot)
         drawn = rows.describe_folds(moments.functions, rows.weigh_folds(search))
-        share = find_pooled_share(n_pilot, len(search.outputs))
-        found.append((judge_share(judge, candidate, replace(moments, drawn=drawn), best.strengths, share).risk, rows))
+        judged = judge_share(judge, candidate, replace(moments, drawn=drawn), best.strengths, share)
+        share = judged.strengths.synthetic or share  # the next one's walk begins there
+        found.append((judged.risk, rows))
     risk, chosen = min(found, key=lambda each: each[0])
     if chosen is None or risk >= alone * (1 - MIN_GAIN):
         return None

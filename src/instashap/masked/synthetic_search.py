@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .candidate import Candidate, Judgement, Solved
 from .candidate_search import Found
 from .design import ValueFunctions, gather_functions, make_value_functions
+from .fold_moments import FoldMoments
 from .screen import choose_products
 from .search import Search
 from .search_limits import MAX_SYNTHETIC_UNKNOWNS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, UNKNOWNS_PER_ROW
@@ -46,9 +47,11 @@ class SyntheticSearch(Search):
         more = int(UNKNOWNS_PER_ROW * len(drawn.outputs))
         self.budget = max(self.budget, min(self.budget + more, MAX_SYNTHETIC_UNKNOWNS))
 
-    def make_judge(self, functions: ValueFunctions, n_judged: int | None = None) -> Judge:
-        judge = super().make_judge(functions, self.n_compared if n_judged is None else n_judged)
-        drawn = self.drawn.describe_parts(functions, len(self.folds))
+    def make_judge(
+        self, functions: ValueFunctions, n_judged: int | None = None, known: FoldMoments | None = None
+    ) -> Judge:
+        judge = super().make_judge(functions, self.n_compared if n_judged is None else n_judged, known)
+        drawn = self.drawn.describe_parts(functions, len(self.folds), None if known is None else known.drawn)
         judge.moments = replace(judge.moments, rows=None, drawn=drawn)
         return judge
 
