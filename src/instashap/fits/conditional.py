@@ -127,6 +127,7 @@ def plan_game(
     _warn_about_presence(result, judged.presence_order)
     facts = describe_fit(result, len(rows.target), float(rows.weights.sum()), judged.full_weight)
     facts["synthetic"] = describe_synthetic(result, more.get("synthetic"))
+    facts["tail_limit"] = result.tail_limit
     facts["relations"] = [str(each) for each in find_relations(rows.table, rows.weights)]
     return FittedGame(
         rows.encoder,
@@ -203,6 +204,7 @@ def solve_game(game: FittedGame, sums: RowSums) -> FittedGame:
     roster = make_roster(game.players, plan.is_null)
     own = describe_fit(result, sums.n_rows, sums.total_weight, game.facts.get("full_weight", 1.0))
     facts = {**game.facts, **own, "tried": [*game.facts.get("tried", []), own["chosen"]]}
+    facts["tail_limit"] = None  # moments are of rows that count alike
     facts["sample_rows"] = game.facts.get("sample_rows", game.facts.get("n_rows"))
     answers = replace(game.answers, plan=plan, sums=sums)
     model = roster.spread(result.model).scale(game.output_unit)

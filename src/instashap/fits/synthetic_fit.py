@@ -95,11 +95,10 @@ def describe_synthetic(result: Any, source: SyntheticSource | None) -> dict[str,
 
     A model that failed on them has a ``refusal``, its error.
     """
-    share = result.chosen.strengths.synthetic if isinstance(result, FitResult) else 0.0
-    found = None if not share else result.synthetic
+    found = result.synthetic if isinstance(result, FitResult) else None
     return {
         "n_asked": 0 if source is None else sum(source.calls),
         "kind": None if found is None else found.kind,
-        "share": float(share),
+        "share": 0.0 if found is None else float(result.chosen.strengths.synthetic),
         "refusal": None if source is None or not source.refusals else source.refusals[0],
     }

@@ -195,8 +195,8 @@ def describe_group(record: "FitRecord", group: Fold) -> CentredMoments:
 
 
 def _draw(record: "FitRecord", groups: Sequence[Fold]) -> list[CentredMoments | None]:
-    """Moments of the fit's synthetic rows as the rows without each group would have them, and of all; None without any."""
-    drawn = record.result.synthetic
+    """Moments of the fit's drawn rows as the rows without each group would have them, and of all; None without any."""
+    drawn = record.result.drawn
     if drawn is None:
         return [None] * (len(groups) + 1)
     shares = [drawn.weigh(leave_out(record.weights, group)) for group in groups]

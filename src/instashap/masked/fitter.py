@@ -12,6 +12,7 @@ from ..model.additive_model import AdditiveModel
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .candidate import Judgement, Solved
+from .drawn_search import DrawnRows
 from .expand import expand_solution
 from .fallback import fall_back
 from .moments import CentredMoments
@@ -23,6 +24,7 @@ from .select import Judge
 from .strengths import Strengths
 from .synthetic import SyntheticRows, SyntheticSource, try_synthetic
 from .synthetic_search import SyntheticSearch
+from .tempered import TemperedRows, is_lower_in_most_folds, try_tempered
 
 
 class Fitter(Protocol):
@@ -56,7 +58,7 @@ class FitResult:
         What a user should know about the choice; empty if nothing.
     mains : FitResult or None
         The best main effects that were found on the way to a model of a higher order.
-    synthetic : SyntheticRows or None
+    drawn : SyntheticRows or TemperedRows or None
         Rows whose moments have a share in the fit, ``chosen.strengths.synthetic``.
     """
 
@@ -69,7 +71,17 @@ class FitResult:
     is_held_out: bool = True
     note: str = ""
     mains: "FitResult | None" = field(default=None, repr=False)
-    synthetic: SyntheticRows | None = field(default=None, repr=False)
+    drawn: DrawnRows | None = field(default=None, repr=False)
+
+    @property
+    def synthetic(self) -> SyntheticRows | None:
+        """Rows of an estimated distribution that have a share in the fit."""
+        return self.drawn if isinstance(self.drawn, SyntheticRows) and self.chosen.strengths.synthetic else None
+
+    @property
+    def tail_limit(self) -> float | None:
+        """Distance from the middle of the table beyond which rows count less (:mod:`.tempered`); None if all count alike."""
+        return self.drawn.limit if isinstance(self.drawn, TemperedRows) else None
 
     @property
     def gradient(self) -> float:
@@ -173,11 +185,14 @@ class ClosedFormFitter:
             search.fit_at(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})
             return finish_search(search, self.columns)
         mains = self._explore(search)
+        tempered = try_tempered(search, self._explore, data)
         richer, its_mains = self._explore_synthetic(search, data)
         if self.presence_order == "auto":
             offer_base(search)
         if richer is not None and richer.best[1].lowers_risk(search.best[1]):
             search, mains = richer, its_mains
+        if tempered is not None and is_lower_in_most_folds(tempered[0].best[1], search.best[1]):
+            search, mains = tempered
         if self.presence_order == "auto":
             offer_index(search)
         note = fall_back(search)
@@ -220,7 +235,7 @@ def _expand(search: Search, found: tuple[Judge, Judgement, Solved], columns: tup
     tried = tuple(search.judgements[: search.judgements.index(chosen) + 1])
     solved = replace(solved, solution=solution)
     held = search.n_folds, search.is_held_out
-    return FitResult(model, tried, chosen, solved, total, *held, synthetic=search.get_synthetic(chosen))
+    return FitResult(model, tried, chosen, solved, total, *held, drawn=search.get_drawn(chosen))
 
 
 def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResult:
@@ -230,6 +245,6 @@ def finish_search(search: Search, columns: tuple[LearntColumn, ...]) -> FitResul
     bases = tuple(column.encoder.bases for column in columns)
     model = expand_solution(solved.problem, solved.functions, solved.solution, total, bases, search.n_players, solved.base)
     search.report(1.0, "done")
-    synthetic = search.get_synthetic(chosen)
+    drawn = search.get_drawn(chosen)
     held = search.n_folds, search.is_held_out
-    return FitResult(model, tuple(search.judgements), chosen, solved, total, *held, synthetic=synthetic)
+    return FitResult(model, tuple(search.judgements), chosen, solved, total, *held, drawn=drawn)

@@ -298,5 +298,5 @@ class Search(CandidateSearch):
             asked = n_most + sum(len(values) == 2 for values in pairs)
         return choose_triples(pairs, lambda: self.pair_scores, asked, 0)
 
-    def get_synthetic(self, chosen: Judgement) -> Any:
-        """Synthetic rows that have a share in a candidate's fit; None: this search has none."""
+    def get_drawn(self, chosen: Judgement) -> Any:
+        """Drawn rows that have a share in a candidate's fit; None: this search has none."""

@@ -4,7 +4,6 @@ Synthetic rows are many, so what is chosen by them needs few folds; the model's 
 can be read off what the coarse model leaves over, and is fitted once.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .candidate import Candidate, Judgement, Solved
-from .candidate_search import Found
 from .design import ValueFunctions, gather_functions, make_value_functions
-from .fold_moments import FoldMoments
+from .drawn_search import DrawnSearch
 from .screen import choose_products
-from .search import Search
 from .search_limits import MAX_SYNTHETIC_UNKNOWNS, PAIR_RESOLUTIONS, TRIPLE_RESOLUTION, UNKNOWNS_PER_ROW
 from .select import Judge
-from .strengths import SYNTHETIC_GRID, Strengths
+from .strengths import SYNTHETIC_GRID
 from .synthetic import SyntheticRows, coarsen, find_pooled_share
 
 # Folds by which candidates of few rows are compared while synthetic rows judge with the others.
@@ -34,31 +31,20 @@ _N_WEIGHED = 4096
 _MIN_SHARE_GAIN = 0.003
 
 
-class SyntheticSearch(Search):
-    """A search whose moments have a share of synthetic rows; these are held out as rows are, and judge with the same share."""
+class SyntheticSearch(DrawnSearch):
+    """A search with synthetic rows."""
+
+    drawn: SyntheticRows
 
     def __init__(self, drawn: SyntheticRows, *arguments: Any) -> None:
-        super().__init__(*arguments)
         # While the search goes on, a synthetic row counts as much as another: best where the distribution is right.
-        self.drawn, self.share = drawn, find_pooled_share(len(drawn.outputs), len(self.outputs))
+        super().__init__(drawn, 0.0, *arguments)
+        self.share = find_pooled_share(len(drawn.outputs), len(self.outputs))
         is_quick = len(self.outputs) < _MANY_ROWS
         self.resolutions = PAIR_RESOLUTIONS[: 1 if is_quick else 2]
         self.n_compared = min(_N_JUDGED, len(self.folds)) if is_quick else None
         more = int(UNKNOWNS_PER_ROW * len(drawn.outputs))
         self.budget = max(self.budget, min(self.budget + more, MAX_SYNTHETIC_UNKNOWNS))
-
-    def make_judge(
-        self, functions: ValueFunctions, n_judged: int | None = None, known: FoldMoments | None = None
-    ) -> Judge:
-        judge = super().make_judge(functions, self.n_compared if n_judged is None else n_judged, known)
-        drawn = self.drawn.describe_parts(functions, len(self.folds), None if known is None else known.drawn)
-        judge.moments = replace(judge.moments, rows=None, drawn=drawn)
-        return judge
-
-    def judge_candidate(
-        self, judge: Judge, candidate: Candidate, start: Strengths, free: Sequence[str], near: Solved | None = None
-    ) -> tuple[Judgement, Solved]:
-        return super().judge_candidate(judge, candidate, replace(start, synthetic=self.share), free, near)
 
     def choose_share(self) -> None:
         """Choose the share by the rows alone and a coarse model; if there is one, refine the pairs of the best candidate."""
@@ -128,15 +114,3 @@ class SyntheticSearch(Search):
         residual = outputs - functions.evaluate(self.drawn.take(rows)).T @ merged
         spread = outputs.std(axis=0)
         return np.asarray(residual / np.where(spread > 0, spread, 1.0))
-
-    def judge_by_rows(self, found: Found) -> Found:
-        """A candidate with the chosen share, judged by every fold of the rows alone."""
-        judge, judgement, solved = found
-        drawn = judge.moments.drawn
-        assert drawn is not None
-        judge.moments = replace(judge.moments, drawn=replace(drawn, is_judge=False), n_judged=None)
-        return judge, *self.judge_candidate(judge, judgement.candidate, judgement.strengths, (), solved)
-
-    def get_synthetic(self, chosen: Judgement) -> SyntheticRows | None:
-        """See :meth:`Search.get_synthetic`."""
-        return self.drawn if chosen.strengths.synthetic else None

@@ -192,6 +192,13 @@ def refit(fitted: FittedGame, moments: Moments) -> FittedGame:
             "solved without them; fit with synthetic_rows=0 what is to be updated",
             FitWarning,
         )
+    limit = fitted.facts.get("tail_limit")
+    if limit is not None:
+        warn_caller(
+            f"rows farther than {limit:.3g} mean distances from the middle of the table count less in this fit, and in moments "
+            "all rows count alike: Shapley values of the new explainer may be worse; fit(X) on all rows keeps them",
+            FitWarning,
+        )
     return solve_game(own, moments.sums)
 
 

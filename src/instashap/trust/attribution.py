@@ -375,8 +375,7 @@ def _measure_shared(held: Held, rows: Rows, risks: NDArray[np.float64]) -> float
     if held.record is None:
         return 0.0
     sizes, result = np.arange(1, len(risks) + 1), held.record.result
-    drawn = result.synthetic if result.chosen.strengths.synthetic > 0 else None
-    n_components = 1 if drawn is None else len(drawn.sampler.weights)
+    n_components = 1 if result.synthetic is None else len(result.synthetic.sampler.weights)
     levels = np.mean([np.log(len(np.unique(column))) for column in list_numbers(rows).T])
     cells = np.exp(np.minimum(sizes * levels, np.log(rows.n_different)))
     n_unknowns = (1 - rows.repeats) * _UNKNOWNS * n_components * sizes + rows.repeats * cells

@@ -275,7 +275,7 @@ def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
     A fit with synthetic rows has them from a distribution of the same kind as its references have. None where few rows hold
     most of the variance, so that the estimate stands at the lower end already: then nothing is known.
     """
-    if held.record is None or not held.record.result.chosen.strengths.synthetic > 0:
+    if held.record is None or held.record.result.synthetic is None:
         return found
     value, low, high = found.r2
     if value <= low:
