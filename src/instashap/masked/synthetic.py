@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .._errors import ModelOutputError
 from ..blackbox.margins import Margin
 from ..blackbox.samplers import GaussianSampler, learn_sampler
+from ..blackbox.student import StudentSampler, learn_student
 from ..table.encoding import Encoded
 from .candidate import Candidate, Judgement
 from .choose import MIN_GAIN
@@ -115,9 +116,7 @@ class SyntheticRows:
         n_most = max(count_affordable(functions, n_passes), N_PILOT)
         return np.arange(min(2 ** int(np.log2(n_most)), len(self.outputs)))
 
-    def _describe(
-        self, functions: ValueFunctions, rows: NDArray[np.int64], known: CentredMoments | None
-    ) -> CentredMoments:
+    def _describe(self, functions: ValueFunctions, rows: NDArray[np.int64], known: CentredMoments | None) -> CentredMoments:
         data = self.take(rows), self.outputs[rows], np.ones(len(rows))
         return accumulate_moments(functions.evaluate, *data, len(functions), known)
 
@@ -170,9 +169,40 @@ class SyntheticSource:
 
     def learn(self, kind: str) -> GaussianSampler:
         """A distribution of the rows."""
+        if kind == "student":
+            assert self._student is not None
+            return self._student
+        if kind == "mixture":
+            return self._mixture
+        return self._learn(kind)
+
+    def _learn(self, kind: str) -> GaussianSampler:
         sampler = learn_sampler(kind, self.margins, self.scores, self.weights)
         assert isinstance(sampler, GaussianSampler)
         return sampler
+
+    @cached_property
+    def _student(self) -> StudentSampler | None:
+        return learn_student(self.margins, self.scores, self.weights)
+
+    @cached_property
+    def _mixture(self) -> GaussianSampler:
+        return self._learn("mixture")
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """Distributions that are tried: a t copula alone, if it is likelier than a Gaussian one and than a mixture (BIC).
+
+        Its rows are extreme together, and few of them would be compared by a handful.
+        """
+        if self._student is None:
+            return KINDS
+        n_columns, total = self.scores.shape[1], float(self.weights.sum())
+        n_correlations = n_columns * (n_columns - 1) // 2
+        counts = n_correlations + 1, len(self._mixture.weights) * (1 + 2 * n_columns + n_correlations) - 1
+        likelihoods = [each.measure_log_density(self.scores) @ self.weights for each in (self._student, self._mixture)]
+        own, other = (count * np.log(total) - 2 * value for count, value in zip(counts, likelihoods, strict=True))
+        return ("student",) if own < other else KINDS
 
     def draw(self, kind: str, n_rows: int, known: SyntheticRows | None = None) -> SyntheticRows:
         """Rows of a distribution and the model's outputs; those already ``known`` are the first and are not asked again."""
@@ -223,7 +253,8 @@ def try_synthetic(source: SyntheticSource, search: Search) -> SyntheticRows | No
 
 def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | None:
     judge, best, _ = search.best
-    n_pilot = min(N_PILOT, source.n_most // (2 * len(KINDS)))
+    kinds = source.kinds
+    n_pilot = min(N_PILOT, source.n_most // (2 * len(kinds)))
     is_rich = best.n_unknowns > MAX_SYNTHETIC_UNKNOWNS  # rows alone determine more than a fit with synthetic ones may have
     if judge.moments.rows is not None or len(search.folds) < 2 or not n_pilot or is_rich:
         return None
@@ -233,7 +264,7 @@ def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | N
     alone = best.risk if is_coarse else judge_share(judge, candidate, moments, best.strengths, 0.0).risk
     found: list[tuple[float, SyntheticRows | None]] = [(alone, None)]
     share = find_pooled_share(n_pilot, len(search.outputs))
-    for kind in KINDS:
+    for kind in kinds:
         rows = source.draw(kind, n_pilot)
         drawn = rows.describe_folds(moments.functions, rows.weigh_folds(search))
         judged = judge_share(judge, candidate, replace(moments, drawn=drawn), best.strengths, share)
@@ -242,7 +273,7 @@ def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | N
     risk, chosen = min(found, key=lambda each: each[0])
     if chosen is None or risk >= alone * (1 - MIN_GAIN):
         return None
-    return source.draw(chosen.kind, source.n_most - n_pilot * (len(KINDS) - 1), chosen)
+    return source.draw(chosen.kind, source.n_most - n_pilot * (len(kinds) - 1), chosen)
 
 
 def coarsen(judge: Judge, candidate: Candidate) -> Candidate:

@@ -21,6 +21,7 @@ _REFERENCES = {
     "gaussian": "a Gaussian distribution",
     "copula": "a Gaussian copula",
     "mixture": "a mixture of Gaussians",
+    "student": "a t copula",
     "neighbours": "the nearest rows",
     "boosting": "boosted trees",
     "polynomial regression": "a polynomial",
