@@ -173,3 +173,26 @@ def linear(wide: tuple[instashap.Explainer, Any]) -> tuple[instashap.Explainer, 
     made = instashap.Explainer()
     made._fitted = replace(fitted, model=replace(fitted.model, linear=part))
     return made, X
+
+
+@pytest.fixture(scope="session")
+def indexed() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
+    """Two outputs with parts in linear predictions of a total; rows with missing, far and unseen values; Python's answers."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(500, 2)), columns=["a", "b"]).assign(kind=rng.choice(["x", "y", "z"], 500))
+    X["total"] = X["a"] + X["b"] + (X["kind"] == "y")
+    hinge = np.maximum(X["total"], 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.InstashapWarning)
+        fitted = instashap.Explainer(order=1, synthetic_rows=0).fit(X, outputs=np.column_stack([hinge, hinge**2 - X["a"]]))
+        index = fitted._fitted.model.index
+        assert index is not None
+        assert index.values.shape[2] == 2
+        rows = pd.concat([X] * 20, ignore_index=True).sample(frac=1, random_state=1, ignore_index=True)
+        rows[["a", "total"]] += rng.normal(size=(N_ROWS, 2)) * (rng.random((N_ROWS, 1)) < 0.2) * 5
+        for name in X:
+            rows.loc[rng.random(N_ROWS) < 0.05, name] = None
+        rows.loc[rng.random(N_ROWS) < 0.05, "kind"] = "nowhere"
+        expected = {"prediction": fitted.predict(rows), "values": fitted.shap_values(rows)}
+        expected["base"] = fitted(rows[:1]).base_values[0]
+    return fitted, rows, expected

@@ -170,6 +170,11 @@ def test_what_a_cell_cannot_hold_is_refused_by_name(tmp_path: Path, town: list[A
         to_excel(explainer, tmp_path / "model.xlsx")
 
 
+def test_linear_predictions_of_columns_are_refused(indexed: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="which all other exports hold, and workbooks do not: presence_order=3"):
+        to_excel(indexed[0], tmp_path / "model.xlsx")
+
+
 def test_too_large_a_workbook_is_refused(explainer: Any, tmp_path: Path) -> None:
     with pytest.raises(TooLargeError, match=r"the model needs [\d,]+ cells of a workbook, and at most 2,000,000 are written"):
         to_excel(explainer, tmp_path / "model.xlsx", n_lines=20_000)

@@ -102,6 +102,14 @@ def test_a_linear_part_is_scored_as_in_python(linear, tmp_path):
     np.testing.assert_allclose(found["prediction"][:, 0], explainer.predict(X), rtol=0, atol=1e-10)
 
 
+def test_linear_predictions_of_columns_are_scored_as_in_python(indexed, tmp_path):
+    explainer, rows, expected = indexed
+    to_onnx(explainer, tmp_path / "model.onnx")
+    found = score(tmp_path / "model.onnx", rows)
+    for name, each in expected.items():
+        np.testing.assert_allclose(found[name], each, rtol=0, atol=1e-9, err_msg=name)
+
+
 def test_a_constant_game_has_its_base_value_and_zeros(tmp_path):
     explainer = instashap.Explainer().fit(np.ones((30, 2)), outputs=np.full(30, 3.0))
     to_onnx(explainer, tmp_path / "model.onnx")

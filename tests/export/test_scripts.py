@@ -141,6 +141,18 @@ def test_tied_presence_sets_and_a_linear_part_are_scored_as_in_python(kind, requ
         np.testing.assert_allclose([answer["prediction"] for answer in answers], explainer.predict(X), rtol=0, atol=1e-11)
 
 
+def test_linear_predictions_of_columns_are_scored_as_in_python(indexed, tmp_path):
+    explainer, rows, expected = indexed
+    to_python(explainer, tmp_path / "model.py")
+    to_javascript(explainer, tmp_path / "model.js")
+    listed, score = list_rows(rows[:N_ROWS]), run_file(tmp_path / "model.py").score
+    for answers in ([score(row) for row in listed], run_node(tmp_path / "model.js", listed)):
+        values = np.array([list(answer["values"].values()) for answer in answers])
+        np.testing.assert_allclose(values, expected["values"][:N_ROWS], rtol=0, atol=1e-12)
+        predictions = [answer["prediction"] for answer in answers]
+        np.testing.assert_allclose(predictions, expected["prediction"][:N_ROWS], rtol=0, atol=1e-12)
+
+
 def test_text_that_a_recipe_converts_is_refused_by_name(tmp_path):
     from instashap.table.recipe import Recipe
 

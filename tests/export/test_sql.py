@@ -114,6 +114,28 @@ def test_tied_presence_sets_and_a_linear_part_are_scored_as_in_python(wide, line
         np.testing.assert_allclose(found["prediction"], explainer.predict(X), rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize("dialect", ["duckdb", "sqlite"])
+def test_linear_predictions_of_columns_are_scored_as_in_python(indexed, dialect):
+    explainer, rows, expected = indexed
+    connection = duckdb.connect() if dialect == "duckdb" else sqlite3.connect(":memory:")
+    numbered = rows.assign(row=np.arange(len(rows)))
+    if dialect == "duckdb":
+        connection.register("rows", numbered)
+    else:
+        numbered.to_sql("rows", connection, index=False)
+    compare(fetch(connection, to_sql(explainer, dialect=dialect, keep=["row"], layout="tables")), expected)
+
+
+def test_linear_predictions_of_columns_are_scored_as_in_python_by_postgresql(indexed, postgres):
+    explainer, rows, expected = indexed
+    postgres.execute("CREATE TABLE totals (a float8, b float8, kind text, total float8, row int)")
+    with postgres.cursor().copy("COPY totals FROM STDIN") as copy:
+        for row in rows[:500].assign(row=range(500)).astype(object).itertuples(index=False):
+            copy.write_row([None if each != each else each for each in row])
+    text = to_sql(explainer, dialect="postgres", rows="totals", keep=["row"], layout="tables", prefix="of_totals")
+    compare(fetch(postgres, text), expected)
+
+
 def test_a_hand_made_game_is_scored_by_hand():
     X = pd.DataFrame({"letter": ["a", "b", "b", "it's"] * 30})
     explainer = instashap.Explainer(order=1).fit(X, outputs=np.tile([0.0, 4.0, 4.0, 8.0], 30))

@@ -65,6 +65,11 @@ def to_excel(explainer: Any, path: str | os.PathLike[str], *, n_lines: int = 20)
     check_at_least(n_lines, 1, "n_lines", "a scorecard has at least one line")
     openpyxl = require("openpyxl", "excel", "workbooks")
     scoring = read_scoring(fitted, "a workbook")
+    if scoring.index is not None:
+        raise ValueError(
+            "the Shapley values have parts in linear predictions of columns, which all other exports hold, and workbooks do "
+            "not: presence_order=3 fits a model without them"
+        )
     for column in scoring.columns:
         _check_column(column)
     sheets = _Writer(scoring, n_lines).write()

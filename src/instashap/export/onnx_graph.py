@@ -20,9 +20,10 @@ from .._optional import require
 from ..fitted.game import FittedGame
 from ..inference.residuals import ROUNDING
 from ..store.atomic import write_file
+from .onnx_index import add_index
 from .onnx_nodes import GraphNodes
 from .opened import open_fitted
-from .scoring import ReachTables, ScoredColumn, Scoring, ShareTables, read_scoring
+from .scoring import ReachTables, ScoredColumn, ScoredIndex, Scoring, ShareTables, read_scoring
 
 OPSET, _ML_OPSET, _IR = 17, 3, 8
 # Types of tensors, as onnx numbers them.
@@ -269,6 +270,8 @@ def _score(graph: GraphNodes, scoring: Scoring, inputs: _Inputs, encoded: _Encod
     credits = np.concatenate([term.credits for term in terms] or [empty[1]])
     total = graph.add("MatMul", joined, graph.hold(sums))
     flat = graph.add("MatMul", joined, graph.hold(credits.reshape(len(credits), -1)))
+    if scoring.index is not None:
+        flat = graph.add("Add", flat, _add_index(graph, scoring, scoring.index, inputs, encoded))
     if encoded.invalid is not None:
         total, flat = graph.add("Add", total, encoded.invalid), graph.add("Add", flat, encoded.invalid)
     graph.add("Add", total, base, name="prediction")
@@ -347,6 +350,15 @@ def _weigh(
     for power in range(n_powers - 2, -1, -1):
         value = graph.add("Add", graph.add("Mul", value, t), graph.add("Gather", graph.hold(polynomials[:, :, power]), cells))
     return graph.add("Gather", graph.hold(first, np.int64), cells), value
+
+
+def _add_index(graph: GraphNodes, scoring: Scoring, index: ScoredIndex, inputs: _Inputs, encoded: _Encoded) -> str:
+    starts = _count_before([len(score) for score in index.part.scores])
+    entries = [_Entry((column,), int(start), (1,)) for column, start in zip(index.columns, starts, strict=True)]
+    scores = _sum_entries(graph, scoring, inputs, encoded, (entries, np.concatenate(index.part.scores)))
+    cells = graph.pick(encoded.cells, np.array([inputs.order.index(column) for column in index.columns], dtype=np.int64))
+    missing = np.array([[scoring.columns[column].n_cells - 1 for column in index.columns]])
+    return add_index(graph, index, scores, graph.add("Equal", cells, graph.hold(missing, np.int64)))
 
 
 def _share(graph: GraphNodes, scoring: Scoring, share: ShareTables, inputs: _Inputs, encoded: _Encoded) -> None:

@@ -9,7 +9,7 @@ import sys
 from array import array
 from base64 import b64decode
 from bisect import bisect_left
-from math import comb, exp, isinf, sqrt
+from math import comb, exp, factorial, isinf, sqrt
 
 # Residuals below this share of the spread are rounding, and the place in a presence set that stands for any one other player.
 ROUNDING, ANY = 1e-6, -1
@@ -115,6 +115,41 @@ def share_out(players, n_varying):
     return count, count / len(players), others
 
 
+class IndexFunction:
+    """A function of a linear prediction of a column, with each player's share of it; see model/index_part.py."""
+
+    def __init__(self, fitted, arrays, number, n_outputs):
+        index = fitted["index"]
+        columns, inside, outside = index["columns"], index["present"][number], index["absent"][number]
+        weights = arrays["index_weights"][1][number * len(columns) : (number + 1) * len(columns)]
+        self.used = [
+            (column, weight, arrays[f"index_score_{column:05d}"][1])
+            for column, weight in zip(columns, weights, strict=True)
+            if weight != 0.0
+        ]
+        self.constant, n_nodes = arrays["index_constants"][1][number], arrays["index_nodes"][0][1]
+        self.nodes = arrays["index_nodes"][1][number * n_nodes : (number + 1) * n_nodes]
+        values, start = arrays["index_values"][1], number * (n_nodes + 1) * n_outputs
+        self.values = [values[at : at + n_outputs] for at in range(start, start + (n_nodes + 1) * n_outputs, n_outputs)]
+        r, e = len(inside), len(outside)
+        shares = [(player, factorial(r - 1) * factorial(e) / factorial(r + e)) for player in inside]
+        self.shares = shares + [(player, -factorial(r) * factorial(e - 1) / factorial(r + e)) for player in outside]
+
+    def evaluate(self, main, is_missing):
+        """Values by output: linear between nodes; at two equal ones, a jump, the value below."""
+        if any(is_missing[column] for column, _, _ in self.used):
+            return self.values[-1]
+        z = self.constant
+        for column, weight, score in self.used:
+            first, values = main[column]
+            z += weight * sum(value * score[first + m] for m, value in enumerate(values))
+        below = bisect_left(self.nodes, z, 1, len(self.nodes) - 1) - 1
+        low, high = self.nodes[below], self.nodes[below + 1]
+        share = min(max((z - low) / (high - low), 0.0), 1.0) if high > low else 0.0
+        pairs = zip(self.values[below], self.values[below + 1], strict=True)
+        return [(1.0 - share) * start + share * end for start, end in pairs]
+
+
 class Scorer:
     """Scores rows, which are mappings by column name or sequences in the order of the columns."""
 
@@ -125,6 +160,8 @@ class Scorer:
         self.columns = [ColumnCells(fitted, self.arrays, number) for number in range(len(self.names))]
         sizes = len(self.features), len(self.outputs)
         self.terms = [TermTable(fitted, self.arrays, number, *sizes) for number in range(len(fitted["value_sets"]))]
+        n_indices = len(fitted["index"]["present"]) if "index" in fitted else 0
+        self.indices = [IndexFunction(fitted, self.arrays, number, len(self.outputs)) for number in range(n_indices)]
 
     def score(self, row):
         """Prediction, base value, values by feature and, where it is known, output share and its interval.
@@ -146,6 +183,8 @@ class Scorer:
                     prediction[output] += term.sums[part][output] * value
                 for slot, share in term.shares[part]:
                     values[slot] += share * value
+        if self.indices:
+            self.add_indices(values, places)
         rows = [values[start : start + n_outputs] for start in range(0, len(values), n_outputs)]
         plain = (lambda each: each[0]) if n_outputs == 1 else list
         answer = {"prediction": plain(prediction), "base_value": plain(self.base)}
@@ -153,6 +192,15 @@ class Scorer:
         if "residuals" in self.fitted:
             answer["output_share"], answer["output_share_interval"] = self.compute_share(given, places, rows)
         return answer
+
+    def add_indices(self, values, places):
+        """Add the functions of linear predictions to the Shapley values; the prediction does not change."""
+        main = [column.weigh(1, place) for column, place in zip(self.columns, places, strict=True)]
+        is_missing = [cell == len(column.bases[0][0]) - 1 for column, (cell, _) in zip(self.columns, places, strict=True)]
+        for index in self.indices:
+            for output, value in enumerate(index.evaluate(main, is_missing)):
+                for player, share in index.shares:
+                    values[player * len(self.outputs) + output] += share * value
 
     def list_values(self, row):
         """Values of a row in the order of the columns; raises ValueError for a row of other columns."""

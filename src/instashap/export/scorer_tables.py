@@ -24,8 +24,8 @@ _COLUMN_FACTS = {"name", "levels", "values", "order", "has_pooled", "n_functions
 _ARRAYS = ("column_", "table_", "mixing_", "base_value", "index_")
 
 
-def pack_scorer(fitted: FittedGame, *, knows_index: bool = False) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Facts (JSON) and arrays of a scorer; a linear part is written out as tables, an index part is for those that know it.
+def pack_scorer(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Facts (JSON) and arrays of a scorer; a linear part is written out as tables.
 
     Beside what :meth:`FittedGame.tables` gives, ``residuals`` holds the level and three quantiles of the held-out residuals,
     with the first curve of each column, and ``reach`` the region of the fitted rows; neither is there where it is not known.
@@ -36,11 +36,6 @@ def pack_scorer(fitted: FittedGame, *, knows_index: bool = False) -> tuple[dict[
         If the game has parts that scorers do not know: they are named.
     """
     described, arrays = replace(fitted, model=fitted.model.write_out_linear()).tables()
-    if fitted.model.index is not None and not knows_index:
-        raise ValueError(
-            "the Shapley values have parts in linear predictions of columns, which pages, files of JavaScript and save() hold, "
-            "and other exports do not: presence_order=3 fits a model without them"
-        )
     _refuse_unknown(described, arrays)
     described.pop("facts")
     if fitted.answers.residuals is not None or fitted.record is not None:
@@ -52,9 +47,9 @@ def pack_scorer(fitted: FittedGame, *, knows_index: bool = False) -> tuple[dict[
     return described, arrays
 
 
-def pack_payload(fitted: FittedGame, *, knows_index: bool = False) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def pack_payload(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """What :func:`pack_scorer` gives, arrays as JSON: {dtype, shape, data} with base64 of little-endian numbers."""
-    described, arrays = pack_scorer(fitted, knows_index=knows_index)
+    described, arrays = pack_scorer(fitted)
     return described, {name: _pack_array(array) for name, array in arrays.items()}
 
 

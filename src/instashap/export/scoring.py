@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fitted.game import FittedGame
+from ..fitted.index_file import unpack_index
 from ..game.shapley import Shapley
 from ..game.terms import PresenceSet, count_live
+from ..model.index_part import IndexPart
 from .scorer_tables import check_text, pack_scorer
 
 
@@ -122,6 +124,25 @@ class ReachTables(NamedTuple):
     gaps: NDArray[np.float64]
 
 
+class ScoredIndex(NamedTuple):
+    """Functions of linear predictions of columns, in the Shapley values alone.
+
+    Attributes
+    ----------
+    part : IndexPart
+    shares : ndarray of shape (n_indices, n_players), float64
+        Coefficient of each function in each player's Shapley value.
+    """
+
+    part: IndexPart
+    shares: NDArray[np.float64]
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Columns that have a score."""
+        return self.part.columns
+
+
 @dataclass(frozen=True)
 class Scoring:
     """Everything that scores a row, by name.
@@ -135,6 +156,7 @@ class Scoring:
     players : tuple of int
         Player of each column.
     output_transform, game : str
+    index : ScoredIndex or None
     share : ShareTables or None
     reach : ReachTables or None
     """
@@ -147,6 +169,7 @@ class Scoring:
     players: tuple[int, ...]
     output_transform: str
     game: str
+    index: ScoredIndex | None
     share: ShareTables | None
     reach: ReachTables | None
 
@@ -192,6 +215,7 @@ def read_scoring(fitted: FittedGame, form: str) -> Scoring:
         tuple(described["players"]),
         described["output_transform"],
         described["game"],
+        _read_index(described, arrays),
         _read_share(described, arrays, len(columns)),
         _read_reach(described, arrays, len(columns)),
     )
@@ -225,6 +249,13 @@ def _read_term(
     shares = named + np.where(is_player, equal[:, None], 0.0)
     sums = np.einsum("prc,r->pc", mixing, count_live(presence_sets, is_player))
     return ScoredTerm(tuple(columns), arrays[f"table_{number:05d}"], sums, np.einsum("prc,ri->pic", mixing, shares))
+
+
+def _read_index(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> ScoredIndex | None:
+    if "index" not in described:
+        return None
+    part = unpack_index(described["index"], arrays)
+    return ScoredIndex(part, part.share_out(Shapley(), len(described["feature_names"])))
 
 
 def _read_share(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], n_columns: int) -> ShareTables | None:

@@ -122,7 +122,7 @@ def write_python(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
 def write_javascript(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
     """Write a fitted game; see :func:`to_javascript`."""
     # Two line separators are allowed in JSON and were not in older JavaScript.
-    content = _pack(fitted, "a JavaScript file", knows_index=True).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    content = _pack(fitted, "a JavaScript file").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     wrapper = _WRAPPER.replace("CONTENT", content, 1)
     what = _describe(fitted).replace("*/", "* /")
     text = _JAVASCRIPT.format(what=what, version=__version__, scorer=read_resource("scorer.js"), wrapper=wrapper)
@@ -134,9 +134,9 @@ def read_resource(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-def _pack(fitted: FittedGame, form: str, *, knows_index: bool = False) -> str:
+def _pack(fitted: FittedGame, form: str) -> str:
     check_text(fitted, form)
-    described, arrays = pack_payload(fitted, knows_index=knows_index)
+    described, arrays = pack_payload(fitted)
     return json.dumps({"fitted": described, "arrays": arrays}, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
 
 

@@ -174,7 +174,7 @@ class _Writer:
             if len(known) > MOST_COLUMNS:
                 self._refuse(f"{len(known):,} columns in one step", f"{MOST_COLUMNS:,}")
             selected = ",\n  ".join([*passed, *(f"{each} AS {name}" for name, each in computed.items())])
-            source = step.source if written else self.dialect.name_table(self.rows)
+            source = f"s{len(written) - 1}" if written else self.dialect.name_table(self.rows)
             joins = "".join(f"\n  {join}" for join in step.joins)
             written.append(f"s{len(written)} AS MATERIALIZED (SELECT\n  {selected}\n  FROM {source}{joins})")
         aliases = [self.dialect.name_column(name) for name in names]
@@ -189,12 +189,18 @@ class _Writer:
         bases = [write_number(each) for each in scoring.base]
         kept = [f"k{place}" for place in range(len(self.keep))]
         values = [add_up(["z", *_weigh_parts(each)]) for each in credits.T]
+        if scoring.index is not None:
+            n_outputs = len(scoring.base)
+            slots = ((player, output) for player in range(len(scoring.feature_names)) for output in range(n_outputs))
+            more = [_weigh_parts(scoring.index.shares[:, player], f"h{output}_") for player, output in slots]
+            values = [add_up([value, *each]) for value, each in zip(values, more, strict=True)]
         predictions = [add_up([base, "z", *_weigh_parts(each)]) for base, each in zip(bases, sums.T, strict=True)]
         return [*kept, *bases, *values, *predictions]
 
     def _write_columns(self) -> list[_Step]:
         """Rows, cells, positions, and values of the basis functions of terms of several columns."""
-        used = sorted({column for term in self.scoring.terms for column in term.columns})
+        index = self.scoring.index
+        used = sorted({column for term in self.scoring.terms for column in term.columns} | {*(index.columns if index else ())})
         columns = [self.scoring.columns[column] for column in used]
         read = {f"k{place}": self.dialect.name_column(name) for place, name in enumerate(self.keep)}
         numbers = [(place, each) for place, each in zip(used, columns, strict=True) if each.level_kind is not str]
@@ -220,7 +226,7 @@ class _Writer:
         weights: dict[str, str] = {}
         for size, place in axes:
             weights |= self._weigh_axis(size, place)
-        return [_Step(read), _Step(cells, "s0"), _Step(cut, "s1"), _Step(weights, "s2")]
+        return [_Step(read), _Step(cells), _Step(cut), _Step(weights), *self._write_index()]
 
     def _find_cell(self, place: int, column: ScoredColumn) -> str:
         x, missing = f"x{place}", column.n_cells - 1
@@ -252,6 +258,32 @@ class _Writer:
             found[f"w{axis}_{m}"] = self.dialect.cast(branch(f"c{place}", cells, leaves), "double")
         return found
 
+    def _write_index(self) -> list[_Step]:
+        """Scores of columns, linear predictions, NULL where a column is missing, and the functions of these."""
+        if self.scoring.index is None:
+            return []
+        part = self.scoring.index.part
+        scores = {f"g{place}": self._score_column(place, score) for place, score in zip(part.columns, part.scores, strict=True)}
+        predicted, found = {}, {}
+        for number, weights in enumerate(part.weights):
+            used = [(part.columns[at], weights[at]) for at in np.flatnonzero(weights)]
+            sum_ = add_up([write_number(part.constants[number]), *(f"{write_number(each)} * g{place}" for place, each in used)])
+            predicted[f"q{number}"] = sum_
+            for output in range(part.values.shape[2]):
+                own = _interpolate(f"q{number}", part.nodes[number], part.values[number, :, output])
+                found[f"h{output}_{number}"] = self.dialect.cast(own, "double")
+        return [_Step(scores), _Step(predicted), _Step(found)]
+
+    def _score_column(self, place: int, score: NDArray[np.float64]) -> str:
+        """The score of a column; NULL where its value is missing."""
+        column = self.scoring.columns[place]
+        basis, cells = column.bases[0], list(map(str, range(column.n_cells - 2)))
+        active = score[basis.first[:, None] + np.arange(basis.polynomials.shape[1])]
+        t = f"t{place}" if column.levels is None else "0e0"
+        leaves = [write_polynomial(each, t) for each in np.einsum("cmk,cm->ck", basis.polynomials, active)[:-1].tolist()]
+        known = f"CASE WHEN c{place} < {column.n_cells - 1} THEN {branch(f'c{place}', cells, leaves)} END"
+        return self.dialect.cast(known, "double")
+
     def _write_inline(self) -> list[_Step]:
         parts: dict[str, str] = {}
         for term in self.scoring.terms:
@@ -259,7 +291,7 @@ class _Writer:
             for part in range(numbers.shape[-1]):
                 own = self._branch_term(term, numbers[..., part], ())
                 parts[f"p{len(parts)}"] = self.dialect.cast(own, "double")
-        return [_Step(parts, "s3")]
+        return [_Step(parts)]
 
     def _branch_term(self, term: ScoredTerm, numbers: NDArray[np.float64], known: tuple[int, ...]) -> str:
         """The value of a part: branches over the cell, or over the first active functions of one column after the other."""
@@ -333,17 +365,27 @@ class _Writer:
                 subjects = [f"c{term.columns[0]}"] if size == 1 else [f"f{_name_axis(size, each)}" for each in term.columns]
                 on = " AND ".join(f"j{number}.a{axis} = {subject}" for axis, subject in enumerate(subjects))
                 joins.append(f"LEFT JOIN {self._name_term(number)} AS j{number} ON {on}")
-            steps.append(_Step(parts, f"s{3 + len(steps)}", tuple(joins)))
-        return steps or [_Step({}, "s3")]
+            steps.append(_Step(parts, tuple(joins)))
+        return steps or [_Step({})]
 
 
 @dataclass(frozen=True)
 class _Step:
-    """Columns that a step computes, from which step, and what it joins."""
+    """Columns that a step computes from the step before, and what it joins."""
 
     columns: dict[str, str]
-    source: str = ""
     joins: tuple[str, ...] = ()
+
+
+def _interpolate(z: str, nodes: NDArray[np.float64], values: NDArray[np.float64]) -> str:
+    """A function that is linear between nodes and constant outside; its last value is that of NULL."""
+    lines = []
+    for low, high, start, end in zip(nodes[:-1], nodes[1:], values[:-2], values[1:-1], strict=True):
+        slope = (end - start) / (high - low) if high > low else 0.0
+        line = f"{write_number(start)} + ({z} - {write_number(low)}) * {write_number(slope)}"
+        lines.append(line if slope else write_number(start))
+    leaves = [write_number(values[0]), *lines, write_number(values[-2])]
+    return f"CASE WHEN {z} IS NULL THEN {write_number(values[-1])} ELSE {branch(z, list(map(write_number, nodes)), leaves)} END"
 
 
 def _name_axis(size: int, place: int) -> str:
@@ -353,8 +395,8 @@ def _name_axis(size: int, place: int) -> str:
 def _find_names(expressions: Sequence[str]) -> set[str]:
     """Names of the columns of steps in some expressions; quoted text and identifiers hold none."""
     plain = (re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "", each) for each in expressions)
-    return {name for each in plain for name in re.findall(r"(?<![\w.])[kxzcutfwp]\d*(?:_\d+)*\b", each)}
+    return {name for each in plain for name in re.findall(r"(?<![\w.])[kxzcutfwpgqh]\d*(?:_\d+)*\b", each)}
 
 
-def _weigh_parts(weights: NDArray[np.float64]) -> list[str]:
-    return [f"{write_number(weight)} * p{part}" for part, weight in enumerate(weights) if weight != 0.0]
+def _weigh_parts(weights: NDArray[np.float64], kind: str = "p") -> list[str]:
+    return [f"{write_number(weight)} * {kind}{part}" for part, weight in enumerate(weights) if weight != 0.0]

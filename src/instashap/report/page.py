@@ -61,7 +61,7 @@ def _read(name: str) -> str:
 def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
     numbers, lost = _fit_tables(summary)
     places = {number: place for place, number in enumerate(numbers)}
-    fitted, arrays = pack_payload(keep_terms(summary.fitted, numbers), knows_index=True)
+    fitted, arrays = pack_payload(keep_terms(summary.fitted, numbers))
     return {
         "title": title,
         "fitted": fitted,
