@@ -33,6 +33,8 @@ ENTRIES = {
     "rows": "10 000 to a million rows from a memory map: seconds and peak memory of fresh processes",
     "stream": "a million and ten million rows × 20 of Parquet files: seconds, rows a second and peak memory of fresh processes",
     "scale": "costs of the pass over rows by rows, columns, functions and outputs, extrapolated to 10¹¹ rows of a cluster",
+    "cluster": "Dask, Spark, Spark Connect and Ray of two workers beside one process: values, overhead, rows explained",
+    "private": "R² of Shapley values from noisy moments, (epsilon, delta) differentially private, against epsilon",
     "tied": "SHAP R² of 24 and 40 correlated columns: presence pairs, screened triples, tied sets; and the method's at eight",
     "factors": "SHAP R² and v(c) of many correlated columns, where conditional means draw on all of them: the linear base",
     "common": "21 000 rows of 23 correlated amounts, LightGBM: seconds of fit, save and audit, peak memory",

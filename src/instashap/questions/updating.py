@@ -139,6 +139,11 @@ def check_alike(one: Moments, other: Moments) -> None:
 _ADVICE = "fit once, save that explainer, load it wherever there are rows, and call its accumulate(X)"
 
 
+def make_moments(fitted: FittedGame, sums: RowSums) -> Moments:
+    """Moments of some sums at the plan of a fit."""
+    return Moments(_without_rows(fitted), sums)
+
+
 def find_plan(fitted: FittedGame) -> Plan | None:
     """The plan of a fit; None where it is of a kind that has none."""
     try:
