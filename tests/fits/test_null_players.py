@@ -92,3 +92,20 @@ def test_an_audit_and_a_report_name_the_features_that_vary(tmp_path) -> None:
     assert explainer.audit().summary()
     assert set(explainer.rank_terms(presence=True)["known"].sum()) == {"a", "b", "d"}
     instashap.write_report(explainer, rows, path=tmp_path / "report.html")
+
+
+def test_a_column_of_one_value_and_the_order_of_rows_change_nothing_where_the_model_is_asked() -> None:
+    # Synthetic rows were drawn with coordinates that depend on the number of columns: values moved by .2 standard deviations.
+    def model(table: pd.DataFrame) -> np.ndarray:
+        numbers = table[["a", "b", "d"]].to_numpy(dtype=float)
+        return np.sin(2 * numbers[:, 0]) * numbers[:, 2] + (numbers[:, 1] > 0.3)
+
+    def explain(table: pd.DataFrame) -> np.ndarray:
+        explainer = Explainer(model, synthetic_rows=4096).fit(table)
+        assert explainer.fit_facts_["synthetic"]["share"] > 0
+        return explainer.shap_values(table)
+
+    values = explain(ROWS)
+    np.testing.assert_array_equal(explain(add_constant("number"))[:, [0, 1, 3]], values)
+    mixed = np.random.default_rng(1).permutation(len(ROWS))
+    np.testing.assert_allclose(explain(ROWS.iloc[mixed]), values[mixed], rtol=0, atol=1e-3)

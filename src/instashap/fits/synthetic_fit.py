@@ -84,10 +84,11 @@ def make_asking(box: BlackBox, X: Any, table: Table, n_most: int) -> Asking | No
 def make_source(
     table: Table, encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], asking: Asking
 ) -> SyntheticSource:
-    """A source of synthetic rows like those of a table."""
+    """A source of synthetic rows like those of a table; its distributions are of the columns that vary."""
     margins = learn_margins(table, outputs[:, 0], weights)
-    scores = score_table(margins, table)
-    return SyntheticSource(encoded, outputs, weights, margins, scores, asking.ask, asking.n_most)
+    varying = np.array([column for column, margin in enumerate(margins) if len(margin.values) > 1], dtype=np.int64)
+    scores, kept = score_table(margins, table)[:, varying], tuple(margins[column] for column in varying)
+    return SyntheticSource(encoded, outputs, weights, varying, kept, scores, asking.ask, asking.n_most)
 
 
 def describe_synthetic(result: Any, source: SyntheticSource | None) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 Among models (order, resolution, presence sets) the tolerance is one standard error of the folds'
 differences: what all folds share, such as the part of the output that no model can explain, cancels in them. Among strengths
-of a penalty it is a ten-millionth of the risk, which is what their solutions are good to: a whole standard error would smooth
-too much; among penalised derivatives it is a hundred-thousandth. Choices then do not depend on the processor, nor on the order
+of a penalty it is what their solutions are good to: a ten-millionth of the risk, or a ten-thousandth where systems are so
+large that they are solved step by step. A whole standard error would smooth too much; among penalised derivatives it is a
+hundred-thousandth. Choices then do not depend on the processor, nor on the order
 of rows and columns.
 """
 
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 N_ERRORS = 1.0
 # Least share of the risk that a richer model must save; smaller gains are rounding.
 MIN_GAIN = 1e-5
-# Share of the risk by which a weaker penalty must lower it.
-MIN_STEP_GAIN = 1e-7
+# Share of the risk by which a weaker penalty must lower it; and where solutions are less exact.
+MIN_STEP_GAIN, MIN_LARGE_STEP_GAIN = 1e-7, 1e-4
 
 Point = TypeVar("Point")
 
@@ -46,7 +47,7 @@ def lowers_risk(richer: NDArray[np.float64], simpler: NDArray[np.float64]) -> bo
     return bool(gain > N_ERRORS * error)
 
 
-def walk(evaluate: Callable[[int], float], start: int, n_points: int) -> int:
+def walk(evaluate: Callable[[int], float], start: int, n_points: int, min_gain: float = MIN_STEP_GAIN) -> int:
     """Point of a grid, ordered from weak to strong penalties: that of the lowest risk, or a stronger one that is as good.
 
     Parameters
@@ -56,9 +57,11 @@ def walk(evaluate: Callable[[int], float], start: int, n_points: int) -> int:
     start : int
         Where to begin.
     n_points : int
+    min_gain : float
+        Share of the risk by which a weaker penalty must lower it.
     """
     point = _descend(evaluate, start, n_points)
-    limit = evaluate(point) * (1 + MIN_STEP_GAIN)
+    limit = evaluate(point) * (1 + min_gain)
     while point + 1 < n_points and evaluate(point + 1) <= limit:
         point += 1
     return point

@@ -193,7 +193,7 @@ def _compute_indicators(
     axis: Axis, means: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Indicators of all levels, the heaviest first: the penalty is on squared effects of levels, as for all categories."""
-    levels = np.argsort(-means[:-1], kind="stable")
+    levels = _rank_shares(means[:-1])
     coefficients, ridge = _make_indicators(means, levels, axis.spikes[-1])
     coefficients[:-1][means[:-1] <= 0] = 0.0  # a level nobody has: no effect known
     return coefficients, np.zeros(len(ridge)), ridge
@@ -202,7 +202,12 @@ def _compute_indicators(
 def _compute_spikes(axis: Axis, means: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Indicators of spikes and of missing values, centred and of unit variance, with ridge one over their share."""
     spikes = np.array(axis.spikes)
-    return _make_indicators(means, spikes[np.argsort(-means[spikes], kind="stable")], axis.spikes[-1])
+    return _make_indicators(means, spikes[_rank_shares(means[spikes])], axis.spikes[-1])
+
+
+def _rank_shares(shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions from the largest share to the smallest; of shares that are equal but for rounding the first comes first."""
+    return np.argsort(-np.round(shares, 12), kind="stable")
 
 
 def _make_indicators(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._threads import limit_threads
 from ..game.terms import PresenceSet
 from .candidate import Candidate, Judgement, Solved, make_candidate_problem
+from .choose import MIN_LARGE_STEP_GAIN, MIN_STEP_GAIN
 from .coupling import Coupling
 from .cross_validation import WALKED_FOLDS, Systems, Trial, cross_validate_folds, is_large, judge_by_rows
 from .design import ValueFunctions
@@ -104,7 +105,8 @@ def judge_problem(
         return seen[key]
 
     with limit_threads(len(problem)):
-        best = descend(lambda strengths: find(strengths).risk, start, free) if free or large is None else start
+        gain = MIN_STEP_GAIN if large is None else MIN_LARGE_STEP_GAIN
+        best = descend(lambda strengths: find(strengths).risk, start, free, gain) if free or large is None else start
         trial = find(best) if large is None else cross_validate_folds(problem, moments, base, splits, best, large)
     fold_bases = tuple(split.base for split in splits if split.base is not None)
     solved = Solved(problem, moments.functions, trial.solution, tuple(trial.fold_coefficients), base, fold_bases)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .choose import walk
+from .choose import MIN_STEP_GAIN, walk
 from .design import ValueFunctions
 from .solve import (
     Penalty,
@@ -59,17 +59,21 @@ class Strengths:
         return Penalty(own * self.interaction ** (functions.sizes - 1.0), self.presence)
 
 
-def descend(evaluate: Callable[[Strengths], float], start: Strengths, free: Sequence[str]) -> Strengths:
+def descend(
+    evaluate: Callable[[Strengths], float], start: Strengths, free: Sequence[str], min_gain: float = MIN_STEP_GAIN
+) -> Strengths:
     """One coordinate after the other, walking on its grid; ``free`` names the order and any repeats."""
     best = start
     for name in free:
         grid = _GRIDS[name]
         logs, wanted = np.log(np.maximum(grid, 1e-300)), np.log(max(getattr(best, name), 1e-300))
-        best = _walk(evaluate, best, name, int(np.argmin(np.abs(logs - wanted))))
+        best = _walk(evaluate, best, name, int(np.argmin(np.abs(logs - wanted))), min_gain)
     evaluate(best)
     return best
 
 
-def _walk(evaluate: Callable[[Strengths], float], start: Strengths, name: str, nearest: int) -> Strengths:
+def _walk(
+    evaluate: Callable[[Strengths], float], start: Strengths, name: str, nearest: int, min_gain: float
+) -> Strengths:
     trials = [replace(start, **{name: value}) for value in _GRIDS[name]]
-    return trials[walk(lambda point: evaluate(trials[point]), nearest, len(trials))]
+    return trials[walk(lambda point: evaluate(trials[point]), nearest, len(trials), min_gain)]

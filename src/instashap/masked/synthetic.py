@@ -145,8 +145,11 @@ class SyntheticSource:
         The rows of the fit; synthetic ones have their values, column by column.
     outputs : ndarray of shape (n_rows, n_outputs), float64
     weights : ndarray of shape (n_rows,), float64
+    columns : ndarray of shape (n_varying,), int64
+        Those that vary; the others keep their value.
     margins : tuple of Margin
-    scores : ndarray of shape (n_rows, n_columns), float64
+        Of the columns that vary.
+    scores : ndarray of shape (n_rows, n_varying), float64
     ask : callable
         Positions of rows of the fit, one a column, shape (n, n_columns), to the model's outputs.
     n_most : int
@@ -160,6 +163,7 @@ class SyntheticSource:
     encoded: Encoded
     outputs: NDArray[np.float64]
     weights: NDArray[np.float64]
+    columns: NDArray[np.int64]
     margins: tuple[Margin, ...]
     scores: NDArray[np.float64]
     ask: Callable[[NDArray[np.int64]], NDArray[np.float64]]
@@ -208,7 +212,8 @@ class SyntheticSource:
         """Rows of a distribution and the model's outputs; those already ``known`` are the first and are not asked again."""
         sampler = self.learn(kind) if known is None else known.sampler
         latent = sampler.sample(self.make_noise(n_rows))
-        places = sampler.find_rows(latent)
+        places = np.zeros((n_rows, self.encoded.cells.shape[1]), dtype=np.int64)
+        places[:, self.columns] = sampler.find_rows(latent)
         start = 0 if known is None else len(known.outputs)
         self.calls.append(n_rows - start)
         outputs = self.ask(places[start:])
@@ -219,7 +224,7 @@ class SyntheticSource:
         return SyntheticRows(encoded, outputs, latent, sampler, self.scores, kind)
 
     def make_noise(self, n_rows: int) -> NDArray[np.float64]:
-        """Points that fill the unit cube evenly (Sobol, scrambled), shape (n_rows, n_columns + 1).
+        """Points that fill the unit cube evenly (Sobol, scrambled), shape (n_rows, n_varying + 1).
 
         Columns take their coordinates in the order of how they go with the output, and the sign of that: rows do not depend
         on the order of the columns.
@@ -256,7 +261,7 @@ def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | N
     kinds = source.kinds
     n_pilot = min(N_PILOT, source.n_most // (2 * len(kinds)))
     is_rich = best.n_unknowns > MAX_SYNTHETIC_UNKNOWNS  # rows alone determine more than a fit with synthetic ones may have
-    if judge.moments.rows is not None or len(search.folds) < 2 or not n_pilot or is_rich:
+    if judge.moments.rows is not None or len(search.folds) < 2 or not n_pilot or is_rich or not len(source.columns):
         return None
     candidate = coarsen(judge, best.candidate)
     moments = judge.moments.select(candidate.keeps(judge.moments.functions))

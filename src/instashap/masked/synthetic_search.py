@@ -83,7 +83,9 @@ class SyntheticSearch(DrawnSearch):
         """Finer functions of pairs, those that go with what the best candidate leaves over; kept if they lower the risk."""
         judge, best, solved = self.best
         own = best.candidate
-        finer = self._choose_functions(judge.moments.functions.select(own.keeps(judge.moments.functions)), solved)
+        exact, _ = judge.polish(best, solved)  # what a solution is short of must not decide which functions are added
+        functions = judge.moments.functions.select(own.keeps(judge.moments.functions))
+        finer = self._choose_functions(functions, replace(solved, solution=exact))
         if finer is not None:
             resolution, order = {2: PAIR_RESOLUTIONS[-1], 3: TRIPLE_RESOLUTION}, max(own.order, 2)
             candidate = replace(own, order=order, presence_order=max(own.presence_order, 2), resolution=resolution)
