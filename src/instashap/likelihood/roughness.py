@@ -1,5 +1,7 @@
 """Gaussian prior of a fit by likelihood: tables are smooth and small, and each term has its own strengths (precisions)."""
 
+from __future__ import annotations  # functions are defined in every descent: their annotations are not evaluated
+
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -43,26 +45,26 @@ class TermStrengths:
     roughness: NDArray[np.float64]
     ridge: NDArray[np.float64]
 
-    def scale(self, name: str, factor: float) -> "TermStrengths":
+    def scale(self, name: str, factor: float) -> TermStrengths:
         """These strengths with every ``name`` ("roughness" or "ridge") multiplied by a factor."""
         return replace(self, **{name: getattr(self, name) * factor})
 
-    def join(self, other: "TermStrengths") -> "TermStrengths":
+    def join(self, other: TermStrengths) -> TermStrengths:
         """Strengths of these terms, followed by the other's."""
         return TermStrengths(np.append(self.roughness, other.roughness), np.append(self.ridge, other.ridge))
 
-    def pick(self, terms: NDArray[np.int64]) -> "TermStrengths":
+    def pick(self, terms: NDArray[np.int64]) -> TermStrengths:
         """Strengths of some terms, by position."""
         return TermStrengths(self.roughness[terms], self.ridge[terms])
 
     @classmethod
-    def start(cls, sizes: Sequence[int], information: float) -> "TermStrengths":
+    def start(cls, sizes: Sequence[int], information: float) -> TermStrengths:
         """Initial strengths of terms with ``sizes`` columns each; ``information`` is the mean curvature of a row."""
         own = information * FIRST_INTERACTION ** (np.asarray(sizes, dtype=np.float64) - 1.0)
         return cls(FIRST_ROUGHNESS * own, FIRST_RIDGE * own)
 
     @classmethod
-    def average(cls, several: Sequence["TermStrengths"]) -> "TermStrengths":
+    def average(cls, several: Sequence[TermStrengths]) -> TermStrengths:
         """Geometric means, rounded to about a tenth: strengths are not known better, and floating-point noise is removed."""
         means = [np.mean([np.log(getattr(each, name)) for each in several], axis=0) for name in ("roughness", "ridge")]
         return cls(*(np.exp(_LOG_GRID * np.round(mean / _LOG_GRID)) for mean in means))

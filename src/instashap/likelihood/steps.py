@@ -1,5 +1,7 @@
 """Steps of a fit by likelihood on some rows: curvature, a descent, new strengths, and constraints of monotonicity."""
 
+from __future__ import annotations  # functions are defined in every descent: their annotations are not evaluated
+
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -77,6 +79,8 @@ class PenalisedLoss:
         def objective(vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             loss, gradient = design.pass_over(vector, rows.encoded, work)
             rough = prior.multiply(vector, strengths)
+            if pull is _FREE:
+                return loss + 0.5 * float(vector @ rough), gradient + rough
             away = vector - pull.centre
             pulled = pull.stiffness * away
             tilted = float((pull.tilt * vector).sum())

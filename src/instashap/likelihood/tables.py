@@ -1,8 +1,11 @@
 """Value tables as the unknowns of a fit: scores of rows, and the adjoint, sums of rows' values at the nodes."""
 
+from __future__ import annotations  # functions are defined in every pass: their annotations are not evaluated
+
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -94,7 +97,7 @@ class TableDesign:
 
     def score(self, vector: NDArray[np.float64], encoded: Encoded) -> NDArray[np.float64]:
         """Sum of all terms and the intercepts on rows, shape (n_rows, n_outputs)."""
-        scores = np.tile(vector[self.starts[-1] :], (len(encoded.cells), 1))
+        scores = self._repeat_intercepts(vector, len(encoded.cells))
 
         def run(rows: slice) -> None:
             add_tables(*encoded.take(rows), *self._layout, vector, scores[rows])
@@ -110,11 +113,16 @@ class TableDesign:
         """Sums over rows of the loss, and of values times each entry's function; ``work`` gives both from the rows' scores."""
 
         def run(rows: slice) -> tuple[float, NDArray[np.float64]]:
-            scores = np.tile(vector[self.starts[-1] :], (rows.stop - rows.start, 1))
+            scores = self._repeat_intercepts(vector, rows.stop - rows.start)
             add_tables(*encoded.take(rows), *self._layout, vector, scores)
             return work(rows, scores)
 
         return self._sum(encoded, run)
+
+    def _repeat_intercepts(self, vector: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
+        scores = np.empty((n_rows, self.n_outputs))
+        scores[:] = vector[self.starts[-1] :]
+        return scores
 
     def _sum(
         self, encoded: Encoded, run: Callable[[slice], tuple[float, NDArray[np.float64]]]
@@ -135,10 +143,16 @@ class TableDesign:
         return loss, totals
 
     def _map(self, run: Callable[[slice], Any], n_rows: int) -> list[Any]:
-        n_blocks = int(np.clip(n_rows // MIN_BLOCK_ROWS, 1, MAX_BLOCKS))
-        edges = np.linspace(0, n_rows, n_blocks + 1).astype(np.int64).tolist()
-        blocks = [slice(start, stop) for start, stop in pairwise(edges)]
-        if n_blocks == 1 or self.n_threads == 1:
+        blocks = _cut(n_rows, MIN_BLOCK_ROWS)
+        if len(blocks) == 1 or self.n_threads == 1:
             return [run(rows) for rows in blocks]
         with ThreadPoolExecutor(self.n_threads) as pool:
             return list(pool.map(run, blocks))
+
+
+@cache
+def _cut(n_rows: int, least: int) -> list[slice]:
+    """Blocks of rows of a pass, none of fewer than ``least`` where there are several."""
+    n_blocks = int(np.clip(n_rows // least, 1, MAX_BLOCKS))
+    edges = np.linspace(0, n_rows, n_blocks + 1).astype(np.int64).tolist()
+    return [slice(start, stop) for start, stop in pairwise(edges)]
