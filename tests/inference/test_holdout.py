@@ -7,6 +7,7 @@ from instashap.game.coalitions import compute_containment_masses, compute_shaple
 from instashap.inference.holdout import (
     _correct_for_fewer_rows,
     _draw_by_weight,
+    _learn_sizes,
     _measure_model_variance,
     compute_spread,
     describe_residuals,
@@ -137,3 +138,20 @@ def test_the_model_variance_is_the_mean_over_pairs_of_rows():
 def test_values_are_drawn_in_proportion_to_their_weights():
     assert _draw_by_weight(np.array([1.0, 2.0, 3.0]), np.ones(3)).tolist() == [1.0, 2.0, 3.0]
     assert _draw_by_weight(np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 1.0, 0.0])).tolist() == [1.0, 2.0, 2.0, 3.0]
+
+
+def test_sizes_are_found_as_a_whole_search_finds_them_in_fewer_trials(encode):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=1500), np.exp(2 * rng.normal(size=1500))])  # the second has a heavy tail
+    log_sizes = 0.3 * X[:, 0] + np.log(np.abs(rng.normal(size=1500)))
+    record = _record(encode, X, log_sizes, order=1, presence_order=1)  # of smooth functions of every kind
+    expected = record.result
+    found = _learn_sizes(record, np.arange(1500), log_sizes).result
+    assert len(expected.judgements) >= 2
+    assert len(found.judgements) == 1
+    assert found.chosen.risk <= expected.chosen.risk * (1 + 1e-3)
+    truth = 0.3 * X[:, 0] - 0.635  # the mean log of |z| of a Gaussian is -.635
+    off = [np.sqrt(np.mean((each.model.predict(record.encoded)[:, 0] - truth) ** 2)) for each in (found, expected)]
+    assert off[0] < min(0.1, 1.1 * off[1])
+    slope = np.polyfit(X[:, 0], found.model.predict(record.encoded)[:, 0], 1)[0]
+    assert slope == pytest.approx(np.polyfit(X[:, 0], log_sizes, 1)[0], abs=0.05)

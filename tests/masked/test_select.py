@@ -154,9 +154,9 @@ def test_a_free_strength_never_ends_worse_than_it_started(case):
 def test_strengths_that_mean_the_same_penalty_are_judged_once(case, monkeypatch):
     judged = []
 
-    def count(*arguments):
+    def count(*arguments, **options):
         judged.append(arguments)
-        return cross_validation.cross_validate_folds(*arguments)
+        return cross_validation.cross_validate_folds(*arguments, **options)
 
     monkeypatch.setattr(select, "cross_validate_folds", count)
     best, _ = case[0].judge(Candidate(1, 1, {}, (0, 0, 0)), Strengths(), ("interaction",))  # there are no pairs

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ..masked.fitter import ClosedFormFitter, FitRecord
 from ..masked.folds import Fold, assign_folds
 from ..masked.moments import BLOCK_ROWS
+from ..masked.strengths import Strengths
 from ..model.additive_model import AdditiveModel
 from .residuals import (
     N_REMEMBERED,
@@ -23,6 +24,8 @@ from .residuals import (
 # Least number of held-out rows, in whole folds, where there are as many; more would not add power to a test of some hundred
 # rows.
 N_HELD_OUT = 4096
+# Where the search for the smoothness of their log sizes begins: single residuals say little, so curves are nearly straight.
+_SIZE_STRENGTHS = Strengths(roughness=1.0, ridge=0.1)
 # Number of smooth functions per column along which a pattern in residuals is sought.
 N_DIRECTIONS = 3
 
@@ -116,7 +119,7 @@ def _correct_for_fewer_rows(
 
 def _learn_sizes(record: FitRecord, rows: NDArray[np.int64], log_sizes: NDArray[np.float64]) -> FitRecord:
     """Fit main effects to the log sizes of residuals."""
-    fitter = ClosedFormFitter(record.columns, record.players, order=1, presence_order=1)
+    fitter = ClosedFormFitter(record.columns, record.players, order=1, presence_order=1, start=_SIZE_STRENGTHS)
     data = record.encoded.take(rows), log_sizes[:, None], record.weights[rows]
     return FitRecord(*data, record.columns, record.players, record.size_law, fitter.fit(*data, record.size_law))
 

@@ -60,6 +60,8 @@ class CandidateSearch(ABC):
     resolutions: tuple[int, ...] = PAIR_RESOLUTIONS
     # Whether strengths are chosen anew at every resolution; else at the first and, on from those, at the second.
     tunes_every_step = False
+    # Where the strengths of nearly straight main effects are walked from; None: from weak ones, and smoothness is chosen too.
+    start: Strengths | None = None
     fitter: CandidateOptions
 
     def __init__(self, fitter: CandidateOptions, budget: int, n_varying: int) -> None:
@@ -113,7 +115,7 @@ class CandidateSearch(ABC):
     def choose_derivative(self) -> None:
         """Choose on main effects which derivative is penalised."""
         trials: dict[int, Found] = {}
-        for derivative in (3, 2):
+        for derivative in (3, 2) if self.start is None else (2,):
             self.derivative = derivative
             trial = self.try_smoothness(may_skip=bool(trials))
             if trial is None:
@@ -129,7 +131,8 @@ class CandidateSearch(ABC):
         if may_skip and not functions.roughness.any():
             return None
         judge = self.make_judge(functions)
-        return judge, *self.judge_candidate(judge, self.make_candidate(1, 1), Strengths(), ("roughness", "ridge", "roughness"))
+        free = ("roughness", "ridge", "roughness")
+        return judge, *self.judge_candidate(judge, self.make_candidate(1, 1), self.start or Strengths(), free)
 
     def fit_interactions(self) -> None:
         """Pairs at rising resolution while this lowers the risk; then triples on top of them."""

@@ -82,14 +82,16 @@ def cross_validate_folds(
     splits: Sequence[Split],
     strengths: Strengths,
     large: "Systems | None",
+    *,
+    is_walk: bool = False,
 ) -> Trial:
-    """Masked and full-coalition risk over some folds, the first.
+    """Masked and full-coalition risk over some folds, the first; on the way to other strengths large problems have no solution.
 
     With a single fold (all rows alike) there is nothing to judge by: risks are infinite and the first candidate stays.
     """
     penalty = strengths.penalise(moments.functions)
     if large is not None:
-        whole, solutions, status = large.solve(penalty, len(splits))
+        whole, solutions, status = large.solve(penalty, len(splits), is_walk=is_walk)
         solve = partial(_return, whole)
     elif not splits or len(problem) > _MAX_APART or len(problem) * _ROWS_PER_UNKNOWN < moments.n_known:
         whole = solve_problem(problem, *moments.whole, penalty, base=base)
@@ -160,15 +162,16 @@ class Systems:
             together = transfer(np.hstack(known), (near.problem, near.functions), own)
             self._starts[: len(known)] = np.split(together, len(known), axis=1)
 
-    def solve(self, penalty: Penalty, n_folds: int) -> tuple[Solution, list[NDArray[np.float64]], Status]:
+    def solve(
+        self, penalty: Penalty, n_folds: int, *, is_walk: bool
+    ) -> tuple[Solution, list[NDArray[np.float64]], Status]:
         """Solutions of all rows and of so many folds; while strengths are walked on a few folds, of those alone."""
         precondition = make_block_preconditioner(self.problem, self.moments.whole[0], penalty)
-        numbers = list(range(0 if n_folds == len(self.splits) else 1, n_folds + 1))
-        keeps = n_folds < len(self.splits)
+        numbers = list(range(int(is_walk), n_folds + 1))
 
         def work(number: int) -> tuple[NDArray[np.float64], Status]:
             coupling, target = self._prepared.get(number) or self._prepare(number)
-            if keeps:
+            if is_walk:
                 self._prepared[number] = coupling, target
             start = self._starts[number]
             return conjugate_gradients(

@@ -149,6 +149,9 @@ class ClosedFormFitter:
         ``order``) at the given resolution, and the fit is linear in the outputs.
     resolution : int
         With fixed ``smoothness``: largest product of ranks in a pair.
+    start : Strengths or None
+        Where the walks along the strengths of main effects begin, of curves that are penalised as far as they are bent (by rank
+        where tails are heavy). None: kinds of smoothness are chosen too, from weak penalties on.
     progress : callable or None
         Called with the share done (0 to 1) and what is being done.
     synthetic : SyntheticSource or None
@@ -162,6 +165,7 @@ class ClosedFormFitter:
     interactions: Any = "auto"
     smoothness: Strengths | None = None
     resolution: int = PAIR_RESOLUTIONS[1]
+    start: Strengths | None = None
     progress: Callable[[float, str], None] | None = None
     synthetic: SyntheticSource | None = None
 
@@ -180,6 +184,7 @@ class ClosedFormFitter:
         """
         data = encoded, outputs, weights, size_law
         search = Search(self, *data)
+        search.start = self.start
         if self.smoothness is not None:
             functions = search.make_functions(search.list_value_sets(), self.resolution)
             search.fit_at(self.smoothness, functions, {2: self.resolution, 3: TRIPLE_RESOLUTION})

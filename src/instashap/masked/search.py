@@ -87,8 +87,11 @@ class Search(CandidateSearch):
 
     def fit_main_effects(self) -> None:
         """Choose the penalised derivative and the strengths on main effects; then try presence pairs."""
+        uneven = frozenset(column for column, learnt in enumerate(self.fitter.columns) if learnt.axes[0].rank_roughness)
+        self.ranked = frozenset() if self.start is None else uneven
         self.choose_derivative()
-        self._offer_ranks()
+        if self.start is None:
+            self._offer_ranks(uneven)
         self.report(0.2, "main effects")
         self.simplest = self.best
         if not self._may_enrich:
@@ -99,9 +102,9 @@ class Search(CandidateSearch):
             self.try_within_budget(self.best[0], Candidate(1, 2, {}, EXTRA_RANKS[0]), ("roughness",))
         self.simplest = self.best
 
-    def _offer_ranks(self) -> None:
+    def _offer_ranks(self, uneven: frozenset[int]) -> None:
         """Penalise derivatives by rank where tails are heavy, if this clearly lowers the risk."""
-        self.ranked = frozenset(column for column, learnt in enumerate(self.fitter.columns) if learnt.axes[0].rank_roughness)
+        self.ranked = uneven
         is_bent = self.best[0].moments.functions.roughness.any()  # straight lines stay those of the values
         trial = self.try_smoothness(may_skip=False) if self.ranked and is_bent else None
         if trial is not None and trial[1].lowers_risk(self.best[1]):

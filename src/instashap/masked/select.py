@@ -97,8 +97,9 @@ def judge_problem(
         key = penalty.functions.tobytes(), penalty.extra, strengths.synthetic  # straight lines have no roughness, for example
         if key not in seen:
             own = blends.setdefault(strengths.synthetic, moments.blend(strengths.synthetic))
+            judges = walked if own is moments else own.splits
             seen[key] = (
-                cross_validate_folds(problem, own, base, walked if own is moments else own.splits, strengths, large)
+                cross_validate_folds(problem, own, base, judges, strengths, large, is_walk=True)
                 if by_rows is None
                 else judge_by_rows(by_rows, moments, splits, strengths)
             )
