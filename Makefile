@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Headless everywhere, and one cache for compiled kernels.
 export MPLBACKEND := Agg
-# Two processes run tests, each file in one of them: BLAS threads of their own would only wait for each other.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile
+# Two processes run tests, each file in one of them, the longest first (tests/conftest.py): BLAS threads of their own would
+# only wait for each other.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow test-engines floors test-core test-min lint docs clean
+.PHONY: demo test unit test-slow test-engines floors test-core test-min lint docs clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -28,7 +29,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: lint
+test: lint unit
+
+unit: $(VENV)/.test
 	$(PYTEST) -m "not slow"
 
 # What takes long and is covered in part by shorter tests: compiled nets, notebooks, the longest guides.
@@ -55,7 +58,7 @@ floors: $(VENV)/.test
 		found=$$(OPENBLAS_CORETYPE=$$kernel $(BIN)/python -c '$(FIND_KERNEL)' || true); \
 		case "$$found" in \
 			*$$kernel*) echo "floors under the kernel $$kernel"; \
-				OPENBLAS_CORETYPE=$$kernel $(PYTEST) $(FLOORS) -k "floor or met or exact or sum" || exit 1;; \
+				OPENBLAS_CORETYPE=$$kernel $(PYTEST) --dist worksteal $(FLOORS) -k "floor or met or exact or sum" || exit 1;; \
 			*) echo "floors under the kernel $$kernel are skipped: this processor runs $$found";; \
 		esac; \
 	done
@@ -77,10 +80,13 @@ test-core:
 
 # The oldest stated versions of the core requirements, in an environment of their own; all tests, or those of MIN_TESTS.
 MIN_TESTS ?=
-test-min:
+.venv-min/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-min
 	.venv-min/bin/python -m pip install --quiet --upgrade pip
 	.venv-min/bin/python -m pip install --quiet -e '.[cli,shap]' pytest pytest-xdist interpret-core 'numpy==2.0.*' 'pandas==2.2.*' 'scikit-learn==1.6.*' 'scipy==1.13.*'
+	touch $@
+
+test-min: .venv-min/.ready
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv-min/bin/python -m pytest -q -rs -n 2 --dist loadfile -W default $(MIN_TESTS)
 
 clean:

@@ -16,6 +16,11 @@ KINDS = ["file", "folder", "pattern", "dataset", "lazy frame", "relation", "func
 @pytest.fixture
 def table() -> pd.DataFrame:
     """Numbers with gaps, integers, categories, text, booleans, and an output that depends on them."""
+    return make_table()
+
+
+def make_table() -> pd.DataFrame:
+    """The same for fits that several tests share."""
     rng = np.random.default_rng(0)
     n = 600
     frame = pd.DataFrame(

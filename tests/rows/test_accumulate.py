@@ -6,7 +6,7 @@ import pytest
 import instashap.rows.source
 from instashap import Explainer
 
-from .conftest import KINDS, predict
+from .conftest import KINDS, make_table, predict
 
 
 @pytest.fixture(autouse=True)
@@ -15,9 +15,9 @@ def short_blocks(monkeypatch):
     monkeypatch.setattr(instashap.rows.source, "_BLOCK_NUMBERS", 64)
 
 
-@pytest.fixture
-def explainer(table):
-    return Explainer(predict, order=1).fit(table[["size", "rooms", "kind"]][:200])
+@pytest.fixture(scope="module")
+def explainer():
+    return Explainer(predict, order=1).fit(make_table()[["size", "rooms", "kind"]][:200])
 
 
 def check(found, expected):

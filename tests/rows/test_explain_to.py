@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ import pytest
 import instashap.questions.explain_to
 from instashap import DataWarning, Explainer, FitWarning
 
-from .conftest import KINDS, predict, write_parts
+from .conftest import KINDS, make_table, predict, write_parts
 
 
 @pytest.fixture
@@ -31,11 +32,17 @@ def features(table):
     return table.drop(columns="price")
 
 
-@pytest.fixture
-def explainer(features):
+@pytest.fixture(scope="module")
+def fitted():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
-        return Explainer(predict, interactions=[("rooms", "kind")]).fit(features)
+        return Explainer(predict, interactions=[("rooms", "kind")]).fit(make_table().drop(columns="price"))
+
+
+@pytest.fixture
+def explainer(fitted):
+    """A fitted explainer of the test's own."""
+    return copy(fitted)
 
 
 @pytest.fixture

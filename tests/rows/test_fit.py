@@ -1,6 +1,7 @@
 """A fit on any source is the fit on the table: the same bits while it is a sample of itself, to 1e-9 beyond."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import instashap.rows.source
 from instashap import Explainer, FitWarning, Marginal
 from instashap.rows.opening import open_source
 
-from .conftest import KINDS, predict, write_parts
+from .conftest import KINDS, make_table, predict, write_parts
 
 PAIR = [("rooms", "kind")]
 
@@ -25,6 +26,14 @@ def short_blocks(monkeypatch):
 def plan(model=None, **options):
     """An explainer for which a table of more than 200 rows is long."""
     return Explainer(model, plan_rows=200, **options)
+
+
+@cache
+def fit_table(model=None, n_rows=600, **options):
+    """The fit on the first rows of the table, for several tests."""
+    table = make_table()[:n_rows]
+    outputs = table["price"] if model is None else None
+    return Explainer(model, interactions=PAIR, **options).fit(table.drop(columns="price"), outputs=outputs)
 
 
 @pytest.fixture
@@ -42,32 +51,32 @@ def quiet():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_short_source_gives_the_bits_of_the_table(table, features, make_source, kind, quiet):
-    expected = Explainer(interactions=PAIR).fit(features, outputs=table["price"]).shap_values(features)
+    expected = fit_table().shap_values(features)
     found = Explainer(interactions=PAIR).fit(make_source(table, kind), outputs="price")
     assert np.array_equal(found.shap_values(features), expected)
 
 
 @pytest.mark.parametrize("n_parts", [1, 7, 40])
 def test_the_number_of_files_changes_nothing(features, tmp_path, n_parts, quiet):
-    expected = Explainer(predict, interactions=PAIR).fit(features).shap_values(features)
+    expected = fit_table(predict).shap_values(features)
     found = Explainer(predict, interactions=PAIR).fit(write_parts(features, tmp_path / "rows", n_parts))
     assert np.array_equal(found.shap_values(features), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_long_source_gives_the_values_of_the_table(table, features, make_source, short_blocks, kind, quiet):
-    expected = plan(predict, interactions=PAIR).fit(features)
+    expected = fit_table(predict, plan_rows=200)
     found = plan(predict, interactions=PAIR).fit(make_source(features, kind))
     assert np.abs(found.shap_values(features) - expected.shap_values(features)).max() < 1e-9
     assert found.fit_facts_["n_rows"] == 600
     assert found.expected_value == pytest.approx(predict(features).mean(), rel=1e-12)
-    direct = Explainer(predict, interactions=PAIR).fit(features[:200])
+    direct = fit_table(predict, 200)
     assert np.abs(found.shap_values(features) - direct.shap_values(features)).max() > 1e-4  # else nothing was summed
 
 
 @pytest.mark.parametrize("n_parts", [1, 7, 40])
 def test_files_and_order_of_a_long_source_change_nothing(table, features, tmp_path, short_blocks, n_parts, quiet):
-    expected = plan(interactions=PAIR).fit(features, outputs=table["price"]).shap_values(features)
+    expected = fit_table(plan_rows=200).shap_values(features)
     mixed = table.sample(frac=1.0, random_state=n_parts, ignore_index=True)
     found = plan(interactions=PAIR).fit(write_parts(mixed, tmp_path / "rows", n_parts), outputs="price")
     assert np.abs(found.shap_values(features) - expected).max() < 1e-9
