@@ -1,5 +1,6 @@
 """Synthetic rows: against Gaussian formulas, densities by hand, and the model's own record of what it was asked."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ from instashap.blackbox.mixture import learn_components
 from instashap.blackbox.samplers import choose_shrinkage, learn_gaussian
 from instashap.fits.synthetic_fit import Asking, choose_number, make_source
 from instashap.masked import synthetic
+from instashap.masked.candidate import Candidate, Judgement
 from instashap.masked.drawn import DrawnMoments, blend_moments
 from instashap.masked.fold_moments import Split
 from instashap.masked.moments import CentredMoments
+from instashap.masked.strengths import Strengths
 from instashap.masked.synthetic import SyntheticSource
+from instashap.masked.synthetic_search import SyntheticSearch
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 
@@ -270,3 +274,16 @@ def test_bad_numbers_of_synthetic_rows_are_refused() -> None:
     for bad, error in ((-1, ValueError), ("many", ValueError), (1.5, TypeError)):
         with pytest.raises(error, match="synthetic_rows"):
             Explainer(total, order=1, synthetic_rows=bad).fit(make_rows())
+
+
+@pytest.mark.parametrize(("risks", "chosen"), [({0.9: 0.3, 0.97: 0.4}, 0.9), ({0.9: 0.6, 0.97: 0.2}, 0.75)])
+def test_a_higher_share_is_taken_while_it_lowers_the_risk_of_rows(risks: dict[float, float], chosen: float) -> None:
+    judgement = Judgement(Candidate(1, 1, {}, (0, 0, 0)), Strengths(synthetic=0.75), 0.5, 0.5, 1)
+    search: Any = object.__new__(SyntheticSearch)
+    search.share, search.best = 0.75, (None, judgement, None)
+    search.judge_candidate = lambda *_: (
+        replace(judgement, strengths=Strengths(synthetic=search.share), risk=risks[search.share]),
+        None,
+    )
+    search.raise_share()
+    assert search.share == search.best[1].strengths.synthetic == chosen

@@ -217,6 +217,7 @@ class ClosedFormFitter:
         if not richer.share:
             return None, mains
         richer.best, richer.main_effects, mains = map(richer.judge_by_rows, (richer.best, richer.main_effects, mains))
+        richer.raise_share()
         return richer, mains
 
     def _explore(self, search: Search) -> tuple[Judge, Judgement, Solved]:

@@ -116,3 +116,19 @@ class SyntheticSearch(DrawnSearch):
         residual = outputs - functions.evaluate(self.drawn.take(rows)).T @ merged
         spread = outputs.std(axis=0)
         return np.asarray(residual / np.where(spread > 0, spread, 1.0))
+
+    def raise_share(self) -> None:
+        """A higher share for the best candidate, which rows alone have judged, while it lowers their risk.
+
+        The share was chosen by a coarse model, and finer ones have more use for synthetic rows.
+        """
+        judge, best, solved = self.best
+        place = SYNTHETIC_GRID.index(self.share)
+        for share in reversed(SYNTHETIC_GRID[:place]):
+            self.share = share
+            higher, found = self.judge_candidate(judge, best.candidate, best.strengths, (), solved)
+            if higher.risk >= best.risk:
+                break
+            best, solved = higher, found
+        self.share = best.strengths.synthetic
+        self.best = judge, best, solved
