@@ -88,6 +88,14 @@ def test_rows_of_known_tables_stay() -> None:
         assert merge_near_rows(table, np.zeros(len(X)), np.ones(len(X)))[0] is table
 
 
+def test_a_code_for_unknown_makes_no_groups_of_the_other_rows() -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 5, 400), rng.normal(size=400)])
+    X[:10, 1] = -999.0
+    table = read_table(X)
+    assert merge_near_rows(table, rng.normal(size=400), np.ones(400))[0] is table  # without a warning
+
+
 def test_levels_keep_rows_apart() -> None:
     import pandas as pd
 
