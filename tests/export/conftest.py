@@ -177,7 +177,12 @@ def linear(wide: tuple[instashap.Explainer, Any]) -> tuple[instashap.Explainer, 
 
 @pytest.fixture(scope="session")
 def indexed() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
-    """Two outputs with parts in linear predictions of a total; rows with missing, far and unseen values; Python's answers."""
+    """Two outputs with parts in linear predictions of a total; rows with missing, far and unseen values; Python's answers.
+
+    A category, in one of the predictions, and a jump are made up.
+    """
+    from dataclasses import replace
+
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(500, 2)), columns=["a", "b"]).assign(kind=rng.choice(["x", "y", "z"], 500))
     X["total"] = X["a"] + X["b"] + (X["kind"] == "y")
@@ -188,6 +193,12 @@ def indexed() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
         index = fitted._fitted.model.index
         assert index is not None
         assert index.values.shape[2] == 2
+        assert index.columns == (0, 1)
+        nodes, scores = index.nodes.copy(), rng.normal(size=fitted._fitted.encoder.bases[2][0].n_functions)
+        nodes[:, 61] = nodes[:, 60]
+        weights = np.column_stack([index.weights, np.arange(len(index)) == 0])
+        index = replace(index, columns=(0, 1, 2), scores=(*index.scores, scores), weights=weights, nodes=nodes)
+        fitted._fitted = replace(fitted._fitted, model=replace(fitted._fitted.model, index=index))
         rows = pd.concat([X] * 20, ignore_index=True).sample(frac=1, random_state=1, ignore_index=True)
         rows[["a", "total"]] += rng.normal(size=(N_ROWS, 2)) * (rng.random((N_ROWS, 1)) < 0.2) * 5
         for name in X:

@@ -170,9 +170,14 @@ def test_what_a_cell_cannot_hold_is_refused_by_name(tmp_path: Path, town: list[A
         to_excel(explainer, tmp_path / "model.xlsx")
 
 
-def test_linear_predictions_of_columns_are_refused(indexed: Any, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="which all other exports hold, and workbooks do not: presence_order=3"):
-        to_excel(indexed[0], tmp_path / "model.xlsx")
+def test_linear_predictions_of_columns_are_computed(indexed: Any, tmp_path: Path) -> None:
+    explainer, rows, _ = indexed
+    few = pd.concat([rows[:8], rows[rows["a"].isna()][:1], rows[rows["kind"] == "nowhere"][:1]]).round(6)
+    to_excel(explainer, tmp_path / "model.xlsx", n_lines=len(few))
+    book = fill_in(tmp_path / "model.xlsx", few)
+    places = [[cell.coordinate for cell in book["Scorecard"][FIRST + line][4:]] for line in range(len(few))]
+    read = make_reader(book)
+    compare([[read("Scorecard", place) for place in line] for line in places], explainer, few)
 
 
 def test_too_large_a_workbook_is_refused(explainer: Any, tmp_path: Path) -> None:

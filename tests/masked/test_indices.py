@@ -155,15 +155,9 @@ def test_files_with_other_players_or_weights_are_refused(fitted):
     assert never_falling(-arrays["index_nodes"], scope) == "must not fall"
 
 
-def test_exports_that_cannot_hold_indices_say_so_and_their_advice_works(fitted, tmp_path):
-    with pytest.raises(ValueError, match="presence_order=3 fits a model without them"):
-        instashap.export.to_excel(fitted, tmp_path / "total.xlsx")
-    instashap.export.to_javascript(fitted, tmp_path / "total.js")
+def test_json_with_indices_has_a_version_of_its_own(fitted, tmp_path):
     fitted.export(tmp_path / "total.json")
     assert json.loads((tmp_path / "total.json").read_text())["version"] == 2
-    X = _draw(200)
-    plain = instashap.Explainer(None, order=1, presence_order=3).fit(X, outputs=_model(X))
-    instashap.export.to_excel(plain, tmp_path / "total.xlsx")
 
 
 def test_importance_counts_functions_of_linear_predictions(fitted, rows, values):

@@ -104,3 +104,15 @@ def test_wrong_numbers_are_refused(explainer):
     ):
         with pytest.raises(ValueError, match=message):
             accumulate_with_noise(explainer, X, f, **(NOISE | change), random_state=0)
+
+
+def test_a_plan_with_linear_predictions_is_refused_with_advice_that_works():
+    X = np.random.default_rng(0).normal(size=(500, 3))
+    X[:, 2] = X[:, 0] + X[:, 1]
+    outputs = np.maximum(X[:, 2], 0.0)
+    fitted = instashap.Explainer(order=1, synthetic_rows=0).fit(X, outputs=outputs)
+    assert fitted._fitted.model.index is not None
+    with pytest.raises(ValueError, match="linear predictions of columns, whose sums get no noise: fit with presence_order=3"):
+        accumulate_with_noise(fitted, X, outputs, **NOISE)
+    plain = instashap.Explainer(order=1, synthetic_rows=0, presence_order=3).fit(X, outputs=outputs)
+    assert accumulate_with_noise(plain, X, outputs, **(NOISE | {"epsilon": 100.0})).n_rows > 0

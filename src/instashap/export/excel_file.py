@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import pairwise, product
 from typing import Any
@@ -20,8 +19,9 @@ from ..fitted.explanation_text import format_value
 from ..fitted.game import FittedGame
 from ..fitted.meaning import explain_game
 from ..store.atomic import write_file
+from .excel_sheets import Formula, NumberTables, Sheet, name_column
 from .opened import open_fitted
-from .scoring import ScoredColumn, ScoredTerm, Scoring, list_numbers, read_scoring
+from .scoring import ScoredColumn, ScoredIndex, ScoredTerm, Scoring, list_numbers, read_scoring
 
 # Limits of the file format: columns of a sheet, characters of a formula and of a text.
 MOST_COLUMNS, MOST_FORMULA, MOST_TEXT = 16_384, 8_192, 32_767
@@ -65,11 +65,6 @@ def to_excel(explainer: Any, path: str | os.PathLike[str], *, n_lines: int = 20)
     check_at_least(n_lines, 1, "n_lines", "a scorecard has at least one line")
     openpyxl = require("openpyxl", "excel", "workbooks")
     scoring = read_scoring(fitted, "a workbook")
-    if scoring.index is not None:
-        raise ValueError(
-            "the Shapley values have parts in linear predictions of columns, which all other exports hold, and workbooks do "
-            "not: presence_order=3 fits a model without them"
-        )
     for column in scoring.columns:
         _check_column(column)
     sheets = _Writer(scoring, n_lines).write()
@@ -108,89 +103,37 @@ def _check_column(column: ScoredColumn) -> None:
             )
 
 
-@dataclass
-class _Sheet:
-    """Lines of a sheet: values, formulas as :class:`_Formula`, and None.
-
-    The first ``n_inputs`` columns are to be filled in. ``grids`` are ranges whose numbers are coloured, ``n_frozen`` lines
-    stay in sight, columns are as wide as the texts of the line ``heads`` (counted from 0), and effects follow after ``n_names``
-    columns.
-    """
-
-    title: str
-    lines: list[list[Any]] = field(default_factory=list)
-    n_inputs: int = 0
-    text_inputs: frozenset[int] = frozenset()
-    grids: list[str] = field(default_factory=list)
-    n_frozen: int = 0
-    heads: int | None = None
-    n_names: int = 1
-
-
-class _Formula(str):
-    """Text of a formula, which other text never is, whatever it begins with."""
-
-
-class _Tables:
-    """Columns of numbers, each under its name, and the ranges where they lie."""
-
-    def __init__(self) -> None:
-        self.columns: list[list[Any]] = []
-
-    def add(self, name: str, values: Sequence[Any]) -> str:
-        """The range that holds some values."""
-        self.columns.append([name, *values])
-        letter = name_column(len(self.columns) - 1)
-        return f"Tables!${letter}$2:${letter}${len(values) + 1}"
-
-    def list_lines(self) -> list[list[Any]]:
-        n_lines = max(map(len, self.columns), default=0)
-        return [[column[place] if place < len(column) else None for column in self.columns] for place in range(n_lines)]
-
-
-def name_column(place: int) -> str:
-    """Letters of a column, counted from 0.
-
-    Examples
-    --------
-    >>> name_column(0), name_column(25), name_column(26), name_column(16_383)
-    ('A', 'Z', 'AA', 'XFD')
-    """
-    letters = ""
-    place += 1
-    while place:
-        place, rest = divmod(place - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
-
-
 class _Writer:
     """Formulas of one game; those of a line have ``{n}`` for its number."""
 
     def __init__(self, scoring: Scoring, n_lines: int) -> None:
         self.scoring, self.n_lines = scoring, n_lines
-        self.tables = _Tables()
+        self.tables = NumberTables()
         self.steps: list[tuple[str, str]] = []  # name and formula
 
-    def write(self) -> list[_Sheet]:
-        used = sorted({column for term in self.scoring.terms for column in term.columns})
+    def write(self) -> list[Sheet]:
+        index = self.scoring.index
+        used = sorted({column for term in self.scoring.terms for column in term.columns} | {*(index.columns if index else ())})
         cells = {place: self._add_cell(place) for place in used}
         axes = sorted(
             {(len(term.columns), place) for term in self.scoring.terms if len(term.columns) > 1 for place in term.columns}
         )
         functions = {axis: self._add_axis(*axis, *cells[axis[1]]) for axis in axes}
+        predicted = self._add_predictions(index, cells) if index else []
         n_before = len(self.steps)
         for number, term in enumerate(self.scoring.terms):
             self._add_parts(number, term, cells, functions)
+        for own in predicted:
+            self._add_step(*own)
         weights, results = self._weigh(n_before)
         held = sum(map(len, [*self.tables.columns, *weights.lines]))
         n_cells = held + self.n_lines * (len(self.steps) + len(results) + len(self.scoring.columns))
         if n_cells > MOST_CELLS:
             _refuse(f"{n_cells:,} cells", f"{MOST_CELLS:,}")
-        steps = _Sheet("Steps", [[_HELP], [], [name for name, _ in self.steps]])
+        steps = Sheet("Steps", [[_HELP], [], [name for name, _ in self.steps]])
         steps.lines += [self._fill([each for _, each in self.steps], n) for n in self._line_numbers]
         sheets = [self._write_card(results), self._show_shapes(), self._show_pairs(), steps]
-        sheets += [_Sheet("Tables", self.tables.list_lines()), weights]
+        sheets += [Sheet("Tables", self.tables.list_lines()), weights]
         for sheet in sheets:
             widest = max(map(len, sheet.lines), default=0)
             if widest > MOST_COLUMNS:
@@ -202,7 +145,7 @@ class _Writer:
         return range(_FIRST_LINE, _FIRST_LINE + self.n_lines)
 
     def _fill(self, formulas: Sequence[str], n: int) -> list[Any]:
-        return [_Formula("=" + each.replace("{n}", str(n))) for each in formulas]
+        return [Formula("=" + each.replace("{n}", str(n))) for each in formulas]
 
     def _add_step(self, name: str, formula: str) -> str:
         """Where the result of a formula is, in the sheet of steps."""
@@ -290,13 +233,50 @@ class _Writer:
                 ),
             )
 
-    def _weigh(self, n_before: int) -> tuple[_Sheet, list[str]]:
+    def _add_predictions(self, index: ScoredIndex, cells: dict[int, tuple[str, str]]) -> list[tuple[str, str]]:
+        """Steps of linear predictions of columns; names and formulas of the functions of these, by index and output."""
+        part, scores, found = index.part, {}, []
+        for place, score in zip(part.columns, part.scores, strict=True):
+            column = self.scoring.columns[place]
+            active = score[column.bases[0].first[:, None] + np.arange(column.bases[0].polynomials.shape[1])]
+            numbers = np.einsum("cmk,cm->kc", column.bases[0].polynomials, active)
+            powers = [self.tables.add(f"{column.name}: score power {k}", each.tolist()) for k, each in enumerate(numbers)]
+            scores[place] = self._add_step(f"{column.name}: score", _write_polynomial(powers, *cells[place]))
+        for number, (weights, nodes, values) in enumerate(zip(part.weights, part.nodes, part.values, strict=True)):
+            name, used = f"linear prediction {number}", np.flatnonzero(weights).tolist()
+            # Numbers lie in cells: those in a formula have 15 digits.
+            held = self.tables.add(name, [float(part.constants[number]), *weights[used].tolist()])
+            products = (f"INDEX({held},{at})*{scores[part.columns[place]]}" for at, place in enumerate(used, 2))
+            z = self._add_step(name, "+".join([f"INDEX({held},1)", *products]))
+            cuts = self.tables.add(f"{name} cuts", nodes[1:-1].tolist())
+            below = self._add_step(f"{name}: interval", f"1+SUMPRODUCT(({cuts}<{z})*1)")
+            spans = np.diff(nodes)
+            inverse = np.divide(1.0, spans, out=np.zeros_like(spans), where=spans > 0)
+            low = self.tables.add(f"{name} lows", nodes.tolist())
+            scale = self.tables.add(f"{name} scales", inverse.tolist())
+            inside = f"({z}-INDEX({low},{below}))*INDEX({scale},{below})"
+            share = self._add_step(f"{name}: position", f"MAX(0,MIN(1,{inside}))")
+            columns = [part.columns[place] for place in used]
+            lacks = "+".join(f"({cells[column][0]}={self.scoring.columns[column].n_cells})" for column in columns)
+            for output, own in enumerate(values.T):
+                held = self.tables.add(f"{name} values {output}", own.tolist())
+                start, end = f"INDEX({held},{below})", f"INDEX({held},{below}+1)"
+                formula = f"IF({lacks}>0,INDEX({held},{len(own)}),{start}+{share}*({end}-{start}))"
+                found.append((f"{name}: value {output}", formula))
+        return found
+
+    def _weigh(self, n_before: int) -> tuple[Sheet, list[str]]:
         """The sheet with the weight of each part in each result, and the formulas of the results."""
         scoring, n_parts = self.scoring, len(self.steps) - n_before
-        rows = [np.concatenate([term.credits.reshape(len(term.credits), -1) for term in scoring.terms]).T] if n_parts else []
-        rows += [np.concatenate([term.sums for term in scoring.terms]).T] if n_parts else []
+        credits = [term.credits.reshape(len(term.credits), -1) for term in scoring.terms]
+        sums = [term.sums for term in scoring.terms]
+        if scoring.index is not None:
+            n_outputs = len(scoring.base)
+            credits.append(np.kron(scoring.index.shares, np.eye(n_outputs)).astype(np.float64, copy=False))
+            sums.append(np.zeros((len(credits[-1]), n_outputs)))
+        rows = [np.concatenate(credits).T, np.concatenate(sums).T] if n_parts else []
         bases = [0.0] * len(scoring.value_names) + scoring.base.tolist()
-        sheet = _Sheet("Weights", [["result", "constant", *(name for name, _ in self.steps[n_before:])]])
+        sheet = Sheet("Weights", [["result", "constant", *(name for name, _ in self.steps[n_before:])]])
         results = []
         weights: NDArray[np.float64] = np.concatenate(rows) if rows else np.zeros((len(bases), 0))
         parts = f"Steps!${name_column(n_before)}{{n}}:${name_column(len(self.steps) - 1)}{{n}}"
@@ -308,7 +288,7 @@ class _Writer:
             results.append(f"Weights!$B${line}{total}")
         return sheet, results
 
-    def _write_card(self, results: list[str]) -> _Sheet:
+    def _write_card(self, results: list[str]) -> Sheet:
         scoring, n_values = self.scoring, len(self.scoring.value_names)
         bases = [f"Weights!$B${n_values + 2 + place}" for place in range(len(scoring.base))]
         heads = [column.name for column in scoring.columns]
@@ -316,18 +296,18 @@ class _Writer:
         what += f"A value is {explain_game(scoring.game)}."
         names = [*heads, *scoring.base_names, *scoring.value_names, *scoring.prediction_names]
         texts = frozenset(place for place, column in enumerate(scoring.columns) if column.level_kind is str)
-        card = _Sheet("Scorecard", [[what], [_HELP], names], len(heads), texts, n_frozen=_FIRST_LINE - 1, heads=2)
+        card = Sheet("Scorecard", [[what], [_HELP], names], len(heads), texts, n_frozen=_FIRST_LINE - 1, heads=2)
         for n in self._line_numbers:
             card.lines.append([*([None] * len(heads)), *self._fill([*bases, *results], n)])
         return card
 
     # What people read -------------------------------------------------------------------------------------------------------
 
-    def _show_shapes(self) -> _Sheet:
+    def _show_shapes(self) -> Sheet:
         """The effect of each column's own term on the prediction, at both ends of each cell."""
         scoring = self.scoring
         heads = ["column", "from (exclusive)", "to (inclusive)", "value", *self._name_effects()]
-        sheet = _Sheet("Shapes", [heads], n_frozen=1, heads=0, n_names=4)
+        sheet = Sheet("Shapes", [heads], n_frozen=1, heads=0, n_names=4)
         for term in scoring.terms:
             if len(term.columns) == 1:
                 column = scoring.columns[term.columns[0]]
@@ -343,10 +323,10 @@ class _Writer:
         ends = [""] if len(self.scoring.base) == 1 else [f" · {output}" for output in self.scoring.output_names]
         return [f"effect at {place}{end}" for end in ends for place in ("from", "to")]
 
-    def _show_pairs(self) -> _Sheet:
+    def _show_pairs(self) -> Sheet:
         """The effect of each pair on the prediction in the middle of its cells."""
         note = "Effect of each pair given all other columns, beyond those of its two columns, in the middle of each cell."
-        scoring, sheet = self.scoring, _Sheet("Pairs", [[note]])
+        scoring, sheet = self.scoring, Sheet("Pairs", [[note]])
         for term in scoring.terms:
             if len(term.columns) != 2:
                 continue
@@ -401,14 +381,14 @@ def _find_middles(column: ScoredColumn, n_functions: int) -> NDArray[np.float64]
     return found
 
 
-def _choose_format(shapes: _Sheet) -> str:
+def _choose_format(shapes: Sheet) -> str:
     """Format of numbers with three or four digits of the largest effect."""
     sizes = [abs(each) for line in shapes.lines[1:] for each in line[4:]]
     largest = max(sizes, default=0.0) or 1.0
     return f"0.{'0' * int(np.clip(3 - np.floor(np.log10(largest)), 1, 9))}"
 
 
-def _save(openpyxl: Any, sheets: Sequence[_Sheet]) -> bytes:
+def _save(openpyxl: Any, sheets: Sequence[Sheet]) -> bytes:
     """The bytes of a workbook, which is computed when it is opened."""
     book = openpyxl.Workbook(write_only=True)
     book.calculation.fullCalcOnLoad = True
@@ -432,14 +412,14 @@ def _save(openpyxl: Any, sheets: Sequence[_Sheet]) -> bytes:
             written = []
             for place, value in enumerate(line):
                 cell = cells.WriteOnlyCell(made, value)
-                if isinstance(value, str) and not isinstance(value, _Formula):
+                if isinstance(value, str) and not isinstance(value, Formula):
                     cell.data_type = "s"  # text is never a formula, whatever it begins with
                     if is_card or number == 1:
                         cell.font = bold
                 if is_card and number >= _FIRST_LINE and place < sheet.n_inputs:
                     cell.fill = yellow
                     cell.number_format = "@" if place in sheet.text_inputs else "General"
-                elif isinstance(value, _Formula if is_card else float) and place >= max(sheet.n_names, sheet.n_inputs):
+                elif isinstance(value, Formula if is_card else float) and place >= max(sheet.n_names, sheet.n_inputs):
                     cell.number_format = decimals if sheet.grids or is_card else "General"
                 written.append(cell)
             made.append(written)
