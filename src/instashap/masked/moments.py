@@ -261,7 +261,8 @@ def _describe_block(
     centred = (outputs - output_means) * weights[:, None]
     cross = values @ centred
     output_scatter = np.einsum("ij,ij->j", centred, outputs - output_means)
-    values *= np.sqrt(weights)
+    if not (weights == 1.0).all():
+        values *= np.sqrt(weights)
     if 0 < n_known < len(values):
         new = scatter[:, n_known:]
         dgemm(1.0, values.T, values[n_known:].T, beta=1.0, c=new, trans_a=1, overwrite_c=1)
