@@ -132,6 +132,8 @@ def test_neither_order_nor_sign_nor_copies_of_rows_and_columns_matter() -> None:
     np.testing.assert_allclose(mixed.shap_values(X[:, columns]), values[:, columns], atol=1e-7)
     flipped = Explainer(lambda X: X[:, 0] - X[:, 1], **options).fit(X * [1, -1, 1])
     np.testing.assert_allclose(flipped.shap_values(X * [1, -1, 1]), values, atol=1e-7)
+    negated = Explainer(lambda X: -total(X), **options).fit(X)  # it moved values by up to .4 standard deviations
+    np.testing.assert_allclose(-negated.shap_values(X), values, atol=1e-7)
     counts = np.random.default_rng(2).integers(1, 4, len(X))
     repeated = Explainer(total, **options).fit(np.repeat(X, counts, axis=0))
     weighted = Explainer(total, **options).fit(X, sample_weight=counts)

@@ -227,15 +227,16 @@ class SyntheticSource:
         """Points that fill the unit cube evenly (Sobol, scrambled), shape (n_rows, n_varying + 1).
 
         Columns take their coordinates in the order of how they go with the output, and the sign of that: rows do not depend
-        on the order of the columns.
+        on the order of the columns, nor on the signs of columns and outputs, whose longer tail counts as the upper one.
         """
         from scipy.stats import qmc
 
         points = qmc.Sobol(self.scores.shape[1] + 1, seed=0).random_base2(int(np.ceil(np.log2(n_rows))))[:n_rows]
         points = np.clip(points, 1e-9, 1 - 1e-9)
-        output = (self.outputs[:, 0] - np.average(self.outputs[:, 0], weights=self.weights)) * self.weights
-        spread = np.sqrt(self.weights @ (self.outputs[:, 0] - self.outputs[:, 0].mean()) ** 2) or 1.0
-        straight, bent = output @ self.scores / spread, output @ self.scores**2 / spread
+        centred = self.outputs[:, 0] - np.average(self.outputs[:, 0], weights=self.weights)
+        centred /= np.sqrt(self.weights @ centred**2) or 1.0
+        output = centred * self.weights * (-1.0 if np.round(self.weights @ centred**3, _DIGITS) < 0 else 1.0)
+        straight, bent = output @ self.scores, output @ self.scores**2
         order = np.lexsort((np.round(bent, _DIGITS), -np.round(np.abs(straight), _DIGITS)))
         noise = points.copy()
         noise[:, order] = points[:, : len(order)]
@@ -268,7 +269,7 @@ def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | N
     is_coarse = candidate == best.candidate  # it has been judged
     alone = best.risk if is_coarse else judge_share(judge, candidate, moments, best.strengths, 0.0).risk
     found: list[tuple[float, SyntheticRows | None]] = [(alone, None)]
-    share = find_pooled_share(n_pilot, len(search.outputs))
+    share = find_pooled_share(n_pilot, float(search.weights.sum()))
     for kind in kinds:
         rows = source.draw(kind, n_pilot)
         drawn = rows.describe_folds(moments.functions, rows.weigh_folds(search))
@@ -295,7 +296,7 @@ def coarsen(judge: Judge, candidate: Candidate) -> Candidate:
     return coarse
 
 
-def find_pooled_share(n_drawn: int, n_rows: int) -> float:
+def find_pooled_share(n_drawn: int, n_rows: float) -> float:
     """The share on the grid at which a synthetic row counts about as much as another."""
     return min(SYNTHETIC_GRID, key=lambda share: abs(share - n_drawn / (n_drawn + n_rows)))
 

@@ -39,8 +39,9 @@ class SyntheticSearch(DrawnSearch):
     def __init__(self, drawn: SyntheticRows, *arguments: Any) -> None:
         # While the search goes on, a synthetic row counts as much as another: best where the distribution is right.
         super().__init__(drawn, 0.0, *arguments)
-        self.share = find_pooled_share(len(drawn.outputs), len(self.outputs))
-        is_quick = len(self.outputs) < _MANY_ROWS
+        n_rows = float(self.weights.sum())  # a row of weight 2 is two rows
+        self.share = find_pooled_share(len(drawn.outputs), n_rows)
+        is_quick = n_rows < _MANY_ROWS
         self.resolutions = PAIR_RESOLUTIONS[: 1 if is_quick else 2]
         self.n_compared = min(_N_JUDGED, len(self.folds)) if is_quick else None
         more = int(UNKNOWNS_PER_ROW * len(drawn.outputs))
@@ -103,7 +104,7 @@ class SyntheticSearch(DrawnSearch):
         known = dict(zip(functions.value_sets, functions.choices, strict=True))
         known |= {pair: np.empty((0, 2), dtype=np.int64) for pair in pairs if pair not in known}
         offered = make_value_functions(pairs, self.learn_axes(pairs), {2: PAIR_RESOLUTIONS[-1]})
-        n_most = int(np.clip(len(self.outputs), _MIN_REFINED, _MAX_REFINED))
+        n_most = int(np.clip(self.weights.sum(), _MIN_REFINED, _MAX_REFINED))
         rows = self.drawn.pick(functions, 1)
         finer = choose_products(offered, known, self.drawn.take(rows), self._measure_residual(functions, solved, rows), n_most)
         choices = [finer.get(values, known[values]) for values in value_sets]
