@@ -262,6 +262,8 @@ def test_a_part_that_is_held_out_is_not_among_what_is_fitted() -> None:
     ("arguments", "number"),
     [
         (("auto", 300, 1e-5), 18_432),
+        (("auto", 10_000, 1e-5), 65_536),
+        (("auto", 10_000, 5e-4), 16_384),
         (("auto", 300, 1e-3), 4608),
         (("auto", 300, 1.0), 0),
         (("auto", 60_000, 1e-5), 0),

@@ -16,8 +16,11 @@ from ..masked.synthetic import SyntheticSource
 from ..table.columns import Table
 from ..table.encoding import Encoded
 
-# Synthetic rows that the model is asked about by default.
-N_ROWS = 18_432
+# Synthetic rows that the model is asked about by default, and where the table has many rows: of trees under a copula, 20 000
+# rows, R² of Shapley values is .937 and .947, in 25 and 29 s.
+N_ROWS, N_ROWS_OF_MANY = 18_432, 65_536
+# Rows of a table that are many.
+MANY_ROWS = 10_000
 # Seconds of the model above which the rows are fewer, by factors of four; and the fewest rows that are worth asking about.
 MAX_SECONDS = 10.0
 MIN_ROWS = 1000
@@ -39,7 +42,8 @@ def choose_number(asked: int | str, n_rows: int, seconds: float) -> int:
     if not isinstance(asked, str):
         return check_at_least(asked, 0, "synthetic_rows", "0 asks the model about the rows of X alone")
     check_choice(asked, ("auto",), "synthetic_rows")
-    number = N_ROWS if n_rows <= MAX_TABLE_ROWS else 0
+    number = N_ROWS if n_rows < MANY_ROWS else N_ROWS_OF_MANY
+    number = number if n_rows <= MAX_TABLE_ROWS else 0
     while number >= MIN_ROWS and number * seconds > MAX_SECONDS:
         number //= 4
     return number if number >= MIN_ROWS else 0
