@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from instashap.masked import penalties
 from instashap.masked.penalties import compute_axis_functions, compute_local_moments
 from instashap.table.categories import learn_categories
 from instashap.table.counted import count_values
@@ -256,3 +257,10 @@ def test_functions_and_penalties_do_not_depend_on_the_unit(factor):
     np.testing.assert_allclose(theirs.roughness, ours.roughness, rtol=1e-5)
     # Line and parabola are both free: which comes first must not depend on the unit either.
     np.testing.assert_allclose(_values(theirs, scaled_encoded)[:, :5], _values(ours, encoded)[:, :5], atol=1e-6)
+
+
+@pytest.mark.parametrize("vector", [[0.0, 0.0, 0.0], [0.0, 2.0, -1.0], [-3.0, 0.0, 0.0]])
+def test_the_complement_of_a_vector_is_orthonormal_and_orthogonal_to_it(vector: list[float]) -> None:
+    basis = penalties._find_complement(np.array(vector))  # of zeros it was not a number
+    np.testing.assert_allclose(basis.T @ basis, np.eye(2), atol=1e-15)
+    np.testing.assert_allclose(np.array(vector) @ basis, 0.0, atol=1e-15)

@@ -103,3 +103,12 @@ def test_levels_keep_rows_apart() -> None:
     levels = rng.integers(0, 30, size=(1000, 2)).astype(str)
     table = read_table(pd.DataFrame({"a": levels[:, 0], "b": levels[:, 1], "x": rng.normal(size=1000)}))
     assert merge_near_rows(table, np.zeros(1000), np.ones(1000))[0] is table
+
+
+def test_columns_of_two_known_values_have_a_spread() -> None:
+    X = np.full((40, 2), np.nan)
+    X[:2, 0], X[:, 1] = (0.0, 1.0), np.random.default_rng(0).normal(size=40)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = read_table(X)
+        assert merge_near_rows(table, np.zeros(40), np.ones(40))[0] is table

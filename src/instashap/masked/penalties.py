@@ -146,9 +146,12 @@ def _compute_curves(
 
 
 def _find_complement(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Orthonormal basis of the vectors orthogonal to one, shape (n, n - 1): columns of its Householder reflection."""
-    mirror = vector / np.abs(vector).max()
-    mirror[0] += np.copysign(np.linalg.norm(mirror), mirror[0])
+    """Orthonormal basis of the vectors orthogonal to one, shape (n, n - 1): columns of its Householder reflection.
+
+    A vector of zeros counts as the first axis.
+    """
+    mirror = vector / (np.abs(vector).max() or 1.0)
+    mirror[0] += np.copysign(np.linalg.norm(mirror) or 1.0, mirror[0])
     return np.asarray(np.eye(len(vector))[:, 1:] - np.outer(mirror, mirror[1:]) * (2.0 / (mirror @ mirror)))
 
 

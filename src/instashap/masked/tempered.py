@@ -128,7 +128,7 @@ def try_tempered(search: Search, explore: Callable[[Search], Found], data: Any) 
         return None
     distances = measure_distances(search.main_effects[0].moments.functions, search.encoded, search.weights)
     for limit in _LIMITS:
-        factors = np.minimum(1.0, (limit / distances) ** _POWER)
+        factors = (limit / np.maximum(distances, limit)) ** _POWER
         if count_effective(search.outputs, search.weights, factors) >= _ENOUGH:
             break
     else:

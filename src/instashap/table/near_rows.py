@@ -90,9 +90,11 @@ def _standardise(table: Table) -> NDArray[np.float64]:
 
 def _measure_spread(values: NDArray[np.float64]) -> float:
     """Standard deviation without the twentieth of the values at either end; of all where it would be 0."""
-    ends = np.quantile(values, [0.05, 0.95]) if len(values) else np.zeros(2)
-    middle = float(values[(ends[0] <= values) & (values <= ends[1])].std()) / _MIDDLE if len(values) else 0.0
-    return middle or float(values.std() if len(values) else 0.0)
+    if not len(values):
+        return 0.0
+    low, high = np.quantile(values, 0.05, method="lower"), np.quantile(values, 0.95, method="higher")
+    middle = float(values[(low <= values) & (values <= high)].std()) / _MIDDLE
+    return middle or float(values.std())
 
 
 def _find_edge(places: NDArray[np.float64]) -> tuple[float, float] | None:
