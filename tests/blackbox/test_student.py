@@ -30,9 +30,8 @@ def make_source(X: np.ndarray) -> SyntheticSource:
     table, weights = read_table(X), np.ones(len(X))
     margins = learn_margins(table, X[:, 0])
     nowhere = Encoded(np.zeros(X.shape, dtype=np.int32), np.zeros(X.shape))
-    return SyntheticSource(
-        nowhere, X[:, :1], weights, margins, score_table(margins, table), lambda places: X[places[:, 0], :1], 0
-    )
+    rows = nowhere, X[:, :1], weights, np.arange(X.shape[1])
+    return SyntheticSource(*rows, margins, score_table(margins, table), lambda places: X[places[:, 0], :1], 0)
 
 
 def test_degrees_and_correlations_are_those_of_the_rows() -> None:

@@ -19,7 +19,8 @@ SURE = Attribution(Figure(0.98, 0.96, 0.99), "copula", ((0.1,),), 300, 160_000)
 def make_held(share: float) -> Any:
     """What is asked of held-out rows: the share of synthetic rows in their fit."""
     chosen = SimpleNamespace(strengths=SimpleNamespace(synthetic=share))
-    return SimpleNamespace(record=SimpleNamespace(result=SimpleNamespace(chosen=chosen)))
+    result = SimpleNamespace(chosen=chosen, synthetic=object() if share else None)
+    return SimpleNamespace(record=SimpleNamespace(result=result))
 
 
 def doubt(found: Attribution, n_rows: int = 100, share: float = 0.9) -> Attribution | None:
