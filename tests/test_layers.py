@@ -40,6 +40,7 @@ LAYERS = {
     "neural": 12,
     "plots": 12,
     "survival": 12,
+    "text": 12,
     "export": 12,
     "distributed": 12,
     "report": 13,

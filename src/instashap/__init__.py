@@ -40,7 +40,7 @@ _HOMES = {
     "warm_up": "explain.warm_up",
     "write_report": "report.writing",
 }
-_MODULES = ("datasets", "distributed", "export", "neural", "plots", "survival")
+_MODULES = ("datasets", "distributed", "export", "neural", "plots", "survival", "text")
 
 __all__ = [
     "AdditiveClassifier",
@@ -74,12 +74,13 @@ __all__ = [
     "plots",
     "show_report",
     "survival",
+    "text",
     "warm_up",
     "write_report",
 ]
 
 if TYPE_CHECKING:
-    from . import datasets, distributed, export, neural, plots, survival
+    from . import datasets, distributed, export, neural, plots, survival, text
     from ._errors import (
         DataWarning,
         FileFormatError,

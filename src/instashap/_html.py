@@ -43,10 +43,14 @@ def make_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def tint(value: float, largest: float, content: str) -> str:
-    """A cell in the colour of a value's sign, the stronger the larger its share of ``largest``."""
+    """A cell in the colour of a value."""
+    return f"<td style='background:{colour_of(value, largest)}'>{content}</td>"
+
+
+def colour_of(value: float, largest: float) -> str:
+    """Colour of a value's sign, the stronger the larger its share of ``largest``; text is readable on all of them."""
     strength = _STRONGEST * min(abs(value) / largest, 1.0) if largest > 0 else 0.0
-    colour = _RAISES if value > 0 else _LOWERS
-    return f"<td style='background:rgba({colour},{strength:.2f})'>{content}</td>"
+    return f"rgba({_RAISES if value > 0 else _LOWERS},{strength:.2f})"
 
 
 def make_bar(share: float, content: str) -> str:

@@ -21,6 +21,7 @@ from itertools import combinations, islice
 import numpy as np
 from numpy.typing import NDArray
 
+from .._validation import check_at_least
 from .coalitions import draw_members
 
 # The fitted linear game is shrunk towards zero by the weight of this many sampled pairs: callers subtract what they know.
@@ -175,6 +176,23 @@ def count_pairs(n_players: int) -> NDArray[np.float64]:
         count = count * (n_players - size + 1) // size
         counts.append(min(count // (2 if 2 * size == n_players else 1), _UNCOUNTED))
     return np.array(counts, dtype=np.float64)
+
+
+def count_least_coalitions(n_players: int) -> int:
+    """Fewest coalitions an unbiased estimate needs: the empty and the full one, and a pair of each size.
+
+    Examples
+    --------
+    >>> count_least_coalitions(10)
+    12
+    """
+    return 2 + 2 * (n_players // 2)
+
+
+def check_coalitions(n_coalitions: int, n_players: int, what: str) -> None:
+    """Refuse fewer coalitions than :func:`count_least_coalitions`; ``what`` names the players in the message."""
+    least = count_least_coalitions(n_players)
+    check_at_least(n_coalitions, least, "n_coalitions", f"{n_players} {what} need a pair of each size")
 
 
 def allocate_pairs(n_pairs: int, n_players: int) -> NDArray[np.int64]:

@@ -3,7 +3,8 @@
 :func:`plot_importance`, :func:`plot_beeswarm`, :func:`plot_dependence` and :func:`plot_trust` show explanations,
 :func:`plot_waterfall` and :func:`plot_strip` one row. :func:`plot_shape` (columns and pairs) and :func:`plot_interactions` show
 explainers and estimators, :func:`plot_frontier` a ranking of terms, :func:`plot_ladder` and :func:`plot_masked_fidelity` an
-audit, :func:`plot_heat_map` an image, :func:`plot_change` what changed a mean, :func:`plot_over_time` outputs at several times.
+audit, :func:`plot_heat_map` an image, :func:`plot_text` a text, :func:`plot_change` what changed a mean,
+:func:`plot_over_time` outputs at several times.
 The colours are distinguishable with any colour vision; text has the colours of the matplotlib style in use, so
 ``dark_background`` works as well as print.
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .strip import plot_strip
     from .trust import plot_ladder, plot_masked_fidelity
     from .waterfall import plot_waterfall
+    from .word_colours import plot_text
 
 _HOMES = {
     "plot_beeswarm": "beeswarm",
@@ -41,6 +43,7 @@ _HOMES = {
     "plot_over_time": "over_time",
     "plot_shape": "shapes",
     "plot_strip": "strip",
+    "plot_text": "word_colours",
     "plot_trust": "row_trust",
     "plot_waterfall": "waterfall",
 }
@@ -58,6 +61,7 @@ __all__ = [
     "plot_over_time",
     "plot_shape",
     "plot_strip",
+    "plot_text",
     "plot_trust",
     "plot_waterfall",
 ]

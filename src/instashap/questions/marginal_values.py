@@ -11,8 +11,8 @@ from ..blackbox.held_model import HeldModel
 from ..blackbox.hybrid import take_rows
 from ..blackbox.value_functions import Marginal
 from ..fitted.game import FittedGame
+from ..game.pairs import count_least_coalitions
 from ..table.columns import Table
-from .refine import count_least_coalitions
 from .refine_rows import RefinedGame, refine_table
 
 # Rows of the fit that stand in for absent columns, and coalitions for each of them: errors of a value are then some percent of

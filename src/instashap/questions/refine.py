@@ -15,10 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import check_at_least
 from ..blackbox.value_functions import Game
 from ..fitted.game import FittedGame
-from ..game.pairs import PairSample, count_pairs, sample_pairs
+from ..game.pairs import PairSample, check_coalitions, count_pairs, sample_pairs
 from ..game.terms import PresenceSet, count_live
 from ..model.additive_model import AdditiveModel
 from ..table.columns import Table, read_table
@@ -70,17 +69,6 @@ class Control(NamedTuple):
     find_components: Callable[[Positions, Positions], NDArray[np.float64]]
 
 
-def count_least_coalitions(n_players: int) -> int:
-    """Fewest coalitions an unbiased estimate needs: the empty and the full one, and a pair of each size.
-
-    Examples
-    --------
-    >>> count_least_coalitions(10)
-    12
-    """
-    return 2 + 2 * (n_players // 2)
-
-
 def refine_values(
     fitted: FittedGame, table: Table, game: Game, description: str, n_coalitions: int, rng: np.random.Generator
 ) -> Refined:
@@ -105,8 +93,7 @@ def refine_values(
         If the coalitions are too few, or the game and the additive model differ in outputs.
     """
     n_players, n_references = len(fitted.feature_names), game.n_references
-    least = count_least_coalitions(n_players)
-    check_at_least(n_coalitions, least, "n_coalitions", f"{n_players} features need a pair of each size")
+    check_coalitions(n_coalitions, n_players, "features")
     _check_outputs(game.reference_outputs.shape[1], fitted.model.n_outputs)
     n_pairs = min((n_coalitions - 2) // 2, int(count_pairs(n_players).sum()))
     n_games = table.n_rows * n_references

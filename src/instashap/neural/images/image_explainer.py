@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..._errors import NotFittedError
 from ..._progress import show_progress
 from ..._validation import check_at_least, check_choice, check_masks, check_outputs, check_positive
-from ...questions.refine import count_least_coalitions
+from ...game.pairs import count_least_coalitions
 from ...store import expect_images, read_archive, write_archive
 from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds

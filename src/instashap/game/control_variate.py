@@ -1,0 +1,135 @@
+"""Shapley values of single games from sampled coalitions, with a game whose values are known as control variate.
+
+``Shapley(F) = Shapley(g) + Shapley(F - g)``: the first is known, the second is estimated from pairs of coalitions
+(:mod:`instashap.game.pairs`), unbiased whatever g is. Images and texts differ only in the two functions that they pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .pairs import PairSample, check_coalitions, count_pairs, sample_pairs
+
+# Different samples of coalitions, which games take in turn, so that their chance errors are not shared.
+_N_SAMPLES = 128
+# Coalitions in one block.
+_BLOCK = 8192
+
+# Maps numbers of games, (n_asked,), and masks of players, bool of shape (n_asked, n_players), to outputs (n_asked, n_outputs).
+Ask = Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[np.float64]]
+
+
+class Known(NamedTuple):
+    """A game g of which everything is known.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_games, n_players, n_outputs), float64
+        Its Shapley values.
+    at_masks : ndarray of shape (n_games, n_masks, n_outputs), float64
+        Its values at the masks that were asked for.
+    """
+
+    values: NDArray[np.float64]
+    at_masks: NDArray[np.float64]
+
+
+# Maps numbers of games, (n_games,), and their masks, bool of shape (n_games, n_masks, n_players), to what is known of them.
+Control = Callable[[NDArray[np.int64], NDArray[np.bool_]], Known]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Estimates of the Shapley values of residual games ``F - g``.
+
+    Attributes
+    ----------
+    values, variances : ndarray of shape (n_games, n_players, n_outputs), float64
+        ``values`` sum to the game's total exactly.
+    control : ndarray of shape (n_games, n_players, n_outputs), float64
+        Shapley values of g.
+    base : ndarray of shape (n_games, n_outputs), float64
+        ``F(∅)``.
+    """
+
+    values: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    control: NDArray[np.float64]
+    base: NDArray[np.float64]
+
+    def shrink(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values pulled towards equal shares of each game's total, and their standard errors, by empirical Bayes.
+
+        What an output's estimates deviate from equal shares has, over all games and players, the mean square of the true
+        deviations plus the mean variance. The pull is by the ratio of the two, one for each output; sums are kept.
+        """
+        equal = self.values.mean(axis=1, keepdims=True)
+        square = np.square(self.values - equal).mean(axis=(0, 1))
+        noise = self.variances.mean(axis=(0, 1))
+        kept = np.clip(1.0 - noise / np.maximum(square, 1e-300), 0.0, 1.0)
+        return equal + kept * (self.values - equal), np.sqrt(kept * self.variances)
+
+
+def estimate_games(ask: Ask, control: Control, shape: tuple[int, int], n_coalitions: int, seed: int) -> Estimates:
+    """Estimate the Shapley values that the known games leave.
+
+    Parameters
+    ----------
+    ask : callable
+        The games F, by their numbers.
+    control : callable
+        The games g, on the scale of F.
+    shape : (int, int)
+        Numbers of games and of players.
+    n_coalitions : int
+        Coalitions of each game, the empty and the full one among them; from ``2**n_players`` on the values are exact.
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If there are fewer coalitions than one pair of each size needs.
+
+    Examples
+    --------
+    >>> nothing = lambda numbers, masks: Known(np.zeros((1, 2, 1)), np.zeros((1, masks.shape[1], 1)))
+    >>> product = lambda numbers, masks: 6.0 * masks.all(axis=1, keepdims=True)
+    >>> estimate_games(product, nothing, (1, 2), 4, 0).values.ravel()
+    array([3., 3.])
+    """
+    n, d = shape
+    check_coalitions(n_coalitions, d, "players")
+    n_all = int(count_pairs(d).sum())
+    n_pairs = min((n_coalitions - 2) // 2, n_all)
+    rng = np.random.default_rng(seed)
+    samples = [sample_pairs(n_pairs, d, rng) for _ in range(1 if n_pairs == n_all else min(_N_SAMPLES, n))]
+    found: list[tuple[NDArray[np.float64], ...]] = []
+    step = max(_BLOCK // max(2 * n_pairs, 1), 1)
+    for start in range(0, n, step):
+        numbers = np.arange(start, min(start + step, n))
+        found.append(_estimate_block(ask, control, numbers, [samples[number % len(samples)] for number in numbers]))
+    values, variances, known, base = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Estimates(values, variances, known, base)
+
+
+def _estimate_block(
+    ask: Ask, control: Control, numbers: NDArray[np.int64], samples: list[PairSample]
+) -> tuple[NDArray[np.float64], ...]:
+    n, d = len(numbers), samples[0].n_players
+    masks = np.stack([np.concatenate([sample.masks, ~sample.masks]) for sample in samples])
+    nothing, whole = (ask(numbers, np.full((n, d), present)) for present in (False, True))
+    asked = nothing[:, None][:, :0]
+    if masks.size:
+        asked = ask(np.repeat(numbers, masks.shape[1]), masks.reshape(-1, d)).reshape(n, masks.shape[1], -1)
+    known = control(numbers, masks)
+    left = (whole - nothing) - known.values.sum(axis=1)
+    present, absent = np.split(asked - known.at_masks, 2, axis=1)
+    odd = (present - absent) / 2
+    pairs = [sample.estimate(each, total) for sample, each, total in zip(samples, odd, left, strict=True)]
+    values, variances = (np.stack(parts) for parts in zip(*pairs, strict=True))
+    return values, variances, known.values, nothing
