@@ -90,6 +90,18 @@ def load_cover(bench: Bench, n_train: int) -> Split:
     return Split(cover.data.iloc[train], cover.data.iloc[test], cover.target.iloc[train], cover.target.iloc[test])
 
 
+def load_reviews(bench: Bench) -> Any:
+    """Sentences of film reviews (SST-2): ``sentence``, ``label`` and ``split`` (train, validation or test)."""
+    import pandas as pd
+
+    folder = find_folder(bench)
+    places = [] if folder is None else [folder / "data" / "sst2.parquet", folder / "sst2.parquet"]
+    found = next((each for each in places if each.is_file()), None)
+    if found is None:
+        raise Skipped("sst2.parquet is not in the data folder; name the folder that holds it with --data")
+    return pd.read_parquet(found)
+
+
 def _load(bench: Bench, load: Callable[..., Any], file_name: str) -> Any:
     """A data set from the data folder or its subfolder ``data``, else downloaded."""
     folder = find_folder(bench)

@@ -94,8 +94,6 @@ class MaskedTexts(NamedTuple):
     odd: list[NDArray[np.float64]]
 
 
-
-
 def fit_word_effects(texts: MaskedTexts) -> WordEffects:
     """Effects by ridge regression, with the penalty that held-out texts choose, then refitted on all of them."""
     terms, n_texts = _count_terms(texts.words)
