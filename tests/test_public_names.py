@@ -138,3 +138,9 @@ def test_neural_names_are_the_contracted_ones() -> None:
     pytest.importorskip("torch")
     for name in contracted:
         assert getattr(instashap.neural, name).__name__ == name
+
+
+def test_text_names_are_the_contracted_ones() -> None:
+    assert set(instashap.text.__all__) == {"TextExplainer", "TextExplanation"}
+    for name in instashap.text.__all__:
+        assert getattr(instashap.text, name).__name__ == name

@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 SLOW = {"big-data.md", "fastshap.md", "ebm.md", "time-series.md"}
 GUIDES = [
     *("big-data.md", "classify.md", "cluster.md", "ebm.md", "fastshap.md", "from-shap.md", "gam.md", "games.md", "neural.md"),
-    *("purify.md", "refine.md", "rows.md", "time-series.md", "vision.md", "which-game.md", "../README.md"),
+    *("purify.md", "refine.md", "rows.md", "text.md", "time-series.md", "vision.md", "which-game.md", "../README.md"),
 ]
 
 
