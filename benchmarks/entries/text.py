@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,7 +17,7 @@ from ..runner import Bench, Figure, Skipped, judge
 Array = NDArray[np.float64]
 # Words of a text at most: its 4 096 coalitions are the truth. Calls of the model for each text.
 _LEAST, _MOST = 6, 12
-_CALLS = (32, 64, 128)
+_CALLS = (22, 32, 64, 128)  # shap may use fewer: whole permutations, and what its tree has
 
 
 def run(bench: Bench) -> dict[str, Figure]:
@@ -40,14 +40,20 @@ def run(bench: Bench) -> dict[str, Figure]:
         "fit of word effects, processor seconds": judge(time.process_time() - start, "s"),
         "share of differences explained by word effects": judge(explainer.explained_share_),
     }
-    ask = _find_outputs(model)
+    ask = _Outputs(model)
     ends = _measure_ends(texts, exact, ask)
     figures |= {f"exact values: {what}": judge(value) for what, value in ends.items()}
     for n_calls in _CALLS:
         own = explainer.explain(texts, n_coalitions=n_calls)
-        peers = {name: _explain(name, texts, ask, n_calls) for name in ("Permutation", "Partition")}
+        used = {"": _count_own(texts, n_calls)}
+        peers = {}
+        for name in ("Permutation", "Partition"):
+            ask.n_asked = 0
+            peers[name] = _explain(name, texts, ask, n_calls)
+            used[f", {name}"] = ask.n_asked / len(texts)
         best = max(_measure_r2(values, exact) for values in peers.values())
         name = f"{n_calls} calls"
+        figures |= {f"{name}{who}: calls used for a text": judge(count) for who, count in used.items()}
         figures[f"{name}: R²"] = judge(_measure_r2(own.values, exact), at_least=best)
         figures[f"{name}: R² without fit"] = judge(
             _measure_r2(TextExplainer(model).explain(texts, n_coalitions=n_calls).values, exact)
@@ -73,17 +79,24 @@ def _make_model() -> Any:
     return make_pipeline(vectors, MLPClassifier((16,), alpha=0.1, max_iter=12, random_state=0))
 
 
-def _find_outputs(model: Any) -> Callable[[Sequence[str]], Array]:
-    """Log-odds of texts."""
+class _Outputs:
+    """Log-odds of texts, and how many texts were asked about."""
 
-    def ask(texts: Sequence[str]) -> Array:
-        chances = np.clip(model.predict_proba(list(texts)), 1e-12, 1.0)
+    def __init__(self, model: Any) -> None:
+        self.model, self.n_asked = model, 0
+
+    def __call__(self, texts: Sequence[str]) -> Array:
+        self.n_asked += len(texts)
+        chances = np.clip(self.model.predict_proba(list(texts)), 1e-12, 1.0)
         return np.asarray(np.log(chances[:, 1] / chances[:, 0]))
 
-    return ask
+
+def _count_own(texts: list[str], n_calls: int) -> float:
+    """Coalitions of a text, in the mean: all of a short one."""
+    return float(np.mean([min(n_calls, 2 ** len(text.split())) for text in texts]))
 
 
-def _explain(name: str, texts: list[str], ask: Callable[[Sequence[str]], Array], n_calls: int) -> list[Array]:
+def _explain(name: str, texts: list[str], ask: _Outputs, n_calls: int) -> list[Array]:
     """Values of one of shap's explainers, which sees presence of the words as columns."""
     import shap
 
@@ -124,7 +137,7 @@ def _measure_r2(found: Sequence[Array], exact: Sequence[Array]) -> float:
     return float(1 - np.square(np.concatenate(_subtract(found, exact))).sum() / np.square(truth - truth.mean()).sum())
 
 
-def _measure_ends(texts: list[str], values: Sequence[Array], ask: Callable[[Sequence[str]], Array]) -> dict[str, float]:
+def _measure_ends(texts: list[str], values: Sequence[Array], ask: _Outputs) -> dict[str, float]:
     """Mean log-odds of the predicted class while its strongest words are deleted (lower is better) or inserted (higher)."""
     ends: dict[str, list[float]] = {"deletion": [], "insertion": []}
     for text, own in zip(texts, values, strict=True):
