@@ -6,7 +6,7 @@ import pytest
 import instashap
 from instashap.masked.candidate import Candidate, Judgement
 from instashap.masked.strengths import Strengths
-from instashap.masked.tempered import count_effective, is_lower_in_most_folds
+from instashap.masked.tempered import count_effective, is_lower_in_most_folds, is_one_fold
 
 R, N_DEGREES = 0.6, 3
 
@@ -72,3 +72,9 @@ def test_one_fold_whose_risk_is_that_of_one_row_decides_nothing() -> None:
     plain = judge(0.1, 0.1, 0.1, 0.1, 2.0)
     assert is_lower_in_most_folds(judge(0.05, 0.05, 0.05, 0.2, 9.0), plain)
     assert not is_lower_in_most_folds(judge(0.05, 0.05, 0.098, 0.2, 2.0), plain)
+
+
+def test_a_fold_that_holds_all_weight_leaves_nothing_to_fit() -> None:
+    folds = [(np.arange(2), np.array([1e12, 1.0])), (np.arange(2, 4), np.ones(2))]
+    assert is_one_fold(folds, np.ones(4))
+    assert not is_one_fold(folds, np.array([1e-9, 1.0, 1.0, 1.0]))

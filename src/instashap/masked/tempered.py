@@ -31,6 +31,8 @@ _ENOUGH = 100.0
 # Distances beyond which weights fall, in mean distances, from weak to strong: normal rows are hardly ever at 3.
 _LIMITS = tuple(3.0 * 2.0 ** (step / 4) for step in range(40, -1, -1))
 _POWER = 4
+# Least share of the weight that every fold leaves to the others.
+_LEAST_OUTSIDE = 1e-6
 # Part of the held-out risk that lower weights must save in the median fold: less is not worth a game of another distribution.
 _MIN_GAIN = 0.03
 # Least weight of a row that is left out, relative to its own.
@@ -133,12 +135,20 @@ def try_tempered(search: Search, explore: Callable[[Search], Found], data: Any) 
             break
     else:
         return None  # large outputs are not those of rows far out
+    if is_one_fold(search.folds, factors):
+        return None
     rows = TemperedRows(search.encoded, search.outputs, search.weights, search.folds, factors, limit)
     trial = DrawnSearch(rows, 1.0, search.fitter, *data)
     mains = explore(trial)
     trial.best, trial.main_effects, mains = map(trial.judge_by_rows, (trial.best, trial.main_effects, mains))
     explains = trial.best[1].full_risk < search.outputs.shape[1]  # a model that does not is replaced by the base value
     return (trial, mains) if explains else None
+
+
+def is_one_fold(folds: Sequence[Fold], factors: NDArray[np.float64]) -> bool:
+    """Whether one fold holds all the weight, as it does under wild weights: without it there is nothing to fit."""
+    own = np.array([weights @ factors[rows] for rows, weights in folds])
+    return bool(own.max() >= (1.0 - _LEAST_OUTSIDE) * own.sum())
 
 
 def is_lower_in_most_folds(tempered: Judgement, plain: Judgement) -> bool:
