@@ -11,9 +11,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from instashap import NotFittedError
+from instashap.game.coalitions import enumerate_coalitions
+from instashap.game.exact import compute_shapley_values
 from instashap.plots import plot_text
 from instashap.text import TextExplainer
 from instashap.text.split_text import split_text
+from instashap.text.word_effects import WordEffects
 
 WEIGHTS = {"good": 1.0, "dull": -2.0, "plot": 0.25, "very": 0.1}
 
@@ -67,6 +70,15 @@ def test_a_model_of_words_and_neighbours_needs_hardly_any_coalitions() -> None:
     explanation = explainer.explain(texts[:5], n_coalitions=16)
     wanted = [[WEIGHTS.get(word, 0.0) for word in text.split()] for text in texts[:5]]
     np.testing.assert_allclose(np.stack(explanation.values), wanted, atol=0.01)
+
+
+def test_values_of_the_additive_model_are_those_of_its_own_game() -> None:
+    terms = {("not",): 0, ("dull",): 1, ("not", "dull"): 2, ("dull", "film"): 3}
+    effects = WordEffects(terms, np.array([[0.5], [-2.0], [3.0], [1.0], [0.0]]), np.ones(4, dtype=np.int64))
+    masks = enumerate_coalitions(4)
+    known = effects.know([["a", "not", "dull", "film"]], masks[None])
+    np.testing.assert_allclose(known.values[0, :, 0], compute_shapley_values(known.at_masks[0, :, 0]))
+    np.testing.assert_allclose(known.values[0, :, 0], [0.0, 2.0, 0.0, 0.5])  # .5 + 3 / 2, -2 + 3 / 2 + 1 / 2, 1 / 2
 
 
 def test_long_texts_are_unbiased_with_errors_that_cover() -> None:
