@@ -1,6 +1,6 @@
 """Category columns: one function per level."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from .bases import Axis, ColumnEncoder, LearntColumn, LocalBasis
 from .clock import advise_on_times, reads_as_times
 from .dates import advise_on_dates
 from .grain import ROWS_PER_CATEGORY, SMOOTH, Grain
+from .level_order import rank_levels
 from .numerals import advise_on_numbers
 
 # Warn if more than this share of a column's rows is in pooled levels.
@@ -24,16 +25,16 @@ def learn_categories(
     weights: NDArray[np.float64],
     grain: Grain = SMOOTH,
     is_ordered: bool = False,
+    mark_rows: Callable[[], NDArray[np.float64]] | None = None,
 ) -> LearntColumn:
     """Encoder and axes of a category column: levels by falling weight, rare ones pooled into "other".
 
     Ordered levels keep their order. A level is kept if its rows have a weight of at least 2 and it is among the heaviest, 3 000
     in all columns together; an axis of a pair (a triple) has separate functions for the 24 (8) heaviest. Levels of equal
-    weight are ordered by their text.
+    weight are ordered by the marks of their rows (:func:`.level_order.rank_levels`).
     """
     totals = np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(levels))
-    common = (i for i in range(len(levels)) if totals[i] >= ROWS_PER_CATEGORY)
-    ranked = sorted(common, key=lambda i: (-totals[i], str(levels[i])))
+    ranked = [place for place in rank_levels(codes, levels, weights, mark_rows) if totals[place] >= ROWS_PER_CATEGORY]
     kept = tuple(levels[i] for i in ranked[: grain.axis_levels[0]])
     pooled = 1.0 - float(totals[ranked[: grain.axis_levels[0]]].sum()) / max(float(totals.sum()), 1e-300)
     if len(levels) > grain.axis_levels[1]:

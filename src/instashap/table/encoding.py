@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from .columns import Schema, Table
 from .counted import count_values
 from .encoding_kernel import encode_numbers
 from .grain import SMOOTH, Grain
+from .level_order import measure_rows
 from .number_columns import learn_numbers
 from .units import find_column_unit, warn_of_far_cells
 
@@ -154,6 +156,7 @@ def learn_table(
     grain = _share_levels(table, grain, codes)
     numeric = iter(range(table.numbers.shape[1]))
     categories = iter(zip(table.categories, table.is_ordered or [False] * len(table.categories), strict=True))
+    mark_rows = cache(lambda: measure_rows(table, weights))
     learnt = []
     for position, (name, is_category) in enumerate(zip(table.schema.names, table.schema.is_category, strict=True)):
         place: Any = next(categories) if is_category else next(numeric)
@@ -161,7 +164,7 @@ def learn_table(
             learnt.append(known[position])
         elif is_category:
             (found, levels), is_ordered = place
-            learnt.append(learn_categories(name, found, levels, weights, grain, is_ordered))
+            learnt.append(learn_categories(name, found, levels, weights, grain, is_ordered, mark_rows))
         else:
             values = np.asarray(table.numbers[:, place], dtype=np.float64)
             if np.isinf(values).any():
