@@ -200,10 +200,3 @@ def test_a_regressor_takes_bases_too():
     exact = np.exp(1 + np.cos(-3 * np.pi / 12))  # to be read from its neighbours on both sides
     assert model.predict([[0.0, 0.0]]) == pytest.approx(exact, abs=0.4)
     assert model.predict([[24.0, 0.0]]) == pytest.approx(model.predict([[0.0, 0.0]]), rel=1e-9)  # the same hour
-
-
-@pytest.mark.parametrize("options", [{"loss": "poisson"}, {"monotone_constraints": {1: 1}}])
-def test_bases_belong_to_the_squared_error(options):
-    X, output = make_rows(100)
-    with pytest.raises(ValueError, match="bases= can be used with loss='squared_error' and without monotone_constraints only"):
-        AdditiveRegressor(bases={0: "periodic"}, **options).fit(X, np.abs(output))

@@ -24,7 +24,7 @@ from ..questions.reasons import ReasonReport
 from ..table.chosen_bases import choose_bases
 from ..table.columns import Table, read_table
 from ..table.containers import open_container
-from .directions import check_monotone
+from .directions import check_free, check_monotone
 from .explainer import Explainer
 from .game_html import render_game
 
@@ -158,6 +158,7 @@ class AdditiveEstimator(BaseEstimator):
     ) -> None:
         options = FitOptions(self.order, self.presence_order, self.interactions, groups=self.groups)
         directions = check_monotone(self.monotone_constraints, table.schema.names, table.schema.is_category)
+        check_free(directions, table.bases, table.schema.names)
         former = self._find_former(table, family, output_names)
         named = output_names, output_transform
         with self._show_progress() as progress:

@@ -1,6 +1,6 @@
 """Constraints of monotonicity: directions in which predictions may change with a column."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .._validation import find_column
@@ -26,3 +26,13 @@ def check_monotone(constraints: Any, names: Sequence[str], is_category: Sequence
             raise ValueError(f"monotone_constraints names the category column {names[position]!r}, whose levels have no order")
         directions[position] = int(direction)
     return tuple(directions) if any(directions) else ()
+
+
+def check_free(directions: Sequence[int], chosen: Collection[int], names: Sequence[str]) -> None:
+    """Raise ``ValueError`` for a constrained column whose basis was chosen: that of the constraint is a curve without spikes."""
+    both = [names[position] for position, direction in enumerate(directions) if direction and position in chosen]
+    if both:
+        raise ValueError(
+            f"bases and monotone_constraints both name {both}; a monotone curve has its own basis, and a periodic one cannot be "
+            "monotone: leave these columns out of one of them"
+        )

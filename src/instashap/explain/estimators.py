@@ -42,7 +42,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
     order, presence_order, interactions, groups, categorical, n_jobs, random_state, verbose
         As in :class:`instashap.Explainer`.
     bases : dict of column to str or basis, optional
-        As in :class:`instashap.Explainer`, for the squared error without ``monotone_constraints``.
+        As in :class:`instashap.Explainer`; for columns without a monotone constraint.
     full_weight : float
         As in :class:`instashap.Explainer`, but 10 by default, which favours accurate predictions. Only the squared error uses
         it.
@@ -149,11 +149,6 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         if self.loss != "squared_error" or self.monotone_constraints is not None:
             self._is_vector = True
             self._check_single(target)
-            if table.bases:
-                raise ValueError(
-                    "bases= can be used with loss='squared_error' and without monotone_constraints only, whose fit is in "
-                    "closed form: leave it out; a column of hours can be replaced by its sine and cosine"
-                )
             if exposures is None:
                 weights = family.prepare_weights(target, weights)
             else:
@@ -259,6 +254,8 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
     ----------
     order, presence_order, interactions, groups, categorical, n_jobs, random_state, verbose
         As in :class:`instashap.Explainer`.
+    bases : dict of column to str or basis, optional
+        As in :class:`instashap.Explainer`; for columns without a monotone constraint. A periodic curve is piecewise linear here.
     class_weight : dict, "balanced" or None
         Factor on the weights of a class's rows, as in scikit-learn.
     monotone_constraints : dict or sequence, optional
@@ -299,6 +296,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         interactions: Any = "auto",
         groups: Any = None,
         categorical: Any = "auto",
+        bases: Any = None,
         class_weight: Any = None,
         monotone_constraints: Any = None,
         warm_start: bool = False,
@@ -311,6 +309,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         self.interactions = interactions
         self.groups = groups
         self.categorical = categorical
+        self.bases = bases
         self.class_weight = class_weight
         self.monotone_constraints = monotone_constraints
         self.warm_start = warm_start

@@ -187,7 +187,8 @@ def _learn_columns(
     """Columns of fine grain; those that are no set of levels yet are codes where the labels say so, unless constrained."""
     grain = make_fine_grain(float(weights.sum()))
     encoder, columns = learn_table(table, weights, grain, constrained)
-    curves = [position for position, column in enumerate(encoder.columns) if not column.values and position not in constrained]
+    known = {*constrained, *table.bases}
+    curves = [position for position, column in enumerate(encoder.columns) if not column.values and position not in known]
     outputs = np.eye(family.n_outputs)[target.astype(np.int64)] if family.n_outputs > 1 else target[:, None]
     codes = find_codes(table, encoder, columns, outputs, weights, grain.n_intervals + 1, curves)
     return learn_table(table, weights, grain, constrained, codes) if codes else (encoder, columns)

@@ -28,6 +28,8 @@ _LOG_GRID = 0.1
 _BOUNDS = 1e-5, 1e7
 # Degrees of freedom are computed from the information about the nodes, averaged within so many groups of similar nodes.
 _GROUPS = 24
+# Eigenvalue of differences between a node and its copy at the end of a period, which are always zero.
+_TIED = 1e12
 
 
 @dataclass(frozen=True)
@@ -223,10 +225,12 @@ def _compute_posterior(curvature: NDArray[np.float64], prior: NDArray[np.float64
 def _find_bends(axis: Axis) -> NDArray[np.float64]:
     """Coefficients of the second differences along an axis, shape (n_curve_nodes - 2, 3); none for levels without order."""
     n_curve = axis.expansion.shape[1]
-    if not axis.roughness or n_curve < 3:
+    if not axis.roughness or n_curve + axis.n_repeated < 3:
         return np.empty((0, 3))
-    places = np.arange(n_curve - 2)
-    bends = axis.roughness[2][places[:, None], places[:, None] + np.arange(3)]
+    places = np.arange(n_curve + axis.n_repeated - 2)
+    bends = axis.roughness[2][places[:, None], (places[:, None] + np.arange(3)) % n_curve]
+    if n_curve == 2:  # of a period of two nodes, that before a node is that after it: both coefficients were summed
+        bends[:, [0, 2]] /= 2
     return np.asarray(bends * np.sqrt(6.0 * len(bends) / (bends**2).sum()))
 
 
@@ -238,7 +242,12 @@ def _compute_spectrum(bends: NDArray[np.float64], axis: Axis) -> NDArray[np.floa
         differences = np.zeros((len(bends), n_curve))
         places = np.arange(len(bends))
         differences[places[:, None], places[:, None] + np.arange(3)] = bends
-        values[-n_curve:] = np.maximum(np.linalg.eigvalsh(differences.T @ differences), 0.0)
+        if axis.n_repeated:
+            free = axis.expansion[-n_curve:]
+            differences = differences @ (free / np.linalg.norm(free, axis=0))
+        n_free = differences.shape[1]
+        values[len(values) - n_curve :][:n_free] = np.maximum(np.linalg.eigvalsh(differences.T @ differences), 0.0)
+        values[len(values) - n_curve + n_free :] = _TIED
     return values
 
 

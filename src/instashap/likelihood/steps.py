@@ -86,12 +86,12 @@ class PenalisedLoss:
             tilted = float((pull.tilt * vector).sum())
             return loss + 0.5 * float(vector @ rough + pulled @ away) + tilted, gradient + rough + pulled + pull.tilt
 
-        curvature, _ = compute_curvature(self.family, design, state.vector, rows)
+        curvature = design.tie(compute_curvature(self.family, design, state.vector, rows)[0])
         precondition = prior.precondition(curvature + pull.stiffness, strengths)
         descent = descend(
             objective,
             state.vector,
-            lambda target: design.centre(precondition(target)),
+            lambda target: design.tie(design.centre(precondition(design.tie(target)))),
             tolerance=tolerance,
             max_steps=max_steps,
             scale=state.scale,
@@ -113,7 +113,7 @@ class PenalisedLoss:
         towards monotone tables alternate with projections onto monotone tables, in the metric of the likelihood's curvature.
         """
         monotone = Monotone(self.design, directions)
-        curvature, _ = compute_curvature(self.family, self.design, state.vector, self.rows)
+        curvature = self.design.tie(compute_curvature(self.family, self.design, state.vector, self.rows)[0])
         marks = monotone.mark()
         metric = marks * (curvature + 0.1 * curvature[marks > 0].mean())
         weights = np.where(marks > 0, metric, 1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations  # functions are defined in every pass: their annotations are not evaluated
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -49,6 +49,7 @@ class TableDesign:
     n_threads: int = 1
     starts: NDArray[np.int64] = field(init=False, repr=False)
     _layout: tuple[Any, ...] = field(init=False, repr=False)
+    _repeats: tuple[tuple[int, int, int, int], ...] = field(init=False, repr=False)  # term, axis, first node, nodes repeated
 
     def __post_init__(self) -> None:
         keys = sorted({(len(values), column) for values in self.value_sets for column in values})
@@ -69,6 +70,14 @@ class TableDesign:
         plan = lay_out_axes([column for _, column in keys], used)
         object.__setattr__(self, "starts", starts)
         object.__setattr__(self, "_layout", (plan, axes, strides, starts[:-1].copy(), counts))
+        object.__setattr__(self, "_repeats", tuple(self._find_repeats()))
+
+    def _find_repeats(self) -> Iterator[tuple[int, int, int, int]]:
+        for term, values in enumerate(self.value_sets):
+            for place, column in enumerate(values):
+                axis = self.columns[column].axes[len(values) - 1]
+                if axis.n_repeated:
+                    yield term, place, len(axis.spikes), axis.n_repeated
 
     def __len__(self) -> int:
         """Entries of the vector."""
@@ -94,6 +103,17 @@ class TableDesign:
             return vector
         by_output = vector.reshape(-1, self.n_outputs)
         return np.asarray((by_output - by_output.mean(axis=1, keepdims=True)).ravel())
+
+    def tie(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The nearest vector whose tables end as they begin along axes that repeat their first nodes at the end."""
+        if not self._repeats:
+            return vector
+        result = vector.copy()
+        for term, axis, low, n_repeated in self._repeats:
+            lines = np.moveaxis(self.view(result, term), axis, 0)
+            first, last = lines[low : low + n_repeated], lines[len(lines) - n_repeated :]
+            first[...] = last[...] = (first + last) / 2
+        return result
 
     def score(self, vector: NDArray[np.float64], encoded: Encoded) -> NDArray[np.float64]:
         """Sum of all terms and the intercepts on rows, shape (n_rows, n_outputs)."""

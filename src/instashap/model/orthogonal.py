@@ -152,17 +152,19 @@ def _project(
     """
     size = len(values)
     subsets = list(combinations(values, size - 1))
+    spans = [bases.make_span(size, subset) for subset in subsets]
     matrices = [rows.make_matrix(size, subset) for subset in subsets]
+    matrices = [each if span is None else each @ span for each, span in zip(matrices, spans, strict=True)]
     weighted = [(matrix * rows.shares[:, None]).T.tocsr() for matrix in matrices]
     effect = rows.make_matrix(size, values) @ table.reshape(-1, table.shape[-1])
     gram = block_array([[left @ right for right in matrices] for left in weighted], format="csr")
     target = np.vstack([left @ effect for left in weighted])
     solution = _solve_smallest(gram, target)
     parts, start = {}, 0
-    for subset in subsets:
-        shape = bases.shape(size, subset)
-        stop = start + int(np.prod(shape))
-        part = solution[start:stop].reshape(*shape, -1)
+    for subset, span, matrix in zip(subsets, spans, matrices, strict=True):
+        stop = start + matrix.shape[1]
+        free = solution[start:stop]
+        part = (free if span is None else span @ free).reshape(*bases.shape(size, subset), -1)
         mean = rows.average(size, subset, part)
         parts[subset] = part - bases.lift(mean, (), subset, size)  # the term's own mean moves as a constant
         start = stop

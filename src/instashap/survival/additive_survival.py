@@ -34,7 +34,7 @@ class AdditiveSurvival(BaseEstimator):
     ----------
     n_periods : int
         The most periods.
-    order, interactions, groups, categorical, n_jobs, random_state, verbose
+    order, interactions, groups, categorical, bases, n_jobs, random_state, verbose
         As in :class:`instashap.Explainer`.
     presence_order : int or "auto"
         As in :class:`instashap.Explainer`; of the explanation alone, hazards do not depend on it.
@@ -66,6 +66,7 @@ class AdditiveSurvival(BaseEstimator):
         interactions: Any = "auto",
         groups: Any = None,
         categorical: Any = "auto",
+        bases: Any = None,
         n_jobs: int | None = None,
         random_state: int | None = None,
         verbose: int = 0,
@@ -76,6 +77,7 @@ class AdditiveSurvival(BaseEstimator):
         self.interactions = interactions
         self.groups = groups
         self.categorical = categorical
+        self.bases = bases
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
@@ -174,7 +176,7 @@ class AdditiveSurvival(BaseEstimator):
         """
         asked = self.period_ends_[-1] * np.array([0.25, 0.5, 0.75]) if times is None else times
         options = {"order": self.order, "presence_order": self.presence_order, "groups": self.groups, "n_jobs": self.n_jobs}
-        return Explainer(survive_at(self, asked), categorical=self.categorical, **options).fit(_read(X))
+        return Explainer(survive_at(self, asked), categorical=self.categorical, bases=self.bases, **options).fit(_read(X))
 
 
 def _read(X: Any) -> pd.DataFrame:

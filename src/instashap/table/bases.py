@@ -101,6 +101,8 @@ class Axis:
         For a column with heavy tails: the penalty on derivatives by the rank of a value. Else empty.
     steps : ndarray of shape (n_functions, n_jumps), float64, or None
         Step functions beside the curve (:mod:`instashap.table.jumps`).
+    n_repeated : int
+        Number of the last functions that have the coefficients of the curve's first ones, as the curve ends as it begins.
     """
 
     basis: LocalBasis
@@ -110,6 +112,7 @@ class Axis:
     is_code: bool = False
     rank_roughness: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     steps: NDArray[np.float64] | None = None
+    n_repeated: int = 0
 
     def use_ranks(self) -> "Axis":
         """The axis with the penalty on derivatives by the rank of a value instead of those by the value."""

@@ -17,6 +17,8 @@ from .grain import ROWS_PER_INTERVAL, Grain
 
 # Fewest intervals of a period: a cubic spline on fewer cannot have both a peak and a trough.
 _LEAST_INTERVALS = 4
+# Fewest functions that are repeated at the end of a period: second differences around the period then are those of neighbours.
+_LEAST_REPEATED = 2
 # Size of the differences between the weights of intervals in the roughness, and the ratio whose multiples make all different.
 _TILT, _GOLDEN = 0.02, 0.6180339887498949
 
@@ -110,7 +112,7 @@ def _make_axis(cells: Cells, knots: NDArray[np.float64], period: float, degree: 
     """Axis of a periodic spline on the knots of one period, with a further function for missing values.
 
     Its functions in the cells are ordinary B-splines on the knots, continued to both sides; the first and the last ``degree``
-    of them have the same coefficients.
+    of them (but at least two, of which a hat function may be zero in every cell) have the same coefficients.
     """
     sequence, wrap = _continue(knots, period, degree)
     nodes = np.linspace(0.0, 1.0, degree + 1)
@@ -123,7 +125,7 @@ def _make_axis(cells: Cells, knots: NDArray[np.float64], period: float, degree: 
     owner[-1] = 0
     expansion = np.vstack([np.zeros((1, len(knots))), wrap])
     orders = {order: _compute_roughness(knots, period, (degree, order)) for order in (2, 3)}
-    return Axis(pack_basis(dense, owner, 1), expansion, orders, (0,))
+    return Axis(pack_basis(dense, owner, 1), expansion, orders, (0,), n_repeated=len(wrap) - len(knots))
 
 
 def _compute_roughness(knots: NDArray[np.float64], period: float, asked: tuple[int, int]) -> NDArray[np.float64]:
@@ -165,7 +167,7 @@ def _continue(
     knots: NDArray[np.float64], period: float, degree: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The knots continued to both sides of a period, and a matrix of which coefficient each B-spline on them has, by row."""
-    n_knots = len(knots)
-    numbers = np.arange(-degree, n_knots + degree + 1)
+    n_knots, n_repeated = len(knots), max(degree, _LEAST_REPEATED)
+    numbers = np.arange(-degree, n_knots + n_repeated + 1)
     sequence = knots[numbers % n_knots] + period * (numbers // n_knots)
-    return sequence, np.eye(n_knots)[np.arange(n_knots + degree) % n_knots]
+    return sequence, np.eye(n_knots)[np.arange(n_knots + n_repeated) % n_knots]
