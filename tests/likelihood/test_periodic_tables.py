@@ -120,7 +120,8 @@ def test_scores_of_hours_that_were_not_seen_are_read_across_midnight(kind):
 def test_every_function_of_a_pair_ends_as_it_begins(tmp_path):
     X, rng = draw(2000)
     score = wave(X) + X[:, 1] * np.sin(X[:, 0] * np.pi / 12)
-    model = AdditiveClassifier(bases={0: Periodic(24)}, interactions=[(0, 1)]).fit(X, rng.random(2000) < 1 / (1 + np.exp(-score)))
+    y = rng.random(2000) < 1 / (1 + np.exp(-score))
+    model = AdditiveClassifier(bases={0: Periodic(24)}, interactions=[(0, 1)]).fit(X, y)
     assert model.term_features_ == [(0,), (1,), (0, 1)]
     np.testing.assert_allclose(np.diff(model.eval_terms(ENDS), axis=0), 0.0, atol=1e-10)  # purified, too
     model.save(tmp_path / "hours.insta")
@@ -150,5 +151,5 @@ def test_hazards_of_a_periodic_column_end_together():
 
 def test_a_column_has_a_chosen_basis_or_a_constraint():
     X, _ = draw(100)
-    with pytest.raises(ValueError, match=r"bases and monotone_constraints both name \['x0'\]; .* leave these columns out of one"):
+    with pytest.raises(ValueError, match=r"bases and monotone_constraints both name \['x0'\]; .* leave these columns out"):
         AdditiveRegressor(bases={0: "periodic"}, monotone_constraints={0: 1}).fit(X, X[:, 1])

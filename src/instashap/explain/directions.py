@@ -29,10 +29,10 @@ def check_monotone(constraints: Any, names: Sequence[str], is_category: Sequence
 
 
 def check_free(directions: Sequence[int], chosen: Collection[int], names: Sequence[str]) -> None:
-    """Raise ``ValueError`` for a constrained column whose basis was chosen: that of the constraint is a curve without spikes."""
+    """Raise ``ValueError`` for a constrained column whose basis was chosen: the constraint needs a curve without spikes."""
     both = [names[position] for position, direction in enumerate(directions) if direction and position in chosen]
     if both:
         raise ValueError(
-            f"bases and monotone_constraints both name {both}; a monotone curve has its own basis, and a periodic one cannot be "
-            "monotone: leave these columns out of one of them"
+            f"bases and monotone_constraints both name {both}; a monotone curve has its own basis, and a periodic one cannot "
+            "be monotone: leave these columns out of one of them"
         )

@@ -255,7 +255,8 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
     order, presence_order, interactions, groups, categorical, n_jobs, random_state, verbose
         As in :class:`instashap.Explainer`.
     bases : dict of column to str or basis, optional
-        As in :class:`instashap.Explainer`; for columns without a monotone constraint. A periodic curve is piecewise linear here.
+        As in :class:`instashap.Explainer`; for columns without a monotone constraint. A periodic curve is piecewise
+        linear here.
     class_weight : dict, "balanced" or None
         Factor on the weights of a class's rows, as in scikit-learn.
     monotone_constraints : dict or sequence, optional
