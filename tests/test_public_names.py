@@ -131,8 +131,8 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_neural_names_are_the_contracted_ones() -> None:
     contracted = {
         *("FastSHAPExplainer", "ImageExplainer", "ImageExplanation", "MaskedClassifier", "MaskedSurrogate", "NetShape"),
-        *("NeuralAdditiveClassifier", "NeuralAdditiveRegressor", "NeuralFitter", "TrainingPlan"),
-        *("compute_curves", "search_frontier", "train_masked_classifier"),
+        *("NeuralAdditiveClassifier", "NeuralAdditiveRegressor", "NeuralFitter", "PretrainedClassifier", "TrainingPlan"),
+        *("compute_curves", "explain_segments", "search_frontier", "train_masked_classifier", "wrap_pretrained"),
     }
     assert set(instashap.neural.__all__) == contracted
     pytest.importorskip("torch")

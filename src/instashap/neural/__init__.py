@@ -19,10 +19,13 @@ _HOMES: dict[str, str] = {
     "NeuralAdditiveClassifier": "net_estimators",
     "NeuralAdditiveRegressor": "net_estimators",
     "NeuralFitter": "net_fitter",
+    "PretrainedClassifier": "images.pretrained",
     "TrainingPlan": "training",
     "compute_curves": "images.image_curves",
+    "explain_segments": "images.image_segments",
     "search_frontier": "term_search",
     "train_masked_classifier": "images.black_box",
+    "wrap_pretrained": "images.pretrained",
 }
 
 __all__ = [
@@ -35,10 +38,13 @@ __all__ = [
     "NeuralAdditiveClassifier",
     "NeuralAdditiveRegressor",
     "NeuralFitter",
+    "PretrainedClassifier",
     "TrainingPlan",
     "compute_curves",
+    "explain_segments",
     "search_frontier",
     "train_masked_classifier",
+    "wrap_pretrained",
 ]
 
 if TYPE_CHECKING:
@@ -47,6 +53,8 @@ if TYPE_CHECKING:
     from .images.image_curves import compute_curves
     from .images.image_explainer import ImageExplainer
     from .images.image_explanation import ImageExplanation
+    from .images.image_segments import explain_segments
+    from .images.pretrained import PretrainedClassifier, wrap_pretrained
     from .net_estimators import NeuralAdditiveClassifier, NeuralAdditiveRegressor
     from .net_fitter import NeuralFitter
     from .nets import NetShape

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .image_explanation import ImageExplanation
+from .image_explanation import ImageExplanation, spread_values
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ def compute_curves(
     >>> compute_curves(explanation, count).insertion
     array([0., 3., 4.])
     """
-    values, images, segments = explanation.values, explanation.images, explanation.segments
+    values, images = explanation.values, explanation.images
     n, d = values.shape[:2]
     if outputs is None:
-        chosen = predict_masked(images, np.ones((n, *segments.shape), dtype=bool)).argmax(axis=1)
+        chosen = predict_masked(images, np.ones(images.shape[:3], dtype=bool)).argmax(axis=1)
     else:
         chosen = np.asarray(outputs, dtype=np.int64)
     own = values if values.ndim == 2 else values[np.arange(n), :, chosen]
@@ -74,6 +74,6 @@ def compute_curves(
     curves = np.empty((2, d + 1))
     for step in range(d + 1):
         for which, masks in enumerate((ranks < step, ranks >= step)):
-            found = predict_masked(images, masks[:, segments])
+            found = predict_masked(images, spread_values(masks, explanation.segments))
             curves[which, step] = found[np.arange(n), chosen].mean()
     return Curves(np.arange(d + 1) / d, curves[0], curves[1])

@@ -7,6 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def spread_values(values: NDArray[Any], segments: NDArray[np.int64]) -> NDArray[Any]:
+    """Values of players, (n_images, n_players, …), as values of pixels, (n_images, height, width, …).
+
+    Examples
+    --------
+    >>> spread_values(np.array([[5, 7], [8, 9]]), np.array([[[0, 0, 1]], [[1, 0, 0]]])).tolist()
+    [[[5, 5, 7]], [[9, 8, 8]]]
+    """
+    if segments.ndim == 2:
+        return np.asarray(values[:, segments])
+    return np.asarray(values[np.arange(len(values))[:, None, None], segments])
+
+
 @dataclass(frozen=True, repr=False)
 class ImageExplanation:
     """Shapley values of images; slices like an array by image, and by class with :meth:`take_output`.
@@ -20,8 +33,8 @@ class ImageExplanation:
         Value of the game without any patch: the mean output of the fitted images.
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, n_channels)
         Images as they were passed.
-    segments : ndarray of shape (height, width), int64
-        Player of each pixel.
+    segments : ndarray of shape (height, width) or (n_images, height, width), int64
+        Player of each pixel, the same in all images or each image's own.
     output_names : tuple of str
     output_transform : str
         The explained output and its scale.
@@ -56,14 +69,15 @@ class ImageExplanation:
     @property
     def heat_maps(self) -> NDArray[np.float64]:
         """Shapley value of the patch of each pixel, shape (n_images, height, width) or (…, n_outputs)."""
-        return np.asarray(self.values[:, self.segments])
+        return spread_values(self.values, self.segments)
 
     def __getitem__(self, rows: Any) -> "ImageExplanation":
         """The explanation of some images; a single image keeps its axis."""
         kept = np.atleast_1d(np.arange(len(self))[rows])
         errors = None if self.standard_errors is None else self.standard_errors[kept]
+        segments = self.segments[kept] if self.segments.ndim == 3 else self.segments
         values, base_values, images = self.values[kept], self.base_values[kept], self.images[kept]
-        return replace(self, values=values, base_values=base_values, images=images, standard_errors=errors)
+        return replace(self, values=values, base_values=base_values, images=images, segments=segments, standard_errors=errors)
 
     def take_output(self, output: int | str) -> "ImageExplanation":
         """The values of one output, by position or name, without the axis of outputs.

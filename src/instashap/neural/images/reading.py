@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from ..._validation import check_outputs
 from ...blackbox import BlackBox, wrap_model
@@ -36,17 +36,17 @@ class _Module:
         self.classes_ = np.arange(n_classes)
 
     def predict_proba(self, images: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray(torch.as_tensor(apply_module(self.module, images)).softmax(dim=1).numpy())
+        return np.asarray(torch.as_tensor(apply_module(self.module, to_tensor(images))).softmax(dim=1).numpy())
 
 
-def apply_module(module: nn.Module, images: NDArray[Any]) -> NDArray[np.float64]:
-    """Outputs of a module in evaluation mode on its own device; it gets images with channels first and values from 0 to 1."""
+def apply_module(module: nn.Module, images: Tensor) -> NDArray[np.float64]:
+    """Outputs of a module in evaluation mode on its own device for images with channels first."""
     first = next(iter(module.parameters()), torch.zeros(()))
     was_training = module.training
     module.eval()
     try:
         with torch.no_grad():
-            return np.asarray(module(to_tensor(images).to(first.device, first.dtype)).double().cpu().numpy())
+            return np.asarray(module(images.to(first.device, first.dtype)).double().cpu().numpy())
     finally:
         module.train(was_training)
 
@@ -137,12 +137,12 @@ def read_model(model: Any, images: NDArray[Any], output: str, floors: Sequence[f
     """
     source = model
     if isinstance(model, nn.Module) and not hasattr(model, "predict_proba"):
-        n_outputs = apply_module(model, images[:1]).shape[1]
+        n_outputs = apply_module(model, to_tensor(images[:1])).shape[1]
         if n_outputs > 1:
             model = _Module(model, n_outputs)
         else:
             module = model
-            model = lambda some: apply_module(module, some)  # noqa: E731 - outputs of a function are explained unchanged
+            model = lambda some: apply_module(module, to_tensor(some))  # noqa: E731 - outputs of a function are explained unchanged
     box = wrap_model(model, output, BATCH_IMAGES)
     if isinstance(box, ClassBox):
         box = _scale_classes(box, images, floors)

@@ -45,9 +45,7 @@ def estimate_residual(
     )
 
 
-def evaluate_control(
-    game: ImageGame, context: ContextNet | None, images: NDArray[Any], masks: NDArray[np.bool_]
-) -> Known:
+def evaluate_control(game: ImageGame, context: ContextNet | None, images: NDArray[Any], masks: NDArray[np.bool_]) -> Known:
     """Shapley values of the fitted games, and their values at masks of shape (n_images, n_masks, n_players)."""
     device = game.base.device
     with torch.no_grad():
