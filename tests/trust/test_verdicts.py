@@ -54,7 +54,7 @@ def test_without_evidence_about_shapley_values_the_verdict_is_caution_in_words()
     assert report.verdict == "caution"
     assert report.attribution_r2 is None
     assert "Nothing here measures the error of the Shapley values themselves" in report.summary()
-    assert "how they divide it among the features (the Shapley values) was compared with nothing" in report.summary()
+    assert "how they divide a prediction among the features (the Shapley values) was compared with nothing" in report.summary()
 
 
 @pytest.mark.parametrize(("low", "verdict"), [(0.96, "safe"), (0.90, "caution"), (0.5, "unsafe")])

@@ -13,7 +13,7 @@
   const MAX_PAIRS = 50;
   const PAIRS_AT_ONCE = isNarrow ? 1 : 6;
   // Numbers of feature cards, of features of a row that can be changed, and of importances shown at first.
-  const SHAPES_AT_ONCE = isNarrow ? 3 : 6;
+  const SHAPES_AT_ONCE = isNarrow ? 2 : 6;
   const CONTROLS_AT_ONCE = isNarrow ? 4 : 8;
   const RANKS_AT_ONCE = isNarrow ? 6 : 20;
   // Number of bars of one row; the other features are summed up.
@@ -65,10 +65,17 @@
     return /[1-9]/.test(text) ? `${value < 0 ? "−" : "+"}${text}` : text;
   }
 
+  // Whether the outputs explained are themselves probabilities.
+  const isProbability = fitted.output_transform.startsWith("probability of");
+
+  /** Whether a probability belongs to the outputs, which are on another scale. */
+  function isLogOdds() {
+    return !isProbability && findChance(Array.from(scorer.base)) !== null;
+  }
+
   /** Name and scale of the output shown, after a semicolon; empty for a single number in the model's own unit. */
   function nameScale() {
-    const hasChance = findChance(Array.from(scorer.base)) !== null;
-    const scale = hasChance ? "log-odds" : isClassifier() ? fitted.output_transform : "";
+    const scale = isLogOdds() ? "log-odds" : isClassifier() ? fitted.output_transform : "";
     const parts = [nOutputs > 1 ? fitted.output_names[output] : "", scale].filter(Boolean);
     return parts.length ? `; ${parts.join(", ")}` : "";
   }
@@ -78,9 +85,10 @@
     return fitted.output_names[output] === "output" ? "" : ` of “${fitted.output_names[output]}”`;
   }
 
-  /** Probability of the output shown if outputs are log-odds or log-probabilities; else null. */
+  /** Probability of the output shown if outputs are probabilities, log-odds or log-probabilities; else null. */
   function findChance(outputs) {
     const scale = fitted.output_transform;
+    if (isProbability) return outputs[output];
     if (nOutputs === 1 && scale.startsWith("log-odds")) return 1 / (1 + Math.exp(-outputs[0]));
     if (nOutputs > 1 && /^(centred )?log-probabilit/.test(scale))
       return 1 / outputs.reduce((sum, each) => sum + Math.exp(each - outputs[output]), 0);
@@ -442,28 +450,32 @@
   function drawDrivers() {
     const ranked = rankPlayers();
     const total = ranked.reduce((sum, each) => sum + each.size, 0);
+    const found = data.drivers[output] || [];
     byId("drivers").replaceChildren(...(total > 0 ? ranked.slice(0, 3) : []).map(({ name, player, size }) => {
-      const term = singles.find((each) => fitted.players[each.columns[0]] === player && each.alone);
-      return make("li", {}, make("strong", {}, name), ` has ${percent(size / total)} of all influence${term ? describeDriver(term) : ""}.`.replaceAll(" %", "\u00a0%"));
+      const driver = found.find((each) => each.player === player);
+      return make("li", {}, make("strong", {}, name), ` (${percent(size / total)})${driver ? describeDriver(driver) : ""}.`.replaceAll(" %", "\u00a0%"));
     }));
-    byId("drivers-note").hidden = findChance(Array.from(scorer.base)) === null || total <= 0;
+    byId("drivers-note").hidden = total <= 0;
+    byId("drivers-note").textContent = `In brackets after a name: its part of all that the ${ranked.length} inputs together add to and take from ` +
+      `predictions.${found.length ? ` Averages are over ${data.results.nRows.toLocaleString("en")} rows${nameAveraged()}.` : ""}`;
   }
 
-  /** The second half of a driver's sentence: where the expected prediction is highest and lowest if only this feature is known. */
-  function describeDriver(term) {
-    const column = columns[term.columns[0]];
-    const points = listPoints({ ...term, isDriver: true }).filter((point) => !point.isPoint && (point.count === undefined || point.count > 0));
-    if (!points.length) return "";
-    const [high, low] = [points.reduce((a, b) => (b.y > a.y ? b : a)), points.reduce((a, b) => (b.y < a.y ? b : a))];
-    if (high.y === low.y) return "";
-    const place = (point) => shorten(formatValue(column.is_discrete ? point.x : round(point.x, column), column), 30);
-    const base = Array.from(scorer.base);
-    const at = (point) => {
-      const chance = findChance(base.map((each, k) => each + point.all[k]));
-      return chance === null ? `${format(Math.abs(Number(point.y.toPrecision(3))), 3)} ${point.y < 0 ? "below" : "above"} average` : formatChance(chance, "about ");
-    };
-    const what = findChance(base) === null ? `predictions${nOutputs > 1 ? nameClass() : ""} are` : `the typical probability${nameClass()} is`;
-    return `: if nothing else is known, ${what} highest at ${place(high)} (${at(high)}) and lowest at ${place(low)} (${at(low)})`;
+  /** Whose predictions are averaged, where they are not the model's own. */
+  function nameAveraged() {
+    return data.results.outputs.length || data.isExact ? "" : ", of the explanations’ own predictions: this page was made without the model";
+  }
+
+  /** The second half of a driver's sentence: where mean predictions are highest and lowest, and the known outcomes there. */
+  function describeDriver({ player, high, low }) {
+    const column = columns[fitted.players.indexOf(player)];
+    const name = ({ name: ends }) => [...new Set(ends)].map((value) => shorten(formatValue(value, column), 30)).join(" to ");
+    const hasChance = findChance(Array.from(scorer.base)) !== null;
+    const write = (mean) => (hasChance ? formatChance(mean) : format(mean, 3));
+    const what = hasChance ? `average probability${nameClass()}` : `average prediction${nOutputs > 1 ? nameClass() : ""}`;
+    const isKnown = high.known !== null && low.known !== null;
+    const real = hasChance ? "real share" : "real average";
+    const place = (group) => `${write(group.mean)} where it is ${name(group)}${isKnown ? ` (${real}: ${write(group.known)})` : ""}`;
+    return `: ${what} ${place(high)}, but ${place(low)}`;
   }
 
   /** Sentence that describes the values on the cards. */
@@ -640,11 +652,15 @@
 
   const controls = new Map();
 
-  function makeControls() {
+  /** Numbers of the columns, those of the strongest features first. */
+  function listColumns() {
     const order = rankPlayers().map((each) => each.player);
-    const listed = columns.map((column, number) => ({ column, number }))
-      .sort((a, b) => order.indexOf(fitted.players[a.number]) - order.indexOf(fitted.players[b.number]));
-    const made = listed.map(({ column, number }) => {
+    return d3.sort(d3.range(columns.length), (number) => order.indexOf(fitted.players[number]));
+  }
+
+  function makeControls() {
+    const made = listColumns().map((number) => {
+      const column = columns[number];
       const control = column.is_category ? makeChoice(column, number) : column.is_boolean ? makeSwitch(column, number) : makeSlider(column, number);
       controls.set(number, control);
       return control;
@@ -754,6 +770,7 @@
 
   /** Position of the class that outputs predict; null if the outputs are not of classes. */
   function findClass(outputs) {
+    if (nOutputs === 1 && isProbability) return Number(outputs[0] > 0.5);
     if (nOutputs === 1) return fitted.output_transform.startsWith("log-odds") ? Number(outputs[0] > 0) : null;
     return /log-(probabilit|odds)|score|probabilit/.test(fitted.output_transform) ? outputs.indexOf(Math.max(...outputs)) : null;
   }
@@ -784,7 +801,7 @@
   function describeScale(outputs) {
     const hasChance = findChance(Array.from(outputs)) !== null;
     const name = nOutputs > 1 || hasChance ? fitted.output_names[output].replace(/^output$/, "") : "";
-    return [name, hasChance ? `log-odds ${format(outputs[output], 3)}` : ""].filter(Boolean).join(", ");
+    return [name, isLogOdds() ? `log-odds ${format(outputs[output], 3)}` : ""].filter(Boolean).join(", ");
   }
 
   function showTrust(trust) {
@@ -862,7 +879,7 @@
     const total = (name, value) => make("tr", { class: "total" }, make("th", { scope: "row", class: "name" }, name),
       make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, formatTotal(value, largest)),
       beside === null ? null : make("td", { class: "number" }));
-    const table = barTable(["Feature", "Effect as a bar", "Adds"], [total("Average row", base), ...rows, total(...last)],
+    const table = barTable(["Feature", "Effect as a bar", "Adds"], [total(isLogOdds() ? "Average log-odds" : "Average row", base), ...rows, total(...last)],
       "Effects of the features on the prediction");
     if (beside !== null) table.querySelector("thead tr").append(make("th", { scope: "col", class: "number" }, "Model alone"));
     const box = byId("waterfall");
@@ -908,7 +925,7 @@
     const [said, average] = chance === null ? [format(scored.prediction[output], 5), format(scorer.base[output], 5)]
       : [formatChance(chance), formatChance(usual)];
     const what = chance === null ? "prediction" : `probability${nameClass()}`;
-    byId("story").textContent = `${nameRow()}: the ${what} is ${said}; ${chance === null ? "the average is" : "that of an average row is"} ` +
+    byId("story").textContent = `${nameRow()}: the ${what} is ${said}; ${chance === null || isProbability ? "the average is" : "the bars start from"} ` +
       `${average}. It is ${parts.join(", and ") || "not changed by any feature"}.`;
     const link = makeLink();
     byId("permalink").href = link;
@@ -974,8 +991,48 @@
 
   // ── All of it ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** Ways to order the row explorer's rows: a name, the size by which rows are ordered, and how it is written. */
+  const orders = new Map();
+
+  function fillOrders() {
+    const best = (place) => (data.rowOutputs[place] || data.rowPredictions[place])[output];
+    const writeBest = (place) => {
+      const chance = findChance(Array.from(data.rowOutputs[place] || data.rowPredictions[place]));
+      return chance === null ? format(best(place), 4) : formatChance(chance);
+    };
+    const hasOwn = data.rowOutputs.length > 0 && !data.isExact;
+    const rest = (place) => misses.measure(place, "remainder");
+    const differs = (place) => findClass(data.rowOutputs[place]) !== findClass(data.rowPredictions[place]);
+    orders.set("table", { name: "their place in the table", size: (place) => -(data.rowNumbers[place] ?? 0), write: () => "" });
+    if (!data.rowPredictions.length) return;
+    orders.set("high", { name: "highest prediction", size: best, write: writeBest });
+    orders.set("low", { name: "lowest prediction", size: (place) => -best(place), write: writeBest });
+    if (hasOwn) orders.set("remainder", { name: "largest remainder", size: (place) => Math.abs(rest(place)), write: (place) => format(rest(place), 3) });
+    if (data.rowTruths.length)
+      orders.set("miss", { name: "farthest from the known outcome", size: (place) => misses.findMiss(place) ?? -1, write: (place) => writeMiss(misses.findMiss(place)) });
+    if (hasOwn && isClassifier() && data.rows.some((_, place) => differs(place)))
+      orders.set("differs", { name: "class differs from the model’s", size: (place) => Math.abs(rest(place)), write: writeBest, isKept: differs });
+  }
+
+  function writeMiss(miss) {
+    if (miss === null) return "not known";
+    return isClassifier() ? `${percent(miss)} off` : `${format(miss, 3)} off`;
+  }
+
+  /** Rows of the row explorer in the order chosen, each with the number it is ordered by. */
+  function fillStarts() {
+    const { size, write, isKept } = orders.get(byId("order").value || "table");
+    const places = data.rows.map((_, place) => place).filter(isKept || (() => true));
+    const listed = d3.sort(places, (place) => -size(place));
+    byId("start").replaceChildren(...listed.map((place) => make("option", { value: place }, [nameStart(place), write(place)].filter(Boolean).join(" · "))));
+    return listed;
+  }
+
   function fillChoices() {
-    byId("start").replaceChildren(...data.rows.map((_, place) => make("option", { value: place }, nameStart(place))));
+    fillOrders();
+    byId("order").replaceChildren(...[...orders].map(([value, { name }]) => make("option", { value }, name)));
+    const n = data.results ? data.rows.length : 0;
+    byId("explorer-rows").textContent = n ? `The list has ${n} of ${data.results.nRows.toLocaleString("en")} rows: some at even distances, and those that stand out.` : "";
     byId("output").replaceChildren(...fitted.output_names.map((name, place) => make("option", { value: place }, name)));
     byId("explorer-output").replaceChildren(...fitted.output_names.map((name, place) => make("option", { value: place }, name)));
     byId("explorer-choice-name").textContent = isClassifier() ? "Class" : "Output";
@@ -986,9 +1043,9 @@
   /** What is explained, for a reader who knows the model by its task only. */
   function describeModel() {
     const n = fitted.feature_names.length;
-    const features = `${n} ${n === 1 ? "feature" : "features"}`;
-    if (!isClassifier()) return `How ${features} lead to a model’s predictions${nOutputs > 1 ? ` of ${nOutputs} outputs` : ""}.`;
-    return `How ${features} lead to a model’s choice of a class${nOutputs > 1 ? ` out of ${nOutputs}` : ""}.`;
+    const features = n === 1 ? "one input (“feature”)" : `${n} inputs (“features”)`;
+    if (!isClassifier()) return `How a model’s predictions${nOutputs > 1 ? ` of ${nOutputs} outputs` : ""} depend on ${features}.`;
+    return `How a model’s choice of a class${nOutputs > 1 ? ` out of ${nOutputs}` : ""} depends on ${features}.`;
   }
 
   function isClassifier() {
@@ -1010,7 +1067,7 @@
   }
 
   function showRow() {
-    byId("start").value = start;
+    byId("start").value = start; // none if the order chosen leaves this row out
     showValues();
     update();
   }
@@ -1022,7 +1079,17 @@
     drawDrivers();
     drawShapes();
     drawPairs();
+    misses.draw();
+    fillStarts();
     showRow();
+  }
+
+  /** Show a row of the row explorer. */
+  function startFrom(place) {
+    start = place;
+    row = data.rows[start].slice();
+    if (preselect()) drawEverything();
+    else showRow();
   }
 
   function on(id, event, act) {
@@ -1045,12 +1112,8 @@
       search("pairs", "pairs");
     });
     on("pairs-more", "click", () => { pairsShown = MAX_PAIRS; drawPairs(); });
-    on("start", "change", () => {
-      start = Number(byId("start").value);
-      row = data.rows[start].slice();
-      if (preselect()) drawEverything();
-      else showRow();
-    });
+    on("start", "change", () => startFrom(Number(byId("start").value)));
+    on("order", "change", () => startFrom(fillStarts()[0]));
     on("reset", "click", () => { row = data.rows[start].slice(); showRow(); });
     on("controls", "submit", (event) => event.preventDefault());
     on("importance-csv", "click", () => saveCsv("importance.csv", [["feature", "mean absolute effect"],
@@ -1116,6 +1179,21 @@
     }, { rootMargin: "-20% 0px -70% 0px" });
     for (const section of document.querySelectorAll("main section")) seen.observe(section);
   }
+
+  const misses = instashapMisses.makeMisses({
+    data, columns, byId, make, colour, format, formatShort, formatValue, percent, shorten, label, drawLater, redraw, hideWhatNeeds, nameStart, isNarrow,
+    output: () => output,
+    nameOutput: () => (fitted.output_names[output] === "output" ? "" : fitted.output_names[output]),
+    nameModel: () => (data.rowOutputs.length ? "the model’s output" : "prediction"),
+    nameOwn: () => `the model’s output${nameScale().replace("; ", ", ")}`,
+    listColumns: () => listColumns(),
+    open: (place) => {
+      byId("order").value = "table";
+      fillStarts();
+      startFrom(place);
+      byId("explorer").scrollIntoView();
+    },
+  });
 
   byId("title").textContent = data.title;
   byId("left-out").hidden = !data.nLeftOut;

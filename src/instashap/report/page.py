@@ -20,7 +20,7 @@ from .summary import Summary, keep_terms
 
 # Largest size of the tables in a page (a third more as text), so that all is within 3 MB and can be sent by mail; the weakest
 # interactions are left out beyond it.
-MAX_TABLE_BYTES = 1_600_000
+MAX_TABLE_BYTES = 1_520_000
 # Lengths in characters for which page.js needs shortened names.
 _LENGTHS = (14, 18, 20, 24, 30, 40)
 _LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
@@ -51,7 +51,7 @@ def _bind_percent(text: str) -> str:
 
 
 def _list_scripts() -> list[str]:
-    return [*map(_read, _LIBRARIES), read_resource("scorer.js"), _read("page.js")]
+    return [*map(_read, _LIBRARIES), read_resource("scorer.js"), _read("misses.js"), _read("page.js")]
 
 
 def _read(name: str) -> str:
@@ -78,12 +78,26 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
         "nRows": summary.n_rows,
         "rowOutputs": summary.shown_outputs,
         "rowOutcomes": summary.shown_outcomes,
+        **_pack_results(summary),
         "meaning": explain_game(summary.fitted.game),
         "isExact": summary.fitted.is_exact,
         "redundant": [list(pair.features) for pair in summary.audit.redundancy] if summary.audit is not None else [],
         "nearness": summary.nearness,
         "marginal": summary.marginal,
         "opposite": summary.opposite,
+    }
+
+
+def _pack_results(summary: Summary) -> dict[str, Any]:
+    """What is known of the rows: points of the charts, drivers, and by what the row explorer's rows can be ordered."""
+    shown, asked = summary.shown, summary.row_outputs
+    truths = None if shown is None else shown.truths
+    return {
+        "rowPredictions": [] if shown is None else shown.predictions.tolist(),
+        "rowResponses": [] if shown is None else shown.responses.tolist(),
+        "rowTruths": [] if truths is None else [[None if each != each else each for each in own] for own in truths.tolist()],
+        "results": None if asked is None else {**asked.pack(summary.shown_numbers), "nRows": len(asked.numbers)},
+        "drivers": [[asdict(driver) for driver in each] for each in summary.drivers],
     }
 
 
@@ -121,10 +135,9 @@ def _render_verdict(summary: Summary) -> str:
     note = f"<p class='note'>{html.escape(summary.audit_note)}</p>" if summary.audit_note else ""
     if summary.relations:
         note += f"<p class='note'>{RELATIONS_NOTE} {html.escape('; '.join(summary.relations))}.</p>"
-    typical = "Typical: the model's estimate at the mean log-odds of such rows; the real share of them in the class can differ."
     drivers = (
         "<div class='fact wide'><h3>What drives the predictions?</h3><ul id='drivers'></ul>"
-        f"<p class='note' id='drivers-note' hidden>{typical}</p></div>"
+        "<p class='note' id='drivers-note' hidden></p></div>"
     )
     if summary.audit is None:
         word = "<p class='verdict unknown'><strong class='word'>Not judged</strong></p>"

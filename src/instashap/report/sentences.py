@@ -23,23 +23,32 @@ _STEPS = {0: "the average only", 1: "single features", 2: "pairs of features", 3
 # Losses, not proportions; figures whose names begin with these are left out of the table.
 _LOSSES = ("log-loss", "Brier")
 
+
 def describe_verdict(report: TrustReport) -> str:
     """The rows on which the verdict is based, in a sentence."""
     return f"Judged on {name_rows(report)}."
 
 
+# Rows that were judged, in words that need no knowledge of fits.
+_ROWS = {
+    "new rows": "new rows",
+    "cross-fitted": "rows, each explained without having been used before",
+    "fitted rows": "rows, the same that the explanations were made from",
+}
+
+
 def explain_verdict(report: TrustReport) -> str:
     """The reason of the verdict in one sentence that names the rows."""
-    top, rows = report.rungs[-1], name_rows(report)
+    top, rows = report.rungs[-1], f"{report.n_rows:,} {_ROWS.get(report.how, 'rows')}"
     doubts = describe_doubts(report, top)
     but = f", but {doubts}" if doubts else ""
     if report.rungs[0].carried.value == 1.0:
         return "The model gives every row the same output: there is nothing to explain."
     if report.is_exact:
-        return f"The model is its own explanation, and the values of a row sum to its prediction exactly{but} (on {rows})."
+        return f"The model is its own explanation: the parts of a prediction sum to it exactly{but} (on {rows})."
     if report.judge(top)["prediction"] != "safe":
         but = f", less than the {percent(report.thresholds.safe_carried)} that “safe” asks for"
-    return f"They reproduce {interval(top.carried)} of how the model's output varies on {rows}{but}."
+    return f"They account for {interval(top.carried)} of the differences between the model's predictions (on {rows}){but}."
 
 
 def list_ladder(report: TrustReport) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from .._alignment import align_rows, get_index
-from .._errors import InstashapWarning, NotFittedError, TooLargeError
+from .._errors import NotFittedError, TooLargeError
 from ..explain.explainer import Explainer
 from ..fitted.game import FittedGame
 from ..questions.answers import compute_shape_errors
@@ -20,13 +19,16 @@ from ..table.columns import Table
 from ..table.encoding import Encoded
 from .alone import AloneView, encode_places, find_support, place_cells, view_alone
 from .column_views import ColumnValues, ColumnView, place_values, read_values, view_columns
+from .drivers import Driver, find_drivers
 from .marginal import ask_marginal
 from .nearness import learn_nearness
+from .row_outputs import MAX_ASKED, RowOutputs, ask_rows, list_outcomes, take_rows
 
 if TYPE_CHECKING:
     from ..trust.report import TrustReport
 
-# Largest number of rows over which importances are averaged, and of rows in the row explorer; evenly spaced over the table.
+# Largest number of rows over which importances are averaged, and of rows of the row explorer that are evenly spaced over the
+# table; some that stand out are added to these.
 MAX_ROWS = 20_000
 MAX_SHOWN_ROWS = 100
 # Largest number of pairs shown; page.js has the same limit.
@@ -107,6 +109,12 @@ class Summary:
         Empty if nobody asked for it.
     opposite : list of list of str
         For each output, features whose marginal value has the opposite sign in many of these rows.
+    shown : RowOutputs or None
+        Predictions, outputs and outcomes of ``shown_rows``; None without rows.
+    row_outputs : RowOutputs or None
+        The same of up to 5 000 rows.
+    drivers : list of list of Driver
+        For each output, where the strongest features have the highest and the lowest mean; empty without rows.
     """
 
     fitted: FittedGame
@@ -124,6 +132,9 @@ class Summary:
     marginal: list[list[list[float]]] = field(default_factory=list)
     opposite: list[list[str]] = field(default_factory=list)
     shown_outcomes: list[Any] = field(default_factory=list)
+    shown: RowOutputs | None = None
+    row_outputs: RowOutputs | None = None
+    drivers: list[list[Driver]] = field(default_factory=list)
 
     @property
     def relations(self) -> list[str]:
@@ -184,17 +195,34 @@ def summarise(explainer_or_estimator: Any, X: Any = None, y: Any = None, margina
     values = [] if some is None else place_values(fitted, some)
     terms = terms if some is None else _mark_support(fitted, terms, columns, values)
     near = None if some is None else learn_nearness(columns, values)
-    numbers = [] if table is None else _space(table.n_rows, MAX_SHOWN_ROWS).tolist()
-    shown = [_middle_row(columns)] if table is None else _list_rows(table.take(np.array(numbers)))
-    n_rows = 0 if some is None else some.n_rows
-    labels = [] if table is None else _name_rows(table, numbers)
-    own = [] if table is None else _ask_model(explainer, X, numbers)
-    found = Summary(fitted, audit, note, columns, terms, importance, shown, numbers, labels, n_rows, own)
-    outcomes = [] if table is None or known is None else _list_outcomes(np.asarray(known)[numbers])
-    found = replace(found, nearness=None if near is None else asdict(near), shown_outcomes=outcomes)
-    if table is None or marginal is None or marginal is False:
+    found = Summary(fitted, audit, note, columns, terms, importance, [_middle_row(columns)], [], [], 0, [])
+    found = replace(found, nearness=None if near is None else asdict(near), n_rows=0 if some is None else some.n_rows)
+    return found if table is None else _add_rows(found, explainer, X, table, known, marginal)
+
+
+def _add_rows(found: Summary, explainer: Explainer, X: Any, table: Table, known: Any, marginal: Any) -> Summary:
+    """The summary with the rows of the row explorer, their outputs and labels, and the drivers of all rows."""
+    fitted = found.fitted
+    asked = ask_rows(explainer, X, _space(table.n_rows, MAX_ASKED), known)
+    some = table.take(asked.numbers)
+    drivers = find_drivers(fitted.players, found.columns, place_values(fitted, some), asked, np.array(found.importance))
+    spaced = asked.numbers[_space(len(asked.numbers), MAX_SHOWN_ROWS)].tolist()
+    numbers = [*spaced, *(number for number in asked.numbers[asked.find_extreme()].tolist() if number not in set(spaced))]
+    shown = ask_rows(explainer, X, np.array(numbers), known)
+    found = replace(
+        found,
+        shown_rows=_list_rows(table.take(shown.numbers)),
+        shown_numbers=numbers,
+        shown_labels=_name_rows(table, numbers),
+        shown_outputs=[] if shown.outputs is None else shown.outputs.tolist(),
+        shown_outcomes=[] if shown.outcomes is None else list_outcomes(shown.outcomes),
+        shown=shown,
+        row_outputs=asked,
+        drivers=drivers,
+    )
+    if marginal is None or marginal is False:
         return found
-    beside, opposite = ask_marginal(explainer, _take_rows(X, numbers), marginal)
+    beside, opposite = ask_marginal(explainer, take_rows(X, numbers), marginal)
     return replace(found, marginal=beside, opposite=opposite)
 
 
@@ -298,25 +326,6 @@ def _mark_pair(fitted: FittedGame, term: TermView, columns: list[ColumnView], ro
     return replace(marked, doubts=["".join(map(str, each)) for each in digits.T.tolist()], widest=widest.tolist())
 
 
-def _ask_model(explainer: Explainer, X: Any, numbers: list[int]) -> list[list[float]]:
-    """Outputs of the explained model for some rows; an empty list if the explainer holds no model."""
-    if explainer.model is None:
-        return []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InstashapWarning)  # the rows were read before, with their warnings
-        found = explainer(_take_rows(X, numbers), outputs=True).model_outputs
-    return np.asarray(found).reshape(len(numbers), -1).tolist()
-
-
-def _take_rows(X: Any, numbers: list[int]) -> Any:
-    """Some rows of a user's table, in a container of the same kind."""
-    if hasattr(X, "iloc"):
-        return X.iloc[numbers]
-    if hasattr(X, "column_names"):  # Arrow
-        return X.take(numbers)
-    return (X if hasattr(X, "shape") else np.asarray(X))[numbers]
-
-
 def _find_errors(fitted: FittedGame, column: int, view: ColumnView) -> list[list[float]] | None:
     """Standard errors of a main effect at the places where its shape is drawn; None if the fit has none."""
     if fitted.answers.errors is None and fitted.record is None:
@@ -351,19 +360,6 @@ def _tabulate(summary: Summary, term: TermView) -> list[list[float]] | None:
     basis = fitted.model.bases[column][0]
     shape = basis.combine(encoded.cells[:, 0], encoded.offsets[:, 0], fitted.model.shapes[term.number])
     return shape.tolist()  # type: ignore[no-any-return]
-
-
-def _list_outcomes(labels: NDArray[Any]) -> list[Any]:
-    """Labels as JSON types; lists of them for several outputs."""
-    if labels.ndim > 1 and labels.shape[1] > 1:
-        return [_list_outcomes(each) for each in labels]
-    return [_write_outcome(each) for each in labels.ravel().tolist()]
-
-
-def _write_outcome(label: Any) -> float | str | None:
-    if label is None or label != label:
-        return None
-    return float(label) if isinstance(label, (int, float)) and not isinstance(label, bool) else str(label)
 
 
 def _list_rows(table: Table) -> list[list[Any]]:

@@ -57,13 +57,16 @@ def interval(figure: Figure) -> str:
     --------
     >>> interval(Figure(0.6, 0.5, 0.7)), interval(Figure(0.1, -3.5, 0.4)), interval(Figure(-3.5, -9.0, -0.2))
     ('60 % (50 to 70 %)', '10 % (below 0 to 40 %)', 'below 0 %')
+    >>> interval(Figure(0.961, 0.958, 0.963))
+    '96 %'
     """
     if figure.value < 0:  # worse than the mean: how much worse has no scale that ends
         return f"below 0 % (at most {percent(figure.high)})" if figure.high > 0 else "below 0 %"
     low, high = percent(figure.low).removesuffix(" %") if figure.low >= 0 else "below 0", percent(figure.high)
     if figure.low > 0.9995:
         return "100 %" if figure.value > 1 - 1e-9 else "over 99.9 %"
-    return f"{percent(figure.value)} ({low} to {high})"
+    value = percent(figure.value)
+    return value if value == high == f"{low} %" else f"{value} ({low} to {high})"
 
 
 def write_r2(figure: Figure) -> str:
@@ -99,8 +102,8 @@ def describe_quality(report: TrustReport) -> str:
             sentence += ", but its probabilities are better than the frequencies of the classes"
     elif found.score == "deviance explained":
         sentence = (
-            f"The model itself explains {interval(found.value)} of the deviance of {rows}, of which naming their mean every "
-            "time would explain none"
+            f"The model itself explains {interval(found.value)} of the deviance of {rows}; always naming their mean "
+            "would explain none"
         )
     elif found.score == "pinball loss saved":
         sentence = (
@@ -108,8 +111,8 @@ def describe_quality(report: TrustReport) -> str:
         )
     else:
         sentence = (
-            f"The model itself explains {interval(found.value)} of the differences between {rows}, of which naming their mean "
-            "every time would explain none"
+            f"The model itself explains {interval(found.value)} of the differences between {rows}; always naming their mean "
+            "would explain none"
         )
     return f"{sentence}: {found.verdict}."
 
@@ -163,8 +166,8 @@ def describe_doubts(report: TrustReport, rung: Rung) -> str:
     if verdict == "safe" or "prediction" in weak:
         return ""
     reasons = {
-        "attribution": "how they divide it among the features (the Shapley values) may be off",
-        "evidence": "how they divide it among the features (the Shapley values) was compared with nothing"
+        "attribution": "how they divide a prediction among the features (the Shapley values) may be off",
+        "evidence": "how they divide a prediction among the features (the Shapley values) was compared with nothing"
         if rung.masked is None
         else "too few rows show how far off the division among the features (the Shapley values) is",
         "classes": "they put too many rows in another class than the model",
