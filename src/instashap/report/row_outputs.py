@@ -74,12 +74,12 @@ class RowOutputs:
         n_rows, n_outputs = self.predictions.shape
         spaced = np.linspace(0, n_rows - 1, min(n_rows, _MAX_POINTS, _ALL_POINTS // n_outputs)).astype(np.int64)
         some = np.union1d(spaced, np.flatnonzero(np.isin(self.numbers, shown)))
-        names = [str(each) for each in self.outcomes[some].ravel().tolist()] if self.outcomes is not None and self.is_class else []
+        labels = self.outcomes[some].ravel().tolist() if self.outcomes is not None and self.is_class else []
         return {
             "numbers": self.numbers[some].tolist(),
             "responses": _shorten(self.responses[some]),
             "truths": [] if self.truths is None else _shorten(self.truths[some]),
-            "classes": names,
+            "classes": list(map(str, labels)),
             "outputs": [] if self.outputs is None else _shorten(self.outputs[some]),
             "remainders": [] if self.remainders is None else _shorten(self.remainders[some]),
         }
