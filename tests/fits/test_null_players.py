@@ -73,6 +73,24 @@ def test_every_game_and_estimator_gives_it_nothing(make: object) -> None:
     assert not make(rows).shap_values(rows)[:, 2].any()  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("name", ["number", "missing"])
+def test_a_column_of_one_value_takes_nothing_from_others_in_a_marginal_game(name: str) -> None:
+    # The constant's own function was counted with the first feature, took half of its effect, and was dropped.
+    rows = add_constant(name)[["c", "a", "d"]].assign(d=ROWS["d"] + 2.0)
+    a, d = rows["a"].to_numpy(), rows["d"].to_numpy()
+    explainer = Explainer(lambda table: (table["a"] * table["d"]).to_numpy(), value_function=Marginal(rows)).fit(rows)
+    first = (a * d.mean() - (a * d).mean() + a * d - d * a.mean()) / 2
+    expected = np.column_stack([np.zeros(300), first, a * d - (a * d).mean() - first])
+    np.testing.assert_allclose(explainer.shap_values(rows), expected, atol=1e-5)
+
+
+def test_a_marginal_game_of_constants_alone_is_its_base_value() -> None:
+    rows = np.ones((40, 3))
+    explainer = Explainer(lambda table: 3.0 * table[:, 0], value_function=Marginal(rows)).fit(rows)
+    assert explainer.expected_value == 3.0
+    assert not explainer.shap_values(rows[:2]).any()
+
+
 def test_a_constant_that_the_background_does_not_share_has_an_effect() -> None:
     rows = add_constant("number")
     background = rows[:20].assign(c=9.0)

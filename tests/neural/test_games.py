@@ -44,6 +44,14 @@ def test_marginal_values_are_those_of_enumeration(rows):
     assert explainer(rows[:1]).game == "marginal, 30 background rows"
 
 
+def test_a_column_of_one_value_gets_no_net(rows):
+    few = np.insert(rows[:400], 0, 7.0, axis=1)
+    chosen = instashap.Marginal(few[:30])
+    explainer = instashap.Explainer(lambda X: 4.0 * X[:, 1] + X[:, 2], fitter=FITTER, value_function=chosen).fit(few)
+    expected = (few - few[:30].mean(axis=0)) * [0.0, 4.0, 1.0, 0.0]
+    assert compute_r2(explainer.shap_values(few), expected) > 0.97
+
+
 def test_a_function_of_rows_and_masks_is_a_target_of_nets(rows):
     def value(X, masks):
         return np.where(masks[:, 0], X[:, 0], 0.0) + np.where(masks[:, 0] & masks[:, 2], X[:, 0] * X[:, 2], 0.0)

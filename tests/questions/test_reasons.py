@@ -113,6 +113,15 @@ def test_related_columns_make_one_reason_and_texts_are_the_users(explainer):
         report.texts("x")
 
 
+def test_texts_are_found_by_labels_that_are_numbers():
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 2)), columns=[1, 0])
+    made = Explainer(lambda X: X[1].to_numpy(), order=1, synthetic_rows=0).fit(X)
+    report = made.reasons(X[:5] - 9.0, reference=X, texts={1: "first", "0": "second"})
+    assert set(report.table["text"]) == {"first"}
+    with pytest.raises(ValueError, match="texts names column 2, and no column has this label"):
+        made.reasons(X[:5], reference=X, texts={2: "third"})
+
+
 def test_interactions_of_three_are_refined_to_the_stated_error():
     def product(X):
         return X[:, 0] * X[:, 1] * X[:, 2]

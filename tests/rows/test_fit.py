@@ -109,6 +109,27 @@ def test_named_columns_serve_a_table_in_memory_too(table, features, quiet):
     assert "price" not in found.feature_names_
 
 
+def test_columns_whose_labels_are_numbers_are_named_by_them(table, features, quiet):
+    expected = Explainer(order=1).fit(features, outputs=table["price"])
+    numbered = table.set_axis([10, 11, 12, 13, 14, 4], axis=1)  # 4 is also the position of another column
+    for named in (4, [4], (4,)):
+        found = Explainer(order=1).fit(numbered, outputs=named)
+        assert np.array_equal(found.shap_values(numbered.drop(columns=4)), expected.shap_values(features))
+    both = Explainer(order=1).fit(numbered.assign(w=1.0).rename(columns={"w": 5}), outputs=[5, 4])
+    assert both.output_names_ == ("5", "4")
+
+
+def test_a_number_that_is_a_label_and_a_weight_is_refused_with_advice_that_works(features, quiet):
+    # It was one weight for all rows, and the column of weights a feature.
+    rows = features.assign(w=np.arange(len(features)) % 3).rename(columns={"w": 9})
+    outputs = features["rooms"] * 2.0
+    with pytest.raises(ValueError, match=r"pass sample_weight=X\[9\] and X.drop\(columns=9\), or numpy.full\(len\(X\), 9\)"):
+        Explainer(order=1).fit(rows, outputs=outputs, sample_weight=9)
+    found = Explainer(order=1).fit(rows.drop(columns=9), outputs=outputs, sample_weight=rows[9])
+    assert found.expected_value == pytest.approx(np.average(outputs, weights=rows[9]))
+    assert Explainer(order=1).fit(rows, outputs=outputs, sample_weight=np.full(len(rows), 9)).n_features_in_ == rows.shape[1]
+
+
 def test_several_outputs_keep_their_names(table, features, make_source, short_blocks, quiet):
     both = table.assign(twice=2 * table["price"])
     for source in (both, make_source(both, "folder")):

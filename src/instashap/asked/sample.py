@@ -132,7 +132,7 @@ def accumulate_masked_moments(
     n_functions, n_outputs = len(functions), sample.gains.shape[1]
     scatter = np.zeros((n_functions, n_functions), order="F")
     cross = np.zeros((n_functions, n_outputs))
-    for values, block in iterate_masked(functions, presence, encoded, sample):
+    for values, block in iterate_masked(functions, presence, encoded, sample) if n_functions else ():
         cross += values @ (block.gains * block.weights[:, None])
         values *= np.sqrt(block.weights)
         dsyrk(1.0, values.T, beta=1.0, c=scatter, trans=1, lower=0, overwrite_c=1)

@@ -70,6 +70,9 @@ class SampledFitter:
     interactions : "auto", "all", int, or list of column tuples
     progress : callable or None
         Called with the share that is done (0 to 1) and the current stage.
+    is_null : tuple of bool
+        Whether each column belongs to a null player and gets no function; empty if none does. Its constant would be a
+        second one of the player that it is counted with, and take a part of that player's function.
     """
 
     columns: tuple[LearntColumn, ...]
@@ -77,6 +80,7 @@ class SampledFitter:
     order: int = 2
     interactions: Any = "auto"
     progress: Callable[[float, str], None] | None = None
+    is_null: tuple[bool, ...] = ()
 
     def fit(
         self,
@@ -243,6 +247,8 @@ class SampledSearch(CandidateSearch):
 
     def make_functions(self, value_sets: Sequence[ValueSet], resolution: int) -> ValueFunctions:
         """Products of axis functions and constants, each penalty times the mass of the coalitions where its function counts."""
+        null = {column for column, is_null in enumerate(self.fitter.is_null) if is_null}
+        value_sets = [values for values in value_sets if null.isdisjoint(values)]
         functions = make_anchored_functions(value_sets, self.learn_axes(value_sets), resolution)
         masses = np.array([self.masses[len(presence)] for presence in self._find_presence(functions)])[functions.owners]
         return replace(functions, roughness=functions.roughness * masses, ridge=functions.ridge * masses)

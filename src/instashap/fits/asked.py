@@ -151,7 +151,7 @@ def fit_value_function(
             progress(1.0, "done")
     else:
         sample = sample_game(small_game, kept, full, weights, size_law, rng)
-        sampled = SampledFitter(columns, roster.players, judged.order, judged.interactions, progress)
+        sampled = SampledFitter(columns, roster.players, judged.order, judged.interactions, progress, roster.is_null)
         result = sampled.fit(encoded, weights, sample, stand_ins, game.reference_outputs.mean(axis=0), size_law)
         model = roster.spread(result.model)
         n_coalitions = {"n_coalitions": len(sample.rows)}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..asked.asked_rows import AskedRows
 from ..blackbox.value_functions import Game
+from ..fits.null_players import RosterGame
 from ..game.terms import make_presence_masks
 from ..masked.search import Search
 from ..model.additive_model import AdditiveModel
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _N_PAIRS = 8
 
 
-def fit_game_nets(fitter: NeuralFitter, game: Game, rows: AskedRows, size_law: NDArray[np.float64]) -> AdditiveModel:
+def fit_game_nets(fitter: NeuralFitter, game: RosterGame, rows: AskedRows, size_law: NDArray[np.float64]) -> AdditiveModel:
     """Additive model of a game, tabulated from nets that were trained on its values at sampled coalitions.
 
     Sixteen coalitions per row are drawn by the size law's interior, in complementary pairs, and evaluated once; only one of
@@ -36,13 +37,16 @@ def fit_game_nets(fitter: NeuralFitter, game: Game, rows: AskedRows, size_law: N
     Parameters
     ----------
     fitter : NeuralFitter
-    game : Game
+    game : RosterGame
+        Columns of its null players get no net.
     rows : AskedRows
     size_law : ndarray of shape (n_players + 1,), float64
     """
     search = Search(fitter, rows.encoded, rows.full, rows.weights, size_law, N_FOLDS)
     search.fit_main_effects()
-    value_sets = fitter.choose_value_sets(search)
+    null = {column for column, is_null in enumerate(game.roster.is_null) if is_null}
+    chosen = fitter.choose_value_sets(search)
+    value_sets = [values for values in chosen if null.isdisjoint(values)] or chosen
     made = fitter.make_net(search, value_sets)
     base = game.reference_outputs.mean(axis=0)
     _train_on_game(made, game, rows.places[made.rows.first], base, size_law, fitter.make_plan())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..asked.asked_rows import AskedRows
 from ..asked.tabulated import TabulatedFunctions, make_tabulated_functions
-from ..blackbox.value_functions import Game
+from ..fits.null_players import RosterGame
 from ..game.terms import PresenceSet, ValueSet
 from ..masked.design import ValueFunctions
 from ..masked.fallback import fall_back
@@ -86,7 +86,7 @@ class NeuralFitter:
 
     def fit_game(
         self,
-        game: Game,
+        game: RosterGame,
         places: NDArray[np.int64],
         encoded: Encoded,
         full: NDArray[np.float64],

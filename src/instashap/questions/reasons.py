@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
 from .._sentences import join, write_number
-from .._validation import check_at_least, check_choice, check_groups, check_positive
+from .._validation import check_at_least, check_choice, check_groups, check_positive, find_column
 from ..blackbox.held_model import HeldModel
 from ..blackbox.hybrid import make_mixer, take_rows
 from ..blackbox.model import BlackBox
@@ -138,7 +138,7 @@ class ReasonOptions:
 
     n: int = 4
     better: str = "high"
-    texts: Mapping[str, Any] | None = None
+    texts: Mapping[Any, Any] | None = None
     groups: Any = None
     target: Any = None
     stable: float = 0.8
@@ -159,7 +159,7 @@ def find_reasons(
     names, players = fitted.feature_names, fitted.players
     if options.groups is not None:
         names, players = check_groups(options.groups, fitted.schema.names)
-    _check_texts(options.texts, names)
+    options = replace(options, texts=_name_texts(options.texts, names))
     columns = fitted.schema.names if fitted.schema.has_names else None
     box = held.wrap(_NO_MODEL).restore(fitted.scale).prepare(X, table.n_rows)
     output = choose_output(options.target, fitted.output_names, fitted.model.n_outputs, "reasons are those")
@@ -178,13 +178,14 @@ def find_reasons(
     return ReasonReport(codes, described, mean, walked.outputs, read, float(walked.errors.max(initial=0.0)), labels)
 
 
-def _check_texts(texts: Mapping[str, Any] | None, names: Sequence[str]) -> None:
-    """Raise for texts of unknown features, or directions other than "high" and "low"."""
-    for name, text in (texts or {}).items():
-        if name not in names:
-            raise ValueError(f"texts names the unknown feature {name!r}; there are {', '.join(map(repr, names[:8]))}")
+def _name_texts(texts: Mapping[Any, Any] | None, names: Sequence[str]) -> dict[str, Any]:
+    """Texts by the name of their feature; raises for unknown features, or directions other than "high" and "low"."""
+    named = {}
+    for feature, text in (texts or {}).items():
         if not isinstance(text, str) and not (isinstance(text, Mapping) and set(text) <= {"high", "low"}):
-            raise ValueError(f"texts[{name!r}] must be a text, or texts for 'high' and 'low'; got {text!r}")
+            raise ValueError(f"texts[{feature!r}] must be a text, or texts for 'high' and 'low'; got {text!r}")
+        named[names[find_column(feature, names, "texts")]] = text
+    return named
 
 
 def _choose_reference(
@@ -277,7 +278,7 @@ def _number_ranks(points: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.argsort(np.argsort(-points, axis=1, kind="stable"), axis=1, kind="stable")
 
 
-def _write(name: str, value: Any, reference: NDArray[Any], texts: Mapping[str, Any] | None) -> str:
+def _write(name: str, value: Any, reference: NDArray[Any], texts: Mapping[Any, Any] | None) -> str:
     """The text of a feature and direction: the user's, or its value beside that of the reference."""
     numbers = _take_numbers(reference)
     is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and value == value

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from .._validation import find_column, is_label, name_columns
 from .arrow import DatasetSource, FunctionSource, LazySource, ParquetSource, RelationSource
 from .memory import MemorySource
 from .source import FrameSource, is_named
@@ -20,21 +22,42 @@ def open_source(X: Any, outputs: Any = None, sample_weight: Any = None) -> Frame
     X : table or source of rows
         Path, folder or pattern of Parquet files, ``pyarrow.dataset.Dataset``, polars ``LazyFrame``, DuckDB relation, or a
         function without arguments that gives a fresh iterator of DataFrames or record batches.
-    outputs, sample_weight : array, name of a column, or None
+    outputs, sample_weight : array, name or label of a column, or None
         ``outputs`` may also be a list of names.
 
     Raises
     ------
     TypeError
         For rows that can be read once only.
+    ValueError
+        For a ``sample_weight`` that is a number and a column's label.
     """
     source = _find_source(X)
+    outputs, sample_weight = _name_labels(X, outputs, "outputs"), _name_labels(X, sample_weight, "sample_weight")
     if source is None:
         if not is_named(outputs) and not isinstance(sample_weight, str):
             return None
         source = MemorySource(X)
     source.set_apart(outputs, sample_weight)
     return source
+
+
+def _name_labels(X: Any, given: Any, what: str) -> Any:
+    """Names of the columns of a pandas table that ``given`` has as labels that are not text; anything else unchanged."""
+    if not (hasattr(X, "iloc") and hasattr(X, "columns")):
+        return given
+    names = name_columns(X.columns)
+    if is_label(given, names):
+        if what == "sample_weight" and isinstance(given, Real):
+            raise ValueError(
+                f"sample_weight={given} may be one weight for all rows or the column {given}: pass sample_weight=X[{given!r}] "
+                f"and X.drop(columns={given!r}), or numpy.full(len(X), {given})"
+            )
+        return names[find_column(given, names, what)]
+    is_list = isinstance(given, (list, tuple)) and 0 < len(given) != len(X)
+    if is_list and all(isinstance(each, str) or is_label(each, names) for each in given):
+        return [names[find_column(each, names, what)] for each in given]
+    return given
 
 
 def _find_source(X: Any) -> FrameSource | None:
