@@ -154,7 +154,7 @@ def test_loaded_explainers_need_the_model(explainer, tmp_path):
         ({"reference": None}, "reasons need a reference"),
         ({"reference": "worst"}, "reference='worst' is not known"),
         ({"reference": APPROVED, "better": "more"}, "better='more' is not known"),
-        ({"reference": APPROVED, "texts": {"wage": "low"}}, "unknown feature 'wage'"),
+        ({"reference": APPROVED, "texts": {"wage": "low"}}, "texts names the unknown column 'wage'"),
         ({"reference": APPROVED, "texts": {"age": {"up": "x"}}}, "texts for 'high' and 'low'"),
         ({"reference": APPROVED, "n": 0}, "n=0 is too few"),
         ({"reference": APPROVED, "stable": 2.0}, "share of resamples"),
