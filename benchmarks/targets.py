@@ -67,6 +67,11 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         "bike: largest distance from sampled SAGE values, in standard errors": ("<=", 3.0),
         "adult: largest distance from sampled SAGE values, in standard errors": ("<=", 3.0),
     },
+    "importance_errors": {
+        f"{n_rows} rows, {kind}: distance of that coverage from 90 %": ("<=", 0.05)
+        for n_rows in (80, 200, 2000)
+        for kind in ("variance", "mean_abs")
+    },
     "survival": {
         f"{name}: C-index above the best of both": (">=", -0.01)
         for name in ("breast cancer", "heart attacks", "simulated")

@@ -23,6 +23,7 @@ ENTRIES = {
     "change": "what changed a mean: coverage of planted shifts, false lines, two models, seconds, two years of bike sharing",
     "importance": "Shapley effects against exact ones, SAGE values of bike sharing against a sampler of 100 000 draws",
     "survival": "C-index and integrated Brier score of AdditiveSurvival beside Cox regression and a random survival forest",
+    "importance_errors": "coverage of intervals of Shapley effects and mean magnitudes of few rows, over 100 redraws",
     "label_errors": "coverage of standard errors of fits by likelihood, over 40 redraws",
     "scored_once": "SHAP R² from so many rows of a slow or remote model, each scored once",
     "drift": "how often check() alarms about the unchanged model and about retrained ones, on 500 rows",

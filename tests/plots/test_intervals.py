@@ -184,15 +184,14 @@ def test_rows_of_levels_are_spread_within_their_bands(fitted):
 
 def test_a_table_of_importance_is_drawn_with_its_intervals_and_what_is_not_explained(find_whiskers):
     table = pd.DataFrame(
-        {"value": [2.0, 0.5, -0.3, 0.4], "standard_error": [0.1, 0.2, 0.05, 0.01], "share": 0.0},
+        {"value": [2.0, 0.5, -0.3, 0.4], "low": [1.8, 0.2, -0.4, 0.35], "high": [2.5, 1.0, -0.1, 0.5], "share": 0.0},
         index=["hour", "temp", "noise", "(not explained)"],
     )
     table.attrs = {"kind": "loss", "of": "squared error of the labels", "pairs": False}
     ax = plots.plot_importance(table)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["hour", "temp", "noise", "not explained"]
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], table["value"])
-    ends = np.array([[value - 1.729 * error, value + 1.729 * error] for value, error in table.iloc[:, :2].to_numpy()])
-    np.testing.assert_allclose(np.sort(find_whiskers(ax), axis=1), ends, atol=1e-9)
+    np.testing.assert_allclose(np.sort(find_whiskers(ax), axis=1), table[["low", "high"]], atol=1e-9)
     pooled = plots.plot_importance(table, max_features=1)
     np.testing.assert_allclose([bar.get_width() for bar in pooled.patches], [2.0, 0.2, 0.4])
     assert "squared error" in ax.get_xlabel()
@@ -201,7 +200,7 @@ def test_a_table_of_importance_is_drawn_with_its_intervals_and_what_is_not_expla
 def test_a_table_of_another_kind_or_of_several_outputs_is_refused():
     with pytest.raises(TypeError, match="got another table"):
         plots.plot_importance(pd.DataFrame({"value": [1.0]}))
-    one = pd.DataFrame({"value": [1.0], "standard_error": [0.1]}, index=["a"])
+    one = pd.DataFrame({"value": [1.0], "low": [0.8], "high": [1.3]}, index=["a"])
     both = pd.concat({"up": one, "down": 2 * one})
     both.attrs = {"kind": "variance", "of": "f"}
     with pytest.raises(ValueError, match="pass output="):

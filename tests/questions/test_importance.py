@@ -10,8 +10,9 @@ import instashap
 from instashap.game.coalitions import enumerate_coalitions
 from instashap.game.exact import compute_mobius_transform, compute_shapley_values
 from instashap.game.orders import sample_orders
-from instashap.inference.effects import RowGames
+from instashap.inference.effects import Importance, RowGames, combine_replicas
 from instashap.model.linear_part import LinearPart
+from instashap.questions.overall import find_interval
 
 LEFT = "(not explained)"
 NAMES = list("abcd")
@@ -179,6 +180,39 @@ def test_mean_magnitudes_are_those_of_the_values_with_errors_of_rows_and_fit(exp
     assert (errors >= rows_alone * (1 - 1e-9)).all()
     most = explainer(X, errors=True).standard_errors.mean(axis=0)  # as if all rows moved together (Minkowski)
     assert (errors <= np.hypot(rows_alone, most) * (1 + 1e-6)).all()
+
+
+def test_intervals_are_those_of_student_and_of_variances_rise_as_logarithms_do(explainer):
+    # Student's t with 19 degrees of freedom leaves 5 % beyond 1.729133 (tables of the law).
+    frame = explainer.importance("mean_abs")
+    np.testing.assert_allclose(frame["high"] - frame["value"], 1.729133 * frame["standard_error"], rtol=1e-6)
+    np.testing.assert_allclose(frame["value"] - frame["low"], 1.729133 * frame["standard_error"], rtol=1e-6)
+    frame = explainer.importance("variance")
+    reach = frame["value"] - frame["low"]
+    counts = frame["standard_error"] > 0
+    assert (reach[counts] > 1.729 * frame.loc[counts, "standard_error"]).all()  # fewer degrees of freedom
+    assert (reach[counts] < 2.5 * frame.loc[counts, "standard_error"]).all()
+    sure = frame.loc["a"]
+    assert sure["value"] > 5 * reach["a"]
+    assert sure["high"] == pytest.approx(sure["value"] * np.exp(reach["a"] / sure["value"]), rel=1e-6)
+    assert frame.loc["one", ["low", "high"]].tolist() == [0.0, 0.0]
+    assert frame.loc[LEFT, "high"] - frame.loc[LEFT, "value"] == pytest.approx(reach[LEFT], rel=1e-6)  # not a Shapley effect
+    assert reach[LEFT] == pytest.approx(1.729133 * frame.loc[LEFT, "standard_error"], rel=1e-6)
+    pairs = explainer.importance("variance", pairs=True)
+    np.testing.assert_allclose(pairs["high"] - pairs["value"], pairs["value"] - pairs["low"], rtol=1e-9)
+    unsure, errors = np.array([0.0, 0.1, -0.1]), np.ones(3)
+    _, high = find_interval(unsure, errors, 19.0, is_variance=True)
+    np.testing.assert_allclose(high - unsure, 1.729133 * (np.e - 1), rtol=1e-6)
+
+
+def test_degrees_of_freedom_are_those_of_uneven_squares():
+    # Of four squares d²: 2 (Σ d²)² / (Σ d⁴ - (Σ d²)² / 4), and 3 at most. One alone: 2 / (1 - 1/4).
+    found = Importance(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1), 0.0, 0.0, 0.0)
+    for deviations, expected in (([1, -1, 1, -1], 3.0), ([5, 0, 0, 0], 8 / 3), ([3, 2, 0, 0], 338 / (97 - 169 / 4))):
+        replicas = np.array([[[each, 0.0]] for each in deviations], dtype=float)
+        errors, freedom = combine_replicas(np.eye(4), replicas, [found])
+        assert errors[0].tolist() == [pytest.approx(np.linalg.norm(deviations)), 0.0]
+        assert freedom[0].tolist() == [pytest.approx(min(expected, 3.0)), 3.0]
 
 
 def test_weights_are_counts_of_rows(explainer):

@@ -5,6 +5,7 @@ import pytest
 
 import instashap
 from instashap import AdditiveClassifier, AdditiveRegressor, NotFittedError
+from instashap.questions.answers import get_errors
 
 RNG = np.random.default_rng(0)
 # A level of each column: with two values a shape function has one free coefficient, whose error is known.
@@ -77,3 +78,18 @@ def test_an_edited_fit_of_squares_has_no_errors():
     model = AdditiveRegressor(order=1).fit(X, X[:, 0] + RNG.normal(size=400)).remove_term(1)
     with pytest.raises(NotFittedError, match="squared error are not known"):
         model.explain(X[:5], errors=True)
+
+
+def test_errors_of_a_monotone_fit_count_how_far_smoothing_moves_it():
+    # Smoothed once more, with the same strengths, a steep curve moves by about what the first smoothing took.
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 1))
+    model = AdditiveRegressor(order=1, monotone_constraints={0: 1}, warm_start=True)
+    model.fit(x, 1.5 * np.tanh(5 * x[:, 0]) + 1.5 * rng.normal(size=200))
+    places, fitted = np.linspace(-1.5, 1.5, 13)[:, None], model.to_explainer()._fitted
+    found = [deviations for _, deviations in get_errors(fitted).credits.iterate(fitted.encoder.encode(fitted.read(places)))]
+    values = model.explain(places).values
+    moved = model.fit(x, model.predict(x)).explain(places).values - values
+    assert np.abs(moved).max() > 0.1
+    unit = fitted.output_unit
+    np.testing.assert_allclose(unit * found[0][:, 0, 0, -1], moved[:, 0], atol=0.02)

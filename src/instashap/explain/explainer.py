@@ -500,9 +500,10 @@ class Explainer(ExplainerOptions, FittedAttributes):
         DataFrame
             One row for each feature, the most important first, and ``(not explained)`` last: what is left of the output's
             variance, or of the loss. ``value``; ``standard_error`` (NaN if not known; ``attrs["errors"]`` says what it
-            counts); ``share`` of the whole; and with "variance" and "loss" the worth of a feature if it is the only one known
-            (``alone``) and if it is the last one to be known (``last``): for independent columns and the variance these are
-            the first-order and total Sobol indices, times the variance. With several outputs, one such table below the other.
+            counts); ``low`` and ``high``, the ends of the 90 % interval; ``share`` of the whole; and with "variance" and
+            "loss" the worth of a feature if it is the only one known (``alone``) and if it is the last one to be known
+            (``last``): for independent columns and the variance these are the first-order and total Sobol indices, times the
+            variance. With several outputs, one such table below the other.
 
         Raises
         ------

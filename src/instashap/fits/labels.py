@@ -157,7 +157,7 @@ def replicate_fit(
         found.append(finisher.finish(_refit(fitter, left, fit), left))
     shares = np.array([own.sum() for _, own in groups])
     contrast = compute_contrast(shares / shares.sum())
-    if not fit.note and not any(fitter.directions):  # constraints have a bias of their own, which is not known
+    if not fit.note:
         found.append(finisher.finish(fitter.smooth_again(rows, fit), rows))
         contrast = np.pad(contrast, (0, 1))
         contrast[-1, -1] = 1.0

@@ -42,6 +42,8 @@ class Importance:
         Worth of all players together.
     left_error : float
         Standard error of ``total - explained``.
+    freedom : ndarray of shape (n_players,) or (n_pairs,), float64, or float
+        Degrees of freedom of the errors.
     """
 
     values: NDArray[np.float64]
@@ -51,6 +53,7 @@ class Importance:
     total: float
     explained: float
     left_error: float
+    freedom: NDArray[np.float64] | float = N_GROUPS - 1.0
 
 
 def measure_fit(result: FitResult, record: FitRecord | None, *, pairs: bool = False) -> list[Importance]:
@@ -74,13 +77,13 @@ def measure_fit(result: FitResult, record: FitRecord | None, *, pairs: bool = Fa
     if record is None:
         return found
     replicas, contrast = _replicate(record, listed, pairs)  # (n_groups, n_outputs, n_values + 1)
-    errors = _combine(contrast, replicas, found)
+    errors, freedom = combine_replicas(contrast, replicas, found)
     others = [make_variance_game(*given, output, by_outputs=True) for output in outputs]
     apart = np.stack([_measure_distance(*each, pairs) for each in zip(games, others, listed, strict=True)])
     sampling = [_measure_sampling(*each, pairs) for each in zip(games, listed, strict=True)]
     return [
-        replace(each, errors=np.hypot(own[:-1], drawn), left_error=float(own[-1]))
-        for each, own, drawn in zip(found, np.hypot(errors, apart), sampling, strict=True)
+        replace(each, errors=np.hypot(own[:-1], drawn), left_error=float(own[-1]), freedom=free[:-1])
+        for each, own, drawn, free in zip(found, np.hypot(errors, apart), sampling, freedom, strict=True)
     ]
 
 
@@ -103,10 +106,20 @@ def _replicate(
     return np.array(replicas), compute_contrast(replicates.shares)
 
 
-def _combine(contrast: NDArray[np.float64], replicas: NDArray[np.float64], found: Sequence[Importance]) -> NDArray[np.float64]:
-    """Standard errors from replicas of values and what is left, shape (n_outputs, n_values + 1)."""
+def combine_replicas(
+    contrast: NDArray[np.float64], replicas: NDArray[np.float64], found: Sequence[Importance]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Standard errors from replicas of values and what is left, and their degrees of freedom; both (n_outputs, n_values + 1).
+
+    A variance estimated from G squares d² has ``2 (sum d²)² / (sum d⁴ - (sum d²)² / G)`` degrees of freedom (Satterthwaite
+    1946): about G where deviations are Gaussian, fewer where some groups of rows are much of it. At most G - 1 are used.
+    """
     whole = np.stack([np.append(each.values, each.total - each.explained) for each in found])
-    return np.asarray(np.linalg.norm(np.tensordot(contrast, replicas - whole, axes=1), axis=0))
+    deviations = np.tensordot(contrast, replicas - whole, axes=1)
+    errors, n_groups = np.linalg.norm(deviations, axis=0), len(contrast)
+    shares = np.divide(deviations, errors, out=np.full_like(deviations, n_groups**-0.5), where=errors > 0)
+    unevenness = np.maximum((shares**4).sum(axis=0) - 1.0 / n_groups, 1e-300)
+    return errors, np.clip(2.0 / unevenness, 1.0, n_groups - 1.0)
 
 
 def _list_values(game: ComponentGame, total: float, listed: CoalitionList | None, pairs: bool) -> NDArray[np.float64]:
@@ -207,7 +220,7 @@ class RowGames:
             own = [self._make_game(rest, output) for output in outputs]
             replicas.append([_list_values(game, total, each, pairs) for (game, total), each in zip(own, listed, strict=True)])
         shares = np.array([weights.sum() for _, weights in groups]) / self.weights.sum()
-        spread = _combine(compute_contrast(shares), np.array(replicas), measured)
+        spread, freedom = combine_replicas(compute_contrast(shares), np.array(replicas), measured)
         if self.targets is not None and not self.is_loss:
             others = [self._make_game(whole, output, by_outputs=True)[0] for output in outputs]
             whole_games = [game for game, _ in games]
@@ -215,8 +228,13 @@ class RowGames:
             spread = np.hypot(spread, apart)
         drawn = [_measure_sampling(game, each, pairs) for (game, _), each in zip(games, listed, strict=True)]
         return [
-            replace(each, errors=self._fill(np.hypot(own[:-1], more), pairs), left_error=float(own[-1]))
-            for each, own, more in zip(found, spread, drawn, strict=True)
+            replace(
+                each,
+                errors=self._fill(np.hypot(own[:-1], more), pairs),
+                left_error=float(own[-1]),
+                freedom=np.maximum(self._fill(free[:-1], pairs), 1.0),
+            )
+            for each, own, more, free in zip(found, spread, drawn, freedom, strict=True)
         ]
 
     @property
@@ -297,6 +315,7 @@ def spread_importance(found: Importance, varying: Sequence[int] | NDArray[np.int
         found,
         values=spread_players(found.values, varying, n_players, pairs),
         errors=spread_players(found.errors, varying, n_players, pairs),
+        freedom=np.maximum(spread_players(np.full(len(found.values), 1.0) * found.freedom, varying, n_players, pairs), 1.0),
         alone=fill(found.alone),
         last=fill(found.last),
     )

@@ -284,15 +284,15 @@ class LikelihoodFitter:
 
         To first order the penalty S moves tables β by ``-(H + S)⁻¹ S β``, H the curvature of the likelihood. The tables of the
         fit stand for β. Its gradient at them is subtracted from the loss, which for binary labels and counts is the same as to
-        replace the labels by the fitted probabilities and means.
+        replace the labels by the fitted probabilities and means. Monotone tables are made monotone again.
         """
         design = replace(former.design, n_threads=self.n_threads)
-        prior = Roughness(design)
+        loss = self._make_loss(design, Roughness(design), rows)
         state = FoldState(former.vector, former.strengths, former.freedom, 1.0)
-        pull = Pull(tilt=prior.multiply(former.vector, former.strengths))  # minus the gradient of the likelihood there
-        steps = count_steps(design, rows, LAST_WORK, LAST_STEPS)
-        state = self._make_loss(design, prior, rows).descend(state, steps, LAST_TOLERANCE, pull)
-        return replace(former, vector=design.centre(state.vector))
+        pull = Pull(tilt=-loss.differentiate(former.vector)[1])
+        state = loss.descend(state, count_steps(design, rows, LAST_WORK, LAST_STEPS), LAST_TOLERANCE, pull)
+        vector = loss.constrain(state, self.directions, pull) if any(self.directions) else state.vector
+        return replace(former, vector=design.centre(vector))
 
     def _conclude(self, design: TableDesign, state: FoldState, rows: LabelledRows, deviance: float) -> LikelihoodFit:
         """The fit of all rows with a state's strengths; warns if the descent did not converge."""

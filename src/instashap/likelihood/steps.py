@@ -68,16 +68,21 @@ class PenalisedLoss:
     prior: Roughness
     rows: LabelledRows
 
+    def differentiate(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """The loss of tables on the rows, without the penalty, and its gradient."""
+
+        def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            loss, gradient, _ = self.family.differentiate(scores, self.rows.target[block])
+            return float(self.rows.weights[block] @ loss), self.rows.weights[block, None] * gradient
+
+        return self.design.pass_over(vector, self.rows.encoded, work)
+
     def descend(self, state: FoldState, max_steps: int, tolerance: float, pull: Pull = _FREE) -> FoldState:
         """The state after a descent from its tables under its strengths."""
         design, prior, rows, strengths = self.design, self.prior, self.rows, state.strengths
 
-        def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            loss, gradient, _ = self.family.differentiate(scores, rows.target[block])
-            return float(rows.weights[block] @ loss), rows.weights[block, None] * gradient
-
         def objective(vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            loss, gradient = design.pass_over(vector, rows.encoded, work)
+            loss, gradient = self.differentiate(vector)
             rough = prior.multiply(vector, strengths)
             if pull is _FREE:
                 return loss + 0.5 * float(vector @ rough), gradient + rough
@@ -106,8 +111,8 @@ class PenalisedLoss:
         strengths, freedom = self.prior.learn(state.vector, state.strengths, curvature, noise, information)
         return replace(state, strengths=strengths, freedom=freedom)
 
-    def constrain(self, state: FoldState, directions: tuple[int, ...]) -> NDArray[np.float64]:
-        """Tables of the highest penalised likelihood among the monotone ones.
+    def constrain(self, state: FoldState, directions: tuple[int, ...], pull: Pull = _FREE) -> NDArray[np.float64]:
+        """Tables of the highest penalised likelihood among the monotone ones; the tilt of a ``pull`` is added to the loss.
 
         Alternating direction method of multipliers (Boyd et al. 2011, section 5): descents with a quadratic term that pulls
         towards monotone tables alternate with projections onto monotone tables, in the metric of the likelihood's curvature.
@@ -119,7 +124,7 @@ class PenalisedLoss:
         weights = np.where(marks > 0, metric, 1.0)
         goal, dual = monotone.project(state.vector, weights), np.zeros(len(self.design))  # dual: scaled multipliers
         for _ in range(MAX_MONOTONE_ROUNDS):
-            state = self.descend(state, _PULLED_STEPS, _PULLED_TOLERANCE, Pull(goal - dual, metric))
+            state = self.descend(state, _PULLED_STEPS, _PULLED_TOLERANCE, Pull(goal - dual, metric, pull.tilt))
             goal = monotone.project(state.vector + dual, weights)
             dual += marks * (state.vector - goal)
             apart = np.abs(marks * (state.vector - goal)).max()

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from .arguments import find_output
 from .style import (
-    INTERVAL,
     INTERVAL_NOTE,
     LOWERS,
     POOLED,
     RAISES,
-    draw_whiskers,
+    draw_intervals,
     draw_zero_line,
     format_numbers,
     label_ends,
@@ -46,19 +45,20 @@ def draw_table(table: Any, limit: int, output: str | int | None, ax: Any) -> Any
         if output is None:
             raise ValueError(f"plot_importance shows one output, got a table of {len(names)}: pass output= one of {names}")
         table = table.loc[names[find_output(output, names)]]
-    values, errors = table["value"].to_numpy(), np.nan_to_num(table["standard_error"].to_numpy())
+    values = table["value"].to_numpy()
+    sides = np.nan_to_num(np.stack([values - table["low"], table["high"] - values]))  # (2, n_lines): below and above
     is_left = np.char.startswith(np.array(list(map(str, table.index)), dtype=str), "(")
     own = np.flatnonzero(~is_left)
     shown, pooled = split_largest(np.abs(values[own]), limit)
     places = own[np.sort(shown)]  # in the order of the table
     labels = shorten_all([str(table.index[place]) for place in places])
-    bars, reach = values[places], errors[places]
+    bars, reach = values[places], sides[:, places]
     if len(pooled):
         labels.append(name_pooled(len(pooled)).replace("features", "pairs" if about.get("pairs") else "features"))
-        bars, reach = np.append(bars, values[own[pooled]].sum()), np.append(reach, 0.0)
+        bars, reach = np.append(bars, values[own[pooled]].sum()), np.append(reach, np.zeros((2, 1)), axis=1)
     if is_left.any():
         labels.append("not explained")
-        bars, reach = np.append(bars, values[is_left]), np.append(reach, errors[is_left])
+        bars, reach = np.append(bars, values[is_left]), np.append(reach, sides[:, is_left], axis=1)
     ax = make_axes(ax, 7.0, 1.4 + 0.3 * len(bars))
     named = bars[: len(places)]
     colours = np.where(named < 0, LOWERS, RAISES) if about.get("pairs") or (named < 0).any() else [LOWERS] * len(named)
@@ -77,15 +77,15 @@ def draw_table(table: Any, limit: int, output: str | int | None, ax: Any) -> Any
 
 def _label(ax: Any, bars: NDArray[np.float64], reach: NDArray[np.float64]) -> None:
     """Whiskers where errors are known, numbers beyond them."""
-    known = np.flatnonzero(reach > 0)
+    known = np.flatnonzero(reach.any(axis=0))
     if len(known):
-        draw_whiskers(ax, known, bars[known], reach[known])
+        draw_intervals(ax, known, bars[known], reach[:, known])
     signs = np.where(bars < 0, -1.0, 1.0)
-    ends = bars + signs * INTERVAL * reach
+    ends = bars + signs * np.where(bars < 0, *reach)
     numbers = format_numbers(bars)
     label_ends(ax, range(len(bars)), ends, signs, numbers)
-    lowest = min(float((bars - INTERVAL * reach).min()), 0.0)
+    lowest = min(float((bars - reach[0]).min()), 0.0)
     has_left = bool((bars < 0).any())
-    make_room(ax, lowest, max(float((bars + INTERVAL * reach).max()), 0.0), numbers, left=has_left)
+    make_room(ax, lowest, max(float((bars + reach[1]).max()), 0.0), numbers, left=has_left)
     if lowest < 0:
         draw_zero_line(ax, vertical=True)

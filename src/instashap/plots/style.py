@@ -96,7 +96,11 @@ def label_ends(ax: Any, rows: Any, ends: Any, signs: Any, labels: Sequence[str])
 
 def draw_whiskers(ax: Any, rows: Any, ends: Any, errors: Any) -> None:
     """Draw horizontal 90 % intervals around ``ends`` as thin whiskers in the colour of the text."""
-    reach = INTERVAL * np.asarray(errors)
+    draw_intervals(ax, rows, ends, INTERVAL * np.asarray(errors))
+
+
+def draw_intervals(ax: Any, rows: Any, ends: Any, reach: Any) -> None:
+    """Draw whiskers of a reach, shape (n_rows,), or (2, n_rows) for that to the left and to the right."""
     colour = ax.xaxis.label.get_color()
     ax.errorbar(ends, rows, xerr=reach, fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5, capthick=1.1, zorder=4)
 

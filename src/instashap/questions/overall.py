@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from .._alignment import align_rows, get_index
 from .._errors import InstashapError, NotFittedError
@@ -18,11 +19,13 @@ from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..inference.effects import Importance, RowGames, measure_fit, spread_importance
 from ..inference.log_loss import measure_log_loss
+from ..inference.uncertainty import N_GROUPS
 from ..masked.design import ValueFunctions
 from ..masked.plan import solve_plan
 from ..table.encoding import Encoded
 from .answers import get_errors
 from .average import average_rows
+from .change_lines import COVERAGE
 from .class_numbers import find_classes, number_labels
 from .updating import find_plan
 
@@ -199,7 +202,7 @@ def _unpack(rows: _Rows) -> tuple[Encoded, NDArray[np.float64], NDArray[np.float
 
 def _arrange(fitted: FittedGame, found: list[Importance], asked: ImportanceRequest, what: str, note: str) -> pd.DataFrame:
     """Tables of the outputs, one below the other: the largest values first, what is not explained last."""
-    frames = [_arrange_output(fitted.feature_names, each, asked.pairs, asked.kind == "mean_abs") for each in found]
+    frames = [_arrange_output(fitted.feature_names, each, asked.pairs, asked.kind) for each in found]
     frame = frames[0]
     if len(frames) > 1:
         frame = pd.concat(dict(zip(fitted.output_names, frames, strict=True)), names=["output"])
@@ -207,19 +210,37 @@ def _arrange(fitted: FittedGame, found: list[Importance], asked: ImportanceReque
     return frame
 
 
-def _arrange_output(names: tuple[str, ...], found: Importance, pairs: bool, is_plain: bool) -> pd.DataFrame:
+def _arrange_output(names: tuple[str, ...], found: Importance, pairs: bool, kind: str) -> pd.DataFrame:
     whole = found.explained if np.isnan(found.total) else found.total
     labels = list(names)
     if pairs:
         labels = [f"{names[i]} × {names[j]}" for i, j in zip(*np.triu_indices(len(names), 1), strict=True)]
-    columns: dict[str, Any] = {"value": found.values, "standard_error": found.errors}
+    low, high = find_interval(found.values, found.errors, found.freedom, is_variance=kind == "variance" and not pairs)
+    columns: dict[str, Any] = {"value": found.values, "standard_error": found.errors, "low": low, "high": high}
     columns["share"] = found.values / whole if whole > 0 else np.zeros(len(found.values))
-    if not pairs and not is_plain:
+    if not pairs and kind != "mean_abs":
         columns |= {"alone": found.alone, "last": found.last}
     frame = pd.DataFrame(columns, index=pd.Index(labels, name="pair" if pairs else "feature"))
     frame = frame.iloc[np.argsort(-np.abs(found.values) if pairs else -found.values, kind="stable")]
     if pairs or np.isnan(found.total):
         return frame
     left = found.total - found.explained
-    frame.loc[LEFT, ["value", "standard_error", "share"]] = left, found.left_error, left / whole if whole > 0 else 0.0
+    low, high = find_interval(np.array([left]), np.array([found.left_error]), N_GROUPS - 1.0, is_variance=False)
+    frame.loc[LEFT, ["value", "standard_error", "low", "high"]] = left, found.left_error, low[0], high[0]
+    frame.loc[LEFT, "share"] = left / whole if whole > 0 else 0.0
     return frame
+
+
+def find_interval(
+    values: NDArray[np.float64], errors: NDArray[np.float64], freedom: NDArray[np.float64] | float, *, is_variance: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ends of 90 % intervals, by Student's t for the errors' degrees of freedom.
+
+    The error of a variance is in proportion to it, so that estimates that are too low have too small standard errors. Upper
+    ends of variances are therefore those on the scale of logarithms, ``value exp(reach / value)``; a value below its reach,
+    which may be 0, gets that of a value equal to it. Lower ends stay: on logarithms, no interval would hold 0.
+    """
+    reach = stdtrit(freedom, (1.0 + COVERAGE) / 2.0) * errors
+    share = np.divide(reach, values, out=np.ones_like(reach), where=values > reach)
+    rise = np.where(share > 0, np.expm1(share) / np.maximum(share, 1e-300), 1.0) if is_variance else 1.0
+    return values - reach, values + reach * rise
