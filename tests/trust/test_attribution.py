@@ -11,7 +11,8 @@ import instashap
 from instashap import Explainer
 from instashap.datasets import make_factor
 from instashap.game.coalitions import enumerate_coalitions
-from instashap.trust.attribution import _measure_shared, _share_out, share_error, walk_values
+from instashap.trust.attribution import _measure_shared, _share_out, share_error
+from instashap.trust.comparison import walk_values
 from instashap.trust.held_rows import Rows
 from instashap.trust.masked import choose_sizes
 from instashap.trust.references import make_probes

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from instashap.trust import judging
-from instashap.trust.attribution import Attribution, find_references
+from instashap.trust.attribution import Attribution
 from instashap.trust.figures import Figure
 from instashap.trust.masked import MaskedFidelity
+from instashap.trust.reference_panel import find_references
 from instashap.trust.references import make_probes
 from instashap.trust.report import Rung, TrustReport
 

@@ -14,40 +14,18 @@ for any c; where it is worse, it depends on c, and the interval is wide: the ref
 At the full coalition f itself is known: an error ``e`` there moves each of d values by ``e / d``, and is exact.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .comparison import Comparison, walk_values
 from .figures import Figure, estimate, sum_groups
 from .held_rows import Held, Rows, iterate_masked, take_encoded
-from .references import (
-    REGRESSED,
-    Asker,
-    Probes,
-    evaluate_regressed,
-    evaluate_sampled,
-    list_numbers,
-    list_sampled,
-    make_probes,
-    weigh_sizes,
-)
+from .reference_panel import LEAST_WEIGHT, Panel
+from .references import Probes, list_numbers, weigh_sizes
 
-# Rows at which games are compared: at most, and of many features; and those at which distributions are compared before the
-# best are asked about all.
-_MAX_PROBES, _PROBES_OF_MANY, _MAX_FIRST = 2000, 250, 150
-# How many times the rows that are compared others must be, to teach references alone; else they are split, few into more parts.
-_MANY_TIMES, _FEW_ROWS, _LEAST_ROWS = 2.4, 1000, 40
-# Calls of the model for the first comparison of each distribution, and for all that are kept.
-_FIRST_CALLS, _CALLS = 16_000, 160_000
-_FIRST_DRAWS, _DRAWS, _MAX_DRAWS = 4, 8, 16
-# Different walks, and coalitions in them: each costs a factorisation.
-_MAX_WALKS, _MAX_STEPS = 48, 800
-# Weight from which on a distribution is kept, and references that are combined.
-_LEAST_WEIGHT, _MOST_COMBINED = 0.15, 3
 # Correlations of errors that are assumed: least, likely, most. Regressions learn from the same noise as the order itself.
 _ASKED, _UNASKED = (0.0, 0.15, 0.5), (0.1, 0.4, 0.7)
 # The estimate takes the difference of the risks to be higher by about a standard error than it was seen, the interval's lower
@@ -64,41 +42,6 @@ _HEAVY, _ENOUGH_OF_HEAVY = 8.0, 100.0
 _UNKNOWNS = 2.0
 # Chance of a new row to be one of those seen from which on a table counts as seen.
 _MOSTLY = 0.5
-
-
-@dataclass(frozen=True)
-class Reference:
-    """An estimate of the conditional game.
-
-    Attributes
-    ----------
-    name : str
-    values : ndarray of shape (2, n_probes, 2, n_players - 1, n_outputs), float64
-        Halves with independent noise, rows, walks, steps.
-    is_asked : bool
-        Whether it asks the model.
-    """
-
-    name: str
-    values: NDArray[np.float64]
-    is_asked: bool
-
-
-@dataclass(frozen=True)
-class Panel:
-    """References evaluated at the same rows and coalitions.
-
-    Attributes
-    ----------
-    probes : Probes
-    references : tuple of Reference
-    n_calls : int
-        Rows the model was asked about.
-    """
-
-    probes: Probes
-    references: tuple[Reference, ...]
-    n_calls: int
 
 
 @dataclass(frozen=True)
@@ -124,179 +67,6 @@ class Attribution:
     biases: tuple[tuple[float, ...], ...]
     n_rows: int
     n_calls: int
-
-
-def find_references(rows: Rows, asker: Asker | None) -> Panel | None:
-    """References at some of the rows; None where rows or features are too few, or nothing varies.
-
-    Distributions that the best combination does without, on the first rows, are not asked about the others.
-    """
-    d = len(rows.feature_names)
-    n_rows = min(rows.n_independent, len(rows))
-    if d < 2 or n_rows < _LEAST_ROWS or not np.ptp(rows.outputs, axis=0).any():
-        return None
-    n_steps = 2 * (d - 1)
-    n_probes = max(_CALLS // (_DRAWS * n_steps), min(_PROBES_OF_MANY, _CALLS // (2 * n_steps)), _LEAST_ROWS)
-    n_probes = min(n_probes, _MAX_PROBES, len(rows))
-    n_walks = int(np.clip(_MAX_STEPS // n_steps, 4, _MAX_WALKS))
-    n_splits = 1 if n_rows >= _MANY_TIMES * n_probes else 2 if n_rows >= _FEW_ROWS else 4
-    probes = make_probes(rows, n_probes, n_walks, n_splits)
-    found = [Reference(kind, evaluate_regressed(kind, rows, probes), False) for kind in REGRESSED]
-    if asker is None:
-        return Panel(probes, tuple(found), 0)
-    few = probes.take(int(np.clip(_FIRST_CALLS // (_FIRST_DRAWS * n_steps), _LEAST_ROWS, _MAX_FIRST)))
-    kinds = list_sampled(rows)
-    tried = [Reference(kind, evaluate_sampled(kind, asker, rows, few, _FIRST_DRAWS), True) for kind in kinds]
-    both = [Reference(each.name, each.values[:, : len(few)], False) for each in found] + tried
-    weights = _combine(rows, few, both, np.ones(len(few), dtype=bool))[len(found) :]
-    kept = [kind for kind, weight in zip(kinds, weights, strict=True) if weight >= _LEAST_WEIGHT]
-    n_draws = int(np.clip(_CALLS // max(n_steps * len(probes) * len(kept), 1) // 2 * 2, 2, _MAX_DRAWS))
-    found += [Reference(kind, evaluate_sampled(kind, asker, rows, probes, n_draws), True) for kind in kept]
-    n_calls = n_steps * (len(few) * _FIRST_DRAWS * len(kinds) + len(probes) * n_draws * len(kept))
-    return Panel(probes, tuple(found), n_calls)
-
-
-def _combine(rows: Rows, probes: Probes, references: Sequence[Reference], is_learnt: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Weights of at most three references, none negative, that sum to one and have the least masked risk on some probes."""
-    outputs = rows.outputs[probes.rows][is_learnt][:, None, None] / rows.spread
-    first, second = (np.stack([outputs - each.values[half][is_learnt] / rows.spread for each in references]) for half in (0, 1))
-    masses = weigh_sizes(len(rows.feature_names))
-    risks = np.einsum("knwsc,lnwsc,s,n->kl", first, second, masses, rows.weights[probes.rows][is_learnt], optimize=True)
-    risks = (risks + risks.T) / 2
-    best, least = np.zeros(len(references)), np.inf
-    for size in range(1, min(_MOST_COMBINED, len(references)) + 1):
-        for members in map(list, combinations(range(len(references)), size)):
-            own = risks[np.ix_(members, members)] + 1e-9 * np.trace(risks) * np.eye(size)
-            shares = np.linalg.lstsq(own, np.ones(size), rcond=None)[0]
-            if not shares.sum() > 0 or (shares < 0).any():
-                continue
-            shares /= shares.sum()
-            risk = float(shares @ own @ shares)
-            if risk < least * (1 - 1e-3):
-                best, least = np.zeros(len(references)), risk
-                best[members] = shares
-    return best
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """An order's game beside the best combination of references, row by row; all in spreads of the outputs, mean over these.
-
-    Attributes
-    ----------
-    order_risks, reference_risks : ndarray of shape (n_probes, n_players - 1), float64
-        Squared residuals by coalition size, mean over the walks.
-    products : ndarray of shape (n_probes, n_players - 1), float64
-        ``(f - v) (r - v)``, likewise: twice its mean less that of the distances is the difference of the risks.
-    distances : ndarray of shape (n_probes, n_players - 1), float64
-        ``(v - r)²`` likewise, without the noise of the draws.
-    moved : ndarray of shape (n_probes, n_players, n_outputs), float64
-        Squared distance of each Shapley value, without noise in the mean; the full coalition aside.
-    lengths : ndarray of shape (n_probes, n_players, n_outputs), float64
-        Square of each of the reference's Shapley values.
-    full : ndarray of shape (n_probes, n_outputs), float64
-        Squared errors at the full coalition.
-    weights : ndarray of shape (n_references,), float64
-        Weights of the references, mean over the two halves of the rows.
-    """
-
-    order_risks: NDArray[np.float64]
-    reference_risks: NDArray[np.float64]
-    products: NDArray[np.float64]
-    distances: NDArray[np.float64]
-    moved: NDArray[np.float64]
-    lengths: NDArray[np.float64]
-    full: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-
-def compare(held: Held, rows: Rows, panel: Panel) -> Comparison:
-    """The combination is chosen on one half of the rows, and measured on the other, in turn."""
-    probes = panel.probes
-    values, full, base = evaluate_held(held, rows, probes)
-    outputs, spread = rows.outputs[probes.rows] / rows.spread, rows.spread
-    values, full, base = values / spread, full / spread, base / spread
-    n_outputs = outputs.shape[1]
-    half = probes.halves
-    parts: dict[str, list[NDArray[np.float64]]] = {}
-    weights = []
-    for learnt, measured in ((half, ~half), (~half, half)):
-        shares = _combine(rows, probes, panel.references, learnt)
-        weights.append(shares)
-        used = np.flatnonzero(shares)
-        best = sum(shares[k] * panel.references[k].values[:, measured] / spread for k in used)
-        own, wanted = values[measured], outputs[measured][:, None, None]
-        own_error, errors = wanted - own, wanted - best  # (n, 2, d - 1, C), (2, n, 2, d - 1, C)
-        gaps = best - own
-        masks = probes.masks[measured]
-        zeros = np.zeros((len(own), n_outputs))
-        moved = [walk_values(-gaps[w][:, w], zeros, zeros, masks[:, w]) for w in (0, 1)]
-        found = [walk_values(best[w][:, w], outputs[measured], base[measured], masks[:, w]) for w in (0, 1)]
-        for name, part in {
-            "order_risks": (own_error**2).mean(axis=(1, 3)),
-            "reference_risks": (errors[0] * errors[1]).mean(axis=(1, 3)),
-            "products": (own_error * gaps.mean(axis=0)).mean(axis=(1, 3)),
-            "distances": (gaps[0] * gaps[1]).mean(axis=(1, 3)),
-            "moved": moved[0] * moved[1],
-            "lengths": found[0] * found[1],
-            "full": (outputs - full)[measured] ** 2,
-        }.items():
-            parts.setdefault(name, []).append(part)
-    order = np.argsort(np.concatenate([np.flatnonzero(~half), np.flatnonzero(half)]))
-    return Comparison(**{name: np.concatenate(part)[order] for name, part in parts.items()}, weights=np.mean(weights, axis=0))
-
-
-def evaluate_held(
-    held: Held, rows: Rows, probes: Probes
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """An order's outputs at the probes' coalitions, at the full and at the empty one, each row by a model without it.
-
-    A row that the table repeats is one that a model of all rows has seen, and so will be a new row as often: there the
-    finished model counts. Shapes (n_probes, 2, n_players - 1, n_outputs), and (n_probes, n_outputs) twice.
-    """
-    n, _, n_steps, d = probes.masks.shape
-    masks = probes.masks.reshape(n, -1, d)
-    values = np.empty((n, 2 * n_steps, rows.outputs.shape[1]))
-    full, base = np.empty((n, values.shape[2])), np.empty((n, values.shape[2]))
-    owner = np.empty(len(rows), dtype=np.int64)
-    models = [model for _, model in held.parts]
-    for number, (places, _) in enumerate(held.parts):
-        owner[places] = number
-    if held.record is not None:
-        owner[rows.is_repeated] = len(models)
-        models.append(held.record.result.model)
-    for number, model in enumerate(models):
-        own = np.flatnonzero(owner[probes.rows] == number)
-        if not len(own):
-            continue
-        encoded = take_encoded(rows.encoded, probes.rows[own])
-        for block, found in iterate_masked(model, encoded, masks[own]):
-            values[own[block]] = found
-        full[own], base[own] = model.predict(encoded), model.base_value
-    return values.reshape(n, 2, n_steps, -1), full, base
-
-
-def walk_values(
-    inner: NDArray[np.float64], full: NDArray[np.float64], empty: NDArray[np.float64], masks: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Marginal contributions along one walk a row, by player: shape (n_rows, n_players, n_outputs).
-
-    Parameters
-    ----------
-    inner : ndarray of shape (n_rows, n_players - 1, n_outputs), float64
-        Values of the coalitions of sizes 1 … n_players - 1.
-    full, empty : ndarray of shape (n_rows, n_outputs), float64
-    masks : ndarray of shape (n_rows, n_players - 1, n_players), bool
-
-    Examples
-    --------
-    >>> inner, full, empty = np.array([[[1.0], [5.0]]]), np.array([[6.0]]), np.array([[0.0]])
-    >>> walk_values(inner, full, empty, np.array([[[False, True, False], [True, True, False]]]))[0, :, 0]
-    array([4., 1., 1.])
-    """
-    steps = np.diff(np.concatenate([empty[:, None], inner, full[:, None]], axis=1), axis=1)
-    first = (~masks).sum(axis=1)  # at which step each player comes
-    return np.take_along_axis(steps, first[:, :, None], axis=1)
 
 
 def share_error(difference: float, correlation: float) -> float:
@@ -426,7 +196,7 @@ def _compute_r2(saved: float, share: float, common: float, sums: NDArray[np.floa
 def _name(panel: Panel, compared: Comparison) -> str:
     """The references by their weights, the largest first."""
     order = np.argsort(-compared.weights, kind="stable")
-    return ", ".join(panel.references[k].name for k in order if compared.weights[k] >= _LEAST_WEIGHT)
+    return ", ".join(panel.references[k].name for k in order if compared.weights[k] >= LEAST_WEIGHT)
 
 
 def _measure_fold_variance(held: Held, rows: Rows, probes: Probes) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:

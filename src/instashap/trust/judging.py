@@ -10,21 +10,15 @@ from numpy.typing import NDArray
 from ..blackbox.aims import Aim
 from ..masked.fitter import FitRecord
 from ..model.additive_model import AdditiveModel
-from .attribution import (
-    Attribution,
-    Comparison,
-    Panel,
-    compare,
-    find_references,
-    has_unseen_tails,
-    measure_attribution,
-)
+from .attribution import Attribution, has_unseen_tails, measure_attribution
+from .comparison import Comparison, compare
 from .figures import Figure
 from .held_rows import Held, Rows, hold_out, keep_held
 from .masked import measure_masked
 from .missing import N_ROWS, N_ROWS_BRIEF, find_missing
 from .quality import measure_quality
 from .redundancy import find_redundancy
+from .reference_panel import Panel, find_references
 from .references import Asker
 from .report import Rung, TrustReport
 from .scores import Classes, compare_classes, measure_carried, measure_outputs, score_classes, score_labels

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.additive_model import AdditiveModel
-from .attribution import Comparison, Panel
+from .comparison import Comparison
 from .figures import Figure, estimate, sum_groups
 from .held_rows import Held, Rows, iterate_masked, take_encoded
+from .reference_panel import Panel
 from .references import weigh_sizes
 
 # Rows asked about coalitions, divided among the outputs but never fewer than the second; and coalitions a row.
