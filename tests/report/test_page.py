@@ -99,6 +99,32 @@ def test_a_link_leads_to_the_same_row(open_page: Any, explainer: Any, table: pd.
     assert plain.evaluate("instashapReport.getRow()") == expected
 
 
+_COUNT = """
+(n) => {
+  const slider = document.querySelector("#controls input[type=range]");
+  const made = [];
+  const watcher = new MutationObserver(() => undefined);
+  watcher.observe(document.body, { childList: true, subtree: true });
+  for (let step = 0; step < n; step++) {
+    slider.value = Number(slider.min) + (step / n) * (slider.max - slider.min);
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    const added = watcher.takeRecords().flatMap((record) => [...record.addedNodes]);
+    made.push(added.filter((node) => node.nodeType === Node.ELEMENT_NODE).length);
+  }
+  return made;
+}
+"""
+
+
+def test_a_step_of_a_slider_makes_no_elements(open_page: Any, explainer: Any, table: pd.DataFrame) -> None:
+    """Elements of the row before are filled anew: making them took most of a step's time."""
+    page = open_page()
+    before = page.inner_text("#waterfall")
+    assert sum(page.evaluate(_COUNT, 20)) == 0
+    assert page.inner_text("#waterfall") != before
+    check_numbers(page, explainer, table)
+
+
 @pytest.mark.parametrize("link", ["#row=9999", "#row=x&values=[1]", "#row=0&values=%7B", '#row=0&values=["a",{},1,1,1,1]'])
 def test_a_damaged_link_shows_a_whole_row(open_page: Any, explainer: Any, table: pd.DataFrame, link: str) -> None:
     check_numbers(open_page(link=link), explainer, table)

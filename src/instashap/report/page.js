@@ -49,19 +49,29 @@
 
   // ── Numbers and words ─────────────────────────────────────────────────────────────────────────────────────────────────
 
+  const writers = new Map();
+
+  /** A number with a least and a largest number of decimals; writers are kept, because making one takes longer than a row's scores. */
+  function writeNumber(value, least, most, useGrouping = true) {
+    const key = `${least} ${most} ${useGrouping}`;
+    if (!writers.has(key))
+      writers.set(key, new Intl.NumberFormat("en", { minimumFractionDigits: least, maximumFractionDigits: most, useGrouping }));
+    return writers.get(key).format(value);
+  }
+
   function format(value, digits = 4) {
     if (value === 0 || Math.abs(value) < 1e-12) return "0";
     const size = Math.abs(value);
     if (size >= 1e7 || size < 1e-4) return value.toExponential(2).replace("-", "−");
     const decimals = Math.max(digits - 1 - Math.floor(Math.log10(size)), 0);
     // Numbers of four digits have no separator, as they may be years.
-    return value.toLocaleString("en", { maximumFractionDigits: Math.min(decimals, 8), useGrouping: size >= 1e4 }).replace("-", "−");
+    return writeNumber(value, 0, Math.min(decimals, 8), size >= 1e4).replace("-", "−");
   }
 
   /** A change with the decimals of the largest change beside it, so that they visibly add up. */
   function formatChange(value, largest) {
     const decimals = largest > 0 ? Math.min(Math.max(2 - Math.floor(Math.log10(largest)), 0), 8) : 0;
-    const text = Math.abs(value).toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+    const text = writeNumber(Math.abs(value), decimals, decimals);
     return /[1-9]/.test(text) ? `${value < 0 ? "−" : "+"}${text}` : text;
   }
 
@@ -195,7 +205,7 @@
     const body = shown.map(({ name, size }) =>
       make("tr", {},
         make("th", { scope: "row", class: "name" }, name),
-        make("td", {}, track([{ from: 0, to: size / (ranked[0].size || 1) }])),
+        make("td", {}, track(size / (ranked[0].size || 1))),
         make("td", { class: "number", "data-value": size }, `${format(size, 3)} · ${percent(size / total)}`.replace(" %", "\u00a0%"))));
     byId("importance-bars").replaceChildren(barTable(["Feature", "", "Mean effect"], body, "Importance of features"));
     const all = byId("importance-all");
@@ -212,21 +222,11 @@
       make("tbody", {}, ...rows));
   }
 
-  /** One or several bars, each between two shares of the width. */
-  function track(pieces, mark) {
-    const element = make("div", { class: "track", "aria-hidden": "true" });
-    for (const { from, to, kind } of pieces) {
-      const piece = make("span", { class: kind });
-      piece.style.left = `${100 * Math.min(from, to)}%`;
-      piece.style.width = `${100 * Math.abs(to - from)}%`;
-      element.append(piece);
-    }
-    if (mark !== undefined) {
-      const line = make("i");
-      line.style.left = `${100 * mark}%`;
-      element.append(line);
-    }
-    return element;
+  /** A bar that fills a share of the width. */
+  function track(share) {
+    const bar = make("span");
+    bar.style.width = `${100 * share}%`;
+    return make("div", { class: "track", "aria-hidden": "true" }, bar);
   }
 
   // ── Charts, drawn when they come into view ────────────────────────────────────────────────────────────────────────────
@@ -793,7 +793,7 @@
   /** A prediction as a probability if it has one, else as a number; the number itself is kept beside it. */
   function showNumber(element, outputs) {
     const chance = findChance(Array.from(outputs));
-    element.textContent = chance === null ? format(outputs[output], 5) : formatChance(chance);
+    setText(element, chance === null ? format(outputs[output], 5) : formatChance(chance));
     element.dataset.value = outputs[output];
   }
 
@@ -870,27 +870,62 @@
     const share = (value) => (high > low ? (value - low) / (high - low) : 0.5);
     const largest = Math.max(...all.map((step) => Math.abs(step.value)));
     const beside = findMarginal();
-    const rows = all.map((step, place) => make("tr", {},
-      make("th", { scope: "row", class: "name" }, step.name,
-        step.player === null ? null : make("small", {}, `= ${shorten(playerValue(step.player), 40)}`)),
-      make("td", {}, track([{ from: share(ends[place]), to: share(ends[place + 1]), kind: step.isRest ? "rest" : step.value < 0 ? "down" : "up" }], share(base))),
-      make("td", { class: "number", "data-player": step.player ?? undefined, "data-value": step.value }, formatChange(step.value, largest)),
-      beside === null ? null : makeBeside(step, beside, largest)));
-    const total = (name, value) => make("tr", { class: "total" }, make("th", { scope: "row", class: "name" }, name),
-      make("td", {}, track([], share(value))), make("td", { class: "number", "data-value": value }, formatTotal(value, largest)),
-      beside === null ? null : make("td", { class: "number" }));
-    const table = barTable(["Feature", "Effect as a bar", "Adds"], [total(isLogOdds() ? "Average log-odds" : "Average row", base), ...rows, total(...last)],
-      "Effects of the features on the prediction");
-    if (beside !== null) table.querySelector("thead tr").append(make("th", { scope: "col", class: "number" }, "Model alone"));
-    const box = byId("waterfall");
-    byId("meaning").textContent = describeMeaning();
-    box.replaceChildren(table);
-    if (steps.length > MAX_BARS + 1)
-      box.append(make("p", { class: "actions" }, make("button", { type: "button", id: "bars-all", onclick: () => {
-        showAllBars = !showAllBars;
-        update();
-        byId("bars-all").focus();
-      } }, showAllBars ? "Show the strongest only" : `Show all ${steps.length} features`)));
+    const total = (name, value) => ({ name, value, given: "", text: formatTotal(value, largest), mark: share(value), kind: "", from: 0, to: 0, isTotal: true });
+    const lines = [total(isLogOdds() ? "Average log-odds" : "Average row", base), ...all.map((step, place) => ({
+      ...step, given: step.player === null ? "" : `= ${shorten(playerValue(step.player), 40)}`, text: formatChange(step.value, largest),
+      mark: share(base), kind: step.isRest ? "rest" : step.value < 0 ? "down" : "up", from: share(ends[place]), to: share(ends[place + 1]),
+    })), total(...last)];
+    const parts = keepLines(lines.length, beside !== null, steps.length);
+    lines.forEach((line, place) => fillLine(parts[place], line, beside, largest));
+    setText(byId("meaning"), describeMeaning());
+  }
+
+  const drawn = { key: "", parts: [] };
+
+  /** Lines of the waterfall's table, made once and filled anew for every row, so that a slider's step makes no elements. */
+  function keepLines(n, hasBeside, nSteps) {
+    const key = `${n} ${hasBeside} ${showAllBars}`;
+    if (drawn.key === key) return drawn.parts;
+    Object.assign(drawn, { key, parts: Array.from({ length: n }, () => makeLine(hasBeside)) });
+    const table = barTable(["Feature", "Effect as a bar", "Adds"], drawn.parts.map((each) => each.element), "Effects of the features on the prediction");
+    if (hasBeside) table.querySelector("thead tr").append(make("th", { scope: "col", class: "number" }, "Model alone"));
+    const all = make("button", { type: "button", id: "bars-all", onclick: () => {
+      showAllBars = !showAllBars;
+      update();
+      byId("bars-all").focus();
+    } }, showAllBars ? "Show the strongest only" : `Show all ${nSteps} features`);
+    byId("waterfall").replaceChildren(table, ...(nSteps > MAX_BARS + 1 ? [make("p", { class: "actions" }, all)] : []));
+    return drawn.parts;
+  }
+
+  function makeLine(hasBeside) {
+    const [name, given, bar, mark] = [make("span"), make("small"), make("span"), make("i")];
+    const [number, beside] = [make("td", { class: "number" }), hasBeside ? make("td") : null];
+    const element = make("tr", {}, make("th", { scope: "row", class: "name" }, name, given),
+      make("td", {}, make("div", { class: "track", "aria-hidden": "true" }, bar, mark)), number, beside);
+    return { element, name, given, bar, mark, number, beside };
+  }
+
+  function fillLine({ element, name, given, bar, mark, number, beside }, line, marginal, largest) {
+    element.className = line.isTotal ? "total" : "";
+    setText(name, line.name);
+    setText(given, line.given);
+    given.hidden = line.given === "";
+    bar.hidden = Boolean(line.isTotal);
+    bar.className = line.kind;
+    bar.style.left = `${100 * Math.min(line.from, line.to)}%`;
+    bar.style.width = `${100 * Math.abs(line.to - line.from)}%`;
+    mark.style.left = `${100 * line.mark}%`;
+    setText(number, line.text);
+    number.dataset.value = line.value;
+    if (line.player === null || line.player === undefined) delete number.dataset.player;
+    else number.dataset.player = line.player;
+    if (beside !== null) fillBeside(beside, line, marginal, largest);
+  }
+
+  /** Change a text only where it differs, because a change makes the browser lay the line out again. */
+  function setText(element, text) {
+    if (element.textContent !== text) element.textContent = text;
   }
 
   /** Values of the row in the marginal game by player; null if they are not asked for, or the row was changed. */
@@ -898,13 +933,18 @@
     return byId("marginal").checked && !isChanged() && data.marginal.length ? data.marginal[start].map((each) => each[output]) : null;
   }
 
-  /** A cell with what the model does with the column, marked where the sign is the opposite one and both are notable. */
-  function makeBeside(step, beside, largest) {
-    if (step.player === null || step.player === undefined) return make("td", { class: "number other" });
-    const value = beside[step.player];
-    const isOpposite = value * step.value < 0 && Math.min(Math.abs(value), Math.abs(step.value)) > 0.02 * largest;
-    return make("td", { class: isOpposite ? "number opposite" : "number other", "data-marginal": value },
-      `${formatChange(value, largest)}${isOpposite ? " opposite sign" : ""}`);
+  /** Fill a cell with what the model does with the column, marked where the sign is the opposite one and both are notable. */
+  function fillBeside(cell, line, marginal, largest) {
+    if (line.player === null || line.player === undefined) {
+      Object.assign(cell, { className: "number other", textContent: "" });
+      delete cell.dataset.marginal;
+      return;
+    }
+    const value = marginal[line.player];
+    const isOpposite = value * line.value < 0 && Math.min(Math.abs(value), Math.abs(line.value)) > 0.02 * largest;
+    cell.className = isOpposite ? "number opposite" : "number other";
+    cell.dataset.marginal = value;
+    setText(cell, `${formatChange(value, largest)}${isOpposite ? " opposite sign" : ""}`);
   }
 
   /** One line on what a bar of a row means. */
