@@ -214,3 +214,32 @@ def test_crowded_columns_are_drawn_on_logarithmic_axes(open_page: Any, tmp_path:
     place = dict(page.eval_on_selector_all(".card[data-name=balance] svg text", find))
     assert place["100"] - place["1"] > 60 < place["1"] - place["0"]  # a linear axis would have 0 and 1 at one place
     assert place["−1"] - place["−100"] > 60
+
+
+def test_a_page_without_intervals_says_why_and_its_advice_helps(
+    open_page: Any, linear: Any, related: pd.DataFrame, tmp_path: Path
+) -> None:
+    linear.save(tmp_path / "bare.insta", errors=False)
+    linear.save(tmp_path / "whole.insta", errors=True)
+    notes = []
+    for name in ("bare", "whole"):
+        path = instashap.write_report(instashap.load(tmp_path / f"{name}.insta"), related[400:], path=tmp_path / f"{name}.html")
+        notes.append(open_page(path).inner_text("#shapes-note"))
+    assert "save(path, errors=True)" in notes[0]
+    assert "90 % intervals" not in notes[0]
+    assert "90 % intervals" in notes[1]
+    assert "No intervals" not in notes[1]
+
+
+def test_intervals_of_a_fit_to_labels_stay_in_its_process(open_page: Any, related: pd.DataFrame, tmp_path: Path) -> None:
+    model = instashap.AdditiveRegressor(order=1, loss="poisson").fit(related[["a"]][:200], np.exp(related["a"][:200]))
+    bare = open_page(instashap.write_report(model, related[["a"]][:200], path=tmp_path / "bare.html"))
+    assert "explain a row with errors=True before the report is written" in bare.inner_text("#shapes-note")
+    model.explain(related[["a"]][:1], errors=True)
+    whole = open_page(instashap.write_report(model, related[["a"]][:200], path=tmp_path / "whole.html"))
+    assert "90 % intervals" in whole.inner_text("#shapes-note")
+    with pytest.warns(instashap.InstashapWarning, match="saved without standard errors: .*likelihood"):
+        model.save(tmp_path / "model.insta", errors=True)
+    loaded = instashap.load(tmp_path / "model.insta")
+    page = open_page(instashap.write_report(loaded, related[["a"]][:200], path=tmp_path / "loaded.html"))
+    assert "in the process that fitted" in page.inner_text("#shapes-note")

@@ -8,6 +8,7 @@ from typing import Any
 from .._errors import InstashapWarning, TooLargeError, warn_caller
 from ..fitted.file import write_fitted
 from ..fitted.game import FittedGame
+from ..model.deviations import Deviations
 from .answers import get_errors, get_reach, get_residuals
 from .audit import get_audit
 from .updating import find_plan
@@ -20,7 +21,7 @@ def save_fitted(fitted: FittedGame, path: str | os.PathLike[str], *, errors: boo
     """
     answers, audit = fitted.answers, None
     find_plan(fitted)
-    if errors and fitted.record is not None:
+    if errors:
         _prepare_errors(fitted)
     if answers.residuals is not None or fitted.record is not None:
         get_residuals(fitted)
@@ -31,8 +32,12 @@ def save_fitted(fitted: FittedGame, path: str | os.PathLike[str], *, errors: boo
 
 
 def _prepare_errors(fitted: FittedGame) -> None:
-    """Compute standard errors, or warn that they cannot be computed."""
+    """Compute standard errors, or warn that they cannot be computed, or not be kept."""
+    reason = fitted.kind.explain_missing(fitted.game) or "the rows of the fit are gone; call fit again"
     try:
-        get_errors(fitted)
+        if fitted.record is not None:
+            get_errors(fitted)
     except (TooLargeError, ValueError) as error:
-        warn_caller(f"saved without standard errors: {error}", InstashapWarning)
+        reason = str(error)
+    if not isinstance(fitted.answers.errors, Deviations):
+        warn_caller(f"saved without standard errors: {reason}", InstashapWarning)

@@ -427,7 +427,7 @@
     const common = byId("shapes-scale").checked ? extent(all) : null;
     byId("shapes-note").textContent = describeCards() +
       "A bar of a row may differ from its card, even in sign: bars divide the joint prediction of all features of the row. " +
-      (singles.some((term) => term.errors) ? "Shaded, or lines across bars: 90 % intervals for other samples of rows. " : "") +
+      (singles.some((term) => term.errors) ? "Shaded, or lines across bars: 90 % intervals for other samples of rows. " : `${data.noIntervals} `) +
       (data.nRows ? "Grey: how many rows are there. " : "") + "The strongest features come first.";
     const open = listed.slice(0, shapesShown);
     cards.replaceChildren(...open.map(({ term, points }) => {

@@ -15,7 +15,7 @@ from ..export.script_files import read_resource
 from ..fitted.meaning import explain_game
 from ..fitted.shortening import shorten_all
 from ..trust.words import describe_quality
-from .sentences import RELATIONS_NOTE, VERDICTS, explain_verdict, list_ladder, list_segments
+from .sentences import RELATIONS_NOTE, VERDICTS, explain_no_intervals, explain_verdict, list_ladder, list_segments
 from .summary import Summary, keep_terms
 
 # Largest size of the tables in a page (a third more as text), so that all is within 3 MB and can be sent by mail; the weakest
@@ -79,6 +79,7 @@ def _make_payload(summary: Summary, title: str) -> dict[str, Any]:
         "rowOutputs": summary.shown_outputs,
         "rowOutcomes": summary.shown_outcomes,
         **_pack_results(summary),
+        "noIntervals": "" if any(term.errors for term in summary.terms) else explain_no_intervals(summary.fitted),
         "meaning": explain_game(summary.fitted.game),
         "isExact": summary.fitted.is_exact,
         "redundant": [list(pair.features) for pair in summary.audit.redundancy] if summary.audit is not None else [],

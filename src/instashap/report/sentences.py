@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._sentences import percent
+from ..fitted.fit_kind import FitKind
 from ..trust.words import describe_doubts, interval, name_rows, write_r2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..fitted.game import FittedGame
     from ..trust.figures import Figure
     from ..trust.report import Rung, TrustReport
     from ..trust.segments import Segment
@@ -49,6 +51,24 @@ def explain_verdict(report: TrustReport) -> str:
     if report.judge(top)["prediction"] != "safe":
         but = f", less than the {percent(report.thresholds.safe_carried)} that “safe” asks for"
     return f"They account for {interval(top.carried)} of the differences between the model's predictions (on {rows}){but}."
+
+
+def explain_no_intervals(fitted: FittedGame) -> str:
+    """Why the shapes of a game have no intervals, and what to do; a sentence for the page."""
+    if fitted.record is not None:
+        return "No intervals: their tables would be too large."
+    if fitted.rows is not None and fitted.rows.replicate is not None:
+        return "No intervals: for a fit to labels, explain a row with errors=True before the report is written."
+    if fitted.kind in (FitKind.LIKELIHOOD, FitKind.EDITED):
+        return (
+            "No intervals: those of a fit to labels, or after an edit, stay in the process that fitted; write the report there, "
+            "after a row is explained with errors=True."
+        )
+    if fitted.kind is FitKind.REPRODUCED:
+        return "No intervals: these are the curves of an additive model as it is."
+    if fitted.kind.explain_missing(fitted.game):
+        return "No intervals: they are known for the conditional game only."
+    return "No intervals: the file holds none; save(path, errors=True) after the fit stores what they need."
 
 
 def list_ladder(report: TrustReport) -> list[list[str]]:
