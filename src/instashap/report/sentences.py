@@ -61,8 +61,8 @@ def explain_no_intervals(fitted: FittedGame) -> str:
         return "No intervals: for a fit to labels, explain a row with errors=True before the report is written."
     if fitted.kind in (FitKind.LIKELIHOOD, FitKind.EDITED):
         return (
-            "No intervals: those of a fit to labels, or after an edit, stay in the process that fitted; write the report there, "
-            "after a row is explained with errors=True."
+            "No intervals: those of a fit to labels, or after an edit, stay in the process that fitted; write the report "
+            "there, after a row is explained with errors=True."
         )
     if fitted.kind is FitKind.REPRODUCED:
         return "No intervals: these are the curves of an additive model as it is."
