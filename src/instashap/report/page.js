@@ -480,12 +480,12 @@
 
   /** Sentence that describes the values on the cards. */
   function describeCards() {
+    const unit = isLogOdds() ? "in log-odds (+2.2 turns 50 % into 90 %)" : "in the prediction’s units";
     if (byId("shapes-given").checked)
-      return "Effect of a feature on the prediction when all other features are known, in the prediction’s units. ";
+      return `Effect of a feature on the prediction when all other features are known, ${unit}. `;
     return fitted.game.startsWith("conditional")
-      ? "Change of the expected prediction from the average when only this feature is known, in the prediction’s units. "
-      : "Change of the prediction from the average when only this feature has its value and the others come from the background, " +
-        "in the prediction’s units. ";
+      ? `Change of the expected prediction from the average when only this feature is known, ${unit}. `
+      : `Change of the prediction from the average when only this feature has its value and the others come from the background, ${unit}. `;
   }
 
   function extent(values) {
@@ -578,13 +578,16 @@
       : up.map((each) => shorten(each.name, 14));
     const longest = Math.max(...names.map((name) => name.length));
     const below = across[0].name === null ? 0 : Math.max(...across.map((each) => shorten(each.name, 14).length));
-    const inner = width - 32 - 7 * longest;
+    const plain = width - 32 - 7 * longest;
     // Names of levels are rotated if they would overlap; of numbers some are left out.
-    const isAslant = hasNames(columns[term.columns[0]]) && (7 * below + 8) * across.length > inner;
+    const isAslant = hasNames(columns[term.columns[0]]) && (7 * below + 8) * across.length > plain;
+    // A rotated name reaches to the left of its cell.
+    const left = Math.max(18 + 7 * longest, isAslant ? 6 * shorten(across[0].name, 14).length - plain / across.length / 2 : 0);
+    const inner = width - 14 - left;
     const height = Math.max(188, hasNames(columns[term.columns[1]]) ? 14 * up.length : 0);
     const colours = d3.piecewise(d3.interpolateLab, [colour("lowers-map"), colour("middle"), colour("raises-map")]);
     const chart = Plot.plot({
-      width, height: height + 62 + (isAslant ? 4 * below : 0), marginLeft: 18 + 7 * longest, marginRight: 14,
+      width, height: height + 62 + (isAslant ? 4 * below : 0), marginLeft: left, marginRight: 14,
       marginBottom: 38 + (isAslant ? 4 * below : 0), marginTop: 24,
       style: { background: "transparent", fontSize: "12px" },
       x: { ...sideScale(across, first, inner, isAslant ? 15 : 7 * below + 8), tickRotate: isAslant ? -35 : 0 },
