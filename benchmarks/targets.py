@@ -90,6 +90,13 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
         "best additive: accuracy": (">=", 0.88),
         **{f"{kind}: heat map of one image, CPU": ("<=", 5.0) for kind in ("GAM-1", "GAM-2, all pairs", "hybrid")},
     },
+    "images_context": {
+        "context: SHAP R²": (">=", 0.80),
+        "fit beside FastSHAP's": ("<=", 1.0),
+        "heat map of one image": ("<=", 1.0),
+        "refined, 64 coalitions: SHAP R²": (">=", 0.85),
+        "refined, 256 coalitions: SHAP R²": (">=", 0.97),
+    },
     "killed": {
         "files neither old nor new": ("<=", 0.0),
     },

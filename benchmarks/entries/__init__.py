@@ -50,6 +50,7 @@ ENTRIES = {
     "labels": "AdditiveClassifier on three bundled tables by repeated cross-validation, beside boosting",
     "images": "Fashion-MNIST, 49 patches: black box, patch GAMs, their reports and the time of a heat map",
     "images_exact": "images of 16 patches: Shapley values against exact enumeration of the masked black box, beside peers",
+    "images_context": "images of 16 patches: a net of the whole image and refined values against exact enumeration",
     "text": "words of short film reviews: Shapley values against all coalitions, beside shap's Permutation and Partition",
     "images_natural": "CIFAR-10 sample: what patch GAMs carry of a black box of natural images, and the verdict",
     "paper.interactions": "x1 + x2 x3 and x1 x2 x3 + x4: who gets what, and what each order may be trusted with",

@@ -16,8 +16,6 @@ from ..runner import Bench, Figure, judge
 from .images import train_black_box
 
 _GRID = (4, 4)
-# Epochs of the additive part and of the context net, and coalitions of each image: within the seconds of the longest fit.
-_CONTEXT_EPOCHS, _CONTEXT_COALITIONS = 12, 18
 _D = 16
 # Images whose explanations share the time of a fit with KernelSHAP.
 _N_EXPLAINED = 1000
@@ -34,24 +32,19 @@ def run(bench: Bench) -> dict[str, Figure]:
     split = load_images(bench, "fashion_mnist", bench.choose(None, 2000), bench.choose(None, 500))
     model, _ = train_black_box(bench, split)
     fitted_on = bench.choose(split.X_train, split.X_train[:500])
-    game = _make_game(model)
+    game = make_game(model)
     images = split.X_test[np.linspace(0, len(split.X_test) - 1, bench.choose(16, 1)).astype(int)]
     start = time.perf_counter()
-    exact = np.stack([_enumerate(game, image) for image in images])
+    exact = np.stack([enumerate_exactly(game, image) for image in images])
     figures = {"exact: seconds an image": judge((time.perf_counter() - start) / len(images), "s")}
-    budget, context = 0.0, None
+    budget = 0.0
     for name, (n_epochs, options) in _list_fits(model).items():
         plan = TrainingPlan(bench.choose(n_epochs, 1), batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
         options = {"patches": _GRID, "plan": plan, **options}
         key = "fashion-16-" + name.replace(", ", "-").replace(" ", "-")
         explainer, seconds = keep_explainer(bench, key, model, fitted_on, **options)
-        if "context" in options:
-            context = explainer
-            values = explainer(images, outputs=game(images, np.ones((len(images), _D), dtype=bool))).values
-        else:
-            values, budget = explainer.shap_values(images), max(budget, seconds)
-        figures |= _compare(name, values, exact) | {f"{name}: fit": judge(seconds, "s")}
-    figures |= _measure_refined(bench, context, model, images, exact)
+        values, budget = explainer.shap_values(images), max(budget, seconds)
+        figures |= compare(name, values, exact) | {f"{name}: fit": judge(seconds, "s")}
     split = Split(fitted_on, images, None, None)
     for start, net in (("", None), (", started from the black box", model.net)):
         torch.manual_seed(0)
@@ -68,30 +61,10 @@ def _list_fits(model: Any) -> dict[str, tuple[int, dict[str, Any]]]:
         "GAM-1, masked targets": (30, {"order": 1, **masked}),
         "GAM-2, masked targets": (30, {"interactions": "all", **masked}),
         "hybrid, masked targets": (30, {"interactions": "hybrid", **masked}),
-        "GAM-2 and context": (_CONTEXT_EPOCHS, {"interactions": "all", "context": _CONTEXT_COALITIONS, **masked}),
     }
 
 
-def _measure_refined(
-    bench: Bench, explainer: Any, model: Any, images: NDArray[Any], exact: NDArray[np.float64]
-) -> dict[str, Figure]:
-    """Refined values at the numbers of coalitions of KernelSHAP: R², seconds an image, coverage of 90 % intervals."""
-    figures: dict[str, Figure] = {}
-    for n_coalitions in bench.choose((64, 256, 1024), (64,)):
-        for name, shrink in (("refined", False), ("refined and shrunken", True)):
-            options = {"n_coalitions": n_coalitions, "shrink": shrink, "value_function": model.predict_masked, "model": model}
-            start = time.perf_counter()
-            found = explainer.refine(images, **options)
-            seconds = time.perf_counter() - start
-            title = f"{name}, {n_coalitions} coalitions"
-            figures |= _compare(title, found.values, exact) | {f"{title}: seconds an image": judge(seconds / len(images), "s")}
-            if not shrink:
-                inside = np.abs(found.values - exact) <= 1.645 * found.standard_errors
-                figures[f"{title}: in 90 % intervals"] = judge(float(inside.mean()))
-    return figures
-
-
-def _make_game(model: Any) -> Game:
+def make_game(model: Any) -> Game:
     """Centred log-probabilities of the masked black box, of images and masks of players."""
     from instashap.blackbox.classes import to_log_odds
     from instashap.neural.images.patches import make_patches
@@ -105,7 +78,7 @@ def _make_game(model: Any) -> Game:
     return play
 
 
-def _enumerate(game: Game, image: NDArray[Any]) -> NDArray[np.float64]:
+def enumerate_exactly(game: Game, image: NDArray[Any]) -> NDArray[np.float64]:
     """Shapley values of one image, shape (n_players, n_outputs): every coalition once."""
     from math import factorial
 
@@ -122,7 +95,7 @@ def _enumerate(game: Game, image: NDArray[Any]) -> NDArray[np.float64]:
     return found
 
 
-def _compare(name: str, values: NDArray[np.float64], exact: NDArray[np.float64]) -> dict[str, Figure]:
+def compare(name: str, values: NDArray[np.float64], exact: NDArray[np.float64]) -> dict[str, Figure]:
     error = np.square(values - exact).sum() / np.square(exact).sum()
     return {
         f"{name}: SHAP R²": judge(1.0 - error),
@@ -191,7 +164,7 @@ def _measure_fastshap(
         values = explain(split.X_test, ask(split.X_test, np.repeat(everything, len(split.X_test), axis=0)))
     bench.notes.append(f"FastSHAP{suffix}: {n_steps} steps of 128 images and 256 coalitions in the time of the longest fit")
     name = f"FastSHAP{suffix}"
-    return _compare(name, values.double().cpu().numpy(), exact) | {f"{name}: fit": judge(budget, "s")}
+    return compare(name, values.double().cpu().numpy(), exact) | {f"{name}: fit": judge(budget, "s")}
 
 
 def _measure_kernel(
@@ -205,12 +178,12 @@ def _measure_kernel(
     seconds = 0.0
     for n_coalitions in bench.choose((64, 256, 1024), (64,)):
         values, seconds = _run_kernel(game, images, n_coalitions)
-        figures |= _compare(f"KernelSHAP, {n_coalitions} coalitions", values, exact)
+        figures |= compare(f"KernelSHAP, {n_coalitions} coalitions", values, exact)
         figures[f"KernelSHAP, {n_coalitions} coalitions: seconds an image"] = judge(seconds, "s")
     n_equal = int(np.clip(n_coalitions * budget / _N_EXPLAINED / seconds, 20, 4096))
     values, _ = _run_kernel(game, images, n_equal)
     bench.notes.append(f"KernelSHAP at equal time: {n_equal} coalitions, the longest fit shared among {_N_EXPLAINED} images")
-    return figures | _compare("KernelSHAP at equal time", values, exact)
+    return figures | compare("KernelSHAP at equal time", values, exact)
 
 
 def _run_kernel(game: Game, images: NDArray[Any], n_coalitions: int) -> tuple[NDArray[np.float64], float]:

@@ -49,6 +49,28 @@ def test_all_pairs_give_the_exact_values_without_error(n_players: int) -> None:
     assert not variances.any()
 
 
+@pytest.mark.parametrize("n_players", range(2, 8))
+def test_the_regression_of_all_pairs_on_their_members_has_the_values_as_coefficients(n_players: int) -> None:
+    game = np.random.default_rng(n_players).normal(size=(2**n_players, 2))
+    sample = sample_pairs(2**n_players, n_players, np.random.default_rng(0))
+    odd, totals = ask(game, sample)
+    root = np.sqrt(sample.weights)[:, None]
+    found = np.linalg.lstsq(root * sample.members, root * sample.centre(odd, totals), rcond=None)[0]  # of sum zero: least norm
+    np.testing.assert_allclose(found + totals / n_players, compute_shapley_values(game), atol=1e-10)
+
+
+def test_the_mean_loss_of_samples_is_that_of_all_pairs() -> None:
+    """With few pairs of each size too, the weighted squares have the mean of those over all pairs: sizes have equal weights."""
+    game, values = np.random.default_rng(1).normal(size=(2**4, 1)), np.array([[0.5], [-1.0], [0.2], [0.3]])
+
+    def measure(sample: PairSample) -> float:
+        odd, totals = ask(game, sample)
+        return float(sample.weights @ np.square(sample.centre(odd, totals) - sample.members @ values)[:, 0])
+
+    every = sample_pairs(2**4, 4, np.random.default_rng(0))
+    assert np.mean([measure(each) for each in list_samples(4, {1: 2, 2: 1})]) == pytest.approx(measure(every), abs=1e-12)
+
+
 def test_values_sum_to_the_total_exactly() -> None:
     game = np.random.default_rng(0).normal(size=(2**7, 4))
     sample = sample_pairs(9, 7, np.random.default_rng(0))

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -102,24 +102,56 @@ def estimate_games(ask: Ask, control: Control, shape: tuple[int, int], n_coaliti
     >>> estimate_games(product, nothing, (1, 2), 4, 0).values.ravel()
     array([3., 3.])
     """
+    samples = draw_samples(shape, n_coalitions, seed)
+    found: list[tuple[NDArray[np.float64], ...]] = []
+    for block in sample_games(ask, control, samples, shape[0]):
+        own = [samples[number % len(samples)] for number in block.numbers]
+        pairs = [sample.estimate(odd, total) for sample, odd, total in zip(own, block.odd, block.totals, strict=True)]
+        values, variances = (np.stack(parts) for parts in zip(*pairs, strict=True))
+        found.append((values, variances, block.control, block.base))
+    return Estimates(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def draw_samples(shape: tuple[int, int], n_coalitions: int, seed: int) -> list[PairSample]:
+    """Samples of coalitions that the games take in turn; arguments as of :func:`estimate_games`."""
     n, d = shape
     check_coalitions(n_coalitions, d, "players")
     n_all = int(count_pairs(d).sum())
     n_pairs = min((n_coalitions - 2) // 2, n_all)
     rng = np.random.default_rng(seed)
-    samples = [sample_pairs(n_pairs, d, rng) for _ in range(1 if n_pairs == n_all else min(_N_SAMPLES, n))]
-    found: list[tuple[NDArray[np.float64], ...]] = []
-    step = max(_BLOCK // max(2 * n_pairs, 1), 1)
-    for start in range(0, n, step):
-        numbers = np.arange(start, min(start + step, n))
-        found.append(_estimate_block(ask, control, numbers, [samples[number % len(samples)] for number in numbers]))
-    values, variances, known, base = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return Estimates(values, variances, known, base)
+    return [sample_pairs(n_pairs, d, rng) for _ in range(1 if n_pairs == n_all else min(_N_SAMPLES, n))]
 
 
-def _estimate_block(
-    ask: Ask, control: Control, numbers: NDArray[np.int64], samples: list[PairSample]
-) -> tuple[NDArray[np.float64], ...]:
+class SampledGames(NamedTuple):
+    """Values of some residual games ``F - g`` at their sampled coalitions.
+
+    Attributes
+    ----------
+    numbers : ndarray of shape (n_games,), int64
+    odd : ndarray of shape (n_games, n_pairs, n_outputs), float64
+        ``(v(S) - v(N \\ S)) / 2`` for each pair of the game's sample.
+    totals : ndarray of shape (n_games, n_outputs), float64
+        ``v(N) - v(∅)``.
+    control, base
+        As in :class:`Estimates`.
+    """
+
+    numbers: NDArray[np.int64]
+    odd: NDArray[np.float64]
+    totals: NDArray[np.float64]
+    control: NDArray[np.float64]
+    base: NDArray[np.float64]
+
+
+def sample_games(ask: Ask, control: Control, samples: list[PairSample], n_games: int) -> Iterator[SampledGames]:
+    """Values of the residual games, block by block; game number k has sample ``k % len(samples)``."""
+    step = max(_BLOCK // max(2 * len(samples[0].masks), 1), 1)
+    for start in range(0, n_games, step):
+        numbers = np.arange(start, min(start + step, n_games))
+        yield _sample_block(ask, control, numbers, [samples[number % len(samples)] for number in numbers])
+
+
+def _sample_block(ask: Ask, control: Control, numbers: NDArray[np.int64], samples: list[PairSample]) -> SampledGames:
     n, d = len(numbers), samples[0].n_players
     masks = np.stack([np.concatenate([sample.masks, ~sample.masks]) for sample in samples])
     nothing, whole = (ask(numbers, np.full((n, d), present)) for present in (False, True))
@@ -127,9 +159,5 @@ def _estimate_block(
     if masks.size:
         asked = ask(np.repeat(numbers, masks.shape[1]), masks.reshape(-1, d)).reshape(n, masks.shape[1], -1)
     known = control(numbers, masks)
-    left = (whole - nothing) - known.values.sum(axis=1)
     present, absent = np.split(asked - known.at_masks, 2, axis=1)
-    odd = (present - absent) / 2
-    pairs = [sample.estimate(each, total) for sample, each, total in zip(samples, odd, left, strict=True)]
-    values, variances = (np.stack(parts) for parts in zip(*pairs, strict=True))
-    return values, variances, known.values, nothing
+    return SampledGames(numbers, (present - absent) / 2, (whole - nothing) - known.values.sum(axis=1), known.values, nothing)

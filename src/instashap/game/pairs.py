@@ -54,6 +54,31 @@ class PairSample:
     def n_players(self) -> int:
         return int(self.masks.shape[1])
 
+    def centre(self, odd: NDArray[np.float64], totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Odd values without the equal shares of the totals; arguments and result as in :meth:`estimate`."""
+        return np.asarray(odd - np.outer(self.sizes - self.n_players / 2, totals / self.n_players))
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Weights of the pairs in a regression on ``members``, shape (n_pairs,).
+
+        In the mean over samples, the values less equal shares of the total are the coefficients that minimise the weighted
+        squares of ``o - z · coefficients``: a pair of size k has the weight ``a_k``, divided by the number of its size.
+
+        Examples
+        --------
+        >>> sample = sample_pairs(7, 4, np.random.default_rng(0))
+        >>> (sample.weights[:, None] * sample.members).T @ sample.members + 1 / 4  # without the direction of the total
+        array([[1., 0., 0., 0.],
+               [0., 1., 0., 0.],
+               [0., 0., 1., 0.],
+               [0., 0., 0., 1.]])
+        """
+        found = np.empty(len(self.masks))
+        for stratum in self._strata:
+            found[stratum.rows] = stratum.factor / len(self.masks[stratum.rows])
+        return found
+
     def estimate(
         self, odd: NDArray[np.float64], totals: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -70,11 +95,9 @@ class PairSample:
         -------
         values, variances : ndarray of shape (n_players, n_games), float64
         """
-        d = self.n_players
-        equal = totals / d
-        centred = odd - np.outer(self.sizes - d / 2, equal)
+        centred = self.centre(odd, totals)
         linear, left_out = self._fit_linear(centred)
-        values = np.tile(equal, (d, 1))
+        values = np.tile(totals / self.n_players, (self.n_players, 1))
         variances = np.zeros_like(values)
         for stratum in self._strata:
             mean, variance = self._estimate_stratum(stratum, centred, linear, left_out)
@@ -92,14 +115,14 @@ class PairSample:
         ]
 
     @cached_property
-    def _members(self) -> NDArray[np.float64]:
+    def members(self) -> NDArray[np.float64]:
         """Matrix ``z``, whose rows sum to zero; shape (n_pairs, n_players)."""
         return self.masks - (self.sizes / self.n_players)[:, None]
 
     @cached_property
     def _solver(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Ridge regression on ``z``: ``A⁻¹ zᵀ`` of shape (n_players, n_pairs), and leverages."""
-        z = self._members
+        z = self.members
         spread = (z**2).sum() / max(z.size, 1)
         matrix = z.T @ z + _PRIOR_PAIRS * max(spread, 1e-12) * np.eye(self.n_players)
         solved = np.linalg.solve(matrix, z.T)
@@ -109,7 +132,7 @@ class PairSample:
         """Coefficients of the regression on all samples, and each sample's residual from the regression without it."""
         solved, leverages = self._solver
         linear = solved @ centred
-        return linear, (centred - self._members @ linear) / (1.0 - leverages)[:, None]
+        return linear, (centred - self.members @ linear) / (1.0 - leverages)[:, None]
 
     def _estimate_stratum(
         self,
@@ -123,7 +146,7 @@ class PairSample:
         The mean over samples j of ``E[β_j · z z] + (sum_{i≠j} e_ij z_i + (N - n + 1) e_jj z_j) / N``, with β_j the regression
         without j and ``e_ij`` the residual of sample i from it: sample j represents all pairs that were not drawn.
         """
-        z, residuals = self._members[stratum.rows], left_out[stratum.rows]
+        z, residuals = self.members[stratum.rows], left_out[stratum.rows]
         n, population = len(z), stratum.population
         if n >= population:
             return z.T @ centred[stratum.rows] / n, np.zeros_like(linear)

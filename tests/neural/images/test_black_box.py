@@ -34,6 +34,15 @@ def test_nothing_known_gives_the_share_of_each_class_and_absent_pixels_do_not_ma
     np.testing.assert_allclose(blind[0], np.bincount(digits[1][:1400]) / 1400, atol=0.07)
 
 
+def test_many_masked_images_are_asked_about_with_folded_norms_and_the_same_result(model, digits):
+    images, masks = digits[0][:300], np.random.default_rng(0).random((300, 8, 8)) < 0.5
+    with torch.no_grad():
+        seen = torch.tensor(images[:, None], dtype=torch.float32)
+        as_trained = model.net(seen, torch.tensor(masks[:, None], dtype=torch.float32)).softmax(dim=1)
+    assert sum(isinstance(each, torch.nn.BatchNorm2d) for each in model.net.fold().modules()) == 0
+    np.testing.assert_allclose(model.predict_masked(images, masks), as_trained, atol=1e-5)
+
+
 def test_report_covers_the_black_box_and_the_labels(explainer, model, digits):
     images, labels = digits[0][1400:], digits[1][1400:]
     report = explainer.audit(images, labels, value_function=model.predict_masked)

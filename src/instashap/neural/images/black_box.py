@@ -1,18 +1,20 @@
 """A classifier of partly known images: a small residual net, trained under masks of patches."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..devices import choose_device
 from ..losses import compute_cross_entropy
 from ..masks import draw_masks
 from ..training import Training, TrainingPlan, seed_weights, train
-from .patches import Patches, check_images, make_patches, split_rows, to_tensor
+from .patches import BATCH, Patches, check_images, make_patches, split_rows, to_tensor
 
 _PLAN = TrainingPlan(batch_rows=256, learning_rate=1e-2, weight_decay=1e-3)
 # Share of the training images that are not masked, because a classifier is judged by its accuracy on whole images.
@@ -55,12 +57,34 @@ class MaskedResNet(nn.Module):
         scores: Tensor = self.head(self.read(images, present).mean(dim=(2, 3)))
         return scores
 
+    def fold(self) -> "MaskedResNet":
+        """A copy for evaluation in which the norms are folded into the convolutions, which takes a quarter less time."""
+        net = deepcopy(self).eval()
+        net.stem = _fold_pair(net.stem)
+        for stage in net.stages:
+            assert isinstance(stage, _Block)
+            stage.first, stage.second = map(_fold_norm, (stage.first, stage.second), stage.norms)
+            stage.norms = nn.ModuleList([nn.Identity(), nn.Identity()])
+            stage.skip = _fold_pair(stage.skip) if isinstance(stage.skip, nn.Sequential) else stage.skip
+        return net
+
     def read(self, images: Tensor, present: Tensor) -> Tensor:
         """Features of images and masks of pixels, shape (n_images, widths[-1], height of the map, width of the map)."""
         seen = (images - self.mean) / self.scale * present
         joined = torch.cat([seen, present], dim=1).contiguous(memory_format=torch.channels_last)
         features: Tensor = self.stages(self.stem(joined))
         return features
+
+
+def _fold_norm(convolution: Any, norm: Any) -> nn.Conv2d:
+    folded: nn.Conv2d = fuse_conv_bn_eval(convolution, norm)
+    return folded
+
+
+def _fold_pair(layers: nn.Sequential) -> nn.Sequential:
+    """A convolution and its norm as one convolution, and what follows them."""
+    convolution, norm, *rest = layers
+    return nn.Sequential(_fold_norm(convolution, norm), *rest)
 
 
 class _Block(nn.Module):
@@ -105,11 +129,14 @@ class MaskedClassifier:
         """Probabilities where only some pixels are known: masks of shape (n_images, height, width), True = known."""
         array = check_images(images)
         device = next(self.net.parameters()).device
+        net = self.net
+        if isinstance(net, MaskedResNet) and len(array) > BATCH:  # folding takes a few milliseconds
+            net = net.fold()
         found = []
         with torch.no_grad():
             for some in split_rows(len(array)):
                 present = torch.as_tensor(masks[some]).unsqueeze(1).to(device, torch.float32)
-                found.append(self.net(to_tensor(array[some]).to(device), present).double().softmax(dim=1).cpu())
+                found.append(net(to_tensor(array[some]).to(device), present).double().softmax(dim=1).cpu())
         return torch.cat(found).numpy()
 
 

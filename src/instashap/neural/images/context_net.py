@@ -1,9 +1,10 @@
-"""Shapley values of what an additive game leaves of a masked model, by one net that reads the whole image.
+"""Shapley values of the patches of a masked model by one net that reads the whole image.
 
-An additive game of patches cannot hold values that depend on the rest of the image. Let F be the value function and g the
-additive game. Shapley values are linear in the game: those of F are those of g, sums of parts, plus those of F - g. The net is
-trained on unbiased estimates of the latter, each from few coalitions of one image: noise that has mean zero averages out over
-the images (stochastic amortisation, Covert et al. 2024; the additive game as the start is ours).
+An additive game of patches cannot hold values that depend on the rest of the image. This net learns them from few sampled
+coalitions of each image, by the regression whose solution they are: its values of an image should add up to the value function
+at these coalitions (FastSHAP's loss, Jethani et al. 2022). Ours: pairs of complements, stratified by size, are asked about once
+and read in every epoch; an additive game is a control variate, which removes its interactions from the noise; training starts
+from the weights of the black box.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from ..held_out import compute_kept_share
 from ..training import TrainingPlan, seed_weights, train
 from .black_box import MaskedResNet
+from .image_fitting import hold_out
 from .patches import Patches, split_rows, to_tensor
 
 # Channels and stride of the trunk if the black box has none of its own to start from.
@@ -66,36 +68,39 @@ class ContextNet(nn.Module):
         return values - values.mean(dim=1, keepdim=True)
 
     def explain(self, images: Tensor) -> Tensor:
-        """Shapley values of the residual game without its total, shape (n_images, n_players, n_outputs)."""
+        """Shapley values without equal shares of their total, shape (n_images, n_players, n_outputs)."""
         values: Tensor = self(images) * self.spread
         return values
 
 
 @dataclass(frozen=True)
-class Labels:
-    """Unbiased Shapley values of the residual game of images, without the equal shares of its total.
+class PairLabels:
+    """Games of images at sampled pairs of coalitions (:mod:`instashap.game.pairs`).
 
     Attributes
     ----------
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, n_channels)
-    values : ndarray of shape (n_images, n_players, n_outputs), float32
-    held_out : ndarray of shape (n_held_out,), int64
-        Positions of the images by which the epoch and the net's share are chosen.
+    centred : ndarray of shape (n_images, n_pairs, n_outputs), float32
+        Odd values ``(v(S) - v(N \\ S)) / 2`` without the equal shares of the total.
+    members : ndarray of shape (n_samples, n_pairs, n_players), float64
+        Matrices ``z`` of the samples of coalitions, which images take in turn.
+    weights : ndarray of shape (n_pairs,), float64
     """
 
     images: NDArray[Any]
-    values: NDArray[np.float32]
-    held_out: NDArray[np.int64]
+    centred: NDArray[np.float32]
+    members: NDArray[np.float64]
+    weights: NDArray[np.float64]
 
 
 def train_context(
-    labels: Labels, patches: Patches, source: nn.Module | None, plan: TrainingPlan, device: torch.device
+    labels: PairLabels, patches: Patches, source: nn.Module | None, plan: TrainingPlan, device: torch.device
 ) -> ContextNet:
-    """A net of the residual game; scaled to zero where it does not lower the held-out error.
+    """A net of the games' Shapley values; scaled to zero where it does not lower the held-out error of equal values.
 
     Parameters
     ----------
-    labels : Labels
+    labels : PairLabels
     patches : Patches
     source : Module or None
         The black box's own net; the weights of a :class:`MaskedResNet` are where the training starts.
@@ -104,14 +109,19 @@ def train_context(
     """
     n_channels = 1 if labels.images.ndim == 3 else labels.images.shape[3]
     net = _start_net(labels, patches, source, n_channels, plan.seed).to(device)
-    targets = torch.as_tensor(labels.values) / float(net.spread)
-    kept = torch.as_tensor(np.setdiff1d(np.arange(len(labels.images)), labels.held_out))
-    held_out = torch.as_tensor(labels.held_out)
+    roots = torch.as_tensor(np.sqrt(labels.weights), dtype=torch.float32)
+    members = torch.as_tensor(labels.members, dtype=torch.float32) * roots[:, None]
+    targets = torch.as_tensor(labels.centred) * (roots[:, None] / net.spread.cpu())
+    held_out, kept = hold_out(len(labels.images), plan.seed)
+
+    def read(rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of the net's values, and what they should be, each of shape (n_rows, n_pairs, n_outputs)."""
+        values = net(to_tensor(labels.images[rows.numpy()]).to(device))
+        return torch.einsum("nsp,npc->nsc", members[rows % len(members)].to(device), values), targets[rows].to(device)
 
     def measure(rows: Tensor) -> Tensor:
-        found = net(to_tensor(labels.images[rows.numpy()]).to(device))
-        loss: Tensor = (found - targets[rows].to(device)).square().mean()
-        return loss
+        found, wanted = read(rows)
+        return (found - wanted).square().sum(dim=1).mean()
 
     def measure_held_out() -> float:
         batches = [held_out[rows] for rows in split_rows(len(held_out))]
@@ -119,19 +129,18 @@ def train_context(
 
     train(net, lambda rows, _: measure(kept[rows]), len(kept), measure_held_out, plan)
     with torch.no_grad():
-        batches = (labels.images[labels.held_out[rows]] for rows in split_rows(len(held_out)))
-        corrections = torch.cat([net(to_tensor(some).to(device)).cpu() for some in batches]).double().numpy()
-    share = compute_kept_share(corrections, targets[held_out].double().numpy(), np.ones(len(held_out)))
-    net.spread.mul_(share)
+        found, wanted = zip(*(read(held_out[rows]) for rows in split_rows(len(held_out))), strict=True)
+    corrections, left = (torch.cat(each).double().cpu().numpy() for each in (found, wanted))
+    net.spread.mul_(compute_kept_share(corrections, left, np.ones(len(held_out))))
     return net
 
 
-def _start_net(labels: Labels, patches: Patches, source: nn.Module | None, n_channels: int, seed: int) -> ContextNet:
+def _start_net(labels: PairLabels, patches: Patches, source: nn.Module | None, n_channels: int, seed: int) -> ContextNet:
     """A net before training, on the scale of the labels."""
     own = source if isinstance(source, MaskedResNet) else None
     with seed_weights(seed):
         widths, stride = (_WIDTHS, _STRIDE) if own is None else (own.widths, own.stride)
-        net = ContextNet(patches, n_channels, labels.values.shape[2], widths, stride)
+        net = ContextNet(patches, n_channels, labels.centred.shape[2], widths, stride)
     if own is None:
         pixels = to_tensor(labels.images[:10_000])
         net.trunk.mean.copy_(pixels.mean(dim=(0, 2, 3))[:, None, None])
@@ -139,7 +148,8 @@ def _start_net(labels: Labels, patches: Patches, source: nn.Module | None, n_cha
     else:
         weights = {name: value for name, value in own.state_dict().items() if not name.startswith("head.")}
         net.trunk.load_state_dict(deepcopy(weights))
-    net.spread.fill_(float(np.sqrt(np.square(labels.values).mean())) or 1.0)
+    square = np.einsum("npc,p->", np.square(labels.centred), labels.weights) / (len(labels.centred) * labels.centred.shape[2])
+    net.spread.fill_(float(np.sqrt(square / patches.n_players)) or 1.0)
     return net
 
 

@@ -37,7 +37,7 @@ class FittedImages:
     output_names : tuple of str
     output_transform, value_function : str
     context : ContextNet or None
-        Net of the Shapley values of what the additive game leaves.
+        Net of the Shapley values of the value function.
     model : ImageModel or None
     training : Training or None
     floors : tuple of float or None

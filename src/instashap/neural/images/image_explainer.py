@@ -17,16 +17,16 @@ from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds
 from ..devices import choose_device
 from ..training import Training, TrainingPlan
-from .context_net import ContextNet, Labels, train_context
+from .context_net import ContextNet, train_context
 from .fitted_images import FittedImages
 from .image_audit import audit_images
 from .image_explanation import ImageExplanation
-from .image_fitting import Size, Targets, Task, fit_game, hold_out
+from .image_fitting import Size, Targets, Task, fit_game
 from .image_game import ImageGame
 from .image_terms import TermChoice, choose_terms, rank_pairs
 from .patches import Patches, check_images, make_patches, split_rows, to_tensor
 from .reading import ImageModel, MaskedModel, ask_masked, read_model
-from .refine_images import Play, estimate_residual
+from .refine_images import Play, estimate_residual, sample_labels
 
 _PLAN = TrainingPlan(batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
 # Number of images by which distant pairs are ranked.
@@ -64,8 +64,8 @@ class ImageExplainer:
         1: a part has the same value whatever else is known. More: it is also multiplied by powers of the unknown share, which
         redundant patches need; the prediction stays additive.
     context : bool or int
-        True: a net that reads the whole image also learns the Shapley values that the sum of patches leaves, from this number
-        of sampled coalitions of each image (True: the fewest, ``2 + 2 * (n_players // 2)``); for a callable value function.
+        True: explanations are those of a net that reads the whole image. It learns the Shapley values of the value function,
+        a callable, from this number of sampled coalitions of each image (True: the fewest, ``2 + 2 * (n_players // 2)``).
         Explanations then sum to the value function of the whole image; ``predict`` remains the additive model.
     width, rank : int
         Number of features of a patch, and length of the embedding whose products are the pairs.
@@ -166,12 +166,10 @@ class ImageExplainer:
         return self
 
     def _train_context(self, task: Task, game: ImageGame, model: ImageModel | None, play: Play) -> ContextNet:
-        """Train the context net on estimates of what the additive game leaves of every image."""
+        """Train the context net on the value function at sampled coalitions of every image."""
         least = count_least_coalitions(task.patches.n_players)
         seed = self.random_state
-        found = estimate_residual(play, game, None, task.images, least if self.context is True else self.context, seed)
-        values = found.values - found.values.mean(axis=1, keepdims=True)
-        labels = Labels(task.images, values.astype(np.float32), hold_out(len(task.images), seed)[0].numpy())
+        labels = sample_labels(play, game, task.images, least if self.context is True else self.context, seed)
         with show_progress(self.verbose) as progress:
             plan = self.plan or _PLAN
             plan = replace(plan, device=self.device, seed=seed, progress=plan.progress or progress, checkpoint=None)
@@ -220,9 +218,8 @@ class ImageExplainer:
         fitted = self._get()
         array = check_images(images, fitted.image_shape)
         base = np.tile(fitted.base_value, (len(array), 1))
-        values = self._apply(fitted.game.explain, array)
+        values = self._apply((fitted.context or fitted.game).explain, array)
         if fitted.context is not None:
-            values += self._apply(fitted.context.explain, array)
             lacking = self._find_totals(array, outputs) - base - values.sum(axis=1)
             values += lacking[:, None] / values.shape[1]
         return self._make_explanation(array, values, base, fitted.value_function)

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...game.control_variate import Estimates, Known, estimate_games
+from ...game.control_variate import Ask, Control, Estimates, Known, draw_samples, estimate_games, sample_games
 from ...game.pairs import check_coalitions
-from .context_net import ContextNet
+from .context_net import ContextNet, PairLabels
 from .image_game import ImageGame
 from .patches import to_tensor
 
@@ -36,26 +36,50 @@ def estimate_residual(
         As in :func:`instashap.game.control_variate.estimate_games`.
     """
     check_coalitions(n_coalitions, game.n_players, "patches")
-    return estimate_games(
+    ask, control = _make_games(play, game, context, images)
+    return estimate_games(ask, control, (len(images), game.n_players), n_coalitions, seed)
+
+
+def sample_labels(play: Play, game: ImageGame, images: NDArray[Any], n_coalitions: int, seed: int) -> PairLabels:
+    """Values at sampled coalitions from which a context net learns; the additive game is a control variate.
+
+    What the additive game g leaves at a coalition, plus the sum of g's Shapley values over its players: a game with the Shapley
+    values of the value function, in which the interactions of g no longer count as noise.
+    """
+    check_coalitions(n_coalitions, game.n_players, "patches")
+    samples = draw_samples((len(images), game.n_players), n_coalitions, seed)
+    blocks = sample_games(*_make_games(play, game, None, images), samples, len(images))
+    members = np.stack([sample.members for sample in samples])
+    targets = []
+    for block in blocks:
+        own = block.numbers % len(samples)
+        left = [samples[k].centre(odd, total) for k, odd, total in zip(own, block.odd, block.totals, strict=True)]
+        targets.append((np.stack(left) + members[own] @ block.control).astype(np.float32))
+    return PairLabels(images, np.concatenate(targets), members, samples[0].weights)
+
+
+def _make_games(play: Play, game: ImageGame, context: ContextNet | None, images: NDArray[Any]) -> tuple[Ask, Control]:
+    """The value function and the fitted games of some images, by their numbers."""
+    return (
         lambda numbers, masks: play(images[numbers], masks),
         lambda numbers, masks: evaluate_control(game, context, images[numbers], masks),
-        (len(images), game.n_players),
-        n_coalitions,
-        seed,
     )
 
 
 def evaluate_control(game: ImageGame, context: ContextNet | None, images: NDArray[Any], masks: NDArray[np.bool_]) -> Known:
-    """Shapley values of the fitted games, and their values at masks of shape (n_images, n_masks, n_players)."""
+    """Shapley values of the fitted games, and their values at masks of shape (n_images, n_masks, n_players).
+
+    With a context net each player of the additive game also adds what the net's value differs from the game's.
+    """
     device = game.base.device
     with torch.no_grad():
         seen = to_tensor(images).to(device)
         values = game.explain(seen)
         known = _predict_masks(game, seen, torch.as_tensor(masks, device=device))
         if context is not None:
-            extra = context.explain(seen)
-            values = values + extra
-            known = known + torch.einsum("nkp,npc->nkc", torch.as_tensor(masks, device=device).to(extra.dtype), extra)
+            better = context.explain(seen)
+            present = torch.as_tensor(masks, device=device).to(values.dtype)
+            values, known = better, known + torch.einsum("nkp,npc->nkc", present, better - values)
     return Known(values.double().cpu().numpy(), known.double().cpu().numpy())
 
 
