@@ -191,7 +191,7 @@ def _add_serve(commands: Any) -> None:
     example = "instashap serve explainer.insta --data rows.csv --port 8000"
     serve = _add(commands, "serve", _run_serve, "answer requests for explanations over HTTP", example)
     serve.add_argument("explainer", type=Path, metavar="FILE", help="saved explainer (.insta): tables and names, no code")
-    serve.add_argument("--data", type=Path, metavar="DATA", help="table for the page at /, which shows 100 of its rows")
+    serve.add_argument("--data", type=Path, metavar="DATA", help="table for the page at /, which shows up to 150 of its rows")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
     serve.add_argument("--port", type=int, default=8000, help="0 to 65535, 0 for any that is free (default: 8000)")
     serve.add_argument(

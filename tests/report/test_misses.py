@@ -175,6 +175,15 @@ def test_without_model_and_labels_nothing_is_said_of_misses(open_page: Any, expl
     assert [each.get_attribute("value") for each in page.query_selector_all("#order option")] == ["table", "high", "low"]
 
 
+def test_the_model_is_asked_for_the_page_without_a_word(explainer: Any, rides: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    explainer.verbose = 1
+    try:
+        ask_rows(explainer, rides[0], np.arange(20), rides[1])
+    finally:
+        explainer.verbose = 0
+    assert capsys.readouterr() == ("", "")
+
+
 def test_counts_are_compared_with_means_and_not_with_their_logarithms() -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": rng.normal(size=300)})

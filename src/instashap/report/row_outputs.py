@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ def ask_rows(explainer: Explainer, X: Any, numbers: NDArray[np.int64], labels: A
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InstashapWarning)  # the rows were read before, with their warnings
         predictions = fitted.predict(fitted.read(rows))
-        held = None if explainer.model is None else hold_model(explainer)
+        held = None if explainer.model is None else replace(hold_model(explainer), verbose=0)
         outputs = None if held is None else ask_outputs(fitted, rows, held, None, len(numbers))
     outcomes = None if labels is None else np.asarray(labels)[numbers]
     best = predictions if outputs is None else outputs

@@ -39,7 +39,7 @@ def write_report(
     """Write a report with the verdict of the audit, importances, shapes of features, and a row explorer.
 
     The page works in any browser without a connection: it holds the tables, and computes the prediction, the Shapley values and
-    the trust of a row itself. It also holds up to 100 rows of ``X`` for the row explorer.
+    the trust of a row itself. It also holds up to 150 rows of ``X`` for the row explorer.
 
     Parameters
     ----------
