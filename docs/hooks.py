@@ -22,7 +22,15 @@ PICTURES = DOCS / "images" / "gallery"
 # Styles a picture is drawn in, by what its name ends in; the theme shows the one that fits.
 STYLES = {"": "default", "-dark": "dark_background"}
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+# Shown on the front page, which GitHub cannot do in the README.
+_LIVE_REPORT = """## A report to try
 
+A model of scikit-learn's diabetes data; the page works without a connection ([how it is written](report.md)).
+
+<iframe src="images/gallery/report.html" title="A live report" loading="lazy"
+style="width: 100%; height: 40rem; border: 1px solid #8884"></iframe>
+
+"""
 _ROLE = re.compile(r":(?:class|func|meth|mod):\s*<code>~?([\w.]+)</code>")
 # What pymdownx.arithmatex makes of $…$ and $$…$$.
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', flags=re.DOTALL)
@@ -55,7 +63,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Fill in the front page and the index of the reference; links to files outside ``docs`` become plain text."""
     uri = page.file.src_uri
     if uri == "index.md":
-        return _relink((DOCS.parent / "README.md").read_text(encoding="utf-8"), "..")
+        head, tail = _relink((DOCS.parent / "README.md").read_text(encoding="utf-8"), "..").split("## Measured")
+        return f"{head}{_LIVE_REPORT}## Measured{tail}"
     if uri == "api.md":
         markdown += list_names()
     return _relink(markdown, posixpath.dirname(uri))

@@ -120,6 +120,7 @@ def test_the_site_keeps_links_within_docs_and_makes_text_of_others() -> None:
     assert "(images/readme.png)" in front
     assert "](benchmarks/" not in front
     assert "](docs/" not in front
+    assert front.index('<iframe src="images/gallery/report.html"') < front.index("## Measured")
     index, pages = render("api.md", ""), hooks["make_reference"]()
     assert pages["api/Explainer.md"] == "::: instashap.Explainer\n"
     assert pages["api/plots.plot_strip.md"] == "::: instashap.plots.plot_strip\n"

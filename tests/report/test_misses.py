@@ -84,6 +84,17 @@ def test_groups_of_a_column_of_many_numbers_are_tenths_of_the_rows(explainer: An
     assert found[name].low.name[0] in X[name].to_numpy()
 
 
+def test_groups_of_few_rows_are_fewer_and_the_share_of_all_is_a_hundred_per_cent(open_page: Any, tmp_path: Path) -> None:
+    X = pd.DataFrame({"a": np.linspace(-3, 3, 75)})
+    y = np.where(X["a"] > -1.1, "yes", "no")
+    model = HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5, random_state=0).fit(X, y)
+    page = open_page(instashap.write_report(explain(model, X), X, y, tmp_path / "few.html"))
+    line = page.inner_text("#drivers").replace("\u00a0", " ")
+    assert "where it is 1.05" in line  # the upper third of 75 rows: 25 steps of 6 / 74 below 3
+    assert "real share: 100 %" in line
+    assert "real share: 4 %" in line  # one of 25 rows: 24 steps of 6 / 74 above -3 is -1.05
+
+
 def test_probabilities_of_drivers_are_the_models_own(open_page: Any, loans: Any) -> None:
     path, X, model, y, _ = loans
     page = open_page(path)

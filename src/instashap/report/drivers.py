@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from .column_views import ColumnValues, ColumnView
 from .row_outputs import Floats, RowOutputs
 
-# Number of features in sentences; of groups of a column of many numbers; smallest number of rows of a group.
-N_DRIVERS, _N_GROUPS, _MIN_ROWS = 3, 10, 10
+# Number of features in sentences; largest number of groups of a column of many numbers, and rows that each has about; smallest
+# number of rows of a group.
+N_DRIVERS, _N_GROUPS, _GROUP_ROWS, _MIN_ROWS = 3, 10, 25, 10
 # Largest number of values of a number column that are groups of their own.
 _MAX_VALUES = 31
 
@@ -95,10 +96,11 @@ def _split(view: ColumnView, values: ColumnValues) -> list[tuple[list[Any], NDAr
     """Names of groups, each with its rows; pooled and missing values are in none."""
     if view.is_category:
         return [([view.levels[cell]], np.flatnonzero(values == cell)) for cell in range(len(view.levels))]
-    known = np.unique(values[~np.isnan(values)])
-    if len(known) <= _MAX_VALUES:
-        return [([value], np.flatnonzero(values == value)) for value in known.tolist()]
-    ends = np.quantile(values[~np.isnan(values)], np.linspace(0, 1, _N_GROUPS + 1)[1:-1], method="inverted_cdf")
+    known = values[~np.isnan(values)]
+    if len(np.unique(known)) <= _MAX_VALUES:
+        return [([value], np.flatnonzero(values == value)) for value in np.unique(known).tolist()]
+    n_groups = min(max(len(known) // _GROUP_ROWS, 2), _N_GROUPS)
+    ends = np.quantile(known, np.linspace(0, 1, n_groups + 1)[1:-1], method="inverted_cdf")
     place = np.where(np.isnan(values), -1, np.searchsorted(np.unique(ends), values))  # a group holds its upper end
-    rows = [np.flatnonzero(place == group) for group in range(_N_GROUPS)]
+    rows = [np.flatnonzero(place == group) for group in range(n_groups)]
     return [([float(values[own].min()), float(values[own].max())], own) for own in rows if len(own)]

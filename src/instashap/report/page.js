@@ -474,7 +474,7 @@
     const what = hasChance ? `average probability${nameClass()}` : `average prediction${nOutputs > 1 ? nameClass() : ""}`;
     const isKnown = high.known !== null && low.known !== null;
     const real = hasChance ? "real share" : "real average";
-    const place = (group) => `${write(group.mean)} where it is ${name(group)}${isKnown ? ` (${real}: ${write(group.known)})` : ""}`;
+    const place = (group) => `${write(group.mean)} where it is ${name(group)}${isKnown ? ` (${real}: ${hasChance ? percent(group.known) : format(group.known, 3)})` : ""}`;
     return `: ${what} ${place(high)}, but ${place(low)}`;
   }
 
