@@ -1,6 +1,7 @@
 """Importance of features, against enumeration of all coalitions and closed forms of Gaussian columns."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from instashap.game.exact import compute_mobius_transform, compute_shapley_value
 from instashap.game.orders import sample_orders
 from instashap.inference.effects import Importance, RowGames, combine_replicas
 from instashap.model.linear_part import LinearPart
+from instashap.questions.average import average_rows
 from instashap.questions.overall import find_interval
+from instashap.table.encoding import Encoded
 
 LEFT = "(not explained)"
 NAMES = list("abcd")
@@ -176,17 +179,39 @@ def test_mean_magnitudes_are_those_of_the_values_with_errors_of_rows_and_fit(exp
     frame = explainer.importance()
     compare(frame, values.mean(axis=0), explainer.feature_names_, 1e-12)
     rows_alone = values.std(axis=0) / np.sqrt(500)
-    errors = frame.loc[list(explainer.feature_names_), "standard_error"].to_numpy()
-    assert (errors >= rows_alone * (1 - 1e-9)).all()
     most = explainer(X, errors=True).standard_errors.mean(axis=0)  # as if all rows moved together (Minkowski)
-    assert (errors <= np.hypot(rows_alone, most) * (1 + 1e-6)).all()
+    names = list(explainer.feature_names_)
+    errors = frame.loc[names, "standard_error"].to_numpy()
+    assert (errors <= 1.5 * rows_alone + most).all()  # rows and fit vary together
+    # Rows given anew count as others: their variance is added.
+    apart = explainer.importance("mean_abs", X).loc[names, "standard_error"].to_numpy()
+    assert (apart >= rows_alone * (1 - 1e-9)).all()
+    assert (apart <= np.hypot(rows_alone, most) * (1 + 1e-6)).all()
 
 
-def test_intervals_are_those_of_student_and_of_variances_rise_as_logarithms_do(explainer):
+@pytest.mark.parametrize(("fit", "expected"), [(0.0, 1.0), (-1.0, 0.0), (1.0, 2.0)])
+def test_rows_and_fit_of_a_mean_magnitude_vary_together(fit, expected):
+    # Magnitudes 1, 3, 2, 6, mean 3; without the first two 4, without the last two 2: (G - 1)/G sum (θ_g - mean)² = 1. The fit
+    # moves these means by as much, in the same direction or against it.
+    values = np.array([1.0, -3.0, 2.0, -6.0])[:, None, None]
+    moves = np.sign(values)[..., None] * fit * np.sqrt(0.5) * np.array([-1.0, 1.0])
+    model = SimpleNamespace(n_players=1, n_outputs=1, credits=SimpleNamespace(apply=lambda block: values))
+    credits = SimpleNamespace(iterate=lambda block: [(slice(0, 4), moves / 8)])
+    deviations = SimpleNamespace(n_groups=2, unit=8.0, credits=credits)
+    encoded = Encoded(np.zeros((4, 1), np.int32), np.zeros((4, 1)))
+    groups = [(np.array([0, 1]), np.ones(2)), (np.array([2, 3]), np.ones(2))]
+    means, errors = average_rows(model, deviations, encoded, np.ones(4), groups)
+    assert means.item() == 3.0
+    assert errors.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_intervals_are_those_of_student_and_of_sizes_rise_as_logarithms_do(explainer):
     # Student's t with 19 degrees of freedom leaves 5 % beyond 1.729133 (tables of the law).
     frame = explainer.importance("mean_abs")
-    np.testing.assert_allclose(frame["high"] - frame["value"], 1.729133 * frame["standard_error"], rtol=1e-6)
     np.testing.assert_allclose(frame["value"] - frame["low"], 1.729133 * frame["standard_error"], rtol=1e-6)
+    assert frame.loc["a", "high"] == pytest.approx(
+        frame.loc["a", "value"] * np.exp(1.729133 * frame.loc["a", "standard_error"] / frame.loc["a", "value"]), rel=1e-6
+    )
     frame = explainer.importance("variance")
     reach = frame["value"] - frame["low"]
     counts = frame["standard_error"] > 0
@@ -201,7 +226,7 @@ def test_intervals_are_those_of_student_and_of_variances_rise_as_logarithms_do(e
     pairs = explainer.importance("variance", pairs=True)
     np.testing.assert_allclose(pairs["high"] - pairs["value"], pairs["value"] - pairs["low"], rtol=1e-9)
     unsure, errors = np.array([0.0, 0.1, -0.1]), np.ones(3)
-    _, high = find_interval(unsure, errors, 19.0, is_variance=True)
+    _, high = find_interval(unsure, errors, 19.0, is_size=True)
     np.testing.assert_allclose(high - unsure, 1.729133 * (np.e - 1), rtol=1e-6)
 
 

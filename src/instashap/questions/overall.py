@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,11 @@ from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..inference.effects import Importance, RowGames, measure_fit, spread_importance
 from ..inference.log_loss import measure_log_loss
-from ..inference.uncertainty import N_GROUPS
+from ..inference.uncertainty import N_GROUPS, assign_groups
 from ..masked.design import ValueFunctions
+from ..masked.folds import Fold
 from ..masked.plan import solve_plan
+from ..model.deviations import Deviations
 from ..table.encoding import Encoded
 from .answers import get_errors
 from .average import average_rows
@@ -154,7 +157,10 @@ def _tabulate_magnitudes(fitted: FittedGame, asked: ImportanceRequest) -> pd.Dat
             deviations = get_errors(fitted)
         except InstashapError:  # no equations, or rows that are gone: the table says that errors are not known
             deviations = None
-    values, errors = average_rows(fitted.model, deviations, rows.encoded, rows.weights)
+    groups: Sequence[Fold] = ()
+    if asked.X is None and isinstance(deviations, Deviations) and rows.targets is not None:
+        groups = assign_groups(rows.encoded, rows.targets, rows.weights, N_GROUPS)
+    values, errors = average_rows(fitted.model, deviations, rows.encoded, rows.weights, groups)
     nothing, note = np.full(len(values), np.nan), _NONE if deviations is None else _BOTH
     found = [
         Importance(values[:, output], errors[:, output], nothing, nothing, float("nan"), float(values[:, output].sum()), 0.0)
@@ -215,7 +221,7 @@ def _arrange_output(names: tuple[str, ...], found: Importance, pairs: bool, kind
     labels = list(names)
     if pairs:
         labels = [f"{names[i]} × {names[j]}" for i, j in zip(*np.triu_indices(len(names), 1), strict=True)]
-    low, high = find_interval(found.values, found.errors, found.freedom, is_variance=kind == "variance" and not pairs)
+    low, high = find_interval(found.values, found.errors, found.freedom, is_size=kind != "loss" and not pairs)
     columns: dict[str, Any] = {"value": found.values, "standard_error": found.errors, "low": low, "high": high}
     columns["share"] = found.values / whole if whole > 0 else np.zeros(len(found.values))
     if not pairs and kind != "mean_abs":
@@ -225,22 +231,23 @@ def _arrange_output(names: tuple[str, ...], found: Importance, pairs: bool, kind
     if pairs or np.isnan(found.total):
         return frame
     left = found.total - found.explained
-    low, high = find_interval(np.array([left]), np.array([found.left_error]), N_GROUPS - 1.0, is_variance=False)
+    low, high = find_interval(np.array([left]), np.array([found.left_error]), N_GROUPS - 1.0, is_size=False)
     frame.loc[LEFT, ["value", "standard_error", "low", "high"]] = left, found.left_error, low[0], high[0]
     frame.loc[LEFT, "share"] = left / whole if whole > 0 else 0.0
     return frame
 
 
 def find_interval(
-    values: NDArray[np.float64], errors: NDArray[np.float64], freedom: NDArray[np.float64] | float, *, is_variance: bool
+    values: NDArray[np.float64], errors: NDArray[np.float64], freedom: NDArray[np.float64] | float, *, is_size: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Ends of 90 % intervals, by Student's t for the errors' degrees of freedom.
 
-    The error of a variance is in proportion to it, so that estimates that are too low have too small standard errors. Upper
-    ends of variances are therefore those on the scale of logarithms, ``value exp(reach / value)``; a value below its reach,
-    which may be 0, gets that of a value equal to it. Lower ends stay: on logarithms, no interval would hold 0.
+    The error of a size (a variance or a mean magnitude) is in proportion to it, so that estimates that are too low have too
+    small standard errors. Upper ends of sizes are therefore those on the scale of logarithms, ``value exp(reach / value)``; a
+    value below its reach, which may be 0, gets that of a value equal to it. Lower ends stay: on logarithms, no interval would
+    hold 0.
     """
     reach = stdtrit(freedom, (1.0 + COVERAGE) / 2.0) * errors
     share = np.divide(reach, values, out=np.ones_like(reach), where=values > reach)
-    rise = np.where(share > 0, np.expm1(share) / np.maximum(share, 1e-300), 1.0) if is_variance else 1.0
+    rise = np.where(share > 0, np.expm1(share) / np.maximum(share, 1e-300), 1.0) if is_size else 1.0
     return values - reach, values + reach * rise
