@@ -130,6 +130,21 @@ def test_a_fit_meets_a_wave_across_midnight_and_saves_it(tmp_path):
     assert explainer.set_params(bases=None).get_params()["bases"] is None
 
 
+def test_other_decompositions_end_as_they_begin_before_and_after_saving(tmp_path):
+    rng = np.random.default_rng(0)
+    hours = rng.uniform(0, 24, 300)
+    X = np.column_stack([hours, rng.normal(size=300) + 0.8 * np.cos((hours - 3) * np.pi / 12)])
+    output = np.cos((hours - 23) * np.pi / 12) + X[:, 1] * np.sin(hours * np.pi / 12)
+    explainer = Explainer(bases={0: Periodic(24)}, synthetic_rows=0).fit(X, outputs=output)
+    explainer.save(tmp_path / "day.insta")
+    ends, loaded = np.array([[0.0, 0.3], [24.0, 0.3]]), instashap.load(tmp_path / "day.insta")
+    for kind in ("stone-hooker", "product", "marginal"):
+        purified = explainer.purify(kind, X)
+        np.testing.assert_allclose(np.diff(purified.interaction_values(ends), axis=0), 0.0, atol=1e-9)
+        np.testing.assert_allclose(purified.predict(X), explainer.predict(X), atol=1e-9)
+        np.testing.assert_array_equal(loaded.purify(kind, X).shap_values(X), purified.shap_values(X))
+
+
 def test_hours_that_were_not_seen_are_read_from_their_neighbours_around_midnight():
     X, output = make_rows(1500)
     kept = X[:, 0] != 0

@@ -20,7 +20,7 @@ _FACTS = {
     *("value_sets", "presence_sets", "output_names", "output_transform", "game", "facts"),
     "index",
 }
-_COLUMN_FACTS = {"name", "levels", "values", "order", "has_pooled", "n_functions"}
+_COLUMN_FACTS = {"name", "levels", "values", "order", "has_pooled", "n_functions", "n_repeated"}
 _ARRAYS = ("column_", "table_", "mixing_", "base_value", "index_")
 
 

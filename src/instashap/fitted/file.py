@@ -186,9 +186,11 @@ def _unpack_label(name: str, label: Any) -> str:
 
 def _unpack_column(position: int, described: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> ColumnEncoder:
     prefix = f"column_{position:05d}"
+    counts = described["n_functions"]
+    repeated = described.get("n_repeated", [0] * len(counts))
     bases = tuple(
-        LocalBasis(arrays[f"{prefix}_first_{size}"], arrays[f"{prefix}_polynomials_{size}"], n_functions)
-        for size, n_functions in enumerate(described["n_functions"])
+        LocalBasis(arrays[f"{prefix}_first_{size}"], arrays[f"{prefix}_polynomials_{size}"], *own)
+        for size, own in enumerate(zip(counts, repeated, strict=True))
     )
     levels = None if described["levels"] is None else tuple(described["levels"])
     edges, lows, scales = (arrays[f"{prefix}_{part}"] for part in ("edges", "lows", "scales"))

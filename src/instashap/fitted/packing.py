@@ -71,6 +71,8 @@ def _pack_columns(encoder: TableEncoder) -> tuple[list[dict[str, Any]], dict[str
                 "n_functions": [basis.n_functions for basis in column.bases],
             }
         )
+        if any(repeated := [basis.n_repeated for basis in column.bases]):
+            described[-1]["n_repeated"] = repeated
         arrays |= {f"column_{position:05d}_{part}": getattr(column, part) for part in ("edges", "lows", "scales")}
         for size, basis in enumerate(column.bases):
             arrays[f"column_{position:05d}_first_{size}"] = basis.first

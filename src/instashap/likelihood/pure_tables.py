@@ -11,7 +11,6 @@ the score when features are absent. Two steps determine both, and neither change
    the scores' conditional mean that leaves ``g(x; [d])`` as it is.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 
 from ..model.nested import Bases, LocalRows, NestedBases
 from ..model.orthogonal import Tables, make_orthogonal
-from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
 from .tables import TableDesign
 
@@ -55,19 +53,8 @@ def purify_tables(
     tables = {values: design.view(vector, term).copy() for term, values in enumerate(design.value_sets)}
     base = vector[design.starts[-1] :].copy()
     columns = tuple(column.encoder.bases for column in design.columns)
-    bases = NestedBases(columns, design.value_sets, _find_spans(design.columns))
-    make_orthogonal(tables, base, LocalRows(columns, encoded, weights), bases)
+    make_orthogonal(tables, base, LocalRows(columns, encoded, weights), NestedBases(columns, design.value_sets))
     return PureTables(tables, base)
-
-
-def _find_spans(columns: Sequence[LearntColumn]) -> dict[tuple[int, int], NDArray[np.float64]]:
-    """Tables of the columns that end as they begin; their spikes are free."""
-    return {
-        (size, number): np.hstack([np.eye(axis.basis.n_functions)[:, list(axis.spikes)], axis.expansion])
-        for number, column in enumerate(columns)
-        for size, axis in enumerate(column.axes, start=1)
-        if axis.n_repeated
-    }
 
 
 def centre_tables(

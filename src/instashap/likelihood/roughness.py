@@ -225,9 +225,9 @@ def _compute_posterior(curvature: NDArray[np.float64], prior: NDArray[np.float64
 def _find_bends(axis: Axis) -> NDArray[np.float64]:
     """Coefficients of the second differences along an axis, shape (n_curve_nodes - 2, 3); none for levels without order."""
     n_curve = axis.expansion.shape[1]
-    if not axis.roughness or n_curve + axis.n_repeated < 3:
+    if not axis.roughness or n_curve + axis.basis.n_repeated < 3:
         return np.empty((0, 3))
-    places = np.arange(n_curve + axis.n_repeated - 2)
+    places = np.arange(n_curve + axis.basis.n_repeated - 2)
     bends = axis.roughness[2][places[:, None], (places[:, None] + np.arange(3)) % n_curve]
     if n_curve == 2:  # of a period of two nodes, that before a node is that after it: both coefficients were summed
         bends[:, [0, 2]] /= 2
@@ -242,7 +242,7 @@ def _compute_spectrum(bends: NDArray[np.float64], axis: Axis) -> NDArray[np.floa
         differences = np.zeros((len(bends), n_curve))
         places = np.arange(len(bends))
         differences[places[:, None], places[:, None] + np.arange(3)] = bends
-        if axis.n_repeated:
+        if axis.basis.n_repeated:
             free = axis.expansion[-n_curve:]
             differences = differences @ (free / np.linalg.norm(free, axis=0))
         n_free = differences.shape[1]

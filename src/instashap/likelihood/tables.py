@@ -75,9 +75,9 @@ class TableDesign:
     def _find_repeats(self) -> Iterator[tuple[int, int, int, int]]:
         for term, values in enumerate(self.value_sets):
             for place, column in enumerate(values):
-                axis = self.columns[column].axes[len(values) - 1]
-                if axis.n_repeated:
-                    yield term, place, len(axis.spikes), axis.n_repeated
+                basis = self.columns[column].axes[len(values) - 1].basis
+                if basis.n_repeated:
+                    yield term, place, int(basis.first[0]), basis.n_repeated
 
     def __len__(self) -> int:
         """Entries of the vector."""

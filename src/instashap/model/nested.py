@@ -1,11 +1,11 @@
 """Nested local bases of a model's columns, and means of their functions over rows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lstsq
-from scipy.sparse import csr_array, eye_array, kron
+from scipy.sparse import csr_array, kron
 
 from ..game.terms import ValueSet
 from ..table.bases import LocalBasis, pack_basis
@@ -17,24 +17,15 @@ _SAME = 1e-9
 _N_POWERS = 4
 
 Bases = tuple[tuple[LocalBasis, ...], ...]
-Spans = Mapping[tuple[int, int], NDArray[np.float64]]
 
 
 class NestedBases:
     """Local bases of a model's columns, nested: smaller terms' bases span every function of an interaction's axis.
 
     Where they do not (a hat has kinks that a cubic spline lacks), the functions of the interaction's basis are added.
-
-    Parameters
-    ----------
-    columns : tuple of tuple of LocalBasis
-    value_sets : iterable of tuple of int
-    spans : dict of (size, column) to ndarray of shape (n_functions, n_free), optional
-        Of columns in terms of some size, the tables that may be used; without an entry, all.
     """
 
-    def __init__(self, columns: Bases, value_sets: Iterable[ValueSet], spans: Spans | None = None) -> None:
-        self._spans = spans or {}
+    def __init__(self, columns: Bases, value_sets: Iterable[ValueSet]) -> None:
         reach = [1] * len(columns)
         for values in value_sets:
             for column in values:
@@ -44,13 +35,16 @@ class NestedBases:
         self._constants: dict[tuple[int, int], NDArray[np.float64]] = {}
 
     def make_span(self, size: int, columns: ValueSet) -> csr_array | None:
-        """Tables of the columns in terms of ``size`` columns that may be used, shape (n_nodes, n_free); None if all may be."""
-        if not any((size, column) in self._spans for column in columns):
+        """Tables of the columns in terms of ``size`` columns that end as they begin where they must; None if any table may be.
+
+        Shape (n_nodes, n_free).
+        """
+        bases = [self.columns[column][size - 1] for column in columns]
+        if not any(basis.n_repeated for basis in bases):
             return None
         span = csr_array(np.ones((1, 1)))
-        for column in columns:
-            own = self._spans.get((size, column))
-            span = kron(span, eye_array(self.columns[column][size - 1].n_functions) if own is None else own, format="csr")
+        for basis in bases:
+            span = kron(span, basis.free, format="csr")
         return csr_array(span)
 
     def shape(self, size: int, columns: ValueSet) -> tuple[int, ...]:

@@ -110,6 +110,7 @@ _COLUMN = record(
         "order?": list_of(scalar),
         "has_pooled?": flag,
         "n_functions": list_of(integer(1), 1, 3),
+        "n_repeated?": list_of(integer(0), 1, 3),
     }
 )
 _PLAN = record(
@@ -338,6 +339,10 @@ def _check_columns(fitted: Mapping[str, Any]) -> None:
         _require(not (levels and values), f"the category column {name!r} has values of a number column")
         _require(is_category or not column.get("order"), f"the number column {name!r} has an order of levels")
         _require(all(a < b for a, b in pairwise(values)), f"values of column {name!r} are not strictly increasing")
+        counts = column["n_functions"]
+        repeated = column.get("n_repeated", [0] * len(counts))
+        is_less = len(repeated) == len(counts) and all(each < n for each, n in zip(repeated, counts, strict=True))
+        _require(is_less, f"column {name!r} repeats more functions than it has")
     _require(len(fitted.get("is_boolean") or names) == len(names), "is_boolean must have one entry for each column")
     _require(len(fitted.get("labels", names)) == len(names), "labels must have one entry for each column")
     _require(len(players) == len(columns), "players must have one entry for each column")

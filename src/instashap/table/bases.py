@@ -29,11 +29,22 @@ class LocalBasis:
     polynomials : ndarray of shape (n_cells, width, degree + 1), float64
         Coefficients by rising power of t.
     n_functions : int
+    n_repeated : int
+        Number of the last functions that have the coefficients of as many from ``first[0]`` on: a curve that ends as it begins.
     """
 
     first: NDArray[np.int32]
     polynomials: NDArray[np.float64]
     n_functions: int
+    n_repeated: int = 0
+
+    @property
+    def free(self) -> NDArray[np.float64]:
+        """Coefficients that curves may have, as columns: shape (n_functions, n_functions - n_repeated)."""
+        free, start = np.eye(self.n_functions, self.n_functions - self.n_repeated), int(self.first[0])
+        repeats = np.arange(self.n_repeated)
+        free[len(free) - self.n_repeated + repeats, start + repeats % (free.shape[1] - start)] = 1.0
+        return free
 
     @property
     def width(self) -> int:
@@ -101,8 +112,6 @@ class Axis:
         For a column with heavy tails: the penalty on derivatives by the rank of a value. Else empty.
     steps : ndarray of shape (n_functions, n_jumps), float64, or None
         Step functions beside the curve (:mod:`instashap.table.jumps`).
-    n_repeated : int
-        Number of the last functions that have the coefficients of the curve's first ones, as the curve ends as it begins.
     """
 
     basis: LocalBasis
@@ -112,7 +121,6 @@ class Axis:
     is_code: bool = False
     rank_roughness: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     steps: NDArray[np.float64] | None = None
-    n_repeated: int = 0
 
     def use_ranks(self) -> "Axis":
         """The axis with the penalty on derivatives by the rank of a value instead of those by the value."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -125,7 +125,8 @@ def _make_axis(cells: Cells, knots: NDArray[np.float64], period: float, degree: 
     owner[-1] = 0
     expansion = np.vstack([np.zeros((1, len(knots))), wrap])
     orders = {order: _compute_roughness(knots, period, (degree, order)) for order in (2, 3)}
-    return Axis(pack_basis(dense, owner, 1), expansion, orders, (0,), n_repeated=len(wrap) - len(knots))
+    basis = replace(pack_basis(dense, owner, 1), n_repeated=len(wrap) - len(knots))
+    return Axis(basis, expansion, orders, (0,))
 
 
 def _compute_roughness(knots: NDArray[np.float64], period: float, asked: tuple[int, int]) -> NDArray[np.float64]:
