@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .array_rules import active, below, between_values, every_pair, parts, ranked_functions, rising_starts, solvable
+from .column_facts import check_columns, require
 from .index_schema import INDEX, INDEX_LINES, PLAN_INDEX_LINES, check_index, describe_index
 from .kinds import anything, flag, integer, list_of, mapping_of, maybe, number, one_of, one_or_more, record, scalar, text
 from .members import Member, Rule, Scope, filled, finite, not_infinite, not_negative, positive, rising, sorted_
@@ -245,13 +246,13 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
         raise ValueError("it holds an image explainer; see instashap.neural.ImageExplainer.load")
     CONTENT(content, "content")
     fitted = content["fitted"]
-    _check_columns(fitted)
+    check_columns(fitted)
     _check_terms(fitted)
     if "index" in fitted:
         check_index(fitted["index"], fitted["players"], len(fitted["feature_names"]), fitted.get("null_players", ()))
     if "audit" in fitted:
         _check_audit(fitted["audit"])
-    _require("plan" in fitted or "moments" not in fitted, "it holds moments without the plan they were summed at")
+    require("plan" in fitted or "moments" not in fitted, "it holds moments without the plan they were summed at")
     if "plan" in fitted:
         _check_plan(fitted, fitted["plan"])
     has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments", "index")}
@@ -324,56 +325,23 @@ def _measure_column(column: Mapping[str, Any]) -> Scope:
     return {**own, "values": [], "n_edges": 0, "n_spans": 0, "n_cells": len(column["levels"]) + 2}
 
 
-def _check_columns(fitted: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` unless names, kinds and players of the columns agree."""
-    names, columns, players, features = (fitted[each] for each in ("names", "columns", "players", "feature_names"))
-    _require(len(set(names)) == len(names), "column names are repeated")
-    _require(len(set(features)) == len(features), "feature names are repeated")
-    _require(len(fitted["is_category"]) == len(columns) == len(names), "columns, their names and their kinds differ in number")
-    for name, is_category, column in zip(names, fitted["is_category"], columns, strict=True):
-        levels, values = column["levels"], column["values"]
-        _require(column["name"] == name, f"column {name!r} has a second name, {column['name']!r}")
-        _require((levels is not None) == is_category, f"column {name!r} must have levels if and only if it is a category")
-        keys = [(isinstance(level, bool), level) for level in levels or ()]
-        _require(len(set(keys)) == len(keys), f"levels of column {name!r} are repeated")
-        _require(not (levels and values), f"the category column {name!r} has values of a number column")
-        _require(is_category or not column.get("order"), f"the number column {name!r} has an order of levels")
-        _require(all(a < b for a, b in pairwise(values)), f"values of column {name!r} are not strictly increasing")
-        counts = column["n_functions"]
-        repeated = column.get("n_repeated", [0] * len(counts))
-        is_less = len(repeated) == len(counts) and all(each < n for each, n in zip(repeated, counts, strict=True))
-        _require(is_less, f"column {name!r} repeats more functions than it has")
-    _require(len(fitted.get("is_boolean") or names) == len(names), "is_boolean must have one entry for each column")
-    _require(len(fitted.get("labels", names)) == len(names), "labels must have one entry for each column")
-    _require(len(players) == len(columns), "players must have one entry for each column")
-    null = fitted.get("null_players", ())
-    _require(all(a < b for a, b in pairwise((-1, *null, len(features)))), "null_players must be increasing numbers of players")
-    # Players are numbered by their first column, and a feature with a column's name has that column.
-    _require(list(dict.fromkeys(players)) == list(range(len(features))), "players and feature names do not agree")
-    owners = dict(zip(names, players, strict=True))
-    _require(
-        all(owners.get(name, place) == place for place, name in enumerate(features)),
-        "a feature has the name of a column that belongs to another feature",
-    )
-
-
 def _check_terms(fitted: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` unless value sets and presence sets are in range, in order and distinct."""
     value_sets, presence_sets, columns, players = (
         fitted[each] for each in ("value_sets", "presence_sets", "columns", "players")
     )
-    _require(len(set(map(tuple, value_sets))) == len(value_sets), "value sets are repeated")
-    _require(len(presence_sets) == len(value_sets), "presence_sets must have one list for each value set")
+    require(len(set(map(tuple, value_sets))) == len(value_sets), "value sets are repeated")
+    require(len(presence_sets) == len(value_sets), "presence_sets must have one list for each value set")
     for values, sets in zip(value_sets, presence_sets, strict=True):
-        _require(
+        require(
             all(a < b for a, b in pairwise(values)) and values[-1] < len(columns),
             f"{values} is not a value set: an increasing list of columns",
         )
         n_bases = min(len(columns[column]["n_functions"]) for column in values)
-        _require(len(values) <= n_bases, f"{values} has more columns than its columns have bases")
+        require(len(values) <= n_bases, f"{values} has more columns than its columns have bases")
         own = sorted({players[column] for column in values})
-        _require(list(sets[0]) == own, f"the first presence set of {values} must be {own}")
-        _require(len(set(map(tuple, sets))) == len(sets), f"presence sets of {values} are repeated")
+        require(list(sets[0]) == own, f"the first presence set of {values} must be {own}")
+        require(len(set(map(tuple, sets))) == len(sets), f"presence sets of {values} are repeated")
         for presence in sets:
             _check_presence(presence, own, len(fitted["feature_names"]), fitted.get("null_players", ()))
 
@@ -387,32 +355,32 @@ def _check_presence(presence: Sequence[int], own: Sequence[int], n_players: int,
     named = presence[presence.count(-1) :]
     is_right = all(a < b for a, b in pairwise((-1, *named, n_players))) and len(presence) <= n_players - len(null)
     is_right = is_right and set(own) <= set(named) and not set(named) & set(null)
-    _require(is_right, f"{list(presence)} is not a presence set for a value set of players {list(own)}")
+    require(is_right, f"{list(presence)} is not a presence set for a value set of players {list(own)}")
 
 
 def _check_plan(fitted: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
     """Value sets, axes and presence sets of a plan are in range."""
     columns, n_players = fitted["columns"], _count_players(fitted)
-    _require(len(plan["is_null"]) == len(columns), "the plan does not say of every column whether it varied")
+    require(len(plan["is_null"]) == len(columns), "the plan does not say of every column whether it varied")
     for size, column in plan["axes"]:
         is_there = column < len(columns) and 1 <= size <= len(columns[column]["n_functions"])
-        _require(is_there, f"the plan has an axis {[size, column]} that no column has")
-    _require(len(set(map(tuple, plan["axes"]))) == len(plan["axes"]), "axes of the plan are repeated")
+        require(is_there, f"the plan has an axis {[size, column]} that no column has")
+    require(len(set(map(tuple, plan["axes"]))) == len(plan["axes"]), "axes of the plan are repeated")
     has_indices = [not values for values in plan["value_sets"]]
     is_last = not any(has_indices[:-1]) and any(has_indices[-1:]) == ("index" in plan)  # a base value alone has no value sets
-    _require(is_last, "functions of indices are not the last")
+    require(is_last, "functions of indices are not the last")
     if "index" in plan:
         check_index(plan["index"], _number_varying(fitted), n_players)
     for values in plan["value_sets"]:
-        _require(all(a < b for a, b in pairwise((*values, len(columns)))), f"{values} is no value set of a plan")
+        require(all(a < b for a, b in pairwise((*values, len(columns)))), f"{values} is no value set of a plan")
     for presence in plan["presence_sets"]:
         away = [-2 - player for player in reversed(presence) if player < -1]
         named = [player for player in presence if player >= 0]
         is_right = all(a < b for each in (away, named) for a, b in pairwise((-1, *each, n_players)))
         is_right = is_right and len(presence) <= n_players and list(presence) == sorted(presence)
         is_right = is_right and (not away or (-1 not in presence and "index" in plan and not set(away) & set(named)))
-        _require(is_right, f"{presence} is no presence set of a plan")
-    _require(set(plan["candidate"]["resolution"]) <= {"1", "2", "3"}, "the plan's resolution is not that of some sizes")
+        require(is_right, f"{presence} is no presence set of a plan")
+    require(set(plan["candidate"]["resolution"]) <= {"1", "2", "3"}, "the plan's resolution is not that of some sizes")
 
 
 def _check_audit(audit: Mapping[str, Any]) -> None:
@@ -422,18 +390,13 @@ def _check_audit(audit: Mapping[str, Any]) -> None:
     thresholds are shares in the right order.
     """
     orders = [rung["order"] for rung in audit["rungs"]]
-    _require(
+    require(
         all(a < b for a, b in pairwise(orders)) and orders[-1] >= 1,
         f"orders {orders} of the audit must be increasing, the last at least 1",
     )
     last, thresholds = audit["rungs"][-1], audit["thresholds"]
-    _require(audit["black_box"].keys() <= last["labels"].keys(), "the audit lacks figures against labels")
-    _require(all(0 <= each <= 1 for each in thresholds.values()), "thresholds of the audit must be between 0 and 1")
+    require(audit["black_box"].keys() <= last["labels"].keys(), "the audit lacks figures against labels")
+    require(all(0 <= each <= 1 for each in thresholds.values()), "thresholds of the audit must be between 0 and 1")
     for what in ("carried", "agreement", "attribution"):
         safe, unsafe = f"safe_{what}", f"unsafe_{what}"
-        _require(thresholds[safe] >= thresholds[unsafe], f"thresholds of the audit: {safe} is below {unsafe}")
-
-
-def _require(holds: bool, problem: str) -> None:
-    if not holds:
-        raise ValueError(problem)
+        require(thresholds[safe] >= thresholds[unsafe], f"thresholds of the audit: {safe} is below {unsafe}")
