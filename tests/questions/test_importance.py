@@ -13,7 +13,7 @@ from instashap.game.exact import compute_mobius_transform, compute_shapley_value
 from instashap.game.orders import sample_orders
 from instashap.inference.effects import Importance, RowGames, combine_replicas
 from instashap.model.linear_part import LinearPart
-from instashap.questions.average import average_rows
+from instashap.questions.average_rows import average_rows
 from instashap.questions.overall import find_interval
 from instashap.table.encoding import Encoded
 

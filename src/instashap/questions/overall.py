@@ -27,7 +27,7 @@ from ..masked.plan import solve_plan
 from ..model.deviations import Deviations
 from ..table.encoding import Encoded
 from .answers import get_errors
-from .average import average_rows
+from .average_rows import average_rows
 from .change_lines import COVERAGE
 from .class_numbers import find_classes, number_labels
 from .updating import find_plan

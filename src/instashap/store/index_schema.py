@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .column_facts import require
 from .kinds import integer, list_of, record
 from .members import Rule, Scope, filled, finite
 
@@ -29,12 +30,12 @@ def check_index(
         Players that have no part.
     """
     columns = index["columns"]
-    _require(all(a < b for a, b in pairwise((-1, *columns, len(players)))), f"{columns} are no columns of indices")
-    _require(len(index["present"]) == len(index["absent"]), "players present and absent are not those of the same indices")
+    require(all(a < b for a, b in pairwise((-1, *columns, len(players)))), f"{columns} are no columns of indices")
+    require(len(index["present"]) == len(index["absent"]), "players present and absent are not those of the same indices")
     for present, absent in zip(index["present"], index["absent"], strict=True):
         is_right = all(a < b for each in (present, absent) for a, b in pairwise((-1, *each, n_players)))
         is_right = is_right and not set(present) & set(absent) and not {*present, *absent} & set(null)
-        _require(is_right, f"{present} and {absent} are no players of an index")
+        require(is_right, f"{present} and {absent} are no players of an index")
 
 
 def describe_index(index: Mapping[str, Any], players: Sequence[int], whose: str = "") -> dict[str, Any]:
@@ -75,8 +76,3 @@ def _declare(whose: str, last: str) -> list[tuple[str, str, tuple[str, ...], tup
 
 INDEX_LINES = _declare("", "n_outputs")
 PLAN_INDEX_LINES = _declare("plan", "n_curves_of_index")
-
-
-def _require(holds: bool, problem: str) -> None:
-    if not holds:
-        raise ValueError(problem)
