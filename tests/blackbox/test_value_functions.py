@@ -177,6 +177,16 @@ def test_the_baseline_game_puts_one_row_in_place() -> None:
         bind(Baseline(np.zeros((4, 3))), X, product)
 
 
+def test_a_baseline_by_column_is_matched_by_name() -> None:
+    X = pd.DataFrame({"a": [1.0], "b": [2.0], "c": [3.0]})
+    game = bind(Baseline({"c": 1.0, "a": 5.0, "b": 7.0}), X, lambda rows: product(rows.to_numpy()), names=("a", "b", "c"))
+    np.testing.assert_allclose(game.evaluate(np.zeros(1, int), np.array([[True, False, False]])), [[17]])
+    with pytest.raises(ValueError, match="the baseline lacks the columns 'b', 'c'"):
+        bind(Baseline({"a": 5.0}), X, product, names=("a", "b", "c"))
+    with pytest.raises(ValueError, match="the baseline names columns, and those of the rows have no names"):
+        bind(Baseline({"x0": 5.0, "x1": 7.0, "x2": 1.0}), X.to_numpy(), product)
+
+
 def test_columns_of_a_group_are_replaced_together() -> None:
     X = np.array([[1.0, 2.0, 3.0]])
     game = bind(Baseline(np.zeros(3)), X, product, players=(0, 0, 1))

@@ -335,6 +335,12 @@ def test_falling_back_in_order_is_said() -> None:
     assert max(map(len, explainer.terms_)) == 1
 
 
+def test_main_effects_that_are_exact_are_not_called_a_want_of_rows() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    explainer = Explainer(lambda X: X[:, 0] + 2 * X[:, 1], value_function=instashap.Marginal(X)).fit(X)  # no warning
+    np.testing.assert_allclose(explainer.shap_values(X), (X - X.mean(axis=0)) * [1, 2, 0], atol=1e-4)
+
+
 def test_interactions_left_out_for_want_of_rows_are_said() -> None:
     X = np.random.default_rng(0).normal(size=(40, 200))
     with pytest.warns(instashap.FitWarning, match="were not tried: these rows are too few"):

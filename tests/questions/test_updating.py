@@ -94,6 +94,16 @@ def test_saved_moments_come_back_to_the_bit(fitted: instashap.Explainer, tmp_pat
     assert "900 rows: 4 features, 1 output" in repr(back)
 
 
+def test_sum_adds_the_moments_of_a_list(fitted: instashap.Explainer) -> None:
+    X, f = make_rows()
+    parts = [fitted.accumulate(X[start : start + 300], f[start : start + 300]) for start in (0, 300, 600)]
+    summed, added = sum(parts), parts[0] + parts[1] + parts[2]
+    assert isinstance(summed, Moments)
+    np.testing.assert_array_equal(summed.sums.products, added.sums.products)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        1 + parts[0]
+
+
 def test_files_of_several_sites_merge_on_the_command_line(
     fitted: instashap.Explainer, loaded: instashap.Explainer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,6 +94,11 @@ def test_a_name_of_the_greatest_length_is_written(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["n" * 250]
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"the folder {tmp_path / 'none'} does not exist; make it first"):
+        write_file(tmp_path / "none" / "a", "x")
+
+
 @pytest.mark.parametrize("is_unnamed", [True, False])
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_failure_leaves_the_old_file_alone(

@@ -138,6 +138,7 @@ def test_texts_are_cut_into_players(players: Any, words: tuple[str, ...]) -> Non
     ("texts", "options", "error", "message"),
     [
         ("one text", {}, TypeError, r"sequence of str, got one str; pass \[text\]"),
+        (5, {}, TypeError, r"sequence of str, got one int; pass \[text\]"),
         ([], {}, ValueError, "there are no texts"),
         (["a", None], {}, TypeError, "text 1 must be a str, got NoneType; drop or replace missing texts"),
         (["a", " "], {}, ValueError, r"text 1 \(1 in all\) has no words to explain; drop it"),

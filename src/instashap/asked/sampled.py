@@ -50,7 +50,7 @@ _N_LEADING = 3
 # A near-zero penalty is tried first, because the values have no noise: a model that contains the game reproduces it exactly.
 _LIGHT = Strengths(1e-10, 1e-7, 1.0)
 # Held-out risk below which the fit is exact and no further candidate is tried.
-_EXACT = 1e-9
+EXACT = 1e-9
 # Ranks repeated under larger presence sets: none. Each presence set holds the players of its value set, the masks are part of
 # the functions, and the solver's mask law is "all present".
 _PLAIN = (0, 0, 0)
@@ -149,7 +149,7 @@ class SampledSearch(CandidateSearch):
     def may_try(self, functions: ValueFunctions, candidate: Candidate) -> bool:
         """Whether there are more functions than before, within the limit, and the best candidate is not exact."""
         _, best, _ = self.best
-        return best.risk > _EXACT and best.n_unknowns < len(functions) <= self.budget
+        return best.risk > EXACT and best.n_unknowns < len(functions) <= self.budget
 
     def expand_best(self, base_value: NDArray[np.float64]) -> FitResult:
         """Return the best candidate as tables, with its cross-validated fidelity at the full coalition."""
@@ -209,7 +209,7 @@ class SampledSearch(CandidateSearch):
     ) -> tuple[Judgement, Solved]:
         """Better of two candidates: a near-zero penalty, and, unless that is exact, strengths tuned from ``start``."""
         light = self._judge(judge, candidate, _LIGHT, ())
-        if light[0].risk <= _EXACT:
+        if light[0].risk <= EXACT:
             return light
         chosen = self._judge(judge, candidate, start, free)
         return light if light[0].lowers_risk(chosen[0]) else chosen

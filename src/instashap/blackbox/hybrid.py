@@ -1,6 +1,6 @@
 """Hybrid rows, with some columns from one row and the others from another, in the user's own container and types."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -133,6 +133,12 @@ class FrameMixer:
 
 def _pick_columns(table: Any, names: Sequence[str] | None, n_columns: int, what: str) -> Any:
     """The columns of the fit, in its order; arrays are returned with two axes."""
+    if isinstance(table, Mapping):
+        import pandas as pd
+
+        if names is None:
+            raise ValueError(f"the {what} names columns, and those of the rows have no names: pass their values in order")
+        table = pd.DataFrame([table])
     if hasattr(table, "iloc") and not hasattr(table, "columns"):  # a pandas Series is one row
         table = table.to_frame().T.infer_objects()
     if hasattr(table, "columns"):

@@ -142,7 +142,7 @@ class Baseline:
 
     Parameters
     ----------
-    row : array of shape (n_columns,), pandas Series, or table of one row
+    row : array of shape (n_columns,), pandas Series, dict by column, or table of one row
         The row b with which explained rows are compared.
     """
 

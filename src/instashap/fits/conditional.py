@@ -12,6 +12,7 @@ from .._output_unit import find_output_unit
 from .._progress import scale_progress
 from .._validation import check_at_least
 from ..asked.differences import ComponentFit
+from ..asked.sampled import EXACT
 from ..fitted.game import FittedGame
 from ..fitted.plan_file import unpack_plan, unpack_sums
 from ..masked.design import ValueFunctions
@@ -223,6 +224,8 @@ def warn_about_fit(result: FitSummary, order: int, interactions: Any) -> None:
     if result.note:
         warn_caller(result.note, FitWarning)
         return
+    if result.chosen.risk <= EXACT:
+        return  # there is nothing left for interactions
     warn_about_order(result.model, (judged.candidate.order for judged in result.judgements), order, interactions)
 
 

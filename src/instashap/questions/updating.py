@@ -66,6 +66,10 @@ class Moments:
         check_alike(self, other)
         return replace(self, sums=self.sums + other.sums)
 
+    def __radd__(self, other: int) -> Moments:
+        """The moments themselves for 0, with which ``sum`` begins."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
     def __sub__(self, other: Moments) -> Moments:
         """Moments of these rows without the other's, which must be among them."""
         if not isinstance(other, Moments):

@@ -61,6 +61,8 @@ def _find_mode(target: Path) -> int | None:
 @contextmanager
 def replace_file(target: Path) -> Iterator[BinaryIO]:
     """A new file that replaces ``target`` when the block ends, and is removed if the block raises; links are not followed."""
+    if not target.parent.exists():
+        raise FileNotFoundError(2, f"the folder {target.parent} does not exist; make it first", str(target))
     beside = target.with_name(f".{secrets.token_hex(8)}.part")
     stream, is_named = _open(target.parent, beside)
     try:

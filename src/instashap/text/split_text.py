@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -100,7 +100,7 @@ def check_texts(texts: Any, players: str | Splitter) -> list[SplitText]:
     """
     if not callable(players):
         check_choice(players, tuple(_PATTERNS), "players")
-    if isinstance(texts, (str, bytes)):
+    if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
         raise TypeError(f"texts must be a sequence of str, got one {type(texts).__name__}; pass [text]")
     every = list(texts)
     if not every:
