@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import LinearSVC
 
-from instashap import ModelOutputError
+from instashap import Explainer, ModelOutputError
 from instashap.blackbox import wrap_model
 from instashap.blackbox.classes import to_log_odds
 
@@ -78,6 +78,23 @@ def test_the_model_sees_rows_in_the_users_container_and_types() -> None:
 
     np.testing.assert_allclose(wrap_model(predict).predict(frame, 40)[:, 0], np.arange(40) % 2, atol=1e-9)
     assert seen[0] is frame
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_a_model_that_changes_its_rows_in_place_changes_no_rows_of_the_user(as_frame: bool) -> None:
+    numbers = np.random.default_rng(0).normal(size=(200, 2))
+    rows = pd.DataFrame(numbers, columns=["a", "b"]) if as_frame else numbers.copy()
+
+    def scale(given):
+        given *= 10.0
+        if as_frame:
+            given["sum"] = given["a"] + given["b"]
+        return np.asarray(given)[:, 0]
+
+    explainer = Explainer(scale, order=1, synthetic_rows=0).fit(rows)
+    np.testing.assert_array_equal(np.asarray(rows), numbers)
+    expected = Explainer(order=1).fit(numbers, outputs=10.0 * numbers[:, 0])
+    np.testing.assert_allclose(explainer.predict(numbers), expected.predict(numbers), atol=1e-9)
 
 
 def test_many_rows_come_in_batches() -> None:

@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -337,7 +338,9 @@ def test_falling_back_in_order_is_said() -> None:
 
 def test_main_effects_that_are_exact_are_not_called_a_want_of_rows() -> None:
     X = np.random.default_rng(0).normal(size=(200, 3))
-    explainer = Explainer(lambda X: X[:, 0] + 2 * X[:, 1], value_function=instashap.Marginal(X)).fit(X)  # no warning
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        explainer = Explainer(lambda X: X[:, 0] + 2 * X[:, 1], value_function=instashap.Marginal(X)).fit(X)
     np.testing.assert_allclose(explainer.shap_values(X), (X - X.mean(axis=0)) * [1, 2, 0], atol=1e-4)
 
 

@@ -157,9 +157,13 @@ def scale_box(box: BlackBox, unit: float) -> BlackBox:
 
 
 def ask_batch(call: Call, batch: Any, place: BatchPlace) -> NDArray[np.float64]:
-    """A model's raw predictions for a batch, checked: float64 of shape (n_rows, n_raw)."""
+    """A model's raw predictions for a batch, checked: float64 of shape (n_rows, n_raw).
+
+    The model gets a copy: one that scales or adds columns in place would change the user's rows, and what is fitted to them.
+    """
+    given_rows = batch.copy() if hasattr(batch, "copy") else batch
     try:
-        raw = call(batch)
+        raw = call(given_rows)
     except Exception as error:
         kind = type(batch)
         given = f"given a {kind.__module__.split('.')[0]} {kind.__name__}"
