@@ -29,6 +29,13 @@ def test_encodings_that_say_what_they_are_are_read(tmp_path, encoding):
     assert read(tmp_path, "größe;ort\n1;Köln\n", encoding).to_dict("list") == {"größe": [1], "ort": ["Köln"]}
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_the_separator_is_that_of_the_names(tmp_path, separator):
+    lines = [["price", "a town"], ["1", "x"], ["2", "y"]]
+    text = "\n".join(separator.join(cells) for cells in lines)
+    assert read(tmp_path, text).to_dict("list") == {"price": [1, 2], "a town": ["x", "y"]}
+
+
 def test_latin_1_is_read_with_a_warning(tmp_path):
     with pytest.warns(instashap.DataWarning, match="is not UTF-8 and is read as Western European text"):
         assert read(tmp_path, "größe;ort\n1;Köln\n", "latin-1").to_dict("list") == {"größe": [1], "ort": ["Köln"]}

@@ -24,7 +24,7 @@ _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 
 
 def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
-    """The table in a file; the separator is that of the names in the first line: commas, semicolons or tabs.
+    """The table in a file; the separator is that of the names in the first line: commas, semicolons, tabs or bars.
 
     Columns of plain numbers, or of true and false, have that type. All others, and those to ``keep``, are text as in the file;
     :class:`.recipe.Recipe` reads them. ``attrs["decimal"]`` is a comma if semicolons separate the columns.
@@ -102,7 +102,7 @@ def find_separator(path: Path, encoding: str) -> str:
     """The separator that splits the first line into most names; in ties a comma, then a semicolon."""
     with path.open(encoding=encoding, errors="replace", newline="") as lines:
         first = lines.readline()
-    return max(",;\t", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+    return max(",;\t|", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
 
 
 def find_encoding(path: Path) -> str:
