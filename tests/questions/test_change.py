@@ -129,6 +129,16 @@ def test_equal_models_do_not_differ():
     assert report.change == 0.0
     assert report.moved == ()
     assert "does not differ beyond noise" in report.sentences[0]
+    # The mean itself keeps its digits: it was "A 2, B 2" for 2.04.
+    quarters = explain_change(lambda X: np.full(len(X), 2.25), A, model_b=lambda X: np.full(len(X), 2.25), order=1)
+    assert "(A 2.25, B 2.25; 0 ± 0)" in quarters.sentences[0]
+
+
+def test_a_change_that_is_rounding_beside_its_interval_is_shown_as_zero():
+    report = explain_change(lambda X: 0.1 * X[:, 0] + 0.3, A, A[::-1], order=1)  # means that differ in the last bits, if at all
+    shown = report.sentences[0].split(", ")[-1]
+    assert shown.startswith("0.000")
+    assert float(shown.split(" ± ")[1].rstrip(".")) == pytest.approx(report.total.reach, rel=0.02)
 
 
 def test_other_rows_explain_the_loss_where_the_labels_follow_the_same_law():

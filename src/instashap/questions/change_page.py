@@ -20,6 +20,8 @@ _WIDTH = 100
 _MOST_NAMED = 6
 # A sum of lines that are noise one by one is named where it is this unlikely to be noise itself.
 _SUM_LEVEL = 0.01
+# Figures below this share of half of an interval are shown as zero.
+_ROUNDING = 1e-4
 _RAISES, _LOWERS, _NOISE = "#D55E00", "#0072B2", "#8A8A8A"
 _NOTE = (
     "± is half of a 90 % interval; noise is judged for all lines together (5 %). Lines are credits of the conditional game, "
@@ -46,8 +48,10 @@ class Numbers:
 
 
 def choose_numbers(report: ChangeReport) -> Numbers:
-    """Decimals by the largest of the lines and the change."""
-    return Numbers([report.change, *(line.value for line in (*report.lines, *report.spread))])
+    """Decimals by the largest of the lines and the change; by half of the interval where all of them are rounding beside it."""
+    values = [report.change, *(line.value for line in (*report.lines, *report.spread))]
+    reach = report.total.reach
+    return Numbers([reach] if max(map(abs, values)) < _ROUNDING * reach else values)
 
 
 def write_sentences(report: ChangeReport) -> list[str]:
@@ -71,7 +75,7 @@ def write_sentences(report: ChangeReport) -> list[str]:
 def _describe_change(report: ChangeReport, numbers: Numbers) -> str:
     first, second = report.labels
     end = report.start + report.change
-    digits = Numbers([report.change, report.total.reach])
+    digits = Numbers([report.change, report.total.reach] if report.change or report.total.reach else [report.start])
     start, stop, change = digits.show(report.start), digits.show(end), numbers.show_line(report.total)
     if report.kind == "models":
         where = f"on these {report.n_rows[0]:,} rows"
