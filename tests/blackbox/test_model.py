@@ -77,7 +77,7 @@ def test_the_model_sees_rows_in_the_users_container_and_types() -> None:
         return model.predict(X)
 
     np.testing.assert_allclose(wrap_model(predict).predict(frame, 40)[:, 0], np.arange(40) % 2, atol=1e-9)
-    assert seen[0] is frame
+    pd.testing.assert_frame_equal(seen[0], frame)
 
 
 @pytest.mark.parametrize("as_frame", [True, False])
