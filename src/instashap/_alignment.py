@@ -16,9 +16,9 @@ def get_index(X: Any) -> Any:
 def align_rows(given: Any, index: Any, what: str) -> Any:
     """Outputs, labels or weights in the order of a table's rows.
 
-    Rows are matched by index where both have the same labels, each once. An index that merely counts from 0 has no relation to
-    another index of the table; rows are then matched by position, as for arrays. A frame whose columns are the table's rows
-    (times × rows, as survival models return) is transposed.
+    Rows are matched by index where both have the same labels, each once; another index is refused, also one that merely counts
+    from 0: whether its rows are in the table's order cannot be seen. A frame whose columns are the table's rows (times × rows, as
+    survival models return) is transposed.
 
     Parameters
     ----------
@@ -61,8 +61,6 @@ def align_rows(given: Any, index: Any, what: str) -> Any:
                 DataWarning,
             )
         return given.iloc[places]
-    if _counts(own) or _counts(index):
-        return given
     if len(own) != len(index) and not (own.is_unique and index.isin(own).all()):
         return given
     advice = f"pass {what}.loc[X.index]" if len(own) != len(index) else f"give {what} the table's index"

@@ -56,17 +56,27 @@ def test_numbers_that_became_text_are_the_same_labels():
     assert align_rows(moved, pd.Index(["0", "1", "2"]), "y").tolist() == [1, 2, 3]
 
 
-def test_an_index_that_merely_counts_says_nothing_about_another_one():
-    index = pd.Index(["a", "b"])
+def test_an_index_that_merely_counts_is_another_index():
+    plain, labelled = pd.Series([1.0, 2.0]), pd.Series([1.0, 2.0], index=[10, 20])
+    for given, index in ((plain, pd.Index(["a", "b"])), (labelled, pd.RangeIndex(2))):
+        with pytest.raises(ValueError, match=r"y has another index than the table.*y\.to_numpy\(\) if its rows are in the table's"):
+            align_rows(given, index, "y")
+        assert align_rows(given.to_numpy(), index, "y").tolist() == [1, 2]
+
+
+def test_outputs_that_a_model_numbers_anew_stand_as_they_are():
     plain = pd.Series([1.0, 2.0])
-    labelled = pd.Series([1.0, 2.0], index=[10, 20])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert align_rows(plain, index, "y") is plain
-        assert align_outputs(plain, index, "model") is plain
-        assert align_rows(labelled, pd.RangeIndex(2), "y") is labelled
-        # What a model gives anew for shuffled rows stands as it is.
-        assert align_outputs(plain, pd.Index([1, 0]), "model") is plain
+        for index in (pd.Index(["a", "b"]), pd.Index([1, 0])):
+            assert align_outputs(plain, index, "model") is plain
+
+
+def test_outputs_of_the_other_rows_of_a_split_are_refused():
+    """The first rows of a frame count from 0 too: outputs of its other rows were taken by position."""
+    rows, outputs = X.reset_index(drop=True).iloc[: N // 2], F.reset_index(drop=True).iloc[N // 2 :]
+    with pytest.raises(ValueError, match="outputs has another index than the table"):
+        Explainer(order=1).fit(rows, outputs=outputs)
 
 
 def test_rows_moved_for_an_index_that_merely_counts_are_told_and_the_advice_works():
