@@ -17,8 +17,8 @@ def align_rows(given: Any, index: Any, what: str) -> Any:
     """Outputs, labels or weights in the order of a table's rows.
 
     Rows are matched by index where both have the same labels, each once; another index is refused, also one that merely counts
-    from 0: whether its rows are in the table's order cannot be seen. A frame whose columns are the table's rows (times × rows, as
-    survival models return) is transposed.
+    from 0: whether its rows are in the table's order cannot be seen. A frame whose columns are the table's rows (times × rows,
+    as survival models return) is transposed.
 
     Parameters
     ----------

@@ -362,7 +362,7 @@ def _add_index(graph: GraphNodes, scoring: Scoring, index: ScoredIndex, inputs: 
 
 
 def _share(graph: GraphNodes, scoring: Scoring, share: ShareTables, inputs: _Inputs, encoded: _Encoded) -> None:
-    """Nodes of the output share and its interval; see :func:`instashap.trust.rows.compare_with_residuals`."""
+    """Nodes of the output share and its interval; see :func:`instashap.trust.rows.compute_output_share`."""
     starts = _count_before([len(curve) for curve in share.curves])
     entries = [_Entry((column,), int(start), (1,)) for column, start in enumerate(starts)]
     curves = _sum_entries(graph, scoring, inputs, encoded, (entries, np.concatenate(share.curves)))

@@ -81,6 +81,8 @@ class Answers:
         Sums over the rows of the fit, where they were made; they stay in this process.
     stored : (dict, dict of str to ndarray) or None
         Plan and sums as a file holds them (:mod:`.plan_file`), until they are asked for.
+    scales : Lookup or None
+        Look-up of the effect of where a row lies on the log size of its residual.
     """
 
     errors: Deviations | ModelReplicates | None = None
@@ -90,6 +92,7 @@ class Answers:
     plan: Plan | None = None
     sums: RowSums | None = None
     stored: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None = None
+    scales: Lookup | None = None
 
 
 @dataclass(frozen=True)

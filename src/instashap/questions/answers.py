@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..fitted.game import FittedGame
 from ..inference.residuals import ResidualReference
 from ..model.deviations import Deviations
+from ..model.lookup import Lookup, LookupTerm, make_lookup
 from ..model.replicates import ModelReplicates
 from ..table.encoding import Encoded
 from ..table.reach import Reach, learn_reach
@@ -74,6 +75,22 @@ def get_residuals(fitted: FittedGame) -> ResidualReference:
 
         fitted.answers.residuals = describe_residuals(fitted.get_record("check() needs")).scale(fitted.output_unit)
     return fitted.answers.residuals
+
+
+def get_scales(fitted: FittedGame) -> Lookup:
+    """Look-up of the effect of where a row lies on the log size of its residual; one slot, made on first use.
+
+    Raises
+    ------
+    NotFittedError
+        See :func:`get_residuals`.
+    """
+    if fitted.answers.scales is None:
+        first, one = [np.zeros(1, dtype=np.int64)], [np.ones(1)]
+        curves = enumerate(get_residuals(fitted).curves)
+        terms = [LookupTerm((column,), each[:, :1], first, one) for column, each in curves]
+        fitted.answers.scales = make_lookup(fitted.model.bases, terms, 1, 1)
+    return fitted.answers.scales
 
 
 def get_reach(fitted: FittedGame) -> Reach | None:

@@ -15,7 +15,7 @@ from ..fitted.shown_rows import make_explanation
 from ..table.columns import Table
 from ..table.reach import Place
 from ..trust.rows import compute_output_share, find_strangeness
-from .answers import get_biases, get_errors, get_residuals
+from .answers import get_biases, get_errors, get_residuals, get_scales
 from .model_outputs import ask_outputs
 from .outside import name_outside, place_rows, warn_outside
 
@@ -57,7 +57,7 @@ def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation
     values = fitted.compute_shapley_values(table, n_jobs)
     spread = fitted.look_up(get_errors(fitted).credits, table, n_jobs) if request.errors else None
     place = place_rows(fitted, table)
-    share, interval = _compute_output_share(fitted, table, values, place)
+    share, interval = _compute_output_share(fitted, table, values, place, n_jobs)
     explanation = make_explanation(fitted, table, values, fitted.model.base_value)
     explanation = replace(explanation, output_share=share, output_share_interval=interval)
     if place is not None:
@@ -81,11 +81,11 @@ def explain_rows(fitted: FittedGame, X: Any, request: RowRequest) -> Explanation
 
 
 def _compute_output_share(
-    fitted: FittedGame, table: Table, values: NDArray[np.float64], place: Place | None
+    fitted: FittedGame, table: Table, values: NDArray[np.float64], place: Place | None, n_jobs: int | None
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Share of each row's output that the values reproduce, and its interval; None if held-out residuals are not known."""
     if fitted.answers.residuals is None and fitted.record is None:
         return None, None
-    bases = [column.bases[0] for column in fitted.encoder.columns]
+    effects = fitted.look_up(get_scales(fitted), table, n_jobs)[:, 0, 0]
     strangeness = None if place is None else find_strangeness(place, fitted.players)
-    return compute_output_share(get_residuals(fitted), fitted.encoder.encode(table), bases, values, strangeness)
+    return compute_output_share(get_residuals(fitted), effects, values, strangeness)

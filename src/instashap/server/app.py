@@ -19,14 +19,13 @@ from .._errors import NotFittedError, TooLargeError
 from .._optional import require
 from ..explain.explainer import Explainer
 from ..fitted.game import FittedGame
-from ..model.lookup import Lookup, LookupTerm, make_lookup
-from ..questions.answers import get_errors, get_reach, get_residuals
+from ..questions.answers import get_errors, get_reach, get_residuals, get_scales
 from ..questions.audit import get_audit
 from ..questions.outside import name_outside
 from ..report.page import render_page
 from ..report.summary import summarise
 from ..table.columns import Table
-from ..trust.rows import compare_with_residuals, find_strangeness
+from ..trust.rows import compute_output_share, find_strangeness
 from .bodies import join_parts, split_body
 from .guard import Guard
 from .limits import Limits
@@ -161,7 +160,7 @@ class _Service:
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="instashap-large")
         has_trust = self.fitted.answers.residuals is not None or self.fitted.record is not None
         self.reach = get_reach(self.fitted)
-        self.scales = _make_scales(self.fitted) if has_trust else None
+        self.scales = get_scales(self.fitted) if has_trust else None
 
     def answer(self, content: Any, status: int = 200) -> Any:
         data = self.orjson.dumps(content, _simplify, self.orjson.OPT_SERIALIZE_NUMPY)
@@ -289,9 +288,9 @@ class _Service:
             answer["outside"], answer["no_such_row"] = name_outside(place, fitted.schema.names)
         if self.scales is not None:
             reference = get_residuals(fitted)
-            logs = reference.level + self.scales.apply(encoded)[:, 0, 0]
+            effects = self.scales.apply(encoded)[:, 0, 0]
             strangeness = None if place is None else find_strangeness(place, fitted.players)
-            shares, intervals = compare_with_residuals(reference, logs, values, strangeness)
+            shares, intervals = compute_output_share(reference, effects, values, strangeness)
             answer["output_share"], answer["output_share_interval"] = shares, intervals
             answer["trust"], answer["trust_interval"] = shares, intervals  # the former names, for one version
         if content.get("errors") is True:
@@ -318,14 +317,6 @@ class _Service:
     def _squeeze(values: Any) -> Any:
         """Values without the last axis if there is a single output, as in the rest of the library."""
         return values[..., 0] if values.shape[-1] == 1 else values
-
-
-def _make_scales(fitted: FittedGame) -> Lookup:
-    """Look-up of the log scale of a row's residuals, for a single row far faster than one column after the other."""
-    curves = get_residuals(fitted).curves
-    first, one = [np.zeros(1, dtype=np.int64)], [np.ones(1)]
-    terms = [LookupTerm((column,), each[:, :1], first, one) for column, each in enumerate(curves)]
-    return make_lookup(fitted.model.bases, terms, 1, 1)
 
 
 def _simplify(value: Any) -> Any:

@@ -5,6 +5,7 @@ values (2.5 where all are whole numbers from 0 to 4), or with values inside the 
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -91,7 +92,7 @@ class Reach:
     def place(self, table: Table, encoded: Encoded) -> Place:
         """Position of rows relative to this region."""
         parts = self._find_parts(encoded)
-        distances = self.measure_distances(table, encoded)
+        distances = self._measure_distances(table, parts)
         pairs = _list_pairs(len(self.bins)) if len(self.is_seen) else np.empty((0, 2), dtype=np.int64)
         is_new = np.zeros((len(parts), len(pairs)), dtype=bool)
         inside = np.where(distances > 0, -1, parts)
@@ -108,7 +109,10 @@ class Reach:
 
     def measure_distances(self, table: Table, encoded: Encoded) -> NDArray[np.float64]:
         """How far each value lies outside, as in :class:`Place`, column by column."""
-        distances = np.where(self._find_parts(encoded) < 0, 1.0, 0.0)
+        return self._measure_distances(table, self._find_parts(encoded))
+
+    def _measure_distances(self, table: Table, parts: NDArray[np.int32]) -> NDArray[np.float64]:
+        distances = np.where(parts < 0, 1.0, 0.0)
         numbers = np.flatnonzero(~np.array(table.schema.is_category))
         if len(numbers):
             low, high = self.lows[numbers], self.highs[numbers]
@@ -141,6 +145,7 @@ class Reach:
         return cls(lows, highs, lengths, bins, facts["margin"], facts["side"], arrays["reach_pairs"], gaps)
 
 
+@cache
 def _list_pairs(n_columns: int) -> NDArray[np.int64]:
     return np.array(list(combinations(range(n_columns), 2)), dtype=np.int64).reshape(-1, 2)
 

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.residuals import ROUNDING, ResidualReference
-from ..table.bases import LocalBasis
-from ..table.encoding import Encoded
 from ..table.reach import Place
 
 
@@ -45,8 +43,7 @@ _LEVELS = (0.05, 0.5, 0.95)
 
 def compute_output_share(
     reference: ResidualReference,
-    encoded: Encoded,
-    bases: Sequence[LocalBasis],
+    effects: NDArray[np.float64],
     values: NDArray[np.float64],
     strangeness: Strangeness | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -60,9 +57,8 @@ def compute_output_share(
     Parameters
     ----------
     reference : ResidualReference
-    encoded : Encoded
-    bases : sequence of LocalBasis
-        Basis of each column, for its main effect.
+    effects : ndarray of shape (n_rows,), float64
+        Effect of where each row lies on the log size of its residual: the sum of the reference's first curves there.
     values : ndarray of shape (n_rows, n_players, n_outputs), float64
         Shapley values.
     strangeness : Strangeness, optional
@@ -70,21 +66,8 @@ def compute_output_share(
         spread for every length of the range that a value lies beyond it. Nothing is known there about how far the model lies
         from the bars, so the interval begins at 0.
     """
-    logs = np.full(len(encoded.cells), reference.level)
-    for column, (basis, curves) in enumerate(zip(bases, reference.curves, strict=True)):
-        logs += basis.combine(encoded.cells[:, column], encoded.offsets[:, column], curves[:, :1])[:, 0]
-    return compare_with_residuals(reference, logs, values, strangeness)
-
-
-def compare_with_residuals(
-    reference: ResidualReference,
-    logs: NDArray[np.float64],
-    values: NDArray[np.float64],
-    strangeness: Strangeness | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The share and its interval, as above, from the log scale of each row's residuals, shape (n_rows,)."""
     typical = pick_typical_sizes(reference.sizes)
-    sizes = np.maximum(np.exp(logs)[:, None] * typical - ROUNDING, 0.0)  # (n_rows, 3), in spreads
+    sizes = np.maximum(np.exp(reference.level + effects)[:, None] * typical - ROUNDING, 0.0)  # (n_rows, 3), in spreads
     sums = np.abs(values).sum(axis=1)
     known = sums if strangeness is None else np.where(strangeness.is_lone[:, :, None], 0.0, np.abs(values)).sum(axis=1)
     bars, all_bars = (np.sqrt(((each / reference.spread) ** 2).sum(axis=1))[:, None] for each in (known, sums))
