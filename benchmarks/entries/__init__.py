@@ -32,6 +32,7 @@ ENTRIES = {
     "small": "small tables: seconds, and fidelity beside main effects and ridge regression",
     "sizes": "unknowns, bytes and seconds a product, by number of features and presence order",
     "rows": "10 000 to a million rows from a memory map: seconds and peak memory of fresh processes",
+    "one_pass": "the one pass over rows of a long table beside dsyrk on the same shapes",
     "stream": "a million and ten million rows × 20 of Parquet files: seconds, rows a second and peak memory of fresh processes",
     "scale": "costs of the pass over rows by rows, columns, functions and outputs, extrapolated to 10¹¹ rows of a cluster",
     "cluster": "Dask, Spark, Spark Connect and Ray of two workers beside one process: values, overhead, rows explained",
