@@ -44,7 +44,7 @@ def open_source(X: Any, outputs: Any = None, sample_weight: Any = None) -> Frame
 
 def _name_labels(X: Any, given: Any, what: str) -> Any:
     """Names of the columns of a pandas table that ``given`` has as labels that are not text; anything else unchanged."""
-    if not (hasattr(X, "iloc") and hasattr(X, "columns")):
+    if given is None or not (hasattr(X, "iloc") and hasattr(X, "columns")):
         return given
     names = name_columns(X.columns)
     if is_label(given, names):

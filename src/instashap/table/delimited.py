@@ -99,10 +99,18 @@ def refuse_short_lines(path: Path, separator: str, encoding: str, table: pd.Data
 
 
 def find_separator(path: Path, encoding: str) -> str:
-    """The separator that splits the first line into most names; in ties a comma, then a semicolon."""
+    """The separator that splits the first line into most names; in ties a comma, then a semicolon.
+
+    Bars, which names such as "P(a|b)" have too, must split the second line as well.
+    """
     with path.open(encoding=encoding, errors="replace", newline="") as lines:
-        first = lines.readline()
-    return max(",;\t|", key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+        head = [lines.readline(), lines.readline()]
+
+    def count(separator: str) -> int:
+        cells = [len(next(csv.reader([line], delimiter=separator), [])) for line in head]
+        return min(cells) if separator == "|" else cells[0]
+
+    return max(",;\t|", key=count)
 
 
 def find_encoding(path: Path) -> str:
