@@ -10,13 +10,8 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-SCRIPTS = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem != "quickstart"))
-    for path in sorted(EXAMPLES.glob("*.py"))
-]
-
-
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_example_runs(script: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path, env=environment)

@@ -162,6 +162,7 @@ def test_terms_have_columns_and_names() -> None:
     assert not hasattr(nameless, "feature_names_in_")
 
 
+@pytest.mark.slow
 def test_grid_search_in_two_processes_finds_the_order() -> None:
     X = make_rows(300, seed=0)
     search = GridSearchCV(AdditiveRegressor(), {"order": np.array([1, 2])}, cv=3, n_jobs=2).fit(X, X[:, 0] * X[:, 1])

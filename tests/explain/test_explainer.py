@@ -399,6 +399,7 @@ def test_one_row_is_enough_to_fit() -> None:
     assert explainer.shap_values(np.array([[5.0, 6.0]])).tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.slow
 def test_overconfident_classifiers_do_not_wreck_the_fit() -> None:
     X, y = load_breast_cancer(return_X_y=True)
     model = HistGradientBoostingClassifier(random_state=0).fit(X, y)

@@ -73,6 +73,7 @@ def test_masked_risk_is_that_of_the_exact_game(audited: Any, order: int) -> None
     assert rung.gradient == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_masked_risk_of_a_table_that_repeats_its_rows_is_that_of_new_rows() -> None:
     simulator = make_latent_class(n_levels=4, random_state=0)
     X, f = simulator.sample(8000, 0)
