@@ -14,6 +14,7 @@ from ..devices import choose_device
 from ..losses import compute_cross_entropy
 from ..masks import draw_masks
 from ..training import Training, TrainingPlan, seed_weights, train
+from .masked_model import MaskedModel
 from .patches import BATCH, Patches, check_images, make_patches, split_rows, to_tensor
 
 _PLAN = TrainingPlan(batch_rows=256, learning_rate=1e-2, weight_decay=1e-3)
@@ -102,7 +103,7 @@ class _Block(nn.Module):
         return torch.relu(self.norms[1](self.second(inner)) + self.skip(features))
 
 
-class MaskedClassifier:
+class MaskedClassifier(MaskedModel):
     """A trained net as a classifier of arrays: of whole images, and of images of which only some pixels are known.
 
     Attributes
@@ -115,15 +116,6 @@ class MaskedClassifier:
 
     def __init__(self, net: nn.Module, classes: NDArray[Any], training: Training | None = None) -> None:
         self.net, self.classes_, self.training = net, classes, training
-
-    def predict_proba(self, images: Any) -> NDArray[np.float64]:
-        """Probabilities of whole images, shape (n_images, n_classes)."""
-        array = check_images(images)
-        return self.predict_masked(array, np.ones(array.shape[:3], dtype=bool))
-
-    def predict(self, images: Any) -> NDArray[Any]:
-        """Class of each image."""
-        return np.asarray(self.classes_[self.predict_proba(images).argmax(axis=1)])
 
     def predict_masked(self, images: Any, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Probabilities where only some pixels are known: masks of shape (n_images, height, width), True = known."""

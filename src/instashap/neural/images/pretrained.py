@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from .masked_model import MaskedModel
 from .patches import check_images, to_tensor
 from .reading import BATCH_IMAGES, apply_module
 
 
-class PretrainedClassifier:
+class PretrainedClassifier(MaskedModel):
     """A net for tensors of one size, with normalised channels, as a classifier of arrays of any size.
 
     An absent pixel has the mean colour of the images on which the net was trained: 0 after its normalisation. This is a
@@ -55,15 +56,6 @@ class PretrainedClassifier:
         self.net, self.size = net, size
         self.classes_ = np.array(list(classes))
         self.mean, self.std = (torch.tensor(numbers, dtype=torch.float32)[:, None, None] for numbers in (mean, std))
-
-    def predict_proba(self, images: Any) -> NDArray[np.float64]:
-        """Probabilities of whole images, shape (n_images, n_classes)."""
-        array = check_images(images)
-        return self.predict_masked(array, np.ones(array.shape[:3], dtype=bool))
-
-    def predict(self, images: Any) -> NDArray[Any]:
-        """Class of each image."""
-        return np.asarray(self.classes_[self.predict_proba(images).argmax(axis=1)])
 
     def predict_masked(self, images: Any, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Probabilities where only some pixels are known: masks of shape (n_images, height, width), True = known."""
