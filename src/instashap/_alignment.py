@@ -124,6 +124,27 @@ def _describe_difference(own: Any, index: Any, what: str) -> str:
     return f"{what} has another index than the table, which lacks {len(strange)} of its labels, such as {strange[0]!r}"
 
 
+def read_columns(outputs: Any) -> tuple[str, ...]:
+    """Names of a table's columns; empty for anything else, also for a Series, which may have the name of an input."""
+    return tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
+
+
+def order_outputs(outputs: Any, names: tuple[str, ...], source: str) -> Any:
+    """A table of outputs with its columns in the order of given names; a table of other names, and anything else, unchanged.
+
+    Raises ``ModelOutputError`` for a table that has some of these names and others.
+    """
+    own = read_columns(outputs)
+    if own == names or not set(own) & set(names):
+        return outputs
+    if sorted(own) != sorted(names):
+        raise ModelOutputError(f"{source} gave the outputs {list(names)}, then {list(own)}; they must stay the same")
+    if len(set(own)) < len(own):
+        raise ModelOutputError(f"{source} gave several outputs of one name, {list(own)}; give each a name of its own")
+    places = [own.index(name) for name in names]
+    return outputs.iloc[:, places] if hasattr(outputs, "iloc") else outputs.select(list(names))
+
+
 def read_names(outputs: Any) -> tuple[str, ...]:
     """Names of a table's columns, or the name of a Series if it is a text; empty if there are none.
 
@@ -134,5 +155,4 @@ def read_names(outputs: Any) -> tuple[str, ...]:
     (('price',), ())
     """
     name = getattr(outputs, "name", None)
-    own = (name,) if isinstance(name, str) and name else ()
-    return tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", own))))
+    return read_columns(outputs) or ((name,) if isinstance(name, str) and name else ())

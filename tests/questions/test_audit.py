@@ -245,7 +245,7 @@ def test_audits_that_are_not_possible_are_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match="y has 5 columns, the model 1 outputs"):
         instashap.audit(pair, X, np.zeros((3000, 5)), orders=[1])
     model = LogisticRegression().fit(X, X[:, 0] > 0)
-    with pytest.raises(ValueError, match=r"labels that are none of the model's classes: maybe"):
+    with pytest.raises(ValueError, match=r"labels that are none of the model's classes .*: maybe"):
         instashap.audit(model, X, np.repeat("maybe", 3000), orders=[1])
     marginal = Explainer(pair, value_function=instashap.Baseline(X[0])).fit(X[:50])
     with pytest.raises(NotFittedError, match="conditional game"):

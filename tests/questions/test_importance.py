@@ -119,7 +119,7 @@ def test_log_loss_is_shared_as_by_enumeration():
     compare(frame, compute_shapley_values(losses[0] - losses), NAMES)
     assert (frame["value"] < 0).any()  # these labels are noise
     assert frame.loc[LEFT, "value"] == pytest.approx(losses[-1])
-    with pytest.raises(ValueError, match=r"none of the classes \['no', 'yes'\]: maybe"):
+    with pytest.raises(ValueError, match=r"none of the model's classes \('no', 'yes'\): maybe"):
         model.importance("loss", new, np.where(labels == "no", "maybe", labels))
     pd.testing.assert_frame_equal(model.importance("loss", new, (labels == "yes").astype(float)), frame)
 

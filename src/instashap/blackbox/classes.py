@@ -258,9 +258,24 @@ def warn_of_cut(box: BlackBox) -> None:
 
 
 def name_classes(classes: Any) -> tuple[str, ...]:
-    """Names of the outputs: the second class if there are two, else every class."""
-    names = tuple(str(each) for each in np.asarray(classes).ravel().tolist())
-    return names[1:] if len(names) == 2 else names
+    """Names of the outputs: the second class if there are two, else every class. Beside 1, "1" is in quotes.
+
+    Examples
+    --------
+    >>> name_classes([1, 2, "2"])
+    ('1', '2', "'2'")
+    """
+    own = list_classes(classes)
+    names = [str(each) for each in own]
+    for place, each in enumerate(own):
+        if isinstance(each, str) and names.count(each) > 1:
+            names[place] = repr(each)
+    return tuple(names[1:] if len(names) == 2 else names)
+
+
+def list_classes(classes: Any) -> list[Any]:
+    """A model's classes, of which a list keeps its types: [1, "1"] are two."""
+    return list(np.asarray(classes, dtype=None if isinstance(classes, np.ndarray) else object).ravel().tolist())
 
 
 def check_probabilities(values: NDArray[np.float64], source: str) -> NDArray[np.float64]:

@@ -1,13 +1,13 @@
 """Black boxes: functions from the user's rows to float64 outputs of shape (n_rows, n_outputs)."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._alignment import align_outputs, get_index
+from .._alignment import align_outputs, get_index, order_outputs, read_columns
 from .._errors import ModelOutputError
 from .._validation import check_outputs
 
@@ -98,16 +98,27 @@ class BlackBox:
             If the model raises an error (which is chained), returns non-finite numbers, or changes its number of outputs; the
             message names the rows of the batch.
         """
-        values = self._collect(X, n_rows, progress, lambda batch, place: self.convert(ask_batch(self.call, batch, place)))
-        return Answer(values, self)
+        box = self
+
+        def read(batch: Any, place: BatchPlace) -> NDArray[np.float64]:
+            nonlocal box
+            raw = call_batch(box.call, batch, place)
+            box = box if box.output_names else replace(box, output_names=read_columns(raw))
+            return box.convert(check_batch(order_outputs(raw, box.output_names, place.source), place))
+
+        values = self._collect(X, n_rows, progress, read)
+        return Answer(values, box)
 
     def convert(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs of raw predictions, checked, shape (n_rows, n_raw)."""
         return self.transform(raw)
 
     def prepare(self, X: Any, n_rows: int) -> "BlackBox":
-        """The box with its scale fixed by these rows, so that it does not depend on later rows."""
-        return self
+        """The box with its scale, and the names and order of its outputs, fixed by these rows, not by later ones."""
+        if self.output_names or not n_rows:
+            return self
+        batch, start, stop = next(iterate_batches(X, n_rows, 1))
+        return self.ask(batch, stop - start).box
 
     @property
     def scale(self) -> dict[str, Any] | None:
@@ -157,7 +168,12 @@ def scale_box(box: BlackBox, unit: float) -> BlackBox:
 
 
 def ask_batch(call: Call, batch: Any, place: BatchPlace) -> NDArray[np.float64]:
-    """A model's raw predictions for a batch, checked: float64 of shape (n_rows, n_raw).
+    """A model's raw predictions for a batch, checked: float64 of shape (n_rows, n_raw)."""
+    return check_batch(call_batch(call, batch, place), place)
+
+
+def call_batch(call: Call, batch: Any, place: BatchPlace) -> Any:
+    """What a model returns for a batch, in the order of its rows.
 
     The model gets a copy: one that scales or adds columns in place would change the user's rows, and what is fitted to them.
     """
@@ -168,8 +184,12 @@ def ask_batch(call: Call, batch: Any, place: BatchPlace) -> NDArray[np.float64]:
         kind = type(batch)
         given = f"given a {kind.__module__.split('.')[0]} {kind.__name__}"
         raise ModelOutputError(f"{place.source} raised {type(error).__name__}: {error} ({given})") from error
-    aligned = align_outputs(raw, get_index(batch), place.source)
-    return check_outputs(aligned, place.stop - place.start, place.source, place.start)
+    return align_outputs(raw, get_index(batch), place.source)
+
+
+def check_batch(raw: Any, place: BatchPlace) -> NDArray[np.float64]:
+    """Raw predictions for a batch as float64 of shape (n_rows, n_raw), checked."""
+    return check_outputs(raw, place.stop - place.start, place.source, place.start)
 
 
 def iterate_batches(X: Any, n_rows: int, batch_rows: int) -> Iterator[tuple[Any, int, int]]:

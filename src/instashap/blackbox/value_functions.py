@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .._alignment import align_outputs, get_index
+from .._alignment import align_outputs, get_index, order_outputs, read_columns
 from .._errors import ModelOutputError
 from .._validation import check_outputs
 from .hybrid import Mixer, Positions, make_mixer, take_rows
@@ -256,7 +256,12 @@ class CalledGame:
     n_rows: int
     n_players: int
     n_references: int = 1
-    output_names: tuple[str, ...] = ()
+
+    @cached_property
+    def output_names(self) -> tuple[str, ...]:
+        """See :class:`Game`."""
+        first = take_rows(self.X, np.zeros(1, dtype=np.int64))
+        return read_columns(self._ask(first, np.zeros((1, self.n_players), dtype=bool)))
 
     @cached_property
     def reference_outputs(self) -> NDArray[np.float64]:
@@ -284,13 +289,20 @@ class CalledGame:
         return self.evaluate(rows, masks)
 
     def _call(self, rows: Positions, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-        source = f"the value function {describe_function(self.function)}"
         given = take_rows(self.X, rows)
+        values = self._ask(given, masks)
+        return check_outputs(order_outputs(values, self.output_names, self._source), len(rows), self._source)
+
+    def _ask(self, given: Any, masks: NDArray[np.bool_]) -> Any:
         try:
             values = self.function(given, masks)
         except Exception as error:
-            raise ModelOutputError(f"{source} raised {type(error).__name__}: {error}") from error
-        return check_outputs(align_outputs(values, get_index(given), source), len(rows), source)
+            raise ModelOutputError(f"{self._source} raised {type(error).__name__}: {error}") from error
+        return align_outputs(values, get_index(given), self._source)
+
+    @property
+    def _source(self) -> str:
+        return f"the value function {describe_function(self.function)}"
 
 
 def describe_function(function: Any) -> str:

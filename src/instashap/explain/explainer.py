@@ -120,6 +120,7 @@ class Explainer(ExplainerOptions, FittedAttributes):
     feature_names_in_ : ndarray of str
         Names of the columns.
     output_names_ : tuple of str
+        Classes, or columns of what a model returned or ``outputs`` held.
     n_features_in_ : int
     output_transform_ : str
         What the explained outputs are, on which scale, and any clipping.

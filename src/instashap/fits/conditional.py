@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import FileFormatError, FitWarning, NotFittedError, warn_caller
+from .._errors import FileFormatError, FitWarning, ModelOutputError, NotFittedError, warn_caller
 from .._output_unit import find_output_unit
 from .._progress import scale_progress
 from .._validation import check_at_least
@@ -99,6 +99,7 @@ def plan_game(
 ) -> FittedGame:
     """A fit of these rows, of which :func:`get_plan` gives the plan; parameters as in :func:`fit_game`."""
     judged = judge_options(options, table.schema.names)
+    output_names = name_outputs(output_names, outputs.shape[1])
     make_fitter = find_fitter(options.fitter)
     kept = weights > 0
     index = None if table.index is None else table.index[np.flatnonzero(kept)]
@@ -135,7 +136,7 @@ def plan_game(
         rows.roster.spread(result.model),
         judged.feature_names,
         judged.players,
-        name_outputs(output_names, outputs.shape[1]),
+        output_names,
         output_transform,
         "conditional",
         facts,
@@ -213,8 +214,11 @@ def solve_game(game: FittedGame, sums: RowSums) -> FittedGame:
 
 
 def name_outputs(names: tuple[str, ...], n_outputs: int) -> tuple[str, ...]:
-    """The model's names of its outputs, or plain ones."""
+    """The model's names of its outputs, or plain ones; raises ``ModelOutputError`` if two have the same."""
     if len(names) == n_outputs:
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ModelOutputError(f"several outputs are named {twice!r}; give each a name of its own")
         return names
     return tuple(f"output {k}" for k in range(n_outputs)) if n_outputs > 1 else ("output",)
 

@@ -9,14 +9,14 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
-from .._errors import FitWarning, ModelOutputError
+from .._errors import FitWarning
 from .._progress import scale_progress, show_progress
 from .._validation import check_target, check_weights
 from ..blackbox import Answer, wrap_model
 from ..blackbox.aims import find_aim
+from ..blackbox.classes import list_classes
 from ..blackbox.held_model import HeldModel
 from ..fits.conditional import Progress, fit_game
 from ..fits.prepare import MAX_ORDER, FitOptions
@@ -31,8 +31,10 @@ from ..trust.report import TrustReport
 from ..trust.scores import Classes
 from ..trust.thresholds import Thresholds
 from .asking import make_asker
+from .class_numbers import find_numbers
 from .exact_audit import are_own_rows, audit_exact
 from .kept_audit import find_kept, keep_audit
+from .model_outputs import match_outputs
 
 
 def audit(
@@ -223,12 +225,7 @@ def audit_new_rows(
     table = fitted.read(X)
     answer = wrap_model(model, output).restore(fitted.scale).ask(X, table.n_rows)
     weights = np.ones(table.n_rows)
-    values, classes = answer.values / fitted.output_unit, _find_classes(model, answer)
-    if values.shape[1] != fitted.model.n_outputs:
-        raise ModelOutputError(
-            f"the model gives {values.shape[1]} outputs, the explainer was fitted on {fitted.model.n_outputs}: pass a model of "
-            "the same outputs, or fit again"
-        )
+    values, classes = match_outputs(fitted, answer) / fitted.output_unit, _find_classes(model, answer)
     encoder = fitted.encoder
     table, values = merge_near_rows(table, values, weights)
     models = (
@@ -290,16 +287,4 @@ def _describe(fitted: FittedGame, classes: Classes | None, y: Any, n_rows: int, 
         aim = find_aim(model, fitted.output_transform)
         unit = 1.0 if aim is not None and aim.is_log else fitted.output_unit
         return replace(subject, labels=labels / unit, aim=aim)
-    return replace(subject, labels=_number_labels(y, np.asarray(model.classes_).ravel(), n_rows))
-
-
-def _number_labels(y: Any, classes: NDArray[Any], n_rows: int) -> NDArray[np.int64]:
-    """Position of each label among the classes."""
-    labels = np.asarray(y).ravel()
-    if len(labels) != n_rows:
-        raise ValueError(f"y has {len(labels)} labels, X has {n_rows} rows")
-    numbers = {each: number for number, each in enumerate(classes.tolist())}
-    unknown = sorted({str(each) for each in labels.tolist() if each not in numbers})
-    if unknown:
-        raise ValueError(f"y holds labels that are none of the model's classes: {', '.join(unknown[:5])}")
-    return np.array([numbers[each] for each in labels.tolist()], dtype=np.int64)
+    return replace(subject, labels=find_numbers(y, list_classes(model.classes_), n_rows))

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
 from .._validation import check_choice, check_outputs, check_target
-from ..blackbox.classes import ClassBox, compute_probabilities
+from ..blackbox.classes import ClassBox, compute_probabilities, list_classes
 from ..blackbox.model import Answer
+from .class_numbers import find_numbers
 
 _LOSSES = ("auto", "squared", "absolute", "log", "error")
 # Least probability whose logarithm is taken, as in scikit-learn.
@@ -74,18 +75,12 @@ def _drop_axis(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _compute_class_losses(loss: str, labels: Any, answer: Answer, model: Any) -> NDArray[np.float64]:
     """Log-loss, or 1 where another class is more probable than the label."""
-    given, probabilities = np.asarray(labels).ravel(), answer.probabilities
+    probabilities = answer.probabilities
     assert probabilities is not None
-    if len(given) != len(probabilities):
-        raise ValueError(f"y has {len(given)} labels, the table has {len(probabilities)} rows")
     if isinstance(answer.box, ClassBox):  # the log-odds are clipped where a probability is 0
         probabilities = compute_probabilities(answer.values)
-    classes = np.asarray(getattr(model, "classes_", np.arange(probabilities.shape[1]))).ravel()
-    numbers = {each: number for number, each in enumerate(classes.tolist())}
-    unknown = sorted({str(each) for each in given.tolist() if each not in numbers})
-    if unknown:
-        raise ValueError(f"y holds labels that are none of the model's classes: {', '.join(unknown[:5])}")
-    codes = np.array([numbers[each] for each in given.tolist()], dtype=np.int64)
+    classes = list_classes(getattr(model, "classes_", range(probabilities.shape[1])))
+    codes = find_numbers(labels, classes, len(probabilities))
     if loss == "error":
         return np.asarray(probabilities.argmax(axis=1) != codes, dtype=np.float64)
     return np.asarray(-np.log(np.maximum(probabilities[np.arange(len(codes)), codes], _LEAST)))

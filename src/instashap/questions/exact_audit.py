@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +25,7 @@ from ..trust.quality import Quality
 from ..trust.report import TrustReport
 from ..trust.scores import Classes, score_labels
 from .asking import ModelAsker, make_asker
+from .class_numbers import find_numbers
 from .edit import fit_conditional
 
 # Parts of the fit's rows; the conditional means that judge one are taken over the others.
@@ -163,7 +163,7 @@ def _read_labels(fitted: FittedGame, y: Any, classes: Classes | None, n_rows: in
     if y is None:
         return None
     if classes is not None:
-        return _number_labels(y, classes.names, n_rows)
+        return find_numbers(y, classes.names, n_rows)
     if "link" in fitted.output_transform:
         return None
     labels = check_target(y, n_rows).reshape(n_rows, -1)
@@ -181,14 +181,3 @@ def _score_held_out(fitted: FittedGame) -> Quality | None:
     predictions, _ = held.predict(rows)
     figures = score_labels(rows, predictions, record.outputs)
     return Quality("R²", figures["R² to labels"], 0.0, len(rows), None, not held.is_held_out) if figures else None
-
-
-def _number_labels(y: Any, names: Sequence[str], n_rows: int) -> NDArray[np.int64]:
-    """Position of each label among the classes, which a fit names by their text."""
-    labels = [str(each) for each in np.asarray(y).ravel().tolist()]
-    if len(labels) != n_rows:
-        raise ValueError(f"y has {len(labels)} labels, X has {n_rows} rows")
-    unknown = sorted(set(labels) - set(names))
-    if unknown:
-        raise ValueError(f"y holds labels that are none of the model's classes: {', '.join(unknown[:5])}")
-    return np.array([names.index(each) for each in labels], dtype=np.int64)

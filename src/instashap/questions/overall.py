@@ -30,6 +30,7 @@ from .answers import get_errors
 from .average_rows import average_rows
 from .change_lines import COVERAGE
 from .class_numbers import find_classes, number_labels
+from .model_outputs import ask_outputs
 from .updating import find_plan
 
 KINDS = ("mean_abs", "variance", "loss")
@@ -197,9 +198,7 @@ def _read_outputs(fitted: FittedGame, held: HeldModel, asked: ImportanceRequest)
     if held.model is None:
         return rows
     n_rows = len(fitted.read(asked.X).numbers)
-    answer = held.ask(asked.X, n_rows, None, fitted.scale)
-    fitted.check_n_outputs(answer.values)
-    return _Rows(rows.encoded, rows.weights, answer.values[kept])
+    return _Rows(rows.encoded, rows.weights, ask_outputs(fitted, asked.X, held, None, n_rows)[kept])
 
 
 def _unpack(rows: _Rows) -> tuple[Encoded, NDArray[np.float64], NDArray[np.float64] | None]:
