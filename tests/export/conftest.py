@@ -104,6 +104,24 @@ def gaps() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def sums() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
+    """An explainer of indicators that add up to 1, of which one is text; rows without any or with a missing one, and answers."""
+    rng = np.random.default_rng(0)
+    X = pd.get_dummies(pd.Series(rng.choice(list("abc"), 400)), dtype=float).assign(size=rng.normal(size=400))
+    X["c"] = np.where(X["c"] == 1.0, "yes", "no")
+    outputs = X["a"] + 3.0 * (X["c"] == "yes") + 0.3 * X["size"] + 0.05 * rng.normal(size=400)
+    fitted = instashap.Explainer(order=1, synthetic_rows=0).fit(X, outputs=outputs)
+    rows = pd.DataFrame({"a": [1.0, 0.0, 0.0, 0.0, None, 0.0], "b": [0.0, 0.0, 0.0, 1.0, 0.0, 9.0], "c": "no", "size": 0.3})
+    rows.loc[2, "c"] = "yes"
+    with pytest.warns(instashap.DataWarning, match="1 in a combination"):
+        explanation = fitted(rows)
+    assert explanation.new_pairs == ((), (("a", "b", "c"),), (), (), (), ())
+    expected = {"prediction": fitted.predict(rows), "values": explanation.values, "base": explanation.base_values[0]}
+    names = ("output_share", "output_share_interval")
+    return fitted, rows, expected | {name: getattr(explanation, name) for name in names}
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Any]:
     """A connection to a server of its own, which is stopped afterwards."""
     psycopg = pytest.importorskip("psycopg", reason="PostgreSQL is tested with psycopg, which is not installed")

@@ -85,6 +85,17 @@ def test_a_file_of_javascript_gives_pythons_numbers(explainer, rows, expected, t
     assert run_node(tmp_path / "model.js", [by_name]) == answers[:1]
 
 
+def test_a_row_without_any_level_is_unlike_the_fitted_ones_in_files_as_in_python(sums, tmp_path):
+    explainer, rows, expected = sums
+    share = expected["output_share"]
+    assert share[1] < 0.5 * min(share[[0, 2, 3]])
+    to_python(explainer, tmp_path / "model.py")
+    to_javascript(explainer, tmp_path / "model.js")
+    compare([run_file(tmp_path / "model.py").score(row) for row in list_rows(rows)], expected)
+    scored = run_node(tmp_path / "model.js", list_rows(rows))
+    np.testing.assert_allclose([each["outputShare"] for each in scored], share, rtol=1e-12)
+
+
 def test_a_value_between_two_levels_is_outside_in_files_as_in_python(gaps, tmp_path):
     explainer, rows, expected = gaps
     share = expected["output_share"]

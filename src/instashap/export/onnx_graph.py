@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,10 @@ from ..fitted.game import FittedGame
 from ..inference.residuals import ROUNDING
 from ..store.atomic import write_file
 from .onnx_index import add_index
-from .onnx_nodes import GraphNodes
+from .onnx_nodes import EncodedTensors, GraphInputs, GraphNodes
+from .onnx_region import place_rows
 from .opened import open_fitted
-from .scoring import ReachTables, ScoredColumn, ScoredIndex, Scoring, ShareTables, read_scoring
+from .scoring import ScoredColumn, ScoredIndex, Scoring, ShareTables, read_scoring
 
 OPSET, _ML_OPSET, _IR = 17, 3, 8
 # Types of tensors, as onnx numbers them.
@@ -64,44 +64,6 @@ def write_onnx(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
     write_file(path, _make_model(onnx, read_scoring(fitted, "an ONNX file")).SerializeToString())
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """Columns of each input, in its order; all number columns come before all text columns."""
-
-    numbers: list[int]
-    texts: list[int]
-    missing_text: str
-
-    @property
-    def order(self) -> list[int]:
-        return [*self.numbers, *self.texts]
-
-
-@dataclass(frozen=True)
-class _Encoded:
-    """Tensors of shape (n_rows, n_columns), columns as in :attr:`_Inputs.order`.
-
-    Attributes
-    ----------
-    cells : str
-        Int64, without and
-    places : str
-        with the cells of all columns before.
-    offsets : str
-        Float64.
-    numbers : str or None
-        The numbers, missing ones still NaN.
-    invalid : str or None
-        Shape (n_rows, 1): 0, or NaN where a number is infinite.
-    """
-
-    cells: str
-    places: str
-    offsets: str
-    numbers: str | None
-    invalid: str | None
-
-
 def _make_model(onnx: Any, scoring: Scoring) -> Any:
     graph = GraphNodes(onnx)
     inputs = _split_columns(scoring)
@@ -123,17 +85,17 @@ def _make_model(onnx: Any, scoring: Scoring) -> Any:
     return model
 
 
-def _split_columns(scoring: Scoring) -> _Inputs:
+def _split_columns(scoring: Scoring) -> GraphInputs:
     is_text = [column.level_kind is str for column in scoring.columns]
     taken = {level for column in scoring.columns if column.level_kind is str for level in column.levels or ()}
     missing = _MISSING if _MISSING not in taken else _OTHER_MISSING
     if missing in taken:
         raise ValueError(f"an ONNX file has no text left for missing values, as both '' and {missing!r} are levels: rename one")
     numbers = [place for place, each in enumerate(is_text) if not each]
-    return _Inputs(numbers, [place for place, each in enumerate(is_text) if each], missing)
+    return GraphInputs(numbers, [place for place, each in enumerate(is_text) if each], missing)
 
 
-def _describe(scoring: Scoring, inputs: _Inputs) -> dict[str, str]:
+def _describe(scoring: Scoring, inputs: GraphInputs) -> dict[str, str]:
     names = [column.name for column in scoring.columns]
     facts: dict[str, Any] = {
         "numbers": [names[place] for place in inputs.numbers],
@@ -147,7 +109,7 @@ def _describe(scoring: Scoring, inputs: _Inputs) -> dict[str, str]:
     return {name: each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for name, each in facts.items()}
 
 
-def _encode(graph: GraphNodes, scoring: Scoring, inputs: _Inputs) -> _Encoded:
+def _encode(graph: GraphNodes, scoring: Scoring, inputs: GraphInputs) -> EncodedTensors:
     numbers = [scoring.columns[place] for place in inputs.numbers]
     texts = [scoring.columns[place] for place in inputs.texts]
     cells, offsets, invalid = [], [], None
@@ -174,7 +136,7 @@ def _encode(graph: GraphNodes, scoring: Scoring, inputs: _Inputs) -> _Encoded:
     joined = graph.add("Concat", *cells, axis=1)
     starts = _count_before([scoring.columns[place].n_cells for place in inputs.order])
     places = graph.add("Add", joined, graph.hold(starts[None], np.int64))
-    return _Encoded(joined, places, graph.add("Concat", *offsets, axis=1), "numbers" if numbers else None, invalid)
+    return EncodedTensors(joined, places, graph.add("Concat", *offsets, axis=1), "numbers" if numbers else None, invalid)
 
 
 def _count_before(sizes: Sequence[int]) -> NDArray[np.int64]:
@@ -254,7 +216,7 @@ class _Entry:
         self.columns, self.start, self.strides = columns, start, strides
 
 
-def _score(graph: GraphNodes, scoring: Scoring, inputs: _Inputs, encoded: _Encoded) -> list[tuple[str, list[Any]]]:
+def _score(graph: GraphNodes, scoring: Scoring, inputs: GraphInputs, encoded: EncodedTensors) -> list[tuple[str, list[Any]]]:
     """Outputs of the graph by name, with their shapes."""
     n_outputs, n_players = len(scoring.base), len(scoring.feature_names)
     sizes = sorted({len(term.columns) for term in scoring.terms})
@@ -284,7 +246,7 @@ def _score(graph: GraphNodes, scoring: Scoring, inputs: _Inputs, encoded: _Encod
     return outputs
 
 
-def _look_up(graph: GraphNodes, scoring: Scoring, inputs: _Inputs, encoded: _Encoded, size: int) -> str:
+def _look_up(graph: GraphNodes, scoring: Scoring, inputs: GraphInputs, encoded: EncodedTensors, size: int) -> str:
     """Values of the parts of all terms of a size, shape (n_rows, n_parts)."""
     entries, tables, start = [], [], 0
     for term in scoring.terms:
@@ -298,7 +260,11 @@ def _look_up(graph: GraphNodes, scoring: Scoring, inputs: _Inputs, encoded: _Enc
 
 
 def _sum_entries(
-    graph: GraphNodes, scoring: Scoring, inputs: _Inputs, encoded: _Encoded, held: tuple[list[_Entry], NDArray[np.float64]]
+    graph: GraphNodes,
+    scoring: Scoring,
+    inputs: GraphInputs,
+    encoded: EncodedTensors,
+    held: tuple[list[_Entry], NDArray[np.float64]],
 ) -> str:
     """Sums over the products of the active functions of each entry's columns times the entry's numbers."""
     entries, table = held
@@ -328,7 +294,7 @@ def _sum_entries(
 
 
 def _weigh(
-    graph: GraphNodes, scoring: Scoring, inputs: _Inputs, encoded: _Encoded, axes: tuple[list[int], int]
+    graph: GraphNodes, scoring: Scoring, inputs: GraphInputs, encoded: EncodedTensors, axes: tuple[list[int], int]
 ) -> tuple[str, str]:
     """First active functions of some columns in terms of a size, (n_rows, n_axes), and values, (n_rows, n_axes, width)."""
     used, size = axes
@@ -352,7 +318,7 @@ def _weigh(
     return graph.add("Gather", graph.hold(first, np.int64), cells), value
 
 
-def _add_index(graph: GraphNodes, scoring: Scoring, index: ScoredIndex, inputs: _Inputs, encoded: _Encoded) -> str:
+def _add_index(graph: GraphNodes, scoring: Scoring, index: ScoredIndex, inputs: GraphInputs, encoded: EncodedTensors) -> str:
     starts = _count_before([len(score) for score in index.part.scores])
     entries = [_Entry((column,), int(start), (1,)) for column, start in zip(index.columns, starts, strict=True)]
     scores = _sum_entries(graph, scoring, inputs, encoded, (entries, np.concatenate(index.part.scores)))
@@ -361,7 +327,7 @@ def _add_index(graph: GraphNodes, scoring: Scoring, index: ScoredIndex, inputs: 
     return add_index(graph, index, scores, graph.add("Equal", cells, graph.hold(missing, np.int64)))
 
 
-def _share(graph: GraphNodes, scoring: Scoring, share: ShareTables, inputs: _Inputs, encoded: _Encoded) -> None:
+def _share(graph: GraphNodes, scoring: Scoring, share: ShareTables, inputs: GraphInputs, encoded: EncodedTensors) -> None:
     """Nodes of the output share and its interval; see :func:`instashap.trust.rows.compute_output_share`."""
     starts = _count_before([len(curve) for curve in share.curves])
     entries = [_Entry((column,), int(start), (1,)) for column, start in enumerate(starts)]
@@ -374,7 +340,7 @@ def _share(graph: GraphNodes, scoring: Scoring, share: ShareTables, inputs: _Inp
     known = _measure(graph, bars, share)
     is_lone = None
     if scoring.reach is not None:
-        is_lone, distance = _place(graph, scoring, scoring.reach, inputs, encoded)
+        is_lone, distance = place_rows(graph, scoring, scoring.reach, inputs, encoded)
         lone_bars = graph.reshape(is_lone, 0, -1, 1)
         known = _measure(graph, graph.add("Where", lone_bars, graph.hold(0.0), bars), share)
         whole = graph.add("Add", whole, distance)
@@ -399,59 +365,3 @@ def _measure(graph: GraphNodes, bars: str, share: ShareTables) -> str:
     """Length of all bars of a row, (n_rows, 1): sums over features, in spreads, and their norm over outputs."""
     scaled = graph.add("Div", graph.sum(bars, 1), graph.hold(share.spread))
     return graph.add("Sqrt", graph.sum(graph.add("Mul", scaled, scaled), 1, keep=True))
-
-
-def _place(
-    graph: GraphNodes, scoring: Scoring, reach: ReachTables, inputs: _Inputs, encoded: _Encoded
-) -> tuple[str, str]:
-    """Whether each player's value lies outside the fitted rows, (n_rows, n_players), and the sum of distances, (n_rows, 1)."""
-    zero, one = graph.hold(0.0), graph.hold(1.0)
-    bins = np.concatenate([reach.bins[column] for column in inputs.order])
-    parts = graph.add("Gather", graph.hold(bins, np.int64), encoded.places)
-    distances = graph.add("Where", graph.add("Less", parts, graph.hold(0, np.int64)), one, zero)
-    axis_numbers = [column for column in inputs.numbers if scoring.columns[column].levels is None]
-    if axis_numbers:
-        own = np.array([inputs.order.index(column) for column in axis_numbers])
-        low, high, length = (each[axis_numbers][None] for each in (reach.lows, reach.highs, reach.lengths))
-        values = graph.pick("numbers", own)
-        below = graph.add("Div", graph.add("Sub", graph.hold(low), values), graph.hold(length))
-        above = graph.add("Div", graph.add("Sub", values, graph.hold(high)), graph.hold(length))
-        beyond = graph.add("Max", below, above)
-        far = graph.add("Greater", beyond, graph.hold(reach.margin))
-        numbers = graph.add("Where", far, graph.add("Max", beyond, zero), graph.pick(distances, own))
-        for start, end in reach.gaps[axis_numbers].transpose(1, 2, 0)[:, :, None]:
-            first = graph.add("Div", graph.add("Sub", values, graph.hold(start)), graph.hold(length))
-            last = graph.add("Div", graph.add("Sub", graph.hold(end), values), graph.hold(length))
-            within = graph.add("Min", first, last)
-            is_within = graph.add("Greater", within, graph.hold(reach.margin / 2))
-            numbers = graph.add("Where", is_within, graph.add("Max", numbers, within), numbers)
-        rest = np.array([place for place in range(len(inputs.order)) if place not in set(own.tolist())], dtype=np.int64)
-        joined = graph.add("Concat", numbers, graph.pick(distances, rest), axis=1) if len(rest) else numbers
-        distances = graph.pick(joined, np.argsort(np.concatenate([own, rest])))
-    is_far = graph.add("Greater", distances, zero)
-    lone = is_far
-    if len(reach.pairs):
-        lone = graph.add("Or", is_far, _find_new_pairs(graph, reach, inputs, (parts, is_far)))
-    owners = np.zeros((len(inputs.order), len(scoring.feature_names)))
-    owners[np.arange(len(inputs.order)), [scoring.players[column] for column in inputs.order]] = 1.0
-    counted = graph.add("MatMul", graph.add("Cast", lone, to=_DOUBLE), graph.hold(owners))
-    return graph.add("Greater", counted, zero), graph.sum(distances, 1, keep=True)
-
-
-def _find_new_pairs(graph: GraphNodes, reach: ReachTables, inputs: _Inputs, placed: tuple[str, str]) -> str:
-    """Whether each column is in a pair, both inside, that no fitted row combines; shape (n_rows, n_columns)."""
-    parts, is_far = placed
-    inside = graph.add("Where", is_far, graph.hold(-1, np.int64), parts)
-    where = np.argsort(inputs.order)
-    first, second = (graph.pick(inside, where[reach.pairs[:, side]]) for side in (0, 1))
-    zero, width = graph.hold(0, np.int64), reach.side + 1
-    code = graph.add("Max", graph.add("Add", graph.add("Mul", first, graph.hold(width, np.int64)), second), zero)
-    starts = graph.hold(np.arange(len(reach.pairs), dtype=np.int64)[None] * width**2, np.int64)
-    is_seen = graph.add("Gather", graph.hold(reach.is_seen.ravel(), bool), graph.add("Add", code, starts))
-    is_inside = graph.add("Not", graph.add("Or", graph.add("Less", first, zero), graph.add("Less", second, zero)))
-    is_new = graph.add("And", is_inside, graph.add("Not", is_seen))
-    member = np.zeros((len(reach.pairs), len(inputs.order)), dtype=np.float32)
-    for side in (0, 1):
-        member[np.arange(len(reach.pairs)), where[reach.pairs[:, side]]] = 1.0
-    counted = graph.add("MatMul", graph.add("Cast", is_new, to=_FLOAT), graph.hold(member, np.float32))
-    return graph.add("Greater", counted, graph.hold(0.0, np.float32))

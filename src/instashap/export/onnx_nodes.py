@@ -1,7 +1,8 @@
-"""Nodes and constants of an ONNX graph, collected one by one."""
+"""Nodes and constants of an ONNX graph, collected one by one, and the tensors that hold its rows."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,3 +51,41 @@ class GraphNodes:
     def sum(self, values: str, axis: int, keep: bool = False) -> str:
         """Sum along an axis."""
         return self.add("ReduceSum", values, self.hold([axis], np.int64), keepdims=int(keep))
+
+
+@dataclass(frozen=True)
+class GraphInputs:
+    """Columns of each input, in its order; all number columns come before all text columns."""
+
+    numbers: list[int]
+    texts: list[int]
+    missing_text: str
+
+    @property
+    def order(self) -> list[int]:
+        return [*self.numbers, *self.texts]
+
+
+@dataclass(frozen=True)
+class EncodedTensors:
+    """Tensors of shape (n_rows, n_columns), columns as in :attr:`GraphInputs.order`.
+
+    Attributes
+    ----------
+    cells : str
+        Int64, without and
+    places : str
+        with the cells of all columns before.
+    offsets : str
+        Float64.
+    numbers : str or None
+        The numbers, missing ones still NaN.
+    invalid : str or None
+        Shape (n_rows, 1): 0, or NaN where a number is infinite.
+    """
+
+    cells: str
+    places: str
+    offsets: str
+    numbers: str | None
+    invalid: str | None

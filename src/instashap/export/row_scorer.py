@@ -234,7 +234,7 @@ class Scorer:
         return shares[1], (0.0 if lone else shares[2], shares[0])
 
     def place(self, given, places):
-        """Players of columns outside the fitted rows, alone or in a pair, and the sum of distances."""
+        """Players of columns outside the fitted rows, alone or in a combination, and the sum of distances."""
         if "reach" not in self.fitted:
             return set(), 0.0
         reach, players = self.fitted["reach"], self.fitted["players"]
@@ -249,7 +249,21 @@ class Scorer:
                 if is_inside and not is_seen[at + parts[first] * width + parts[second]]:
                     lone |= {players[first], players[second]}
                 at += width * width
+        for members in self.list_broken(given, places, distances):
+            lone |= {players[number] for number in members}
         return lone, sum(distances)
+
+    def list_broken(self, given, places, distances):
+        """Columns, all inside, of each sum that is the same in all fitted rows and another in this one."""
+        for at in range(self.fitted["reach"].get("n_fixed_sums", 0)):
+            own = self.arrays["reach_coefficients"][1][at * len(given) : (at + 1) * len(given)]
+            members = [number for number, factor in enumerate(own) if factor != 0.0]
+            numbers = [given[number] if self.columns[number].levels is None else places[number][0] for number in members]
+            if any(distances[number] > 0.0 for number in members) or any(value is None for value in numbers):
+                continue
+            total = sum(own[number] * value for number, value in zip(members, numbers, strict=True))
+            if abs(total - self.arrays["reach_constants"][1][at]) > 1.0:
+                yield members
 
     def measure(self, number, value, part):
         """How far a value lies outside or in a gap, in lengths of the column's range; 1 for a cell without fitted rows."""

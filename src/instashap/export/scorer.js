@@ -233,10 +233,20 @@
       hasPairs: arrays.reach_pairs.shape[0] > 0,
       gaps: arrays.reach_gaps.data,
       nGaps: arrays.reach_gaps.shape[1],
+      sums: Array.from({ length: fitted.reach.n_fixed_sums || 0 }, (_, number) => ({
+        constant: arrays.reach_constants.data[number],
+        members: fitted.columns.flatMap((_, column) => {
+          const factor = arrays.reach_coefficients.data[number * fitted.columns.length + column];
+          return factor === 0 ? [] : [{ column, factor }];
+        }),
+      })),
     };
   }
 
-  /** Distance of each column's value from the fitted rows, and pairs of columns in a combination that none of them has. */
+  /**
+   * Distance of each column's value from the fitted rows, and columns in a combination that none of them has: two, or all
+   * whose sum is the same in each of them.
+   */
   function placeRow(reach, columns, places, row) {
     if (reach === null) return null;
     const parts = columns.map((_, column) => reach.bins[column][places[column][0]]);
@@ -259,6 +269,13 @@
       for (let second = first + 1; second < columns.length; second++, number++)
         if (distances[first] === 0 && distances[second] === 0 &&
             !reach.isSeen[number * width * width + parts[first] * width + parts[second]]) pairs.push([first, second]);
+    for (const { members, constant } of reach.sums) {
+      const values = members.map(({ column }) => (columns[column].cells === null ? row[column] : places[column][0]));
+      if (values.some((value) => value === null || value === undefined) || members.some(({ column }) => distances[column] > 0)) continue;
+      const total = members.reduce((sum, { factor }, place) => sum + factor * values[place], 0);
+      const isListed = members.length === 2 && pairs.some((pair) => pair.every((each, place) => each === members[place].column));
+      if (Math.abs(total - constant) > 1 && !isListed) pairs.push(members.map(({ column }) => column));
+    }
     return { distances, outside: distances.flatMap((distance, column) => (distance > 0 ? [column] : [])), pairs };
   }
 

@@ -15,6 +15,7 @@ from ..fitted.index_file import unpack_index
 from ..game.shapley import Shapley
 from ..game.terms import PresenceSet, count_live
 from ..model.index_part import IndexPart
+from ..table.fixed_sums import make_no_sums
 from .scorer_tables import check_text, pack_scorer
 
 
@@ -111,7 +112,7 @@ class ShareTables(NamedTuple):
 
 
 class ReachTables(NamedTuple):
-    """The region of the fitted rows; see :class:`instashap.table.reach.Reach`, whose attributes these are."""
+    """The region of the fitted rows; attributes of :class:`instashap.table.reach.Reach` and of its fixed sums."""
 
     margin: float
     side: int
@@ -122,6 +123,8 @@ class ReachTables(NamedTuple):
     is_seen: NDArray[np.bool_]
     pairs: NDArray[np.int64]
     gaps: NDArray[np.float64]
+    coefficients: NDArray[np.float64]
+    constants: NDArray[np.float64]
 
 
 class ScoredIndex(NamedTuple):
@@ -273,7 +276,8 @@ def _read_reach(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     pairs = np.array(list(combinations(range(n_columns), 2)), dtype=np.int64).reshape(-1, 2)[: len(seen)]
     bins = tuple(arrays[f"reach_bins_{number:05d}"].astype(np.int64) for number in range(n_columns))
     ranges = arrays["reach_lows"], arrays["reach_highs"], arrays["reach_lengths"]
-    return ReachTables(facts["margin"], facts["side"], *ranges, bins, seen, pairs, arrays["reach_gaps"])
+    sums = (arrays["reach_coefficients"], arrays["reach_constants"]) if "n_fixed_sums" in facts else make_no_sums(n_columns)
+    return ReachTables(facts["margin"], facts["side"], *ranges, bins, seen, pairs, arrays["reach_gaps"], *sums)
 
 
 def list_numbers(scoring: Scoring, term: ScoredTerm) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ from ..fitted.game import Answers, FittedGame
 from ..masked.fallback import drop_if_worse
 from ..table.columns import Schema, Table, read_table
 from ..table.encoding import Encoded, TableEncoder
+from ..table.fixed_sums import make_no_sums
 from ..table.reach import Reach, learn_reach
 from .conditional import FitSummary, Progress, describe_fit, name_outputs, warn_about_fit
 from .null_players import Roster, RosterGame, find_constant_among, find_unmoved
@@ -173,7 +174,7 @@ def _learn_reach(encoder: TableEncoder, encoded: Encoded, stand_ins: Encoded | N
         return learn_reach(encoder, encoded)
     cells = np.concatenate([encoded.cells, stand_ins.cells])
     reach = learn_reach(encoder, Encoded(cells, np.concatenate([encoded.offsets, stand_ins.offsets])))
-    return replace(reach, is_seen=reach.is_seen[:0])
+    return replace(reach, is_seen=reach.is_seen[:0], sums=make_no_sums(len(encoder.columns)))
 
 
 def _has_many_pairs(judged: JudgedOptions, roster: Roster, game: Game) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# So many columns in one combination are named.
+_MOST_JOINED = 4
 # Where a single output of two classes passes from one to the other, by the first words of its scale.
 _CLASS_CUTS = {"log-odds": 0.0, "probability of class": 0.5}
 
@@ -60,9 +62,9 @@ class Explanation:
     outside : tuple of tuple of str, or None
         For each row, the columns whose value lies outside the fitted rows: beyond their range, or a level (or missing) that
         none of them has. Mostly empty.
-    new_pairs : tuple of tuple of (str, str), or None
-        For each row, pairs of columns whose values are each among the fitted ones, but in a combination that no fitted row
-        has ("no such row").
+    new_pairs : tuple of tuple of tuple of str, or None
+        For each row, columns whose values are each among the fitted ones, but in a combination that no fitted row has ("no
+        such row"): two columns, or more whose weighted sum is the same in all fitted rows and another in this one.
     game : str
         Meaning of an absent feature: ``"conditional"`` and others.
     index : object
@@ -93,7 +95,7 @@ class Explanation:
     output_share: NDArray[np.float64] | None = None
     output_share_interval: NDArray[np.float64] | None = None
     outside: tuple[tuple[str, ...], ...] | None = None
-    new_pairs: tuple[tuple[tuple[str, str], ...], ...] | None = None
+    new_pairs: tuple[tuple[tuple[str, ...], ...], ...] | None = None
     game: str = "conditional"
     index: Any = None
     level_orders: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -364,12 +366,18 @@ class Explanation:
         pairs = self.new_pairs[row] if self.new_pairs else ()
         phrases = [f"outside the data: {', '.join(names)}"] * bool(names)
         if pairs:
-            phrases.append(f"no such row: {', '.join(' with '.join(pair) for pair in pairs[:3])}")
+            phrases.append(f"no such row: {', '.join(map(_join_names, pairs[:3]))}")
         return "; ".join(phrases)
 
     def _repr_html_(self) -> str:
         """A small HTML table for notebooks: the first rows, features by mean absolute value, a choice of outputs."""
         return render_explanation(self)
+
+
+def _join_names(names: tuple[str, ...]) -> str:
+    """Names of columns in one combination; of many, the first ones."""
+    rest = len(names) - _MOST_JOINED
+    return " with ".join(names) if rest <= 0 else f"{' with '.join(names[:_MOST_JOINED])} and {rest} more"
 
 
 def find_features(key: Any, names: Sequence[str]) -> Any:

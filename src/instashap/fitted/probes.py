@@ -35,7 +35,7 @@ def compute_probes(model: AdditiveModel) -> NDArray[np.float64]:
 
 def sum_up(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     """Weighted sum of each array that the trust of rows is computed from: region of the fitted rows, residual sizes."""
-    parts = ("reach_bins", "reach_pairs", "residual_sizes")
+    parts = ("reach_bins", "reach_coefficients", "reach_constants", "reach_pairs", "residual_sizes")
     chosen = [arrays[name].ravel() for name in sorted(arrays) if name.startswith(parts)]
     return np.array([each @ np.cos(1.0 + np.arange(len(each))) for each in chosen], dtype=np.float64)
 

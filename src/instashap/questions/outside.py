@@ -26,16 +26,15 @@ def place_rows(fitted: FittedGame, table: Table) -> Place | None:
 
 def name_outside(
     place: Place, names: Sequence[str]
-) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[tuple[str, str], ...], ...]]:
-    """For each row, the columns outside the fitted data, and the pairs of columns in a combination that no fitted row has."""
+) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[tuple[str, ...], ...], ...]]:
+    """For each row, the columns outside the fitted data, and those (two, or a sum) in a combination that no fitted row has."""
     outside: list[tuple[str, ...]] = [()] * len(place.distances)
-    pairs: list[tuple[tuple[str, str], ...]] = [()] * len(outside)
+    combined: list[tuple[tuple[str, ...], ...]] = [()] * len(outside)
     for row in np.flatnonzero((place.distances > 0).any(axis=1)):
         outside[row] = tuple(names[column] for column in np.flatnonzero(place.distances[row] > 0).tolist())
-    for row in np.flatnonzero(place.is_new_pair.any(axis=1)):
-        found = place.pairs[place.is_new_pair[row]]
-        pairs[row] = tuple((names[first], names[second]) for first, second in found.tolist())
-    return tuple(outside), tuple(pairs)
+    for row in np.flatnonzero(place.is_new):
+        combined[row] = tuple(tuple(names[column] for column in each) for each in place.list_combinations(int(row)))
+    return tuple(outside), tuple(combined)
 
 
 def warn_outside(place: Place, names: Sequence[str], has_trust: bool, asks_model: bool) -> None:
@@ -51,7 +50,7 @@ def warn_outside(place: Place, names: Sequence[str], has_trust: bool, asks_model
     asks_model : bool
         Whether the values of the game are outputs of the model, so that refine(X) can evaluate it on these rows.
     """
-    is_outside, is_new = (place.distances > 0).any(axis=1), place.is_new_pair.any(axis=1)
+    is_outside, is_new = (place.distances > 0).any(axis=1), place.is_new
     n_rows, n_apart = len(place.distances), int((is_outside | is_new).sum())
     if n_apart <= _WARN_SHARE * n_rows and not (place.distances > _WARN_DISTANCE).any():
         return

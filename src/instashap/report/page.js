@@ -820,13 +820,19 @@
     byId("trust-point").style.left = `${100 * trust.share}%`;
   }
 
+  /** Names of columns in one combination; of many, the first ones. */
+  function joinNames(names) {
+    const rest = names.length - 4;
+    return names.slice(0, 4).join(" with ") + (rest > 0 ? ` and ${rest} more` : "");
+  }
+
   /** Show how the row differs from the fitted ones: columns outside the data, and new combinations of columns. */
   function showPlace(place) {
     const name = (column) => fitted.names[column];
     const parts = [];
     if (place !== null && place.outside.length) parts.push(`Outside the data: ${place.outside.map(name).join(", ")}.`);
     if (place !== null && place.pairs.length)
-      parts.push(`No such row: ${place.pairs.slice(0, 3).map((pair) => pair.map(name).join(" with ")).join(", ")}.`);
+      parts.push(`No such row: ${place.pairs.slice(0, 3).map((pair) => joinNames(pair.map(name))).join(", ")}.`);
     byId("place").textContent = parts.length ? `${parts.join(" ")} The values shown are extrapolated.` : "";
     const far = new Set(place === null ? [] : [...place.outside, ...place.pairs.flat()]);
     for (const [number, control] of controls) control.classList.toggle("far", far.has(number));

@@ -138,6 +138,7 @@ _PLAN = record(
         "is_null": list_of(flag, 1),
     }
 )
+_REACH = record({"margin": number, "side": integer(1, 1000), "n_gaps?": integer(0, 1000), "n_fixed_sums?": integer(1, 100)})
 _FITTED = record(
     {
         "names": list_of(text, 1),
@@ -157,7 +158,7 @@ _FITTED = record(
         "game": text,
         "facts": _FACTS,
         "residuals?": record({"level": number, "digest": text}),
-        "reach?": record({"margin": number, "side": integer(1, 1000), "n_gaps?": integer(0, 1000)}),
+        "reach?": _REACH,
         "audit?": _AUDIT,
         "plan?": _PLAN,
         "index?": INDEX,
@@ -218,6 +219,8 @@ ARRAYS = (
     _Line("reach_highs", "file", "<f8", ("n_columns",), (not_infinite,), "reach"),
     _Line("reach_lengths", "file", "<f8", ("n_columns",), (finite, positive), "gaps"),
     _Line("reach_gaps", "file", "<f8", ("n_columns", "n_gaps", "2"), (finite,), "gaps"),
+    _Line("reach_coefficients", "file", "<f8", ("n_fixed_sums", "n_columns"), (finite,), "fixed_sums"),
+    _Line("reach_constants", "file", "<f8", ("n_fixed_sums",), (finite,), "fixed_sums"),
     _Line("reach_pairs", "file", "|b1", ("n_reach_pairs", "n_reach_parts"), (every_pair,), "reach"),
     _Line("reach_bins_{:05d}", "column", "<i4", ("n_cells",), (parts,), "reach"),
     _Line("plan_owners", "file", "<i4", ("n_plan_functions",), (below("n_plan_sets"), sorted_), "plan"),
@@ -257,7 +260,8 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
         _check_plan(fitted, fitted["plan"])
     has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments", "index")}
     has |= {"errors": "error_base" in names, "probes": "probes" in names, "linear": "linear_cross" in names}
-    has |= {"gaps": "n_gaps" in fitted.get("reach", {}), "plan index": "index" in fitted.get("plan", {})}
+    has |= {each: f"n_{each}" in fitted.get("reach", {}) for each in ("gaps", "fixed_sums")}
+    has |= {"plan index": "index" in fitted.get("plan", {})}
     has |= {f"{each} errors": has[each] and has["errors"] for each in ("linear", "index")}
     groups = {"", *(group for group, is_there in has.items() if is_there)}
     scopes = _measure(fitted)
@@ -277,7 +281,8 @@ def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...],
     file["n_features"] = len(fitted["feature_names"])
     file["n_varying"] = file["n_features"] - len(fitted.get("null_players", ()))
     reach = fitted.get("reach", {"side": 0})
-    file.update(side=reach["side"], n_reach_parts=(reach["side"] + 1) ** 2, n_gaps=reach.get("n_gaps", 0))
+    file.update(side=reach["side"], n_reach_parts=(reach["side"] + 1) ** 2)
+    file.update({each: reach.get(each, 0) for each in ("n_gaps", "n_fixed_sums")})
     columns: list[tuple[tuple[int, ...], Scope]] = []
     bases: list[tuple[tuple[int, ...], Scope]] = []
     for number_, column in enumerate(fitted["columns"]):

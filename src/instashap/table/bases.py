@@ -193,6 +193,11 @@ class ColumnEncoder:
         edges, lows, values = self.edges * unit, self.lows * unit, tuple(value * unit for value in self.values)
         return replace(self, edges=edges, lows=lows, scales=self.scales / unit, values=values)
 
+    def decode(self, cells: NDArray[np.int32], offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Numbers at cells, of which none is that of missing values, and positions in them."""
+        spans = np.divide(1.0, self.scales, out=np.zeros_like(self.scales), where=self.scales > 0)
+        return np.asarray(self.lows[cells] + offsets * spans[cells])
+
     def find_cells(self, codes: NDArray[np.int64], levels: Sequence[Any]) -> NDArray[np.int32]:
         """Cells of category values given as codes into ``levels``; unknown values go to "other".
 

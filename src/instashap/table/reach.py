@@ -1,7 +1,8 @@
-"""Region of the fitted rows: ranges, gaps and cells of each column, and pairs of cells of two columns that occur together.
+"""Region of the fitted rows: ranges, gaps and cells of each column, pairs of cells that occur together, sums that are fixed.
 
 Explanations of rows outside this region are extrapolations. So are those of rows with a value in a wide gap between the fitted
-values (2.5 where all are whole numbers from 0 to 4), or with values inside the ranges, two of which no fitted row combines.
+values (2.5 where all are whole numbers from 0 to 4), with values inside the ranges, two of which no fitted row combines, or
+with values whose weighted sum is the same in all fitted rows and another here (indicators of levels that are all 0).
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from .columns import Table
 from .encoding import BLOCK_ROWS, Encoded, TableEncoder
+from .fixed_sums import FixedSums, learn_fixed_sums, make_no_sums
 
 # A value is outside if it is farther beyond an end than this multiple of the range. The first margin is chosen at which at most
 # ALONE_SHARE of the fitted rows lie outside the range of all others. A value between two fitted ones is outside if it is
@@ -42,19 +44,36 @@ class Place(NamedTuple):
         Whether two columns, both inside, have values that no fitted row combines.
     pairs : ndarray of shape (n_pairs, 2), int64
         The columns of each pair.
+    is_broken : ndarray of shape (n_rows, n_sums), bool
+        Whether columns, all inside, have a sum other than that of all fitted rows.
+    sums : tuple of ndarray of shape (n_members,), int64
+        The columns of each sum.
     """
 
     distances: NDArray[np.float64]
     is_new_pair: NDArray[np.bool_]
     pairs: NDArray[np.int64]
+    is_broken: NDArray[np.bool_]
+    sums: tuple[NDArray[np.int64], ...]
+
+    @property
+    def is_new(self) -> NDArray[np.bool_]:
+        """Whether each row combines values as no fitted row does; shape (n_rows,)."""
+        return np.asarray(self.is_new_pair.any(axis=1) | self.is_broken.any(axis=1))
 
     @property
     def is_lone(self) -> NDArray[np.bool_]:
-        """Whether a value is outside, alone or in combination with another column; of the shape of ``distances``."""
+        """Whether a value is outside, alone or in combination with other columns; of the shape of ``distances``."""
         lone = self.distances > 0
-        for number in np.flatnonzero(self.is_new_pair.any(axis=0)):
-            lone[:, self.pairs[number]] |= self.is_new_pair[:, number, None]
+        for columns, is_new in ((self.pairs, self.is_new_pair), (self.sums, self.is_broken)):
+            for number in np.flatnonzero(is_new.any(axis=0)):
+                lone[:, columns[number]] |= is_new[:, number, None]
         return lone
+
+    def list_combinations(self, row: int) -> list[tuple[int, ...]]:
+        """Columns of the new pairs and broken sums of a row, each once."""
+        broken = [self.sums[number] for number in np.flatnonzero(self.is_broken[row])]
+        return list(dict.fromkeys(tuple(map(int, each)) for each in [*self.pairs[self.is_new_pair[row]], *broken]))
 
 
 @dataclass(frozen=True)
@@ -78,6 +97,8 @@ class Reach:
         For every two columns and every two of their parts, whether a fitted row is in both.
     gaps : ndarray of shape (n_columns, n_gaps, 2), float64
         Both ends of each gap between fitted values that is wider than the margin; (0, 0) where a column has fewer.
+    sums : FixedSums
+        Sums of columns that are the same in all fitted rows.
     """
 
     lows: NDArray[np.float64]
@@ -88,6 +109,7 @@ class Reach:
     side: int
     is_seen: NDArray[np.bool_] = field(repr=False)
     gaps: NDArray[np.float64] = field(repr=False)
+    sums: FixedSums
 
     def place(self, table: Table, encoded: Encoded) -> Place:
         """Position of rows relative to this region."""
@@ -101,7 +123,8 @@ class Reach:
             first, second = block[:, pairs[:, 0]], block[:, pairs[:, 1]]
             seen = self.is_seen[np.arange(len(pairs)), np.maximum(first * (self.side + 1) + second, 0)]
             is_new[start : start + BLOCK_ROWS] = ~seen & (first >= 0) & (second >= 0)
-        return Place(distances, is_new, pairs)
+        broken = self.sums.find_broken(table, encoded, distances > 0)
+        return Place(distances, is_new, pairs, broken, self.sums.members)
 
     def _find_parts(self, encoded: Encoded) -> NDArray[np.int32]:
         """Part of the grid of each value, shape (n_rows, n_columns)."""
@@ -132,17 +155,24 @@ class Reach:
         arrays: dict[str, NDArray[Any]] = {"reach_lows": self.lows, "reach_highs": self.highs, "reach_pairs": self.is_seen}
         arrays |= {"reach_lengths": self.lengths, "reach_gaps": self.gaps}
         arrays |= {f"reach_bins_{column:05d}": own for column, own in enumerate(self.bins)}
-        return {"margin": self.margin, "side": self.side, "n_gaps": self.gaps.shape[1]}, arrays
+        facts = {"margin": self.margin, "side": self.side, "n_gaps": self.gaps.shape[1]}
+        if len(self.sums.constants):
+            facts["n_fixed_sums"] = len(self.sums.constants)
+            arrays |= {"reach_coefficients": self.sums.coefficients, "reach_constants": self.sums.constants}
+        return facts, arrays
 
     @classmethod
     def unpack(cls, facts: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> "Reach":
-        """The region from the result of :meth:`pack`; files of earlier versions have no lengths and no gaps."""
+        """The region from the result of :meth:`pack`; files of earlier versions have no lengths, gaps and sums."""
         lows, highs = arrays["reach_lows"], arrays["reach_highs"]
         own = np.where(highs > lows, highs - lows, np.fmax(np.abs(lows), 1.0))  # 1 for a category, whose ends are NaN
         lengths = arrays.get("reach_lengths", own)
         bins = tuple(arrays[f"reach_bins_{column:05d}"] for column in range(len(lows)))
         gaps = arrays.get("reach_gaps", np.zeros((len(lows), 0, 2)))
-        return cls(lows, highs, lengths, bins, facts["margin"], facts["side"], arrays["reach_pairs"], gaps)
+        sums = make_no_sums(len(lows))
+        if "n_fixed_sums" in facts:
+            sums = FixedSums(arrays["reach_coefficients"], arrays["reach_constants"])
+        return cls(lows, highs, lengths, bins, facts["margin"], facts["side"], arrays["reach_pairs"], gaps, sums)
 
 
 @cache
@@ -154,9 +184,10 @@ def learn_reach(encoder: TableEncoder, encoded: Encoded) -> Reach:
     """The region of encoded rows."""
     lows, highs, lengths, margin, gaps = _learn_ranges(encoder, encoded)
     n_columns = len(encoder.columns)
+    sums = learn_fixed_sums(encoder, encoded, lengths, margin, ALONE_SHARE)
     for side in SIDES:
         bins = tuple(_cut(encoder, encoded, column, side) for column in range(n_columns))
-        without_pairs = Reach(lows, highs, lengths, bins, margin, side, np.zeros((0, (side + 1) ** 2), dtype=bool), gaps)
+        without_pairs = Reach(lows, highs, lengths, bins, margin, side, np.zeros((0, (side + 1) ** 2), dtype=bool), gaps, sums)
         if n_columns > MAX_COLUMNS:
             break
         counts, alone_share = _count_pairs(bins, encoded, side)
@@ -191,8 +222,7 @@ def _learn_ranges(
         rows = np.flatnonzero(cells != column.missing_cell)
         known = np.empty(0)
         if not column.is_category and len(rows):
-            spans = np.divide(1.0, column.scales, out=np.zeros_like(column.scales), where=column.scales > 0)
-            known, own = np.unique(column.lows[cells[rows]] + offsets[rows] * spans[cells[rows]], return_inverse=True)
+            known, own = np.unique(column.decode(cells[rows], offsets[rows]), return_inverse=True)
             lows[position], highs[position], lengths[position] = known[0], known[-1], _measure_length(known)
             is_single = np.bincount(own) == 1
             isolation = _measure_isolation(known, lengths[position])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,9 @@ from .columns import Table
 
 # A column is a sum of others if these leave at most this share of its variance unexplained.
 _MAX_OPEN = 1e-6
-# The most columns that are searched, and the most relations that are returned.
-_MAX_COLUMNS = 100
-_MAX_RELATIONS = 10
+# The most columns that are searched, and the most relations that are named.
+MAX_COLUMNS = 100
+_MAX_NAMED = 10
 # Relative to the diagonal; keeps correlations of exact sums invertible.
 _JITTER = 1e-10
 # Digits of a factor, and the relative distance at which it counts as a whole number.
@@ -71,7 +72,31 @@ def find_relations(table: Table, weights: NDArray[np.float64]) -> list[Relation]
     ['x2 = x0 + 2 x1']
     """
     names, values = _collect_numbers(table)
-    if not 2 <= len(names) <= _MAX_COLUMNS or table.n_rows <= len(names) + 1:
+    return [_name(each, names) for each in find_sums(values, weights)[:_MAX_NAMED]]
+
+
+class Sum(NamedTuple):
+    """A column that is a constant and a weighted sum of others, by position."""
+
+    target: int
+    parts: tuple[int, ...]
+    factors: NDArray[np.float64]
+    constant: float
+    is_without_constant: bool
+
+
+def find_sums(values: NDArray[np.float64], weights: NDArray[np.float64]) -> list[Sum]:
+    """Columns that are sums of others up to rounding; each column is the target or a part of one of them at least, if of any.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns), float64
+        Finite; every column varies. More than 100 columns are not searched.
+    weights : ndarray of shape (n_rows,), float64
+        Above zero.
+    """
+    n_rows, n_columns = values.shape
+    if not 2 <= n_columns <= MAX_COLUMNS or n_rows <= n_columns + 1:
         return []
     shares = weights / weights.sum()
     means = shares @ values
@@ -81,22 +106,21 @@ def find_relations(table: Table, weights: NDArray[np.float64]) -> list[Relation]
     spread = np.sqrt(shares @ scaled**2)
     scaled, spread = scaled / spread, size * spread
     correlation = (scaled * shares[:, None]).T @ scaled
-    found: list[Relation] = []
-    seen: set[frozenset[int]] = set()
-    open_shares = 1.0 / np.diag(np.linalg.inv(correlation + _JITTER * np.eye(len(names))))
-    for target in np.flatnonzero(open_shares < _MAX_OPEN):
-        chosen = _thin(correlation, int(target))
-        members = frozenset([*chosen, int(target)])
-        if members not in seen and len(found) < _MAX_RELATIONS:
-            seen.add(members)
-            found.append(_describe(sorted(members), names, correlation, means, spread))
+    found: list[Sum] = []
+    covered: set[int] = set()
+    open_shares = 1.0 / np.diag(np.linalg.inv(correlation + _JITTER * np.eye(n_columns)))
+    for target in np.flatnonzero(open_shares < _MAX_OPEN).tolist():
+        if target not in covered:
+            members = sorted([*_thin(correlation, target), target])
+            covered |= set(members)
+            found.append(_solve_for_largest(members, correlation, means, spread))
     return found
 
 
 def _collect_numbers(table: Table) -> tuple[list[str], NDArray[np.float64]]:
     """Names and values of number columns that vary and have no missing values."""
     names = [name for name, is_category in zip(table.schema.names, table.schema.is_category, strict=True) if not is_category]
-    if len(names) > _MAX_COLUMNS:
+    if len(names) > MAX_COLUMNS:
         return names, np.empty((0, 0))
     values = np.asarray(table.numbers, dtype=np.float64)
     kept = np.flatnonzero(np.isfinite(values).all(axis=0) & (values != values[:1]).any(axis=0))
@@ -121,21 +145,22 @@ def _thin(correlation: NDArray[np.float64], target: int) -> list[int]:
     return columns
 
 
-def _describe(
-    members: list[int],
-    names: Sequence[str],
-    correlation: NDArray[np.float64],
-    means: NDArray[np.float64],
-    spread: NDArray[np.float64],
-) -> Relation:
+def _solve_for_largest(
+    members: list[int], correlation: NDArray[np.float64], means: NDArray[np.float64], spread: NDArray[np.float64]
+) -> Sum:
     """The relation of some columns, solved for the one of the largest spread among them: a total rather than a part."""
     target = max(members, key=lambda column: (_weigh(members, column, correlation), column))
     columns = [column for column in members if column != target]
     factors = _solve(correlation, target, columns)[0] * spread[target] / spread[columns]
     constant = float(means[target] - factors @ means[columns])
     is_small = abs(constant) < _ROUNDING * (spread[target] + abs(means[target]))
-    parts = tuple(names[column] for column in columns)
-    return Relation(names[target], parts, tuple(factors.tolist()), 0.0 if is_small else constant)
+    return Sum(target, tuple(columns), factors, constant, is_small)
+
+
+def _name(found: Sum, names: Sequence[str]) -> Relation:
+    parts = tuple(names[column] for column in found.parts)
+    constant = 0.0 if found.is_without_constant else found.constant
+    return Relation(names[found.target], parts, tuple(found.factors.tolist()), constant)
 
 
 def _weigh(members: list[int], target: int, correlation: NDArray[np.float64]) -> float:
