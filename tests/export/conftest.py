@@ -105,7 +105,7 @@ def gaps() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def sums() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
-    """An explainer of indicators that add up to 1, of which one is text; rows without any or with a missing one, and answers."""
+    """An explainer of indicators that add up to 1, of which one is text; rows without any, and answers."""
     rng = np.random.default_rng(0)
     X = pd.get_dummies(pd.Series(rng.choice(list("abc"), 400)), dtype=float).assign(size=rng.normal(size=400))
     X["c"] = np.where(X["c"] == 1.0, "yes", "no")
