@@ -57,14 +57,18 @@ def test_scattering_is_adjoint_to_scoring(make_case):
     assert vector @ design.scatter(encoded, values) == pytest.approx(inner, rel=1e-12)
 
 
-def test_a_pass_sums_losses_and_what_the_work_makes_of_scores(make_case):
+@pytest.mark.parametrize("limit", [0, tables.MAX_PRODUCTS], ids=["found in each pass", "found once"])
+def test_a_pass_sums_losses_and_what_the_work_makes_of_scores(make_case, limit, monkeypatch):
+    monkeypatch.setattr(tables, "MAX_PRODUCTS", limit)
     design, encoded, dense = make_case()
     vector, weights = make_vector(design), np.arange(300.0)
 
     def work(rows, scores):
         return float(weights[rows] @ scores[:, 0]), weights[rows, None] * scores**2
 
-    loss, totals = design.pass_over(vector, encoded, work)
+    products = design.find_products(encoded)
+    assert (products is None) == (limit == 0)
+    loss, totals = design.pass_over(vector, encoded, work, products)
     scores = dense @ vector.reshape(-1, 2)
     assert loss == pytest.approx(weights @ scores[:, 0], rel=1e-12)
     np.testing.assert_allclose(totals, (dense.T @ (weights[:, None] * scores**2)).ravel(), rtol=1e-11, atol=1e-9)
@@ -78,8 +82,9 @@ def test_blocks_and_threads_leave_no_trace(make_case, monkeypatch):
     for n_threads in (1, 2, 3):
         threaded = TableDesign(design.columns, VALUE_SETS, 2, n_threads)
         scores = threaded.score(vector, encoded)
-        passed = threaded.pass_over(vector, encoded, lambda rows, scores: (float(scores.sum()), np.sin(scores)))
-        answers.append((scores, *passed))
+        for products in (None, threaded.find_products(encoded)):
+            passed = threaded.pass_over(vector, encoded, lambda rows, s: (float(s.sum()), np.sin(s)), products)
+            answers.append((scores, *passed))
     for answer in answers[1:]:
         assert all(np.array_equal(left, right) for left, right in zip(answer, answers[0], strict=True))
     dense_scores = dense @ vector.reshape(-1, 2)

@@ -1,12 +1,13 @@
 """Limited-memory quasi-Newton descent with a problem-specific preconditioner (Nocedal & Wright 2006, algorithm 7.5)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._status import Status
+from .descent_kernels import add_steps, subtract_bends
 
 Vector = NDArray[np.float64]
 
@@ -46,6 +47,45 @@ class Descent:
         return self.status.has_converged
 
 
+@dataclass
+class History:
+    """The last :data:`_MEMORY` steps and changes of the gradient: an approximate inverse Hessian of ``size`` unknowns."""
+
+    size: int
+    n_added: int = 0
+    steps: Vector = field(init=False, repr=False)
+    bends: Vector = field(init=False, repr=False)
+    products: Vector = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.steps, self.bends = np.empty((_MEMORY, self.size)), np.empty((_MEMORY, self.size))
+        self.products = np.empty(_MEMORY)
+
+    def add(self, step: Vector, bend: Vector) -> None:
+        """Keep a step and the change of the gradient along it, if they show a curvature above zero."""
+        product = float(step @ bend)
+        if product > 1e-12 * float(np.sqrt((step @ step) * (bend @ bend))):
+            place = self.n_added % _MEMORY
+            self.steps[place], self.bends[place], self.products[place] = step, bend, product
+            self.n_added += 1
+
+    def find_direction(
+        self, gradient: Vector, precondition: Callable[[Vector], Vector], scale: float
+    ) -> tuple[Vector, float]:
+        """Minus the approximate inverse Hessian times the gradient, and the factor on the preconditioner."""
+        newest, n_pairs = (self.n_added - 1) % _MEMORY, min(self.n_added, _MEMORY)
+        pairs = self.steps, self.bends, self.products, newest, n_pairs
+        target, shares = gradient.copy(), np.empty(_MEMORY)
+        subtract_bends(*pairs, target, shares)
+        result = precondition(target)
+        if n_pairs:
+            bend = self.bends[newest]
+            scale = float(self.products[newest]) / float(bend @ precondition(bend))
+        result *= scale
+        add_steps(*pairs, shares, result)
+        return -result, scale
+
+
 def descend(
     objective: Callable[[Vector], tuple[float, Vector]],
     start: Vector,
@@ -73,7 +113,7 @@ def descend(
         Factor on the preconditioner at the first step.
     """
     point, (value, gradient) = start, objective(start)
-    history: list[tuple[Vector, Vector, float]] = []
+    history = History(len(point))
     n_passes = 1
     n_idle = 0
     left = np.inf
@@ -82,7 +122,7 @@ def descend(
         return Descent(point, value, n_passes, scale, Status(has_converged, n_steps, left**0.5))
 
     for n_steps in range(max_steps):
-        direction, scale = _find_direction(gradient, history, precondition, scale)
+        direction, scale = history.find_direction(gradient, precondition, scale)
         slope = float(gradient @ direction)
         left = max(-0.5 * slope, 0.0) / max(abs(value), 1e-300)
         if not slope < 0.0:
@@ -92,34 +132,13 @@ def descend(
         if length == 0.0:
             return end(n_steps)
         step, bend = length * direction, new_gradient - gradient
-        product = float(step @ bend)
-        if product > 1e-12 * float(np.sqrt((step @ step) * (bend @ bend))):
-            history = [*history[-_MEMORY + 1 :], (step, bend, product)]
+        history.add(step, bend)
         point = point + step
         value, gradient = new_value, new_gradient
         n_idle = n_idle + 1 if -0.5 * slope <= tolerance * abs(value) else 0
         if n_idle == 2:
             return end(n_steps + 1)
     return end(max_steps, has_converged=False)
-
-
-def _find_direction(
-    gradient: Vector, history: list[tuple[Vector, Vector, float]], precondition: Callable[[Vector], Vector], scale: float
-) -> tuple[Vector, float]:
-    """Minus the approximate inverse Hessian times the gradient, and the factor on the preconditioner."""
-    target = gradient.copy()
-    shares = []
-    for step, bend, product in reversed(history):
-        shares.append(float(step @ target) / product)
-        target -= shares[-1] * bend
-    result = precondition(target)
-    if history:
-        _, bend, product = history[-1]
-        scale = product / float(bend @ precondition(bend))
-    result *= scale
-    for (step, bend, product), share in zip(history, reversed(shares), strict=True):
-        result += (share - float(bend @ result) / product) * step
-    return -result, scale
 
 
 def _search_line(

@@ -13,7 +13,7 @@ from .family import Family
 from .monotone import Monotone
 from .roughness import Roughness
 from .stages import FoldState, LabelledRows
-from .tables import TableDesign
+from .tables import Products, TableDesign
 
 # Limits of each descent within the rounds that make tables monotone.
 _PULLED_STEPS, _PULLED_TOLERANCE = 10, 1e-20
@@ -34,7 +34,7 @@ _FREE = Pull()
 
 
 def compute_curvature(
-    family: Family, design: TableDesign, vector: NDArray[np.float64], rows: LabelledRows
+    family: Family, design: TableDesign, vector: NDArray[np.float64], rows: LabelledRows, products: Products = None
 ) -> tuple[NDArray[np.float64], float]:
     """Curvature of the likelihood, summed at the nodes, and its mean over rows and outputs."""
 
@@ -42,7 +42,7 @@ def compute_curvature(
         _, _, curvature = family.differentiate(scores, rows.target[block])
         return 0.0, rows.weights[block, None] * curvature
 
-    _, curvature = design.pass_over(vector, rows.encoded, work)
+    _, curvature = design.pass_over(vector, rows.encoded, work, products)
     return curvature, float(curvature[design.starts[-1] :].mean() / rows.weights.sum())
 
 
@@ -68,21 +68,24 @@ class PenalisedLoss:
     prior: Roughness
     rows: LabelledRows
 
-    def differentiate(self, vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def differentiate(
+        self, vector: NDArray[np.float64], products: Products = None
+    ) -> tuple[float, NDArray[np.float64]]:
         """The loss of tables on the rows, without the penalty, and its gradient."""
 
         def work(block: slice, scores: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             loss, gradient, _ = self.family.differentiate(scores, self.rows.target[block])
             return float(self.rows.weights[block] @ loss), self.rows.weights[block, None] * gradient
 
-        return self.design.pass_over(vector, self.rows.encoded, work)
+        return self.design.pass_over(vector, self.rows.encoded, work, products)
 
     def descend(self, state: FoldState, max_steps: int, tolerance: float, pull: Pull = _FREE) -> FoldState:
         """The state after a descent from its tables under its strengths."""
         design, prior, rows, strengths = self.design, self.prior, self.rows, state.strengths
+        products = design.find_products(rows.encoded)
 
         def objective(vector: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            loss, gradient = self.differentiate(vector)
+            loss, gradient = self.differentiate(vector, products)
             rough = prior.multiply(vector, strengths)
             if pull is _FREE:
                 return loss + 0.5 * float(vector @ rough), gradient + rough
@@ -91,7 +94,7 @@ class PenalisedLoss:
             tilted = float((pull.tilt * vector).sum())
             return loss + 0.5 * float(vector @ rough + pulled @ away) + tilted, gradient + rough + pulled + pull.tilt
 
-        curvature = design.tie(compute_curvature(self.family, design, state.vector, rows)[0])
+        curvature = design.tie(compute_curvature(self.family, design, state.vector, rows, products)[0])
         precondition = prior.precondition(curvature + pull.stiffness, strengths)
         descent = descend(
             objective,

@@ -41,7 +41,7 @@ def add_tables(cells, offsets, plan, axes, strides, starts, counts, tables, scor
     n_axes, n_outputs = plan[0].shape[0], scores.shape[1]
     weights = np.empty((n_axes, max(1, plan[5].max()), TILE))
     places = np.empty((n_axes, TILE), dtype=np.int64)
-    nodes = np.empty(TILE, dtype=np.int64)
+    nodes = np.empty(TILE, dtype=np.int32)
     factors = np.empty(TILE)
     sums = np.empty((n_outputs, TILE))
     for start in range(0, cells.shape[0], TILE):
@@ -68,7 +68,7 @@ def scatter_rows(cells, offsets, plan, axes, strides, starts, counts, values, to
     n_axes, n_outputs = plan[0].shape[0], values.shape[1]
     weights = np.empty((n_axes, max(1, plan[5].max()), TILE))
     places = np.empty((n_axes, TILE), dtype=np.int64)
-    nodes = np.empty(TILE, dtype=np.int64)
+    nodes = np.empty(TILE, dtype=np.int32)
     factors = np.empty(TILE)
     for start in range(0, cells.shape[0], TILE):
         n = min(TILE, cells.shape[0] - start)
@@ -79,6 +79,59 @@ def scatter_rows(cells, offsets, plan, axes, strides, starts, counts, values, to
                 for row in range(n):
                     for output in range(n_outputs):
                         totals[nodes[row] + output] += factors[row] * values[start + row, output]
+
+
+@compile_kernel()
+def list_products(cells, offsets, plan, axes, strides, starts, counts, nodes, factors):
+    """Write the position in the vector, and the value, of every function that is active on a row, for tiles of rows.
+
+    nodes int32, factors float64, (n_tiles, n_products, TILE): products are term after term; the end of the last tile is left.
+    """
+    n_axes = plan[0].shape[0]
+    weights = np.empty((n_axes, max(1, plan[5].max()), TILE))
+    places = np.empty((n_axes, TILE), dtype=np.int64)
+    for tile in range(nodes.shape[0]):
+        start = tile * TILE
+        n = min(TILE, cells.shape[0] - start)
+        weigh_axes(cells, offsets, plan, start, n, weights, places)
+        k = 0
+        for term in range(axes.shape[0]):
+            for node in range(counts[term]):
+                find_nodes(
+                    term, node, axes, strides, starts, plan[5], weights, places, n, nodes[tile, k], factors[tile, k]
+                )
+                k += 1
+
+
+@compile_kernel(fastmath={"contract"})
+def add_products(nodes, factors, tables, scores):
+    """What :func:`add_tables` does, to the bit, from what :func:`list_products` wrote."""
+    n_outputs = scores.shape[1]
+    sums = np.empty((n_outputs, TILE))
+    for tile in range(nodes.shape[0]):
+        start = tile * TILE
+        n = min(TILE, scores.shape[0] - start)
+        sums[:] = 0.0
+        for k in range(nodes.shape[1]):
+            for output in range(n_outputs):
+                for row in range(n):
+                    sums[output, row] += factors[tile, k, row] * tables[nodes[tile, k, row] + output]
+        for row in range(n):
+            for output in range(n_outputs):
+                scores[start + row, output] += sums[output, row]
+
+
+@compile_kernel(fastmath={"contract"})
+def scatter_products(nodes, factors, values, totals):
+    """What :func:`scatter_rows` does, to the bit, from what :func:`list_products` wrote."""
+    n_outputs = values.shape[1]
+    for tile in range(nodes.shape[0]):
+        start = tile * TILE
+        n = min(TILE, values.shape[0] - start)
+        for k in range(nodes.shape[1]):
+            for row in range(n):
+                for output in range(n_outputs):
+                    totals[nodes[tile, k, row] + output] += factors[tile, k, row] * values[start + row, output]
 
 
 @compile_kernel()
