@@ -1,5 +1,6 @@
 """Alignment of rows of pandas objects with the rows of a table: by index labels, not by position."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,43 @@ def order_outputs(outputs: Any, names: tuple[str, ...], source: str) -> Any:
         raise ModelOutputError(f"{source} gave several outputs of one name, {list(own)}; give each a name of its own")
     places = [own.index(name) for name in names]
     return outputs.iloc[:, places] if hasattr(outputs, "iloc") else outputs.select(list(names))
+
+
+def order_masks(masks: Any, names: Sequence[str], index: Any) -> Any:
+    """Masks in the order of features and rows: a frame by its columns and index, a Series of one mask by its index.
+
+    Labels that merely count from 0 are no names, and such columns are taken by position.
+
+    Parameters
+    ----------
+    masks : array, DataFrame or Series
+        Anything without labels is returned unchanged.
+    names : sequence of str
+        Of the features.
+    index : Index or None
+        Index of the table, see :func:`get_index`.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not the features.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> order_masks(pd.Series({"b": True, "a": False}), ["a", "b"], None).tolist()
+    [False, True]
+    """
+    is_table = hasattr(masks, "columns")
+    if not is_table and not hasattr(masks, "iloc"):
+        return masks
+    labels = masks.columns if is_table else masks.index
+    own = [str(each) for each in labels]
+    if not (_counts(labels) and set(own) - set(names)):
+        if sorted(own) != sorted(names):
+            raise ValueError(f"masks have the labels {own[:8]}, and the features are {list(names)[:8]}: name each feature once")
+        masks = order_outputs(masks, tuple(names), "masks") if is_table else masks.iloc[[own.index(name) for name in names]]
+    return align_rows(masks, index, "masks") if is_table and len(masks) > 1 else masks
 
 
 def read_names(outputs: Any) -> tuple[str, ...]:

@@ -190,3 +190,36 @@ def test_the_command_lines_report_takes_labels_of_its_own_rows_whatever_the_inde
     report = report_table(data, "y", tmp_path / "report.json", order=1)
     rungs = json.loads(report.read_text(encoding="utf-8"))["audit"]["rungs"]
     assert rungs[1]["labels"]["R² to labels"][0] > 0.9
+
+
+def _known(row, *features):
+    """Prediction where only these features are known: 2a if a is, else its mean."""
+    return 2 * X.loc[row, "a"] if "a" in features else F.mean()
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        pd.DataFrame({"b": [False, True], "a": [True, False]}, index=X.index[[3, 390]]),
+        pd.DataFrame({"b": [True, False], "a": [False, True]}, index=X.index[[390, 3]]),
+        pd.DataFrame({"b": [False, True], "a": [True, False]}, index=X.index[[3, 390]]).to_numpy()[:, ::-1],
+    ],
+)
+def test_masks_are_matched_by_feature_and_row(masks):
+    explainer = Explainer(None, order=1).fit(X, outputs=F)
+    found = explainer.predict(X.iloc[[3, 390]], masks=masks)
+    np.testing.assert_allclose(found, [_known("row 3", "a"), _known("row 390", "b")], atol=0.05)
+
+
+def test_one_mask_is_matched_by_feature_and_other_labels_are_refused():
+    explainer = Explainer(None, order=1).fit(X, outputs=F)
+    found = explainer.predict(X.iloc[[3]], masks=pd.Series({"b": False, "a": True}))
+    np.testing.assert_allclose(found, [_known("row 3", "a")], atol=0.05)
+    with pytest.raises(ValueError, match=r"masks have the labels \['a', 'z'\], and the features are \['a', 'b'\]"):
+        explainer.predict(X, masks=pd.Series({"a": True, "z": False}))
+
+
+def test_names_that_a_fit_gave_an_arrays_columns_are_matched_in_any_order():
+    explainer = Explainer(None, order=1).fit(X.to_numpy(), outputs=F.to_numpy())
+    frame = pd.DataFrame({"x1": X["b"], "x0": X["a"]})
+    np.testing.assert_array_equal(explainer.shap_values(frame), explainer.shap_values(X.to_numpy()))

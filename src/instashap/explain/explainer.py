@@ -422,7 +422,8 @@ class Explainer(ExplainerOptions, FittedAttributes):
         X : table of shape (n_rows, n_columns)
         masks : bool array of shape (n_features,) or (n_rows, n_features), optional
             Which features are known (True), for all rows or row by row: the output is then the fit's estimate of
-            ``E[f(X) | x_known]``, and depends on no other value of the row. Default: all are known.
+            ``E[f(X) | x_known]``, and depends on no other value of the row. Default: all are known. The columns of a frame are
+            matched to the features by name, its rows to those of X by index.
         errors : bool
             Return a pair: the outputs, and their standard errors in an array of the same shape. All features must be known.
         """

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._alignment import align_rows, get_index
+from .._alignment import align_rows, get_index, order_masks
 from .._errors import NotFittedError
 from .._progress import show_progress
 from .._validation import check_at_least, check_choice, check_masks, check_weights
@@ -223,7 +223,7 @@ class MaskedSurrogate:
         masks : bool array of shape (n_rows, n_features) or (n_features,)
             True = present; one mask serves every row.
         """
-        game = self.make_game(X)
+        game, masks = self.make_game(X), order_masks(masks, self.feature_names_, get_index(X))
         return squeeze_outputs(game.evaluate(np.arange(game.n_rows), check_masks(masks, game.n_rows, len(self.feature_names_))))
 
     def make_game(self, X: Any) -> SurrogateGame:

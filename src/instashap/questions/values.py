@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._alignment import get_index, order_masks
 from .._registries import INDICES
 from .._validation import check_masks, find_column
 from ..fitted.explanation import squeeze_outputs
@@ -94,5 +95,5 @@ def predict_masked(fitted: FittedGame, X: Any, masks: Any, errors: bool = False)
     """Outputs where some features are unknown; see :meth:`instashap.Explainer.predict`."""
     if errors:
         raise ValueError("standard errors of predictions are there for all features known: pass masks or errors, not both")
-    table = fitted.read(X)
+    table, masks = fitted.read(X), order_masks(masks, fitted.feature_names, get_index(X))
     return squeeze_outputs(fitted.predict_masked(table, check_masks(masks, table.n_rows, len(fitted.feature_names))))

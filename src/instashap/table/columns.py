@@ -240,7 +240,8 @@ def _match(names: list[str], schema: Schema) -> list[int]:
     if not schema.has_names:
         if len(names) != len(schema.names):
             raise ValueError(f"X has {len(names)} features, but the fit was on {len(schema.names)} features as input")
-        return list(range(len(names)))
+        if sorted(names) != sorted(schema.names):  # else they are the fit's own x0, x1, …, in any order
+            return list(range(len(names)))
     where = {name: position for position, name in enumerate(names)}
     _check_present([name for name in schema.names if name not in where], schema.names)
     extra = len(names) - len(schema.names)
