@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+from scipy.linalg import eigh
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 # Added to the diagonal, relative to it, so that exactly collinear columns share an effect and the factorisation exists.
 _JITTER = 1e-11
@@ -20,11 +21,10 @@ def factorise(matrix: NDArray[np.float64]) -> Callable[[NDArray[np.float64]], ND
     columns = matrix if matrix.flags.f_contiguous else matrix.T  # symmetric; in Fortran order LAPACK copies it fast
     for jitter in (_JITTER, 1e-8, 1e-5):
         np.fill_diagonal(matrix, diagonal * (1 + jitter) + 1e-300)
-        try:
-            factor = cho_factor(columns, lower=True, check_finite=False)
-        except LinAlgError:
-            continue
-        return lambda target: cho_solve(factor, target, check_finite=False)
+        # SciPy's functions around LAPACK's take longer than these on small matrices, of which a fit solves thousands.
+        factor, failed = dpotrf(columns, lower=True, clean=False)
+        if not failed:
+            return lambda target: dpotrs(factor, target, lower=True)[0]
     # After nearly all weight has been subtracted from moments, some directions are only rounding; they are left out.
     np.fill_diagonal(matrix, diagonal)
     sizes, vectors = eigh(matrix, check_finite=False)

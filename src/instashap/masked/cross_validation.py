@@ -212,7 +212,7 @@ def _solve_folds_together(
             max_steps=_FOLD_STEPS,
         )
 
-    solved, statuses = zip(*map_threads(work, splits), strict=True)
+    solved, statuses = zip(*map_threads(work, splits, len(problem)), strict=True)
     return list(solved), merge_worst(statuses)
 
 

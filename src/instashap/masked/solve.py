@@ -6,6 +6,7 @@ combinatorial matrix ``W[R, R'] = π_{|R ∪ R'|}``. No mask is sampled, and the
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -113,10 +114,12 @@ class MaskedProblem:
         return count_live(self.presence_sets, np.ones(len(self.size_law) - 1, dtype=bool))[self.presence]
 
     @cached_property
-    def _by_presence(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Positions of the unknowns by presence set, then function, and where each set's begin."""
-        starts = np.searchsorted(self.presence, np.arange(len(self.presence_sets) + 1), sorter=np.argsort(self.presence))
-        return np.lexsort((self.functions, self.presence)), starts
+    def _by_presence(self) -> tuple[NDArray[np.int64], csr_array]:
+        """Positions of the unknowns by presence set, then function, and a sparse matrix with their places."""
+        order = np.lexsort((self.functions, self.presence))
+        starts = np.searchsorted(self.presence[order], np.arange(len(self.presence_sets) + 1))
+        shape = (len(self.presence_sets), self.n_functions)
+        return order, csr_array((np.empty(len(order)), self.functions[order], starts), shape=shape)
 
     @cached_property
     def _once_masses(self) -> NDArray[np.float64]:
@@ -169,12 +172,13 @@ class MaskedProblem:
     ) -> NDArray[np.float64]:
         """The matrix times coefficients of shape (n_unknowns, n_outputs), without forming it: ``(G + P) C W``."""
         result = np.empty_like(coefficients)
-        shape = (len(self.presence_sets), self.n_functions)
         once, often, wide, where = self.layout.once, self.layout.often, self.layout.wide, self.layout.where
-        order, starts = self._by_presence
+        order, pattern = self._by_presence
+        spread = copy(pattern)  # shares the places: to check them anew takes longer than a product
         for output in range(coefficients.shape[1]):
             values = coefficients[:, output]
-            product = csr_array((values[order], self.functions[order], starts), shape=shape) @ gram
+            spread.data = values[order]
+            product = spread @ gram
             if penalty is not None:
                 product[self.presence, self.functions] += penalty.functions[self.functions] * values
             # Entries of W (C (G + P)) are needed only where there are unknowns: most functions have a single one.
