@@ -18,6 +18,7 @@ from ..likelihood.presence import ConditionalFit, fit_presence
 from ..likelihood.pure_tables import purify_tables
 from ..likelihood.stages import LabelledRows, LikelihoodFit
 from ..masked.codes import find_codes
+from ..masked.folds import are_counts, count_copies
 from ..masked.synthetic import leave_out
 from ..model.additive_model import AdditiveModel
 from ..model.orthogonal import make_plain_model
@@ -147,8 +148,8 @@ def replicate_fit(
 
     A last one, which counts by itself, differs from the fit by the bias of smoothing (:meth:`.LikelihoodFitter.smooth_again`).
     """
-    rows = _merge_copies(rows)  # a group then takes some of a row's weight, not of one of its copies
-    groups = assign_groups(rows.encoded, rows.target[:, None], rows.weights, N_GROUPS)
+    rows, copies = _merge_copies(rows)  # a group then takes some of a row's weight, not of one of its copies
+    groups = assign_groups(rows.encoded, rows.target[:, None], rows.weights, N_GROUPS, copies)
     found = []
     for group in groups:
         weights = leave_out(rows.weights, group)
@@ -164,12 +165,15 @@ def replicate_fit(
     return ModelReplicates(model, tuple(found), contrast)
 
 
-def _merge_copies(rows: LabelledRows) -> LabelledRows:
-    """Different rows, each with the total weight of its copies."""
-    keys = np.column_stack([*rows.encoded, rows.target])
+def _merge_copies(rows: LabelledRows) -> tuple[LabelledRows, NDArray[np.float64]]:
+    """Different rows, each with the total weight of its copies, and their number; copies have equal weights, if no counts."""
+    own = np.zeros((len(rows.weights), 0)) if are_counts(rows.weights) else rows.weights[:, None]
+    keys = np.column_stack([*rows.encoded, rows.target, own])
     _, first, owner = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    totals = np.bincount(owner.reshape(-1), weights=rows.weights).astype(np.float64)
-    return replace(rows.take(first), weights=totals)
+    totals, copies = (
+        np.bincount(owner.reshape(-1), weights=each).astype(np.float64) for each in (rows.weights, count_copies(rows.weights))
+    )
+    return replace(rows.take(first), weights=totals), copies
 
 
 def _refit(fitter: LikelihoodFitter, rows: LabelledRows, fit: LikelihoodFit) -> LikelihoodFit:

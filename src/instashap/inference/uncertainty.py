@@ -273,17 +273,32 @@ def _solve_changes(
     return np.split(changes, len(grams), axis=1)
 
 
-def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArray[np.float64], n_groups: int) -> list[Fold]:
+def assign_groups(
+    encoded: Encoded,
+    outputs: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    n_groups: int,
+    copies: NDArray[np.float64] | None = None,
+) -> list[Fold]:
     """Rows and weights of each group to leave out: a random partition of the rows that depends on their values alone.
 
     Rows count as drawn independently, and a row of weight w as w rows. Different rows are assigned by a hash of their values.
     Copies of one row (same values, same outputs) are indistinguishable, but must not stay together: leaving all of them out at
     once would overstate the variance by a factor of their number. So the number of copies in each group is drawn from the
     multinomial law, which is their law under independent assignment; the draw has a fixed seed and follows the order of the
-    hashes. Weights that are not all whole numbers are not counts, and where every row of a table was copied
-    (:class:`RowCensus`) the copies are not independent rows: in both cases copies stay together. The order of the rows never
-    matters, and that of the columns only where rows with the same values in other columns have the same outputs and as many
-    copies.
+    hashes. Weights that are not all whole numbers are not counts: rows that differ in weight alone are different rows then,
+    whose weights differ among the groups as they would among samples. Where every row of a table was copied
+    (:class:`RowCensus`) the copies are not independent rows, and stay together. The order of the rows never matters, and that
+    of the columns only where rows with the same values in other columns have the same outputs and as many copies.
+
+    Parameters
+    ----------
+    encoded : Encoded
+    outputs : ndarray of shape (n_rows, n_outputs), float64
+    weights : ndarray of shape (n_rows,), float64
+    n_groups : int
+    copies : ndarray of shape (n_rows,), float64, optional
+        Equal rows that each row stands for with its weight; by default :func:`count_copies` of the weights.
 
     Raises
     ------
@@ -292,7 +307,9 @@ def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArr
     """
     symmetric = hash_ranks(encoded, weights)
     _, placed = hash_rows(encoded)
-    measured = hash_outputs(_round_outputs(outputs))
+    copies = count_copies(weights) if copies is None else copies
+    given = outputs if np.array_equal(copies, weights) else np.column_stack([outputs, weights / copies])
+    measured = hash_outputs(_round_outputs(given))
     _, first, owner = np.unique(mix(placed ^ measured), return_index=True, return_inverse=True)
     counts = np.bincount(owner.reshape(-1), weights=weights)
     # Rows that differ only in the order of their values share a hash; they are numbered by the ordered hash.
@@ -301,7 +318,7 @@ def assign_groups(encoded: Encoded, outputs: NDArray[np.float64], weights: NDArr
     first, counts, keys = first[order], counts[order], keys[order]
     numbers = np.arange(len(keys)) - np.searchsorted(keys, keys)
     dealt = (mix(keys + np.uint64(0x9E3779B97F4A7C15) * numbers.astype(np.uint64)) % np.uint64(n_groups)).astype(np.int64)
-    whole = np.bincount(owner.reshape(-1), weights=count_copies(weights)).astype(np.int64)[order]
+    whole = np.bincount(owner.reshape(-1), weights=copies).astype(np.int64)[order]
     if take_census(encoded, weights).is_copied:
         whole[:] = 1
     single, several = np.flatnonzero(whole < 2), np.flatnonzero(whole >= 2)

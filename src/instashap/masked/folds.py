@@ -60,7 +60,12 @@ def take_census(encoded: Encoded, weights: NDArray[np.float64]) -> RowCensus:
 
 def count_copies(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows that each weight stands for: itself if all are whole numbers, else one."""
-    return weights if (weights == np.floor(weights)).all() else np.ones_like(weights)
+    return weights if are_counts(weights) else np.ones_like(weights)
+
+
+def are_counts(weights: NDArray[np.float64]) -> bool:
+    """Whether weights are numbers of equal rows: all are whole."""
+    return bool((weights == np.floor(weights)).all())
 
 
 def _is_discrete(encoded: Encoded, n_distinct: int) -> bool:
