@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
 import instashap
 from instashap.survival import AdditiveSurvival, survive_at
@@ -173,3 +174,20 @@ def test_times_and_events_that_make_no_sense_are_refused(times, events, words):
 def test_times_beyond_the_last_event_are_refused(fitted):
     with pytest.raises(ValueError, match="to the last event of the fit"):
         fitted[0].predict_survival(fitted[1], [99.0])
+
+
+def test_tables_of_other_libraries_keep_their_names():
+    X, times, events, _ = draw(200, 1)
+    other = pytest.importorskip("polars").from_pandas(X)
+    model = AdditiveSurvival(n_periods=4, order=1, presence_order=1).fit(other, times, events)
+    expected = AdditiveSurvival(n_periods=4, order=1, presence_order=1).fit(X, times, events).predict(X)
+    for rows in (other, other.select(["group", "x0"]), other.to_arrow(), X[["group", "x0"]], X.to_numpy()):
+        np.testing.assert_array_equal(model.predict(rows), expected)
+
+
+def test_arrays_have_the_columns_of_the_fit():
+    X, times, events, _ = draw(200, 1)
+    numbers = X.assign(group=(X["group"] == "b").astype(float))
+    model = AdditiveSurvival(n_periods=4, order=1, presence_order=1).fit(numbers, times, events)
+    np.testing.assert_array_equal(model.predict(numbers.to_numpy()), model.predict(numbers))
+    np.testing.assert_array_equal(model.predict(scipy.sparse.csr_array(numbers.to_numpy())), model.predict(numbers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .._alignment import align_rows, get_index
 from .._validation import check_at_least, check_weights
 from ..explain.estimators import AdditiveClassifier
 from ..explain.explainer import Explainer
+from ..table.containers import open_container
 from .horizons import survive_at
 from .periods import choose_ends, count_censored, measure_concordance, read_times, split_periods
 
@@ -117,12 +119,13 @@ class AdditiveSurvival(BaseEstimator):
         own = {name: value for name, value in self.get_params().items() if name != "n_periods"}
         self.hazards_ = AdditiveClassifier(**own).fit(table, own_events, counts)
         self.n_features_in_ = rows.shape[1]
+        self._names = list(rows.columns)
         return self
 
     def predict_hazards(self, X: Any) -> NDArray[np.float64]:
         """Probability of the event in each period, given none before; shape (n_rows, n_periods)."""
         check_is_fitted(self, "hazards_")
-        rows, n_periods = _read(X), len(self.period_ends_)
+        rows, n_periods = _read(X, self._names), len(self.period_ends_)
         table = _add_time(rows.iloc[np.repeat(np.arange(len(rows)), n_periods)], np.tile(self.period_ends_, len(rows)))
         return np.asarray(self.hazards_.predict_proba(table)[:, 1].reshape(len(rows), n_periods))
 
@@ -176,20 +179,24 @@ class AdditiveSurvival(BaseEstimator):
         """
         asked = self.period_ends_[-1] * np.array([0.25, 0.5, 0.75]) if times is None else times
         options = {"order": self.order, "presence_order": self.presence_order, "groups": self.groups, "n_jobs": self.n_jobs}
-        return Explainer(survive_at(self, asked), categorical=self.categorical, bases=self.bases, **options).fit(_read(X))
+        explainer = Explainer(survive_at(self, asked), categorical=self.categorical, bases=self.bases, **options)
+        return explainer.fit(_read(X, self._names))
 
 
-def _read(X: Any) -> pd.DataFrame:
+def _read(X: Any, names: Sequence[str] = ()) -> pd.DataFrame:
+    """The rows as a data frame in the order of the fit's ``names``; columns of an array have these names, else x0, x1, …"""
     if getattr(X, "ndim", 2) != 2:
         raise ValueError(f"X has {X.ndim} dimension(s); pass a table: one row of an array is X[:1], of a data frame X.iloc[:1]")
-    rows = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
-    if not isinstance(X, pd.DataFrame):
-        rows.columns = [f"x{place}" for place in range(rows.shape[1])]
-    elif not all(isinstance(name, str) for name in rows.columns):
-        rows = rows.set_axis([str(name) for name in rows.columns], axis=1)  # the column of the time has a name of text
+    opened = open_container(X)
+    if not hasattr(opened, "columns"):
+        values = pd.DataFrame(opened.toarray() if hasattr(opened, "toarray") else opened)
+        known = list(names) if len(names) == values.shape[1] else [f"x{place}" for place in range(values.shape[1])]
+        return values.set_axis(known, axis=1)
+    # The column of the time has a name of text.
+    rows: pd.DataFrame = opened.set_axis([str(name) for name in opened.columns], axis=1)
     if TIME in rows.columns:
         raise ValueError(f"the column {TIME!r} is added by the model for the time: rename yours")
-    return rows
+    return rows[list(names)] if sorted(names) == sorted(rows.columns) else rows
 
 
 def _add_time(rows: pd.DataFrame, ends: NDArray[np.float64]) -> pd.DataFrame:
