@@ -1,9 +1,11 @@
 """The benchmark runner's judgement and result file, with a dummy entry; the benchmarks themselves are never run here."""
 
+import ast
 import json
 import platform
 import warnings
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -58,3 +60,24 @@ def test_result_file_holds_figures_and_hides_the_machine(runner, tmp_path):
 def test_result_file_refuses_what_json_cannot_hold(runner, tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         runner.write_result({"name": "dummy", "figures": {"x": runner.judge(float("nan"))}}, tmp_path)
+
+
+def _list_imports(path):
+    """Modules and names of the package that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == "instashap":
+            yield from ((node.module, each.name) for each in node.names)
+
+
+def _is_there(module, name):
+    found = import_module(module)
+    return hasattr(found, name) or (hasattr(found, "__path__") and find_spec(f"{module}.{name}") is not None)
+
+
+def test_what_benchmarks_import_within_functions_is_there():
+    paths = sorted((ROOT / "benchmarks").rglob("*.py"))
+    if not paths:
+        pytest.skip("the benchmarks are not in the source distribution")
+    found = sorted({each for path in paths for each in _list_imports(path)})
+    assert len(found) > 20
+    assert [each for each in found if not _is_there(*each)] == []

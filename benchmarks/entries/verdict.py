@@ -168,7 +168,7 @@ def make_rows(explainer: Any) -> Any:
 
 def judge_case(known: dict[str, Any]) -> dict[str, Any]:
     """Verdict, estimate and coverage by today's rules."""
-    from instashap.trust.attribution import compare
+    from instashap.trust.comparison import compare
     from instashap.trust.judging import judge_attribution
 
     held, rows, panel, report = (known[name] for name in ("held", "rows", "panel", "report"))
