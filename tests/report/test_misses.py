@@ -66,7 +66,7 @@ def test_drivers_are_means_of_predictions_and_outcomes(open_page: Any, report: P
     X, y = rides[0][250:], rides[1][250:]
     page = open_page(report)
     (line,) = [each for each in page.inner_text("#drivers").splitlines() if each.startswith("hour")]
-    given = [float(each) for each in re.findall(r"(?:prediction|but|average:) (−?[\d.]+)", line.replace("−", "-"))]
+    given = [float(each) for each in re.findall(r"(?:prediction|but|in fact) (−?[\d.]+)", line.replace("−", "-"))]
     means = [(ask(X)[X["hour"] == hour].mean(), y[X["hour"] == hour].mean()) for hour in (3, 0)]
     np.testing.assert_allclose(given, np.ravel(means), rtol=5e-3)
     assert "where it is 3" in line
@@ -91,8 +91,8 @@ def test_groups_of_few_rows_are_fewer_and_the_share_of_all_is_a_hundred_per_cent
     page = open_page(instashap.write_report(explain(model, X), X, y, tmp_path / "few.html"))
     line = page.inner_text("#drivers").replace("\u00a0", " ")
     assert "where it is 1.05" in line  # the upper third of 75 rows: 25 steps of 6 / 74 below 3
-    assert "real share: 100 %" in line
-    assert "real share: 4 %" in line  # one of 25 rows: 24 steps of 6 / 74 above -3 is -1.05
+    assert "in fact 100 %" in line
+    assert "in fact 4 %" in line  # one of 25 rows: 24 steps of 6 / 74 above -3 is -1.05
 
 
 def test_probabilities_of_drivers_are_the_models_own(open_page: Any, loans: Any) -> None:

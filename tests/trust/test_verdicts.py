@@ -63,6 +63,13 @@ def test_too_few_rows_in_the_same_class_are_unsafe(low: float, verdict: str) -> 
     assert Rung(1, 1, Figure(0.99, 0.98, 0.995), classes=same).judge(Thresholds())["classes"] == verdict
 
 
+def test_a_doubt_about_classes_says_for_how_many_rows_they_differ() -> None:
+    known = Attribution(Figure(0.97, 0.95, 0.98), "copula", ((0.1,),), 1000, 160_000)
+    rung = Rung(2, 2, Figure(0.99, 0.98, 0.995), attribution=known, classes={"class agreement": Figure(0.93, 0.92, 0.94)})
+    report = TrustReport((Rung(0, 0, Figure(0, 0, 0)), rung), 1000, "new rows", "log-odds")
+    assert "use with care: they point to another class than the model for 7 % of the rows." in report.summary()
+
+
 def test_a_report_as_text_says_what_was_judged_and_each_verdict() -> None:
     report = TrustReport((Rung(0, 0, Figure(0, 0, 0)), Rung(2, 2, Figure(0.5, 0.4, 0.6))), 1000, "new rows", "target units")
     first, second, *rest = report.to_text().splitlines()

@@ -473,8 +473,7 @@
     const write = (mean) => (hasChance ? formatChance(mean) : format(mean, 3));
     const what = hasChance ? `average probability${nameClass()}` : `average prediction${nOutputs > 1 ? nameClass() : ""}`;
     const isKnown = high.known !== null && low.known !== null;
-    const real = hasChance ? "real share" : "real average";
-    const place = (group) => `${write(group.mean)} where it is ${name(group)}${isKnown ? ` (${real}: ${hasChance ? percent(group.known) : format(group.known, 3)})` : ""}`;
+    const place = (group) => `${write(group.mean)} where it is ${name(group)}${isKnown ? ` (in fact ${hasChance ? percent(group.known) : format(group.known, 3)})` : ""}`;
     return `: ${what} ${place(high)}, but ${place(low)}`;
   }
 
@@ -1094,7 +1093,8 @@
     const n = fitted.feature_names.length;
     const features = n === 1 ? "one input (“feature”)" : `${n} inputs (“features”)`;
     if (!isClassifier()) return `How a model’s predictions${nOutputs > 1 ? ` of ${nOutputs} outputs` : ""} depend on ${features}.`;
-    return `How a model’s choice of a class${nOutputs > 1 ? ` out of ${nOutputs}` : ""} depends on ${features}.`;
+    if (nOutputs > 1) return `How a model’s choice of a class out of ${nOutputs} depends on ${features}.`;
+    return `How the probability${nameClass()} that a model predicts depends on ${features}.`;
   }
 
   function isClassifier() {

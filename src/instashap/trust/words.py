@@ -95,14 +95,14 @@ def describe_quality(report: TrustReport) -> str:
     rows = f"{found.n_rows:,} known outcomes{' it was trained on, which is too good for new ones' if found.is_training else ''}"
     if found.score == "accuracy":
         sentence = (
-            f"The model itself is right for {interval(found.value)} of {rows}; always naming the most frequent class would be "
+            f"The model is right for {interval(found.value)} of {rows}; always naming the most frequent class would be "
             f"right for {percent(found.guess)}"
         )
         if found.value.low <= found.guess and found.skill is not None and found.skill.low > 0:
             sentence += ", but its probabilities are better than the frequencies of the classes"
     elif found.score == "deviance explained":
         sentence = (
-            f"The model itself explains {interval(found.value)} of the deviance of {rows}; always naming their mean "
+            f"The model explains {interval(found.value)} of the deviance of {rows}; always naming their mean "
             "would explain none"
         )
     elif found.score == "pinball loss saved":
@@ -111,7 +111,7 @@ def describe_quality(report: TrustReport) -> str:
         )
     else:
         sentence = (
-            f"The model itself explains {interval(found.value)} of the differences between {rows}; always naming their mean "
+            f"The model explains {interval(found.value)} of the differences between {rows}; always naming their mean "
             "would explain none"
         )
     return f"{sentence}: {found.verdict}."
@@ -165,12 +165,14 @@ def describe_doubts(report: TrustReport, rung: Rung) -> str:
     weak = [what for what, own in parts.items() if own == verdict]
     if verdict == "safe" or "prediction" in weak:
         return ""
+    agreement = rung.classes.get("class agreement")
+    differ = "" if agreement is None else f" for {percent(1.0 - agreement.value)} of the rows"
     reasons = {
         "attribution": "how they divide a prediction among the features (the Shapley values) may be off",
         "evidence": "how they divide a prediction among the features (the Shapley values) was compared with nothing"
         if rung.masked is None
         else "too few rows show how far off the division among the features (the Shapley values) is",
-        "classes": "they put too many rows in another class than the model",
+        "classes": f"they point to another class than the model{differ}",
         "segments": "some parts of the rows are explained badly",
         "held-out rows": "no rows could be held out of the fit, so nothing shows how it does on new rows",
     }
