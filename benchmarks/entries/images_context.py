@@ -13,7 +13,7 @@ from ..data import Split
 from ..pictures import load_images
 from ..runner import Bench, Figure, judge, measure_seconds
 from .images import train_black_box
-from .images_exact import Game, compare, enumerate_exactly, make_game
+from .images_exact import Game, compare, enumerate_exactly, make_game, to_scores
 
 # Images, coalitions of each and epochs: within the seconds that FastSHAP had in ``images_exact``.
 _N_IMAGES, _N_COALITIONS, _N_EPOCHS = 60_000, 34, 8
@@ -34,7 +34,8 @@ def run(bench: Bench) -> dict[str, Figure]:
     figures |= compare("context", explainer(images, outputs=whole).values, exact)
     one = {"one": lambda: explainer(images[:1], outputs=whole[:1])}
     figures["heat map of one image"] = judge(1e3 * statistics.median(measure_seconds(one, 50)["one"]), "ms")
-    return figures | _measure_refined(bench, explainer, model, images, exact)
+    figures |= _measure_refined(bench, explainer, model, images, exact)
+    return figures | _measure_without_fit(bench, explainer.segments_, model, images, exact)
 
 
 def _fit(bench: Bench, game: Game, model: Any, split: Split) -> tuple[Any, dict[str, Figure]]:
@@ -83,4 +84,22 @@ def _measure_refined(
             if not shrink:
                 inside = np.abs(found.values - exact) <= 1.645 * found.standard_errors
                 figures[f"{title}: in 90 % intervals"] = judge(float(inside.mean()))
+    return figures
+
+
+def _measure_without_fit(
+    bench: Bench, segments: NDArray[np.int64], model: Any, images: NDArray[Any], exact: NDArray[np.float64]
+) -> dict[str, Figure]:
+    """The same sampler without a fitted explainer, as KernelSHAP has none: R² and coverage of 90 % intervals."""
+    from instashap.neural import explain_segments
+
+    def ask(images: NDArray[Any], pixels: NDArray[np.bool_]) -> NDArray[np.float64]:
+        return to_scores(model.predict_masked(images, pixels))
+
+    figures: dict[str, Figure] = {}
+    for n_coalitions in bench.choose((64, 256, 1024), (64,)):
+        found = explain_segments(ask, images, np.tile(segments, (len(images), 1, 1)), n_coalitions=n_coalitions)
+        title = f"without a fit, {n_coalitions} coalitions"
+        inside = np.abs(found.values - exact) <= 1.645 * found.standard_errors
+        figures |= compare(title, found.values, exact) | {f"{title}: in 90 % intervals": judge(float(inside.mean()))}
     return figures

@@ -66,16 +66,22 @@ def _list_fits(model: Any) -> dict[str, tuple[int, dict[str, Any]]]:
 
 def make_game(model: Any) -> Game:
     """Centred log-probabilities of the masked black box, of images and masks of players."""
-    from instashap.blackbox.classes import to_log_odds
     from instashap.neural.images.patches import make_patches
-    from instashap.neural.images.reading import FLOOR
 
     segments = make_patches(_GRID, (28, 28)).segments
 
     def play(images: NDArray[Any], masks: NDArray[np.bool_]) -> NDArray[np.float64]:
-        return to_log_odds(np.log(np.maximum(model.predict_masked(images, masks[:, segments]), FLOOR)))
+        return to_scores(model.predict_masked(images, masks[:, segments]))
 
     return play
+
+
+def to_scores(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centred log-probabilities, those below the floor cut."""
+    from instashap.blackbox.classes import to_log_odds
+    from instashap.neural.images.reading import FLOOR
+
+    return to_log_odds(np.log(np.maximum(probabilities, FLOOR)))
 
 
 def enumerate_exactly(game: Game, image: NDArray[Any]) -> NDArray[np.float64]:

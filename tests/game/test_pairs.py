@@ -1,5 +1,6 @@
 """Shapley values from sampled pairs of coalitions."""
 
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -113,6 +114,24 @@ def test_a_linear_game_is_nearly_exact() -> None:
     np.testing.assert_allclose(values[:, 0], weights, atol=0.15)
     raw = (sample.masks - (sample.sizes / 10)[:, None]) * ((sample.masks - 0.5) @ weights)[:, None]
     assert variances.mean() < 0.2 * (raw**2).mean()
+
+
+@pytest.mark.parametrize("prior", [0.1, 5.0])
+def test_the_mean_over_all_samples_is_exact_with_every_prior(prior: float) -> None:
+    game = np.random.default_rng(0).normal(size=(2**5, 2))
+    samples = [replace(each, prior=prior) for each in list_samples(5, {1: 3, 2: 2})]
+    estimates = [sample.estimate(*ask(game, sample))[0] for sample in samples]
+    np.testing.assert_allclose(np.mean(estimates, axis=0), compute_shapley_values(game), atol=1e-12)
+
+
+def test_a_game_that_levels_off_has_small_errors() -> None:
+    """Slopes that fall with the size, and the size itself, are fitted: with a linear game alone the error is .3."""
+    masks, weights = enumerate_coalitions(12), np.random.default_rng(0).normal(size=12)
+    game = (8 * np.log1p(masks.sum(axis=1)) + (masks @ weights) / (1 + masks.sum(axis=1) / 6))[:, None]
+    exact = compute_shapley_values(game)
+    samples = [sample_pairs(60, 12, np.random.default_rng(seed)) for seed in range(20)]
+    errors = [sample.estimate(*ask(game, sample))[0] - exact for sample in samples]
+    assert np.sqrt(np.mean(np.square(errors))) < 0.06
 
 
 @pytest.mark.parametrize(("n_pairs", "n_players"), [(3, 6), (10, 6), (30, 6), (31, 6), (99, 6), (40, 9), (64, 30), (200, 200)])

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .pairs import PairSample, check_coalitions, count_pairs, sample_pairs
+from .pairs import PRIOR_PAIRS, PairSample, check_coalitions, count_pairs, sample_pairs
 
 # Different samples of coalitions, which games take in turn, so that their chance errors are not shared.
 _N_SAMPLES = 128
@@ -75,7 +75,9 @@ class Estimates:
         return equal + kept * (self.values - equal), np.sqrt(kept * self.variances)
 
 
-def estimate_games(ask: Ask, control: Control, shape: tuple[int, int], n_coalitions: int, seed: int) -> Estimates:
+def estimate_games(
+    ask: Ask, control: Control, shape: tuple[int, int], n_coalitions: int, seed: int, prior: float = PRIOR_PAIRS
+) -> Estimates:
     """Estimate the Shapley values that the known games leave.
 
     Parameters
@@ -89,6 +91,8 @@ def estimate_games(ask: Ask, control: Control, shape: tuple[int, int], n_coaliti
     n_coalitions : int
         Coalitions of each game, the empty and the full one among them; from ``2**n_players`` on the values are exact.
     seed : int
+    prior : float
+        As in :class:`instashap.game.pairs.PairSample`.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def estimate_games(ask: Ask, control: Control, shape: tuple[int, int], n_coaliti
     >>> estimate_games(product, nothing, (1, 2), 4, 0).values.ravel()
     array([3., 3.])
     """
-    samples = draw_samples(shape, n_coalitions, seed)
+    samples = draw_samples(shape, n_coalitions, seed, prior)
     found: list[tuple[NDArray[np.float64], ...]] = []
     for block in sample_games(ask, control, samples, shape[0]):
         own = [samples[number % len(samples)] for number in block.numbers]
@@ -112,14 +116,14 @@ def estimate_games(ask: Ask, control: Control, shape: tuple[int, int], n_coaliti
     return Estimates(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def draw_samples(shape: tuple[int, int], n_coalitions: int, seed: int) -> list[PairSample]:
+def draw_samples(shape: tuple[int, int], n_coalitions: int, seed: int, prior: float = PRIOR_PAIRS) -> list[PairSample]:
     """Samples of coalitions that the games take in turn; arguments as of :func:`estimate_games`."""
     n, d = shape
     check_coalitions(n_coalitions, d, "players")
     n_all = int(count_pairs(d).sum())
     n_pairs = min((n_coalitions - 2) // 2, n_all)
     rng = np.random.default_rng(seed)
-    return [sample_pairs(n_pairs, d, rng) for _ in range(1 if n_pairs == n_all else min(_N_SAMPLES, n))]
+    return [sample_pairs(n_pairs, d, rng, prior) for _ in range(1 if n_pairs == n_all else min(_N_SAMPLES, n))]
 
 
 class SampledGames(NamedTuple):

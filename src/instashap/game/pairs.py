@@ -4,12 +4,13 @@ Only the odd part ``o(S) = (v(S) - v(N \\ S)) / 2`` of a game has Shapley values
 
     ``SHAP = (v(N) - v(∅)) / d + sum_k a_k E_{|S| = k}[o(S) z(S)]``,   ``a_k = 2 / (d p (1 - p))``, ``p = k / d``, k <= d / 2
 
-(half of it at ``k = d / 2``): one mean per size. A linear game ``sum_i beta_i 1[i in S]`` has Shapley values ``beta_i``, so it
-may be subtracted from the samples and added to the result. Here it is fitted by ridge regression on all samples *but the one it
-is subtracted from*; given the others, that one is uniform on the pairs not drawn, hence the estimate is unbiased for every
-game, and exact where a size is enumerated. (The regression is that of KernelSHAP, Lundberg and Lee 2017; leaving out the
-corrected sample is the regression-adjusted Monte Carlo of Witter, Liu and Musco 2025; stratifying both by size and sampling
-without replacement are ours.)
+(half of it at ``k = d / 2``): one mean per size. A game whose means of ``o z`` are known may be subtracted from the samples and
+added to the result. Here it is linear in ``z``, with a slope that varies with the size, plus a function of the size alone,
+because games level off: a player adds less to many others than to few. It is fitted by ridge regression on all samples *but
+the one it is subtracted from*; given the others, that one is uniform on the pairs not drawn, hence the estimate is unbiased for
+every game, and exact where a size is enumerated. (The linear regression is that of KernelSHAP, Lundberg and Lee 2017; leaving
+out the corrected sample is the regression-adjusted Monte Carlo of Witter, Liu and Musco 2025; the terms of the size,
+stratifying both by size and sampling without replacement are ours.)
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ from numpy.typing import NDArray
 from .._validation import check_at_least
 from .coalitions import draw_members
 
-# The fitted linear game is shrunk towards zero by the weight of this many sampled pairs: callers subtract what they know.
-_PRIOR_PAIRS = 6.0
+# The fitted game is shrunk towards zero by the weight of this many sampled pairs for each player: the ratio of the variance
+# that it leaves of the odd values to the one that its linear part explains.
+PRIOR_PAIRS = 0.6
+# Columns that depend on the size are multiplied by this factor, so that they are shrunk more than the linear ones: some games
+# level off much (log-odds of images), others little (scores of short texts).
+_SIZE_SCALE = 0.6
 # A size whose population is at most this multiple of the sample is enumerated; in larger ones repeats are drawn again.
 _LISTED = 4
 # Upper limit of counted pairs; a larger population is treated as infinite.
@@ -44,11 +49,15 @@ class PairSample:
         Size of the smaller coalition, in increasing order.
     populations : ndarray of shape (n_players // 2 + 1,), float64
         Number of all pairs of each size.
+    prior : float
+        Weight, in sampled pairs for each player, by which the fitted game is shrunk towards zero: more for callers that have
+        subtracted a game with nearly the same values. Estimates are unbiased whatever it is.
     """
 
     masks: NDArray[np.bool_]
     sizes: NDArray[np.int64]
     populations: NDArray[np.float64]
+    prior: float = PRIOR_PAIRS
 
     @property
     def n_players(self) -> int:
@@ -96,11 +105,11 @@ class PairSample:
         values, variances : ndarray of shape (n_players, n_games), float64
         """
         centred = self.centre(odd, totals)
-        linear, left_out = self._fit_linear(centred)
+        fitted, left_out = self._fit_control(centred)
         values = np.tile(totals / self.n_players, (self.n_players, 1))
         variances = np.zeros_like(values)
         for stratum in self._strata:
-            mean, variance = self._estimate_stratum(stratum, centred, linear, left_out)
+            mean, variance = self._estimate_stratum(stratum, centred, fitted, left_out)
             values += stratum.factor * mean
             variances += stratum.factor**2 * variance
         return values, variances
@@ -120,46 +129,63 @@ class PairSample:
         return self.masks - (self.sizes / self.n_players)[:, None]
 
     @cached_property
-    def _solver(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Ridge regression on ``z``: ``A⁻¹ zᵀ`` of shape (n_players, n_pairs), and leverages."""
-        z = self.members
-        spread = (z**2).sum() / max(z.size, 1)
-        matrix = z.T @ z + _PRIOR_PAIRS * max(spread, 1e-12) * np.eye(self.n_players)
-        solved = np.linalg.solve(matrix, z.T)
-        return solved, np.einsum("np,pn->n", z, solved)
+    def controls(self) -> NDArray[np.float64]:
+        """Columns of the fitted game: ``z``, ``z`` times a polynomial of the size, and two polynomials of the size.
 
-    def _fit_linear(self, centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        They are those of :func:`compute_size_terms`; a complement has the same columns with the opposite sign.
+        """
+        slopes, curves = self._size_terms
+        return np.concatenate([self.members, slopes[:, None] * self.members, curves], axis=1)
+
+    @cached_property
+    def _size_terms(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        slopes, curves = compute_size_terms(self.sizes, self.n_players)
+        return _SIZE_SCALE * slopes, _SIZE_SCALE * curves
+
+    @cached_property
+    def _solver(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Ridge regression on ``x = controls``: ``A⁻¹ xᵀ`` of shape (n_columns, n_pairs), and leverages."""
+        x, z = self.controls, self.members
+        ridge = self.prior * self.n_players * max((z**2).sum() / max(z.size, 1), 1e-12)
+        if len(x) < x.shape[1]:
+            solved = x.T @ np.linalg.inv(x @ x.T + ridge * np.eye(len(x)))
+        else:
+            solved = np.linalg.solve(x.T @ x + ridge * np.eye(x.shape[1]), x.T)
+        return solved, np.einsum("np,pn->n", x, solved)
+
+    def _fit_control(self, centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coefficients of the regression on all samples, and each sample's residual from the regression without it."""
         solved, leverages = self._solver
-        linear = solved @ centred
-        return linear, (centred - self.members @ linear) / (1.0 - leverages)[:, None]
+        fitted = solved @ centred
+        return fitted, (centred - self.controls @ fitted) / (1.0 - leverages)[:, None]
 
     def _estimate_stratum(
         self,
         stratum: _Stratum,
         centred: NDArray[np.float64],
-        linear: NDArray[np.float64],
+        fitted: NDArray[np.float64],
         left_out: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean of ``o z`` over a size, and its variance; each of shape (n_players, n_games).
 
-        The mean over samples j of ``E[β_j · z z] + (sum_{i≠j} e_ij z_i + (N - n + 1) e_jj z_j) / N``, with β_j the regression
+        The mean over samples j of ``E[x · θ_j z] + (sum_{i≠j} e_ij z_i + (N - n + 1) e_jj z_j) / N``, with θ_j the regression
         without j and ``e_ij`` the residual of sample i from it: sample j represents all pairs that were not drawn.
         """
-        z, residuals = self.members[stratum.rows], left_out[stratum.rows]
+        z, x, residuals = self.members[stratum.rows], self.controls[stratum.rows], left_out[stratum.rows]
         n, population = len(z), stratum.population
         if n >= population:
-            return z.T @ centred[stratum.rows] / n, np.zeros_like(linear)
-        moved = self._solver[0][:, stratum.rows]  # the regression without j is linear - moved_j residual_j
+            return z.T @ centred[stratum.rows] / n, np.zeros((self.n_players, centred.shape[1]))
+        moved = self._solver[0][:, stratum.rows]  # the regression without j is fitted - moved_j residual_j
         sum_moved = moved @ residuals
-        kept = z.T @ (centred[stratum.rows] - z @ linear)
-        own = np.einsum("np,pn->n", z, moved)
-        others = (n - 1) * kept + z.T @ (z @ sum_moved) - z.T @ (own[:, None] * residuals)
+        kept = z.T @ (centred[stratum.rows] - x @ fitted)
+        own = np.einsum("np,pn->n", x, moved)
+        others = (n - 1) * kept + z.T @ (x @ sum_moved) - z.T @ (own[:, None] * residuals)
         not_drawn = (population - n + 1) * (z.T @ residuals)
-        mean = stratum.spread * (linear - sum_moved / n) + (others + not_drawn) / (n * population)
+        linear, slopes = (fitted - sum_moved / n)[: 2 * self.n_players].reshape(2, self.n_players, -1)
+        known = stratum.spread * (linear + self._size_terms[0][stratum.rows][0] * slopes)
         # The squares of each player's z are shrunk halfway to their mean over players, as few samples estimate them badly.
         squares = (z**2 + (z**2).mean(axis=1, keepdims=True)) / 2
-        return mean, (1.0 - n / population) * (squares.T @ residuals**2) / n**2
+        return known + (others + not_drawn) / (n * population), (1.0 - n / population) * (squares.T @ residuals**2) / n**2
 
 
 @dataclass(frozen=True)
@@ -182,6 +208,23 @@ class _Stratum:
         """Eigenvalue of ``E[z zᵀ]`` on vectors of sum zero."""
         share = self.size / self.n_players
         return share * (1 - share) * self.n_players / (self.n_players - 1)
+
+
+def compute_size_terms(sizes: NDArray[np.int64], n_players: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How slopes vary with the size of a coalition, ``P_2(s)``, and odd functions of it, ``P_3(s) - P_1(s), P_5(s) - P_3(s)``.
+
+    ``P`` are Legendre polynomials and ``s = 1 - 2 |S| / d``. Shapes (n_coalitions,) and (n_coalitions, 2).
+
+    Examples
+    --------
+    >>> slopes, curves = compute_size_terms(np.array([0, 1, 2, 4]), 4)
+    >>> slopes.tolist(), (curves[:, 0] + 0.0).tolist()
+    ([1.0, -0.125, -0.5, 1.0], [0.0, -0.9375, 0.0, 0.0])
+    """
+    s = 1.0 - 2.0 * sizes / n_players
+    square = s**2
+    ends = s * (square - 1.0)
+    return (3.0 * square - 1.0) / 2.0, np.stack([2.5 * ends, 7.875 * ends * (square - 3.0 / 7.0)], axis=-1)
 
 
 def count_pairs(n_players: int) -> NDArray[np.float64]:
@@ -244,7 +287,7 @@ def allocate_pairs(n_pairs: int, n_players: int) -> NDArray[np.int64]:
     return counts
 
 
-def sample_pairs(n_pairs: int, n_players: int, rng: np.random.Generator) -> PairSample:
+def sample_pairs(n_pairs: int, n_players: int, rng: np.random.Generator, prior: float = PRIOR_PAIRS) -> PairSample:
     """Random pairs of coalitions without replacement; all pairs if there are no more than ``n_pairs``.
 
     Parameters
@@ -253,12 +296,14 @@ def sample_pairs(n_pairs: int, n_players: int, rng: np.random.Generator) -> Pair
         At least ``n_players // 2``.
     n_players : int
     rng : Generator
+    prior : float
+        As in :class:`PairSample`.
     """
     counts = allocate_pairs(n_pairs, n_players)
     populations = count_pairs(n_players)
     masks = [_draw_size(int(n), size, n_players, populations[size], rng) for size, n in enumerate(counts) if n]
     sizes = np.repeat(np.arange(len(counts)), counts)
-    return PairSample(np.concatenate([np.zeros((0, n_players), dtype=bool), *masks]), sizes, populations)
+    return PairSample(np.concatenate([np.zeros((0, n_players), dtype=bool), *masks]), sizes, populations, prior)
 
 
 def _draw_size(n: int, size: int, n_players: int, population: float, rng: np.random.Generator) -> NDArray[np.bool_]:

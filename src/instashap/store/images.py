@@ -22,7 +22,7 @@ CONTENT = record(
         "value_function": text,
         "output": text,
         "floors?": list_of(number, 1),
-        "context?": record({"widths": list_of(integer(1, 4096), 1, 16), "stride": integer(1, 64)}),
+        "context?": record({"widths": list_of(integer(1, 4096), 1, 16), "stride": integer(1, 64), "rank?": integer(0, 4096)}),
     }
 )
 # Limits of a segmentation: pixels in all players' boxes together, and pixels that are read to find the boxes.
@@ -100,6 +100,20 @@ _CONTEXT: tuple[_Line, ...] = (
     ("trunk.mean", ("n_channels", "1", "1"), ()),
     ("trunk.scale", ("n_channels", "1", "1"), (positive,)),
 )
+_INTERACTIONS: tuple[_Line, ...] = (
+    ("inner.weight", ("width", "2 * width"), ()),
+    ("inner.bias", ("width",), ()),
+    ("place", ("n_players", "width"), ()),
+    ("slopes.weight", ("3 * n_outputs", "width"), ()),
+    ("slopes.bias", ("3 * n_outputs",), ()),
+    ("factors.weight", ("rank", "width"), ()),
+    ("factors.bias", ("rank",), ()),
+    ("factor_place", ("n_players", "rank"), ()),
+    ("curves.weight", ("3 * n_outputs", "width"), ()),
+    ("curves.bias", ("3 * n_outputs",), ()),
+    ("weights.weight", ("rank * n_outputs", "width"), ()),
+    ("weights.bias", ("rank * n_outputs",), ()),
+)
 _STEM: tuple[_Line, ...] = (("0.weight", ("width", "n_channels + 1", "side", "side"), ()), *_name("1.", _NORM))
 _STAGE: tuple[_Line, ...] = (
     ("first.weight", ("width", "before", "3", "3"), ()),
@@ -145,6 +159,9 @@ def _expect_context(trunk: Mapping[str, Any], file: Scope) -> list[tuple[str, Sc
         ("context.", {**file, "width": widths[-1]}, _CONTEXT),
         ("context.trunk.stem.", {**file, "width": widths[0], "side": 2 * stride + 1}, _STEM),
     ]
+    if trunk.get("rank"):
+        scope = {**file, "width": widths[-1], "rank": trunk["rank"]}
+        lines.append(("context.interactions.", scope, _INTERACTIONS))
     for place, (before, width) in enumerate(pairwise((widths[0], *widths))):
         scope = {**file, "before": before, "width": width}
         lines.append((f"context.trunk.stages.{place}.", scope, _STAGE + (_SKIP if before != width else ())))

@@ -7,8 +7,15 @@ import pytest
 
 pytest.importorskip("torch", reason="nets of images need torch")
 
+import torch
+
 from instashap import FileFormatError
+from instashap.game.coalitions import enumerate_coalitions
+from instashap.game.exact import compute_shapley_values
 from instashap.neural import ImageExplainer, TrainingPlan
+from instashap.neural.images.interactions import InteractionNet
+from instashap.neural.images.patches import to_tensor
+from instashap.neural.images.refine_images import evaluate_control
 from instashap.store import read_archive, write_archive
 
 N_PLAYERS = 6
@@ -106,7 +113,66 @@ def test_a_context_net_survives_its_file(with_context, digits, tmp_path):
     np.testing.assert_allclose(again.values, with_context.refine(images).values, atol=1e-12)
 
 
+@pytest.mark.parametrize("n_players", [2, 3, 5, 6])
+def test_interactions_are_odd_and_have_no_shapley_values(n_players):
+    net = InteractionNet(n_players, 2, 4, 3)
+    generator = torch.Generator().manual_seed(n_players)
+    for each in net.parameters():
+        each.data = torch.randn(each.shape, generator=generator)
+    masks = enumerate_coalitions(n_players)
+    read = [torch.randn(shape, generator=generator).double() for shape in ((1, n_players, 8), (1, 4))]
+    with torch.no_grad():
+        game = net.double()(*read, torch.as_tensor(masks)[None])[0].numpy()
+    assert n_players < 3 or np.abs(game).max() > 0.5
+    np.testing.assert_allclose(game, -game[::-1], atol=1e-6)  # the polynomials of the size are float32
+    np.testing.assert_allclose(compute_shapley_values(game), 0, atol=1e-6)
+
+
+def test_the_game_subtracted_with_a_context_net_has_the_values_that_are_added(with_context, digits):
+    fitted = with_context._fitted
+    masks = enumerate_coalitions(N_PLAYERS)
+    known = evaluate_control(fitted.game, fitted.context, digits[0][700:703], np.tile(masks, (3, 1, 1)))
+    for values, game in zip(known.values, known.at_masks, strict=True):
+        np.testing.assert_allclose(compute_shapley_values(game), values, atol=1e-5)
+
+
+def level_off(images, pixels):
+    """A game in which every part adds less, the more is known."""
+    return 1 - np.exp(-8 * np.where(pixels, images, 0.0).mean(axis=(1, 2)))
+
+
+def test_a_context_net_knows_more_of_the_game_than_its_values(digits):
+    """What its game leaves of the odd values of new images is less with the interactions than without."""
+    images, masks = digits[0][700:740], enumerate_coalitions(N_PLAYERS)
+    options = {"patches": (2, 3), "order": 1, "width": 8, "size_modes": 1, "value_function": level_off}
+    whole = level_off(digits[0][:600], np.ones((600, 8, 8), dtype=bool))
+    options |= {"plan": TrainingPlan(20, batch_rows=32, learning_rate=2e-2), "context": 20, "device": "cpu"}
+    fitted = ImageExplainer(**options).fit(digits[0][:600], outputs=whole)._fitted
+    games = [level_off(np.repeat(image[None], len(masks), axis=0), masks[:, fitted.patches.segments]) for image in images]
+    present = torch.as_tensor(np.tile(masks, (40, 1, 1)))
+    with torch.no_grad():
+        interactions = fitted.context.evaluate(to_tensor(images), present)[1].double().numpy()
+    left = np.stack(games)[:, :, None] - evaluate_control(fitted.game, fitted.context, images, present.numpy()).at_masks
+    left -= left[:, ::-1]
+    left -= left[:, -1:] * (masks.mean(axis=1)[:, None] * 2 - 1)  # equal shares of the total, which is measured
+    assert np.square(left).sum() < 0.75 * np.square(left + 2 * interactions).sum()
+
+
+def test_files_of_nets_without_interactions_are_read(with_context, digits, tmp_path):
+    with_context.save(tmp_path / "new.insta")
+    content, arrays = read_archive(tmp_path / "new.insta")
+    del content["context"]["rank"]
+    older = {name: each for name, each in arrays.items() if "interactions" not in name}
+    write_archive(tmp_path / "old.insta", content, older)
+    images, outputs = digits[0][700:705], np.zeros((5, 2))
+    loaded = ImageExplainer.load(tmp_path / "old.insta", device="cpu")
+    np.testing.assert_array_equal(loaded(images, outputs=outputs).values, with_context(images, outputs=outputs).values)
+    again = loaded.refine(images, value_function=ask, n_coalitions=2**N_PLAYERS)
+    np.testing.assert_allclose(again.values, with_context.refine(images, n_coalitions=2**N_PLAYERS).values, atol=1e-6)
+
+
 ALTERED = {
+    "more products": (lambda content, _: content["context"].__setitem__("rank", 25), "must have the shape"),
     "wider": (lambda content, _: content["context"].__setitem__("widths", [16, 32, 65]), "must have the shape"),
     "no stride": (lambda content, _: content["context"].__setitem__("stride", 0), "from 1 to 64"),
     "no number": (lambda _, arrays: arrays["context.inner.bias"].fill(np.nan), "infinite values or NaN"),

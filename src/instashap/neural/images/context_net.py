@@ -3,8 +3,9 @@
 An additive game of patches cannot hold values that depend on the rest of the image. This net learns them from few sampled
 coalitions of each image, by the regression whose solution they are: its values of an image should add up to the value function
 at these coalitions (FastSHAP's loss, Jethani et al. 2022). Ours: pairs of complements, stratified by size, are asked about once
-and read in every epoch; an additive game is a control variate, which removes its interactions from the noise; training starts
-from the weights of the black box.
+and read in every epoch; an additive game is a control variate, which removes its interactions from the noise; the net also
+predicts interactions, so that its whole game is known and is in turn a control variate of ``refine``; training starts from the
+weights of the black box.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..held_out import compute_kept_share
 from ..training import TrainingPlan, seed_weights, train
 from .black_box import MaskedResNet
 from .image_fitting import hold_out
+from .interactions import RANK, InteractionNet
 from .patches import Patches, split_rows, to_tensor
 
 # Channels and stride of the trunk if the black box has none of its own to start from.
@@ -32,7 +34,7 @@ _START = 0.1
 
 
 class ContextNet(nn.Module):
-    """Values of patches from the whole image: features of the patch and of the image; an image's values sum to zero.
+    """Games of patches from the whole image: values, which sum to zero, and interactions without Shapley values.
 
     Parameters
     ----------
@@ -40,12 +42,16 @@ class ContextNet(nn.Module):
     n_channels, n_outputs : int
     widths, stride
         As in :class:`MaskedResNet`.
+    rank : int
+        Number of products of three patches among the interactions; 0: values only, as in older files.
     """
 
     pool: Tensor
     spread: Tensor
 
-    def __init__(self, patches: Patches, n_channels: int, n_outputs: int, widths: Sequence[int], stride: int) -> None:
+    def __init__(
+        self, patches: Patches, n_channels: int, n_outputs: int, widths: Sequence[int], stride: int, rank: int = RANK
+    ) -> None:
         super().__init__()
         self.trunk = MaskedResNet(n_channels, 1, widths, stride)
         self.trunk.head = nn.Identity()  # type: ignore[assignment]
@@ -53,24 +59,46 @@ class ContextNet(nn.Module):
         self.inner = nn.Linear(2 * width, width)
         self.place = nn.Parameter(torch.zeros(d, width))
         self.last = nn.Linear(width, n_outputs)
+        self.interactions = InteractionNet(d, n_outputs, width, rank) if rank else None
         with torch.no_grad():
             self.last.weight.mul_(_START)
             self.last.bias.zero_()
         self.register_buffer("spread", torch.ones(()))
         self.register_buffer("pool", _make_pool(self.trunk, patches, n_channels), persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Values divided by ``spread``, (n_images, n_players, n_outputs), of images (n_images, n_channels, height, width)."""
-        features = self.trunk.read(images, torch.ones_like(images[:, :1])).flatten(2)
-        own = torch.einsum("nfq,pq->npf", features, self.pool)
-        whole = features.mean(dim=2)[:, None].expand_as(own)
-        values: Tensor = self.last(nn.functional.gelu(self.inner(torch.cat([own, whole], dim=2)) + self.place))
-        return values - values.mean(dim=1, keepdim=True)
+    def forward(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Games of images, channels first, divided by ``spread``.
+
+        Returns
+        -------
+        values : Tensor of shape (n_images, n_players, n_outputs)
+        interactions : Tensor of shape (n_images, n_masks, n_outputs)
+            At masks of shape (n_images, n_masks, n_players), bool.
+        """
+        features, whole = self._read(images)
+        values = self._find_values(features)
+        if self.interactions is None:
+            return values, values.new_zeros(*masks.shape[:2], values.shape[2])
+        return values, self.interactions(features, whole, masks)
 
     def explain(self, images: Tensor) -> Tensor:
         """Shapley values without equal shares of their total, shape (n_images, n_players, n_outputs)."""
-        values: Tensor = self(images) * self.spread
-        return values
+        return self._find_values(self._read(images)[0]) * self.spread
+
+    def evaluate(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """The values of :meth:`explain`, and the interactions at masks, on the same scale."""
+        values, interactions = self(images, masks)
+        return values * self.spread, interactions * self.spread
+
+    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of each patch beside those of its image, and those of the images."""
+        features = self.trunk.read(images, torch.ones_like(images[:, :1])).flatten(2)
+        own, whole = torch.einsum("nfq,pq->npf", features, self.pool), features.mean(dim=2)
+        return torch.cat([own, whole[:, None].expand_as(own)], dim=2), whole
+
+    def _find_values(self, features: Tensor) -> Tensor:
+        values: Tensor = self.last(nn.functional.gelu(self.inner(features) + self.place))
+        return values - values.mean(dim=1, keepdim=True)
 
 
 @dataclass(frozen=True)
@@ -82,14 +110,14 @@ class PairLabels:
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, n_channels)
     centred : ndarray of shape (n_images, n_pairs, n_outputs), float32
         Odd values ``(v(S) - v(N \\ S)) / 2`` without the equal shares of the total.
-    members : ndarray of shape (n_samples, n_pairs, n_players), float64
-        Matrices ``z`` of the samples of coalitions, which images take in turn.
+    masks : ndarray of shape (n_samples, n_pairs, n_players), bool
+        The smaller coalitions of the samples' pairs; images take the samples in turn.
     weights : ndarray of shape (n_pairs,), float64
     """
 
     images: NDArray[Any]
     centred: NDArray[np.float32]
-    members: NDArray[np.float64]
+    masks: NDArray[np.bool_]
     weights: NDArray[np.float64]
 
 
@@ -110,14 +138,16 @@ def train_context(
     n_channels = 1 if labels.images.ndim == 3 else labels.images.shape[3]
     net = _start_net(labels, patches, source, n_channels, plan.seed).to(device)
     roots = torch.as_tensor(np.sqrt(labels.weights), dtype=torch.float32)
-    members = torch.as_tensor(labels.members, dtype=torch.float32) * roots[:, None]
+    masks = torch.as_tensor(labels.masks)
     targets = torch.as_tensor(labels.centred) * (roots[:, None] / net.spread.cpu())
     held_out, kept = hold_out(len(labels.images), plan.seed)
 
     def read(rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Sums of the net's values, and what they should be, each of shape (n_rows, n_pairs, n_outputs)."""
-        values = net(to_tensor(labels.images[rows.numpy()]).to(device))
-        return torch.einsum("nsp,npc->nsc", members[rows % len(members)].to(device), values), targets[rows].to(device)
+        """Games of the net at the pairs, and what they should be, each of shape (n_rows, n_pairs, n_outputs)."""
+        present = masks[rows % len(masks)].to(device)
+        values, interactions = net(to_tensor(labels.images[rows.numpy()]).to(device), present)
+        games = present.to(values.dtype) @ values + interactions  # the values sum to zero
+        return games * roots[:, None].to(device), targets[rows].to(device)
 
     def measure(rows: Tensor) -> Tensor:
         found, wanted = read(rows)

@@ -74,7 +74,9 @@ class FittedImages:
             content["floors"] = list(self.floors)
         arrays = {f"net.{name}": value.cpu().numpy() for name, value in self.game.state_dict().items()}
         if self.context is not None:
-            content["context"] = {"widths": list(self.context.trunk.widths), "stride": self.context.trunk.stride}
+            trunk, interactions = self.context.trunk, self.context.interactions
+            rank = 0 if interactions is None else interactions.rank
+            content["context"] = {"widths": list(trunk.widths), "stride": trunk.stride, "rank": rank}
             state = self.context.state_dict().items()
             arrays |= {f"context.{name}": value.cpu().numpy() for name, value in state if not name.endswith(_COUNTER)}
         return content, {"segments": self.patches.segments, **arrays}
@@ -91,7 +93,7 @@ class FittedImages:
         game.load_state_dict(_select(arrays, "net."))
         context = None
         if "context" in content:
-            context = ContextNet(patches, n_channels, n_outputs, **content["context"])
+            context = ContextNet(patches, n_channels, n_outputs, **{"rank": 0, **content["context"]})
             context.load_state_dict(_select(arrays, "context."), strict=False)  # all but the counters
         facts = tuple(content["output_names"]), content["output_transform"], content["value_function"]
         floors = content.get("floors", (FLOOR,) if "below 0.001 cut" in content["output_transform"] else None)

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...game.control_variate import Ask, Control, Estimates, Known, draw_samples, estimate_games, sample_games
-from ...game.pairs import check_coalitions
+from ...game.pairs import PRIOR_PAIRS, check_coalitions
 from .context_net import ContextNet, PairLabels
 from .image_game import ImageGame
 from .patches import to_tensor
+
+# What a context net leaves has smaller linear parts than most games: the fit of a sample's pairs is shrunk more.
+_PRIOR = 1.2
 
 # Maps images and masks of players, bool of shape (n_images, n_players), to outputs of shape (n_images, n_outputs).
 Play = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[np.float64]]
@@ -37,7 +40,8 @@ def estimate_residual(
     """
     check_coalitions(n_coalitions, game.n_players, "patches")
     ask, control = _make_games(play, game, context, images)
-    return estimate_games(ask, control, (len(images), game.n_players), n_coalitions, seed)
+    prior = PRIOR_PAIRS if context is None else _PRIOR
+    return estimate_games(ask, control, (len(images), game.n_players), n_coalitions, seed, prior)
 
 
 def sample_labels(play: Play, game: ImageGame, images: NDArray[Any], n_coalitions: int, seed: int) -> PairLabels:
@@ -49,13 +53,13 @@ def sample_labels(play: Play, game: ImageGame, images: NDArray[Any], n_coalition
     check_coalitions(n_coalitions, game.n_players, "patches")
     samples = draw_samples((len(images), game.n_players), n_coalitions, seed)
     blocks = sample_games(*_make_games(play, game, None, images), samples, len(images))
-    members = np.stack([sample.members for sample in samples])
     targets = []
     for block in blocks:
         own = block.numbers % len(samples)
         left = [samples[k].centre(odd, total) for k, odd, total in zip(own, block.odd, block.totals, strict=True)]
-        targets.append((np.stack(left) + members[own] @ block.control).astype(np.float32))
-    return PairLabels(images, np.concatenate(targets), members, samples[0].weights)
+        members = np.stack([samples[k].members for k in own])
+        targets.append((np.stack(left) + members @ block.control).astype(np.float32))
+    return PairLabels(images, np.concatenate(targets), np.stack([sample.masks for sample in samples]), samples[0].weights)
 
 
 def _make_games(play: Play, game: ImageGame, context: ContextNet | None, images: NDArray[Any]) -> tuple[Ask, Control]:
@@ -69,7 +73,8 @@ def _make_games(play: Play, game: ImageGame, context: ContextNet | None, images:
 def evaluate_control(game: ImageGame, context: ContextNet | None, images: NDArray[Any], masks: NDArray[np.bool_]) -> Known:
     """Shapley values of the fitted games, and their values at masks of shape (n_images, n_masks, n_players).
 
-    With a context net each player of the additive game also adds what the net's value differs from the game's.
+    With a context net each player of the additive game also adds what the net's value differs from the game's, and the net's
+    interactions are added, which have no Shapley values.
     """
     device = game.base.device
     with torch.no_grad():
@@ -77,9 +82,10 @@ def evaluate_control(game: ImageGame, context: ContextNet | None, images: NDArra
         values = game.explain(seen)
         known = _predict_masks(game, seen, torch.as_tensor(masks, device=device))
         if context is not None:
-            better = context.explain(seen)
-            present = torch.as_tensor(masks, device=device).to(values.dtype)
-            values, known = better, known + torch.einsum("nkp,npc->nkc", present, better - values)
+            present = torch.as_tensor(masks, device=device)
+            better, interactions = context.evaluate(seen, present)
+            known = known + present.to(values.dtype) @ (better - values) + interactions
+            values = better
     return Known(values.double().cpu().numpy(), known.double().cpu().numpy())
 
 
