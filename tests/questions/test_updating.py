@@ -152,6 +152,18 @@ def test_rows_that_were_never_added_cannot_be_forgotten(fitted: instashap.Explai
         _ = few + 1  # type: ignore[operator]
 
 
+def test_fewer_rows_that_were_never_added_cannot_be_forgotten(fitted: instashap.Explainer) -> None:
+    X, f = make_rows()
+    others = fitted.accumulate(X.iloc[400:600] + {"a": 3.0, "b": 0.0, "k": 0.0, "t": ""}, f[400:600])
+    with pytest.raises(ValueError, match="the 200 rows to subtract are not among these 400"):
+        _ = fitted.moments_ - others
+    with pytest.raises(ValueError, match="the 100 rows to subtract are not among these 400"):
+        _ = fitted.moments_ - fitted.accumulate(X[:100], f[:100] + 50.0)  # other outputs
+    kept = fitted.moments_ + others - others - fitted.accumulate(X[:100], f[:100])
+    assert fitted.refit(kept).expected_value == pytest.approx(f[100:400].mean(), rel=1e-9)
+
+
+
 def test_other_kinds_of_fits_have_no_moments() -> None:
     X, _ = make_rows(200)
     numbers = X[["a", "b"]]

@@ -35,6 +35,9 @@ _TILE = 512
 _BLOCK_BYTES = 2**26
 _BLOCK_ROWS = 1024, 16_384
 
+# Of sums of squares that were added in another order, relative to their size.
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class RowSums:
@@ -61,6 +64,12 @@ class RowSums:
 
     def __sub__(self, other: RowSums) -> RowSums:
         return RowSums(self.products - other.products, self.n_rows - other.n_rows)
+
+    def are_within(self, whole: RowSums) -> bool:
+        """Whether these rows can be among others': no mean square is the larger here, in any fold, beyond rounding."""
+        places = np.arange(_count_rows(self.products.shape[1]), 0, -1).cumsum()
+        own, others = (sums.products[:, np.append(0, places[:-1])] for sums in (self, whole))
+        return bool((own <= others + _ROUNDING * np.maximum(others, own)).all())
 
     def describe_fold(self, fold: int, centre: NDArray[np.float64], share: float = 1.0) -> CentredMoments:
         """Moments of a fold's rows, or of rows alike with a ``share`` of their weight.
@@ -91,7 +100,7 @@ def count_entries(size: int) -> int:
 
 def _unpack(entries: NDArray[np.float64]) -> NDArray[np.float64]:
     """The symmetric matrix of an upper triangle."""
-    size = int((np.sqrt(8 * len(entries) + 1) - 1) / 2)
+    size = _count_rows(len(entries))
     matrix = np.zeros((size, size))
     start = 0
     for row in range(size):
@@ -99,6 +108,11 @@ def _unpack(entries: NDArray[np.float64]) -> NDArray[np.float64]:
         start += size - row
     mirror_upper(matrix)
     return matrix
+
+
+def _count_rows(n_entries: int) -> int:
+    """Rows of the symmetric matrix whose upper triangle has so many entries."""
+    return int((np.sqrt(8 * n_entries + 1) - 1) / 2)
 
 
 class _Block(NamedTuple):

@@ -79,6 +79,11 @@ class Moments:
             raise ValueError(
                 f"{other.n_rows:,} rows cannot be subtracted from {self.n_rows:,}: subtract only rows that were added before"
             )
+        if not other.sums.are_within(self.sums):
+            raise ValueError(
+                f"the {other.n_rows:,} rows to subtract are not among these {self.n_rows:,}: some of their values are not, or "
+                "not as often; subtract only rows that were added before, with the same weights and outputs"
+            )
         return replace(self, sums=self.sums - other.sums)
 
     @property
