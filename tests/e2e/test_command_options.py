@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import instashap
+from instashap import FitWarning
 from instashap.cli import main
 from instashap.fitted.explanation import Explanation
 from instashap.preparing import read_file
@@ -116,3 +117,29 @@ def test_a_report_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("COLUMNS", "50")
     text = " ".join(str(report).split())
     assert re.search(r"- order 1: reproduced 90 % \(80 to 95 %\); .*a long name of a figure 90 % \(80 to 95 %\); verdict", text)
+
+
+def test_the_model_is_asked_about_as_many_synthetic_rows_as_the_command_says() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": rng.normal(size=120), "b": rng.choice(["yes", "no"], 120)})
+    table["y"] = table["a"] * (table["b"] == "yes")
+    calls = []
+
+    def predict(rows: pd.DataFrame) -> np.ndarray:
+        assert set(rows["b"]) <= {"yes", "no"}  # the file's own text
+        calls.append(len(rows))
+        return np.asarray(rows["a"] * (rows["b"] == "yes"))
+
+    for number in (0, 2048):
+        calls.clear()
+        explained = explain_table(table, "y", predict, synthetic_rows=number)
+        assert explained.explainer.fit_facts_["synthetic"]["n_asked"] == number
+        assert sum(calls) == 96 + 2 * 24 + number  # rows of the fit, and twice those held out
+
+
+def test_synthetic_rows_that_cannot_be_made_are_named() -> None:
+    rng = np.random.default_rng(0)
+    days = pd.date_range("2024-01-01", periods=120).strftime("%Y-%m-%d")
+    table = pd.DataFrame({"day": days, "a": rng.normal(size=120), "y": rng.normal(size=120)})
+    with pytest.warns(FitWarning, match="synthetic_rows=2048 is not used: .* columns that are read as several, as dates are"):
+        explain_table(table, "y", lambda rows: np.asarray(rows["a"]), order=1, synthetic_rows=2048)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
+from .._errors import FitWarning, warn_caller
 from .._progress import show_progress
 from .._validation import check_weights
 from ..blackbox.classes import warn_of_cut
@@ -74,7 +75,7 @@ def _fit_conditional(
     start = perf_counter()
     answer = hold_model(options).ask(X, table.n_rows, outputs)
     named: Any = {"output_names": answer.output_names, "output_transform": answer.box.description}
-    if outputs is None and options.recipe is None:
+    if outputs is None and _has_own_columns(options, X, table):
         seconds = (perf_counter() - start) / max(table.n_rows, 1)
         named["asking"] = make_asking(answer.box, X, table, choose_number(options.synthetic_rows, table.n_rows, seconds))
     with show_progress(options.verbose) as progress:
@@ -82,6 +83,22 @@ def _fit_conditional(
             table, answer.values, weights, choices, **named, is_computed=outputs is None, progress=progress
         )
     return fitted if options.recipe is None else replace(fitted, recipe=options.recipe), answer.box
+
+
+def _has_own_columns(options: ExplainerOptions, X: Any, table: Table) -> bool:
+    """Whether each column of a table was read from one of the user's, so that rows can be made up of their values.
+
+    Warns if synthetic rows were asked for by number and cannot be made: a date is read as several columns.
+    """
+    if options.recipe is None or table.schema.names == tuple(map(str, getattr(X, "columns", table.schema.names))):
+        return True
+    if not isinstance(options.synthetic_rows, str) and options.synthetic_rows:
+        warn_caller(
+            f"synthetic_rows={options.synthetic_rows} is not used: no rows can be made up of the values of columns that are "
+            "read as several, as dates are; derive their parts in the file to have such rows",
+            FitWarning,
+        )
+    return False
 
 
 def _fit_asked(
