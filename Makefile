@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Headless everywhere, and one cache for compiled kernels.
 export MPLBACKEND := Agg
+# Modules are compiled once, not in each of the processes that tests start.
+export PYTHONDONTWRITEBYTECODE :=
 # Two processes run tests, each file in one of them, the longest first (tests/conftest.py): BLAS threads of their own would
 # only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile --no-loadscope-reorder

@@ -1,6 +1,7 @@
 """The masked surrogate against conditional means counted by hand, and as a value function of everything else."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -50,28 +51,30 @@ def ask_all(surrogate: MaskedSurrogate, rows: np.ndarray = KINDS) -> np.ndarray:
     return np.stack([surrogate(rows, mask) for mask in MASKS])
 
 
-FITTED = MaskedSurrogate(evaluate, hidden=(32, 32), plan=PLAN, random_state=0).fit(X)
+@cache
+def get_fitted() -> MaskedSurrogate:
+    return MaskedSurrogate(evaluate, hidden=(32, 32), plan=PLAN, random_state=0).fit(X)
 
 
 def test_the_surrogate_is_the_mean_output_given_what_is_present() -> None:
-    check_means(ask_all(FITTED), count_means(evaluate(X)))
-    assert FITTED.training_.best_epoch > 5
+    check_means(ask_all(get_fitted()), count_means(evaluate(X)))
+    assert get_fitted().training_.best_epoch > 5
 
 
 def test_nothing_present_is_the_weighted_mean_output_exactly() -> None:
-    assert FITTED.expected_value == pytest.approx(evaluate(X).mean(), abs=1e-12)
-    np.testing.assert_allclose(FITTED(KINDS, np.zeros(3, dtype=bool)), evaluate(X).mean(), atol=1e-12)
+    assert get_fitted().expected_value == pytest.approx(evaluate(X).mean(), abs=1e-12)
+    np.testing.assert_allclose(get_fitted()(KINDS, np.zeros(3, dtype=bool)), evaluate(X).mean(), atol=1e-12)
 
 
 def test_absent_columns_are_not_read() -> None:
     other = KINDS.copy()
     other[:, 1] = 1 - other[:, 1]
     mask = np.array([True, False, True])
-    np.testing.assert_array_equal(FITTED(KINDS, mask), FITTED(other, mask))
+    np.testing.assert_array_equal(get_fitted()(KINDS, mask), get_fitted()(other, mask))
 
 
 def test_every_row_may_have_a_mask_of_its_own() -> None:
-    np.testing.assert_allclose(FITTED(KINDS, MASKS), np.diagonal(ask_all(FITTED)), atol=1e-6)
+    np.testing.assert_allclose(get_fitted()(KINDS, MASKS), np.diagonal(ask_all(get_fitted())), atol=1e-6)
 
 
 def test_a_row_of_weight_w_counts_as_w_rows() -> None:
@@ -108,13 +111,13 @@ def test_a_classifier_is_learnt_on_the_stated_scale() -> None:
 
 
 def test_a_surrogate_serves_as_value_function_of_an_explainer_and_of_refinement() -> None:
-    exact = compute_shapley_values(np.stack([FITTED(KINDS, mask) for mask in MASKS])).T
+    exact = compute_shapley_values(np.stack([get_fitted()(KINDS, mask) for mask in MASKS])).T
     explainer = Explainer(order=1).fit(X, outputs=evaluate(X))
-    refined = explainer.refine(KINDS, value_function=FITTED, n_coalitions=8)  # 2**3: every coalition
+    refined = explainer.refine(KINDS, value_function=get_fitted(), n_coalitions=8)  # 2**3: every coalition
     np.testing.assert_allclose(refined.values, exact, atol=1e-6)
-    of_game = Explainer(value_function=FITTED, order=2, random_state=0).fit(X)
+    of_game = Explainer(value_function=get_fitted(), order=2, random_state=0).fit(X)
     assert of_game.fit_facts_["n_coalitions"] > 0
-    np.testing.assert_allclose(of_game.expected_value, FITTED.expected_value, atol=1e-6)
+    np.testing.assert_allclose(of_game.expected_value, get_fitted().expected_value, atol=1e-6)
 
 
 def test_a_base_that_equals_the_game_leaves_the_net_a_share_of_zero() -> None:
@@ -179,8 +182,8 @@ def test_rows_held_out_are_not_trained_on() -> None:
         (lambda: MaskedSurrogate(evaluate, base=Explainer()).fit(X), NotFittedError, "call fit"),
         (lambda: MaskedSurrogate().fit(X), ValueError, "there is nothing to explain"),
         (lambda: MaskedSurrogate(evaluate)(X, MASKS), NotFittedError, "this MaskedSurrogate is not fitted yet"),
-        (lambda: FITTED(KINDS, np.ones(2, dtype=bool)), ValueError, "masks have shape"),
-        (lambda: FITTED(KINDS, np.ones(3)), TypeError, "masks must be boolean"),
+        (lambda: get_fitted()(KINDS, np.ones(2, dtype=bool)), ValueError, "masks have shape"),
+        (lambda: get_fitted()(KINDS, np.ones(3)), TypeError, "masks must be boolean"),
     ],
 )
 def test_impossible_options_are_refused(make, error, message) -> None:

@@ -1,6 +1,7 @@
 """Size and power of the drift test on fixed seeds, and its report."""
 
 import pickle
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,30 +25,34 @@ def friedman(n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
+@cache
 def train(seed: int, n_rows: int = 1500, **options: object) -> HistGradientBoostingRegressor:
     return HistGradientBoostingRegressor(random_state=0, max_iter=60, **options).fit(*friedman(n_rows, seed))
 
 
-MODEL, RETRAINED = train(0), train(1)
 FITTED, _ = friedman(1500, 2)
-EXPLAINER = Explainer(MODEL).fit(FITTED)
 FRESH = [friedman(500, 100 + seed)[0] for seed in range(N_CHECKS)]
+
+
+@cache
+def get_explainer() -> Explainer:
+    return Explainer(train(0)).fit(FITTED)
 
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
     path = tmp_path_factory.mktemp("drift") / "model.insta"
-    EXPLAINER.save(path)
+    get_explainer().save(path)
     return instashap.load(path)
 
 
 def test_an_unchanged_model_raises_no_alarm_and_a_retrained_one_is_found(loaded: Explainer) -> None:
-    alarms = [EXPLAINER.check(X).has_moved for X in FRESH]
+    alarms = [get_explainer().check(X).has_moved for X in FRESH]
     assert sum(alarms) <= 3  # more than 3 of 20 has a chance of 1.6 % at 5 %
-    found = [EXPLAINER.check(X, RETRAINED) for X in FRESH]
+    found = [get_explainer().check(X, train(1)) for X in FRESH]
     assert sum(report.has_moved for report in found) >= 18
     for X, report in zip(FRESH, found, strict=True):
-        assert loaded.check(X, RETRAINED) == report
+        assert loaded.check(X, train(1)) == report
 
 
 def test_rows_from_a_corner_do_not_alarm() -> None:
@@ -55,44 +60,44 @@ def test_rows_from_a_corner_do_not_alarm() -> None:
     for X in FRESH[:6]:
         for column in range(5):
             corner = X[X[:, column] > 0.7]
-            alarms.append(EXPLAINER.check(corner).has_moved)
+            alarms.append(get_explainer().check(corner).has_moved)
     assert sum(alarms) <= 4  # of 30
 
 
 def test_a_shift_along_a_feature_is_found_though_residuals_keep_their_size() -> None:
-    spread = MODEL.predict(FITTED).std()
-    report = EXPLAINER.check(FRESH[0], lambda X: MODEL.predict(X) + 0.15 * spread * (X[:, 4] - 0.5))
+    spread = train(0).predict(FITTED).std()
+    report = get_explainer().check(FRESH[0], lambda X: train(0).predict(X) + 0.15 * spread * (X[:, 4] - 0.5))
     assert report.has_moved
     assert report.evidence == "pattern"
     assert "the difference depends on the features" in report.summary()
 
 
 def test_on_the_fits_own_rows_outputs_are_compared_one_by_one(loaded: Explainer) -> None:
-    same = loaded.check(FITTED[:500], MODEL)
+    same = loaded.check(FITTED[:500], train(0))
     assert (same.p_value, same.has_moved, same.evidence, same.n_rows, same.distance) == (1.0, False, "outputs", 500, 0.0)
     expected = "The model has not changed: on the first 500 rows of the fit its outputs are those that were fitted."
     assert same.summary() == expected
     tuned = train(0, learning_rate=0.09)
     report = loaded.check(FITTED, tuned)
-    difference = np.abs(tuned.predict(FITTED[:500]) - MODEL.predict(FITTED[:500])).mean() / MODEL.predict(FITTED).std()
+    difference = np.abs(tuned.predict(FITTED[:500]) - train(0).predict(FITTED[:500])).mean() / train(0).predict(FITTED).std()
     assert report.has_moved
     assert report.p_value == 0.0
     assert report.distance == pytest.approx(difference)
-    single = loaded.check(FITTED, outputs=MODEL.predict(FITTED).astype(np.float32))
+    single = loaded.check(FITTED, outputs=train(0).predict(FITTED).astype(np.float32))
     assert not single.has_moved
 
 
 def test_other_rows_of_the_fit_do_not_alarm() -> None:
-    assert not EXPLAINER.check(FITTED[700:1200]).has_moved
+    assert not get_explainer().check(FITTED[700:1200]).has_moved
 
 
 def test_the_report_gives_the_mean_distance_and_one_sentence() -> None:
-    report = EXPLAINER.check(FRESH[0], RETRAINED)
-    residual = np.abs(RETRAINED.predict(FRESH[0]) - EXPLAINER.predict(FRESH[0])) / MODEL.predict(FITTED).std()
+    report = get_explainer().check(FRESH[0], train(1))
+    residual = np.abs(train(1).predict(FRESH[0]) - get_explainer().predict(FRESH[0])) / train(0).predict(FITTED).std()
     inside = ((FRESH[0] >= FITTED.min(axis=0)) & (FRESH[0] <= FITTED.max(axis=0))).all(axis=1)
     assert report.distance == pytest.approx(residual[inside].mean())
     assert (report.n_rows, report.n_outside) == (inside.sum(), (~inside).sum())
-    unmoved = np.mean([EXPLAINER.check(X).distance for X in FRESH])
+    unmoved = np.mean([get_explainer().check(X).distance for X in FRESH])
     assert report.usual_distance == pytest.approx(unmoved, rel=0.15)
     assert str(DriftReport(0.0004, "size", 0.12, 0.091, 500, 0)) == (
         "The model has changed: on these 500 rows it differs from the explainer by 12 % of their spread, where 9.1 % is usual "
@@ -168,10 +173,10 @@ def test_what_is_missing_is_named(loaded: Explainer, tmp_path: Path) -> None:
 
 
 def test_a_pickle_keeps_what_was_computed_and_a_second_save_too(loaded: Explainer, tmp_path: Path) -> None:
-    expected = EXPLAINER.check(FRESH[0], RETRAINED)
-    assert pickle.loads(pickle.dumps(loaded)).check(FRESH[0], RETRAINED) == expected
+    expected = get_explainer().check(FRESH[0], train(1))
+    assert pickle.loads(pickle.dumps(loaded)).check(FRESH[0], train(1)) == expected
     loaded.save(tmp_path / "again.insta")
-    assert instashap.load(tmp_path / "again.insta").check(FRESH[0], RETRAINED) == expected
+    assert instashap.load(tmp_path / "again.insta").check(FRESH[0], train(1)) == expected
 
 
 def test_the_file_holds_no_rows_of_the_fit(loaded: Explainer) -> None:

@@ -1,5 +1,6 @@
 """Refined Shapley values: exact at 2^d, unbiased, calibrated, and no worse than KernelSHAP."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,13 @@ from instashap.asked import sample as sampling
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 SIMULATOR = datasets.make_factor(6, 3, random_state=0)
 ROWS, OUTPUTS = SIMULATOR.sample(800, random_state=0)
-CONDITIONAL = Explainer(presence_order=3).fit(ROWS, outputs=OUTPUTS)
 FRESH, _ = SIMULATOR.sample(30, random_state=1)
 EXACT = SIMULATOR.shap_values(FRESH)
+
+
+@cache
+def get_conditional() -> Explainer:
+    return Explainer(presence_order=3).fit(ROWS, outputs=OUTPUTS)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +48,7 @@ def test_every_coalition_asked_once_is_exact() -> None:
         asked.append(np.column_stack([X, masks]))
         return SIMULATOR.value(X, masks)
 
-    explanation = CONDITIONAL.refine(FRESH, value_function=value, n_coalitions=64)
+    explanation = get_conditional().refine(FRESH, value_function=value, n_coalitions=64)
     np.testing.assert_allclose(explanation.values, EXACT, atol=1e-10)
     assert not explanation.standard_errors.any()
     asked = np.concatenate(asked)
@@ -53,26 +58,26 @@ def test_every_coalition_asked_once_is_exact() -> None:
 
 
 def test_more_coalitions_than_there_are_change_nothing() -> None:
-    explanation = CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=1000)
+    explanation = get_conditional().refine(FRESH, value_function=SIMULATOR.value, n_coalitions=1000)
     np.testing.assert_allclose(explanation.values, EXACT, atol=1e-10)
 
 
 @pytest.mark.parametrize("n_coalitions", [8, 20, 40])
 def test_the_mean_over_seeds_is_the_exact_value(n_coalitions: int) -> None:
     few, options = FRESH[:3], {"value_function": SIMULATOR.value, "n_coalitions": n_coalitions}
-    found = np.array([CONDITIONAL.refine(few, random_state=seed, **options).values for seed in range(100)])
+    found = np.array([get_conditional().refine(few, random_state=seed, **options).values for seed in range(100)])
     bias = found.mean(axis=0) - EXACT[:3]
     assert (np.abs(bias) < 4 * found.std(axis=0) / 10).all()
 
 
 def test_values_sum_to_the_value_functions_own_difference() -> None:
-    explanation = CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=12)
+    explanation = get_conditional().refine(FRESH, value_function=SIMULATOR.value, n_coalitions=12)
     np.testing.assert_allclose(explanation.predictions, SIMULATOR.predict(FRESH), atol=1e-12)
 
 
 def test_standard_errors_cover_the_exact_values() -> None:
     many, _ = SIMULATOR.sample(300, random_state=2)
-    explanation = CONDITIONAL.refine(many, value_function=SIMULATOR.value, n_coalitions=36)
+    explanation = get_conditional().refine(many, value_function=SIMULATOR.value, n_coalitions=36)
     errors = explanation.values - SIMULATOR.shap_values(many)
     assert rmse(errors, 0) / np.sqrt(np.mean(explanation.standard_errors**2)) == pytest.approx(1.0, abs=0.1)
     assert 0.90 < (np.abs(errors) < 1.96 * explanation.standard_errors).mean() < 0.98
@@ -81,7 +86,7 @@ def test_standard_errors_cover_the_exact_values() -> None:
 def test_the_additive_model_lowers_the_error() -> None:
     flat = Explainer(order=1, presence_order=1).fit(ROWS, outputs=np.zeros(800) + 1e-9 * ROWS[:, 0])
     options = {"value_function": SIMULATOR.value, "n_coalitions": 20}
-    with_model, without = (rmse(each.refine(FRESH, **options).values, EXACT) for each in (CONDITIONAL, flat))
+    with_model, without = (rmse(each.refine(FRESH, **options).values, EXACT) for each in (get_conditional(), flat))
     assert with_model < 0.5 * without
 
 
@@ -89,7 +94,7 @@ def test_errors_are_no_larger_than_those_of_kernel_shap() -> None:
     shap = pytest.importorskip("shap")
     few, exact = FRESH[:8], EXACT[:8]
     for n_coalitions in (14, 24, 40):
-        found = CONDITIONAL.refine(few, value_function=SIMULATOR.value, n_coalitions=n_coalitions).values
+        found = get_conditional().refine(few, value_function=SIMULATOR.value, n_coalitions=n_coalitions).values
         peers = []
         for row, truth in zip(few, exact, strict=True):
 
@@ -180,9 +185,9 @@ def test_one_or_two_features_are_exact() -> None:
 
 def test_one_seed_gives_one_answer() -> None:
     options = {"value_function": SIMULATOR.value, "n_coalitions": 16}
-    first = CONDITIONAL.refine(FRESH, **options).values
-    assert np.array_equal(CONDITIONAL.refine(FRESH, **options).values, first)
-    assert not np.array_equal(CONDITIONAL.refine(FRESH, random_state=1, **options).values, first)
+    first = get_conditional().refine(FRESH, **options).values
+    assert np.array_equal(get_conditional().refine(FRESH, **options).values, first)
+    assert not np.array_equal(get_conditional().refine(FRESH, random_state=1, **options).values, first)
 
 
 def test_a_loaded_explainer_refines_with_the_model_it_is_given(tmp_path: Path) -> None:
@@ -197,17 +202,17 @@ def test_a_loaded_explainer_refines_with_the_model_it_is_given(tmp_path: Path) -
 
 def test_refinements_that_are_not_possible_are_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match="the conditional game of this explainer gives none: pass value_function=Conditional"):
-        CONDITIONAL.refine(FRESH)
+        get_conditional().refine(FRESH)
     with pytest.raises(ValueError, match="n_coalitions=7 is too few: use at least 8, as 6 features need"):
-        CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=7)
+        get_conditional().refine(FRESH, value_function=SIMULATOR.value, n_coalitions=7)
     with pytest.raises(TypeError, match=r"n_coalitions must be an integer, got 12.5"):
-        CONDITIONAL.refine(FRESH, value_function=SIMULATOR.value, n_coalitions=12.5)
+        get_conditional().refine(FRESH, value_function=SIMULATOR.value, n_coalitions=12.5)
     with pytest.raises(ValueError, match="needs a model, and this explainer holds none: pass model="):
-        CONDITIONAL.refine(FRESH, value_function=Marginal(ROWS[:5]))
+        get_conditional().refine(FRESH, value_function=Marginal(ROWS[:5]))
     with pytest.raises(ValueError, match="gives 2 outputs, the explainer was fitted on 1"):
-        CONDITIONAL.refine(FRESH, value_function=lambda X, masks: np.zeros((len(X), 2)))
+        get_conditional().refine(FRESH, value_function=lambda X, masks: np.zeros((len(X), 2)))
     with pytest.raises(ValueError, match="n_coalitions=0 adds a learnt residual, but there is none"):
-        CONDITIONAL.refine(FRESH, n_coalitions=0)
+        get_conditional().refine(FRESH, n_coalitions=0)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def evaluate_by_mask(
     shape = np.shape(X)
     masks = check_masks(masks, shape[0] if shape else 0, n_features)
     rows = np.where(masks, check_rows(X, n_features, masks), 0.0)
+    if len(rows) and (masks == masks[0]).all():
+        return value_under(rows, masks[0])
     distinct, owner = np.unique(masks, axis=0, return_inverse=True)
     owner = owner.reshape(-1)  # some NumPy 2 releases return it as a column
     values = np.empty(len(rows))
