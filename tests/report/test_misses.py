@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import precision_score, recall_score
 
 import instashap
 from instashap.report.row_outputs import ask_rows, compute_chances
@@ -106,6 +107,20 @@ def test_probabilities_of_drivers_are_the_models_own(open_page: Any, loans: Any)
     expected = [chances.max(), real[chances.idxmax()], chances.min(), real[chances.idxmin()]]
     np.testing.assert_allclose([float(each) / 100 for each in re.findall(r"([\d.]+) %", line)[1:]], expected, atol=0.006)
     assert "average probability of “paid”" in line
+
+
+def test_the_first_screen_says_how_many_rows_of_the_class_are_found(open_page: Any, loans: Any) -> None:
+    path, X, model, y, _ = loans
+    page = open_page(path)
+    found = recall_score(y, model.predict(X), pos_label="paid"), precision_score(y, model.predict(X), pos_label="paid")
+    said = page.inner_text(".quality").replace("\u00a0", " ")
+    sentence = "It finds {:.0f} % of the rows that are “paid”, and of those that it calls so {:.0f} % are."
+    assert sentence.format(*(100 * each for each in found)) in said
+    counts = page.evaluate("JSON.parse(document.getElementById('data').textContent).results.hits")
+    both = int(((model.predict(X) == "paid") & (y == "paid")).sum())
+    assert counts == [{"real": int((y == "paid").sum()), "named": int((model.predict(X) == "paid").sum()), "both": both}]
+    chart = page.inner_text("#misses-cards").replace("\u00a0", " ")
+    assert f"gives it more than 50 % in {both} of {(y == 'paid').sum()}" in chart
 
 
 def test_rows_that_stand_out_are_in_the_list_and_come_first(open_page: Any, report: Path, explainer: Any, rides: Any) -> None:

@@ -1,6 +1,9 @@
 """Text of an audit for decision makers."""
 
-from instashap.report.sentences import list_ladder, list_segments
+import pytest
+
+from instashap.report.sentences import explain_verdict, list_ladder, list_segments
+from instashap.trust.attribution import Attribution
 from instashap.trust.figures import Figure
 from instashap.trust.report import Rung, TrustReport
 from instashap.trust.segments import Segment
@@ -30,3 +33,20 @@ def test_the_ladder_ends_with_the_verdict_and_the_model() -> None:
 
 def test_the_worst_part_of_the_rows_comes_first() -> None:
     assert list_segments(make_report()) == [WORSE, BETTER]
+
+
+@pytest.mark.parametrize(
+    ("high", "doubt"),
+    [
+        (0.99, ""),
+        (0.65, ", and how they divide a prediction among the features (the Shapley values) is probably wrong"),
+    ],
+)
+def test_a_worse_verdict_on_the_values_is_named_beside_that_on_the_output(high: float, doubt: str) -> None:
+    known = Attribution(Figure(0.6, 0.5, high), "copula", ((0.1,),), 1000, 160_000)
+    rung = Rung(1, 1, Figure(0.93, 0.92, 0.94), attribution=known)
+    said = explain_verdict(TrustReport((Rung(0, 0, Figure(0, 0, 0)), rung), 1000, "new rows", "f"))
+    assert said == (
+        "They account for 93 % (92 to 94 %) of the differences between the model's predictions (on 1,000 new rows), "
+        f"less than the 95 % that “safe” asks for{doubt}."
+    )

@@ -73,6 +73,14 @@
       return ["Known outcomes", text, (width) => drawPoints(points, words, width)];
     }
 
+    /** How many rows of a class the model finds, and how many of those it names are of it. */
+    function describeHits({ real, named, both }, own) {
+      const who = found.outputs.length || data.isExact ? "The model" : "The additive model";
+      const rule = found.hits.length === 1 ? "gives it more than 50 %" : "finds it the most probable class";
+      const share = (part, all) => `${part.toLocaleString("en")} of ${all.toLocaleString("en")}${all ? ` (${percent(part / all)})` : ""}`;
+      return `${who} ${rule} in ${share(both, real)} rows that are “${own}”; of the rows in which it does, ${share(both, named)} are.`;
+    }
+
     /** Probabilities of the class shown, for rows that are in it and for the others. */
     function drawClasses(output) {
       const own = page.nameOutput() || "this class";
@@ -83,12 +91,13 @@
         .filter((each) => each.mean !== undefined);
       const text = `Mean probability: ${means.map((each) => `${percent(each.mean)} for rows that ${each.y ? "are" : "are not"} “${own}”`).join(", ")} ` +
         "(lines). A good model has the two far apart.";
+      const hits = `${text} ${describeHits(found.hits[output], own)}`;
       const ticks = Plot.ruleX(means, { x: "mean", y1: (d) => d.y - 0.42, y2: (d) => d.y + 0.42, stroke: colour("ink"), strokeWidth: 2 });
       const short = page.shorten(own, 14);
       const words = { x: { label: `probability of ${page.shorten(own, 30)}`, domain: [0, 1], tickFormat: percent },
         y: { label: "known outcome", ticks: [0, 1], grid: false, domain: [-0.5, 1.5], tickFormat: (d) => (d ? short : "another") },
-        marks: { below: [], above: [ticks] }, words: text, marginLeft: 20 + 7 * Math.max(short.length, 7) };
-      return ["Known outcomes", text, (width) => drawPoints(points, words, width)];
+        marks: { below: [], above: [ticks] }, words: hits, marginLeft: 20 + 7 * Math.max(short.length, 7) };
+      return ["Known outcomes", hits, (width) => drawPoints(points, words, width)];
     }
 
     /** What the additive model leaves of the model's output, against that output. */

@@ -173,8 +173,21 @@ def _render_quality(summary: Summary) -> str:
         return _make_fact(question, f"<p class='quality unknown'>{word}</p>")
     kind = {"better than a guess": "better", "worse than a guess": "worse"}.get(found.verdict, "unclear")
     verdict = f"{found.verdict[0].upper()}{found.verdict[1:]}."
-    sentence = html.escape(describe_quality(summary.audit).removesuffix(f": {found.verdict}."))
-    return _make_fact(question, f"<p class='quality {kind}'><strong class='word'>{verdict}</strong> {sentence}.</p>")
+    sentence = describe_quality(summary.audit).removesuffix(f": {found.verdict}.")
+    told = html.escape(" ".join([f"{sentence}.", *_describe_hits(summary)]))
+    return _make_fact(question, f"<p class='quality {kind}'><strong class='word'>{verdict}</strong> {told}</p>")
+
+
+def _describe_hits(summary: Summary) -> list[str]:
+    """How many rows of the single class of a model it finds, and how many of those it names are of it; else nothing."""
+    asked, (name, *others) = summary.row_outputs, summary.fitted.output_names
+    hits = [] if asked is None or asked.outputs is None or others or name == "output" else asked.count_hits()
+    return [
+        f"It finds {percent(each['both'] / each['real'])} of the rows that are “{name}”, and of those that it calls so "
+        f"{percent(each['both'] / each['named'])} are."
+        for each in hits
+        if each["real"] and each["named"]
+    ]
 
 
 def _render_rung(row: list[str]) -> str:

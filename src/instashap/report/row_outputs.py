@@ -69,6 +69,19 @@ class RowOutputs:
         """Distance of each response from the known outcome, the largest of all outputs, shape (n_rows,); NaN where unknown."""
         return None if self.truths is None else np.asarray(np.abs(self.truths - self.responses).max(axis=1))
 
+    def count_hits(self) -> list[dict[str, int]]:
+        """For each class: rows that are of it (``real``), that are named by it (``named``), and both; empty without classes.
+
+        A row is named by its most probable class, by a single class if that has more than 50 %.
+        """
+        if not self.is_class or self.truths is None:
+            return []
+        n_classes = self.responses.shape[1]
+        best = np.eye(n_classes, dtype=bool)[self.responses.argmax(axis=1)] if n_classes > 1 else self.responses > 0.5
+        real = self.truths == 1.0
+        counts = zip(real.sum(axis=0).tolist(), best.sum(axis=0).tolist(), (real & best).sum(axis=0).tolist(), strict=True)
+        return [{"real": own, "named": named, "both": both} for own, named, both in counts]
+
     def pack(self, shown: list[int]) -> dict[str, Any]:
         """The points of the page's charts as lists by output, without values of features; among them the rows ``shown``."""
         n_rows, n_outputs = self.predictions.shape
@@ -80,6 +93,7 @@ class RowOutputs:
             "responses": _shorten(self.responses[some]),
             "truths": [] if self.truths is None else _shorten(self.truths[some]),
             "classes": list(map(str, labels)),
+            "hits": self.count_hits(),
             "outputs": [] if self.outputs is None else _shorten(self.outputs[some]),
             "remainders": [] if self.remainders is None else _shorten(self.remainders[some]),
         }

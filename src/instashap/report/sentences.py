@@ -49,7 +49,8 @@ def explain_verdict(report: TrustReport) -> str:
     if report.is_exact:
         return f"The model is its own explanation: the parts of a prediction sum to it exactly{but} (on {rows})."
     if report.judge(top)["prediction"] != "safe":
-        but = f", less than the {percent(report.thresholds.safe_carried)} that “safe” asks for"
+        also = f", and {doubts}" if doubts else ""
+        but = f", less than the {percent(report.thresholds.safe_carried)} that “safe” asks for{also}"
     return f"They account for {interval(top.carried)} of the differences between the model's predictions (on {rows}){but}."
 
 

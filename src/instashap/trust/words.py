@@ -168,7 +168,8 @@ def describe_doubts(report: TrustReport, rung: Rung) -> str:
     agreement = rung.classes.get("class agreement")
     differ = "" if agreement is None else f" for {percent(1.0 - agreement.value)} of the rows"
     reasons = {
-        "attribution": "how they divide a prediction among the features (the Shapley values) may be off",
+        "attribution": "how they divide a prediction among the features (the Shapley values) "
+        + ("is probably wrong" if verdict == "unsafe" else "may be off"),
         "evidence": "how they divide a prediction among the features (the Shapley values) was compared with nothing"
         if rung.masked is None
         else "too few rows show how far off the division among the features (the Shapley values) is",
