@@ -405,6 +405,9 @@ def check_groups(groups: Mapping[str, Sequence[Any]] | None, names: Sequence[str
     for label, members in (groups or {}).items():
         if isinstance(members, str) or not isinstance(members, Iterable):
             raise TypeError(f"group {label!r} must list its columns, got {members!r}")
+        members = list(members)
+        if not members:
+            raise ValueError(f"group {label!r} names no column; leave it out")
         for column in members:
             position = find_column(column, names, f"group {label!r}")
             if position in owner:

@@ -448,3 +448,29 @@ def test_booleans_in_a_column_of_objects_are_classes():
     as_objects = AdditiveClassifier(order=1).fit(X, y.astype(object))
     assert as_objects.classes_.tolist() == [False, True]
     np.testing.assert_array_equal(as_objects.predict(X), AdditiveClassifier(order=1).fit(X, y).predict(X))
+
+
+def test_balanced_classes_have_the_same_total_weight_whatever_the_rows_weights() -> None:
+    X, y = np.array([[0.0], [1.0]] * 600), np.array([0, 0, 0, 1, 1, 0] * 200)
+    counts = np.tile([3.0, 1.0, 0.0, 5.0, 1.0, 2.0], 200)
+    weighted = AdditiveClassifier(order=1, class_weight="balanced").fit(X, y, counts)
+    copied = np.repeat(np.arange(1200), counts.astype(int))
+    repeated = AdditiveClassifier(order=1, class_weight="balanced").fit(X[copied], y[copied])
+    np.testing.assert_allclose(weighted.decision_function(X[:2]), repeated.decision_function(X[:2]), atol=1e-6)
+    # Weights of (x, y): (0, 0) 3 and (1, 0) 3, half of their class each; (0, 1) 1 and (1, 1) 5, 1/6 and 5/6 of theirs.
+    expected = [(1 / 6) / (1 / 6 + 3 / 6), (5 / 6) / (5 / 6 + 3 / 6)]
+    np.testing.assert_allclose(weighted.predict_proba(X[:2])[:, 1], expected, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ("bal", "must be a dict from classes to weights, 'balanced' or None; got 'bal'"),
+        ({0: 1.0, 2: 5.0}, r"class_weight names \[2\], none of the classes \[0, 1\]"),
+        ({0: 1.0, 1: -1.0}, r"must be finite and above 0, got \{0: 1.0, 1: -1.0\}"),
+        ({0: 0.0}, "to leave a class out, drop its rows"),
+    ],
+)
+def test_class_weights_that_cannot_be_used_are_refused(class_weight, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        AdditiveClassifier(class_weight=class_weight).fit(np.arange(20.0)[:, None], np.arange(20) % 2)

@@ -206,3 +206,14 @@ def test_groups_that_are_no_dict_are_refused_with_an_example():
 def test_an_interaction_in_a_table_of_one_column_is_refused_by_a_sentence():
     with pytest.raises(ValueError, match=r"interaction \(0,\) must hold 2 or more different columns \(order=1\)"):
         Explainer(interactions=[(0,)]).fit(GAPS[[0]], outputs=PRODUCT)
+
+
+def test_a_group_without_columns_is_refused():
+    with pytest.raises(ValueError, match="group 'size' names no column; leave it out"):
+        Explainer(None, groups={"size": []}).fit(np.zeros((5, 2)), outputs=np.zeros(5))
+
+
+def test_a_ranking_of_no_term_is_refused():
+    explainer = Explainer(None, order=1).fit(np.arange(40.0).reshape(20, 2), outputs=np.arange(20.0))
+    with pytest.raises(ValueError, match="n_terms=-1 is too few: use at least 1"):
+        explainer.rank_terms(-1)

@@ -1,5 +1,6 @@
 """Class labels as integer codes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -35,3 +36,47 @@ def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], ND
     codes = np.zeros(len(labels), dtype=np.int64)
     codes[kept] = found
     return classes, codes
+
+
+def weigh_classes(
+    class_weight: Any, classes: NDArray[Any], codes: NDArray[np.int64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Row weights times those of their classes, shape (n_rows,).
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        A class that a dict does not name has 1. "balanced": all classes have the same total weight, and a row of weight w
+        counts as w rows; scikit-learn counts rows whatever their weight.
+    classes : ndarray of shape (n_classes,)
+    codes : ndarray of shape (n_rows,), int64
+    weights : ndarray of shape (n_rows,), float64
+
+    Raises
+    ------
+    ValueError
+        For another class_weight, names that are no classes, and weights that are not finite and above 0.
+
+    Examples
+    --------
+    >>> weigh_classes("balanced", np.array(["no", "yes"]), np.array([0, 0, 1]), np.array([1.0, 2.0, 1.0])).round(3)
+    array([0.667, 1.333, 2.   ])
+    """
+    if class_weight is None:
+        return weights
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        totals = np.bincount(codes, weights=weights, minlength=len(classes))
+        return np.asarray(weights * (totals.sum() / (len(classes) * totals))[codes])
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(f"class_weight must be a dict from classes to weights, 'balanced' or None; got {class_weight!r}")
+    known = classes.tolist()
+    unknown = [name for name in class_weight if name not in known]
+    if unknown:
+        raise ValueError(f"class_weight names {unknown[:5]}, none of the classes {known[:8]}; write them as y has them")
+    own = np.array([class_weight.get(each, 1.0) for each in known], dtype=np.float64)
+    if not (np.isfinite(own) & (own > 0)).all():
+        raise ValueError(
+            f"class_weight must be finite and above 0, got {dict(zip(known, own.tolist(), strict=True))}; to leave a class "
+            "out, drop its rows"
+        )
+    return np.asarray(weights * own[codes])

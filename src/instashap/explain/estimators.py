@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import r2_score
-from sklearn.utils.class_weight import compute_sample_weight
 
 from .._alignment import align_rows, get_index, read_names
 from .._errors import warn_caller
@@ -26,7 +25,7 @@ from ..likelihood.losses.multinomial import Multinomial
 from ..questions.scorecard import Scorecard, make_scorecard
 from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator
-from .class_labels import check_labels
+from .class_labels import check_labels, weigh_classes
 from .exposure import divide_by_exposure, read_exposure
 
 
@@ -258,7 +257,8 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         As in :class:`instashap.Explainer`; for columns without a monotone constraint. A periodic curve is piecewise
         linear here.
     class_weight : dict, "balanced" or None
-        Factor on the weights of a class's rows, as in scikit-learn.
+        Factor on the weights of a class's rows. "balanced" gives all classes the same total weight; unlike in scikit-learn, a
+        row of weight w then counts as w rows, and a name that is no class is refused.
     monotone_constraints : dict or sequence, optional
         With two classes, for number columns: 1 if the log-odds may not fall with the column, whatever the values of the other
         columns, -1 if they may not rise, 0 if they are free. Either a dict by name or position, or one value per column.
@@ -332,7 +332,7 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
         """
         table, weights = self._read(X, sample_weight)
         self.classes_, codes = check_labels(align_rows(y, get_index(X), "y"), weights)
-        weights = scale_weights(weights * compute_sample_weight(self.class_weight, self.classes_[codes]))
+        weights = scale_weights(weigh_classes(self.class_weight, self.classes_, codes, weights))
         n_classes = len(self.classes_)
         names = tuple(map(str, self.classes_[1:] if n_classes == 2 else self.classes_))
         if self.monotone_constraints is not None and n_classes > 2:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from .._validation import check_at_least
 from ..fits.null_players import make_roster
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
@@ -18,6 +19,8 @@ def tabulate_ranking(fitted: FittedGame, n_terms: int | None = None, presence: b
 
     Those of a model fitted by likelihood, or edited, are ranked as terms of a fit in closed form to the model's scores.
     """
+    if n_terms is not None:
+        check_at_least(n_terms, 1, "n_terms", "the first term is ranked anyway")
     if fitted.kind in (FitKind.LIKELIHOOD, FitKind.EDITED):
         fitted = fit_scores(fitted)
     ranking = rank_terms(fitted.get_record("ranking terms needs"), n_terms, presence)
