@@ -107,7 +107,7 @@ class TableDesign:
         if self.n_outputs == 1:
             return vector
         by_output = vector.reshape(-1, self.n_outputs)
-        return np.asarray((by_output - by_output.mean(axis=1, keepdims=True)).ravel())
+        return np.asarray((by_output - np.add.reduce(by_output, axis=1, keepdims=True) / self.n_outputs).ravel())
 
     def tie(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """The nearest vector whose tables end as they begin along axes that repeat their first nodes at the end."""
