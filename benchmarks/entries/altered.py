@@ -131,16 +131,15 @@ def attack(folder: Path, n_files: int, seed: int) -> list[tuple[str, str]]:
         place = rng.randrange(len(good))
         path = folder / f"{number:05d}.insta"
         altered[str(path)] = place, alter(rng, copy.deepcopy(good[place]), path)
-    for place, parts in enumerate(good):
-        write(folder / f"good-{place}.insta", parts)
-    expected = read_files([str(folder / f"good-{place}.insta") for place in range(len(good))])
-    found = read_files(list(altered))
+    plain = [str(folder / f"good-{place}.insta") for place in range(len(good))]
+    for path, parts in zip(plain, good, strict=True):
+        write(Path(path), parts)
+    found = read_files([*plain, *altered])
     outcomes = []
     for path, (place, what) in altered.items():
         outcome = found[path]
         if outcome.startswith("loaded"):
-            is_same = outcome == expected[str(folder / f"good-{place}.insta")]
-            outcome = "same numbers" if is_same else "other numbers"
+            outcome = "same numbers" if outcome == found[plain[place]] else "other numbers"
         outcomes.append((what, outcome))
     return outcomes
 
