@@ -13,16 +13,17 @@ from instashap.table.encoding import learn_table
 
 # Files that take longest: two processes end at about the same time if these come first.
 LONGEST = {
-    "test_audit.py",
     "test_truth.py",
-    "test_classifier.py",
-    "test_laws.py",
-    "test_estimators.py",
     "test_docs.py",
-    "test_masked.py",
-    "test_presence.py",
-    "test_attribution.py",
+    "test_audit.py",
+    "test_estimators.py",
+    "test_page.py",
+    "test_laws.py",
+    "test_classifier.py",
+    "test_explainer.py",
     "test_cli.py",
+    "test_first_screen.py",
+    "test_weights.py",
 }
 
 
