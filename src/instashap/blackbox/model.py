@@ -160,11 +160,33 @@ class ScaledBox(BlackBox):
         return Answer(self.whole.predict(X, n_rows, progress) / self.unit, self)
 
 
+@dataclass(frozen=True)
+class OrderedBox(BlackBox):
+    """A black box with the outputs of ``whole`` at some places, in their order."""
+
+    whole: BlackBox | None = None
+    places: tuple[int, ...] = ()
+
+    def ask(self, X: Any, n_rows: int, progress: Progress | None = None) -> Answer:
+        """See :meth:`BlackBox.ask`."""
+        assert self.whole is not None
+        return Answer(self.whole.predict(X, n_rows, progress)[:, self.places], self)
+
+
 def scale_box(box: BlackBox, unit: float) -> BlackBox:
     """The box with outputs divided by a unit."""
     if unit == 1.0:
         return box
     return ScaledBox(box.call, box.transform, box.output_names, box.description, box.source, box.batch_rows, box, unit)
+
+
+def order_box(box: BlackBox, names: tuple[str, ...]) -> BlackBox:
+    """The box with its outputs in the order of given names; unchanged where these are not its names."""
+    own = box.output_names
+    if own == names or sorted(own) != sorted(names):
+        return box
+    places = tuple(own.index(name) for name in names)
+    return OrderedBox(box.call, box.transform, names, box.description, box.source, box.batch_rows, box, places)
 
 
 def ask_batch(call: Call, batch: Any, place: BatchPlace) -> NDArray[np.float64]:

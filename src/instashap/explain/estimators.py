@@ -16,6 +16,7 @@ from .._errors import warn_caller
 from .._output_unit import find_spread_unit
 from .._registries import FAMILIES
 from .._validation import check_target, scale_weights
+from ..blackbox.adapters.families import order_columns
 from ..fits.conditional import fit_game
 from ..fits.prepare import FitOptions
 from ..fitted.explanation import squeeze_outputs
@@ -229,7 +230,8 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         index = get_index(X)
         weights = align_rows(sample_weight, index, "sample_weight")
         predicted = self.predict(X, exposure=exposure, offset=offset)
-        y, unit = align_rows(y, index, "y"), self._fitted.output_unit
+        y = order_columns(align_rows(y, index, "y"), self._fitted.output_names)
+        unit = self._fitted.output_unit
         if unit != 1.0:
             y, predicted = check_target(y, len(predicted)) / unit, predicted / unit
         return float(r2_score(y, predicted, sample_weight=weights))

@@ -15,9 +15,11 @@ from .._errors import FitWarning
 from .._progress import scale_progress, show_progress
 from .._validation import check_target, check_weights
 from ..blackbox import Answer, wrap_model
+from ..blackbox.adapters.families import order_columns
 from ..blackbox.aims import find_aim
 from ..blackbox.classes import list_classes
 from ..blackbox.held_model import HeldModel
+from ..blackbox.model import order_box
 from ..fits.conditional import Progress, fit_game
 from ..fits.prepare import MAX_ORDER, FitOptions
 from ..fitted.game import FittedGame
@@ -34,7 +36,7 @@ from .asking import make_asker
 from .class_numbers import find_numbers
 from .exact_audit import are_own_rows, audit_exact
 from .kept_audit import find_kept, keep_audit
-from .model_outputs import match_outputs
+from .model_outputs import check_class_order, match_outputs
 
 
 def audit(
@@ -223,6 +225,7 @@ def audit_new_rows(
     if fitted.game != "conditional":
         fitted.get_record("an audit needs")  # says what there is for other games
     table = fitted.read(X)
+    check_class_order(fitted, model)
     answer = wrap_model(model, output).restore(fitted.scale).ask(X, table.n_rows)
     weights = np.ones(table.n_rows)
     values, classes = match_outputs(fitted, answer) / fitted.output_unit, _find_classes(model, answer)
@@ -235,7 +238,7 @@ def audit_new_rows(
     )
     subject = _describe(fitted, classes, align_rows(y, get_index(X), "y"), table.n_rows, model)
     players = fitted.players if fitted.record is None else fitted.record.players
-    asker = make_asker(fitted, wrap_model(model, output).restore(fitted.scale), X, players, values)
+    asker = make_asker(fitted, order_box(answer.box, fitted.output_names), X, players, values)
     flags = fitted.schema.flags
     rows = Rows(encoder.encode(table), values, weights, encoder.columns, players, subject.feature_names, flags)
     return audit_rows(models, rows, subject, None, asker, progress)
@@ -281,7 +284,7 @@ def _describe(fitted: FittedGame, classes: Classes | None, y: Any, n_rows: int, 
     if y is None:
         return subject
     if classes is None:
-        labels = check_target(y, n_rows).reshape(n_rows, -1)
+        labels = check_target(order_columns(y, fitted.output_names), n_rows).reshape(n_rows, -1)
         if labels.shape[1] != fitted.model.n_outputs:
             raise ValueError(f"y has {labels.shape[1]} columns, the model {fitted.model.n_outputs} outputs; pass one a output")
         aim = find_aim(model, fitted.output_transform)

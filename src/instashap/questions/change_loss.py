@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
 from .._validation import check_choice, check_outputs, check_target
+from ..blackbox.adapters.families import order_columns
 from ..blackbox.classes import ClassBox, compute_probabilities, list_classes
 from ..blackbox.model import Answer
 from .class_numbers import find_numbers
@@ -62,7 +63,7 @@ def compute_losses(loss: Any, y: Any, answer: Answer, model: Any, X: Any) -> NDA
         return check_outputs(loss(np.asarray(labels), _drop_axis(answer.values)), n_rows, "the loss")[:, :1]
     if loss in ("log", "error"):
         return _compute_class_losses(loss, labels, answer, model)[:, None]
-    target = check_target(labels, n_rows).reshape(n_rows, -1)
+    target = check_target(order_columns(labels, answer.output_names), n_rows).reshape(n_rows, -1)
     if target.shape != answer.values.shape:
         raise ValueError(f"y has {target.shape[1]} columns, the model {answer.values.shape[1]} outputs; pass one for each")
     errors = answer.values - target

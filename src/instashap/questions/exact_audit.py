@@ -13,6 +13,7 @@ from .._alignment import align_rows, get_index
 from .._errors import DataWarning, NotFittedError
 from .._validation import check_target
 from ..blackbox.adapters import wrap_model
+from ..blackbox.adapters.families import order_columns
 from ..blackbox.aims import Aim
 from ..fits.conditional import Progress
 from ..fitted.game import FittedGame
@@ -166,7 +167,7 @@ def _read_labels(fitted: FittedGame, y: Any, classes: Classes | None, n_rows: in
         return find_numbers(y, classes.names, n_rows)
     if "link" in fitted.output_transform:
         return None
-    labels = check_target(y, n_rows).reshape(n_rows, -1)
+    labels = check_target(order_columns(y, fitted.output_names), n_rows).reshape(n_rows, -1)
     if labels.shape[1] != fitted.model.n_outputs:
         raise ValueError(f"y has {labels.shape[1]} columns, the model {fitted.model.n_outputs} outputs; pass one an output")
     return labels

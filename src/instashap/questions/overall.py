@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 from .._alignment import align_rows, get_index
 from .._errors import InstashapError, NotFittedError
 from .._validation import check_choice, check_target, check_weights
+from ..blackbox.adapters.families import order_columns
 from ..blackbox.held_model import HeldModel
 from ..fits.conditional import get_sums
 from ..fitted.fit_kind import FitKind
@@ -112,7 +113,7 @@ def _tabulate_loss(fitted: FittedGame, held: HeldModel, asked: ImportanceRequest
             "prediction itself, for example Explainer(lambda X: model.predict(X))"
         )
     else:
-        targets = check_target(labels, len(kept)).reshape(len(kept), -1)[kept]
+        targets = check_target(order_columns(labels, fitted.output_names), len(kept)).reshape(len(kept), -1)[kept]
         if targets.shape[1] != fitted.model.n_outputs:
             raise ValueError(f"y has {targets.shape[1]} columns, the model {fitted.model.n_outputs} outputs: pass one for each")
     games = RowGames(fitted.model, table_rows.encoded, table_rows.weights, targets, True)

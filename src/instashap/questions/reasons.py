@@ -21,6 +21,7 @@ from ..fitted.game import FittedGame
 from ..fitted.shown_rows import collect_data
 from ..table.columns import read_table
 from .change_rows import choose_output, count_rows
+from .model_outputs import wrap_matched
 from .reason_walks import ROUNDING, Walked, walk
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def find_reasons(
         names, players = check_groups(options.groups, fitted.schema.names)
     options = replace(options, texts=_name_texts(options.texts, names))
     columns = fitted.schema.names if fitted.schema.has_names else None
-    box = held.wrap(_NO_MODEL).restore(fitted.scale).prepare(X, table.n_rows)
+    box = wrap_matched(fitted, X, held, table.n_rows, _NO_MODEL)
     output = choose_output(options.target, fitted.output_names, fitted.model.n_outputs, "reasons are those")
     sign = 1.0 if options.better == "high" else -1.0
     rows, described = _choose_reference(reference, fit_rows, box, columns, players, output, sign)

@@ -17,6 +17,7 @@ from ..fitted.explanation import Explanation, squeeze_outputs
 from ..fitted.game import FittedGame
 from ..fitted.shown_rows import make_explanation
 from ..table.columns import Table
+from .model_outputs import wrap_matched
 from .refine import Refined, refine_values
 
 _NO_MODEL = "the value function needs a model, and this explainer holds none: pass model="
@@ -62,7 +63,7 @@ def refine_table(fitted: FittedGame, X: Any, table: Table, asked: RefinedGame) -
     check_can_ask(chosen, fitted.game)
 
     def make_box() -> BlackBox:
-        return asked.held.wrap(_NO_MODEL).restore(fitted.scale).prepare(X, table.n_rows)
+        return wrap_matched(fitted, X, asked.held, table.n_rows, _NO_MODEL)
 
     game = bind_game(chosen, make_box, X, table.n_rows, fitted.schema, fitted.players)
     rng = np.random.default_rng(asked.seed)

@@ -182,7 +182,7 @@ def _sum_source(fitted: FittedGame, source: FrameSource, held: HeldModel) -> Mom
         return read_table(follow_recipe(fitted.recipe, rows), schema)
 
     def ask(rows: Any, n_rows: int) -> NDArray[np.float64]:
-        return held.wrap().restore(fitted.scale).predict(rows, n_rows)
+        return ask_outputs(fitted, rows, held, None, n_rows)
 
     scale, n_rows = source.measure_weight_scale(), source.count() if held.verbose else None
     with show_rows(held.verbose, "sums", n_rows) as advance:
