@@ -114,7 +114,11 @@ class BlackBox:
         return self.transform(raw)
 
     def prepare(self, X: Any, n_rows: int) -> "BlackBox":
-        """The box with its scale, and the names and order of its outputs, fixed by these rows, not by later ones."""
+        """The box with its scale fixed by these rows, so that it does not depend on later rows."""
+        return self
+
+    def learn_names(self, X: Any, n_rows: int) -> "BlackBox":
+        """The box with the names and order of its outputs as the model returns them for the first row."""
         if self.output_names or not n_rows:
             return self
         batch, start, stop = next(iterate_batches(X, n_rows, 1))

@@ -115,7 +115,7 @@ def _fit_asked(
     asked: list[BlackBox] = []
 
     def make_box() -> BlackBox:
-        asked.append(hold_model(options).wrap().prepare(X, table.n_rows))
+        asked.append(hold_model(options).wrap().prepare(X, table.n_rows).learn_names(X, table.n_rows))
         return asked[0]
 
     with show_progress(options.verbose) as progress:
