@@ -218,7 +218,7 @@ def test_columns_the_ebm_does_not_use_get_nothing() -> None:
 
 def test_outputs_are_named_by_class(ebm: Any, explainer: Explainer) -> None:
     n_classes = len(getattr(ebm, "classes_", ()))
-    assert explainer.output_names_ == (("0", "1", "2") if n_classes == 3 else ("output",))
+    assert explainer.output_names_ == {0: ("output",), 2: ("True",), 3: ("0", "1", "2")}[n_classes]
 
 
 def test_saved_and_loaded_it_gives_the_same_bits(explainer: Explainer, tmp_path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._validation import check_choice, name_columns
+from ..blackbox.classes import name_classes
 from ..fits.conditional import describe_fit, name_outputs
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
@@ -196,8 +197,7 @@ def _name_scores(ebm: Any) -> str:
 
 
 def _name_classes(ebm: Any, n_outputs: int) -> tuple[str, ...]:
-    classes = tuple(map(str, getattr(ebm, "classes_", ())))
-    return name_outputs(classes if len(classes) == n_outputs > 1 else (), n_outputs)
+    return name_outputs(name_classes(getattr(ebm, "classes_", ())), n_outputs)
 
 
 def _fit_conditional(translated: _Translated, table: Table, transform: str, names: tuple[str, ...]) -> FittedGame:
