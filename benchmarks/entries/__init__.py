@@ -51,6 +51,7 @@ ENTRIES = {
     "labels": "AdditiveClassifier on three bundled tables by repeated cross-validation, beside boosting",
     "images": "Fashion-MNIST, 49 patches: black box, patch GAMs, their reports and the time of a heat map",
     "images_exact": "images of 16 patches: Shapley values against exact enumeration of the masked black box, beside peers",
+    "images_additive": "images of 16 patches: what each kind of term adds to a sum over patches, beside exact enumeration",
     "images_context": "images of 16 patches: a net of the whole image and refined values against exact enumeration",
     "text": "words of short film reviews: Shapley values against all coalitions, beside shap's Permutation and Partition",
     "images_natural": "CIFAR-10 sample: what patch GAMs carry of a black box of natural images, and the verdict",
