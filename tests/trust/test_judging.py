@@ -42,7 +42,10 @@ def test_nothing_is_said_where_an_estimate_is_at_the_lower_end_of_its_interval()
     assert doubt(Attribution(Figure(0.9, 0.9, 0.95), "copula", ((0.1,),), 300, 160_000)) is None
 
 
-@pytest.mark.parametrize(("r2", "is_said"), [((0.3, -1.1, 1.0), False), ((-1.0, -3.0, 0.2), True), ((0.9, 0.1, 0.97), True)])
+@pytest.mark.parametrize(
+    ("r2", "is_said"),
+    [((0.3, -1.1, 1.0), False), ((0.7, 0.3, 0.99), False), ((-1.0, -3.0, 0.2), True), ((0.9, 0.55, 0.97), True)],
+)
 def test_nothing_is_said_where_an_estimate_may_be_anything(
     r2: tuple[float, float, float], is_said: bool, make_rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

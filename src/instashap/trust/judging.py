@@ -31,8 +31,8 @@ Progress = Callable[[float, str], None]
 # By how much an R² may be lower where the fit's synthetic rows and its references come from estimates of one distribution: so
 # many rows over those it was estimated from, and at most.
 _COMMON_ROWS, _COMMON_ERROR = 20.0, 0.15
-# An R² that may be below 0 and above this is not known at all.
-_GOOD = 0.9
+# An R² that may be below the first and above the second is not known at all.
+_POOR, _GOOD = 0.5, 0.9
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,7 @@ def judge_attribution(
 
 def _is_open(r2: Figure) -> bool:
     """Whether an interval holds both values that are of no use and good ones: its middle would be no estimate."""
-    return r2.low < 0.0 and r2.high > _GOOD
+    return r2.low < _POOR and r2.high > _GOOD
 
 
 def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
