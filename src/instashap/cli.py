@@ -222,7 +222,15 @@ def _add(commands: Any, name: str, run: Any, what: str, example: str) -> argpars
 def _run_demo(options: argparse.Namespace) -> None:
     from .workflow import run_demo
 
+    _check_folder(options.out)
     print(run_demo(options.out))
+
+
+def _check_folder(path: Path) -> None:
+    """Raise ``ValueError``, before any work, if results cannot be written into a folder of this path."""
+    first = next(each for each in (path, *path.parents, Path()) if each.exists())
+    if not first.is_dir():
+        raise ValueError(f"--out {path} is no folder, as {first} is a file: name another")
 
 
 def _run_explain(options: argparse.Namespace) -> None:
@@ -236,6 +244,7 @@ def _run_explain(options: argparse.Namespace) -> None:
     from .report.terminal import check_terminal, print_explanation
     from .workflow import check_row, explain_table, write_results
 
+    _check_folder(options.out)
     data, reading = _read(options)
     if options.row is not None:
         check_row(options.row, len(data))
@@ -269,6 +278,9 @@ def _run_stream(options: argparse.Namespace) -> None:
 def _run_report(options: argparse.Namespace) -> None:
     from .workflow import report_table
 
+    if options.out.is_dir() or not options.out.parent.is_dir():
+        what = "is a folder; name a file" if options.out.is_dir() else "is in a folder that does not exist; make it first"
+        raise ValueError(f"--out {options.out} {what}")
     data, reading = _read(options)
     model = _load_model(options.model) if options.model else None
     print(f"Fitting and auditing explanations of {len(data):,} rows: seconds to minutes", file=sys.stderr, flush=True)
@@ -332,6 +344,8 @@ def _run_audit(options: argparse.Namespace) -> None:
     from .fitted.shortening import show_controls
     from .workflow import audit_table, write_report
 
+    if options.out is not None:
+        _check_folder(options.out)
     if options.data.suffix == ".insta":
         report = load(options.data).audit()
     elif options.target is None:

@@ -143,3 +143,19 @@ def test_synthetic_rows_that_cannot_be_made_are_named() -> None:
     table = pd.DataFrame({"day": days, "a": rng.normal(size=120), "y": rng.normal(size=120)})
     with pytest.warns(FitWarning, match="synthetic_rows=2048 is not used: .* columns that are read as several, as dates are"):
         explain_table(table, "y", lambda rows: np.asarray(rows["a"]), order=1, synthetic_rows=2048)
+
+
+@pytest.mark.parametrize(
+    ("command", "out", "message"),
+    [
+        ("explain", "taken/results", "is no folder, as .*taken is a file: name another"),
+        ("audit", "taken", "is no folder, as .*taken is a file: name another"),
+        ("report", "none/page.html", "is in a folder that does not exist; make it first"),
+        ("report", "", "is a folder; name a file"),
+    ],
+)
+def test_where_results_cannot_be_written_is_said_before_any_work(tmp_path: Path, capsys, command, out, message) -> None:
+    (tmp_path / "taken").write_text("")
+    lost = tmp_path / "lost.csv"  # a table that is not there would be the next complaint
+    assert main([command, str(lost), "--target", "y", "--out", str(tmp_path / out)]) == 2
+    assert re.search(message, capsys.readouterr().err)
