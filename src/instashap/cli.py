@@ -18,6 +18,7 @@ from ._registries import EXPORTS
 LOSSES = ("squared_error", "absolute_error", "poisson", "gamma")
 
 _SYNTHETIC = "rows to draw and ask the model about beside those of a small table; 0 is fastest (default: as many as help)"
+_TABLE = "table: .csv, .tsv, .txt or .parquet"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +54,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "explain a model of your data",
         "instashap explain house_prices.csv --target price --out explained",
     )
-    explain.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet; dates in text are recognised")
+    explain.add_argument("data", type=Path, metavar="DATA", help=f"{_TABLE}; dates in text are recognised")
     explain.add_argument("--target", metavar="COL", help="column the model predicts")
     explain.add_argument(
         "--model",
@@ -82,7 +83,7 @@ def _make_parser() -> argparse.ArgumentParser:
         "instashap audit house_prices.csv --target price",
     )
     audit.add_argument(
-        "data", type=Path, metavar="DATA", help="table: .csv or .parquet; or a saved explainer (.insta), whose audit is shown"
+        "data", type=Path, metavar="DATA", help=f"{_TABLE}; or a saved explainer (.insta), whose audit is shown"
     )
     audit.add_argument("--target", metavar="COL", help="column the model predicts; not for a saved explainer")
     audit.add_argument(
@@ -137,7 +138,7 @@ def _add_stream(explain: argparse.ArgumentParser) -> None:
 def _add_report(commands: Any) -> None:
     example = "instashap report house_prices.csv --target price --out report.html"
     report = _add(commands, "report", _run_report, "write a report that people can read and try rows in", example)
-    report.add_argument("data", type=Path, metavar="DATA", help="table: .csv or .parquet")
+    report.add_argument("data", type=Path, metavar="DATA", help=_TABLE)
     report.add_argument("--target", required=True, metavar="COL", help="column the model predicts")
     report.add_argument(
         "--model",

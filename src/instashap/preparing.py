@@ -53,7 +53,7 @@ class Prepared:
 
 
 def read_file(path: Path, *, keep: Collection[str] = (), for_model: bool = False) -> pd.DataFrame:
-    """The table in a ``.csv`` or ``.parquet`` file.
+    """The table in a ``.parquet`` file, or in one of delimited text: ``.csv``, ``.tsv`` or ``.txt``.
 
     Text stays as in the file; in the columns to ``keep``, numbers stay text too. With ``for_model`` pandas reads the file, as
     in the code that most likely trained the model.
@@ -66,10 +66,11 @@ def read_file(path: Path, *, keep: Collection[str] = (), for_model: bool = False
     def read_csv(path: Path) -> Any:
         return _read_csv(path) if for_model else read_delimited(path, keep)
 
-    readers: dict[str, Callable[[Path], Any]] = {".csv": read_csv, ".parquet": pd.read_parquet, ".pq": pd.read_parquet}
+    readers: dict[str, Callable[[Path], Any]] = dict.fromkeys((".csv", ".tsv", ".txt"), read_csv)
+    readers |= dict.fromkeys((".parquet", ".pq"), pd.read_parquet)
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise ValueError(f"{path} is neither .csv nor .parquet")
+        raise ValueError(f"{path} is none of {', '.join(readers)}: save the table as one of them")
     if reader is pd.read_parquet:
         require("pyarrow", "cli", "parquet files")
     try:

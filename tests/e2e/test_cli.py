@@ -286,7 +286,7 @@ def test_a_constant_target_leaves_nothing_to_carry(line: Path) -> None:
 def mistakes(houses: Path) -> Path:
     folder = houses.parent
     data = pd.read_csv(houses)
-    (folder / "houses.txt").write_text("a,b\n1,2\n", encoding="utf-8")
+    (folder / "houses.xls").write_text("a,b\n1,2\n", encoding="utf-8")
     (folder / "empty.csv").write_text("", encoding="utf-8")
     (folder / "broken.parquet").write_text("not parquet", encoding="utf-8")
     data[["price"]].to_csv(folder / "lonely.csv", index=False)
@@ -313,7 +313,7 @@ MISTAKES = {
     "wide.csv --target price --order 4": "order=4 is out of range: use 1 to 3",
     f"{TRAINED} --row 50": "--row 50 is not among the held-out rows, which are numbered 0 to 49",
     "nowhere.csv --target price": "there is no file nowhere.csv",
-    "houses.txt --target price": "houses.txt is neither .csv nor .parquet",
+    "houses.xls --target price": "houses.xls is none of .csv, .tsv, .txt, .parquet, .pq: save the table as one of them",
     "empty.csv --target price": "empty.csv cannot be read as .csv",
     "broken.parquet --target price": "broken.parquet cannot be read as .parquet",
     "lonely.csv --target price": "the table has no column beside the target 'price'",

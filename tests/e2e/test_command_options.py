@@ -35,6 +35,13 @@ def test_any_usual_encoding_is_read(tmp_path: Path, encoding: str, for_model: bo
 
 
 @pytest.mark.parametrize("for_model", [False, True])
+@pytest.mark.parametrize(("name", "separator"), [("table.tsv", "\t"), ("table.txt", ";"), ("TABLE.TSV", ",")])
+def test_files_of_other_endings_are_delimited_text_too(tmp_path: Path, name: str, separator: str, for_model: bool) -> None:
+    TABLE.to_csv(tmp_path / name, sep=separator, index=False)
+    pd.testing.assert_frame_equal(read_file(tmp_path / name, for_model=for_model), TABLE, check_dtype=False)
+
+
+@pytest.mark.parametrize("for_model", [False, True])
 def test_a_table_without_rows_or_names_is_refused_in_a_sentence(tmp_path: Path, for_model: bool) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n")

@@ -214,3 +214,13 @@ def test_a_dict_of_lists_is_refused_with_advice_that_works():
     with pytest.raises(ValueError, match=r"got a dict of columns; pass pd.DataFrame\(X\)"):
         read_table(columns)
     assert read_table(pd.DataFrame(columns)).n_rows == 2
+
+
+@pytest.mark.skipif(not hasattr(pl, "Int128"), reason="this version of polars has no integers of 128 bits")
+def test_types_that_arrow_lacks_are_to_be_cast():
+    frame = pl.DataFrame({"a": [1, 2], "b": [0.5, 1.5]})
+    large = frame.with_columns(pl.col("a").cast(pl.Int128))
+    with pytest.raises(ValueError, match="cast its columns to types that Arrow has"):
+        read_table(large)
+    given = read_table(large.cast({"a": pl.Int64}))
+    np.testing.assert_array_equal(given.numbers, [[1.0, 0.5], [2.0, 1.5]])

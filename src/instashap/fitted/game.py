@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import ModelOutputError, NotFittedError
+from .._threads import count_cores
 from ..inference.residuals import ResidualReference
 from ..model.additive_model import AdditiveModel
 from ..model.deviations import Deviations, ErrorLookup
@@ -221,6 +221,7 @@ class FittedGame:
 
         Rows are processed in fixed blocks, each by one thread, so the bits do not depend on ``n_jobs``.
         """
+        n_threads = count_threads(n_jobs)
         totals = np.zeros((table.n_rows, lookup.n_slots, lookup.n_outputs))
         if table.n_rows <= BLOCK_ROWS:
             return lookup.apply(self.encoder.encode(table), totals)
@@ -230,7 +231,6 @@ class FittedGame:
             lookup.apply(self.encoder.encode(table, start, stop), totals[start:stop])
 
         starts = range(0, table.n_rows, BLOCK_ROWS)
-        n_threads = count_threads(n_jobs)
         if n_threads == 1:
             for start in starts:
                 work(start)
@@ -277,9 +277,10 @@ def follow_recipe(recipe: Recipe | None, X: Any) -> Any:
     return recipe.apply(opened) if hasattr(opened, "columns") else X
 
 
-def count_threads(n_jobs: int | None) -> int:
+def count_threads(n_jobs: Any) -> int:
     """Threads to use: None and -1 mean every core this process may run on."""
-    if n_jobs is None or n_jobs < 0:
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return available if n_jobs is None else max(available + 1 + n_jobs, 1)
-    return max(n_jobs, 1)
+    if n_jobs is None:
+        return count_cores()
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, (int, np.integer)) or n_jobs == 0:
+        raise ValueError(f"n_jobs={n_jobs!r} is not a number of threads: pass 1 or more, or None or -1 for every core")
+    return int(n_jobs) if n_jobs > 0 else max(count_cores() + 1 + int(n_jobs), 1)

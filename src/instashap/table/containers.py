@@ -144,7 +144,8 @@ def _read_arrow(X: Any, name: str) -> Any:
     try:
         return pyarrow.table(X)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"Expected 2D array, got a {name}: pass a table of columns with names ({error})") from error
+        what = "cast its columns to types that Arrow has" if hasattr(X, "columns") else "pass a table of columns with names"
+        raise ValueError(f"Expected 2D array, got a {name}: {what} ({error})") from error
 
 
 def _to_pandas(table: Any) -> Any:
