@@ -88,6 +88,15 @@ def test_the_model_is_asked_as_often_as_is_said_about_values_that_columns_have()
     assert [len(each) for each in seen] == [200]
 
 
+@pytest.mark.parametrize(("least", "n_asked"), [(1e-3, range(1, 4097)), (0.0, range(4097, 65_537))])
+def test_where_rows_are_many_a_few_synthetic_ones_show_that_more_would_save_nothing(
+    least: float, n_asked: range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synthetic, "_MIN_GAIN_OF_MANY", least)
+    explainer = Explainer(lambda rows: wave(rows) + np.cos(40 * rows[:, 2]) / 4, order=1).fit(make_rows(10_000))
+    assert explainer.fit_facts_["synthetic"]["n_asked"] in n_asked
+
+
 def stripes(X: np.ndarray) -> np.ndarray:
     return np.asarray(np.sin(3 * X[:, 0]) * X[:, 2] + X[:, 0])
 

@@ -33,6 +33,8 @@ from .strengths import SYNTHETIC_GRID, Strengths
 # Distributions that are tried, each with so many rows; the one of the lowest held-out risk is asked for more.
 KINDS = ("copula", "mixture")
 N_PILOT = 2048
+# Part of the risk that they must save where rows are many: a search with synthetic rows takes several times as long there.
+_MANY_ROWS, _MIN_GAIN_OF_MANY = 10_000, 1e-3
 # Weights of synthetic rows, relative to their mean: larger ones are cut.
 _MAX_WEIGHT = 10.0
 # Multiplications that the moments of synthetic rows may take for one set of functions: some seconds.
@@ -277,7 +279,8 @@ def _compare_kinds(source: SyntheticSource, search: Search) -> SyntheticRows | N
         share = judged.strengths.synthetic or share  # the next one's walk begins there
         found.append((judged.risk, rows))
     risk, chosen = min(found, key=lambda each: each[0])
-    if chosen is None or risk >= alone * (1 - MIN_GAIN):
+    least = _MIN_GAIN_OF_MANY if search.weights.sum() >= _MANY_ROWS else MIN_GAIN
+    if chosen is None or risk >= alone * (1 - least):
         return None
     return source.draw(chosen.kind, source.n_most - n_pilot * (len(kinds) - 1), chosen)
 
