@@ -221,7 +221,7 @@ class FittedGame:
 
         Rows are processed in fixed blocks, each by one thread, so the bits do not depend on ``n_jobs``.
         """
-        n_threads = count_threads(n_jobs)
+        n_threads = 1 if n_jobs is None and table.n_rows <= BLOCK_ROWS else count_threads(n_jobs)
         totals = np.zeros((table.n_rows, lookup.n_slots, lookup.n_outputs))
         if table.n_rows <= BLOCK_ROWS:
             return lookup.apply(self.encoder.encode(table), totals)

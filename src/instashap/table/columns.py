@@ -109,12 +109,13 @@ def read_table(X: Any, schema: Schema | None = None, categorical: Any = "auto") 
         For an empty table, repeated names, missing columns, a wrong number of columns, or integers from 2**53 on as numbers.
     """
     X = open_container(X)
-    if is_sparse(X) and _is_auto(categorical) and not (schema and any(schema.is_category)):
+    dtypes = list(X.dtypes) if hasattr(X, "iloc") else []  # reading them takes longer than explaining a row
+    if is_sparse(X, dtypes) and _is_auto(categorical) and not (schema and any(schema.is_category)):
         return _read_sparse(X, schema)
     if hasattr(X, "nnz") and not hasattr(X, "iloc"):  # a frame may have a column of this name
         raise TypeError("a sparse matrix holds only numbers; pass a pandas DataFrame if some of its columns are categories")
     if hasattr(X, "iloc"):
-        return _read_frame(X, schema, categorical)
+        return _read_frame(X, schema, categorical, dtypes)
     return _read_array(X, schema, categorical)
 
 
@@ -134,15 +135,14 @@ def check_names(columns: Any) -> list[str]:
     return names
 
 
-def _read_frame(X: Any, schema: Schema | None, categorical: Any) -> Table:
+def _read_frame(X: Any, schema: Schema | None, categorical: Any, dtypes: list[Any]) -> Table:
     names = check_names(X.columns)
     _check_shape(len(X), len(names))
     positions: Sequence[int] = range(len(names))
     if schema is not None:
         positions = _match(names, schema)
         if list(positions) != list(range(len(names))):
-            X = X.iloc[:, list(positions)]
-    dtypes = list(X.dtypes)
+            X, dtypes = X.iloc[:, list(positions)], [dtypes[position] for position in positions]
     if all(dtype.kind in "fiu" for dtype in dtypes) and not (schema and any(schema.is_category)) and _is_auto(categorical):
         known = schema or Schema(tuple(names), (False,) * len(names), True)
         is_plain = all(isinstance(dtype, np.dtype) for dtype in dtypes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -63,14 +64,16 @@ class SparseNumbers:
         return values
 
 
-def is_sparse(X: Any) -> bool:
-    """Whether a container is a scipy sparse matrix or array, or a pandas table whose every column is sparse with fill 0."""
+def is_sparse(X: Any, dtypes: Sequence[Any] = ()) -> bool:
+    """Whether a container is a scipy sparse matrix or array, or a pandas table whose every column is sparse with fill 0.
+
+    ``dtypes`` are those of a table's columns.
+    """
     if hasattr(X, "nnz") and hasattr(X, "tocsr"):
         return True
     pandas = sys.modules.get("pandas")
-    if pandas is None or not isinstance(X, pandas.DataFrame) or not len(X.columns):
+    if pandas is None or not isinstance(X, pandas.DataFrame) or not len(dtypes):
         return False
-    dtypes = set(X.dtypes)
     return all(isinstance(each, pandas.SparseDtype) and each.kind in "fiub" and each.fill_value == 0 for each in dtypes)
 
 
