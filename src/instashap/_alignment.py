@@ -130,6 +130,16 @@ def read_columns(outputs: Any) -> tuple[str, ...]:
     return tuple(map(str, getattr(outputs, "column_names", getattr(outputs, "columns", ()))))
 
 
+def name_outputs(names: tuple[str, ...], n_outputs: int) -> tuple[str, ...]:
+    """The model's names of its outputs, or plain ones; raises ``ModelOutputError`` if two have the same."""
+    if len(names) == n_outputs:
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ModelOutputError(f"several outputs are named {twice!r}; give each a name of its own")
+        return names
+    return tuple(f"output {k}" for k in range(n_outputs)) if n_outputs > 1 else ("output",)
+
+
 def order_outputs(outputs: Any, names: tuple[str, ...], source: str) -> Any:
     """A table of outputs with its columns in the order of given names; a table of other names, and anything else, unchanged.
 

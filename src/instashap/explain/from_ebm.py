@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._alignment import name_outputs
 from .._validation import check_choice, name_columns
 from ..blackbox.classes import name_classes
-from ..fits.conditional import describe_fit, name_outputs
+from ..fits.conditional import describe_fit
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..game.coalitions import compute_shapley_size_law

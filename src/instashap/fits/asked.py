@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._alignment import name_outputs
 from .._errors import FitWarning, warn_caller
 from .._output_unit import find_output_unit
 from ..asked.asked_rows import AskedRows
@@ -24,7 +25,7 @@ from ..table.columns import Schema, Table, read_table
 from ..table.encoding import Encoded, TableEncoder
 from ..table.fixed_sums import make_no_sums
 from ..table.reach import Reach, learn_reach
-from .conditional import FitSummary, Progress, describe_fit, name_outputs, warn_about_fit
+from .conditional import FitSummary, Progress, describe_fit, warn_about_fit
 from .null_players import Roster, RosterGame, find_constant_among, find_unmoved
 from .prepare import FitOptions, JudgedOptions, judge_options, learn_columns, learn_plain_columns, prepare_rows
 from .registry import find_fitter

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import FileFormatError, FitWarning, ModelOutputError, NotFittedError, warn_caller
+from .._alignment import name_outputs
+from .._errors import FileFormatError, FitWarning, NotFittedError, warn_caller
 from .._output_unit import find_output_unit
 from .._progress import scale_progress
 from .._validation import check_at_least
@@ -211,16 +212,6 @@ def solve_game(game: FittedGame, sums: RowSums) -> FittedGame:
     answers = replace(game.answers, plan=plan, sums=sums)
     model = roster.spread(result.model).scale(game.output_unit)
     return replace(game, model=model, facts=facts, answers=answers)
-
-
-def name_outputs(names: tuple[str, ...], n_outputs: int) -> tuple[str, ...]:
-    """The model's names of its outputs, or plain ones; raises ``ModelOutputError`` if two have the same."""
-    if len(names) == n_outputs:
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ModelOutputError(f"several outputs are named {twice!r}; give each a name of its own")
-        return names
-    return tuple(f"output {k}" for k in range(n_outputs)) if n_outputs > 1 else ("output",)
 
 
 def warn_about_fit(result: FitSummary, order: int, interactions: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._alignment import align_rows, get_index
+from .._alignment import align_rows, get_index, name_outputs
 from .._errors import NotFittedError
 from .._progress import show_progress
 from .._validation import check_at_least, check_weights
@@ -20,7 +20,6 @@ from ..blackbox.held_model import HeldModel
 from ..blackbox.value_functions import Game
 from ..explain.explainer import Explainer
 from ..fits.asked import bind_game, describe_game
-from ..fits.conditional import name_outputs
 from ..fitted.explanation import Explanation, squeeze_outputs
 from ..fitted.shown_rows import collect_data
 from ..game.coalitions import compute_shapley_size_law

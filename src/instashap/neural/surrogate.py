@@ -11,14 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .._alignment import align_rows, get_index, order_masks
+from .._alignment import align_rows, get_index, name_outputs, order_masks
 from .._errors import NotFittedError
 from .._progress import show_progress
 from .._validation import check_at_least, check_choice, check_masks, check_weights
 from ..blackbox.held_model import HeldModel
 from ..blackbox.hybrid import take_rows
 from ..explain.explainer import Explainer
-from ..fits.conditional import name_outputs
 from ..fitted.explanation import squeeze_outputs
 from ..fitted.game import FittedGame
 from ..game.coalitions import compute_shapley_size_law

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._alignment import name_outputs
 from .._errors import ModelOutputError
 from ..blackbox.adapters.families import order_columns
 from ..blackbox.classes import list_classes
 from ..blackbox.held_model import NOTHING_TO_EXPLAIN, HeldModel
 from ..blackbox.model import Answer, BlackBox, order_box
-from ..fits.conditional import name_outputs
 from ..fitted.game import FittedGame
 
 
