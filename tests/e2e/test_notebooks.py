@@ -1,5 +1,6 @@
 """The notebooks of the docs run as they stand, and show what their files hold."""
 
+import gc
 import importlib.util
 import json
 import re
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-# The kernel's client leaves sockets to the garbage collector.
+# The kernel's client leaves sockets to the garbage collector, which is called here: elsewhere their warning is an error.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
@@ -25,11 +26,22 @@ def load_runner() -> Any:
 
 
 @pytest.fixture(scope="module")
-def kernel() -> Iterator[Any]:
+def kernel() -> Iterator[list[Any]]:
     for package in ("nbclient", "ipykernel", "matplotlib"):
         pytest.importorskip(package)
+    held: list[Any] = []
     with load_runner().start_kernel() as started:
-        yield started
+        held.append(started)
+        del started
+        yield held
+    held.clear()
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def collect() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 def read_text(notebook: Any) -> list[str]:
@@ -45,13 +57,13 @@ def read_text(notebook: Any) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("name", NAMES)
-def test_notebook_runs_and_shows_what_its_file_holds(name: str, kernel: Any) -> None:
+def test_notebook_runs_and_shows_what_its_file_holds(name: str, kernel: list[Any]) -> None:
     for package in NEEDED.get(name, ()):
         pytest.importorskip(package)
     path = FOLDER / f"{name}.ipynb"
     held = json.loads(path.read_text(encoding="utf-8"))
     # Rules of a table made of text vary in width with its numbers.
-    assert read_text(load_runner().run_notebook(path, kernel)) == read_text(held)
+    assert read_text(load_runner().run_notebook(path, kernel[0])) == read_text(held)
 
 
 @pytest.mark.parametrize("name", NAMES)
