@@ -114,6 +114,11 @@ def test_a_row_with_no_level_at_all_is_no_such_row_and_its_levels_explain_nothin
     assert explanation.output_share[0] < 0.1
     assert explanation.output_share_interval[0, 0] == 0.0
     assert "no such row: a with b with c with d" in explanation.describe_place(0)
+    grouped = instashap.Explainer(order=1, synthetic_rows=0, groups={"town": list("abcd")}).fit(X, outputs=outputs.to_numpy())
+    with pytest.warns(instashap.DataWarning):
+        share = grouped(rows.assign(young=3.0)).output_share[0]
+    spread = np.std(outputs)  # of an unseen level; the only bar that is known has the length .01 × 3
+    assert share < 0.04 / (0.03 + spread)
     fitted.save(tmp_path / "e.insta")
     with pytest.warns(instashap.DataWarning):
         assert instashap.load(tmp_path / "e.insta")(rows).new_pairs == explanation.new_pairs

@@ -38,15 +38,16 @@ def place_rows(
         joined = graph.add("Concat", numbers, graph.pick(distances, rest), axis=1) if len(rest) else numbers
         distances = graph.pick(joined, np.argsort(np.concatenate([own, rest])))
     is_far = graph.add("Greater", distances, zero)
-    lone = is_far
+    lone, total = is_far, graph.sum(distances, 1, keep=True)
     if len(reach.pairs):
         lone = graph.add("Or", lone, _find_new_pairs(graph, reach, inputs, (parts, is_far)))
     if len(reach.constants):
-        lone = graph.add("Or", lone, _find_broken_sums(graph, scoring, reach, inputs, (encoded, is_far)))
+        is_member, n_broken = _find_broken_sums(graph, scoring, reach, inputs, (encoded, is_far))
+        lone, total = graph.add("Or", lone, is_member), graph.add("Add", total, n_broken)
     owners = np.zeros((len(inputs.order), len(scoring.feature_names)))
     owners[np.arange(len(inputs.order)), [scoring.players[column] for column in inputs.order]] = 1.0
     counted = graph.add("MatMul", graph.add("Cast", lone, to=_DOUBLE), graph.hold(owners))
-    return graph.add("Greater", counted, zero), graph.sum(distances, 1, keep=True)
+    return graph.add("Greater", counted, zero), total
 
 
 def _find_new_pairs(graph: GraphNodes, reach: ReachTables, inputs: GraphInputs, placed: tuple[str, str]) -> str:
@@ -70,8 +71,11 @@ def _find_new_pairs(graph: GraphNodes, reach: ReachTables, inputs: GraphInputs, 
 
 def _find_broken_sums(
     graph: GraphNodes, scoring: Scoring, reach: ReachTables, inputs: GraphInputs, placed: tuple[EncodedTensors, str]
-) -> str:
-    """Whether each column is in a sum, all columns of it inside, that is another in all fitted rows; (n_rows, n_columns)."""
+) -> tuple[str, str]:
+    """Whether each column is in a sum, all columns of it inside, that is another in all fitted rows, and how many sums are.
+
+    Shapes (n_rows, n_columns), bool, and (n_rows, 1), float64.
+    """
     encoded, is_far = placed
     own = reach.coefficients[:, inputs.order]
     member = (own != 0).astype(np.float32)
@@ -89,4 +93,5 @@ def _find_broken_sums(
     is_judged = graph.add("Not", graph.add("Greater", graph.add("MatMul", left_out, graph.hold(member.T, np.float32)), zero))
     is_broken = graph.add("And", graph.add("Greater", away, graph.hold(1.0)), is_judged)
     counted = graph.add("MatMul", graph.add("Cast", is_broken, to=_FLOAT), graph.hold(member, np.float32))
-    return graph.add("Greater", counted, zero)
+    n_broken = graph.sum(graph.add("Cast", is_broken, to=_DOUBLE), 1, keep=True)
+    return graph.add("Greater", counted, zero), n_broken

@@ -234,7 +234,7 @@ class Scorer:
         return shares[1], (0.0 if lone else shares[2], shares[0])
 
     def place(self, given, places):
-        """Players of columns outside the fitted rows, alone or in a combination, and the sum of distances."""
+        """Players of columns outside the fitted rows, alone or in a combination, and the sum of distances, 1 for a sum."""
         if "reach" not in self.fitted:
             return set(), 0.0
         reach, players = self.fitted["reach"], self.fitted["players"]
@@ -249,9 +249,9 @@ class Scorer:
                 if is_inside and not is_seen[at + parts[first] * width + parts[second]]:
                     lone |= {players[first], players[second]}
                 at += width * width
-        for members in self.list_broken(given, places, distances):
-            lone |= {players[number] for number in members}
-        return lone, sum(distances)
+        broken = list(self.list_broken(given, places, distances))
+        lone |= {players[number] for members in broken for number in members}
+        return lone, sum(distances) + len(broken)
 
     def list_broken(self, given, places, distances):
         """Columns, all inside, of each sum that is the same in all fitted rows and another in this one."""

@@ -269,20 +269,23 @@
       for (let second = first + 1; second < columns.length; second++, number++)
         if (distances[first] === 0 && distances[second] === 0 &&
             !reach.isSeen[number * width * width + parts[first] * width + parts[second]]) pairs.push([first, second]);
+    let nBroken = 0;
     for (const { members, constant } of reach.sums) {
       const values = members.map(({ column }) => (columns[column].cells === null ? row[column] : places[column][0]));
       if (values.some((value) => value === null || value === undefined) || members.some(({ column }) => distances[column] > 0)) continue;
       const total = members.reduce((sum, { factor }, place) => sum + factor * values[place], 0);
       const isListed = members.length === 2 && pairs.some((pair) => pair.every((each, place) => each === members[place].column));
-      if (Math.abs(total - constant) > 1 && !isListed) pairs.push(members.map(({ column }) => column));
+      if (!(Math.abs(total - constant) > 1)) continue;
+      nBroken += 1;
+      if (!isListed) pairs.push(members.map(({ column }) => column));
     }
-    return { distances, outside: distances.flatMap((distance, column) => (distance > 0 ? [column] : [])), pairs };
+    return { distances, outside: distances.flatMap((distance, column) => (distance > 0 ? [column] : [])), pairs, nBroken };
   }
 
   function computeTrust(residuals, main, values, nPlayers, nOutputs, place, players) {
     if (residuals === null) return null;
     const lone = new Set(place === null ? [] : [...place.outside, ...place.pairs.flat()].map((column) => players[column]));
-    const distance = place === null ? 0 : place.distances.reduce((sum, each) => sum + each, 0);
+    const distance = place === null ? 0 : place.distances.reduce((sum, each) => sum + each, place.nBroken);
     let log = residuals.level;
     residuals.curves.forEach(({ shape, data }, column) => {
       main[column].values.forEach((weight, m) => (log += weight * data[(main[column].first + m) * shape[1]]));

@@ -19,7 +19,8 @@ class Strangeness(NamedTuple):
     is_lone : ndarray of shape (n_rows, n_players), bool
         Whether a feature's value, or its combination with another's, is one that no fitted row is near.
     distances : ndarray of shape (n_rows,), float64
-        How far all values together lie beyond the ranges, in lengths of these; 1 for each unseen level.
+        How far all values together lie beyond the ranges, in lengths of these; 1 for each unseen level, and for each sum that
+        is the same in all fitted rows and another here: indicators that are all 0 stand for an unseen level.
     """
 
     is_lone: NDArray[np.bool_]
@@ -34,7 +35,7 @@ def find_strangeness(place: Place, players: Sequence[int]) -> Strangeness | None
     is_lone = np.zeros((len(lone), max(players) + 1), dtype=bool)
     for column, player in enumerate(players):
         is_lone[:, player] |= lone[:, column]
-    return Strangeness(is_lone, place.distances.sum(axis=1))
+    return Strangeness(is_lone, place.distances.sum(axis=1) + place.is_broken.sum(axis=1))
 
 
 # Held-out residuals lie between these quantiles of their sizes in nine rows of ten.
