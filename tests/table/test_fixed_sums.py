@@ -114,11 +114,21 @@ def test_a_row_with_no_level_at_all_is_no_such_row_and_its_levels_explain_nothin
     assert explanation.output_share[0] < 0.1
     assert explanation.output_share_interval[0, 0] == 0.0
     assert "no such row: a with b with c with d" in explanation.describe_place(0)
-    grouped = instashap.Explainer(order=1, synthetic_rows=0, groups={"town": list("abcd")}).fit(X, outputs=outputs.to_numpy())
-    with pytest.warns(instashap.DataWarning):
-        share = grouped(rows.assign(young=3.0)).output_share[0]
-    spread = np.std(outputs)  # of an unseen level; the only bar that is known has the length .01 × 3
-    assert share < 0.04 / (0.03 + spread)
     fitted.save(tmp_path / "e.insta")
     with pytest.warns(instashap.DataWarning):
         assert instashap.load(tmp_path / "e.insta")(rows).new_pairs == explanation.new_pairs
+
+
+def test_a_broken_sum_of_one_group_counts_as_an_unseen_level():
+    X = _draw(800)
+    outputs = (X["b"] + 2 * X["c"] + 9 * X["d"] + X["young"]).to_numpy()
+    fitted = instashap.Explainer(order=1, synthetic_rows=0, groups={"town": list("abcd")}).fit(X, outputs=outputs)
+    row = X[:1].assign(a=0.0, b=0.0, c=0.0, d=0.0, young=1.5)
+    row["total"] = row["young"] + 2 * row["old"] + 7
+    with pytest.warns(instashap.DataWarning):
+        found = fitted(row)
+    bars = dict(zip(found.feature_names, np.abs(found.values[0]), strict=True))
+    known, every = sum(bars.values()) - bars["town"], sum(bars.values())
+    # The town's bar is left, and so is one standard deviation of the outputs.
+    assert found.new_pairs == ((("a", "b", "c", "d"),),)
+    assert found.output_share[0] == pytest.approx(known / (every + outputs.std()), rel=0.05)
