@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 from .._sentences import join, percent
@@ -31,8 +32,8 @@ _REFERENCES = {
 # Shares of what a coalition size leaves below which a gap is not worth a sentence.
 _SMALL_GAP = 0.02
 _TAILS = (
-    "A few rows hold most of the variance of the output, and rows like them that were not drawn may hold more: no error of the "
-    "Shapley values themselves can be estimated from these rows."
+    "Too much is left open, most often by heavy tails of which too few rows were seen: no error of the Shapley values "
+    "themselves can be estimated from these rows."
 )
 
 
@@ -70,15 +71,25 @@ def interval(figure: Figure) -> str:
 
 
 def write_r2(figure: Figure) -> str:
-    """An R² with its 90 % interval as decimals; of one below zero only that it is.
+    """An R² with its 90 % interval as decimals; of one below zero only that it is, and 1.00 only for what is no lower.
 
     Examples
     --------
     >>> write_r2(Figure(0.912, 0.88, 0.94)), write_r2(Figure(0.2, -1.5, 0.5))
     ('0.91 (0.88 to 0.94)', '0.20 (below 0 to 0.50)')
+    >>> write_r2(Figure(0.996, 0.93, 1.0)), write_r2(Figure(0.9999, 0.98, 1.0)), write_r2(Figure(-0.3, -2.0, -0.1))
+    ('0.996 (0.93 to 1.00)', 'over 0.999 (0.98 to 1.00)', 'below 0')
     """
-    value, low, high = (f"{each:.2f}" if each >= 0 else "below 0" for each in figure)
-    return value if value == high else f"{value} ({low} to {high})"
+    value, low, high = map(_write_decimals, figure)
+    return value if value == low == high else f"{value} ({low} to {high})"
+
+
+def _write_decimals(r2: float) -> str:
+    if r2 < 0:
+        return "below 0"
+    if 0.9995 <= r2 < 1:
+        return "over 0.999"
+    return f"{r2:.3f}" if 0.99 <= r2 < 1 else f"{r2:.2f}"
 
 
 def name_rows(report: TrustReport) -> str:
@@ -223,7 +234,8 @@ def _describe_masked(report: TrustReport, lower: list[Rung], top: Rung) -> list[
     known = [(rung, rung.masked) for rung in (*lower, top) if rung.masked is not None]
     if known:
         shares = join([f"{_WITH[rung.order]} explain {interval(masked.carried)}" for rung, masked in known])
-        lines.append(f"Values also rest on predictions from some of the features alone; {shares} of what these can explain.")
+        explained = "these can explain" if known[-1][1].power is None else "the estimates they are compared with explain"
+        lines.append(f"Values also rest on predictions from some of the features alone; {shares} of what {explained}.")
         lines += _describe_power(*known[-1])
     for rung, masked in known:
         enough = min(masked.carried.low - 0.01, report.thresholds.safe_attribution)
@@ -251,9 +263,14 @@ def _describe_power(rung: Rung, masked: MaskedFidelity) -> list[str]:
     if masked.power is None or masked.carried.value < 1.0:
         return []
     return [
-        f"No reference predicts from some of the features better than order {rung.order}: there is no evidence of a gap (this "
-        f"check would have seen a gap of {percent(masked.power)})."
+        f"No reference predicts from some of the features better than order {rung.order}: there is no evidence of a gap. One "
+        f"that explains {_at_least(masked.power)} more would have been seen; an error that all of them share would not."
     ]
+
+
+def _at_least(share: float) -> str:
+    """A share in percent, rounded up."""
+    return percent(ceil(1000 * share) / 1000 if share < 0.1 else ceil(100 * share) / 100)
 
 
 def _describe_segments(report: TrustReport, top: Rung) -> list[str]:
