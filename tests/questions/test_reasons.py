@@ -99,6 +99,50 @@ def test_codes_whose_rank_hangs_on_the_reference_are_withheld():
     assert second.how_often > 0.9  # "this rank or a better one"
 
 
+def test_equal_reasons_share_a_rank_and_the_order_of_the_columns_picks_none():
+    rows = pd.DataFrame(np.random.default_rng(0).integers(0, 2, (40, 3)), columns=["x", "z", "u"])
+    refused = pd.DataFrame({"x": [0], "z": [0], "u": [0]})
+
+    def score(X):
+        return 10 * X["x"] + 10 * X["z"] + 30 * X["u"]
+
+    best = pd.DataFrame({"x": [1.0], "z": [1.0], "u": [1.0]})
+    for columns in (["x", "z", "u"], ["z", "x", "u"]):
+        made = Explainer(score, order=1, synthetic_rows=0).fit(rows[columns])
+        report = made.reasons(refused[columns], reference=best[columns], n=3)
+        assert [(code.rank, code.feature) for code in report.codes[:1]] == [(1, "u")]
+        assert {(code.feature, code.rank, code.how_often) for code in report.codes[1:]} == {("x", 2, 1.0), ("z", 2, 1.0)}
+        # Two places for three reasons, of which two are equal: either of them has the last place half of the time.
+        fewer = made.reasons(refused[columns], reference=best[columns], n=2)
+        assert fewer.table["feature"].tolist() == ["u"]
+        assert fewer.withheld["how_often"].tolist() == [0.5]
+
+
+def test_no_row_gets_the_reasons_of_another_with_the_same_label(explainer):
+    poor, old = (ROWS.loc[[int(np.argmax(earn(ROWS)[lost].eq(0) & earn(ROWS)[kept].gt(0)))]] for lost, kept in
+                 (("income", "debt"), ("debt", "income")))
+    both = pd.concat([poor, old]).set_axis([7, 7])
+    best = ROWS[card(ROWS) == card(ROWS).max()][:1]
+    report = explainer.reasons(both, reference=best, texts={"income": "income", "debt": "debt"}, n=1)
+    assert [report.texts(0), report.texts(1)] == [["income"], ["debt"]]
+    assert report.table["row"].tolist() == [0, 1]
+    first, second = report.to_text().splitlines()[1:]
+    assert first.startswith("Row 0: ")
+    assert first.endswith(". income.")
+    assert second.endswith(". debt.")
+
+
+def test_categories_that_are_numbers_and_booleans_are_neither_high_nor_low():
+    rows = pd.DataFrame({"job": [2, 3, 4] * 20, "owns": [True, False] * 30})
+    made = Explainer(lambda X: 5.0 * (X["job"] == 4) + X["owns"], order=1, categorical=["job"], synthetic_rows=0).fit(rows)
+    given = {"reference": pd.DataFrame({"job": [4], "owns": [True]})}
+    row = pd.DataFrame({"job": [2], "owns": [False]})
+    assert made.reasons(row, **given).texts(0) == ["job is 2 (the reference has 4)", "owns is False (the reference has True)"]
+    for name in row:
+        with pytest.raises(ValueError, match="which are neither: give it one text"):
+            made.reasons(row, texts={name: {"low": "too low"}}, **given)
+
+
 def test_related_columns_make_one_reason_and_texts_are_the_users(explainer):
     texts = {"money": "income and debt", "age": {"low": "too young", "high": "too old"}}
     groups = {"money": ["income", "debt"]}

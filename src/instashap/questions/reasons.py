@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from ..blackbox.value_functions import HybridGame
 from ..fitted.explanation_text import format_value
 from ..fitted.game import FittedGame
 from ..fitted.shown_rows import collect_data
-from ..table.columns import read_table
+from ..table.columns import Table, read_table
 from .change_rows import choose_output, count_rows
 from .model_outputs import wrap_matched
 from .reason_walks import ROUNDING, Walked, walk
@@ -44,7 +44,7 @@ class ReasonCode:
     row : object
         The row's label in the table, or its position.
     rank : int
-        1 for the reason that costs most.
+        1 for the reason that costs most. Reasons that cost the same against every reference row have the same rank.
     feature : str
         A column, or a group of related columns.
     points : float
@@ -52,7 +52,8 @@ class ReasonCode:
     standard_error : float
         From the sampled orders of the features.
     how_often : float
-        Share of resampled references in which the feature has this rank or a better one.
+        Share of resampled references in which the feature has this rank or a better one; equal reasons that do not all have a
+        place among the n share the places that are left.
     is_given : bool
         Whether that share is large enough for the code to be given.
     text : str
@@ -86,7 +87,7 @@ class ReasonReport:
     largest_error : float
         Largest standard error of a value, on the scale of the output.
     labels : tuple
-        Labels of the rows, or their positions.
+        Labels of the rows; their positions where there are no labels, or two rows have the same.
     """
 
     codes: tuple[ReasonCode, ...] = field(repr=False)
@@ -160,7 +161,8 @@ def find_reasons(
     names, players = fitted.feature_names, fitted.players
     if options.groups is not None:
         names, players = check_groups(options.groups, fitted.schema.names)
-    options = replace(options, texts=_name_texts(options.texts, names))
+    quantities = _find_quantities(table, players)
+    options = replace(options, texts=_name_texts(options.texts, names, quantities))
     columns = fitted.schema.names if fitted.schema.has_names else None
     box = wrap_matched(fitted, X, held, table.n_rows, _NO_MODEL)
     output = choose_output(options.target, fitted.output_names, fitted.model.n_outputs, "reasons are those")
@@ -172,20 +174,39 @@ def find_reasons(
     own = collect_data(table, names, players)
     others = collect_data(read_table(rows, fitted.schema) if hasattr(rows, "columns") else fitted.read(rows), names, players)
     labels = tuple(range(table.n_rows)) if table.index is None else tuple(table.index.tolist())
-    codes = _rank(walked, sign, names, own, others, labels, options)
+    if len(set(labels)) < len(labels):
+        labels = tuple(range(table.n_rows))  # no row may get the reasons of another
+
+    def write(row: int, place: int) -> str:
+        return _write(names[place], own[row, place], others[:, place], quantities[place], options.texts)
+
+    codes = _rank(walked, sign, names, write, labels, options)
     moved = np.abs(walked.values).max(axis=(0, 1)) > ROUNDING * walked.scale
     read = tuple(name for name, flag in zip(names, moved, strict=True) if flag)
     mean = float(walked.reference_outputs.mean())
     return ReasonReport(codes, described, mean, walked.outputs, read, float(walked.errors.max(initial=0.0)), labels)
 
 
-def _name_texts(texts: Mapping[Any, Any] | None, names: Sequence[str]) -> dict[str, Any]:
-    """Texts by the name of their feature; raises for unknown features, or directions other than "high" and "low"."""
+def _find_quantities(table: Table, players: tuple[int, ...]) -> list[bool]:
+    """Whether values of each feature are high or low: numbers of one column, but neither categories nor booleans."""
+    schema, first = table.schema, [players.index(player) for player in range(max(players) + 1)]
+    is_quantity = [not flag and name not in schema.flags for flag, name in zip(schema.is_category, schema.names, strict=True)]
+    return [players.count(player) == 1 and is_quantity[column] for player, column in enumerate(first)]
+
+
+def _name_texts(texts: Mapping[Any, Any] | None, names: Sequence[str], quantities: Sequence[bool]) -> dict[str, Any]:
+    """Texts by the name of their feature; raises for unknown features, and directions of what has none."""
     named = {}
     for feature, text in (texts or {}).items():
         if not isinstance(text, str) and not (isinstance(text, Mapping) and set(text) <= {"high", "low"}):
             raise ValueError(f"texts[{feature!r}] must be a text, or texts for 'high' and 'low'; got {text!r}")
-        named[names[find_column(feature, names, "texts")]] = text
+        place = find_column(feature, names, "texts")
+        if not isinstance(text, str) and not quantities[place]:
+            raise ValueError(
+                f"texts[{feature!r}] has texts for 'high' and 'low', and {names[place]!r} holds categories, "
+                "booleans or several columns, which are neither: give it one text"
+            )
+        named[names[place]] = text
     return named
 
 
@@ -249,8 +270,7 @@ def _rank(
     walked: Walked,
     sign: float,
     names: Sequence[str],
-    own: NDArray[Any],
-    others: NDArray[Any],
+    write: Callable[[int, int], str],
     labels: Sequence[Any],
     options: ReasonOptions,
 ) -> tuple[ReasonCode, ...]:
@@ -258,30 +278,33 @@ def _rank(
     n_references = walked.values.shape[1]
     rng = np.random.default_rng(options.seed)
     draws = rng.multinomial(n_references, np.full(n_references, 1 / n_references), size=_N_RESAMPLES) / n_references
+    floor = ROUNDING * walked.scale
     codes = []
     for row, label in enumerate(labels):
         lost = -sign * walked.values[row]  # (n_references, n_players)
         points = lost.mean(axis=0)
         noise = walked.errors[row] * rng.standard_normal((_N_RESAMPLES, len(names)))
-        ranks = _number_ranks(draws @ lost + noise)
-        floor = ROUNDING * walked.scale
-        order = [int(place) for place in np.argsort(-points, kind="stable")[: options.n] if points[place] > floor]
-        for rank, place in enumerate(order):
-            share = float(np.mean((ranks[:, place] <= rank) & (draws @ lost[:, place] > floor)))
-            text = _write(names[place], own[row, place], others[:, place], options.texts)
-            figures = float(points[place]), float(walked.errors[row, place])
-            codes.append(ReasonCode(label, rank + 1, names[place], *figures, share, share >= options.stable, text))
+        resampled = draws @ lost + noise
+        order = [int(place) for place in np.argsort(-points, kind="stable") if points[place] > floor]
+        for position, place in enumerate(order[: options.n]):
+            alike = np.abs(lost - lost[:, place, None]).max(axis=0) <= floor  # equal whatever the reference
+            ahead = int(np.sum(~alike[order[:position]]))
+            share = _share_places(resampled, place, min(ahead + int(alike.sum()), options.n), floor)
+            figures = float(points[place]), float(walked.errors[row, place]), share
+            codes.append(ReasonCode(label, ahead + 1, names[place], *figures, share >= options.stable, write(row, place)))
     return tuple(codes)
 
 
-def _number_ranks(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rank of each feature in each resample, 0 for the most points."""
-    return np.argsort(np.argsort(-points, axis=1, kind="stable"), axis=1, kind="stable")
+def _share_places(resampled: NDArray[np.float64], place: int, last: int, floor: float) -> float:
+    """Share of resamples in which a feature costs something and is among the ``last`` first; equal ones share places."""
+    own = resampled[:, place, None]
+    n_ahead, n_level = (resampled > own + floor).sum(axis=1), (np.abs(resampled - own) <= floor).sum(axis=1)
+    return float(np.mean(np.clip((last - n_ahead) / n_level, 0.0, 1.0) * (own[:, 0] > floor)))
 
 
-def _write(name: str, value: Any, reference: NDArray[Any], texts: Mapping[Any, Any] | None) -> str:
+def _write(name: str, value: Any, reference: NDArray[Any], is_quantity: bool, texts: Mapping[Any, Any] | None) -> str:
     """The text of a feature and direction: the user's, or its value beside that of the reference."""
-    numbers = _take_numbers(reference)
+    numbers = _take_numbers(reference) if is_quantity else None
     is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and value == value
     middle = float(np.median(numbers)) if is_number and numbers is not None else None
     direction = None if middle is None or value == middle else "high" if value > middle else "low"
