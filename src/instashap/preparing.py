@@ -13,7 +13,8 @@ from ._errors import DataWarning, warn_caller
 from ._optional import require
 from ._validation import check_choice, find_column, name_columns
 from .table.dates import DateText
-from .table.delimited import NO_ROWS, find_encoding, find_separator, read_delimited, refuse_short_lines
+from .table.delimited import NO_ROWS, PANDAS_GAPS, find_encoding, find_separator, read_delimited, refuse_short_lines
+from .table.numerals import list_some
 from .table.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -132,8 +133,20 @@ def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collectio
     recipe = Recipe.learn(data, kept, data.attrs.get("decimal"))
     y, is_class, note = _read_target(data[target], recipe, task)
     features = recipe.without(str(target))
-    notes = [*recipe.describe(), *([note] if note else [])]
+    notes = [*recipe.describe(), *_describe_words(data.drop(columns=target), features), *([note] if note else [])]
     return Prepared(data.drop(columns=target), y, features, is_class, tuple(notes))
+
+
+def _describe_words(X: pd.DataFrame, recipe: Recipe) -> list[str]:
+    """A sentence for each column of text with words that pandas reads as missing values."""
+    texts = {name: column for name, column in X.items() if column.dtype.kind == "O" and str(name) not in recipe.readings}
+    words = {name: sorted(PANDAS_GAPS & {cell for cell in column if isinstance(cell, str)}) for name, column in texts.items()}
+    return [
+        f"column {name!r}: text such as {list_some(found)} is a category, not a missing value; read new rows by "
+        "pd.read_csv(..., keep_default_na=False, na_values=[''])"
+        for name, found in words.items()
+        if found
+    ]
 
 
 def _read_target(column: pd.Series, recipe: Recipe, task: str) -> tuple[pd.Series, bool, str]:
@@ -146,8 +159,10 @@ def _read_target(column: pd.Series, recipe: Recipe, task: str) -> tuple[pd.Serie
             "numbers, such as the days since the first date, and name that as --target"
         )
     y = column if reading is None else reading.read(str(name), column)[str(name)]
-    if y.isna().any():
-        raise ValueError(f"the target column {name!r} holds {int(y.isna().sum())} missing values; drop those rows")
+    gaps = y.isna() | y.isin(PANDAS_GAPS)
+    if gaps.any():
+        written = f" ({y[gaps].dropna().iloc[0]!r})" if y[gaps].notna().any() else ""
+        raise ValueError(f"the target column {name!r} holds {int(gaps.sum())} missing values{written}; drop those rows")
     n_values, is_number = y.nunique(), y.dtype.kind in "fiu"
     if is_number and np.isinf(y.to_numpy(dtype=np.float64)).any():
         raise ValueError(f"the target column {name!r} holds infinite values; repair or drop those rows")

@@ -91,6 +91,7 @@ def test_what_is_assumed_of_the_target_is_said_with_the_way_to_change_it(
         (["north", "south"] * (N_ROWS // 2), {"task": "regression"}, "is no number .*: leave out --task regression"),
         (SIZE, {"task": "classification"}, "a class has several rows: name another --target"),
         (["?", *SIZE[1:]], {}, "the target column 'y' holds 1 missing values; drop those rows"),
+        (["NA", "yes", "no"] * (N_ROWS // 3), {}, r"the target column 'y' holds \d+ missing values \('NA'\); drop those rows"),
         ([f"{each} m2" for each in SIZE[1:]] + ["3 ft2"], {}, "'y' holds numbers in different units"),
     ],
 )
@@ -139,3 +140,17 @@ def test_the_row_in_the_terminal_is_the_one_in_the_waterfall(mixed: Any, monkeyp
     label = explained.held_out.index[17]
     assert list(drawn[0].index) == [label]
     assert f"row {label} (number 17 of the rows explained" in str(render_terminal(explained.explanation, 17).title)
+
+
+def test_words_that_pandas_reads_as_missing_are_categories_and_the_note_reads_new_rows_alike(tmp_path: Path) -> None:
+    region = np.tile(["NA", "None", "EU"], N_ROWS // 3)
+    size = SIZE[: len(region)]
+    path = write(tmp_path, region=region, size=size, y=2.5 * (region == "NA") - (region == "None"))
+    table = read(path, "y")
+    note = table.notes[0]
+    assert "column 'region': text such as 'NA', 'None' is a category" in note
+    explainer = instashap.Explainer(order=1, synthetic_rows=0).fit(table.X, outputs=table.y)
+    rows = eval(note.split("read new rows by ")[1].replace("...", repr(str(path))), {"pd": pd})
+    effects = pd.Series(explainer(rows[["region", "size"]]).values[:, 0]).groupby(region).mean()
+    assert effects["NA"] - effects["EU"] == pytest.approx(2.5, abs=0.05)
+    assert effects["None"] - effects["EU"] == pytest.approx(-1.0, abs=0.05)

@@ -177,6 +177,22 @@ def wait_for(address: str) -> bytes:
     raise AssertionError(f"nothing answers at {address}")
 
 
+def test_keys_that_are_no_columns_are_named_in_the_answer(client: Any, sales: Any) -> None:
+    from fastapi.testclient import TestClient
+
+    row = {"a": 1.0, "town": "north", "b": 2.0}
+    for path, copies in (("/predict", 1), ("/explain", 300), ("/explain", 900)):  # 900 rows are read in parts
+        rows = [row] * (copies - 1) + [{**row, "town ": "south", "note": "x" * (400 if copies == 900 else 1)}]
+        long = [{**each, "padding": " " * 150} for each in rows] if copies == 900 else rows
+        answer = client.post(path, json={"rows": long}).json()
+        assert answer["ignored_columns"] == (["padding", "town ", "note"] if copies == 900 else ["town ", "note"])
+        assert "ignored_columns" not in client.post(path, json={"rows": [row] * copies}).json()
+    explainer, raw = sales
+    raw_client = TestClient(make_app(explainer), raise_server_exceptions=False)
+    record = {**to_json(raw[:1])[0], "other": 1}
+    assert raw_client.post("/predict", json={"rows": [record]}).json()["ignored_columns"] == ["other"]
+
+
 def test_a_column_of_which_every_value_is_new_is_refused_as_in_python(client: Any) -> None:
     for towns in (["here", "there"], [1, 1], [True, True]):
         answer = client.post("/predict", json={"rows": [[1, town, 2] for town in towns]})

@@ -74,6 +74,8 @@ def test_importance_is_of_the_data_and_refused_without(assistant, explainer):
         (lambda each: each.explain_rows([ROW] * 21), "limit of one request is 20"),
         (lambda each: each.explain_rows([{"hour": 1.0}]), "lacks the column 'day'"),
         (lambda each: each.explain_rows([{"hour": "noon", "day": "work"}]), "hour"),
+        (lambda each: each.explain_rows([{**ROW, "hours": 3.0}]), "no such column: hours"),
+        (lambda each: each.predict([{**ROW, "day": 1}]), "column 'day' holds no value that the fit saw: it holds 1"),
         (lambda each: each.predict([ROW], ["month"]), "no such feature: month"),
     ],
 )

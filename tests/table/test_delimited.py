@@ -73,6 +73,14 @@ def test_a_file_that_is_no_table_is_refused(tmp_path, text, message):
         read(tmp_path, text)
 
 
+def test_words_that_pandas_reads_as_missing_stay_text_in_columns_of_text_alone(tmp_path):
+    table = read(tmp_path, "region,size,paid\nNA,1,True\nNone,NA,NA\nEU,n/a,False\n,2,True\n")
+    assert table["region"].tolist()[:3] == ["NA", "None", "EU"]
+    assert table.isna().to_numpy().tolist() == [[False] * 3, [False, True, True], [False, True, False], [True, False, False]]
+    assert table["size"].dtype == "float64"
+    assert read(tmp_path, "region,n\nNA,1\n7,2\n", keep=["region"])["region"].tolist() == ["NA", "7"]
+
+
 def test_a_separator_at_the_end_of_every_line_is_no_column(tmp_path):
     assert read(tmp_path, "a,b,\n1,2,\n3,4,\n").to_dict("list") == {"a": [1, 3], "b": [2, 4]}
 

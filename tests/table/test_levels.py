@@ -178,6 +178,14 @@ def test_a_column_of_new_values_alone_is_refused_by_name(given):
         _encode(FITTED, given)
 
 
+def test_rows_of_one_new_value_are_explained_alone_as_the_refusal_of_several_says():
+    with pytest.raises(ValueError, match="if they are new, explain the rows of each alone, such as 'green'"):
+        _encode(FITTED, ["green", "pink"])
+    _encode(FITTED, ["green", "green"])
+    with pytest.raises(ValueError, match="or fit again$"):
+        _encode(FITTED, [1, 2])
+
+
 @pytest.mark.parametrize(
     ("fitted", "given"),
     [

@@ -80,6 +80,7 @@ def test_leading_zeros_are_categories_and_come_back_where_a_reader_lost_them():
     assert recipe.apply(pd.DataFrame({"size": [501, 10115]}))["size"].tolist() == ["00501", "10115"]
     assert recipe.apply(pd.DataFrame({"size": [501.0, np.nan]}))["size"].tolist() == ["00501", None]
     assert read(["007", "12"])[0] == ["007", "12"]
+    assert read(["00501", "10115", "NA", "?"])[0] == ["00501", "10115", None, None]
 
 
 @pytest.mark.parametrize(

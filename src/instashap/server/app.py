@@ -30,7 +30,7 @@ from .bodies import join_parts, split_body
 from .guard import Guard
 from .limits import Limits
 from .metrics import Metrics
-from .request_rows import RequestReader, check_count, check_keys, read_rows
+from .request_rows import RequestReader, check_count, check_keys, start_reader
 from .request_schema import describe_body
 
 # Up to these numbers of rows and bytes a request is computed in the event loop, as passing it to a thread takes longer.
@@ -174,11 +174,16 @@ class _Service:
             if sum(map(len, parts)) > _BYTES_IN_LOOP:
                 deadline = time.monotonic() + self.limits.timeout
                 return await self._wait(self.pool, lambda: self._work_large(parts, deadline, path, work, metrics))
-            table, content = self._parse(b"".join(parts), work)
-            metrics.count_rows(path, table.n_rows)
-            if table.n_rows <= _ROWS_IN_LOOP:
-                return self.answer(work(table, content))
-            return await self._wait(None, lambda: self.answer(work(table, content)))
+            reader, content = self._parse(b"".join(parts), work)
+            metrics.count_rows(path, reader.n_rows)
+            if reader.n_rows <= _ROWS_IN_LOOP:
+                return self.answer(self._work(reader, content, work))
+            return await self._wait(None, lambda: self.answer(self._work(reader, content, work)))
+
+    def _work(self, reader: RequestReader, content: dict[str, Any], work: _Work) -> dict[str, Any]:
+        """The answer, with the keys of rows that it does not depend on."""
+        table = self._finish(reader)
+        return work(table, content) | ({"ignored_columns": list(reader.ignored)} if reader.ignored else {})
 
     async def _wait(self, pool: ThreadPoolExecutor | None, work: Callable[[], Any]) -> Any:
         try:
@@ -228,15 +233,21 @@ class _Service:
         except self.orjson.JSONDecodeError as error:
             raise _Refused(400, f"the body is not JSON: {error}") from error
 
-    def _parse(self, body: bytes, work: _Work) -> tuple[Table, dict[str, Any]]:
+    def _parse(self, body: bytes, work: _Work) -> tuple[RequestReader, dict[str, Any]]:
         content = self._load(body)
         try:
             check_keys(content, work.__name__)
-            table = read_rows(self.fitted.schema, content.get("rows"), self.limits.max_rows, self.fitted.recipe)
-            self.fitted.encoder.check_levels(table)
-            return table, content
+            return start_reader(self.fitted.schema, content.get("rows"), self.limits.max_rows, self.fitted.recipe), content
         except (ValueError, OverflowError) as error:
             raise _Refused(422, str(error)) from error
+
+    def _finish(self, reader: RequestReader) -> Table:
+        table = reader.finish()
+        try:
+            self.fitted.encoder.check_levels(table)
+        except ValueError as error:
+            raise _Refused(422, str(error)) from error
+        return table
 
     def _work_large(self, parts: list[bytes], deadline: float, path: str, work: _Work, metrics: Metrics) -> Any:
         """Parse a large body, compute and answer in short steps that let the event loop run; called in the pool's thread."""
@@ -249,12 +260,11 @@ class _Service:
                 if time.monotonic() > deadline:
                     raise TimeoutError
                 reader.add(self._load(block))
-            table = reader.finish() if reader.n_rows else read_rows(self.fitted.schema, [], self.limits.max_rows)
-            self.fitted.encoder.check_levels(table)
+            reader = reader if reader.n_rows else start_reader(self.fitted.schema, [], self.limits.max_rows)
         except (ValueError, OverflowError) as error:
             raise _Refused(422, str(error)) from error
-        metrics.count_rows(path, table.n_rows)
-        return self.answer({name: self._write(value) for name, value in work(table, content).items()})
+        metrics.count_rows(path, reader.n_rows)
+        return self.answer({name: self._write(value) for name, value in self._work(reader, content, work).items()})
 
     def _write(self, value: Any) -> Any:
         """A large array as JSON, written some rows at a time; other values unchanged."""

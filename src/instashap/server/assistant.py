@@ -24,8 +24,9 @@ from ..fitted.shown_rows import make_explanation
 from ..questions.answers import get_errors, get_reach
 from ..questions.outside import name_outside, place_rows
 from ..questions.overall import ImportanceRequest, tabulate_importance
+from ..table.columns import Table
 from ..trust.report import TrustReport
-from .request_rows import read_rows
+from .request_rows import start_reader
 
 # The most rows of one question, features that a row's text names, levels of a column and features that are listed.
 MAX_ROWS, MAX_NAMED, MAX_LEVELS, MAX_LISTED = 20, 30, 20, 200
@@ -76,7 +77,7 @@ class Assistant:
         The values of the other features are then ignored, but a value (or null) must be given for every column.
         """
         fitted = self._fitted
-        table = read_rows(fitted.schema, rows, MAX_ROWS, fitted.recipe)
+        table = self._read(rows)
         mask = np.ones(len(fitted.feature_names), dtype=bool)
         if known_features is not None:
             unknown = sorted(set(known_features) - set(fitted.feature_names))
@@ -130,9 +131,18 @@ class Assistant:
             return "No audit was saved with this explainer, so nothing is known of how well it explains the model."
         return (known if isinstance(known, TrustReport) else TrustReport.from_dict(known)).to_text()
 
+    def _read(self, rows: list[dict[str, Any]]) -> Table:
+        fitted = self._fitted
+        reader = start_reader(fitted.schema, rows, MAX_ROWS, fitted.recipe)
+        if reader.ignored:
+            raise ValueError(f"no such column: {', '.join(list(reader.ignored)[:5])}; describe_model lists them")
+        table = reader.finish()
+        fitted.encoder.check_levels(table)
+        return table
+
     def _explain(self, rows: list[dict[str, Any]]) -> Explanation:
         fitted = self._fitted
-        table = read_rows(fitted.schema, rows, MAX_ROWS, fitted.recipe)
+        table = self._read(rows)
         explanation = make_explanation(fitted, table, fitted.compute_shapley_values(table, 1), fitted.model.base_value)
         if fitted.answers.errors is not None:
             spread = fitted.look_up(get_errors(fitted).credits, table, 1)

@@ -14,6 +14,8 @@ from ..table.recipe import Reading, Recipe
 
 # Keys of a request's body, by question.
 KEYS = {"predict": ("rows",), "explain": ("rows", "errors")}
+# Ignored keys of rows are counted up to about so many.
+MAX_IGNORED = 100
 
 
 def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = None) -> Table:
@@ -26,12 +28,17 @@ def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = 
     ValueError
         For values that do not fit; the message names the row and the column.
     """
+    return start_reader(schema, rows, max_rows, recipe).finish()
+
+
+def start_reader(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = None) -> RequestReader:
+    """A reader that holds these rows; see :func:`read_rows`."""
     if not isinstance(rows, list) or not rows:
         raise ValueError('"rows" must be a list of one or more rows, each an object {column: value} or a list of values')
     check_count(len(rows), max_rows)
     reader = RequestReader(schema, recipe)
     reader.add(rows)
-    return reader.finish()
+    return reader
 
 
 def check_keys(content: Any, question: str) -> None:
@@ -53,12 +60,20 @@ def check_count(n_rows: int, max_rows: int) -> None:
 
 
 class RequestReader:
-    """Builds a table from rows that are added in parts."""
+    """Builds a table from rows that are added in parts.
+
+    Attributes
+    ----------
+    ignored : dict of str to None
+        Keys of rows that are no column of the fit, in the order in which they came; about ``MAX_IGNORED`` at most.
+    """
 
     def __init__(self, schema: Schema, recipe: Recipe | None = None) -> None:
         self.schema = schema
         self.recipe = recipe
         self.n_rows = 0
+        self.ignored: dict[str, None] = {}
+        self._known = frozenset(schema.names).union(() if recipe is None else recipe.readings)
         kinds = np.array(schema.is_category)
         self._numbers, self._categories = np.flatnonzero(~kinds).tolist(), np.flatnonzero(kinds).tolist()
         self._names = [schema.names[place] for place in self._numbers]
@@ -69,6 +84,7 @@ class RequestReader:
 
     def add(self, rows: list[Any]) -> None:
         """Check and add some rows; raises ``ValueError`` for values that do not fit."""
+        self._note_ignored(rows)
         if self.recipe is not None:
             rows = _follow(self.recipe, self.schema, rows, self.n_rows)
         listed = [_list_values(self.schema, number, row) for number, row in enumerate(rows, self.n_rows)]
@@ -77,6 +93,11 @@ class RequestReader:
         for place, codes, levels in zip(self._categories, self._codes, self._levels, strict=True):
             codes.append(_read_categories([row[place] for row in listed], self.schema.names[place], levels, self.n_rows))
         self.n_rows += len(rows)
+
+    def _note_ignored(self, rows: list[Any]) -> None:
+        for row in rows:
+            if isinstance(row, dict) and not row.keys() <= self._known and len(self.ignored) < MAX_IGNORED:
+                self.ignored |= dict.fromkeys(name for name in row if name not in self._known)
 
     def finish(self) -> Table:
         """The table of all rows."""

@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 
 # Message about a file without rows.
 NO_ROWS = "it has names but no rows"
+# Words that pandas reads as missing values: "NA" is Namibia or North America in a column of text, "None" may be a level.
+PANDAS_GAPS = frozenset(
+    {"#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-NaN", "-nan"}
+)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 
 
 def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
     """The table in a file; the separator is that of the names in the first line: commas, semicolons, tabs or bars.
 
-    Columns of plain numbers, or of true and false, have that type. All others, and those to ``keep``, are text as in the file;
-    :class:`.recipe.Recipe` reads them. ``attrs["decimal"]`` is a comma if semicolons separate the columns.
+    Columns of plain numbers, or of true and false, have that type. All others, and those to ``keep``, are text as in the file,
+    in which only empty cells are missing; :class:`.recipe.Recipe` reads them. ``attrs["decimal"]`` is a comma if semicolons
+    separate the columns.
 
     Raises
     ------
@@ -52,6 +57,7 @@ def read_delimited(path: Path, keep: Collection[str] = ()) -> pd.DataFrame:
     if not len(table):
         raise ValueError(NO_ROWS)
     refuse_short_lines(path, separator, encoding, table)
+    _leave_words(table, path, how)
     _leave_codes(table, path, how)
     _leave_grouped(table, path, how)
     table.columns = pd.Index(names)
@@ -156,6 +162,17 @@ def _take_labels(table: pd.DataFrame) -> pd.DataFrame:
         return table.rename(columns={"": "Unnamed: 0"})
     warn_caller("the first column has no name and a different value in every row: it is used as row labels", DataWarning)
     return table.iloc[:, 1:].set_axis(pd.Index(labels).rename(None), axis=0)
+
+
+def _leave_words(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:
+    """Restore words such as ``NA`` and ``None`` in columns of text, where pandas makes all of them the same missing value."""
+    places = [place for place in table if table[place].isna().any() and _is_text(table[place].dropna())]
+    for place, column in _read_texts(path, places, {**how, "keep_default_na": False, "na_values": [""]}).items():
+        table[place] = column
+
+
+def _is_text(known: Any) -> bool:
+    return len(known) > 0 and all(isinstance(cell, str) for cell in known)
 
 
 def _leave_codes(table: pd.DataFrame, path: Path, how: dict[str, Any]) -> None:

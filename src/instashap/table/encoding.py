@@ -100,10 +100,12 @@ class TableEncoder:
             given = [levels[place] for place in places]
             if given and column.levels and (column.find_cells(places, levels) == column.missing_cell - 1).all():
                 kinds, fitted_kinds = ({_name_kind(level) for level in each} for each in (given, column.levels))
-                if not kinds & fitted_kinds or (len(given) > 1 and not column.has_pooled):
+                is_other_kind = not kinds & fitted_kinds
+                if is_other_kind or (len(given) > 1 and not column.has_pooled):
+                    alone = "" if is_other_kind else f"; if they are new, explain the rows of each alone, such as {given[0]!r}"
                     raise ValueError(
                         f"column {column.name!r} holds no value that the fit saw: it holds {_list_levels(given)}, the fit saw "
-                        f"{_list_levels(column.levels)}; write its values as in the fit, or fit again"
+                        f"{_list_levels(column.levels)}; write its values as in the fit, or fit again{alone}"
                     )
 
     def iterate(self, table: Table, block_rows: int = BLOCK_ROWS) -> Iterator[tuple[slice, Encoded]]:

@@ -107,14 +107,14 @@ class CodeText:
     width: int
 
     def read(self, name: str, column: pd.Series) -> dict[str, Any]:
-        """The column as text; numbers are padded with zeros to ``width``."""
+        """The column as text; numbers are padded with zeros to ``width``, and text that means a missing value is missing."""
         import pandas as pd
 
         cells = [self._read_cell(cell) for cell in column.astype(object)]
         return {name: pd.Series(cells, column.index, dtype=object)}
 
     def _read_cell(self, cell: Any) -> str | None:
-        if _is_gap(cell):
+        if _is_gap(cell) or (isinstance(cell, str) and is_missing(cell)):
             return None
         text = str(int(cell)) if isinstance(cell, (float, np.floating)) and float(cell).is_integer() else str(cell).strip()
         return text.zfill(self.width)
