@@ -15,8 +15,10 @@ import pandas as pd
 import pytest
 
 import instashap
-from instashap.export import to_javascript, to_onnx, to_python, to_sql
+from instashap.export import to_excel, to_javascript, to_onnx, to_python, to_sql
 from instashap.export.scorer_tables import pack_scorer
+from instashap.report.page import render_page
+from instashap.report.summary import summarise
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 # All ten thousand rows are scored in the benchmark "exports".
@@ -121,6 +123,8 @@ def test_a_file_of_javascript_refuses_what_python_refuses(explainer, rows, tmp_p
         'the row lacks "spiked"; write null for a missing value',
         f"the row has {len(good) - 1} values, and the model reads {len(good)} columns",
     ]
+    (message,) = run_node(tmp_path / "model.js", [{**good, "town": ["north"]}], code)
+    assert message == 'column "town" holds categories; got an object'
     code = "rows.map(() => { try { model.score(Array(8).fill(Infinity)); } catch (error) { return error.message; } })"
     assert run_node(tmp_path / "model.js", [0], code) == ['column "smooth" holds an infinite value']
 
@@ -131,6 +135,7 @@ def test_a_file_of_python_refuses_what_python_refuses(explainer, rows, tmp_path)
     for change, kind, message in (
         ({"spiked": "3"}, TypeError, "column 'spiked' holds numbers; got '3'"),
         ({"spiked": np.inf}, ValueError, "column 'spiked' holds an infinite value"),
+        ({"town": ["north"]}, TypeError, r"column 'town' holds categories; got \['north'\]"),
     ):
         with pytest.raises(kind, match=message):
             score({**good, **change})
@@ -198,6 +203,30 @@ def test_levels_of_several_kinds_are_refused_by_name(tmp_path):
     to_python(explainer, tmp_path / "model.py")
     score = run_file(tmp_path / "model.py").score
     assert [score([each])["prediction"] for each in (1, "one")] == pytest.approx([0.0, 1.0], abs=0.05)
+
+
+def test_whole_numbers_that_other_programs_would_round_are_text_in_javascript_and_refused_elsewhere(tmp_path):
+    codes = np.tile(2**53 + np.arange(3), 30)
+    X = pd.DataFrame({"code": pd.Categorical(codes)})
+    explainer = instashap.Explainer(order=1, synthetic_rows=0).fit(X, outputs=np.tile([0.0, 1.0, 2.0], 30))
+    for write in (to_onnx, to_sql, to_excel):
+        with pytest.raises(ValueError, match=r"column 'code' holds the number 90071992547409\d\d; from 2\*\*53 on"):
+            write(explainer, tmp_path / "model")
+    to_python(explainer, tmp_path / "model.py")
+    assert [run_file(tmp_path / "model.py").score([code])["prediction"] for code in codes[:3].tolist()] == pytest.approx(
+        [0.0, 1.0, 2.0], abs=0.1
+    )
+    to_javascript(explainer, tmp_path / "model.js")
+    texts = [str(code) for code in codes[:3]]
+    for value in ("row", "BigInt(row)"):
+        code = f"rows.map((row) => model.score([{value}]).prediction)"
+        assert run_node(tmp_path / "model.js", texts, code) == pytest.approx([0.0, 1.0, 2.0], abs=0.1)
+    share = "rows.map((row) => model.score([row]).outputShare)"
+    known, rounded = run_node(tmp_path / "model.js", [texts[1]], share), run_node(tmp_path / "model.js", [2**53], share)
+    assert rounded[0] < 0.6 < known[0]
+    page = render_page(summarise(explainer, X))
+    assert '"levels":["9007199254740992","9007199254740993","9007199254740994"]' in page
+    assert not re.search(r"[\[,]90071992547409\d\d[\],]", page)
 
 
 def test_parts_that_exports_do_not_know_are_refused_by_name(explainer):

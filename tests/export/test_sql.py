@@ -169,6 +169,13 @@ def test_what_a_query_cannot_express_is_refused_by_name(explainer):
     long = instashap.Explainer(order=1).fit(X.rename(columns={"A": "b" * 64}), outputs=X["a"])
     with pytest.raises(ValueError, match="names in postgres have at most 63 bytes, and column 'bbb"):
         to_sql(long, dialect="postgres")
+    nameless = instashap.Explainer(order=1).fit(X.rename(columns={"A": ""}), outputs=X["a"])
+    with pytest.raises(ValueError, match="a column has no name, and SQL needs one"):
+        to_sql(nameless)
+    ended = instashap.Explainer(order=1).fit(pd.DataFrame({"town": ["a", "a\0b"] * 30}), outputs=X["a"] % 2)
+    with pytest.raises(ValueError, match="column 'town' holds text with the character 0, which sqlite cannot have"):
+        to_sql(ended, dialect="sqlite")
+    assert to_sql(ended).query
 
 
 def test_a_model_beyond_the_limits_is_refused(explainer, monkeypatch):

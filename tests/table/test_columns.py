@@ -306,6 +306,21 @@ def test_text_in_a_number_column_of_the_fit_is_refused_by_name():
         read_table(X, schema)
 
 
+@pytest.mark.parametrize(
+    ("column", "reason"), [([1 + 2j, 3], "imaginary parts would be lost"), (pd.to_datetime(["2020", "2021"]), "nanoseconds")]
+)
+def test_complex_numbers_and_dates_in_a_number_column_of_the_fit_are_refused_by_name(column, reason):
+    _, schema = _learnt()
+    with pytest.raises(TypeError, match=f"column 'n' must hold numbers as in the fit, .*{reason}"):
+        read_table(pd.DataFrame({"n": column, "t": ["x", "y"], "m": [5, 6]}), schema)
+
+
+def test_a_list_in_a_category_of_the_fit_is_refused_by_name():
+    _, schema = _learnt()
+    with pytest.raises(TypeError, match=r"not 'list': column 't' holds \['x'\]"):
+        read_table(pd.DataFrame({"n": [1.0, 2.0], "t": ["y", ["x"]], "m": [5, 6]}), schema)
+
+
 def test_taken_rows_keep_codes_and_levels_together():
     table = read_table(pd.DataFrame({"n": [1.0, 2.0, 3.0], "t": ["x", "y", None]})).take(np.array([2, 1]))
     assert isinstance(table, Table)

@@ -214,6 +214,10 @@ def test_a_dict_of_lists_is_refused_with_advice_that_works():
     with pytest.raises(ValueError, match=r"got a dict of columns; pass pd.DataFrame\(X\)"):
         read_table(columns)
     assert read_table(pd.DataFrame(columns)).n_rows == 2
+    row = {"a": 1.0, "b": "x", "c": None}
+    with pytest.raises(ValueError, match=r"got a dict that holds one row; pass pd.DataFrame\(\[X\]\)"):
+        read_table(row)
+    assert read_table(pd.DataFrame([row])).n_rows == 1
 
 
 @pytest.mark.skipif(not hasattr(pl, "Int128"), reason="this version of polars has no integers of 128 bits")

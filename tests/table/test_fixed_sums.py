@@ -51,6 +51,15 @@ def test_a_row_that_breaks_a_sum_is_new_in_the_columns_of_the_sum_alone():
     assert not (found.distances[:4] > 0).any()
 
 
+def test_a_sum_of_numbers_whose_squares_overflow_is_known():
+    X = _draw(1000)
+    X[["young", "old", "total"]] *= 2.0**600
+    _, place = _learn(X)
+    rows = X[:2].reset_index(drop=True)
+    rows.loc[1, "total"] += 2.0**600
+    assert [place(rows).list_combinations(row) for row in range(2)] == [[], [(8, 9, 10)]]
+
+
 def test_levels_of_two_columns_that_always_go_together_are_a_sum():
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"sex": rng.choice(["f", "m"], 300), "size": rng.normal(size=300)})

@@ -182,7 +182,7 @@ def test_rows_of_one_new_value_are_explained_alone_as_the_refusal_of_several_say
     with pytest.raises(ValueError, match="if they are new, explain the rows of each alone, such as 'green'"):
         _encode(FITTED, ["green", "pink"])
     _encode(FITTED, ["green", "green"])
-    with pytest.raises(ValueError, match="or fit again$"):
+    with pytest.raises(ValueError, match=r"or fit again$"):
         _encode(FITTED, [1, 2])
 
 

@@ -40,6 +40,8 @@ class ColumnCells:
         is_missing = value is None or value != value
         if self.levels is not None:
             n_levels = len(self.levels)
+            if isinstance(value, (list, dict, set)):
+                raise TypeError(f"column {self.name!r} holds categories; got {value!r}")
             return (n_levels + 1 if is_missing else self.cells.get(make_key(value), n_levels)), 0.0
         if is_missing:
             return len(self.edges) + 1, 0.0

@@ -55,7 +55,8 @@
     const isMissing = value === null || value === undefined || Number.isNaN(value);
     if (column.cells !== null) {
       const n = column.cells.size;
-      return [isMissing ? n + 1 : column.cells.has(value) ? column.cells.get(value) : n, 0];
+      const level = typeof value === "bigint" ? String(value) : value;
+      return [isMissing ? n + 1 : column.cells.has(level) ? column.cells.get(level) : n, 0];
     }
     if (isMissing) return [column.edges.length + 1, 0];
     let low = 0;

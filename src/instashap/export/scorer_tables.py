@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._validation import LARGEST_INTEGER
 from ..fitted.game import FittedGame
 from ..questions.answers import get_reach, get_residuals
 from ..trust.rows import pick_typical_sizes
@@ -51,6 +53,25 @@ def pack_payload(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, dict[str
     """What :func:`pack_scorer` gives, arrays as JSON: {dtype, shape, data} with base64 of little-endian numbers."""
     described, arrays = pack_scorer(fitted)
     return described, {name: _pack_array(array) for name, array in arrays.items()}
+
+
+def write_javascript_json(content: Any) -> str:
+    """JSON for JavaScript, with whole numbers from 2**53 on, which are levels, as their text: it would round them.
+
+    Examples
+    --------
+    >>> write_javascript_json({"levels": [2**53 + 1, 7, 1e300]})
+    '{"levels":["9007199254740993",7,1e+300]}'
+    """
+    return json.dumps(_write_large(content), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def _write_large(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _write_large(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_write_large(value) for value in content]
+    return str(content) if isinstance(content, int) and abs(content) >= LARGEST_INTEGER else content
 
 
 def _pack_array(array: NDArray[Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._validation import LARGEST_INTEGER
 from ..fitted.game import FittedGame
 from ..fitted.index_file import unpack_index
 from ..game.shapley import Shapley
@@ -54,7 +55,8 @@ class ScoredColumn:
     def level_kind(self) -> type | None:
         """Kind of a category's levels: ``str``, ``bool`` or ``float``; None for a number column.
 
-        Raises ``ValueError`` for levels of several kinds, which no typed column of another program can hold.
+        Raises ``ValueError`` for levels of several kinds, which no typed column of another program can hold, and for whole
+        numbers from 2**53 on, which are compared as float64 there.
         """
         if self.levels is None:
             return None
@@ -65,6 +67,12 @@ class ScoredColumn:
             raise ValueError(
                 f"column {self.name!r} holds values of several kinds ({shown}), which a column of another program cannot hold: "
                 "make them all text before the fit, and fit again"
+            )
+        large = next((each for each in self.levels if isinstance(each, int) and abs(each) >= LARGEST_INTEGER), None)
+        if large is not None:
+            raise ValueError(
+                f"column {self.name!r} holds the number {large}; from 2**53 on other programs make different whole numbers "
+                "equal: make the column text before the fit, and fit again"
             )
         return kinds.pop()
 

@@ -11,7 +11,7 @@ from .. import __version__
 from ..fitted.game import FittedGame
 from ..store.atomic import write_file
 from .opened import open_fitted
-from .scorer_tables import check_text, pack_payload
+from .scorer_tables import check_text, pack_payload, write_javascript_json
 
 _PYTHON = '''"""Predicts and explains rows: {what}.
 
@@ -61,7 +61,11 @@ _WRAPPER = """(function (root) {
   }
 
   function checkValue(value, column) {
-    if (fitted.columns[column].levels !== null || value === null || value === undefined) return value;
+    if (value === null || value === undefined) return value;
+    if (fitted.columns[column].levels !== null) {
+      if (typeof value === "object") throw new TypeError(`column "${fitted.names[column]}" holds categories; got an object`);
+      return value;
+    }
     if (typeof value === "boolean") return Number(value);
     if (typeof value !== "number") throw new TypeError(`column "${fitted.names[column]}" holds numbers; got ${typeof value}`);
     if (Math.abs(value) === Infinity) throw new RangeError(`column "${fitted.names[column]}" holds an infinite value`);
@@ -107,14 +111,18 @@ def to_python(explainer: Any, path: str | os.PathLike[str]) -> None:
 
 
 def to_javascript(explainer: Any, path: str | os.PathLike[str]) -> None:
-    """Write one file of JavaScript for Node and browsers: ``score(row)``; see :func:`to_python`."""
+    """Write one file of JavaScript for Node and browsers: ``score(row)``; see :func:`to_python`.
+
+    Levels that are whole numbers from 2**53 on, which JavaScript rounds, are given as text or BigInt.
+    """
     write_javascript(open_fitted(explainer), path)
 
 
 def write_python(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
     """Write a fitted game; see :func:`to_python`."""
     scorer = read_resource("row_scorer.py").split('"""', 2)[2].strip()
-    content = repr(_pack(fitted, "a Python file"))
+    check_text(fitted, "a Python file")
+    content = repr(json.dumps(_pack(fitted), ensure_ascii=True, allow_nan=False, separators=(",", ":")))
     what = _describe(fitted).replace("\\", "/").replace('"""', "'''")
     write_file(path, _PYTHON.format(what=what, version=__version__, scorer=scorer, content=content))
 
@@ -122,7 +130,8 @@ def write_python(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
 def write_javascript(fitted: FittedGame, path: str | os.PathLike[str]) -> None:
     """Write a fitted game; see :func:`to_javascript`."""
     # Two line separators are allowed in JSON and were not in older JavaScript.
-    content = _pack(fitted, "a JavaScript file").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    check_text(fitted, "a JavaScript file")
+    content = write_javascript_json(_pack(fitted)).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     wrapper = _WRAPPER.replace("CONTENT", content, 1)
     what = _describe(fitted).replace("*/", "* /")
     text = _JAVASCRIPT.format(what=what, version=__version__, scorer=read_resource("scorer.js"), wrapper=wrapper)
@@ -134,10 +143,9 @@ def read_resource(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
 
 
-def _pack(fitted: FittedGame, form: str) -> str:
-    check_text(fitted, form)
+def _pack(fitted: FittedGame) -> dict[str, Any]:
     described, arrays = pack_payload(fitted)
-    return json.dumps({"fitted": described, "arrays": arrays}, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return {"fitted": described, "arrays": arrays}
 
 
 def _describe(fitted: FittedGame) -> str:

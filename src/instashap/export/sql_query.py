@@ -141,6 +141,7 @@ class _Writer:
         """Names of the results; raises ``ValueError`` for names that the dialect cuts, or takes for the same."""
         longest, has_case = DIALECTS[self.dialect.name]
         fitted = [column.name for column in self.scoring.columns]
+        self._refuse_texts()
         long = [name for name in fitted if longest and len(name.encode()) > longest]
         if long:
             at_most = f"names in {self.dialect.name} have at most {longest} bytes"
@@ -155,6 +156,18 @@ class _Writer:
                     f"{self.dialect.name} cannot distinguish two columns named {twice!r}: rename one, or leave it out of keep"
                 )
         return cut
+
+    def _refuse_texts(self) -> None:
+        """Raise ``ValueError`` for a column without a name, and for a character 0, which only DuckDB can have in text."""
+        for column in self.scoring.columns:
+            if not column.name:
+                raise ValueError("a column has no name, and SQL needs one: rename it before the fit, and fit again")
+            texts = [column.name, *(level for level in column.levels or () if isinstance(level, str))]
+            if self.dialect.name != "duckdb" and any("\0" in text for text in texts):
+                raise ValueError(
+                    f"column {column.name!r} holds text with the character 0, which {self.dialect.name} cannot have: remove it "
+                    "before the fit, and fit again"
+                )
 
     # Steps ------------------------------------------------------------------------------------------------------------------
 

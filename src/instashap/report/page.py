@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
 from .. import __version__
 from .._sentences import percent
-from ..export.scorer_tables import pack_payload
+from ..export.scorer_tables import pack_payload, write_javascript_json
 from ..export.script_files import read_resource
 from ..fitted.meaning import explain_game
 from ..fitted.shortening import shorten_all
@@ -28,7 +27,7 @@ _LIBRARIES = ("vendor/d3.min.js", "vendor/plot.umd.min.js")
 
 def render_page(summary: Summary, title: str = "Model report") -> str:
     """HTML that holds all data and scripts; it loads nothing from elsewhere."""
-    payload = json.dumps(_make_payload(summary, title), allow_nan=False, separators=(",", ":"))
+    payload = write_javascript_json(_make_payload(summary, title))
     parts = {
         "title": html.escape(title),
         "style": _read("page.css"),

@@ -19,8 +19,9 @@ def read_numbers(column: Any, name: str) -> NDArray[np.float64]:
     try:
         if is_object:
             return np.array([np.nan if is_missing(value) else float(value) for value in column], dtype=np.float64)
-        if column.dtype.kind in "Mm":
-            raise TypeError("dates would become counts of nanoseconds")
+        if column.dtype.kind in "Mmc":
+            is_complex = column.dtype.kind == "c"
+            raise TypeError("imaginary parts would be lost" if is_complex else "dates would become counts of nanoseconds")
         if isinstance(column.dtype, np.dtype):
             values = np.asarray(column, dtype=np.float64)
         else:
@@ -42,7 +43,7 @@ def read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any
     if str(column.dtype) == "category":
         codes, values, is_ordered = column.cat.codes, column.cat.categories, bool(column.cat.ordered)
     else:
-        codes, values = _factorize(column)
+        codes, values = _factorize(column, name)
     codes, values = np.asarray(codes, dtype=np.int64), list(values)
     if values and not is_ordered and all(hasattr(value, "closed_left") or hasattr(value, "strftime") for value in values):
         ranked = sorted(range(len(values)), key=values.__getitem__)
@@ -55,7 +56,7 @@ def read_categories(column: Any, name: str) -> tuple[NDArray[np.int64], list[Any
     return codes, levels, is_ordered
 
 
-def _factorize(column: Any) -> tuple[Any, Any]:
+def _factorize(column: Any, name: str) -> tuple[Any, Any]:
     import pandas as pd
 
     if isinstance(column, np.ndarray) and column.dtype.kind in "US":
@@ -64,4 +65,9 @@ def _factorize(column: Any) -> tuple[Any, Any]:
         flagged = [Flag(bool(value)) if isinstance(value, (bool, np.bool_)) else value for value in column]
         column = np.empty(len(flagged), dtype=object)  # allocated first, as numpy would turn tuples into rows
         column[:] = flagged
-    return pd.factorize(column, use_na_sentinel=True)
+    try:
+        return pd.factorize(column, use_na_sentinel=True)
+    except TypeError:
+        for value in column:
+            write_level(value, name)  # raises for the value that is not hashable, with the column's name
+        raise

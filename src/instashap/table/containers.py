@@ -67,6 +67,8 @@ def _refuse_inputs(X: Any) -> None:
         return
     if isinstance(X, dict) and X and all(isinstance(part, (list, tuple)) for part in X.values()):
         raise ValueError("Expected 2D array, got a dict of columns; pass pd.DataFrame(X)")
+    if isinstance(X, dict) and X and not any(hasattr(part, "__len__") and not isinstance(part, str) for part in X.values()):
+        raise ValueError("Expected 2D array, got a dict that holds one row; pass pd.DataFrame([X])")
     parts = list(X.values()) if isinstance(X, dict) else X
     if not isinstance(parts, (list, tuple)) or not parts or not all(hasattr(part, "shape") for part in parts):
         return

@@ -120,7 +120,9 @@ def _read_values(encoder: TableEncoder, encoded: Encoded) -> tuple[NDArray[np.in
 
 def _measure_full_leverage(values: NDArray[np.float64]) -> float:
     """Share of the rows without which the columns would have one relation more."""
-    scaled = (values - values.mean(axis=0)) / values.std(axis=0)
+    units = np.abs(values).max(axis=0)  # squares of numbers from 1e154 on overflow
+    scaled = values / units
+    scaled = (scaled - scaled.mean(axis=0)) / scaled.std(axis=0)
     sizes, directions = np.linalg.eigh(scaled.T @ scaled / len(scaled))
     kept = sizes > _LEAST
     leverage = ((scaled @ directions[:, kept]) ** 2 / sizes[kept]).sum(axis=1) / len(scaled) + 1.0 / len(scaled)
