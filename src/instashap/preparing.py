@@ -137,6 +137,30 @@ def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collectio
     return Prepared(data.drop(columns=target), y, features, is_class, tuple(notes))
 
 
+def choose_columns(data: pd.DataFrame, target: str, model: Any) -> tuple[pd.DataFrame, str]:
+    """The columns that a model was trained on, in its order, and the target; with a note on columns that are left out.
+
+    The table is unchanged if the model holds no names, or one that is no column: the model then says what it needs.
+    """
+    names = _read_names(model)
+    if target not in data.columns or not names or not set(names) <= set(data.columns):
+        return data, ""
+    unused = [name for name in data.columns if name not in names and name != target]
+    chosen = data[[*names, *([] if target in names else [target])]]
+    left_out = f"the model was trained without {list_some(unused)}, which {'are' if len(unused) > 1 else 'is'} left out"
+    return chosen, left_out if unused else ""
+
+
+def _read_names(model: Any) -> list[str]:
+    """Names of the columns that a model was trained on; empty if it holds none."""
+    for attribute in ("feature_names_in_", "feature_names_", "feature_names", "feature_name"):
+        names = getattr(model, attribute, None)
+        names = names() if callable(names) else names
+        if names is not None and len(names):
+            return list(names)
+    return []
+
+
 def _describe_words(X: pd.DataFrame, recipe: Recipe) -> list[str]:
     """A sentence for each column of text with words that pandas reads as missing values."""
     texts = {name: column for name, column in X.items() if column.dtype.kind == "O" and str(name) not in recipe.readings}

@@ -22,7 +22,7 @@ from .explain.options import hold_model
 from .fits.prepare import FitOptions, judge_options
 from .fitted.explanation import Explanation
 from .fitted.shortening import clean
-from .preparing import Prepared, prepare
+from .preparing import Prepared, choose_columns, prepare
 from .questions.audit import audit
 from .report import writing
 from .report.markdown import escape_markdown
@@ -83,14 +83,14 @@ def explain_table(
 ) -> Explained:
     """Train gradient boosting (unless a model is given), fit an explainer, and explain the held-out fifth of the rows.
 
-    ``order`` is 2 by default, or 1 if the table has only one column beside the target. A given model receives the columns
-    unchanged. The explainer reads their text by the recipe of :func:`prepare`, which it stores: each column of dates becomes
-    one feature of several parts. ``synthetic_rows`` is the explainer's option; None: as many as help. ``on_note`` is called
-    with each sentence on an assumption.
+    ``order`` is 2 by default, or 1 if the table has only one column beside the target. A given model receives the columns that
+    it was trained on, unchanged. The explainer reads their text by the recipe of :func:`prepare`, which it stores: each column
+    of dates becomes one feature of several parts. ``synthetic_rows`` is the explainer's option; None: as many as help.
+    ``on_note`` is called with each sentence on an assumption.
     """
     from sklearn.model_selection import train_test_split
 
-    table = _prepare(data, target, task, text, on_note)
+    table = _prepare(_choose(data, target, model, on_note), target, task, text, on_note)
     names = tuple(name_columns(table.recipe.apply(table.X.iloc[:1]).columns))
     order = judge_options(FitOptions(min(2, len(names)) if order is None else order), names).order
     X_train, X_test, y_train, y_test = train_test_split(table.X, table.y, test_size=HELD_OUT, random_state=0)
@@ -131,6 +131,13 @@ def _prepare(
     return table
 
 
+def _choose(data: pd.DataFrame, target: str, model: Any, on_note: Callable[[str], None] | None) -> pd.DataFrame:
+    chosen, note = choose_columns(data, target, model)
+    if note and on_note is not None:
+        on_note(note)
+    return chosen
+
+
 def audit_table(
     data: pd.DataFrame,
     target: str,
@@ -149,6 +156,7 @@ def audit_table(
     from sklearn.model_selection import train_test_split
 
     if model is not None:
+        data = _choose(data, target, model, on_note)
         table = prepare(data, target, task, [name for name in data.columns if name != target])
         return audit(model, table.X, table.y, orders=orders)
     table = _prepare(data, target, task, text, on_note)

@@ -20,9 +20,11 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import instashap
-from instashap import cli, preparing
+from instashap import cli, preparing, workflow
 
 PICTURES = ("importance.png", "shape.png", "waterfall.png")
 FILES = sorted([*PICTURES, "explainer.insta", "explanations.parquet", "summary.md"])
@@ -244,6 +246,32 @@ def test_a_dumped_model_is_explained_instead_of_a_trained_one(line: Path, kind: 
     assert "- the model's own score on held-out rows: 1.000" in done.stdout
     assert "training the model" not in done.stdout
     assert "fitting the explainer: " in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["sklearn", "lightgbm", "xgboost", "catboost", "booster"])
+def test_a_model_gets_the_columns_it_was_trained_on_in_its_order(line: Path, kind: str, tmp_path: Path) -> None:
+    data = pd.read_csv(line)
+    X, y = data[["b", "a"]], data["y"]
+    if kind == "sklearn":
+        model: Any = make_pipeline(StandardScaler(), LinearRegression()).fit(X, y)
+    elif kind == "lightgbm":
+        model = pytest.importorskip("lightgbm").LGBMRegressor(n_estimators=50, verbose=-1).fit(X, y)
+    elif kind == "catboost":
+        model = pytest.importorskip("catboost").CatBoostRegressor(iterations=99, verbose=0, allow_writing_files=False).fit(X, y)
+    elif kind == "xgboost":
+        model = pytest.importorskip("xgboost").XGBRegressor(n_estimators=50).fit(X, y)
+    else:
+        xgboost = pytest.importorskip("xgboost")
+        model = xgboost.train({}, xgboost.DMatrix(X, y), 50)
+    notes: list[str] = []
+    explained = workflow.explain_table(data.assign(row=np.arange(270.0)), "y", model, 1, synthetic_rows=0, on_note=notes.append)
+    assert "the model was trained without 'c', 'row', which are left out" in notes
+    values = explained.explanation.to_frame()
+    assert list(values.columns) == ["b", "a"]
+    np.testing.assert_allclose(values, explained.held_out[["b", "a"]] * [-2.0, 3.0], atol=0.6)
+    if kind == "sklearn":
+        report = workflow.audit_table(data.assign(row=1.0), "y", model, [1])
+        assert report.table["output reproduced"].max() > 0.99
 
 
 # --- Tables that leave little to explain -----------------------------------------------------------------------------------
