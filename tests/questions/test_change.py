@@ -75,6 +75,38 @@ def test_the_order_of_rows_and_copies_of_the_table_do_not_matter(shifted):
     np.testing.assert_allclose(turned.table["standard_error"], shifted.table["standard_error"], rtol=1e-6, atol=1e-9)
 
 
+def test_swapped_cohorts_change_the_signs_alone(shifted):
+    swapped = explain_change(model, B, A, order=1)
+    np.testing.assert_allclose(swapped.table["contribution"], -shifted.table["contribution"], atol=1e-9)
+    np.testing.assert_allclose(swapped.table["standard_error"], shifted.table["standard_error"], rtol=1e-6, atol=1e-9)
+
+
+def test_a_row_of_a_whole_weight_is_so_many_rows():
+    rng = np.random.default_rng(3)
+    counts, counts_b = rng.integers(0, 4, len(A)), rng.integers(1, 3, len(B))
+    given = {"sample_weight": counts, "sample_weight_b": counts_b}
+    weighted = explain_change(model, A, B, order=1, **given).table
+    repeated = explain_change(model, np.repeat(A, counts, axis=0), np.repeat(B, counts_b, axis=0), order=1).table
+    np.testing.assert_allclose(weighted["contribution"], repeated["contribution"], atol=1e-9)
+    np.testing.assert_allclose(weighted["standard_error"], repeated["standard_error"], rtol=1e-6, atol=1e-9)
+    # Of nine equal rows each, the error of a mean is a third; weights that are no counts leave it.
+    line = explain_change(model, A, B, order=1, sample_weight=np.full(300, 9), sample_weight_b=np.full(400, 9)).total
+    expected = np.sqrt(model(A).var() / 2700 + model(B).var() / 3600)
+    assert line.standard_error == pytest.approx(expected, rel=0.5)
+    halves = explain_change(model, A, B, order=1, sample_weight=np.full(300, 0.5), sample_weight_b=np.full(400, 0.5)).total
+    assert halves.standard_error == pytest.approx(3 * expected, rel=0.5)
+
+
+def test_what_is_below_the_accuracy_of_the_fit_is_no_change():
+    # Given the one column that is read, the others explain exactly nothing; penalties leave them about 1e-6.
+    rng = np.random.default_rng(1)
+    X, X_b = (rng.normal(size=(each, 4)) @ (np.eye(4) + 0.4) + [shift, 0, 0, 0] for each, shift in ((500, 0.0), (400, 0.5)))
+    report = explain_change(lambda X: X[:, 0], X, X_b, given="x0")
+    assert report.moved == ("x0",)
+    assert np.abs(report.table["contribution"][1:]).max() < 1e-4
+    assert report.table["p_value"][1:].tolist() == [1.0] * 4
+
+
 def test_cohorts_have_equal_standing_whatever_their_numbers_of_rows():
     X = np.repeat([[0.0, 1.0], [1.0, 2.0], [2.0, 0.0]], 40, axis=0)
     small = X[::2].copy()
@@ -90,12 +122,21 @@ def test_with_two_models_the_parts_are_those_of_the_raw_outputs():
     assert moved.value == pytest.approx((other(B) - model(B)).mean(), abs=1e-12)
     assert report.table["contribution"].sum() == pytest.approx(other(B).mean() - model(A).mean(), abs=1e-12)
     assert "from the data" in report.to_text()
+    # Holm's rule: of all lines, the change and both totals, the smallest p-value is multiplied by their number.
+    lines = [report.total, *report.totals, *report.lines]
+    own = np.array([line.own_p_value for line in lines])
+    order = np.argsort(own, kind="stable")
+    adjusted = np.minimum(np.maximum.accumulate(own[order] * np.arange(len(own), 0, -1)), 1.0)
+    assert [lines[place].p_value for place in order] == pytest.approx(adjusted.tolist())
 
 
 def test_the_difference_of_two_models_is_explained_row_by_row(two_models):
     np.testing.assert_allclose(two_models.rows.values[:, 1], 0.4 * (A[:, 1] - A[:, 1].mean()), atol=0.02)
     assert two_models.rows.base_values[0] == pytest.approx(0.5 + 0.4 * A[:, 1].mean(), abs=1e-9)
     assert two_models.moved == ("x1",)
+    assert any(sentence.endswith("The other 2 are within noise.") for sentence in two_models.sentences)
+    few = explain_change(lambda X: X[:, 0], A[:, :2], model_b=lambda X: 2 * X[:, 0], order=1)
+    assert few.sentences[1].endswith("The other one is within noise.")
     assert two_models.spread_table.iloc[0]["feature"] == "x1"
 
 
@@ -132,6 +173,14 @@ def test_equal_models_do_not_differ():
     # The mean itself keeps its digits: it was "A 2, B 2" for 2.04.
     quarters = explain_change(lambda X: np.full(len(X), 2.25), A, model_b=lambda X: np.full(len(X), 2.25), order=1)
     assert "(A 2.25, B 2.25; 0 ± 0)" in quarters.sentences[0]
+
+
+def test_means_that_differ_in_the_last_bits_are_equal():
+    X, X_b = np.random.default_rng(0).normal(size=(500, 2)), np.random.default_rng(1).normal(size=(400, 2))
+    report = explain_change(lambda X: np.ones(len(X)), X, X_b, order=1)
+    assert report.change != 0.0  # weights of 500 and of 400 rows do not sum to the same bits
+    assert report.sentences[0].endswith(", 0 ± 0.")
+    assert "e−1" not in report.to_text()
 
 
 def test_a_change_that_is_rounding_beside_its_interval_is_shown_as_zero():

@@ -25,7 +25,7 @@ from ..inference.uncertainty import compute_deviations
 from ..model.deviations import Deviations, ErrorLookup
 from ..table.groups import choose_groups
 from ..table.row_hash import hash_table_rows
-from .change_lines import ChangeLine, RowGroups, Side, add_lines, deal_rows, find_floor
+from .change_lines import ChangeLine, RowGroups, Side, add_lines, deal_rows, find_fit_floor, find_floor
 from .change_report import ChangeReport
 from .change_rows import Asked, CohortRows, ask_models, read_cohorts
 from .change_segments import compare_segments, measure_spread, split_segments
@@ -90,7 +90,8 @@ def explain_change(
         Predictions; the model is then not called. ``outputs_b`` are those for ``X_b``, or, without ``X_b``, those of the second
         model for X.
     sample_weight, sample_weight_b : array of shape (n_rows,), optional
-        Weights within each cohort.
+        Weights within each cohort. Whole numbers are counts: a row of weight w is w equal rows, also for the standard errors.
+        Other weights are relative, in any unit.
     loss : {"auto", "squared", "absolute", "log", "error"} or callable
         With labels. "auto": the log-loss of a classifier, the squared error of other models. "error": 1 where another class is
         more probable than the label. A function ``loss(y, outputs)`` returns a number for each row.
@@ -238,7 +239,7 @@ class ChangeFit:
     @cached_property
     def groups(self) -> RowGroups:
         """Groups of rows, the same for all games of a report."""
-        return deal_rows(hash_table_rows(self.rows.table), self.rows.cohorts, self.rows.weights)
+        return deal_rows(hash_table_rows(self.rows.table), self.rows.cohorts, self.rows.weights, self.rows.copies)
 
 
 def choose_index(given: Any, fitted: FittedGame) -> Index:
@@ -255,8 +256,8 @@ def _find_deviations(fitted: FittedGame, groups: RowGroups) -> Deviations | None
     """Deviations of the fit without each group of rows; None where they would take too much memory."""
     record = fitted.get_record("standard errors need")
     places = np.arange(len(record.weights)) if record.positions is None else record.positions
-    numbers = groups.numbers[places]
-    folds = [(own, record.weights[own]) for own in (np.flatnonzero(numbers == group) for group in range(groups.n_groups))]
+    found = (groups.find_rows(group, places) for group in range(groups.n_groups))
+    folds = [(own, record.weights[own] * shares) for own, shares in found]
     try:
         return replace(compute_deviations(record, folds), model=fitted.model)
     except TooLargeError:
@@ -307,7 +308,7 @@ class ChangeGame:
         """A line for each feature: signed sums of its mean values over the sides."""
         sums, spreads = self.groups.compare(values, sides)
         spreads = spreads + self._average_errors(sides)
-        floor = find_floor(self.outputs)
+        floor = find_fit_floor(self.outputs)
         return [
             ChangeLine(part, name, float(each), spread, True, floor)
             for name, each, spread in zip(self.names, sums, spreads.T, strict=True)

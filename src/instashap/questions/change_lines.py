@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array
 from scipy.special import stdtr, stdtrit
 
 from ..inference.uncertainty import N_GROUPS, compute_contrast
@@ -15,8 +16,8 @@ from ..table.row_hash import mix
 # Chance of one false line or more in a whole report (Holm 1979), and the intervals' coverage line by line.
 LEVEL = 0.05
 COVERAGE = 0.9
-# Standard errors below this share of the outputs' spread are rounding errors.
-_ROUNDING = 1e-9
+# Standard errors below this share of the outputs' size are rounding errors, and values of a fit below that one of their spread.
+_ROUNDING, _FIT_ROUNDING = 1e-9, 1e-5
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 # Rows of one side of a comparison: sign, positions, and weights that sum to one.
@@ -59,6 +60,11 @@ class ChangeLine:
     def standard_error(self) -> float:
         """From rows of all cohorts and from the fit, which was refitted without each group of rows."""
         return float(np.linalg.norm(self.deviations))
+
+    @property
+    def shown(self) -> float:
+        """The value, 0 where it is a rounding error."""
+        return self.value if abs(self.value) > self.floor else 0.0
 
     @property
     def is_noise(self) -> bool:
@@ -112,18 +118,24 @@ class RowGroups:
 
     Attributes
     ----------
-    numbers : ndarray of shape (n_rows,), int64
-        Group of each row, 0 to ``n_groups - 1``.
+    shares : sparse array of shape (n_groups, n_rows), float64
+        Share of each row in each group: 1 in one of them, but for rows that stand for several equal ones.
     contrast : ndarray of shape (n_groups, n_groups), float64
         See :func:`instashap.inference.uncertainty.compute_contrast`.
     """
 
-    numbers: NDArray[np.int64]
+    shares: csc_array
     contrast: NDArray[np.float64]
 
     @property
     def n_groups(self) -> int:
         return len(self.contrast)
+
+    def find_rows(self, group: int, places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Which of the rows at some places are in a group, as positions among these places, and with what share."""
+        own = self.shares[[group]][:, places].toarray()[0]
+        found = np.flatnonzero(own)
+        return found, own[found]
 
     def compare(self, values: NDArray[np.float64], sides: Sequence[Side]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Signed sum of weighted means over the sides' rows, shape (n_values,), and its deviations (n_groups, n_values).
@@ -135,10 +147,8 @@ class RowGroups:
         """
         whole, without = np.zeros(values.shape[1]), np.zeros((self.n_groups, values.shape[1]))
         for sign, rows, weights in sides:
-            shares = np.bincount(self.numbers[rows], weights=weights, minlength=self.n_groups)
-            own = weights[:, None] * values[rows]
-            sums = np.zeros((self.n_groups, values.shape[1]))
-            np.add.at(sums, self.numbers[rows], own)
+            in_groups = self.shares[:, rows]
+            shares, sums = in_groups @ weights, in_groups @ (weights[:, None] * values[rows])
             total = sums.sum(axis=0)
             left = np.maximum(1.0 - shares, 1e-12)[:, None]
             whole += sign * total
@@ -146,8 +156,10 @@ class RowGroups:
         return whole, self.contrast @ (without - whole)
 
 
-def deal_rows(hashes: NDArray[np.uint64], cohorts: NDArray[np.int64], weights: NDArray[np.float64]) -> RowGroups:
-    """Groups of equal size within each cohort, by hashes of rows, so that the order of the rows does not matter.
+def deal_rows(
+    hashes: NDArray[np.uint64], cohorts: NDArray[np.int64], weights: NDArray[np.float64], copies: NDArray[np.int64]
+) -> RowGroups:
+    """Groups of equal size within each cohort, by hashes of rows, so that the order of rows and cohorts does not matter.
 
     Copies of a row, which are indistinguishable, are numbered and dealt one by one.
 
@@ -156,22 +168,34 @@ def deal_rows(hashes: NDArray[np.uint64], cohorts: NDArray[np.int64], weights: N
     hashes : ndarray of shape (n_rows,), uint64
     cohorts : ndarray of shape (n_rows,), int64
     weights : ndarray of shape (n_rows,), float64
+    copies : ndarray of shape (n_rows,), int64
+        How many equal rows each stands for.
     """
-    order = np.lexsort((weights, hashes, cohorts))
-    ranked = mix(hashes[order] + _GOLDEN * cohorts[order].astype(np.uint64))
+    owners = np.repeat(np.arange(len(hashes)), copies)
+    content = [int(hashes[cohorts == cohort].sum()) for cohort in range(int(cohorts.max()) + 1)]
+    ranks = np.argsort(np.argsort(np.array(content, dtype=np.uint64), kind="stable"), kind="stable")[cohorts[owners]]
+    parts = weights[owners] / copies[owners]
+    order = np.lexsort((parts, hashes[owners], ranks))
+    ranked = mix(hashes[owners][order] + _GOLDEN * ranks[order].astype(np.uint64))
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    copies = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
+    numbered = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
     keys = np.empty(len(order), dtype=np.uint64)
-    keys[order] = mix(ranked + _GOLDEN * (copies.astype(np.uint64) + np.uint64(1)))
+    keys[order] = mix(ranked + _GOLDEN * (numbered.astype(np.uint64) + np.uint64(1)))
     numbers = np.empty(len(order), dtype=np.int64)
-    for cohort in np.unique(cohorts):
-        rows = np.flatnonzero(cohorts == cohort)
+    for rank in np.unique(ranks):
+        rows = np.flatnonzero(ranks == rank)
         numbers[rows[np.argsort(keys[rows], kind="stable")]] = np.arange(len(rows)) % N_GROUPS
     used, numbers = np.unique(numbers, return_inverse=True)
-    shares = np.bincount(numbers, weights=weights, minlength=len(used))
-    return RowGroups(numbers.astype(np.int64), compute_contrast(shares / shares.sum()))
+    shares = csc_array((1.0 / copies[owners], (numbers, owners)), shape=(len(used), len(hashes)))
+    sums = shares @ weights
+    return RowGroups(shares, compute_contrast(sums / sums.sum()))
 
 
 def find_floor(outputs: NDArray[np.float64]) -> float:
     """Size below which figures of outputs are rounding errors."""
     return _ROUNDING * float(np.abs(outputs).max(initial=0.0))
+
+
+def find_fit_floor(outputs: NDArray[np.float64]) -> float:
+    """The same of values that a fit gives, which is as accurate as its penalties and its solution."""
+    return max(find_floor(outputs), _FIT_ROUNDING * float(outputs.std()))

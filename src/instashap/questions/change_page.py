@@ -44,12 +44,12 @@ class Numbers:
 
     def show_line(self, line: ChangeLine) -> str:
         """A line's value with half of its 90 % interval."""
-        return f"{self.show(line.value, '+')} ± {self.show(line.reach)}"
+        return f"{self.show(line.shown, '+')} ± {self.show(line.reach)}"
 
 
 def choose_numbers(report: ChangeReport) -> Numbers:
     """Decimals by the largest of the lines and the change; by half of the interval where all of them are rounding beside it."""
-    values = [report.change, *(line.value for line in (*report.lines, *report.spread))]
+    values = [line.shown for line in (report.total, *report.lines, *report.spread)]
     reach = report.total.reach
     return Numbers([reach] if max(map(abs, values)) < _ROUNDING * reach else values)
 
@@ -75,7 +75,8 @@ def write_sentences(report: ChangeReport) -> list[str]:
 def _describe_change(report: ChangeReport, numbers: Numbers) -> str:
     first, second = report.labels
     end = report.start + report.change
-    digits = Numbers([report.change, report.total.reach] if report.change or report.total.reach else [report.start])
+    moves = report.total.shown, report.total.reach
+    digits = Numbers(moves if any(moves) else [report.start])
     start, stop, change = digits.show(report.start), digits.show(end), numbers.show_line(report.total)
     if report.kind == "models":
         where = f"on these {report.n_rows[0]:,} rows"
@@ -163,7 +164,8 @@ def _describe_spread(report: ChangeReport, numbers: Numbers) -> list[str]:
     named = [f"{line.name} {numbers.show(line.value)} ± {numbers.show(line.reach)}" for line in beyond[:_MOST_NAMED]]
     more = f", and {len(beyond) - _MOST_NAMED} more" if len(beyond) > _MOST_NAMED else ""
     n_quiet = len(lines) - len(beyond)
-    quiet = f" The other {n_quiet} are within noise." if n_quiet else ""
+    others = "one is" if n_quiet == 1 else f"{n_quiet} are"
+    quiet = f" The other {others} within noise." if n_quiet else ""
     return [f"Between rows it depends on (mean size of the value): {', '.join(named)}{more}{held}.{quiet}"]
 
 
@@ -191,14 +193,14 @@ def collect_cells(report: ChangeReport) -> list[list[str]]:
         [
             *([line.part] if shows_parts else []),
             line.name,
-            numbers.show(line.value, "" if report.kind == "models" else "+"),
+            numbers.show(line.shown, "" if report.kind == "models" else "+"),
             f"± {numbers.show(line.reach)}",
             "within noise" if line.is_noise else "",
         ]
         for line in shown
     ]
     total = report.total
-    last = [*([""] if shows_parts else []), "change", numbers.show(total.value, "+"), f"± {numbers.show(total.reach)}"]
+    last = [*([""] if shows_parts else []), "change", numbers.show(total.shown, "+"), f"± {numbers.show(total.reach)}"]
     noise = "within noise" if total.is_noise else ""
     name = "mean difference" if report.kind == "models" else "change"
     last[-3] = name

@@ -56,6 +56,8 @@ class ChangeReport:
         Two models on the same rows: the mean difference in each segment.
     rows : Explanation or None
         Two models on the same rows: the Shapley values of the difference, row by row.
+    whole : ChangeLine or None
+        The sum of the totals as one line; see :attr:`total`.
     """
 
     what: str
@@ -72,6 +74,7 @@ class ChangeReport:
     spread: tuple[ChangeLine, ...] = field(default=(), repr=False)
     segments: tuple[SegmentChange, ...] = field(default=(), repr=False)
     rows: Explanation | None = field(default=None, repr=False)
+    whole: ChangeLine | None = field(default=None, repr=False)
 
     def fill(
         self,
@@ -86,6 +89,7 @@ class ChangeReport:
         change, *judged = judge_lines([add_lines(totals, "change", "change"), *own, *lines])
         return replace(
             self,
+            whole=change,
             start=start,
             totals=tuple(judged[: len(own)]) or (replace(change, part=totals[0].part, name=totals[0].name),),
             lines=tuple(judged[len(own) :]),
@@ -106,10 +110,7 @@ class ChangeReport:
     @property
     def total(self) -> ChangeLine:
         """The change as a line with its errors."""
-        if len(self.totals) == 1:
-            return self.totals[0]
-        line = add_lines(self.totals, "change", "change")
-        return replace(line, p_value=min(1.0, line.own_p_value * (1 + len(self.totals) + len(self.lines))))
+        return self.totals[0] if len(self.totals) == 1 or self.whole is None else self.whole
 
     @property
     def moved(self) -> tuple[str, ...]:

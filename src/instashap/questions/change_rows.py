@@ -14,10 +14,13 @@ from .._errors import ModelOutputError
 from .._validation import check_weights, normalise_weights, scale_weights
 from ..blackbox.held_model import HeldModel
 from ..blackbox.model import Answer
+from ..masked.folds import are_counts
 from ..table.columns import Table, read_table
 from .change_lines import Side
 from .change_loss import choose_loss, compute_losses, name_loss
 
+# Rows that whole-number weights stand for are dealt to the groups of the jackknife one by one up to this number.
+_MOST_COPIES = 5_000_000
 # Fewer rows of a cohort do not make groups for the jackknife.
 _LEAST_ROWS = 20
 # Starts of descriptions of outputs, which name their scale.
@@ -35,6 +38,8 @@ class CohortRows:
         0 for the first cohort, 1 for the second.
     weights : ndarray of shape (n_rows,), float64
         The same sum in each cohort.
+    copies : ndarray of shape (n_rows,), int64
+        How many equal rows each stands for: its weight, if those of its cohort are whole numbers, else 1.
     kept : tuple of ndarray
         Positions of the rows of each cohort in the user's table.
     """
@@ -42,6 +47,7 @@ class CohortRows:
     table: Table
     cohorts: NDArray[np.int64]
     weights: NDArray[np.float64]
+    copies: NDArray[np.int64]
     kept: tuple[NDArray[np.int64], ...]
 
     @property
@@ -87,7 +93,13 @@ def read_cohorts(tables: Sequence[Any], weights: Sequence[Any], categorical: Any
         weights_of_rows = scale_weights(shares[0])
     cohorts = np.repeat(np.arange(len(kept)), [len(each) for each in kept]).astype(np.int64)
     joined = join_tables([table.take(rows) for table, rows in zip(read, kept, strict=True)])
-    return CohortRows(joined, cohorts, weights_of_rows, tuple(kept))
+    return CohortRows(joined, cohorts, weights_of_rows, _count_copies(shares), tuple(kept))
+
+
+def _count_copies(weights: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
+    """Equal rows that each row stands for, cohort after cohort."""
+    copies = np.concatenate([own if are_counts(own) else np.ones(len(own)) for own in weights])
+    return copies.astype(np.int64) if copies.sum() <= _MOST_COPIES else np.ones(len(copies), dtype=np.int64)
 
 
 def join_tables(tables: Sequence[Table]) -> Table:

@@ -13,7 +13,7 @@ from scipy.special import fdtrc
 from .._alignment import align_rows, get_index
 from .._validation import find_column, is_label
 from ..table.columns import take_values
-from .change_lines import ChangeLine, count_freedom, find_floor, judge_lines
+from .change_lines import ChangeLine, count_freedom, find_fit_floor, judge_lines
 
 if TYPE_CHECKING:
     from .change import ChangeGame
@@ -101,7 +101,7 @@ def measure_spread(game: ChangeGame, values: NDArray[np.float64]) -> tuple[Chang
     """
     everyone = [game.rows.make_side(1.0, np.arange(len(values)))]
     means, spreads = game.groups.compare(np.abs(values), everyone)
-    floor, n_groups = find_floor(game.outputs), game.groups.n_groups
+    floor, n_groups = find_fit_floor(game.outputs), game.groups.n_groups
     weights = everyone[0][2]
     squares, noise = weights @ values**2, np.zeros(len(game.names))
     if game.deviations is not None:
