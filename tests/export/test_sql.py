@@ -180,8 +180,10 @@ def test_what_a_query_cannot_express_is_refused_by_name(explainer):
 
 def test_a_model_beyond_the_limits_is_refused(explainer, monkeypatch):
     monkeypatch.setattr("instashap.export.sql_query.MOST_CHARACTERS", 1000)
-    with pytest.raises(instashap.TooLargeError, match="characters of SQL, and at most 1,000 are written: fit with a lower"):
+    with pytest.raises(instashap.TooLargeError, match="at most 1,000 are written: pass layout='tables'"):
         to_sql(explainer, layout="inline")
+    with pytest.raises(instashap.TooLargeError, match="characters of SQL, and at most 1,000 are written: fit with a lower"):
+        to_sql(explainer, layout="tables")
     monkeypatch.setattr("instashap.export.sql_query.MOST_NUMBERS", 100)
     with pytest.raises(instashap.TooLargeError, match="numbers in tables of SQL, and at most 100 are written"):
         to_sql(explainer, layout="tables")

@@ -34,6 +34,20 @@ def test_the_model_is_described_with_its_columns(assistant):
     assert "- day: one of free, work" in text
 
 
+def test_texts_name_the_class_whose_odds_are_explained_and_booleans():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"size": rng.normal(size=200), "is_new": rng.random(200) < 0.5})
+    labels = np.where(X["size"] + X["is_new"] + rng.normal(size=200) > 0.5, "refused", "approved")
+    fitted = instashap.AdditiveClassifier(order=1).fit(X, labels).to_explainer()
+    asked, row = Assistant(fitted._fitted), {"size": 3.0, "is_new": True}
+    assert "The output is 'refused' (log-odds)." in asked.describe_model()
+    assert "- is_new: true or false" in asked.describe_model()
+    assert "Explained: 'refused' (log-odds)." in asked.explain_rows([row])
+    text = asked.predict([row])
+    assert text.startswith("'refused' (log-odds); all features known.")
+    assert float(text.split("Row 0: ")[1].rstrip(".")) > 0.0  # a large row is refused
+
+
 def test_rows_are_explained_in_sentences(assistant, explainer):
     text = assistant.explain_rows([ROW])
     value = explainer[0].shap_values(pd.DataFrame([ROW]))[0]

@@ -66,6 +66,16 @@ def test_periods_end_where_those_of_repeated_rows_do():
         AdditiveSurvival(**options).fit(X, times, np.ones(60), np.arange(60) == 3)
 
 
+def test_a_row_of_a_whole_weight_is_so_many_rows():
+    X, times, events, _ = draw(250, 3)
+    weights = np.random.default_rng(0).integers(0, 3, 250)
+    copies = np.repeat(np.arange(250), weights)
+    options = {"n_periods": 5, "order": 1, "presence_order": 1}
+    weighted = AdditiveSurvival(**options).fit(X, times, events, weights)
+    repeated = AdditiveSurvival(**options).fit(X.iloc[copies], times[copies], events[copies])
+    np.testing.assert_allclose(weighted.predict_survival(X), repeated.predict_survival(X), rtol=1e-6)
+
+
 def test_concordance_by_hand():
     # Known orders: 0 before 1, 2, 3; 2 before 3. Of these 0-1 is wrong, 2-3 equal.
     risk, times, events = np.array([2.0, 3.0, 1.0, 1.0]), np.array([1.0, 2.0, 2.5, 3.0]), np.array([True, False, True, False])
@@ -138,7 +148,9 @@ class Columns:
 
 def test_models_of_other_packages_give_survival_at_times():
     X = pd.DataFrame({"a": [1.0, 2.0]})
-    np.testing.assert_allclose(survive_at(Steps(), [0.5, 1.0, 5.0])(X), [[1.0, 0.8, 0.5]] * 2)
+    np.testing.assert_allclose(survive_at(Steps(), [0.5, 1.0, 2.0])(X), [[1.0, 0.8, 0.5]] * 2)
+    with pytest.raises(ValueError, match="Steps knows survival up to 2, the last time of its fit, and 5 was asked for"):
+        survive_at(Steps(), [0.5, 5.0])(X)
     np.testing.assert_allclose(survive_at(Columns(), [0.0, 1.0])(X), [[1.0, 0.5]] * 2)
     with pytest.raises(TypeError, match="one column for each time"):
         survive_at(object(), [1.0])
@@ -153,6 +165,11 @@ def test_a_model_of_scikit_survival_is_asked_at_times():
     model = linear_model.CoxPHSurvivalAnalysis().fit(X[["x0"]], y)
     expected = [step(0.7) for step in model.predict_survival_function(X[["x0"]])]
     np.testing.assert_allclose(survive_at(model, [0.7])(X[["x0"]])["survival at 0.7"], expected)
+    late = times.max() + 1.0
+    with pytest.raises(ValueError, match="must be within"):  # its own functions refuse what is not known
+        model.predict_survival_function(X[["x0"]])[0](late)
+    with pytest.raises(ValueError, match="CoxPHSurvivalAnalysis knows survival up to"):
+        survive_at(model, [0.7, late])(X[["x0"]])
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ MOST_CHARACTERS, MOST_NUMBERS, MOST_COLUMNS = 4_000_000, 5_000_000, 1_500
 # SQLite joins at most 64 tables at once.
 _JOINED_AT_ONCE = 50
 _ROWS_OF_INSERT = 500
+_LESS = "fit with a lower order or fewer interactions, or export to ONNX, which has no such limit"
 # Characters of a number with its operator, to choose the layout before anything is written.
 _CHARACTERS_OF_NUMBER = 28
 
@@ -123,14 +124,12 @@ class _Writer:
         steps = [*self._write_columns(), *(self._write_inline() if is_inline else self._write_joins())]
         query = self._write_steps(steps, names)
         if len(query) > MOST_CHARACTERS:
-            self._refuse(f"{len(query):,} characters", f"{MOST_CHARACTERS:,}")
+            advice = "pass layout='tables', which joins the numbers" if is_inline else _LESS
+            self._refuse(f"{len(query):,} characters", f"{MOST_CHARACTERS:,}", advice)
         return SqlText(setup, query)
 
-    def _refuse(self, what: str, most: str) -> None:
-        raise TooLargeError(
-            f"the model needs {what} of SQL, and at most {most} are written: fit with a lower order or fewer interactions, or "
-            "export to ONNX, which has no such limit"
-        )
+    def _refuse(self, what: str, most: str, advice: str = _LESS) -> None:
+        raise TooLargeError(f"the model needs {what} of SQL, and at most {most} are written: {advice}")
 
     def _estimate(self) -> float:
         return sum(list_numbers(self.scoring, term).size for term in self.scoring.terms) * _CHARACTERS_OF_NUMBER

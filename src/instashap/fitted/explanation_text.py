@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,11 +42,24 @@ def write_explanation(explanation: Explanation, max_features: int, max_rows: int
         return "\n\n".join([*texts, *_write_classes(explanation, n_rows)])
     game = explanation.game
     meaning = _MEANINGS["conditional" if game == "conditional" else "other"].format(game=game)
-    lines = [f"Explained: {explanation.output_transform}. {meaning}"]
+    lines = [f"Explained: {name_explained(explanation.output_names, explanation.output_transform)}. {meaning}"]
     lines += [_write_row(explanation, row, n_features) for row in range(min(len(explanation), n_rows))]
     if len(explanation) > n_rows:
         lines.append(f"{count(len(explanation) - n_rows, 'more row')}, not written.")
     return "\n".join(lines + _write_classes(explanation, n_rows))
+
+
+def name_explained(output_names: Sequence[str], transform: str) -> str:
+    """What is explained: the scale, with the one output's name (a class, for example) where the scale does not give it.
+
+    Examples
+    --------
+    >>> name_explained(("yes",), "log-odds"), name_explained(("yes",), "log-odds of class 'yes'")
+    ("'yes' (log-odds)", "log-odds of class 'yes'")
+    """
+    name = output_names[0]
+    is_known = len(output_names) > 1 or name == "output" or re.search(rf"(?<!\w){re.escape(name)}(?!\w)", transform)
+    return transform if is_known else f"{name!r} ({transform})"
 
 
 def _write_classes(explanation: Explanation, n_rows: int) -> list[str]:

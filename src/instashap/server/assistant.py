@@ -19,6 +19,7 @@ from .._sentences import count, join, percent, write_number
 from ..blackbox.held_model import HeldModel
 from ..explain.attributes import summarise_game
 from ..fitted.explanation import Explanation
+from ..fitted.explanation_text import name_explained
 from ..fitted.game import FittedGame
 from ..fitted.shown_rows import make_explanation
 from ..questions.answers import get_errors, get_reach
@@ -52,8 +53,10 @@ class Assistant:
         bases = join([f"{write_number(each, 4)}" for each in fitted.model.base_value.tolist()])
         names = fitted.output_names
         outputs = f" of {len(names)} outputs ({', '.join(names[:MAX_LISTED])})" if len(names) > 1 else ""
+        what = name_explained(names, fitted.output_transform)
         lines = [
             f"An explainer{outputs}: {summarise_game(fitted)}.",
+            *([f"The output is {what}."] if what != fitted.output_transform else []),
             f"Without any feature known the output is {bases}. Absent features are treated as in the {fitted.game} game.",
             "Columns:",
         ]
@@ -86,7 +89,7 @@ class Assistant:
             mask = np.isin(np.array(fitted.feature_names, dtype=object), known_features)
         outputs = fitted.predict_masked(table, np.tile(mask, (table.n_rows, 1)))
         known = "all features known" if mask.all() else f"known: {', '.join(known_features or ()) or 'nothing'}"
-        lines = [f"{fitted.output_transform}; {known}."]
+        lines = [f"{name_explained(fitted.output_names, fitted.output_transform)}; {known}."]
         for row, values in enumerate(outputs):
             named = zip(fitted.output_names, values.tolist(), strict=True)
             several = "; ".join(f"{name}: {write_number(value, 4)}" for name, value in named)
@@ -211,6 +214,8 @@ def _describe_columns(fitted: FittedGame) -> list[str]:
             shown = ", ".join(map(str, column.levels[:MAX_LEVELS]))
             more = f" and {len(column.levels) - MAX_LEVELS} more" if len(column.levels) > MAX_LEVELS else ""
             lines.append(f"- {column.name}: one of {shown}{more}")
+        elif column.name in fitted.schema.flags:
+            lines.append(f"- {column.name}: true or false")
         elif reach is None:
             lines.append(f"- {column.name}: a number")
         else:

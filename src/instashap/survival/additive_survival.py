@@ -20,8 +20,8 @@ from .horizons import survive_at
 from .periods import choose_ends, count_censored, measure_concordance, read_times, split_periods
 
 TIME = "(time)"
-# Counts are written out as rows up to this number, to place the ends of periods.
-_MOST_REPEATED = 10_000_000
+# Counts are written out as rows up to this number; the weights of more are relative.
+_MOST_REPEATED = 1_000_000
 
 
 class AdditiveSurvival(BaseEstimator):
@@ -95,6 +95,7 @@ class AdditiveSurvival(BaseEstimator):
         events : array of shape (n_rows,), bool or 0 and 1
             Whether the event was seen at that time.
         sample_weight : array of shape (n_rows,), optional
+            Whole numbers are counts: a row of weight w is w equal rows, up to a million in all. Other weights are relative.
 
         Raises
         ------
@@ -105,12 +106,13 @@ class AdditiveSurvival(BaseEstimator):
         known, seen = read_times(align_rows(times, index, "times"), align_rows(events, index, "events"), len(rows))
         weights = check_weights(align_rows(sample_weight, index, "sample_weight"), len(rows))
         n_periods = check_at_least(self.n_periods, 2, "n_periods", "a hazard is estimated in each")
-        are_counts = (weights == np.floor(weights)).all() and weights.sum() <= _MOST_REPEATED
-        copies = np.where(seen, weights if are_counts else weights > 0, 0).astype(np.int64)
-        if np.count_nonzero(copies) < 2:
+        if (weights == np.floor(weights)).all() and weights.sum() <= _MOST_REPEATED:
+            owners = np.repeat(np.arange(len(rows)), weights.astype(np.int64))
+            rows, known, seen, weights = rows.iloc[owners], known[owners], seen[owners], np.ones(len(owners))
+        has_event = seen & (weights > 0)  # rows without weight have no part in where periods end
+        if np.count_nonzero(has_event) < 2:
             raise ValueError("fewer than two rows of positive sample_weight have the event: a hazard needs two")
-        drawn = np.repeat(known, copies)  # rows without weight have no part in where periods end
-        self.period_ends_ = choose_ends(drawn, np.ones(len(drawn), dtype=bool), n_periods)
+        self.period_ends_ = choose_ends(known, has_event, n_periods)
         periods = split_periods(known, seen, self.period_ends_)
         censored, shares = count_censored(known, seen, self.period_ends_, weights)
         subjects, numbers, own_events = map(np.concatenate, zip(periods, censored, strict=True))

@@ -30,7 +30,7 @@ def survive_at(model: Any, times: Sequence[float]) -> Callable[[Any], pd.DataFra
     TypeError
         If the model has none of these methods.
     ValueError
-        If the times do not rise.
+        If the times do not rise, or one is beyond the last time that a model of scikit-survival knows.
     """
     asked = np.asarray(times, dtype=np.float64).ravel()
     if not len(asked) or not np.isfinite(asked).all() or asked[0] < 0 or (np.diff(asked) <= 0).any():
@@ -59,6 +59,11 @@ def _find_method(model: Any) -> Callable[[Any, Any, Any], Any]:
 def _ask_steps(model: Any, X: Any, times: Any) -> Any:
     """Step functions of scikit-survival: 1 before the first known time, then the value at the last known time."""
     known = np.asarray(getattr(model, "unique_times_", None) if hasattr(model, "unique_times_") else model.event_times_)
+    if times[-1] > known[-1]:
+        raise ValueError(
+            f"{type(model).__name__} knows survival up to {write_number(float(known[-1]), 6)}, the last time of its fit, and "
+            f"{write_number(float(times[-1]), 6)} was asked for: pass times up to there"
+        )
     steps = np.asarray(model.predict_survival_function(X, return_array=True))
     return np.hstack([np.ones((len(steps), 1)), steps])[:, np.searchsorted(known, times, side="right")]
 
