@@ -179,6 +179,8 @@ def test_text_that_a_recipe_converts_is_refused_by_name(tmp_path):
     for write in (to_onnx, to_python, to_javascript, to_sql):
         with pytest.raises(ValueError, match=r"cannot convert text as the fit did, in 'day' \(dates\): convert these columns"):
             write(explainer, tmp_path / "model")
+    with pytest.raises(ValueError, match=r"a JSON file cannot convert text as the fit did"):
+        explainer.export(tmp_path / "model.json")
 
 
 def test_an_estimator_is_refused_with_advice_that_works(tmp_path):

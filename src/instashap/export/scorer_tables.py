@@ -26,6 +26,13 @@ _COLUMN_FACTS = {"name", "levels", "values", "order", "has_pooled", "n_functions
 _ARRAYS = ("column_", "table_", "mixing_", "base_value", "index_")
 
 
+def write_out_tables(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What :meth:`FittedGame.tables` gives, with a linear part as tables; raises ``ValueError`` for parts not known here."""
+    described, arrays = replace(fitted, model=fitted.model.write_out_linear()).tables()
+    _refuse_unknown(described, arrays)
+    return described, arrays
+
+
 def pack_scorer(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Facts (JSON) and arrays of a scorer; a linear part is written out as tables.
 
@@ -37,8 +44,7 @@ def pack_scorer(fitted: FittedGame) -> tuple[dict[str, Any], dict[str, NDArray[A
     ValueError
         If the game has parts that scorers do not know: they are named.
     """
-    described, arrays = replace(fitted, model=fitted.model.write_out_linear()).tables()
-    _refuse_unknown(described, arrays)
+    described, arrays = write_out_tables(fitted)
     described.pop("facts")
     if fitted.answers.residuals is not None or fitted.record is not None:
         described["residuals"], residuals = _pack_residuals(fitted)
