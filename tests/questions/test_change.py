@@ -269,6 +269,7 @@ def test_one_of_several_outputs_is_chosen():
         ({"X_b": B, "segments": "x0"}, "two models on the same rows"),
         ({"model_b": other, "segments": "x0"}, "cut it into bands"),
         ({"model_b": other, "segments": np.r_[["rare"] * 3, ["common"] * 297]}, "fewer than 20 rows"),
+        ({"model_b": other, "segments": np.tile([0, 1], 200)}, r"segments has shape \(400,\): pass one label for each row"),
         ({"X_b": B, "labels": ("A", "A")}, "two different names"),
         ({"X_b": B, "given": ["x0", "x1", "x2"]}, "names every feature"),
         ({"X_b": B, "given": "x9"}, "unknown column 'x9'"),

@@ -122,6 +122,8 @@ def test_log_loss_is_shared_as_by_enumeration():
     with pytest.raises(ValueError, match=r"none of the model's classes \('no', 'yes'\): maybe"):
         model.importance("loss", new, np.where(labels == "no", "maybe", labels))
     pd.testing.assert_frame_equal(model.importance("loss", new, (labels == "yes").astype(float)), frame)
+    with pytest.raises(ValueError, match="pass one label for each of the 100 rows of X"):
+        model.importance("loss", new, [*labels, "no"])
 
 
 def test_a_linear_part_is_counted(explainer):
@@ -245,6 +247,12 @@ def test_weights_are_counts_of_rows(explainer):
     repeated = X.iloc[np.repeat(np.arange(60), weights)].reset_index(drop=True)
     weighted = explainer.importance("variance", X, sample_weight=weights, errors=False)
     pd.testing.assert_frame_equal(weighted, explainer.importance("variance", repeated, errors=False))
+    y = output(X) + np.random.default_rng(2).normal(size=60)
+    weighted = explainer.importance("loss", X, y, sample_weight=weights, errors=False)
+    repeated_y = np.repeat(np.asarray(y), weights)
+    pd.testing.assert_frame_equal(weighted, explainer.importance("loss", repeated, repeated_y, errors=False))
+    with pytest.raises(ValueError, match="X has 60 rows, y has 40"):
+        explainer.importance("loss", X, repeated_y[:40], sample_weight=weights)
 
 
 def test_sums_without_rows_are_enough_and_say_that_errors_are_not_known(explainer):

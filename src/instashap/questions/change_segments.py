@@ -14,6 +14,7 @@ from .._alignment import align_rows, get_index
 from .._validation import find_column, is_label
 from ..table.columns import take_values
 from .change_lines import ChangeLine, count_freedom, find_fit_floor, judge_lines
+from .change_rows import count_rows
 
 if TYPE_CHECKING:
     from .change import ChangeGame
@@ -59,7 +60,7 @@ def split_segments(segments: Any, rows: CohortRows, X: Any) -> dict[str, NDArray
         label = names[find_column(segments, names, "segments")]
     else:
         given = np.asarray(align_rows(segments, get_index(X), "segments"))
-        if given.ndim != 1 or len(given) <= rows.kept[0].max(initial=-1):
+        if given.shape != (count_rows(X),):
             raise ValueError(f"segments has shape {given.shape}: pass one label for each row, or the name of a column")
         found, label = given[rows.kept[0]], "segment"
     texts = np.array([f"{each:.15g}" if isinstance(each, float) else str(each) for each in found.tolist()], dtype=object)

@@ -24,7 +24,7 @@ def find_classes(fitted: FittedGame, model: Any) -> Sequence[Any] | None:
 
 
 def number_labels(
-    y: Any, classes: Sequence[Any] | None, output_names: tuple[str, ...], kept: NDArray[np.int64]
+    y: Any, classes: Sequence[Any] | None, output_names: tuple[str, ...], n_rows: int
 ) -> NDArray[np.int64]:
     """Positions of labels among the classes of a model's outputs; with one output, 1 for its class and 0 for the other.
 
@@ -35,8 +35,7 @@ def number_labels(
         Of the model; None if they are not known: the names of the outputs are used then. The numbers 0 and 1 fit a single
         output, unless one class alone is named so.
     output_names : tuple of str
-    kept : ndarray of int64
-        Rows that count.
+    n_rows : int
 
     Raises
     ------
@@ -44,9 +43,8 @@ def number_labels(
         For labels that are none of the classes.
     """
     labels = np.asarray(y).ravel()
-    if len(labels) <= kept.max(initial=-1) or (np.asarray(y).ndim > 1 and np.asarray(y).shape[1] > 1):
-        raise ValueError(f"y has shape {np.asarray(y).shape}; pass one label for each row of X")
-    labels = labels[kept]
+    if len(labels) != n_rows or (np.asarray(y).ndim > 1 and np.asarray(y).shape[1] > 1):
+        raise ValueError(f"y has shape {np.asarray(y).shape}; pass one label for each of the {n_rows} rows of X")
     n_classes = max(len(output_names), 2)
     if classes is not None and len(classes) == n_classes:
         known = list(classes)

@@ -94,17 +94,17 @@ def _tabulate_variance(fitted: FittedGame, held: HeldModel, asked: ImportanceReq
 
 
 def _tabulate_loss(fitted: FittedGame, held: HeldModel, asked: ImportanceRequest) -> pd.DataFrame:
-    rows, what = _read_table(fitted, asked), fitted.output_transform
-    table_rows, kept = rows
+    table_rows, kept, n_rows = _read_table(fitted, asked)
+    what = fitted.output_transform
     labels = align_rows(asked.y, get_index(asked.X), "y")
     if what.startswith(("log-odds", "log-probability of each class", "centred log-probabilities")):
         if asked.pairs:
             raise ValueError("pairs are known for the variance and the squared error, not for the log-loss: pass pairs=False")
-        codes = number_labels(labels, find_classes(fitted, held.model), fitted.output_names, kept)
+        codes = number_labels(labels, find_classes(fitted, held.model), fitted.output_names, n_rows)[kept]
         found = [measure_log_loss(fitted.model, table_rows.encoded, table_rows.weights, codes)]
         return _arrange(fitted, found, asked, "log-loss of the labels", _ROWS)
     if what.startswith("probability"):
-        codes = number_labels(labels, find_classes(fitted, held.model), fitted.output_names, kept)
+        codes = number_labels(labels, find_classes(fitted, held.model), fitted.output_names, n_rows)[kept]
         n_outputs = fitted.model.n_outputs
         targets = codes[:, None].astype(np.float64) if n_outputs == 1 else np.eye(n_outputs)[codes]
     elif "log of" in what or what.startswith("raw "):
@@ -113,7 +113,7 @@ def _tabulate_loss(fitted: FittedGame, held: HeldModel, asked: ImportanceRequest
             "prediction itself, for example Explainer(lambda X: model.predict(X))"
         )
     else:
-        targets = check_target(order_columns(labels, fitted.output_names), len(kept)).reshape(len(kept), -1)[kept]
+        targets = check_target(order_columns(labels, fitted.output_names), n_rows).reshape(n_rows, -1)[kept]
         if targets.shape[1] != fitted.model.n_outputs:
             raise ValueError(f"y has {targets.shape[1]} columns, the model {fitted.model.n_outputs} outputs: pass one for each")
     games = RowGames(fitted.model, table_rows.encoded, table_rows.weights, targets, True)
@@ -184,21 +184,20 @@ def _read_fit(fitted: FittedGame) -> _Rows:
     return _Rows(rows.encoded, rows.weights, targets)
 
 
-def _read_table(fitted: FittedGame, asked: ImportanceRequest) -> tuple[_Rows, NDArray[np.int64]]:
-    """A user's rows of positive weight, and where they are in the table; of shape (n_rows,) if all count."""
+def _read_table(fitted: FittedGame, asked: ImportanceRequest) -> tuple[_Rows, NDArray[np.int64], int]:
+    """A user's rows of positive weight, where they are in the table, and its number of rows."""
     table = fitted.read(asked.X)
     weights = check_weights(align_rows(asked.sample_weight, get_index(asked.X), "sample_weight"), table.n_rows)
     kept = np.flatnonzero(weights > 0)
     encoded = fitted.encoder.encode(table if len(kept) == table.n_rows else table.take(kept))
-    return _Rows(encoded, weights[kept]), kept
+    return _Rows(encoded, weights[kept]), kept, table.n_rows
 
 
 def _read_outputs(fitted: FittedGame, held: HeldModel, asked: ImportanceRequest) -> _Rows:
     """A user's rows with the outputs of the explained model, where there is one."""
-    rows, kept = _read_table(fitted, asked)
+    rows, kept, n_rows = _read_table(fitted, asked)
     if held.model is None:
         return rows
-    n_rows = len(fitted.read(asked.X).numbers)
     return _Rows(rows.encoded, rows.weights, ask_outputs(fitted, asked.X, held, None, n_rows)[kept])
 
 
