@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -145,6 +147,32 @@ def test_a_margin_that_is_not_the_log_odds_is_not_used() -> None:
     answer = wrap_model(Scaled(model)).ask(X, len(X))
     np.testing.assert_allclose(answer.values[:, 0], model.decision_function(X), atol=1e-9)
     assert answer.box.description == "log-odds of class '1', from probabilities"
+
+
+def test_boosting_with_the_hinge_loss_is_explained_on_its_margin_and_never_cut() -> None:
+    model = pytest.importorskip("xgboost").XGBClassifier(objective="binary:hinge", n_estimators=5, verbosity=0)
+    model.fit(CANCER, IS_BENIGN)
+    answer = wrap_model(model).ask(CANCER, 569)
+    np.testing.assert_allclose(answer.values[:, 0], model.predict(CANCER, output_margin=True), rtol=1e-6)
+    assert answer.box.description == "decision function of the classifier (output_margin)"
+    with pytest.raises(TypeError, match="output='probability' needs class probabilities, but XGBClassifier predicts 0 or 1"):
+        wrap_model(model, output="probability")
+
+
+def test_two_components_of_a_mixture_are_log_odds_of_the_second() -> None:
+    mixture = GaussianMixture(2, random_state=0, reg_covar=1.0).fit(IRIS)
+    answer = wrap_model(mixture).ask(IRIS, 150)
+    assert answer.values.shape == (150, 1)
+    assert answer.box.description.startswith("log-odds of the second class, ")
+    np.testing.assert_allclose(1 / (1 + np.exp(-answer.values[:, 0])), mixture.predict_proba(IRIS)[:, 1], atol=1e-6)
+
+
+def test_the_score_before_a_transformed_target_is_refused_with_advice_that_works() -> None:
+    model = TransformedTargetRegressor(LinearRegression(), func=np.log, inverse_func=np.exp).fit(IRIS, np.exp(IRIS[:, 0]))
+    with pytest.raises(TypeError, match="output='raw' needs the score before the link") as refused:
+        wrap_model(model, output="raw")
+    score = eval(str(refused.value).split("pass ")[1], {"model": model})
+    np.testing.assert_allclose(score(IRIS), IRIS[:, 0], atol=1e-9)
 
 
 def test_one_cut_serves_every_batch_and_every_later_row() -> None:

@@ -116,7 +116,9 @@ class ClassBox(BlackBox):
         cut = cut_logs(logs, floors)
         share = float(np.mean((cut != logs).any(axis=1))) if len(logs) else 0.0
         if self.floors is None:
-            text = f"{self.description}, {box._describe(floors[(cut != logs).any(axis=0)], share)}{self.note}"
+            is_pair = not self.output_names and logs.shape[1] == 2  # a mixture of two, for example, names no classes
+            what = "log-odds of the second class" if is_pair else self.description
+            text = f"{what}, {box._describe(floors[(cut != logs).any(axis=0)], share)}{self.note}"
             box = replace(box, floors=tuple(floors.tolist()), share_cut=share, description=text)
         return Answer(to_log_odds(cut), box, np.exp(logs))
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..classes import describe_classes, name_classes
 from ..model import BlackBox, keep_values
 from .families import comes_from, refuse_other_order, refuse_probability, watch_labels
-from .margins import find_booster_margin, find_last, find_margin
+from .margins import find_booster_margin, find_last, find_margin, gives_labels
 
 
 def wrap_estimator(model: Any, output: str) -> BlackBox | None:
@@ -20,6 +20,10 @@ def wrap_estimator(model: Any, output: str) -> BlackBox | None:
         classes = getattr(model, "classes_", None)
         names = () if classes is None else name_classes(classes)
         margin = find_margin(model)
+        if margin is not None and gives_labels(model):
+            refuse_probability(model, output, "predicts 0 or 1 in their place")
+            what = f"decision function of the classifier ({margin.name})"
+            return BlackBox(margin.call, keep_values, names, what, f"{name}.predict")
         if margin is not None:
             margin = margin._replace(call=_guard_order(model, margin.call))
         return describe_classes(_guard_order(model, model.predict_proba), names, output, f"{name}.predict_proba", margin=margin)
@@ -106,8 +110,11 @@ def _refuse_clusters(model: Any) -> None:
 
 
 def _refuse_log_link(model: Any) -> None:
-    """Raise for models that predict the exponential of a score and have no method that returns the score."""
+    """Raise for models that predict a function of a score, such as its exponential, and have no method for the score."""
     last = find_last(model)
+    if comes_from(last, "sklearn", "TransformedTargetRegressor"):
+        advice = "pass lambda X: model.regressor_.predict(X)" if last is model else "explain its regressor_ on the rows it gets"
+        raise TypeError(f"output='raw' needs the score before the link, which {type(model).__name__} does not give; {advice}")
     has_link = comes_from(last, "sklearn", "PoissonRegressor") or comes_from(last, "sklearn", "GammaRegressor")
     is_tweedie = comes_from(last, "sklearn", "TweedieRegressor") and (last.power > 0 or last.link == "log")
     if has_link or is_tweedie or getattr(last, "loss", None) in ("poisson", "gamma"):

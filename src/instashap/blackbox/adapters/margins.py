@@ -47,6 +47,12 @@ def find_margin(model: Any) -> Margin | None:
     return None
 
 
+def gives_labels(model: Any) -> bool:
+    """Whether ``predict_proba`` returns 0 or 1 by the sign of a margin that is no log-odds: boosting with the hinge loss."""
+    last = find_last(model)
+    return comes_from(last, "xgboost", "XGBModel") and getattr(last, "objective", None) == "binary:hinge"
+
+
 def find_booster_margin(model: Any) -> Margin | None:
     """The sum of trees of an estimator of a boosting library, through pipelines; None for other models."""
     inner, last = find_inner(model), find_last(model)
