@@ -280,6 +280,7 @@ def test_probabilities_are_calibrated_where_the_truth_is_known() -> None:
     ("y", "message"),
     [
         (np.zeros(300), "y has one class only, 0.0, in rows of positive weight"),
+        (np.array([1, "a", "b"] * 100, dtype=object), r"y holds text and other labels, such as 'a' and 1: .* y\.astype\(str\)"),
         (np.where(np.arange(300) < 2, np.nan, 1.0), "Input y contains 2 NaN or missing labels; drop those rows"),
         (np.where(np.arange(300) < 3, None, "a"), "Input y contains 3 NaN or missing labels"),
         (np.linspace(0, 1, 300), "Unknown label type: continuous"),
@@ -288,7 +289,7 @@ def test_probabilities_are_calibrated_where_the_truth_is_known() -> None:
         (np.arange(7), "inconsistent numbers of samples: X has 300 rows, y has 7"),
         (None, "requires y to be passed"),
     ],
-    ids=["one class", "missing", "none cells", "continuous", "dates", "two columns", "short", "none"],
+    ids=["one class", "text and numbers", "missing", "none cells", "continuous", "dates", "two columns", "short", "none"],
 )
 def test_bad_labels_are_refused_in_one_sentence(y: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):

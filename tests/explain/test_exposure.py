@@ -93,3 +93,13 @@ def test_a_loss_without_exposures_says_what_to_fit_and_that_works():
     assert np.isfinite(model.fit(X, amounts / DAYS).predict(X)).all()
     with pytest.raises(ValueError, match="loss='gamma'"):
         model.predict(X, offset=np.log(DAYS))
+
+
+def test_numbers_of_knots_do_not_depend_on_the_rounding_of_exposures():
+    """300 rows of mean exposure 1 have 20 intervals; in some units their sum is a little less than 300, which gave 18."""
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({"a": rng.normal(size=N), "b": rng.normal(size=N), "g": rng.choice(list("xyz"), N)})
+    exposure = rng.uniform(0.2, 3.0, N)
+    counts = rng.poisson(np.exp(0.75 * rows["a"] + 0.5 * (rows["g"] == "x")) * exposure)
+    found = [unit * fit(rows, counts, exposure=unit * exposure).predict(rows) for unit in (1.0, 365.0, 7.0)]
+    np.testing.assert_allclose(found[1:], [found[0]] * 2, rtol=1e-9)

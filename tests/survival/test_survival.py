@@ -179,7 +179,9 @@ def test_a_model_of_scikit_survival_is_asked_at_times():
         ([1.0, 1.0, 2.0], [1, 2, 0], "True or 1"),
         ([1.0, 1.0, 2.0], [1, 0, 0], "fewer than two"),
         ([1.0, 1.0], [1, 1], "inconsistent"),
-        ([1.0, 1.0, 2.0], ["yes", "no", "yes"], "events must be True or 1 .* got 'no', 'yes'"),
+        ([1.0, 1.0, 2.0], ["yes", "no", "yes"], "events must be True or 1 .* got 'no', 'yes': pass events == 'yes'"),
+        ([1.0, 1.0, 2.0], ["False", "True", "True"], "got 'False', 'True': pass events == 'True'"),
+        ([1.0, 1.0, 2.0], ["left", "quit", "quit"], "got 'left', 'quit': pass events == the word for an event that was seen"),
         ([1.0, np.nan, 2.0], [1, 1, 1], "Input times contains 1 NaN"),
     ],
 )

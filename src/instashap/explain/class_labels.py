@@ -27,6 +27,10 @@ def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], ND
         )
     if labels.dtype == object and all(isinstance(label, (bool, np.bool_)) for label in labels):
         labels = labels.astype(bool)  # as a column of pandas is that had missing values
+    if labels.dtype == object and 0 < sum(isinstance(label, str) for label in labels) < len(labels):
+        other = next(label for label in labels if not isinstance(label, str))
+        text = next(label for label in labels if isinstance(label, str))
+        raise ValueError(f"y holds text and other labels, such as {text!r} and {other!r}: make all of them text, y.astype(str)")
     check_classification_targets(labels)
     kept = weights > 0
     classes, found = np.unique(labels[kept], return_inverse=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .._validation import check_target
 
+_SEEN = ("true", "yes", "y", "t", "1", "dead", "died", "death", "event", "failed", "failure")  # not censored, alive or no
 _FLAGS = "must be True or 1 where the event was seen, and False or 0 where the row was censored"
 # Least share of a row that counts.
 _LEAST_SHARE = 1e-6
@@ -57,7 +58,8 @@ def _read_numbers(values: Any, n_rows: int, name: str) -> NDArray[np.float64]:
     except ValueError as error:
         words = sorted({str(each) for each in np.ravel(values).tolist() if isinstance(each, str)})
         if name == "events" and words:
-            raise ValueError(f"events {_FLAGS}; got {', '.join(map(repr, words[:3]))}: pass events == {words[0]!r}") from error
+            seen = next((repr(word) for word in words if word.casefold() in _SEEN), "the word for an event that was seen")
+            raise ValueError(f"events {_FLAGS}; got {', '.join(map(repr, words[:3]))}: pass events == {seen}") from error
         raise
 
 

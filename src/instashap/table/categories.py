@@ -10,7 +10,7 @@ from .._errors import DataWarning, warn_caller
 from .bases import Axis, ColumnEncoder, LearntColumn, LocalBasis
 from .clock import advise_on_times, reads_as_times
 from .dates import advise_on_dates
-from .grain import ROWS_PER_CATEGORY, SMOOTH, Grain
+from .grain import ROWS_PER_CATEGORY, SMOOTH, Grain, drop_rounding
 from .level_order import rank_levels
 from .numerals import advise_on_numbers
 
@@ -34,7 +34,8 @@ def learn_categories(
     weight are ordered by the marks of their rows (:func:`.level_order.rank_levels`).
     """
     totals = np.bincount(codes[codes >= 0], weights=weights[codes >= 0], minlength=len(levels))
-    ranked = [place for place in rank_levels(codes, levels, weights, mark_rows) if totals[place] >= ROWS_PER_CATEGORY]
+    every = rank_levels(codes, levels, weights, mark_rows)
+    ranked = [place for place in every if drop_rounding(totals[place]) >= ROWS_PER_CATEGORY]
     kept = tuple(levels[i] for i in ranked[: grain.axis_levels[0]])
     pooled = 1.0 - float(totals[ranked[: grain.axis_levels[0]]].sum()) / max(float(totals.sum()), 1e-300)
     if len(levels) > grain.axis_levels[1]:

@@ -43,6 +43,17 @@ class Grain:
 SMOOTH = Grain()
 
 
+def drop_rounding(total_weight: float) -> float:
+    """A total weight to twelve digits, so that numbers of intervals and levels do not depend on the unit of the weights.
+
+    Examples
+    --------
+    >>> drop_rounding(299.99999999999994)
+    300.0
+    """
+    return float(f"{total_weight:.12g}")
+
+
 def make_fine_grain(total_weight: float) -> Grain:
     """Grain of hat functions, whose number grows with the rows.
 
@@ -50,6 +61,7 @@ def make_fine_grain(total_weight: float) -> Grain:
     64 intervals, a side of a pair up to 32; a cell of a pair then has some hundred rows. The number along a side grows at most
     with the cube root of the rows, like the optimal resolution of a local average over two columns.
     """
+    total_weight = drop_rounding(total_weight)
     n_intervals = int(np.clip(total_weight / ROWS_PER_INTERVAL, 2, 64)) // 2 * 2
     pair = float(np.clip(0.6 * np.cbrt(total_weight), 2, 32))
     triple = float(np.clip(pair / 2, 2, 8))

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from .bases import LearntColumn
 from .counted import CountedValues
-from .grain import SMOOTH, Grain
+from .grain import SMOOTH, Grain, drop_rounding
 from .number_codes import learn_codes
 from .number_levels import learn_levels
 from .splines import find_spikes, learn_spline
@@ -29,7 +29,7 @@ def learn_numbers(
     """
     if is_code:
         return learn_codes(column, grain)
-    if len(column) <= min(grain.max_levels, max(2.0, column.totals.sum() / ROWS_PER_LEVEL)):
+    if len(column) <= min(grain.max_levels, max(2.0, drop_rounding(column.totals.sum()) / ROWS_PER_LEVEL)):
         return learn_levels(column, grain)
     is_spike = find_spikes(column.totals) if may_spike else np.zeros(len(column), dtype=bool)
     return learn_spline(column, grain, is_spike, jumps=jumps)

@@ -13,7 +13,7 @@ from scipy.interpolate import BSpline
 from .bases import Axis, LearntColumn, pack_basis
 from .cells import Cells, finish_column
 from .counted import CountedValues
-from .grain import ROWS_PER_INTERVAL, Grain
+from .grain import ROWS_PER_INTERVAL, Grain, drop_rounding
 
 # Fewest intervals of a period: a cubic spline on fewer cannot have both a peak and a trough.
 _LEAST_INTERVALS = 4
@@ -55,7 +55,8 @@ class Periodic:
     def learn(self, column: CountedValues, grain: Grain) -> LearntColumn:
         """A column with equally spaced knots, so many that intervals hold enough rows on average."""
         start, period = self._find_period(column)
-        wanted = int(np.clip(column.totals.sum() / ROWS_PER_INTERVAL, _LEAST_INTERVALS, grain.n_intervals)) // 2 * 2
+        n_filled = drop_rounding(column.totals.sum()) / ROWS_PER_INTERVAL
+        wanted = int(np.clip(n_filled, _LEAST_INTERVALS, grain.n_intervals)) // 2 * 2
         n_steps = _count_steps(column.values * column.unit, start, period)
         n_intervals = n_steps if _LEAST_INTERVALS <= n_steps <= 2 * wanted else wanted
         knots = (start + period * np.arange(n_intervals + 1) / n_intervals) / column.unit

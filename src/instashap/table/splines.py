@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .bases import LearntColumn
 from .cells import Cells, cut_above, find_quantiles, finish_column
 from .counted import CountedValues
-from .grain import ROWS_PER_INTERVAL, Grain
+from .grain import ROWS_PER_INTERVAL, Grain, drop_rounding
 from .jumps import cut_axis
 from .number_axis import CurveScale
 from .uneven import even_out
@@ -49,7 +49,7 @@ def learn_spline(
     is_code = np.isfinite(reach)
     is_apart = ~is_spike if not is_code and (~is_spike).sum() >= 4 else np.ones(len(distinct), dtype=bool)
     smooth, mass = distinct[is_apart], totals[is_apart]
-    n_intervals = int(np.clip(totals.sum() / ROWS_PER_INTERVAL, 2, grain.n_intervals)) // 2 * 2
+    n_intervals = int(np.clip(drop_rounding(totals.sum()) / ROWS_PER_INTERVAL, 2, grain.n_intervals)) // 2 * 2
     inner = find_quantiles(smooth, mass, np.linspace(0, 1, n_intervals + 1)[1:-1])
     inner = np.unique([cut_above(smooth, value) for value in inner])
     knots = np.concatenate([[smooth[0]], inner[(inner > smooth[0]) & (inner < smooth[-1])], [smooth[-1]]])
