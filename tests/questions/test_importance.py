@@ -311,3 +311,21 @@ def test_orders_of_an_additive_game_have_no_sampling_error_and_others_do():
     worth = np.arange(13.0)
     np.testing.assert_allclose(listed.measure_error(listed.masks @ worth), 0.0, atol=1e-12)
     assert (listed.measure_error((listed.masks @ worth) ** 3) > 0).any()
+
+
+@pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+def test_errors_of_a_fit_by_likelihood_count_the_fit():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 1))
+    fitted = instashap.AdditiveRegressor(order=1, loss="poisson").fit(X, rng.poisson(np.exp(0.5 * X[:, 0]))).to_explainer()
+    table = fitted.importance("variance")
+    # The effect is b² Var x, with b = .5 and the error of b from the information of Poisson counts, sum of mu (x - mean)².
+    x, mu = X[:, 0], np.exp(0.5 * X[:, 0])
+    error_b = 1.0 / np.sqrt(mu @ (x - mu @ x / mu.sum()) ** 2)
+    expected = np.hypot(2 * 0.5 * x.var() * error_b, 0.25 * x.var() * np.sqrt(2 / 300))
+    assert table.loc["x0", "standard_error"] == pytest.approx(expected, rel=0.5)  # without the fit a third of it
+    assert table.attrs["errors"] == "standard errors count the rows and the fit"
+    assert table.loc["x0", "low"] < 0.25 * x.var() < table.loc["x0", "high"]
+    own_rows = fitted.importance("variance", X)
+    assert own_rows.loc["x0", "standard_error"] < 0.6 * expected
+    assert own_rows.attrs["errors"] == "standard errors count the rows; the fit is taken as it is"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from ..masked.design import ValueFunctions
 from ..masked.folds import Fold
 from ..masked.plan import solve_plan
 from ..model.deviations import Deviations
+from ..model.replicates import ModelReplicates
 from ..table.encoding import Encoded
 from .answers import get_errors
 from .average_rows import average_rows
@@ -90,7 +91,29 @@ def _tabulate_variance(fitted: FittedGame, held: HeldModel, asked: ImportanceReq
         rows = _read_fit(fitted) if asked.X is None else _read_outputs(fitted, held, asked)
         found = RowGames(fitted.model, *_unpack(rows), False).measure(pairs=asked.pairs, errors=asked.errors)
         note = _ROWS if rows.targets is None else _OUTPUTS
+        if asked.errors and asked.X is None and isinstance(deviations := _find_errors(fitted), ModelReplicates):
+            found, note = _add_fit(found, deviations, rows, asked.pairs), _BOTH
     return _arrange(fitted, found, asked, f"variance of the output ({fitted.output_transform})", note)
+
+
+def _find_errors(fitted: FittedGame) -> Deviations | ModelReplicates | None:
+    """The fit's deviations or refits; None without equations, or where the rows are gone: the table then says so."""
+    try:
+        return get_errors(fitted)
+    except InstashapError:
+        return None
+
+
+def _add_fit(found: list[Importance], refits: ModelReplicates, rows: _Rows, pairs: bool) -> list[Importance]:
+    """Importance with the errors of a fit by likelihood beside those of the rows: how far it moves in the refits."""
+    games = [RowGames(model, rows.encoded, rows.weights, None, False) for model in refits.replicates]
+    measured = [game.measure(pairs=pairs, errors=False) for game in games]
+    added = []
+    for output, own in enumerate(found):
+        moved = refits.contrast @ (np.stack([each[output].values for each in measured]) - own.values)
+        errors, freedom = np.hypot(own.errors, np.linalg.norm(moved, axis=0)), np.minimum(own.freedom, N_GROUPS - 1.0)
+        added.append(replace(own, errors=errors, freedom=freedom))
+    return added
 
 
 def _tabulate_loss(fitted: FittedGame, held: HeldModel, asked: ImportanceRequest) -> pd.DataFrame:
@@ -153,12 +176,7 @@ def _tabulate_magnitudes(fitted: FittedGame, asked: ImportanceRequest) -> pd.Dat
     if asked.pairs:
         raise ValueError("kind='mean_abs' is of single features; pass kind='variance' for pairs")
     rows = _read_fit(fitted) if asked.X is None else _read_table(fitted, asked)[0]
-    deviations = None
-    if asked.errors:
-        try:
-            deviations = get_errors(fitted)
-        except InstashapError:  # no equations, or rows that are gone: the table says that errors are not known
-            deviations = None
+    deviations = _find_errors(fitted) if asked.errors else None
     groups: Sequence[Fold] = ()
     if asked.X is None and isinstance(deviations, Deviations) and rows.targets is not None:
         groups = assign_groups(rows.encoded, rows.targets, rows.weights, N_GROUPS)
