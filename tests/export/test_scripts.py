@@ -1,11 +1,13 @@
 """One file of Python and one of JavaScript, against Python; and what exports refuse."""
 
+import contextlib
 import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,6 +207,42 @@ def test_levels_of_several_kinds_are_refused_by_name(tmp_path):
     to_python(explainer, tmp_path / "model.py")
     score = run_file(tmp_path / "model.py").score
     assert [score([each])["prediction"] for each in (1, "one")] == pytest.approx([0.0, 1.0], abs=0.05)
+
+
+def test_values_of_another_type_are_matched_to_levels_as_in_python(tmp_path):
+    n = 240
+    X = pd.DataFrame(
+        {
+            "code": pd.Categorical(np.tile([10, 20, 31], n // 3)),
+            "flag": pd.Categorical(np.tile([True, False], n // 2)),
+            "town": np.tile(["1", "north", "True", "2.0"], n // 4),
+            "band": pd.cut(np.tile([0.5, 1.5, 2.5], n // 3), [0.0, 1.0, 2.0, 3.0]),
+        }
+    )
+    outputs = X["code"].astype(float) + 5.0 * X["flag"].astype(float) + 3.0 * (X["town"] == "1") - 2.0 * (X["town"] == "True")
+    explainer = instashap.Explainer(order=1, synthetic_rows=0).fit(X, outputs=outputs)
+    good = {"code": 20, "flag": True, "town": "north", "band": "(1.0, 2.0]"}
+    changes = [
+        *({"code": each} for each in (20.0, "20", "20.0", " 20", 21, True)),
+        *({"flag": each} for each in (1, 0, "True", "1", "1.0", "true", 2)),
+        *({"town": each} for each in (1, 1.0, True, "1.0", "2", 2.0, "North")),
+        *({"band": each} for each in ("(1, 2]", "(1, 2)", "(0, 1.0]")),
+    ]
+    rows = [{**good, **change} for change in changes]
+    expected = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", instashap.DataWarning)
+        for row in rows:
+            with contextlib.suppress(ValueError):  # a value of a kind that the fit did not see
+                expected.append((row, float(explainer.predict(pd.DataFrame([row]))[0])))
+    assert len(expected) >= 18
+    to_python(explainer, tmp_path / "model.py")
+    score = run_file(tmp_path / "model.py").score
+    assert [score(row)["prediction"] for row, _ in expected] == pytest.approx([each for _, each in expected], abs=1e-9)
+    to_javascript(explainer, tmp_path / "model.js")
+    found = run_node(tmp_path / "model.js", [row for row, _ in expected], "rows.map((row) => model.score(row).prediction)")
+    assert found == pytest.approx([each for _, each in expected], abs=1e-9)
+    assert score({**good, "code": "20"}) == score(good) != score({**good, "code": "21"})
 
 
 def test_whole_numbers_that_other_programs_would_round_are_text_in_javascript_and_refused_elsewhere(tmp_path):

@@ -10,6 +10,7 @@ from array import array
 from base64 import b64decode
 from bisect import bisect_left
 from math import comb, exp, factorial, isinf, sqrt
+from re import sub
 
 # Residuals below this share of the spread are rounding, and the place in a presence set that stands for any one other player.
 ROUNDING, ANY = 1e-6, -1
@@ -31,6 +32,10 @@ class ColumnCells:
         own, prefix = fitted["columns"][number], f"column_{number:05d}"
         self.name, self.levels = own["name"], own["levels"]
         self.cells = {} if self.levels is None else {make_key(level): cell for cell, level in enumerate(self.levels)}
+        self.forms = {}
+        for cell, level in enumerate(self.levels or ()):
+            for form in write_forms(level):
+                self.forms[form] = None if form in self.forms else cell
         self.edges, self.lows, self.scales = (arrays[f"{prefix}_{part}"][1] for part in ("edges", "lows", "scales"))
         sizes = range(len(own["n_functions"]))
         self.bases = [(arrays[f"{prefix}_first_{size}"][1], *arrays[f"{prefix}_polynomials_{size}"]) for size in sizes]
@@ -42,7 +47,7 @@ class ColumnCells:
             n_levels = len(self.levels)
             if isinstance(value, (list, dict, set)):
                 raise TypeError(f"column {self.name!r} holds categories; got {value!r}")
-            return (n_levels + 1 if is_missing else self.cells.get(make_key(value), n_levels)), 0.0
+            return (n_levels + 1 if is_missing else self.find(value)), 0.0
         if is_missing:
             return len(self.edges) + 1, 0.0
         if isinstance(value, (str, bytes)):
@@ -53,6 +58,18 @@ class ColumnCells:
         cell = bisect_left(self.edges, value)
         scale = self.scales[cell]
         return cell, min(max((value - self.lows[cell]) * scale, 0.0), 1.0) if scale > 0.0 else 0.0
+
+    def find(self, value):
+        """Cell of a level, or of the only one with the same text as a value of another type; else that of other levels."""
+        cell = self.cells.get(make_key(value))
+        if cell is not None:
+            return cell
+        for form in write_forms(value):
+            cell = self.forms.get(form)
+            is_text = cell is not None and isinstance(value, str) and isinstance(self.levels[cell], str)
+            if cell is not None and (not is_text or form[0] in "(["):
+                return cell
+        return len(self.levels)
 
     def weigh(self, size, place):
         """First active function in terms of a size, and the values of all active ones."""
@@ -65,6 +82,14 @@ class ColumnCells:
                 value = value * t + polynomials[at + power]
             values.append(value)
         return first[cell], values
+
+
+def write_forms(level):
+    """Texts that may represent a level elsewhere: 101 for 101.0, True or 1, an interval of whole numbers."""
+    if isinstance(level, bool):
+        return [str(level), str(int(level))]
+    text = str(level)
+    return [sub(r"(?<=\d)\.0+(?=$|[,\])])", "", text) if ".0" in text else text]
 
 
 def make_key(level):

@@ -38,11 +38,38 @@
     return { first, polynomials: data, width: shape[1], nPowers: shape[2] };
   }
 
+  /** Texts that may represent a level elsewhere: 101 for 101.0, True or 1, an interval of whole numbers; as table/bases.py. */
+  function writeForms(level) {
+    if (typeof level === "boolean") return level ? ["True", "1"] : ["False", "0"];
+    return [String(level).replace(/(?<=\d)\.0+(?=$|[,\])])/g, "")];
+  }
+
+  /** Cell of each text that may represent a level; null for a text that may represent several. */
+  function listForms(levels) {
+    const forms = new Map();
+    levels.forEach((level, cell) => writeForms(level).forEach((form) => forms.set(form, forms.has(form) ? null : cell)));
+    return forms;
+  }
+
+  /** Cell of a level, or of the only one with the same text as a value of another type; else that of other levels. */
+  function findCell(column, value) {
+    if (column.cells.has(value)) return column.cells.get(value);
+    if (typeof value === "number" && !Number.isSafeInteger(value) && Number.isInteger(value)) return column.cells.size;  // rounded
+    for (const form of writeForms(value)) {
+      const cell = column.forms.get(form);
+      if (cell === undefined || cell === null) continue;
+      if (typeof value !== "string" || typeof column.levels[cell] !== "string" || "([".includes(form[0])) return cell;
+    }
+    return column.cells.size;
+  }
+
   function readColumn(fitted, arrays, column) {
     const { levels } = fitted.columns[column];
     const part = (name) => arrays[`column_${pad(column)}_${name}`].data;
     return {
       cells: levels === null ? null : new Map(levels.map((level, cell) => [level, cell])),
+      levels,
+      forms: levels === null ? null : listForms(levels),
       edges: part("edges"),
       lows: part("lows"),
       scales: part("scales"),
@@ -54,9 +81,7 @@
   function encode(column, value) {
     const isMissing = value === null || value === undefined || Number.isNaN(value);
     if (column.cells !== null) {
-      const n = column.cells.size;
-      const level = typeof value === "bigint" ? String(value) : value;
-      return [isMissing ? n + 1 : column.cells.has(level) ? column.cells.get(level) : n, 0];
+      return [isMissing ? column.cells.size + 1 : findCell(column, value), 0];
     }
     if (isMissing) return [column.edges.length + 1, 0];
     let low = 0;

@@ -94,8 +94,8 @@ _WRAPPER = """(function (root) {
 def to_python(explainer: Any, path: str | os.PathLike[str]) -> None:
     """Write one file of Python (3.10 or later) that needs the standard library alone: ``score(row)`` and ``COLUMNS``.
 
-    Its numbers differ from this library's by rounding. Text is compared exactly, text that no fitted row had counts as other
-    levels do; infinite numbers, and text in number columns, are refused.
+    Its numbers differ from this library's by rounding. Values are matched to levels as there, text that no fitted row had
+    counts as other levels do; infinite numbers, and text in number columns, are refused.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def to_python(explainer: Any, path: str | os.PathLike[str]) -> None:
 def to_javascript(explainer: Any, path: str | os.PathLike[str]) -> None:
     """Write one file of JavaScript for Node and browsers: ``score(row)``; see :func:`to_python`.
 
-    Levels that are whole numbers from 2**53 on, which JavaScript rounds, are given as text or BigInt.
+    Levels that are whole numbers from 2**53 on, which JavaScript rounds, are matched by text and BigInt.
     """
     write_javascript(open_fitted(explainer), path)
 
