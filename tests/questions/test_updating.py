@@ -208,3 +208,9 @@ def test_labels_of_a_sampled_fit_are_matched_to_the_sample() -> None:
     assert find_labels(record, f).tolist() == f[record.positions].tolist()
     with pytest.raises(ValueError, match="fewer than the rows of the fit"):
         find_labels(record, f[:200])
+
+
+@pytest.mark.parametrize("given", [None, "north.moments"])
+def test_what_are_no_moments_is_refused(fitted, given):
+    with pytest.raises(TypeError, match=r"refit needs instashap\.Moments, as accumulate\(X\) returns, got a (NoneType|str)"):
+        fitted.refit(given)

@@ -155,6 +155,8 @@ def test_files_put_aside_by_their_name_are_not_read(table, tmp_path):
 def test_unknown_columns_of_outputs_are_named(table):
     with pytest.raises(ValueError, match="outputs names the unknown column 'prize'; did you mean 'price'"):
         Explainer(order=1).fit(table, outputs="prize")
+    with pytest.raises(ValueError, match="outputs= names the column 'price' twice: name each once"):
+        open_source(table, outputs=["price", "rooms", "price"])
     with pytest.raises(ValueError, match="sample_weight names the unknown column 'w'"):
         Explainer(predict, order=1).fit(table, sample_weight="w")
     with pytest.raises(ValueError, match="no column beside outputs and weights"):

@@ -197,6 +197,8 @@ def get_moments(fitted: FittedGame) -> Moments:
 
 def refit(fitted: FittedGame, moments: Moments) -> FittedGame:
     """The game of the rows behind some moments; raises ``ValueError`` if these were summed at another plan."""
+    if not isinstance(moments, Moments):
+        raise TypeError(f"refit needs instashap.Moments, as accumulate(X) returns, got a {type(moments).__name__}")
     own = _without_rows(fitted)
     check_alike(Moments(own, moments.sums), moments)
     share = fitted.facts.get("synthetic", {}).get("share", 0.0)

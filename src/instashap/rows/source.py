@@ -120,6 +120,9 @@ class FrameSource(ABC):
         self._outputs, self._weights = outputs, sample_weight
         if outputs is not None and is_named(outputs):
             given = [outputs] if isinstance(outputs, str) else list(outputs)
+            twice = next((each for each in given if given.count(each) > 1), None)
+            if twice is not None:
+                raise ValueError(f"outputs= names the column {twice!r} twice: name each once; outputs themselves are numbers")
             self._outputs = [self.names[find_column(each, self.names, "outputs")] for each in given]
             self.output_names = tuple(self._outputs) if len(given) > 1 else ()
         if isinstance(sample_weight, str):
