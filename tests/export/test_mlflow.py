@@ -47,13 +47,39 @@ def test_a_saved_model_gives_pythons_numbers_and_holds_no_pickle(fitted: Any, ro
     assert "explainer.insta" in files
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib", ".cloudpickle"))]
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
-    assert [(each.name, each.type.name) for each in model.metadata.signature.inputs.inputs] == [
-        ("a", "double"), ("town", "string"), ("is_new", "boolean")
-    ]  # fmt: skip
+    assert model.metadata.signature.inputs.input_names() == ["a", "town", "is_new"]
+    assert {each.type.name for each in model.metadata.signature.outputs.inputs} == {"double"}
     found = model.predict(rows)
     assert list(found.columns) == NAMES
     np.testing.assert_array_equal(found["prediction"], fitted.predict(rows))
     np.testing.assert_array_equal(found[NAMES[1:4]], fitted.shap_values(rows))
+
+
+def test_rows_of_every_kind_that_the_fit_accepts_are_explained(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    numbers = rng.normal(size=200)
+    table = pd.DataFrame(
+        {
+            "rooms": rng.integers(1, 6, 200),
+            "code": pd.Categorical(rng.choice([1.5, 2.0], 200)),
+            "town": pd.Categorical(rng.choice(["x", "y"], 200)),
+            "is_new": rng.random(200) < 0.5,
+        }
+    )
+    fitted = instashap.Explainer(order=1, synthetic_rows=0).fit(table, outputs=numbers + table["rooms"])
+    save_mlflow(fitted, tmp_path / "model")
+    model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    gaps = table.assign(is_new=table["is_new"].astype("boolean").mask(table["rooms"] == 1))
+    flags = gaps["is_new"].astype(object).where(gaps["is_new"].notna(), None)
+    objects = gaps.assign(is_new=flags, rooms=table["rooms"].astype("Int64"))
+    for rows in (table, gaps, objects, table[::-1].assign(more=1)):
+        np.testing.assert_array_equal(model.predict(rows)["prediction"], fitted.predict(rows[list(table)]))
+    with pytest.raises(Exception, match="code"):
+        model.predict(table.drop(columns="code"))
+    named = instashap.Explainer(order=1, synthetic_rows=0).fit(table[["rooms"]].set_axis([3], axis=1), outputs=numbers)
+    save_mlflow(named, tmp_path / "numbered")
+    found = mlflow.pyfunc.load_model(str(tmp_path / "numbered")).predict(table[["rooms"]].set_axis(["3"], axis=1))
+    np.testing.assert_array_equal(found["prediction"], named.predict(table[["rooms"]].set_axis([3], axis=1)))
 
 
 def test_the_audit_and_a_report_are_logged(fitted: Any, rows: pd.DataFrame, tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def save_mlflow(explainer: Any, path: str | os.PathLike[str]) -> None:
     """Write a folder that MLflow loads as a ``pyfunc`` model: the ``.insta`` file, and code that loads it; no pickle.
 
     Its ``predict`` takes rows as a DataFrame and gives ``base_value``, ``shap_<feature>`` and ``prediction``, doubles;
-    ``mlflow.pyfunc.spark_udf`` gives the same as a struct. The signature names the columns of the fit; it is left out where
-    a column holds values of several kinds, and where the fit converts text, which MLflow cannot describe.
+    ``mlflow.pyfunc.spark_udf`` gives the same as a struct. The signature names the columns of the fit, as of any type: their
+    values are checked by the explainer.
 
     Parameters
     ----------
@@ -125,8 +125,7 @@ def explain_frame(explainer: Any, frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     fitted = open_fitted(explainer)
-    names = list(map(str, fitted.schema.names))
-    wanted = names if fitted.recipe is None else fitted.recipe.find_raw_names(names)
+    wanted = _list_columns(fitted)
     missing = [name for name in wanted if name not in frame.columns]
     if missing:
         raise ValueError(f"the rows lack the column {missing[0]!r} of the fit; its columns are {wanted}")
@@ -150,23 +149,19 @@ def _write_parts(fitted: FittedGame) -> Iterator[dict[str, Any]]:
 
 
 def _describe(fitted: FittedGame) -> Any:
-    """The signature of MLflow: kinds of the columns that come in and go out; None where it has no kind for a column."""
-    if fitted.recipe is not None and fitted.recipe.readings:
-        return None
+    """The signature of MLflow: names of the columns that come in, of any type, and doubles that go out.
+
+    Typed columns would refuse whole numbers, categories and booleans with missing values, all of which the fit accepts.
+    """
     types = require("mlflow.types", "mlflow", "models of MLflow")
+    schema = require("mlflow.types.schema", "mlflow", "models of MLflow")
     signature = require("mlflow.models.signature", "mlflow", "models of MLflow")
-    kinds = {str: "string", bool: "boolean", float: "double"}
-    columns = []
-    flags = fitted.schema.is_boolean or [False] * len(fitted.schema.names)
-    for name, encoder, is_flag in zip(fitted.schema.names, fitted.encoder.columns, flags, strict=True):
-        own = {bool if is_flag else float}
-        found = own if encoder.levels is None else {_find_kind(level) for level in encoder.levels} or {str}
-        if len(found) > 1:
-            return None
-        columns.append(types.ColSpec(kinds[found.pop()], str(name)))
+    columns = [types.ColSpec(schema.AnyType(), name) for name in _list_columns(fitted)]
     outputs = [types.ColSpec("double", name) for name in name_values(fitted)]
     return signature.ModelSignature(types.Schema(columns), types.Schema(outputs))
 
 
-def _find_kind(level: Any) -> type:
-    return type(level) if isinstance(level, (bool, str)) else float
+def _list_columns(fitted: FittedGame) -> list[str]:
+    """Names of the columns that rows must have: those of the fit, or what its recipe reads."""
+    names = list(map(str, fitted.schema.names))
+    return names if fitted.recipe is None else fitted.recipe.find_raw_names(names)
