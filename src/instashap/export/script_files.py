@@ -62,8 +62,11 @@ _WRAPPER = """(function (root) {
 
   function checkValue(value, column) {
     if (value === null || value === undefined) return value;
-    if (fitted.columns[column].levels !== null) {
-      if (typeof value === "object") throw new TypeError(`column "${fitted.names[column]}" holds categories; got an object`);
+    const { levels, name } = fitted.columns[column];
+    if (levels !== null) {
+      const isRounded = Number.isInteger(value) && !Number.isSafeInteger(value) && !levels.includes(value);
+      if (isRounded) throw new RangeError(`column "${name}" holds ${value}, rounded: give it as text or BigInt`);
+      if (typeof value === "object") throw new TypeError(`column "${name}" holds categories; got an object`);
       return value;
     }
     if (typeof value === "boolean") return Number(value);
