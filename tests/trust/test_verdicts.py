@@ -6,7 +6,7 @@ from scipy.special import expit, softmax
 
 from instashap.trust.attribution import Attribution
 from instashap.trust.figures import Figure
-from instashap.trust.masked import MaskedFidelity
+from instashap.trust.masked import MaskedFidelity, SizeRisk
 from instashap.trust.report import Rung, TrustReport
 from instashap.trust.scores import Classes
 from instashap.trust.segments import Segment
@@ -78,6 +78,15 @@ def test_a_comparison_that_found_nothing_claims_only_what_it_compared() -> None:
     assert "One that explains 0.1 % more would have been seen; an error that all of them share would not." in text
     text = summarise(MaskedFidelity(Figure(0.98, 0.97, 0.99), None, (), None))  # beside the value function itself
     assert "pairs explain 98 % (97 to 99 %) of what these can explain." in text
+
+
+def test_a_gap_is_not_blamed_on_the_order_alone() -> None:
+    # A mixture of three Gaussians with products: 5 points at order 2 with 300 rows, at most 2 at the same order with 2,000.
+    worst = SizeRisk(2, Figure(0.4, 0.3, 0.5), Figure(0.05, 0.02, 0.08), 0.002, 0.048)
+    top = Rung(2, 2, Figure(0.99, 0.98, 0.995), masked=MaskedFidelity(Figure(0.95, 0.9, 1.0), None, (worst,), 0.05))
+    text = TrustReport((Rung(0, 0, Figure(0, 0, 0)), top), 300, "cross-fitted", "f").summary()
+    assert "5 points of variance. Of it 0.2 come from the rows that were drawn (estimation), none from the optimiser" in text
+    assert "5 from a fit that is too simple (representation): because of its order, or because these rows allow no" in text
 
 
 @pytest.mark.parametrize(("low", "verdict"), [(0.96, "safe"), (0.90, "caution"), (0.5, "unsafe")])

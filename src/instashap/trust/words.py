@@ -251,9 +251,10 @@ def _describe_masked(report: TrustReport, lower: list[Rung], top: Rung) -> list[
         worst = max(top.masked.sizes, key=lambda each: each.gap.value)
         if worst.gap.value > _SMALL_GAP:
             lines.append(
-                f"The largest gap is at {worst.size} known features: {_points(worst.gap.value)} of variance, "
-                f"{_number(worst.representation)} because of the order (representation), {_number(worst.estimation)} because "
-                "of the rows (estimation), none because of the optimiser."
+                f"The largest gap is at {worst.size} known features: {_points(worst.gap.value)} of variance. Of it "
+                f"{_number(worst.estimation)} come from the rows that were drawn (estimation), none from the optimiser, and "
+                f"{_number(worst.representation)} from a fit that is too simple (representation): because of its order, or "
+                "because these rows allow no more."
             )
     return lines
 
