@@ -11,7 +11,7 @@ import instashap
 from instashap import Explainer
 from instashap.datasets import make_factor
 from instashap.game.coalitions import enumerate_coalitions
-from instashap.trust.attribution import _measure_shared, _share_out, share_error
+from instashap.trust.attribution import _measure_shared, _share_out, raise_correlation, share_error
 from instashap.trust.comparison import walk_values
 from instashap.trust.held_rows import Rows
 from instashap.trust.masked import choose_sizes
@@ -44,6 +44,22 @@ def test_a_walk_gives_each_player_what_it_adds_when_it_comes() -> None:
 def test_the_order_s_share_follows_from_the_distance_and_the_correlation(own: float, other: float, correlation: float) -> None:
     distance = own + other - 2 * correlation * np.sqrt(own * other)
     assert share_error((own - other) / distance, correlation) == pytest.approx(own / distance)
+
+
+@pytest.mark.parametrize(("own", "other", "correlation"), [(1.0, 4.0, 0.9), (1.0, 2.0, 0.8), (0.5, 3.0, 0.7)])
+def test_a_reference_that_is_worse_by_more_than_its_distance_proves_a_correlation(
+    own: float, other: float, correlation: float
+) -> None:
+    distance = own + other - 2 * correlation * np.sqrt(own * other)
+    difference = (own - other) / distance
+    assert difference < -1
+    least = raise_correlation(difference, 0.0)
+    assert 0.5 < least <= correlation
+    # Without it the order seemed to have no error at all.
+    assert share_error(difference, 0.0) == pytest.approx(0.0, abs=1e-9)
+    raised = raise_correlation(difference, (correlation - least) / (1 - least))
+    assert raised == pytest.approx(correlation)
+    assert share_error(difference, raised) >= own / distance - 1e-9  # the larger of two solutions
 
 
 def test_the_estimated_r2_of_a_weak_fit_is_its_own(weak: Explainer) -> None:

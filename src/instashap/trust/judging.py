@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..blackbox.aims import Aim
+from ..blackbox.samplers import GaussianSampler
 from ..masked.fitter import FitRecord
 from ..model.additive_model import AdditiveModel
 from .attribution import Attribution, has_unseen_tails, measure_attribution
 from .comparison import Comparison, compare
 from .figures import Figure
 from .held_rows import Held, Rows, hold_out, keep_held
+from .joint import has_joint_dependence
 from .masked import measure_masked
 from .missing import N_ROWS, N_ROWS_BRIEF, find_missing
 from .quality import measure_quality
@@ -267,15 +269,20 @@ def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
     """The interval with room for an error of the distribution that the fit and its references have in common.
 
     A fit with synthetic rows has them from a distribution of the same kind as its references have. None where few rows hold
-    most of the variance, so that the estimate stands at the lower end already: then nothing is known.
+    most of the variance, so that the estimate stands at the lower end already, or where the rows refute the distribution.
     """
     if held.record is None or held.record.result.synthetic is None:
         return found
     value, low, high = found.r2
-    if value <= low:
+    if value <= low or _is_refuted(held.record.result.synthetic.sampler, rows):
         return None
     common = min(_COMMON_ROWS / rows.n_independent, _COMMON_ERROR)
     return replace(found, r2=Figure(value, min(low, value - common), high))
+
+
+def _is_refuted(sampler: GaussianSampler, rows: Rows) -> bool:
+    """Whether the rows show dependence of three columns at once that the distribution of the synthetic rows lacks."""
+    return len(sampler.weights) == 1 and has_joint_dependence(rows)
 
 
 def _score(rows: Rows, fitted: NDArray[np.float64], subject: Subject, is_black_box: bool) -> dict[str, Figure]:

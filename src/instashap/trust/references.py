@@ -243,7 +243,7 @@ def _regress_on_monomials(
     """
     from sklearn.preprocessing import PolynomialFeatures
 
-    lesson, scores, players = _prepare_lesson(rows, learners, n_taught), _score(rows), list(rows.players)
+    lesson, scores, players = _prepare_lesson(rows, learners, n_taught), score_numbers(rows), list(rows.players)
     n_inputs = len(players) + masks.shape[2]
     degree = next((each for each in _DEGREES if comb(n_inputs + each, each) <= _MAX_MONOMIALS), 0)
     monomials = PolynomialFeatures(degree)
@@ -292,7 +292,7 @@ def _regress_linearly(
     """Linear regression on the normal scores of the known columns, for every coalition from one shrunk covariance."""
     from sklearn.covariance import ledoit_wolf_shrinkage
 
-    scores = _score(rows)[np.concatenate([learners, asked])]
+    scores = score_numbers(rows)[np.concatenate([learners, asked])]
     taught, own = scores[: len(learners)], scores[len(learners) :]
     outputs = rows.outputs[learners]
     share = float(ledoit_wolf_shrinkage(taught)) if taught.shape[1] > 1 else 0.0
@@ -314,7 +314,7 @@ def _average_nearest(
     rows: Rows, learners: Positions, asked: Positions, masks: NDArray[np.bool_], _: int
 ) -> NDArray[np.float64]:
     """Outputs of other rows, weighted by their nearness in the known columns."""
-    scores = _score(rows)
+    scores = score_numbers(rows)
     sampler = learn_sampler("neighbours", (), scores[learners])
     outputs = rows.outputs[learners[sampler.donors]]  # type: ignore[attr-defined]
     own, players = scores[asked], list(rows.players)
@@ -326,7 +326,7 @@ def _average_nearest(
     return _predict_by_coalition(predict, masks, outputs.shape[1])
 
 
-def _score(rows: Rows) -> NDArray[np.float64]:
+def score_numbers(rows: Rows) -> NDArray[np.float64]:
     """Normal scores of the columns, standardised."""
     from scipy.special import ndtri
     from scipy.stats import rankdata

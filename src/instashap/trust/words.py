@@ -32,8 +32,8 @@ _REFERENCES = {
 # Shares of what a coalition size leaves below which a gap is not worth a sentence.
 _SMALL_GAP = 0.02
 _TAILS = (
-    "Too much is left open, most often by heavy tails of which too few rows were seen: no error of the Shapley values "
-    "themselves can be estimated from these rows."
+    "Too much is left open, most often by heavy tails of which too few rows were seen, or by columns that depend on each other "
+    "three at once: no error of the Shapley values themselves can be estimated from these rows."
 )
 
 
