@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..blackbox.aims import Aim
-from ..blackbox.samplers import GaussianSampler
 from ..masked.fitter import FitRecord
 from ..model.additive_model import AdditiveModel
 from .attribution import Attribution, has_unseen_tails, measure_attribution
@@ -251,7 +250,7 @@ def judge_attribution(
 ) -> Attribution | None:
     """From the references; a single feature's value is all that the prediction adds to the base value."""
     if panel is not None and compared is not None:
-        if has_unseen_tails(rows):
+        if has_unseen_tails(rows) or _is_refuted(held, rows):
             return None
         found = _doubt(measure_attribution(held, rows, panel, compared), held, rows)
         return None if found is None or _is_open(found.r2) else found
@@ -269,20 +268,21 @@ def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
     """The interval with room for an error of the distribution that the fit and its references have in common.
 
     A fit with synthetic rows has them from a distribution of the same kind as its references have. None where few rows hold
-    most of the variance, so that the estimate stands at the lower end already, or where the rows refute the distribution.
+    most of the variance, so that the estimate stands at the lower end already: then nothing is known.
     """
     if held.record is None or held.record.result.synthetic is None:
         return found
     value, low, high = found.r2
-    if value <= low or _is_refuted(held.record.result.synthetic.sampler, rows):
+    if value <= low:
         return None
     common = min(_COMMON_ROWS / rows.n_independent, _COMMON_ERROR)
     return replace(found, r2=Figure(value, min(low, value - common), high))
 
 
-def _is_refuted(sampler: GaussianSampler, rows: Rows) -> bool:
-    """Whether the rows show dependence of three columns at once that the distribution of the synthetic rows lacks."""
-    return len(sampler.weights) == 1 and has_joint_dependence(rows)
+def _is_refuted(held: Held, rows: Rows) -> bool:
+    """Whether the rows show dependence of three columns at once that the distribution of the fit's synthetic rows lacks."""
+    synthetic = None if held.record is None else held.record.result.synthetic
+    return synthetic is not None and len(synthetic.sampler.weights) == 1 and has_joint_dependence(rows)
 
 
 def _score(rows: Rows, fitted: NDArray[np.float64], subject: Subject, is_black_box: bool) -> dict[str, Figure]:
