@@ -34,7 +34,7 @@ def learn_components(scores: NDArray[np.float64], weights: NDArray[np.float64]) 
     best, lowest = found, np.inf
     for n_components in range(1, n_most + 1):
         if n_components > 1:
-            found = _split_widest(found)
+            found = _split_widest(found, scores, weights)
         found, density = _climb(scores, weights, found, _MAX_STEPS)
         n_parameters = n_components * (1 + n_columns + n_columns * (n_columns + 1) // 2) - 1
         criterion = n_parameters * np.log(total) - 2 * density * total
@@ -87,14 +87,20 @@ def _maximise(scores: NDArray[np.float64], shares: NDArray[np.float64]) -> Compo
     return sums / sums.sum(), means, covariances
 
 
-def _split_widest(components: Components) -> Components:
-    """The component of the largest share times longest axis in two, one at either end of the axis."""
+def _split_widest(components: Components, scores: NDArray[np.float64], weights: NDArray[np.float64]) -> Components:
+    """The component of the largest share times longest axis in two, one at either end of the axis.
+
+    The one at the short tail of the rows comes first, whatever the order and the signs of the columns.
+    """
     shares, means, covariances = components
     axes = [np.linalg.eigh(covariance) for covariance in covariances]
     widest = int(np.argmax([share * values[-1] for share, (values, _) in zip(shares, axes, strict=True)]))
     values, vectors = axes[widest]
     axis = vectors[:, -1] * np.sqrt(values[-1])
-    axis *= np.sign((axis**3).sum()) or 1.0  # a sign that does not depend on the order of the columns
+    along = (scores - means[widest]) @ axis
+    logs = _measure_logs(scores, components)
+    own = weights * np.exp(logs[:, widest] - logs.max(axis=1)) / np.exp(logs - logs.max(axis=1, keepdims=True)).sum(axis=1)
+    axis *= np.sign(own @ along**3) or 1.0
     shrunk = covariances[widest] - 0.75 * np.outer(axis, axis)
     return (
         np.append(np.delete(shares, widest), [shares[widest] / 2] * 2),

@@ -21,6 +21,8 @@ _FEW_ROWS, _FEW_VALUES = 32, 4
 # Steps in which a value's rank enters the fold of its row, and where the first ends: at an irrational place, so that ranks of
 # equal weights, which are rational, do not lie on a boundary.
 _RANK_STEPS, _FIRST_STEP = 256, 0.5 * (np.sqrt(5.0) - 1.0)
+# Relative difference of sums of weights that is rounding.
+_ROUNDING = 1e-9
 
 # Positions of rows, and their weights.
 Fold = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -210,8 +212,9 @@ def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uin
     The rank among up to 256 values is their number in order; among more it is the share of the weight below a value, plus half
     of the value's own, in 256 steps. It does not change with the unit of a column, is the same in float32 but for values that
     become equal there, and a row of weight w counts as w rows. Columns of one value do not enter: adding one changes nothing.
-    Ranks are counted from the nearer end of a column, so that a column of the other sign changes nothing either; but from
-    below where that would leave less than half of the different rows different, as it does in a few columns of few values.
+    Ranks are counted from the nearer end of a column, so that a column of the other sign changes nothing either; of two of up
+    to 256 values that are as far from their ends, the one of more weight is another. Ranks are counted from below where that
+    would leave less than half of the different rows different, as in a few balanced columns of few values.
     """
     return learn_rank_cuts(encoded, weights)[1]
 
@@ -239,7 +242,8 @@ def _rank(totals: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.u
     """Ranks of a column's values in order, given the weight of each: from below, and from the nearer end."""
     if len(totals) <= _RANK_STEPS:
         ranks = np.arange(len(totals), dtype=np.uint64)
-        return ranks, np.minimum(ranks, ranks[::-1])
+        is_heavier = totals > totals[::-1] * (1 + _ROUNDING)
+        return ranks, 2 * np.minimum(ranks, ranks[::-1]) + is_heavier.astype(np.uint64)
     below = (np.cumsum(totals) - 0.5 * totals) / totals.sum()
     steps = (np.floor(each * _RANK_STEPS + _FIRST_STEP).astype(np.uint64) for each in (below, np.minimum(below, 1.0 - below)))
     plain, folded = steps

@@ -23,6 +23,18 @@ def find_quantiles(
     return np.asarray(distinct[np.minimum(found, len(distinct) - 1)])
 
 
+def thin_out(knots: NDArray[np.float64], step: int, from_end: bool = False) -> NDArray[np.float64]:
+    """Every ``step``-th knot, counted from the first or the last one, and both ends.
+
+    Examples
+    --------
+    >>> thin_out(np.arange(6.0), 2), thin_out(np.arange(6.0), 2, from_end=True)
+    (array([0., 2., 4., 5.]), array([0., 1., 3., 5.]))
+    """
+    kept = knots[::-1][::step][::-1] if from_end else knots[::step]
+    return np.unique(np.concatenate([knots[:1], kept, knots[-1:]]))
+
+
 def cut_above(distinct: NDArray[np.float64], value: float) -> float:
     """A cut above ``value``: halfway to the next observed value, and exact in float32 if that still separates the two."""
     position = int(np.searchsorted(distinct, value))

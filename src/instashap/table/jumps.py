@@ -24,7 +24,7 @@ def cut_axis(
     jumps : ndarray of shape (n_jumps,), float64, rising
         Each is one of the edges: a step is 0 up to its jump and 1 above.
     spikes : ndarray of shape (n_spikes,), float64
-        Values of the axis's spikes, without the missing values, in the order of ``axis.spikes``.
+        Values of the axis's spikes, rising, without the missing values.
     """
     basis, n_own = axis.basis, len(axis.spikes)
     width = basis.width

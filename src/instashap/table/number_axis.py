@@ -23,6 +23,8 @@ class CurveScale:
         The coordinate of each distinct value.
     spread : float or None
         Unit of the roughness; None for levels, whose coordinate is their rank.
+    from_end : bool
+        Whether the last of equally heavy free values comes first.
     """
 
     cells: Cells
@@ -30,6 +32,7 @@ class CurveScale:
     scale: NDArray[np.float64]
     data_scale: NDArray[np.float64]
     spread: float | None = None
+    from_end: bool = False
 
     def make_axis(self, kept: NDArray[np.float64], degree: int, is_free: NDArray[np.bool_]) -> Axis:
         """Axis of a spline on the kept knots, with free values for the points where ``is_free`` and for missing values."""
@@ -56,7 +59,9 @@ class CurveScale:
         highest = 2 if self.spread is None else 3
         unit = float(len(kept)) if self.spread is None else self.spread
         roughness = {order: compute_roughness(kept, degree, min(order, highest), unit) for order in (2, 3)}
-        return Axis(pack_basis(dense, owner, n_own), expansion, roughness, tuple(range(n_own)))
+        free = range(n_own - 1)
+        spikes = (*(reversed(free) if self.from_end else free), n_own - 1)
+        return Axis(pack_basis(dense, owner, n_own), expansion, roughness, spikes)
 
 
 @cache

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bases import LearntColumn
-from .cells import Cells, finish_column
+from .cells import Cells, finish_column, thin_out
 from .counted import CountedValues
 from .grain import Grain
 from .number_axis import CurveScale
@@ -33,6 +33,6 @@ def learn_levels(column: CountedValues, grain: Grain) -> LearntColumn:
     for limit in grain.axis_levels:
         if n_levels > limit:  # a multiple of the step before: knots are nested
             step *= int(np.ceil((n_levels - 1) / (limit - 1) / step))
-        knots = np.unique(np.append(positions[::step], positions[-1:]))
+        knots = thin_out(positions, step, column.is_left_skewed)
         axes.append(scale.make_axis(knots, 1, np.zeros(n_levels, dtype=bool)))
     return finish_column(column.name, cells, axes, tuple(distinct.tolist()))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .bases import LearntColumn
-from .cells import Cells, cut_above, find_quantiles, finish_column
+from .cells import Cells, cut_above, find_quantiles, finish_column, thin_out
 from .counted import CountedValues
 from .grain import ROWS_PER_INTERVAL, Grain, drop_rounding
 from .jumps import cut_axis
@@ -48,27 +48,24 @@ def learn_spline(
     distinct, totals = column.values, column.totals
     is_code = np.isfinite(reach)
     is_apart = ~is_spike if not is_code and (~is_spike).sum() >= 4 else np.ones(len(distinct), dtype=bool)
-    smooth, mass = distinct[is_apart], totals[is_apart]
     n_intervals = int(np.clip(drop_rounding(totals.sum()) / ROWS_PER_INTERVAL, 2, grain.n_intervals)) // 2 * 2
-    inner = find_quantiles(smooth, mass, np.linspace(0, 1, n_intervals + 1)[1:-1])
-    inner = np.unique([cut_above(smooth, value) for value in inner])
-    knots = np.concatenate([[smooth[0]], inner[(inner > smooth[0]) & (inner < smooth[-1])], [smooth[-1]]])
-    middle = np.diff(find_quantiles(distinct, totals, np.array([0.05, 0.95])))[0]
+    if column.is_left_skewed:
+        knots, middle = _place_knots(-distinct[::-1], totals[::-1], is_apart[::-1], n_intervals)
+        knots = -knots[::-1]
+    else:
+        knots, middle = _place_knots(distinct, totals, is_apart, n_intervals)
     span = distinct[-1] - distinct[0]
-    if middle > 0:
-        centre = find_quantiles(distinct, totals, np.array([0.5]))[0]
-        knots = np.unique(np.clip(knots, centre - FARTHEST * middle, centre + FARTHEST * middle))
-    is_heavy = span > HEAVY_TAIL_RATIO * max(middle, 0.0) or np.diff(knots).min() < NARROW_GAP * span
+    is_heavy = span > HEAVY_TAIL_RATIO * middle or np.diff(knots).min() < NARROW_GAP * span
     cuts = knots if jumps is None else np.unique(np.concatenate([knots, jumps[(jumps > knots[0]) & (jumps < knots[-1])]]))
     cells = Cells.from_knots(cuts, distinct, is_spike, reach)
     is_free = is_spike[cells.spike_of]
     inside = np.clip(distinct, knots[0], knots[-1])
     size = float(np.ptp(inside)) or 1.0  # squares of very small numbers do not fit a double
     spread = size * np.sqrt(12 * np.cov((inside - inside[0]) / size, aweights=totals, ddof=0))
-    curves = CurveScale(cells, knots, knots, inside, float(spread))
+    curves = CurveScale(cells, knots, knots, inside, float(spread), column.is_left_skewed)
     axes = []
     for step, degree in zip(grain.nesting, grain.degrees, strict=True):
-        kept = np.unique(np.append(knots[::step], knots[-1]))
+        kept = thin_out(knots, step, column.is_left_skewed)
         with np.errstate(over="ignore", invalid="ignore"):  # derivatives that are not float64 are those of even_out
             axis = curves.make_axis(kept, degree, is_free)
         axes.append(even_out(axis, kept, degree) if is_heavy else axis)
@@ -78,6 +75,21 @@ def learn_spline(
     if jumps is not None:
         axes[0] = cut_axis(axes[0], cells.edges, np.intersect1d(jumps, cells.edges), distinct[cells.spike_of[is_free]])
     return finish_column(column.name, cells, axes, ())
+
+
+def _place_knots(
+    distinct: NDArray[np.float64], totals: NDArray[np.float64], is_apart: NDArray[np.bool_], n_intervals: int
+) -> tuple[NDArray[np.float64], float]:
+    """Knots above quantiles of the values that are apart from spikes, and the length of the middle 90 % of all values."""
+    smooth, mass = distinct[is_apart], totals[is_apart]
+    inner = find_quantiles(smooth, mass, np.linspace(0, 1, n_intervals + 1)[1:-1])
+    inner = np.unique([cut_above(smooth, value) for value in inner])
+    knots = np.concatenate([[smooth[0]], inner[(inner > smooth[0]) & (inner < smooth[-1])], [smooth[-1]]])
+    low, centre, high = find_quantiles(distinct, totals, np.array([0.05, 0.5, 0.95]))
+    if high > low:
+        reach = FARTHEST * (high - low)
+        knots = np.unique(np.clip(knots, centre - reach, centre + reach))
+    return knots, float(high - low)
 
 
 def find_spikes(totals: NDArray[np.float64]) -> NDArray[np.bool_]:
