@@ -33,6 +33,49 @@ def test_units_precision_order_and_empty_columns_leave_shapley_values(explain):
     np.testing.assert_allclose(explain(X[ROWS], OUTPUTS[ROWS]), values[ROWS], atol=tolerance)
 
 
+@pytest.mark.parametrize("signs", [(-1, -1, -1, -1), (1, -1, -1, 1)])
+def test_the_signs_of_columns_leave_shapley_values(explain, signs):
+    values = explain(X)
+    np.testing.assert_allclose(explain(X * signs), values, atol=1e-5 * values.sum(axis=1).std())
+
+
+def test_the_signs_of_columns_of_few_values_and_of_many_equal_ones_leave_shapley_values():
+    """Yes/no columns as 1/0 or 0/1, marks from 1 to 5 or 5 to 1, amounts that are often 0, codes, one column reversed."""
+    rng = np.random.default_rng(0)
+    n_rows, effects = 1200, rng.normal(size=40)
+    table = np.column_stack(
+        [
+            *(rng.random(n_rows) < share for share in (0.5, 0.3)),
+            rng.integers(1, 6, n_rows),
+            np.where(rng.random(n_rows) < 0.6, 0.0, rng.lognormal(0, 1, n_rows)),
+            rng.integers(0, 40, n_rows),
+        ]
+    ).astype(float)
+    outputs = table[:, 0] + table[:, 1] * table[:, 2] + np.log1p(table[:, 3]) + effects[table[:, 4].astype(int)]
+    values = instashap.Explainer().fit(table, outputs=outputs).shap_values(table)
+    turned = table * (-1, -1, -1, -1, 1) + (1, 1, 6, 0, 0)
+    for changed in (turned, -table):
+        moved = instashap.Explainer().fit(changed, outputs=outputs).shap_values(changed)
+        np.testing.assert_allclose(moved, values, atol=1e-8 * outputs.std())
+
+
+def test_the_signs_of_columns_leave_shapley_values_of_a_model_that_is_asked_about_synthetic_rows():
+    rng = np.random.default_rng(0)
+    falling = [4, -4] + rng.normal(size=(150, 2)) @ [[1, -0.9], [0, 0.4]]
+    pair = np.concatenate([rng.normal(size=(250, 2)) @ [[1, 0.9], [0, 0.4]], falling])
+    table = np.column_stack([pair, pair[:, 0] + rng.normal(size=400)])
+
+    def ask(rows):
+        return np.floor(rows[:, 0]) * rows[:, 1] + np.abs(rows[:, 2])
+
+    plain = instashap.Explainer(ask).fit(table)
+    assert plain.fit_facts_["synthetic"]["kind"] == "mixture"
+    values = plain.shap_values(table)
+    for signs in ([-1, -1, 1], [1, -1, -1], [-1, 1, -1]):
+        moved = instashap.Explainer(lambda rows, signs=signs: ask(rows * signs)).fit(table * signs).shap_values(table * signs)
+        np.testing.assert_allclose(moved, values, atol=1e-4 * values.sum(axis=1).std())
+
+
 def test_a_descent_that_ends_too_early_says_so(monkeypatch):
     monkeypatch.setattr(likelihood, "LAST_STEPS", (1, 1))
     monkeypatch.setattr(likelihood, "POOR_RESIDUAL", 1e-12)

@@ -69,6 +69,27 @@ SAMPLES = _samples()
 RAW_SCALE = ("gaussian", "uniform", "skewed", "spike inside", "few rows", "some missing", "many integers")
 
 
+# --- columns of the other sign
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_negative_of_a_column_has_the_same_functions(name):
+    """Every function of one basis is spanned by the other's, and the mirrored cut lies at the negative of the cut."""
+    x = SAMPLES[name]
+    column, mirrored = _learn(x), _learn(-x)
+    np.testing.assert_allclose(-mirrored.encoder.edges[::-1], column.encoder.edges, rtol=1e-9, atol=1e-12)
+    known = x[~np.isnan(x)]
+    for size in (1, 2, 3):
+        if len(known):
+            assert _misfit(_evaluate(column, size, known), _evaluate(mirrored, size, -known)) < 1e-8
+
+
+def test_levels_between_which_hats_are_placed_are_counted_from_the_short_tail():
+    x = np.repeat(np.arange(60.0), np.arange(60) + 10)  # left-skewed: most rows have large values
+    column, mirrored = _learn(x), _learn(-x)
+    assert _misfit(_evaluate(column, 2, x), _evaluate(mirrored, 2, -x)) < 1e-8
+
+
 # --- cuts
 
 
