@@ -169,13 +169,14 @@ def test_moments_of_a_refit_are_of_rows_alone_which_is_said() -> None:
 
 
 def test_standard_errors_are_the_spread_of_fits_to_other_rows() -> None:
-    at, values, errors = np.array([[1.0, 0.0, 0.5]]), [], []
+    at, values, errors, shares = np.array([[1.0, 0.0, 0.5]]), [], [], []
     for seed in range(8):
         explainer = Explainer(total, order=1, synthetic_rows=2048).fit(make_rows(150, seed))
         found = explainer(at, errors=True)
         values.append(found.values[0, 0])
         errors.append(found.standard_errors[0, 0])
-    assert explainer.fit_facts_["synthetic"]["share"] > 0
+        shares.append(explainer.fit_facts_["synthetic"]["share"])
+    assert np.count_nonzero(shares) >= 6  # nearly all of the fits have synthetic rows
     assert 0.4 < np.mean(errors) / np.std(values, ddof=1) < 2.5
 
 
