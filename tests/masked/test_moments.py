@@ -430,9 +430,11 @@ def test_of_few_distinct_rows_with_noisy_outputs_the_folds_are_by_row_and_output
     np.testing.assert_array_equal(_number_folds(_pick(encoded, order), outputs[order], np.ones(4000)), folds[order])
     permuted = Encoded(encoded.cells[:, [2, 0, 1]], encoded.offsets[:, [2, 0, 1]])
     np.testing.assert_array_equal(_number_folds(permuted, outputs, np.ones(4000)), folds)
-    # Equal outputs of other rows are others.
-    turned = Encoded(encoded.cells.max(axis=0) - encoded.cells, encoded.offsets)
-    assert (_number_folds(turned, outputs, np.ones(4000)) != folds).mean() > 0.5
+    # Equal outputs of other rows are others; those of columns of the other sign are not.
+    others = Encoded(np.roll(encoded.cells, 1, axis=0), encoded.offsets)
+    assert (_number_folds(others, outputs, np.ones(4000)) != folds).mean() > 0.5
+    mirrored = Encoded(encoded.cells.max(axis=0) - encoded.cells, encoded.offsets)
+    np.testing.assert_array_equal(_number_folds(mirrored, outputs, np.ones(4000)), folds)
 
 
 def test_rows_that_are_permutations_of_each_other_are_distinct():
