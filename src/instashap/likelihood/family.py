@@ -21,10 +21,15 @@ class Family(Protocol):
     ----------
     n_outputs : int
         Scores per row.
+    strength_unit : float
+        Unit of the strengths of penalties: that of the loss over that of squared scores. 1 where the targets' unit cancels.
     """
 
     @property
     def n_outputs(self) -> int: ...
+
+    @property
+    def strength_unit(self) -> float: ...
 
     def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Start of a descent: approximately the best constant scores, shape (n_outputs,)."""
@@ -59,6 +64,7 @@ class AmountFamily:
     """
 
     n_outputs: int = 1
+    strength_unit: float = 1.0
     output_transform: str = "target units"
     is_positive: ClassVar[bool] = False
     has_unit: ClassVar[bool] = False

@@ -267,7 +267,7 @@ class LikelihoodFitter:
     def _finish(self, stage: Stage, rows: LabelledRows) -> LikelihoodFit:
         """The fit of all rows with the folds' mean strengths; the descent starts from their mean tables."""
         design = stage.design
-        strengths = TermStrengths.average([state.strengths for state in stage.states])
+        strengths = TermStrengths.average([state.strengths for state in stage.states], self.family.strength_unit)
         vector = np.mean([state.vector for state in stage.states], axis=0)
         state = FoldState(vector, strengths, stage.states[0].freedom, float(np.mean([each.scale for each in stage.states])))
         return self._conclude(design, state, rows, stage.deviance)

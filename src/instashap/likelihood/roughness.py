@@ -66,10 +66,13 @@ class TermStrengths:
         return cls(FIRST_ROUGHNESS * own, FIRST_RIDGE * own)
 
     @classmethod
-    def average(cls, several: Sequence[TermStrengths]) -> TermStrengths:
-        """Geometric means, rounded to about a tenth: strengths are not known better, and floating-point noise is removed."""
-        means = [np.mean([np.log(getattr(each, name)) for each in several], axis=0) for name in ("roughness", "ridge")]
-        return cls(*(np.exp(_LOG_GRID * np.round(mean / _LOG_GRID)) for mean in means))
+    def average(cls, several: Sequence[TermStrengths], unit: float = 1.0) -> TermStrengths:
+        """Geometric means, rounded to about a tenth: strengths are not known better, and floating-point noise is removed.
+
+        They are rounded in a unit, so that the result does not depend on that of the targets.
+        """
+        means = [np.mean([np.log(getattr(each, name) / unit) for each in several], axis=0) for name in ("roughness", "ridge")]
+        return cls(*(unit * np.exp(_LOG_GRID * np.round(mean / _LOG_GRID)) for mean in means))
 
 
 @dataclass(frozen=True)

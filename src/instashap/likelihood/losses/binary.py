@@ -1,6 +1,7 @@
 """Bernoulli likelihood of two classes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ class Binary:
     """Bernoulli family: the score is the log-odds of the second class, targets are 0 and 1."""
 
     n_outputs: int = 1
+    strength_unit: ClassVar[float] = 1.0
 
     def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         ones = weights @ target + PSEUDO_ROWS

@@ -1,6 +1,7 @@
 """Multinomial likelihood of three and more classes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ class Multinomial:
     """Multinomial family: one score per class, probabilities by softmax, targets 0 … n_outputs - 1."""
 
     n_outputs: int
+    strength_unit: ClassVar[float] = 1.0
 
     def start(self, target: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         logs = np.log(np.bincount(target.astype(np.int64), weights=weights, minlength=self.n_outputs) + PSEUDO_ROWS)

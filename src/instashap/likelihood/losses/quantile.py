@@ -33,6 +33,11 @@ class Quantile(AmountFamily):
         return cls(quantile, max(spread, 1e-12) / (3.0 * float(np.cbrt(weights.sum()))))
 
     @property
+    def strength_unit(self) -> float:  # type: ignore[override]
+        """One over the width: the loss has the targets' unit, squared scores its square."""
+        return 1.0 / self.width
+
+    @property
     def output_transform(self) -> str:  # type: ignore[override]
         """Scale of the scores, with the quantile."""
         return f"quantile {self.quantile:g}, target units"
