@@ -128,10 +128,10 @@ def measure_attribution(held: Held, rows: Rows, panel: Panel, compared: Comparis
     # On rows that the order has seen and the references have not, lower risks say nothing for the order.
     is_seen = not held.is_held_out or (held.record is not None and rows.repeats > _MOSTLY)
     difference = max(seen.value, 0.0) if is_seen else seen.value
-    # What the risks prove of the correlation is noisy too: only the interval's lower end takes it as it was seen.
-    moves = (-half, half), (_CAUTION * half, half), (half, 0.0)
-    for correlation, (move, doubt) in zip(_assume_correlations(rows, panel, compared), moves, strict=True):
-        shares.append(share_error(difference + move, raise_correlation(difference + doubt, correlation)))
+    # An order without error has a difference of -1: only what noise cannot have made proves a higher correlation.
+    proof = difference + half
+    for correlation, move in zip(_assume_correlations(rows, panel, compared), (-half, _CAUTION * half, half), strict=True):
+        shares.append(share_error(difference + move, raise_correlation(proof, correlation)))
     commons = 0.0, shared, shared
     best, likely, worst = (
         estimate(partial(_compute_r2, saved, share, common), sums[:, 2:]) for share, common in zip(shares, commons, strict=True)
