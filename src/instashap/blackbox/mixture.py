@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# Mixtures with so many components at most are tried; the criterion of Schwarz (1978) chooses.
-_MAX_COMPONENTS = 6
+# Mixtures with so many components at most are tried, until so many in a row are worse by the criterion of Schwarz (1978).
+_MAX_COMPONENTS, _N_WORSE = 6, 2
 # Added to the variances of scores, which are about 1.
 _FLOOR = 1e-4
 # Steps of each number of components, and the gain of the mean log density that ends them.
@@ -13,6 +13,11 @@ _TOLERANCE = 1e-4
 # Steps after rows were taken out: the start is the mixture of all.
 _FEW_STEPS = 4
 
+# The form of a distribution is chosen, and its parameters first found, by so many of the rows.
+_MAX_ROWS = 4096
+# Digits to which distances from the centre are different.
+_DIGITS = 9
+
 # Shares (n_components,), means (n_components, n_columns), covariances (n_components, n_columns, n_columns).
 Components = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
@@ -20,7 +25,8 @@ Components = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]
 def learn_components(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> Components:
     """Shares, means and covariances of a mixture, of as many components as Schwarz's criterion asks for.
 
-    One component after the other is added: the widest one is split along its longest axis.
+    One component after the other is added: the widest one is split along its longest axis. Of many rows some thousand, spread
+    evenly over the distances from the centre, decide the number.
 
     Parameters
     ----------
@@ -28,19 +34,33 @@ def learn_components(scores: NDArray[np.float64], weights: NDArray[np.float64]) 
     weights : ndarray of shape (n_rows,), float64
         Above zero.
     """
+    some = spread_rows(scores)
+    if len(some) < len(scores):
+        return _climb(scores, weights, learn_components(scores[some], weights[some]), _MAX_STEPS)[0]
     n_columns, total = scores.shape[1], float(weights.sum())
     n_most = int(np.clip(total // (5 * (n_columns + 1)), 1, _MAX_COMPONENTS))
     found = _maximise(scores, weights[:, None])
-    best, lowest = found, np.inf
+    best, lowest, n_worse = found, np.inf, 0
     for n_components in range(1, n_most + 1):
         if n_components > 1:
             found = _split_widest(found, scores, weights)
         found, density = _climb(scores, weights, found, _MAX_STEPS)
         n_parameters = n_components * (1 + n_columns + n_columns * (n_columns + 1) // 2) - 1
         criterion = n_parameters * np.log(total) - 2 * density * total
+        n_worse += 1
         if criterion < lowest:
-            best, lowest = found, criterion
+            best, lowest, n_worse = found, criterion, 0
+        if n_worse == _N_WORSE:
+            break
     return best
+
+
+def spread_rows(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Positions of all rows, or of at most 4 096, spread evenly over the distances from the centre."""
+    step = max(-(-len(scores) // _MAX_ROWS), 1)
+    if step == 1:
+        return np.arange(len(scores))
+    return np.lexsort((*scores.T, np.round((scores**2).sum(axis=1), _DIGITS)))[::step]
 
 
 def relearn_components(start: Components, scores: NDArray[np.float64], weights: NDArray[np.float64]) -> Components:

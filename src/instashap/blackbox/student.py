@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .margins import Margin
+from .mixture import spread_rows
 from .samplers import GaussianSampler, choose_shrinkage, learn_gaussian
 
-# Degrees of freedom among which those of the highest likelihood are chosen.
-_DEGREES = (2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 15.0, 22.0)
+# Degrees of freedom that are tried, from those of a copula that is nearly Gaussian on, until so many in a row are less likely.
+_DEGREES, _N_WORSE = (22.0, 15.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.0), 2
 # Steps of expectation and maximisation of the correlations, and after rows were taken out.
 _N_STEPS, _FEW_STEPS = 20, 3
 # Least share of the correlations that is dropped: exact copies of columns then have an inverse.
@@ -42,7 +43,8 @@ class StudentSampler(GaussianSampler):
 
     def measure_log_density(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
         """Logarithm of the density of latent scores, but for a constant; shape (n_rows,)."""
-        return np.asarray(_measure_copula(latent, self.degrees, self.covariances[0]) - 0.5 * (latent**2).sum(axis=1))
+        copula = _measure_copula(_stretch(latent, self.degrees), self.degrees, self.covariances[0])
+        return np.asarray(copula - 0.5 * (latent**2).sum(axis=1))
 
     def _draw_absent(
         self, mask: NDArray[np.bool_], scores: NDArray[np.float64], normal: NDArray[np.float64], pick: NDArray[np.float64]
@@ -72,16 +74,11 @@ def learn_student(
     gaussian = learn_gaussian(margins, scores, weights)
     if gaussian.errors.any() or len(margins) < 2 or weights.sum() < 2 * len(margins):
         return None
-    correlation = gaussian.covariances[0]
-    best, highest = None, _compare_gaussian(scores, correlation) @ weights + np.log(weights.sum())
-    for degrees in _DEGREES:
-        found = _climb(_stretch(scores, degrees), weights, degrees, correlation, _LEAST, _N_STEPS)
-        likelihood = float(_measure_copula(scores, degrees, found) @ weights)
-        if likelihood > highest:
-            best, highest = (degrees, found), likelihood
-    if best is None:
+    some = spread_rows(scores)
+    found = _choose_degrees(scores[some], weights[some], gaussian.covariances[0])
+    if found is None:
         return None
-    degrees, correlation = best
+    degrees, correlation = found
     stretched = _stretch(scores, degrees)
     # At a common scale rows are normal, by which the share of correlations to drop is chosen.
     scales = np.sqrt(_weigh(stretched, degrees, correlation))
@@ -89,6 +86,23 @@ def learn_student(
     correlation = _climb(stretched, weights, degrees, correlation, shrinkage, _FEW_STEPS)
     parts = {name: getattr(gaussian, name) for name in ("margins", "weights", "means", "loadings", "errors")}
     return StudentSampler(**parts, covariances=correlation[None], shrinkage=shrinkage, degrees=degrees)
+
+
+def _choose_degrees(
+    scores: NDArray[np.float64], weights: NDArray[np.float64], start: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]] | None:
+    """Degrees of freedom and correlations of the highest likelihood; None if a Gaussian copula is as likely (BIC)."""
+    best, highest, n_worse = None, _compare_gaussian(scores, start) @ weights + np.log(weights.sum()), 0
+    for degrees in _DEGREES:
+        stretched = _stretch(scores, degrees)
+        found = _climb(stretched, weights, degrees, start, _LEAST, _N_STEPS)
+        likelihood = float(_measure_copula(stretched, degrees, found) @ weights)
+        n_worse += 1
+        if likelihood > highest:
+            best, highest, n_worse = (degrees, found), likelihood, 0
+        if n_worse == _N_WORSE:
+            break
+    return best
 
 
 def _stretch(scores: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
@@ -132,11 +146,11 @@ def _weigh(stretched: NDArray[np.float64], degrees: float, correlation: NDArray[
     return np.asarray((degrees + stretched.shape[1]) / (degrees + squares))
 
 
-def _measure_copula(scores: NDArray[np.float64], degrees: float, correlation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log density of the copula at each row of normal scores."""
+def _measure_copula(stretched: NDArray[np.float64], degrees: float, correlation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log density of the copula at each row of quantiles of the t distribution."""
     from scipy.special import gammaln
 
-    stretched, n = _stretch(scores, degrees), scores.shape[1]
+    n = stretched.shape[1]
     squares = (stretched * np.linalg.solve(correlation, stretched.T).T).sum(axis=1)
     constant = gammaln((degrees + n) / 2) + (n - 1) * gammaln(degrees / 2) - n * gammaln((degrees + 1) / 2)
     joint = -(degrees + n) / 2 * np.log1p(squares / degrees) - 0.5 * np.linalg.slogdet(correlation)[1]
