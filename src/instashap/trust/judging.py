@@ -14,7 +14,7 @@ from .attribution import Attribution, has_unseen_tails, measure_attribution
 from .comparison import Comparison, compare
 from .figures import Figure
 from .held_rows import Held, Rows, hold_out, keep_held
-from .joint import has_joint_dependence
+from .joint import has_bent_dependence, has_joint_dependence
 from .masked import measure_masked
 from .missing import N_ROWS, N_ROWS_BRIEF, find_missing
 from .quality import measure_quality
@@ -280,9 +280,11 @@ def _doubt(found: Attribution, held: Held, rows: Rows) -> Attribution | None:
 
 
 def _is_refuted(held: Held, rows: Rows) -> bool:
-    """Whether the rows show dependence of three columns at once that the distribution of the fit's synthetic rows lacks."""
+    """Whether the rows show dependence that the distribution of the fit's synthetic rows lacks: bent, or of three columns."""
     synthetic = None if held.record is None else held.record.result.synthetic
-    return synthetic is not None and len(synthetic.sampler.weights) == 1 and has_joint_dependence(rows)
+    if synthetic is None or len(synthetic.sampler.weights) > 1:
+        return False
+    return has_joint_dependence(rows) or has_bent_dependence(rows)
 
 
 def _score(rows: Rows, fitted: NDArray[np.float64], subject: Subject, is_black_box: bool) -> dict[str, Figure]:
