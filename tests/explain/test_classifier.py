@@ -475,3 +475,11 @@ def test_balanced_classes_have_the_same_total_weight_whatever_the_rows_weights()
 def test_class_weights_that_cannot_be_used_are_refused(class_weight, message) -> None:
     with pytest.raises(ValueError, match=message):
         AdditiveClassifier(class_weight=class_weight).fit(np.arange(20.0)[:, None], np.arange(20) % 2)
+
+
+def test_the_class_of_negative_zeros_is_zero():
+    X = np.random.default_rng(0).normal(size=(120, 2))
+    labels = np.where(X[:, 0] > 0.5, 1.0, np.where(X[:, 0] < -0.5, -1.0, -0.0))
+    model = AdditiveClassifier(order=1).fit(X, labels)
+    assert [str(each) for each in model.classes_] == ["-1.0", "0.0", "1.0"]
+    assert model.to_explainer().output_names_ == ("-1.0", "0.0", "1.0")

@@ -87,7 +87,7 @@ def test_one_row_is_a_baseline(explainer):
 
 
 def test_codes_whose_rank_hangs_on_the_reference_are_withheld():
-    rows = pd.DataFrame({"x": [0.0] * 21, "z": [0.0] * 21})
+    rows = pd.DataFrame({"x": [0.0] * 50, "z": [0.0] * 50})  # each different row occurs 20 times on average: none is held out
     reference = pd.DataFrame({"x": [1.0, 0.0] * 5, "z": [0.0, 1.0] * 5})  # either costs half a point
     made = Explainer(lambda X: X["x"] + X["z"], order=1, synthetic_rows=0).fit(pd.concat([rows, reference]))
     report = made.reasons(rows[:1], reference=reference)

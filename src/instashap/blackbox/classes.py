@@ -266,6 +266,8 @@ def name_classes(classes: Any) -> tuple[str, ...]:
     --------
     >>> name_classes([1, 2, "2"])
     ('1', '2', "'2'")
+    >>> name_classes([-1.0, -0.0, 1.0])
+    ('-1.0', '0.0', '1.0')
     """
     own = list_classes(classes)
     names = [str(each) for each in own]
@@ -276,8 +278,9 @@ def name_classes(classes: Any) -> tuple[str, ...]:
 
 
 def list_classes(classes: Any) -> list[Any]:
-    """A model's classes, of which a list keeps its types: [1, "1"] are two."""
-    return list(np.asarray(classes, dtype=None if isinstance(classes, np.ndarray) else object).ravel().tolist())
+    """A model's classes, of which a list keeps its types: [1, "1"] are two. -0.0, which sorting may put first, is 0.0."""
+    found = np.asarray(classes, dtype=None if isinstance(classes, np.ndarray) else object).ravel().tolist()
+    return [0.0 if isinstance(each, float) and each == 0.0 else each for each in found]
 
 
 def check_probabilities(values: NDArray[np.float64], source: str) -> NDArray[np.float64]:

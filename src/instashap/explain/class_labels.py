@@ -32,6 +32,8 @@ def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], ND
         text = next(label for label in labels if isinstance(label, str))
         raise ValueError(f"y holds text and other labels, such as {text!r} and {other!r}: make all of them text, y.astype(str)")
     check_classification_targets(labels)
+    if labels.dtype.kind == "f":
+        labels = labels + 0.0  # which of -0.0 and 0.0 names their class would hang on the processor's way to sort
     kept = weights > 0
     classes, found = np.unique(labels[kept], return_inverse=True)
     if len(classes) < 2:
