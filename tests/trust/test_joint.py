@@ -139,4 +139,5 @@ def test_values_of_columns_that_follow_the_hour_are_not_called_safe_where_rows_a
     report = explainer.audit()
     assert r2 < 0.9
     assert report.verdict != "safe"
+    assert "or in waves: no error of the Shapley values" in report.to_text()
     assert report.attribution_r2 is None or report.attribution_r2.low < r2

@@ -33,7 +33,7 @@ _REFERENCES = {
 _SMALL_GAP = 0.02
 _TAILS = (
     "Too much is left open, most often by heavy tails of which too few rows were seen, or by columns that depend on each other "
-    "three at once: no error of the Shapley values themselves can be estimated from these rows."
+    "three at once or in waves: no error of the Shapley values themselves can be estimated from these rows."
 )
 
 
