@@ -85,6 +85,19 @@ def test_groups_of_a_column_of_many_numbers_are_tenths_of_the_rows(explainer: An
     assert found[name].low.name[0] in X[name].to_numpy()
 
 
+def test_values_that_few_rows_share_are_grouped_to_ranges() -> None:
+    """Of 24 hours in 96 rows none has ten rows: thirds of the day stand for them."""
+    X = pd.DataFrame({"hour": np.tile(np.arange(24.0), 15), "b": np.random.default_rng(0).normal(size=360)})
+
+    def follow(X: pd.DataFrame) -> np.ndarray:
+        return np.asarray(-((X["hour"] - 12) ** 2) + X["b"])
+
+    found = summarise(explain(follow, X), X[:96], None).drivers[0]
+    (hours,) = [each for each in found if each.high.name != each.low.name and each.player == 0]
+    assert (hours.high.name, hours.high.n_rows) == ([8.0, 15.0], 32)
+    assert hours.high.mean == pytest.approx(follow(X[:96])[X[:96]["hour"].between(8, 15)].mean())
+
+
 def test_groups_of_few_rows_are_fewer_and_the_share_of_all_is_a_hundred_per_cent(open_page: Any, tmp_path: Path) -> None:
     X = pd.DataFrame({"a": np.linspace(-3, 3, 75)})
     y = np.where(X["a"] > -1.1, "yes", "no")

@@ -14,7 +14,7 @@ from .row_outputs import Floats, RowOutputs
 # Number of features in sentences; largest number of groups of a column of many numbers, and rows that each has about; smallest
 # number of rows of a group.
 N_DRIVERS, _N_GROUPS, _GROUP_ROWS, _MIN_ROWS = 3, 10, 25, 10
-# Largest number of values of a number column that are groups of their own.
+# Largest number of values of a number column that may be groups of their own.
 _MAX_VALUES = 31
 
 
@@ -93,12 +93,16 @@ def _average(name: list[Any], rows: NDArray[np.int64], responses: Floats, truths
 
 
 def _split(view: ColumnView, values: ColumnValues) -> list[tuple[list[Any], NDArray[np.int64]]]:
-    """Names of groups, each with its rows; pooled and missing values are in none."""
+    """Names of groups, each with its rows; pooled and missing values are in none.
+
+    A few numbers are groups of their own if half of the rows at least are in groups that are large enough; else ranges are.
+    """
     if view.is_category:
         return [([view.levels[cell]], np.flatnonzero(values == cell)) for cell in range(len(view.levels))]
     known = values[~np.isnan(values)]
-    if len(np.unique(known)) <= _MAX_VALUES:
-        return [([value], np.flatnonzero(values == value)) for value in np.unique(known).tolist()]
+    distinct, counts = np.unique(known, return_counts=True)
+    if len(distinct) <= _MAX_VALUES and 2 * counts[counts >= _MIN_ROWS].sum() >= len(known):
+        return [([value], np.flatnonzero(values == value)) for value in distinct.tolist()]
     n_groups = min(max(len(known) // _GROUP_ROWS, 2), _N_GROUPS)
     ends = np.quantile(known, np.linspace(0, 1, n_groups + 1)[1:-1], method="inverted_cdf")
     place = np.where(np.isnan(values), -1, np.searchsorted(np.unique(ends), values))  # a group holds its upper end
