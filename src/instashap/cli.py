@@ -292,13 +292,10 @@ def _run_report(options: argparse.Namespace) -> None:
 
 def _run_serve(options: argparse.Namespace) -> None:
     from .explain.loading import load
-    from .preparing import read_file
     from .server.limits import Limits
     from .server.run import serve
 
-    recipe = None if options.data is None else load(options.explainer)._check_fitted().recipe
-    keep = () if recipe is None else recipe.readings.keys()
-    rows = None if options.data is None else read_file(options.data, keep=keep, for_model=recipe is None)
+    rows = None if options.data is None else _read_rows(options.data, load(options.explainer)._check_fitted())
     limits = Limits(max_rows=options.max_rows, timeout=options.timeout)
     asked = {"host": options.host, "port": options.port, "limits": limits, "allowed_hosts": options.allow_host}
     asked["workers"] = options.workers
@@ -322,13 +319,20 @@ def _run_export(options: argparse.Namespace) -> None:
 
 def _run_mcp(options: argparse.Namespace) -> None:
     from .explain.loading import load
-    from .preparing import read_file
     from .server.assistant import serve_assistant
 
     fitted = load(options.explainer)._check_fitted()
-    keep = () if fitted.recipe is None else fitted.recipe.readings.keys()
-    rows = None if options.data is None else read_file(options.data, keep=keep, for_model=fitted.recipe is None)
-    serve_assistant(fitted, rows)
+    serve_assistant(fitted, None if options.data is None else _read_rows(options.data, fitted))
+
+
+def _read_rows(path: Path, fitted: Any) -> Any:
+    """Rows for a saved explainer: by its recipe, or else as pandas reads them, but for the levels of text that it knows."""
+    from .preparing import read_file
+
+    if fitted.recipe is not None:
+        return read_file(path, keep=fitted.recipe.readings.keys())
+    texts = {column.name: [each for each in column.levels or () if isinstance(each, str)] for column in fitted.encoder.columns}
+    return read_file(path, for_model=True, levels={name: own for name, own in texts.items() if own})
 
 
 def _run_merge(options: argparse.Namespace) -> None:

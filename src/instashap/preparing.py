@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,11 +53,18 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def read_file(path: Path, *, keep: Collection[str] = (), for_model: bool = False) -> pd.DataFrame:
+def read_file(
+    path: Path,
+    *,
+    keep: Collection[str] = (),
+    for_model: bool = False,
+    levels: Mapping[str, Collection[str]] | None = None,
+) -> pd.DataFrame:
     """The table in a ``.parquet`` file, or in one of delimited text: ``.csv``, ``.tsv`` or ``.txt``.
 
     Text stays as in the file; in the columns to ``keep``, numbers stay text too. With ``for_model`` pandas reads the file, as
-    in the code that most likely trained the model.
+    in the code that most likely trained the model; but columns with known ``levels`` that are text stay text (``007``), and
+    words that pandas reads as missing values (``NA``) are missing only if they are no level.
     """
     import pandas as pd
 
@@ -65,7 +72,7 @@ def read_file(path: Path, *, keep: Collection[str] = (), for_model: bool = False
         raise FileNotFoundError(f"there is no file {path}")
 
     def read_csv(path: Path) -> Any:
-        return _read_csv(path) if for_model else read_delimited(path, keep)
+        return _read_csv(path, levels or {}) if for_model else read_delimited(path, keep)
 
     readers: dict[str, Callable[[Path], Any]] = dict.fromkeys((".csv", ".tsv", ".txt"), read_csv)
     readers |= dict.fromkeys((".parquet", ".pq"), pd.read_parquet)
@@ -81,7 +88,7 @@ def read_file(path: Path, *, keep: Collection[str] = (), for_model: bool = False
     return table
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, levels: Mapping[str, Collection[str]]) -> pd.DataFrame:
     """The table as pandas reads it; if semicolons or tabs separate columns, numbers may have decimal commas."""
     import pandas as pd
 
@@ -99,7 +106,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
         )
     texts = table.select_dtypes(exclude=["number", "bool"]).dropna(axis=1, how="all")
     has_commas = any(texts[name].dropna().map(str).str.fullmatch(_DECIMAL_COMMA).all() for name in texts)
-    return pd.read_csv(path, sep=separator, encoding=encoding, decimal=",") if separator != "," and has_commas else table
+    if separator != "," and has_commas:
+        table = pd.read_csv(path, sep=separator, encoding=encoding, decimal=",")
+    names = [name for name in table if name in levels]
+    how: dict[str, Any] = {"sep": separator, "encoding": encoding, "keep_default_na": False, "na_values": [""]}
+    for name, column in (pd.read_csv(path, dtype=str, usecols=names, **how) if names else table[[]]).items():
+        table[name] = column.where(~column.isin(PANDAS_GAPS.difference(levels[str(name)])))
+    return table
 
 
 def prepare(data: pd.DataFrame, target: str, task: str = "auto", text: Collection[str] = ()) -> Prepared:

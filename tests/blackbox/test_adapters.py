@@ -12,6 +12,8 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier, MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
@@ -168,6 +170,30 @@ def test_lightgbms_estimators_are_not_given_their_columns_in_another_order() -> 
 
 
 # --- CatBoost
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "lightgbm in a pipeline", "catboost", "catboost.train"])
+def test_classes_trained_against_all_others_are_divided_by_their_sum(library: str) -> None:
+    package = pytest.importorskip(library.split(".")[0].split(" ")[0])
+    X = FRAME[["a", "b"]].to_numpy()
+    options = {"loss_function": "MultiClassOneVsAll", "iterations": 8, "verbose": 0, "allow_writing_files": False}
+    if library == "catboost.train":
+        model = package.train(package.Pool(X, THREE), options)
+        own = np.asarray(model.predict(X, prediction_type="Probability"))
+    elif library == "catboost":
+        model = package.CatBoostClassifier(**options).fit(X, THREE)
+        own = model.predict_proba(X)
+    else:
+        model = package.LGBMClassifier(objective="ova", n_estimators=8, verbose=-1)
+        model = (make_pipeline(StandardScaler(), model) if "pipeline" in library else model).fit(X, THREE)
+        own = model.predict_proba(X)
+    assert np.abs(own.sum(axis=1) - 1).max() > 0.01
+    box = wrap_model(model)
+    np.testing.assert_allclose(box.predict(X, 120), to_centred_logs(own), atol=1e-9)
+    assert "the model's own margin" in box.prepare(X, 120).description
+    box = wrap_model(model, "probability")
+    np.testing.assert_allclose(box.predict(X, 120), own / own.sum(axis=1, keepdims=True), atol=1e-12)
+    assert "divided by their sum, as each is of one class against all others" in box.description
 
 
 def test_catboosts_own_class_is_explained_on_classes_or_on_predict() -> None:

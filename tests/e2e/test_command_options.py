@@ -10,7 +10,7 @@ import pytest
 
 import instashap
 from instashap import FitWarning
-from instashap.cli import main
+from instashap.cli import _read_rows, main
 from instashap.fitted.explanation import Explanation
 from instashap.preparing import read_file
 from instashap.trust.figures import Figure
@@ -39,6 +39,24 @@ def test_any_usual_encoding_is_read(tmp_path: Path, encoding: str, for_model: bo
 def test_files_of_other_endings_are_delimited_text_too(tmp_path: Path, name: str, separator: str, for_model: bool) -> None:
     TABLE.to_csv(tmp_path / name, sep=separator, index=False)
     pd.testing.assert_frame_equal(read_file(tmp_path / name, for_model=for_model), TABLE, check_dtype=False)
+
+
+@pytest.mark.parametrize(("separator", "decimal"), [(",", "."), (";", ",")])
+def test_rows_for_a_saved_explainer_keep_the_levels_of_text_that_it_knows(
+    tmp_path: Path, separator: str, decimal: str
+) -> None:
+    rng = np.random.default_rng(0)
+    parts = {"country": ["NA", "DE", "None"], "zip": ["007", "7", "12"], "flag": ["True", "False"], "kind": ["a", "b", None]}
+    X = pd.DataFrame({name: rng.choice(np.array(own, dtype=object), 300) for name, own in parts.items()})
+    X = X.assign(size=rng.normal(size=300))
+    outputs = (X["country"] == "NA") + 2.0 * (X["zip"] == "007") + 4.0 * (X["flag"] == "True") + X["size"] + X["kind"].isna()
+    explainer = instashap.Explainer(order=1).fit(X, outputs=outputs)
+    X.to_csv(tmp_path / "rows.csv", index=False, na_rep="N/A", sep=separator, decimal=decimal)
+    read = _read_rows(tmp_path / "rows.csv", explainer._check_fitted())
+    expected = X.where(X.notna(), None)
+    for name in X:
+        assert read[name].where(read[name].notna(), None).tolist() == expected[name].tolist()
+    assert explainer.shap_values(read).tolist() == explainer.shap_values(X).tolist()
 
 
 @pytest.mark.parametrize("for_model", [False, True])

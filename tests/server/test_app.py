@@ -65,9 +65,10 @@ def test_predictions_are_pythons_however_rows_are_written(client: Any, served: i
         (b'{"rows": [3]}', 422, "row 0 must be an object or a list, got a number"),
         (b'{"rows": [[1, "north"]]}', 422, "row 0 has 2 values, the explainer has 3 columns: 'a', 'town', 'b'"),
         (b'{"rows": [{"a": 1, "town": "north"}]}', 422, "row 0 lacks the column 'b'; send null for a missing value"),
-        (b'{"rows": [[1, "north", 1], ["1", "north", 1]]}', 422, "row 1: 'a' must be a number or null, got text"),
-        (b'{"rows": [[true, "north", 1]]}', 422, "row 0: 'a' must be a number or null, got true or false"),
-        (b'{"rows": [[[1], "north", 1]]}', 422, "row 0: 'a' must be a number or null, got a list"),
+        (b'{"rows": [[1, "north", 1], ["1", "north", 1]]}', 422, "row 1: 'a' must be a number, true, false or null, got text"),
+        (b'{"rows": [[9007199254740992, "north", 1]]}', 422, "row 0: 'a' is an integer of 2**53 or more, where float64"),
+        (b'{"rows": [[1, "north", 1], [1, "north", -9007199254740993]]}', 422, "row 1: 'b' is an integer of 2**53 or more"),
+        (b'{"rows": [[[1], "north", 1]]}', 422, "row 0: 'a' must be a number, true, false or null, got a list"),
         (b'{"rows": [[1, {"x": 1}, 1]]}', 422, "row 0: 'town' must be text, a number, true, false or null, got an object"),
         (json.dumps({"rows": [[1, "north", 1]] * 1001}).encode(), 422, "1,001 rows were sent, the limit of one request"),
         (b" " * 200_001, 413, "the body has more than 200,000 bytes"),
@@ -77,6 +78,24 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(client: Any, body: b
     for path in ("/explain", "/predict"):
         answer = client.post(path, content=body)
         assert (answer.status_code, answer.json()["detail"][: len(message)]) == (status, message)
+
+
+def test_whole_numbers_from_2_to_the_53_are_refused_as_in_python_unless_written_as_quantities(
+    client: Any, served: instashap.Explainer
+) -> None:
+    row = {"a": 2**53, "town": "north", "b": 1.0}
+    with pytest.raises(ValueError, match="column 'a' holds integers as large as 9007199254740992"):
+        served.predict(pd.DataFrame([row]))
+    expected = served.predict(pd.DataFrame([{**row, "a": 2.0**53}]))
+    for number in ("9007199254740992.0", "9.007199254740992e15"):  # the advice of the message
+        answer = client.post("/predict", content=f'{{"rows": [[{number}, "north", 1]]}}'.encode())
+        np.testing.assert_allclose(answer.json()["predictions"], expected, rtol=0, atol=1e-12)
+    from instashap.server.request_rows import read_rows
+
+    schema = served._check_fitted().schema
+    assert read_rows(schema, [[2**53 - 1, 2**60, None]], 10).numbers[0, 0] == 2.0**53 - 1  # a level of text may have any digits
+    with pytest.raises(ValueError, match="row 0: 'b' is an integer of 2"):  # beyond the range of floats
+        read_rows(schema, [[1, "north", 10**400]], 10)
 
 
 def test_huge_numbers_get_no_server_error(client: Any) -> None:
@@ -142,7 +161,7 @@ def test_openapi_names_columns_and_limits(client: Any) -> None:
     body = described["paths"]["/explain"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     rows = body["properties"]["rows"]
     assert rows["maxItems"] == 1000
-    assert rows["items"]["anyOf"][0]["properties"]["a"] == {"type": ["number", "null"]}
+    assert rows["items"]["anyOf"][0]["properties"]["a"] == {"type": ["number", "boolean", "null"]}
     assert "422" in described["paths"]["/predict"]["post"]["responses"]
 
 
@@ -201,7 +220,7 @@ def test_a_column_of_which_every_value_is_new_is_refused_as_in_python(client: An
     assert client.post("/predict", json={"rows": [[1, "here", 2], [1, "north", 2]]}).status_code == 200
 
 
-def test_booleans_are_read_where_the_fit_had_booleans() -> None:
+def test_booleans_are_the_numbers_0_and_1_in_every_number_column_as_in_python() -> None:
     from instashap.server.request_rows import read_rows
 
     rng = np.random.default_rng(0)
@@ -213,9 +232,11 @@ def test_booleans_are_read_where_the_fit_had_booleans() -> None:
         rows = json.loads(table.to_json(orient="records", double_precision=15))
         values = fitted.compute_shapley_values(read_rows(fitted.schema, rows, 1000))[..., 0]
         np.testing.assert_allclose(values, explainer.shap_values(table), rtol=0, atol=1e-12)
-        with pytest.raises(ValueError, match="row 0: 'size' must be a number or null, got true or false"):
-            read_rows(fitted.schema, [[True, True]], 10)
-        with pytest.raises(ValueError, match="row 0: 'smoker' must be true, false, a number or null, got text"):
+        assert read_rows(fitted.schema, [[True, False]], 10).numbers.tolist() == [[1.0, 0.0]]
+        flags = pd.DataFrame({"size": [True], "smoker": [False]})
+        ones = pd.DataFrame({"size": [1.0], "smoker": [0.0]})
+        np.testing.assert_array_equal(explainer.shap_values(flags), explainer.shap_values(ones))
+        with pytest.raises(ValueError, match="row 0: 'smoker' must be a number, true, false or null, got text"):
             read_rows(fitted.schema, [[1.0, "yes"]], 10)
 
 

@@ -217,6 +217,7 @@ def describe_classes(
     *,
     margin: Margin | None = None,
     to_probabilities: Callable[[NDArray[np.float64]], NDArray[np.float64]] = keep_values,
+    are_apart: bool = False,
     note: str = "",
 ) -> BlackBox:
     """A classifier as a black box, with log-odds as outputs, or probabilities for ``output="probability"``.
@@ -232,17 +233,23 @@ def describe_classes(
     margin : Margin, optional
     to_probabilities : callable
         Applied to the result of ``call``, as float64 of shape (n_rows, n_raw).
+    are_apart : bool
+        Whether each class is trained against all others; the probabilities, which do not sum to one, are divided by their sum.
     note : str
         End of the description.
     """
 
     def read(raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        given = check_probabilities(to_probabilities(raw), source)
+        shares = to_probabilities(raw)
+        if are_apart:
+            shares = shares / np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        given = check_probabilities(shares, source)
         return np.hstack([1 - given, given]) if given.shape[1] == 1 else given
 
     if output == "probability":
         what = f"probability of class {names[0]!r}" if len(names) == 1 else "probability of each class"
-        return ProbabilityBox(call, read, names, f"{what}{note}", source)
+        divided = ", divided by their sum, as each is of one class against all others" if are_apart else ""
+        return ProbabilityBox(call, read, names, f"{what}{divided}{note}", source)
     what = f"log-odds of class {names[0]!r}" if len(names) == 1 else "log-probability of each class minus the mean over classes"
     return ClassBox(call, read, names, what, source, margin=margin, note=note)
 

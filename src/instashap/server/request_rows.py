@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._validation import LARGEST_INTEGER, holds_large
 from ..table.columns import Schema, Table
 from ..table.recipe import Reading, Recipe
 
@@ -16,6 +17,8 @@ from ..table.recipe import Reading, Recipe
 KEYS = {"predict": ("rows",), "explain": ("rows", "errors")}
 # Ignored keys of rows are counted up to about so many.
 MAX_IGNORED = 100
+# Types of the values of number columns.
+_NUMBERS = {bool, int, float, type(None)}
 
 
 def read_rows(schema: Schema, rows: Any, max_rows: int, recipe: Recipe | None = None) -> Table:
@@ -77,7 +80,6 @@ class RequestReader:
         kinds = np.array(schema.is_category)
         self._numbers, self._categories = np.flatnonzero(~kinds).tolist(), np.flatnonzero(kinds).tolist()
         self._names = [schema.names[place] for place in self._numbers]
-        self._flags = [bool(schema.is_boolean and schema.is_boolean[place]) for place in self._numbers]
         self._matrices: list[NDArray[np.float64]] = []
         self._codes: list[list[NDArray[np.int64]]] = [[] for _ in self._categories]
         self._levels: list[dict[tuple[bool, Any], int]] = [{} for _ in self._categories]
@@ -89,7 +91,7 @@ class RequestReader:
             rows = _follow(self.recipe, self.schema, rows, self.n_rows)
         listed = [_list_values(self.schema, number, row) for number, row in enumerate(rows, self.n_rows)]
         numbers = [[row[place] for place in self._numbers] for row in listed] if self._categories else listed
-        self._matrices.append(_read_numbers(numbers, self._names, self._flags, self.n_rows))
+        self._matrices.append(_read_numbers(numbers, self._names, self.n_rows))
         for place, codes, levels in zip(self._categories, self._codes, self._levels, strict=True):
             codes.append(_read_categories([row[place] for row in listed], self.schema.names[place], levels, self.n_rows))
         self.n_rows += len(rows)
@@ -159,25 +161,39 @@ def _list_values(schema: Schema, number: int, row: Any) -> list[Any]:
     return row
 
 
-def _read_numbers(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool], start: int) -> NDArray[np.float64]:
-    """Numbers of some columns; those marked by ``flags`` were boolean in the fit, and may be true or false here."""
+def _read_numbers(rows: list[list[Any]], names: Sequence[str], start: int) -> NDArray[np.float64]:
+    """Numbers of some columns; true and false are 1 and 0, and whole numbers from 2**53 on are refused, as in tables."""
     if not names:
         return np.empty((len(rows), 0))
-    if not set(map(type, chain.from_iterable(rows))) <= {int, float, type(None)}:
-        _refuse_kinds(rows, names, flags, start)
-    matrix = np.array(rows, dtype=np.float64)
-    if np.isinf(matrix).any():
-        row, column = np.argwhere(np.isinf(matrix))[0]
-        raise ValueError(f"row {row + start}: {names[column]!r} is infinite; send null for a missing value")
+    if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
+        _refuse_kinds(rows, names, start)
+    try:
+        matrix = np.array(rows, dtype=np.float64)
+    except OverflowError:
+        matrix = np.full((len(rows), len(names)), np.inf)
+    if holds_large(matrix):
+        _refuse_large(rows, names, start)
     return matrix
 
 
-def _refuse_kinds(rows: list[list[Any]], names: Sequence[str], flags: Sequence[bool], start: int) -> None:
+def _refuse_kinds(rows: list[list[Any]], names: Sequence[str], start: int) -> None:
     for number, row in enumerate(rows, start):
-        for name, value, is_flag in zip(names, row, flags, strict=True):
-            if isinstance(value, bool) > is_flag or not isinstance(value, (int, float, type(None))):
-                expected = "true, false, a number or null" if is_flag else "a number or null"
-                raise ValueError(f"row {number}: {name!r} must be {expected}, got {_name_type(value)}")
+        for name, value in zip(names, row, strict=True):
+            if type(value) not in _NUMBERS:
+                raise ValueError(f"row {number}: {name!r} must be a number, true, false or null, got {_name_type(value)}")
+
+
+def _refuse_large(rows: list[list[Any]], names: Sequence[str], start: int) -> None:
+    """Raise ``ValueError`` for the first infinite number, or integer that float64 does not distinguish from its neighbours."""
+    for number, row in enumerate(rows, start):
+        for name, value in zip(names, row, strict=True):
+            if isinstance(value, float) and np.isinf(value):
+                raise ValueError(f"row {number}: {name!r} is infinite; send null for a missing value")
+            if isinstance(value, int) and abs(value) >= LARGEST_INTEGER:
+                raise ValueError(
+                    f"row {number}: {name!r} is an integer of 2**53 or more, where float64 makes different integers equal; if "
+                    "it is a quantity, write it with a decimal point or an exponent, such as 1.0e16"
+                )
 
 
 def _read_categories(

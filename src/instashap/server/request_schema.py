@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..fitted.game import FittedGame
@@ -11,19 +10,14 @@ from .limits import Limits
 from .request_rows import KEYS
 
 
-def _list_flags(fitted: FittedGame) -> Sequence[bool]:
-    return fitted.schema.is_boolean or (False,) * len(fitted.schema.names)
-
-
-def _describe_column(encoder: ColumnEncoder, is_flag: bool) -> dict[str, Any]:
-    if encoder.is_category:
-        return {"type": ["string", "number", "boolean", "null"]}
-    return {"type": ["number", "boolean", "null"] if is_flag else ["number", "null"]}
+def _describe_column(encoder: ColumnEncoder) -> dict[str, Any]:
+    own = ["string"] if encoder.is_category else []
+    return {"type": [*own, "number", "boolean", "null"]}
 
 
 def describe_body(fitted: FittedGame, limits: Limits, question: str) -> dict[str, Any]:
     """OpenAPI description of the request body of a question and of the error responses."""
-    columns = dict(zip(fitted.schema.names, map(_describe_column, fitted.encoder.columns, _list_flags(fitted)), strict=True))
+    columns = dict(zip(fitted.schema.names, map(_describe_column, fitted.encoder.columns), strict=True))
     if fitted.recipe is not None:  # columns as they are before the recipe converts them
         text = {"type": ["string", "number", "null"]}
         raw = fitted.recipe.find_raw_names(columns)

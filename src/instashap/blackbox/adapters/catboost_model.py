@@ -5,7 +5,7 @@ from typing import Any
 from ..classes import describe_classes, name_classes
 from ..model import BlackBox, keep_values
 from .families import comes_from, refuse_probability
-from .margins import find_margin
+from .margins import are_apart, find_margin
 
 # A model does not keep the start scores of the user's Pool.
 _NOTE = ", without baseline"
@@ -20,7 +20,7 @@ def wrap_catboost(model: Any, output: str) -> BlackBox | None:
     if len(model.classes_):  # empty for other targets
         names = name_classes(model.classes_)
         call = lambda X: model.predict(X, prediction_type="Probability")  # noqa: E731
-        return describe_classes(call, names, output, source, margin=margin, note=_NOTE)
+        return describe_classes(call, names, output, source, margin=margin, are_apart=are_apart(model), note=_NOTE)
     refuse_probability(model, output, "was not trained on classes")
     if output == "raw" and margin is not None:
         return BlackBox(margin.call, keep_values, (), f"raw formula value{_NOTE}", source)

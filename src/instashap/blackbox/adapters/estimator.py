@@ -9,7 +9,7 @@ import numpy as np
 from ..classes import describe_classes, name_classes
 from ..model import BlackBox, keep_values
 from .families import comes_from, refuse_other_order, refuse_probability, watch_labels
-from .margins import find_booster_margin, find_last, find_margin, gives_labels
+from .margins import are_apart, find_booster_margin, find_last, find_margin, gives_labels
 
 
 def wrap_estimator(model: Any, output: str) -> BlackBox | None:
@@ -26,7 +26,8 @@ def wrap_estimator(model: Any, output: str) -> BlackBox | None:
             return BlackBox(margin.call, keep_values, names, what, f"{name}.predict")
         if margin is not None:
             margin = margin._replace(call=_guard_order(model, margin.call))
-        return describe_classes(_guard_order(model, model.predict_proba), names, output, f"{name}.predict_proba", margin=margin)
+        call, source = _guard_order(model, model.predict_proba), f"{name}.predict_proba"
+        return describe_classes(call, names, output, source, margin=margin, are_apart=are_apart(model))
     if hasattr(model, "decision_function"):
         refuse_probability(model, output, "has no predict_proba")
         _refuse_several_labels(model)

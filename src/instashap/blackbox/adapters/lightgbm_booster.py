@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..classes import Margin, describe_classes
 from ..model import BlackBox, keep_values
 from .families import comes_from, order_columns, refuse_probability
+from .margins import read_objective
 
 # A booster does not keep the start scores of the user's Dataset.
 _NOTE = ", without init_score"
@@ -18,14 +16,15 @@ def wrap_lightgbm(model: Any, output: str) -> BlackBox | None:
     """Black box of a classifier for binary, multiclass and cross-entropy objectives, else of ``predict`` or the raw score."""
     if not comes_from(model, "lightgbm", "Booster"):
         return None
-    objective = _read_objective(model)
+    objective = read_objective(model)
     source = f"Booster.predict ({objective})"
     predict, margin = _predict(model), Margin(_predict(model, raw_score=True), "raw_score")
     if objective in ("binary", "cross_entropy"):
         return describe_classes(predict, ("1",), output, source, margin=margin, note=_NOTE)
     if objective in ("multiclass", "multiclassova"):
         names = tuple(map(str, range(model.num_model_per_iteration())))
-        return describe_classes(predict, names, output, source, margin=margin, to_probabilities=_normalise, note=_NOTE)
+        are_apart = objective == "multiclassova"
+        return describe_classes(predict, names, output, source, margin=margin, are_apart=are_apart, note=_NOTE)
     refuse_probability(model, output, f"has the objective {objective}")
     if output == "raw":
         return BlackBox(margin.call, keep_values, (), f"raw score, objective {objective}{_NOTE}", source)
@@ -34,15 +33,3 @@ def wrap_lightgbm(model: Any, output: str) -> BlackBox | None:
 
 def _predict(model: Any, **options: Any) -> Callable[[Any], Any]:
     return lambda X: model.predict(order_columns(X, model.feature_name()), **options)
-
-
-def _normalise(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities divided by their sum, which is not one for classes that are each trained against all others."""
-    return np.asarray(values / values.sum(axis=1, keepdims=True))
-
-
-def _read_objective(model: Any) -> str:
-    """Name of the objective, from the text of the model: a loaded booster does not hold its parameters."""
-    lines = model.model_to_string(num_iteration=1).splitlines()
-    found = next((line for line in lines if line.startswith("objective=")), "objective=custom")
-    return str(found.removeprefix("objective=").split(" ")[0])

@@ -53,6 +53,21 @@ def gives_labels(model: Any) -> bool:
     return comes_from(last, "xgboost", "XGBModel") and getattr(last, "objective", None) == "binary:hinge"
 
 
+def are_apart(model: Any) -> bool:
+    """Whether an estimator of a boosting library trains each class against all others: its probabilities do not sum to one."""
+    last = find_last(model)
+    if comes_from(last, "lightgbm", "LGBMModel"):
+        return bool(read_objective(last.booster_) == "multiclassova")
+    return comes_from(last, "catboost", "CatBoost") and last.get_all_params().get("loss_function") == "MultiClassOneVsAll"
+
+
+def read_objective(model: Any) -> str:
+    """Name of a LightGBM booster's objective, from the text of the model: a loaded booster does not hold its parameters."""
+    lines = model.model_to_string(num_iteration=1).splitlines()
+    found = next((line for line in lines if line.startswith("objective=")), "objective=custom")
+    return str(found.removeprefix("objective=").split(" ")[0])
+
+
 def find_booster_margin(model: Any) -> Margin | None:
     """The sum of trees of an estimator of a boosting library, through pipelines; None for other models."""
     inner, last = find_inner(model), find_last(model)
