@@ -9,13 +9,13 @@ import numpy as np
 
 import instashap
 
-# numba itself loads scipy.linalg, and older ones of that load scipy.sparse: our own module of solvers tells instead
+# numba itself loads scipy.linalg, and older ones of that load scipy.sparse: our own module of sparse products tells instead
 PACKAGES = (
     "numba",
     "numpy",
     "pandas",
     "scipy.interpolate",
-    "instashap.masked.solve",
+    "instashap.masked.problem",
     "sklearn",
     "matplotlib",
     "shap",

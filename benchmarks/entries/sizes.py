@@ -11,8 +11,8 @@ import numpy as np
 from instashap.game.coalitions import compute_shapley_size_law
 from instashap.masked.design import make_value_functions
 from instashap.masked.penalties import compute_axis_functions, compute_local_moments
+from instashap.masked.problem import make_problem
 from instashap.masked.search_limits import EXTRA_RANKS, MAX_FUNCTIONS
-from instashap.masked.solve import make_problem
 from instashap.masked.strengths import Strengths
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table

@@ -10,7 +10,7 @@ from instashap.game.coalitions import compute_shapley_size_law, enumerate_coalit
 from instashap.game.terms import ANY
 from instashap.masked.coupling import Coupling
 from instashap.masked.few_rows import FoldRows, MainEffects, RowSystem, RowSystems
-from instashap.masked.solve import MaskedProblem, Penalty
+from instashap.masked.problem import MaskedProblem, Penalty
 
 N_PLAYERS = 5
 SINGLES = [(player,) for player in range(N_PLAYERS)]

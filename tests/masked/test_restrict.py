@@ -5,8 +5,8 @@ import pytest
 
 from instashap.game.coalitions import compute_shapley_size_law
 from instashap.masked.design import make_value_functions
+from instashap.masked.problem import make_problem
 from instashap.masked.restrict import choose_unknowns, restrict
-from instashap.masked.solve import make_problem
 from instashap.masked.strengths import Strengths
 
 

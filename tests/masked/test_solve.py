@@ -14,14 +14,8 @@ from instashap.masked import solve
 from instashap.masked.design import make_value_functions
 from instashap.masked.moments import accumulate_moments
 from instashap.masked.penalties import AxisFunctions
-from instashap.masked.solve import (
-    MaskedProblem,
-    Penalty,
-    compute_masked_risk,
-    make_problem,
-    solve_problem,
-    transfer,
-)
+from instashap.masked.problem import MaskedProblem, Penalty, make_problem
+from instashap.masked.solve import compute_masked_risk, solve_problem, transfer
 from instashap.table.bases import LocalBasis
 from instashap.table.encoding import Encoded
 

@@ -12,7 +12,8 @@ from instashap.game.terms import ANY, spell_out
 from instashap.masked.design import make_value_functions
 from instashap.masked.moments import accumulate_moments
 from instashap.masked.penalties import AxisFunctions
-from instashap.masked.solve import MaskedProblem, Penalty, make_problem, solve_problem
+from instashap.masked.problem import MaskedProblem, Penalty, make_problem
+from instashap.masked.solve import solve_problem
 from instashap.table.bases import LocalBasis
 from instashap.table.encoding import Encoded
 

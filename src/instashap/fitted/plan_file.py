@@ -16,7 +16,7 @@ from ..masked.folds import FoldRule, RankCuts
 from ..masked.linear_base import BaseSetting
 from ..masked.penalties import AxisFunctions
 from ..masked.plan import Plan
-from ..masked.solve import MaskedProblem
+from ..masked.problem import MaskedProblem
 from ..masked.strengths import Strengths
 from ..masked.sums import RowSums, count_entries
 from ..table.encoding import TableEncoder

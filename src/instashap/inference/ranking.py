@@ -20,9 +20,10 @@ from ..game.terms import PresenceSet, ValueSet, close_downwards
 from ..masked.design import ValueFunctions
 from ..masked.folds import assign_folds
 from ..masked.moments import CentredMoments, accumulate_moments
+from ..masked.problem import MaskedProblem, Penalty
 from ..masked.restrict import choose_unknowns, restrict
 from ..masked.search_limits import N_FOLDS
-from ..masked.solve import MAX_DENSE, MaskedProblem, Penalty
+from ..masked.solve import MAX_DENSE
 
 if TYPE_CHECKING:
     from ..masked.fitter import FitRecord

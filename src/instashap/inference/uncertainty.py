@@ -22,8 +22,9 @@ from ..masked.expand import expand_deviations
 from ..masked.folds import Fold, count_copies, hash_outputs, hash_ranks, hash_rows, take_census
 from ..masked.linear_base import LinearBase, remake_base
 from ..masked.moments import CentredMoments, accumulate_moments
+from ..masked.problem import MaskedProblem, Penalty
 from ..masked.restrict import choose_unknowns, restrict
-from ..masked.solve import ADVICE, MAX_DENSE, MaskedProblem, Penalty, Solution, solve_problem, weigh_target
+from ..masked.solve import ADVICE, MAX_DENSE, Solution, solve_problem, weigh_target
 from ..masked.synthetic import leave_out
 from ..model.deviations import Deviations
 from ..model.linear_part import LinearDeviations

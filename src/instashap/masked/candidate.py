@@ -12,11 +12,8 @@ from ..game.terms import ANY, PresenceSet
 from .choose import lowers_risk
 from .design import ValueFunctions
 from .linear_base import BaseSetting, LinearBase
-from .solve import (
-    MaskedProblem,
-    Solution,
-    make_problem,
-)
+from .problem import MaskedProblem, make_problem
+from .solve import Solution
 from .strengths import Strengths
 
 

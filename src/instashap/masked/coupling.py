@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dsymv
 
 from ..model.kernels import couple_repeated, fill_matrix
-from .solve import MaskedProblem, Penalty
+from .problem import MaskedProblem, Penalty
 
 
 @dataclass(frozen=True)

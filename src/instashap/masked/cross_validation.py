@@ -15,17 +15,8 @@ from .coupling import Coupling
 from .few_rows import RowSystems
 from .fold_moments import FoldMoments, Split
 from .linear_base import LinearBase
-from .solve import (
-    MAX_DENSE,
-    MaskedProblem,
-    Penalty,
-    Solution,
-    compute_masked_risk,
-    make_block_preconditioner,
-    solve_problem,
-    transfer,
-    weigh_target,
-)
+from .problem import MaskedProblem, Penalty
+from .solve import MAX_DENSE, Solution, compute_masked_risk, make_block_preconditioner, solve_problem, transfer, weigh_target
 from .strengths import Strengths
 
 # Fold solutions start from the full-data one; stopped early they would still know their held-out rows, and too little

@@ -15,7 +15,8 @@ from ..table.bases import LocalBasis
 from .design import ValueFunctions
 from .linear_base import LinearBase
 from .moments import CentredMoments
-from .solve import MaskedProblem, Solution
+from .problem import MaskedProblem
+from .solve import Solution
 
 # Sizes of deviations that single precision holds; others are kept in double precision.
 _SINGLE = 1e-25, 1e25

@@ -22,7 +22,7 @@ from .._threads import map_threads
 from ..game.coalitions import compute_containment_masses
 
 if TYPE_CHECKING:
-    from .solve import MaskedProblem, Penalty
+    from .problem import MaskedProblem, Penalty
 
 # Functions from which on the rows' space is used, if there are fewer rows, and the most that one player may have.
 MIN_FUNCTIONS = 500

@@ -20,7 +20,7 @@ from ..game.terms import PresenceSet
 from ..linear.subsets import solve_prefixes, solve_subsets
 from .design import ValueFunctions
 from .moments import CentredMoments
-from .solve import MaskedProblem
+from .problem import MaskedProblem
 
 # Orders that are sampled of more players than are listed; with fewer than the minimum their mean is too noisy.
 _N_ORDERS, _MIN_ORDERS = 200, 64

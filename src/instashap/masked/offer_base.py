@@ -10,9 +10,9 @@ from .candidate import Judgement, Solved
 from .choose import walk
 from .fold_moments import FoldMoments
 from .linear_base import BaseSetting, LinearBase, choose_scores, find_players, is_affordable, make_coalitions
+from .problem import MaskedProblem
 from .search import Search
 from .select import Judge
-from .solve import MaskedProblem
 
 # Second moments ``G`` and ``r``; of held-out rows with the outputs' variances.
 Known = tuple[NDArray[np.float64], NDArray[np.float64]]

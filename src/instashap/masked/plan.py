@@ -20,9 +20,9 @@ from .expand import expand_solution
 from .fitter import FitResult
 from .fold_moments import FoldMoments
 from .folds import FoldRule, learn_fold_rule
+from .problem import MaskedProblem
 from .search_limits import MAX_TUNED_PRESENCE
 from .select import judge_problem, polish
-from .solve import MaskedProblem
 from .strengths import Strengths
 from .sums import RowSums
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .design import ValueFunctions
-from .solve import MaskedProblem
+from .problem import MaskedProblem
 
 
 def restrict(problem: MaskedProblem, kept: NDArray[np.int64]) -> MaskedProblem:

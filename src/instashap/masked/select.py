@@ -18,12 +18,8 @@ from .few_rows import FoldRows, MainEffects, RowSystems
 from .fold_moments import FoldMoments, Split
 from .linear_base import BaseSetting, LinearBase, choose_scores, find_players, make_coalitions
 from .moments import CentredMoments
-from .solve import (
-    MAX_DENSE,
-    MaskedProblem,
-    Solution,
-    solve_problem,
-)
+from .problem import MaskedProblem
+from .solve import MAX_DENSE, Solution, solve_problem
 from .strengths import Strengths, descend
 
 

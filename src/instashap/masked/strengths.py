@@ -7,9 +7,7 @@ import numpy as np
 
 from .choose import MIN_STEP_GAIN, walk
 from .design import ValueFunctions
-from .solve import (
-    Penalty,
-)
+from .problem import Penalty
 
 # Grids, by factors of ten: smoothing from almost none to almost a parabola.
 ROUGHNESS_GRID = tuple(10.0**power for power in range(-11, 2))
