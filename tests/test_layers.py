@@ -18,6 +18,7 @@ LAYERS = {
     "_status": 0,
     "_threads": 0,
     "_registries": 0,
+    "_row_arrays": 0,
     "_sentences": 0,
     "_validation": 0,
     "linear": 1,

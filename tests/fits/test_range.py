@@ -9,7 +9,7 @@ import pytest
 import instashap
 from instashap import AdditiveRegressor, DataWarning, Explainer
 from instashap._output_unit import find_output_unit
-from instashap._validation import check_outputs
+from instashap._row_arrays import check_outputs
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
 from instashap.table.units import warn_of_far_cells

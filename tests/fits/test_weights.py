@@ -7,7 +7,7 @@ import pytest
 
 import instashap
 from instashap import AdditiveClassifier, AdditiveRegressor, Explainer
-from instashap._validation import check_weights, normalise_weights
+from instashap._row_arrays import check_weights, normalise_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve
 
+from .._row_arrays import check_magnitude
 from .._status import Status
-from .._validation import check_magnitude
 from ..blackbox.value_functions import Game
 from ..game.terms import ValueSet
 from ..masked.candidate import Candidate, Judgement

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.blas import dsyrk
 
-from .._validation import check_magnitude
+from .._row_arrays import check_magnitude
 from ..blackbox.value_functions import Game
 from ..game.coalitions import enumerate_coalitions, sample_coalitions
 from ..game.terms import PresenceSet, make_presence_masks

@@ -7,7 +7,7 @@ from typing import Any
 
 from .._alignment import align_rows, get_index, read_names
 from .._progress import show_progress
-from .._validation import check_outputs
+from .._row_arrays import check_outputs
 from .adapters import wrap_model
 from .model import BATCH_ROWS, Answer, BlackBox, keep_values
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .._alignment import align_outputs, get_index, order_outputs, read_columns
 from .._errors import ModelOutputError
-from .._validation import check_outputs
+from .._row_arrays import check_outputs
 
 # Rows per call of the model: enough to amortise a call, few enough for the memory of its intermediate arrays and for progress.
 BATCH_ROWS = 8192

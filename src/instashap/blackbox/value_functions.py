@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .._alignment import align_outputs, get_index, order_outputs, read_columns
 from .._errors import ModelOutputError
-from .._validation import check_outputs
+from .._row_arrays import check_outputs
 from .hybrid import Mixer, Positions, make_mixer, take_rows
 from .model import BlackBox
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._validation import check_masks
+from .._row_arrays import check_masks
 
 
 def freeze(owner: object, name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._alignment import align_rows, get_index
 from .._progress import show_progress
-from .._validation import check_weights, find_columns
+from .._row_arrays import check_weights
+from .._validation import find_columns
 from ..fits.labels import LabelFit, Labelled, fit_labels
 from ..fits.prepare import FitOptions
 from ..fitted.explanation import Explanation, squeeze_outputs

@@ -15,7 +15,7 @@ from .._alignment import align_rows, get_index, read_names
 from .._errors import warn_caller
 from .._output_unit import find_spread_unit
 from .._registries import FAMILIES
-from .._validation import check_target, scale_weights
+from .._row_arrays import check_target, scale_weights
 from ..blackbox.adapters.families import order_columns
 from ..fits.conditional import fit_game
 from ..fits.prepare import FitOptions

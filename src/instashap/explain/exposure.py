@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._alignment import align_rows
-from .._validation import fill_masked
+from .._row_arrays import fill_masked
 
 
 def read_exposure(exposure: Any, offset: Any, index: Any, n_rows: int) -> NDArray[np.float64] | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._alignment import align_rows, get_index
 from .._errors import FitWarning, warn_caller
 from .._progress import show_progress
-from .._validation import check_weights
+from .._row_arrays import check_weights
 from ..blackbox.classes import warn_of_cut
 from ..blackbox.drawn_game import Conditional
 from ..blackbox.hybrid import take_rows

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import FitWarning, warn_caller
-from .._validation import check_magnitude
+from .._row_arrays import check_magnitude
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame, GameRows
 from ..inference.uncertainty import N_GROUPS, assign_groups, compute_contrast

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import check_magnitude
+from .._row_arrays import check_magnitude
 from ..fitted.game import FittedGame
 from ..masked.plan import Plan
 from ..masked.sums import Accumulator, RowSums

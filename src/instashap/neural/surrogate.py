@@ -14,7 +14,8 @@ from torch import Tensor
 from .._alignment import align_rows, get_index, name_outputs, order_masks
 from .._errors import NotFittedError
 from .._progress import show_progress
-from .._validation import check_at_least, check_choice, check_masks, check_weights
+from .._row_arrays import check_masks, check_weights
+from .._validation import check_at_least, check_choice
 from ..blackbox.held_model import HeldModel
 from ..blackbox.hybrid import take_rows
 from ..explain.explainer import Explainer

@@ -13,7 +13,7 @@ import numpy as np
 from .._alignment import align_rows, get_index
 from .._errors import FitWarning
 from .._progress import scale_progress, show_progress
-from .._validation import check_target, check_weights
+from .._row_arrays import check_target, check_weights
 from ..blackbox import Answer, wrap_model
 from ..blackbox.adapters.families import order_columns
 from ..blackbox.aims import find_aim

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
-from .._validation import check_choice, check_outputs, check_target
+from .._row_arrays import check_outputs, check_target
+from .._validation import check_choice
 from ..blackbox.adapters.families import order_columns
 from ..blackbox.classes import ClassBox, compute_probabilities, list_classes
 from ..blackbox.model import Answer

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
 from .._errors import ModelOutputError
-from .._validation import check_weights, normalise_weights, scale_weights
+from .._row_arrays import check_weights, normalise_weights, scale_weights
 from ..blackbox.held_model import HeldModel
 from ..blackbox.model import Answer
 from ..masked.folds import are_counts

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._alignment import align_rows, get_index
 from .._errors import DataWarning, NotFittedError
-from .._validation import check_target
+from .._row_arrays import check_target
 from ..blackbox.adapters import wrap_model
 from ..blackbox.adapters.families import order_columns
 from ..blackbox.aims import Aim

@@ -13,7 +13,8 @@ from scipy.special import stdtrit
 
 from .._alignment import align_rows, get_index
 from .._errors import InstashapError, NotFittedError
-from .._validation import check_choice, check_target, check_weights
+from .._row_arrays import check_target, check_weights
+from .._validation import check_choice
 from ..blackbox.adapters.families import order_columns
 from ..blackbox.held_model import HeldModel
 from ..fits.conditional import get_sums

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import check_magnitude, check_positive
+from .._row_arrays import check_magnitude
+from .._validation import check_positive
 from ..fits.conditional import get_plan
 from ..fitted.game import FittedGame
 from ..masked.design import ValueFunctions

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from .._errors import DataWarning, warn_caller
-from .._validation import check_choice, check_weights
+from .._row_arrays import check_weights
+from .._validation import check_choice
 from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..model.orthogonal import KINDS, purify_model

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .._alignment import align_rows, get_index
 from .._errors import FileFormatError, FitWarning, NotFittedError, warn_caller
 from .._progress import show_rows
-from .._validation import check_magnitude, check_weights
+from .._row_arrays import check_magnitude, check_weights
 from ..blackbox.held_model import HeldModel
 from ..fits.conditional import get_plan, get_sums, solve_game
 from ..fits.summing import choose_columns, sum_source

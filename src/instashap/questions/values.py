@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from .._alignment import get_index, order_masks
 from .._registries import INDICES
-from .._validation import check_masks, find_column
+from .._row_arrays import check_masks
+from .._validation import find_column
 from ..fitted.explanation import squeeze_outputs
 from ..fitted.game import FittedGame
 from .answers import get_errors

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .._validation import check_outputs, find_column, scale_weights
+from .._row_arrays import check_outputs, scale_weights
+from .._validation import find_column
 from ..table.columns import Schema, Table, check_names, read_table
 from .bottom_k import RowSample, concatenate, draw_sample, merge_samples
 
@@ -55,7 +56,7 @@ class Sample(Block):
         Whether the sample is the source, in its order; else see :class:`instashap.rows.bottom_k.RowSample`, whose weights are
         then scaled as below.
     weight_scale : float
-        By which weights of the source become those of :func:`instashap._validation.check_weights`.
+        By which weights of the source become those of :func:`instashap._row_arrays.check_weights`.
     """
 
     n_rows: int = 0

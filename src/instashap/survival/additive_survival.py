@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._alignment import align_rows, get_index
-from .._validation import check_at_least, check_weights
+from .._row_arrays import check_weights
+from .._validation import check_at_least
 from ..explain.estimators import AdditiveClassifier
 from ..explain.explainer import Explainer
 from ..table.containers import open_container

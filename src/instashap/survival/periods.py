@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .._validation import check_target
+from .._row_arrays import check_target
 
 _SEEN = ("true", "yes", "y", "t", "1", "dead", "died", "death", "event", "failed", "failure")  # not censored, alive or no
 _FLAGS = "must be True or 1 where the event was seen, and False or 0 where the row was censored"

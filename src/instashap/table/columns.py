@@ -14,14 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._errors import DataWarning, warn_caller
-from .._validation import (
-    check_integers,
-    fill_masked,
-    find_column,
-    holds_large,
-    name_columns,
-    shorten_names,
-)
+from .._row_arrays import fill_masked
+from .._validation import check_integers, find_column, holds_large, name_columns, shorten_names
 from .column_kinds import holds_flags, holds_text, refuse_blocks, refuse_dates, refuse_lists
 from .column_values import read_categories, read_numbers
 from .containers import open_container

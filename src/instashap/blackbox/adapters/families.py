@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._errors import DataWarning, warn_caller
-from ..._validation import fill_masked
+from ..._row_arrays import fill_masked
 
 # From 3 to 20 consecutive whole numbers may be classes; two may be explained as an amount, like no and yes.
 _LABELS = 3, 20

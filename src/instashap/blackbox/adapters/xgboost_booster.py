@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._validation import fill_masked
+from ..._row_arrays import fill_masked
 from ..classes import Margin, compute_probabilities, describe_classes
 from ..model import BlackBox, keep_values
 from .families import comes_from, order_columns, refuse_probability

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..._errors import NotFittedError
 from ..._progress import show_progress
-from ..._validation import check_at_least, check_choice, check_masks, check_outputs, check_positive
+from ..._row_arrays import check_masks, check_outputs
+from ..._validation import check_at_least, check_choice, check_positive
 from ...game.pairs import count_least_coalitions
 from ...store import expect_images, read_archive, write_archive
 from ...trust.report import TrustReport

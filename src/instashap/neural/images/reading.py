@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..._validation import check_outputs
+from ..._row_arrays import check_outputs
 from ...blackbox import BlackBox, wrap_model
 from ...blackbox.classes import ClassBox
 from .patches import to_tensor
