@@ -11,86 +11,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .array_rules import active, below, between_values, every_pair, parts, ranked_functions, rising_starts, solvable
+from .audit_schema import AUDIT, check_audit
 from .column_facts import check_columns, require
 from .index_schema import INDEX, INDEX_LINES, PLAN_INDEX_LINES, check_index, describe_index
-from .kinds import anything, flag, integer, list_of, mapping_of, maybe, number, one_of, one_or_more, record, scalar, text
+from .kinds import anything, flag, integer, list_of, mapping_of, maybe, number, one_or_more, record, scalar, text
 from .members import Member, Rule, Scope, filled, finite, not_infinite, not_negative, positive, rising, sorted_
 
-_FIGURE = list_of(number, 3, 3)
-_RUNG = record(
-    {
-        "order": integer(0),
-        "presence_order": integer(0),
-        "carried": _FIGURE,
-        "classes": mapping_of(_FIGURE),
-        "labels": mapping_of(_FIGURE),
-        "masked": maybe(
-            record(
-                {
-                    "carried": _FIGURE,
-                    "plain": maybe(number),
-                    "sizes": list_of(
-                        record(
-                            {
-                                "size": integer(0),
-                                "risk": _FIGURE,
-                                "gap": _FIGURE,
-                                "estimation": number,
-                                "representation": number,
-                            }
-                        )
-                    ),
-                    "power?": maybe(number),
-                }
-            )
-        ),
-        "attribution?": maybe(
-            record(
-                {
-                    "r2": _FIGURE,
-                    "reference": text,
-                    "biases": list_of(list_of(number)),
-                    "n_rows": integer(0, 2**53),
-                    "n_calls": integer(0, 2**53),
-                }
-            )
-        ),
-        "missing": list_of(record({"columns": list_of(text, 1), "gain": number})),
-        "segments": list_of(record({"conditions": list_of(text), "share": number, "carried": _FIGURE, "lost": number})),
-        "outputs": list_of(record({"name": text, "carried": _FIGURE, "agreement": maybe(number)})),
-        "gradient": maybe(number),
-    }
-)
-_THRESHOLDS = (
-    *("safe_carried", "unsafe_carried", "safe_agreement", "unsafe_agreement"),
-    *("safe_attribution", "unsafe_attribution", "segment_carried", "segment_share"),
-)
-_QUALITY = record(
-    {
-        "score": one_of("R²", "accuracy", "deviance explained", "pinball loss saved"),
-        "value": _FIGURE,
-        "guess": number,
-        "n_rows": integer(0, 2**53),
-        "skill": maybe(_FIGURE),
-        "is_training": flag,
-    }
-)
-_AUDIT = record(
-    {
-        "rungs": list_of(_RUNG, 1),
-        "n_rows": integer(0, 2**53),
-        "how": one_of("cross-fitted", "new rows", "fitted rows"),
-        "output_transform": text,
-        "black_box": mapping_of(_FIGURE),
-        "redundancy": list_of(record({"features": list_of(text, 2, 2), "share": number})),
-        "stability": maybe(record({"masked": number, "plain": number})),
-        "thresholds": record(dict.fromkeys(_THRESHOLDS, number)),
-        "verdict": text,
-        "verdicts": mapping_of(text),
-        "quality?": maybe(_QUALITY),
-        "is_exact?": flag,
-    }
-)
 _FACTS = record(
     {
         "n_rows?": integer(0, 2**53),
@@ -159,7 +85,7 @@ _FITTED = record(
         "facts": _FACTS,
         "residuals?": record({"level": number, "digest": text}),
         "reach?": _REACH,
-        "audit?": _AUDIT,
+        "audit?": AUDIT,
         "plan?": _PLAN,
         "index?": INDEX,
         "moments?": record({"n_rows": integer(0, 2**53)}),
@@ -254,7 +180,7 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
     if "index" in fitted:
         check_index(fitted["index"], fitted["players"], len(fitted["feature_names"]), fitted.get("null_players", ()))
     if "audit" in fitted:
-        _check_audit(fitted["audit"])
+        check_audit(fitted["audit"])
     require("plan" in fitted or "moments" not in fitted, "it holds moments without the plan they were summed at")
     if "plan" in fitted:
         _check_plan(fitted, fitted["plan"])
@@ -386,22 +312,3 @@ def _check_plan(fitted: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
         is_right = is_right and (not away or (-1 not in presence and "index" in plan and not set(away) & set(named)))
         require(is_right, f"{presence} is no presence set of a plan")
     require(set(plan["candidate"]["resolution"]) <= {"1", "2", "3"}, "the plan's resolution is not that of some sizes")
-
-
-def _check_audit(audit: Mapping[str, Any]) -> None:
-    """Raise ``ValueError`` unless an audit is consistent.
-
-    Orders increase to at least 1, every figure against labels of the black box is also there for the highest order, and
-    thresholds are shares in the right order.
-    """
-    orders = [rung["order"] for rung in audit["rungs"]]
-    require(
-        all(a < b for a, b in pairwise(orders)) and orders[-1] >= 1,
-        f"orders {orders} of the audit must be increasing, the last at least 1",
-    )
-    last, thresholds = audit["rungs"][-1], audit["thresholds"]
-    require(audit["black_box"].keys() <= last["labels"].keys(), "the audit lacks figures against labels")
-    require(all(0 <= each <= 1 for each in thresholds.values()), "thresholds of the audit must be between 0 and 1")
-    for what in ("carried", "agreement", "attribution"):
-        safe, unsafe = f"safe_{what}", f"unsafe_{what}"
-        require(thresholds[safe] >= thresholds[unsafe], f"thresholds of the audit: {safe} is below {unsafe}")
