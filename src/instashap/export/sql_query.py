@@ -21,7 +21,8 @@ from ..fitted.game import FittedGame
 from ..store.atomic import write_file
 from .opened import open_fitted
 from .scoring import ScoredColumn, ScoredTerm, Scoring, list_numbers, read_scoring
-from .sql_text import DIALECTS, Dialect, add_up, branch, write_number, write_polynomial
+from .sql_names import name_results
+from .sql_text import Dialect, add_up, branch, write_number, write_polynomial
 
 # A query of at most so many characters holds the numbers itself; otherwise they are in tables.
 INLINE_CHARACTERS = 400_000
@@ -118,7 +119,7 @@ class _Writer:
     prefix: str
 
     def write(self, layout: str) -> SqlText:
-        names = self._name_results()
+        names = name_results(self.dialect, self.scoring, self.keep)
         is_inline = layout == "inline" or (layout == "auto" and self._estimate() <= INLINE_CHARACTERS)
         setup = () if is_inline else tuple(self._write_tables())
         steps = [*self._write_columns(), *(self._write_inline() if is_inline else self._write_joins())]
@@ -133,40 +134,6 @@ class _Writer:
 
     def _estimate(self) -> float:
         return sum(list_numbers(self.scoring, term).size for term in self.scoring.terms) * _CHARACTERS_OF_NUMBER
-
-    # Names ------------------------------------------------------------------------------------------------------------------
-
-    def _name_results(self) -> list[str]:
-        """Names of the results; raises ``ValueError`` for names that the dialect cuts, or takes for the same."""
-        longest, has_case = DIALECTS[self.dialect.name]
-        fitted = [column.name for column in self.scoring.columns]
-        self._refuse_texts()
-        long = [name for name in fitted if longest and len(name.encode()) > longest]
-        if long:
-            at_most = f"names in {self.dialect.name} have at most {longest} bytes"
-            raise ValueError(f"{at_most}, and column {long[0]!r} has more: rename it")
-        results = [*self.keep, *self.scoring.base_names, *self.scoring.value_names, *self.scoring.prediction_names]
-        cut = [name.encode()[:longest].decode(errors="ignore") for name in results]
-        for names in (fitted, cut):
-            seen = [name if has_case else name.casefold() for name in names]
-            twice = next((name for place, name in enumerate(names) if seen[place] in seen[:place]), None)
-            if twice is not None:
-                raise ValueError(
-                    f"{self.dialect.name} cannot distinguish two columns named {twice!r}: rename one, or leave it out of keep"
-                )
-        return cut
-
-    def _refuse_texts(self) -> None:
-        """Raise ``ValueError`` for a column without a name, and for a character 0, which only DuckDB can have in text."""
-        for column in self.scoring.columns:
-            if not column.name:
-                raise ValueError("a column has no name, and SQL needs one: rename it before the fit, and fit again")
-            texts = [column.name, *(level for level in column.levels or () if isinstance(level, str))]
-            if self.dialect.name != "duckdb" and any("\0" in text for text in texts):
-                raise ValueError(
-                    f"column {column.name!r} holds text with the character 0, which {self.dialect.name} cannot have: remove it "
-                    "before the fit, and fit again"
-                )
 
     # Steps ------------------------------------------------------------------------------------------------------------------
 
