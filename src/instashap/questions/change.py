@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._errors import FitWarning, TooLargeError
-from .._progress import show_progress
-from .._validation import check_groups, find_column
-from ..fits.conditional import fit_game
 from ..fits.prepare import FitOptions
-from ..fitted.game import FittedGame
 from ..fitted.shown_rows import make_explanation
-from ..game.asymmetric import Asymmetric
-from ..game.credits import Index
-from ..game.shapley import Shapley
-from ..inference.uncertainty import compute_deviations
-from ..model.deviations import Deviations, ErrorLookup
 from ..table.groups import choose_groups
-from ..table.row_hash import hash_table_rows
-from .change_lines import ChangeLine, RowGroups, Side, add_lines, deal_rows, find_fit_floor, find_floor
+from .change_game import EVERYWHERE, REST, ChangeFit, ChangeGame
+from .change_lines import ChangeLine, Side, find_floor
 from .change_report import ChangeReport
 from .change_rows import Asked, CohortRows, ask_models, read_cohorts
 from .change_segments import compare_segments, measure_spread, split_segments
 
-EVERYWHERE, REST, EQUAL = "(every row alike)", "(not reproduced)", "(at equal features)"
-# The most rows of a side from which the fit's own errors are averaged.
-_ERROR_ROWS = 4_000
-# The presence order of a fit without a linear part.
-_PLAIN_ORDER = 3
+EQUAL = "(at equal features)"
 
 
 def explain_change(
@@ -195,153 +179,6 @@ def _check_labels(labels: Any) -> tuple[str, str]:
     if isinstance(labels, str) or len(labels) != 2 or str(labels[0]) == str(labels[1]):
         raise ValueError(f"labels={labels!r} must be two different names, for example ('March', 'April')")
     return str(labels[0]), str(labels[1])
-
-
-@dataclass(frozen=True)
-class ChangeFit:
-    """Rows and options of the fits.
-
-    Attributes
-    ----------
-    rows : CohortRows
-    options : FitOptions
-    verbose : int
-    given : features that come first in order
-    """
-
-    rows: CohortRows
-    options: FitOptions
-    verbose: int
-    given: Any
-
-    def fit(self, values: NDArray[np.float64], scale: str) -> ChangeGame:
-        """The game of outputs of shape (n_rows,), with the deviations that its errors are made of."""
-        fitted = self._fit(values, scale, self.options)
-        index = choose_index(self.given, fitted)
-        if fitted.model.linear is not None and isinstance(index, Asymmetric):
-            # Errors of a linear part are known for Shapley values alone.
-            fitted = self._fit(values, scale, replace(self.options, presence_order=_PLAIN_ORDER))
-        return ChangeGame(fitted, values, self.rows, self.groups, index, _find_deviations(fitted, self.groups))
-
-    def _fit(self, values: NDArray[np.float64], scale: str, options: FitOptions) -> FittedGame:
-        rows = self.rows
-        with show_progress(self.verbose) as progress, warnings.catch_warnings():
-            warnings.simplefilter("ignore", FitWarning)  # the report states the held-out R²
-            named: Any = {"output_names": ("output",), "output_transform": scale}
-            return fit_game(rows.table, values[:, None], rows.weights, options, **named, progress=progress)
-
-    def name_given(self) -> tuple[str, ...]:
-        """Names of the features that come first; raises ``ValueError`` for an unknown one."""
-        names, _ = check_groups(self.options.groups, self.rows.table.schema.names)
-        given = [self.given] if isinstance(self.given, str) else self.given
-        return tuple(names[find_column(each, names, "given")] for each in given)
-
-    @cached_property
-    def groups(self) -> RowGroups:
-        """Groups of rows, the same for all games of a report."""
-        return deal_rows(hash_table_rows(self.rows.table), self.rows.cohorts, self.rows.weights, self.rows.copies)
-
-
-def choose_index(given: Any, fitted: FittedGame) -> Index:
-    """The rule that shares out components: Shapley's, or that of orders in which the given features come first."""
-    names = fitted.feature_names
-    first = {find_column(each, names, "given") for each in ([given] if isinstance(given, str) else given)}
-    if len(first) == len(names):
-        raise ValueError("given= names every feature, so that none is left to be explained; name the legitimate ones only")
-    rest = sorted(set(range(len(names))) - first)
-    return Asymmetric((tuple(sorted(first)), tuple(rest))) if first else Shapley()
-
-
-def _find_deviations(fitted: FittedGame, groups: RowGroups) -> Deviations | None:
-    """Deviations of the fit without each group of rows; None where they would take too much memory."""
-    record = fitted.get_record("standard errors need")
-    places = np.arange(len(record.weights)) if record.positions is None else record.positions
-    found = (groups.find_rows(group, places) for group in range(groups.n_groups))
-    folds = [(own, record.weights[own] * shares) for own, shares in found]
-    try:
-        return replace(compute_deviations(record, folds), model=fitted.model)
-    except TooLargeError:
-        return None
-
-
-@dataclass(frozen=True)
-class ChangeGame:
-    """A fitted game, its values for all rows, and how to average them.
-
-    Attributes
-    ----------
-    fitted : FittedGame
-    outputs : ndarray of shape (n_rows,), float64
-    rows : CohortRows
-    groups : RowGroups
-    index : Index
-        How components are shared out.
-    deviations : Deviations or None
-    """
-
-    fitted: FittedGame
-    outputs: NDArray[np.float64]
-    rows: CohortRows
-    groups: RowGroups
-    index: Index
-    deviations: Deviations | None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.fitted.feature_names
-
-    @property
-    def held_fidelity(self) -> float | None:
-        """R² to the outputs on held-out rows; None if none could be held out."""
-        chosen = self.fitted.facts["chosen"]
-        return chosen["fidelity"] if chosen["is_held_out"] else None
-
-    def compute_values(self) -> NDArray[np.float64]:
-        """Values of the features for all rows, shape (n_rows, n_features)."""
-        return self.fitted.look_up(self.fitted.model.make_credits(self.index), self.rows.table)[:, :, 0]
-
-    def compute_residuals(self) -> NDArray[np.float64]:
-        """Outputs minus those of the additive model, shape (n_rows,)."""
-        return self.outputs - self.fitted.predict(self.rows.table)[:, 0]
-
-    def sum_lines(self, part: str, values: NDArray[np.float64], sides: Sequence[Side]) -> list[ChangeLine]:
-        """A line for each feature: signed sums of its mean values over the sides."""
-        sums, spreads = self.groups.compare(values, sides)
-        spreads = spreads + self._average_errors(sides)
-        floor = find_fit_floor(self.outputs)
-        return [
-            ChangeLine(part, name, float(each), spread, True, floor)
-            for name, each, spread in zip(self.names, sums, spreads.T, strict=True)
-        ]
-
-    def sum_outputs(self, part: str, name: str, sides: Sequence[Side]) -> ChangeLine:
-        """The same of the outputs themselves, which have no errors but those of the rows."""
-        sums, spreads = self.groups.compare(self.outputs[:, None], sides)
-        return ChangeLine(part, name, float(sums[0]), spreads[:, 0], False, find_floor(self.outputs))
-
-    def add_rest(self, total: ChangeLine, lines: Sequence[ChangeLine], name: str = REST) -> list[ChangeLine]:
-        """The lines, and what is left of the total."""
-        known = add_lines(lines, total.part, name)
-        rest = replace(known, value=total.value - known.value, deviations=total.deviations - known.deviations)
-        return [*lines, rest]
-
-    def make_error_lookup(self) -> ErrorLookup:
-        """Look-up of the values' errors."""
-        assert self.deviations is not None
-        return self.deviations.make_credits(self.index)
-
-    def _average_errors(self, sides: Sequence[Side]) -> NDArray[np.float64]:
-        """Deviations of the fit in the sums over sides, shape (n_groups, n_features)."""
-        total = np.zeros((self.groups.n_groups, len(self.names)))
-        if self.deviations is None:
-            return total
-        lookup = self.make_error_lookup()
-        for sign, rows, weights in sides:
-            some = np.linspace(0, len(rows) - 1, min(len(rows), _ERROR_ROWS)).astype(np.int64)
-            encoded = self.fitted.encoder.encode(self.rows.table.take(rows[some]))
-            shares = weights[some] / weights[some].sum()
-            total += sign * lookup.average(encoded, shares)[:, 0].T
-        return total
 
 
 def _compare_cohorts(

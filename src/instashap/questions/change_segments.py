@@ -13,18 +13,16 @@ from scipy.special import fdtrc
 from .._alignment import align_rows, get_index
 from .._validation import find_column, is_label
 from ..table.columns import take_values
+from .change_game import EVERYWHERE, ChangeGame, take_some
 from .change_lines import ChangeLine, count_freedom, find_fit_floor, judge_lines
 from .change_rows import count_rows
 
 if TYPE_CHECKING:
-    from .change import ChangeGame
     from .change_rows import CohortRows
 
 # More different values of a column are bands of a quantity, which the user has to choose; smaller segments have no means.
 _MOST_SEGMENTS = 20
 _LEAST_ROWS = 20
-# Rows from which the errors of single values are averaged.
-_ERROR_ROWS = 4_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def compare_segments(
 ) -> tuple[SegmentChange, ...]:
     """Mean difference in each segment; p-values are adjusted for all lines of all segments."""
     everyone = [game.rows.make_side(1.0, np.arange(len(values)))]
-    alike = game.sum_outputs("model", "(every row alike)", everyone)
+    alike = game.sum_outputs("model", EVERYWHERE, everyone)
     found = []
     for name, rows in cells.items():
         sides = [game.rows.make_side(1.0, rows)]
@@ -103,12 +101,10 @@ def measure_spread(game: ChangeGame, values: NDArray[np.float64]) -> tuple[Chang
     everyone = [game.rows.make_side(1.0, np.arange(len(values)))]
     means, spreads = game.groups.compare(np.abs(values), everyone)
     floor, n_groups = find_fit_floor(game.outputs), game.groups.n_groups
-    weights = everyone[0][2]
-    squares, noise = weights @ values**2, np.zeros(len(game.names))
+    squares, noise = everyone[0][2] @ values**2, np.zeros(len(game.names))
     if game.deviations is not None:
-        some = np.linspace(0, len(values) - 1, min(len(values), _ERROR_ROWS)).astype(np.int64)
-        encoded = game.fitted.encoder.encode(game.rows.table.take(some))
-        shares = weights[some] / weights[some].sum()
+        some, shares = take_some(everyone[0])
+        encoded = game.encode(some)
         lookup = game.make_error_lookup()
         noise = shares @ lookup.apply(encoded)[:, :, 0] ** 2
         spreads = spreads + lookup.average(encoded, (shares[:, None] * np.sign(values[some]))[:, :, None])[:, 0].T
