@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from numpy.typing import NDArray
 
 from .._errors import warn_caller
 from .._optional import require
-from .._validation import ColumnName, find_column, is_label
 from .explanation_html import render_explanation
+from .explanation_keys import find_features, find_named, split_key
 from .explanation_text import write_explanation
 from .meaning import explain_game
 
@@ -173,7 +172,7 @@ class Explanation:
         Raises ``KeyError`` for an unknown name or label, or a number that can be read as either, and ``IndexError`` for too
         many axes or a name where rows are meant.
         """
-        rows, features, outputs = self._split_key(key)
+        rows, features, outputs = split_key(key, self.values.ndim)
         kept_features = np.atleast_1d(np.arange(len(self.feature_names))[find_features(features, self.feature_names)])
         kept_rows = np.atleast_1d(np.arange(len(self))[rows])
         names = tuple(self.feature_names[position] for position in kept_features)
@@ -199,22 +198,8 @@ class Explanation:
         )
         return cut if isinstance(outputs, slice) and outputs == slice(None) else cut._take_outputs(outputs)
 
-    def _split_key(self, key: Any) -> tuple[Any, Any, Any]:
-        parts = list(key) if isinstance(key, tuple) else [key]
-        n_axes = self.values.ndim
-        if Ellipsis in [part for part in parts if part is Ellipsis]:
-            place = next(position for position, part in enumerate(parts) if part is Ellipsis)
-            parts[place : place + 1] = [slice(None)] * (n_axes - len(parts) + 1)
-        if len(parts) > n_axes:
-            axes = "rows, features, outputs" if self.has_outputs else "rows, features"
-            raise IndexError(f"the explanation has {n_axes} axes ({axes}), got {len(parts)} keys")
-        if isinstance(parts[0], str):
-            raise IndexError(f"rows have no names, got {parts[0]!r}; write explanation[:, {parts[0]!r}] for a feature")
-        parts += [slice(None)] * (3 - len(parts))
-        return parts[0], parts[1], parts[2]
-
     def _take_outputs(self, outputs: Any) -> Explanation:
-        chosen = np.arange(len(self.output_names))[self._find(outputs, self.output_names, "output")]
+        chosen = np.arange(len(self.output_names))[find_named(outputs, self.output_names, "output")]
         names = tuple(self.output_names[position] for position in np.atleast_1d(chosen))
         return replace(
             self,
@@ -238,16 +223,6 @@ class Explanation:
             On the scale of ``output_transform``. An explanation of some features only would give a wrong remainder.
         """
         return replace(self, model_outputs=model_outputs, remainder=model_outputs - self.predictions)
-
-    @staticmethod
-    def _find(key: Any, names: Sequence[str], what: str) -> Any:
-        if isinstance(key, str):
-            if key not in names:
-                raise KeyError(f"unknown {what} {key!r}; there are {', '.join(map(repr, names))}")
-            return list(names).index(key)
-        if isinstance(key, (list, tuple)) and key and all(isinstance(each, str) for each in key):
-            return [Explanation._find(each, names, what) for each in key]
-        return key
 
     def to_shap(self, interactions: bool = False) -> Any:
         """The same values as a ``shap.Explanation``, for shap's own plots.
@@ -378,29 +353,6 @@ def _join_names(names: tuple[str, ...]) -> str:
     """Names of columns in one combination; of many, the first ones."""
     rest = len(names) - _MOST_JOINED
     return " with ".join(names) if rest <= 0 else f"{' with '.join(names[:_MOST_JOINED])} and {rest} more"
-
-
-def find_features(key: Any, names: Sequence[str]) -> Any:
-    """A key of features as a NumPy index: names and labels become positions.
-
-    If columns have numbers as labels, a number is a label (see :func:`.._validation.find_column`), and an array of numbers,
-    which could be labels or positions, is refused.
-    """
-    if isinstance(key, str):
-        return Explanation._find(key, names, "feature")
-    if isinstance(key, (list, tuple)) and not is_label(key, names):
-        return [each if isinstance(each, bool) else find_features(each, names) for each in key]
-    numbers_are_positions = not any(isinstance(name, ColumnName) or name.isdecimal() for name in names) or all(
-        name == str(position) for position, name in enumerate(names)
-    )
-    if isinstance(key, np.ndarray) and key.dtype.kind in "iu" and not numbers_are_positions:
-        raise KeyError(f"{key!r} may hold labels or positions of the features {list(names)}: pass a list of their names")
-    if is_label(key, names) or (not isinstance(key, bool) and isinstance(key, Integral) and not numbers_are_positions):
-        try:
-            return find_column(key, names, "the key")
-        except ValueError as error:
-            raise KeyError(str(error)) from error
-    return key
 
 
 def squeeze_outputs(values: NDArray[np.float64]) -> NDArray[np.float64]:

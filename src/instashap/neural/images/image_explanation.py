@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...fitted.explanation_keys import find_named
+
 
 def spread_values(values: NDArray[Any], segments: NDArray[np.int64]) -> NDArray[Any]:
     """Values of players, (n_images, n_players, …), as values of pixels, (n_images, height, width, …).
@@ -86,10 +88,7 @@ class ImageExplanation:
         """
         if self.values.ndim == 2:
             return self
-        if isinstance(output, str):
-            if output not in self.output_names:
-                raise KeyError(f"unknown output {output!r}; there are {', '.join(map(repr, self.output_names))}")
-            output = self.output_names.index(output)
+        output = find_named(output, self.output_names, "output")
         name = self.output_names[output]
         errors = None if self.standard_errors is None else self.standard_errors[:, :, output]
         values, base_values = self.values[:, :, output], self.base_values[:, output]
