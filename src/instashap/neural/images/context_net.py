@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ..held_out import compute_kept_share
 from ..training import TrainingPlan, seed_weights, train
 from .black_box import MaskedResNet
-from .image_fitting import hold_out
+from .image_training import hold_out
 from .interactions import RANK, InteractionNet
 from .patches import Patches, split_rows, to_tensor
 

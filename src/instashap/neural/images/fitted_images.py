@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..training import Training
 from .context_net import ContextNet
-from .image_fitting import Size
 from .image_game import ImageGame
 from .image_terms import TermChoice
+from .image_training import Size
 from .patches import Patches
 from .reading import FLOOR, ImageModel
 

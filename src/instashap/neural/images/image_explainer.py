@@ -1,7 +1,6 @@
 """Explainer of images: an additive model of patches, fitted once, then a heat map for every class in one pass."""
 
 import os
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,29 +8,19 @@ import torch
 from numpy.typing import NDArray
 
 from ..._errors import NotFittedError
-from ..._progress import show_progress
 from ..._row_arrays import check_masks, check_outputs
-from ..._validation import check_at_least, check_choice, check_positive
-from ...game.pairs import count_least_coalitions
 from ...store import expect_images, read_archive, write_archive
 from ...trust.report import TrustReport
 from ...trust.thresholds import Thresholds
 from ..devices import choose_device
 from ..training import Training, TrainingPlan
-from .context_net import ContextNet, train_context
+from .fit_images import fit_images
 from .fitted_images import FittedImages
 from .image_audit import audit_images
 from .image_explanation import ImageExplanation
-from .image_fitting import Size, Targets, Task, fit_game
-from .image_game import ImageGame
-from .image_terms import TermChoice, choose_terms, rank_pairs
-from .patches import Patches, check_images, make_patches, split_rows, to_tensor
-from .reading import ImageModel, MaskedModel, ask_masked, read_model
-from .refine_images import Play, estimate_residual, sample_labels
-
-_PLAN = TrainingPlan(batch_rows=256, learning_rate=3e-3, weight_decay=1e-3)
-# Number of images by which distant pairs are ranked.
-_RANKED = 2048
+from .patches import check_images, split_rows, to_tensor
+from .reading import MaskedModel, read_model
+from .refine_images import estimate_residual, make_play
 
 
 class ImageExplainer:
@@ -145,66 +134,8 @@ class ImageExplainer:
         ModelOutputError
             If the model fails, or returns outputs that cannot be explained.
         """
-        array = check_images(images)
-        patches = make_patches(self.patches, (array.shape[1], array.shape[2]))
-        terms = choose_terms(patches, self.order, self.interactions)
-        sizes = (check_at_least(getattr(self, name), 1, name, "nets need some") for name in ("size_modes", "width", "rank"))
-        size = Size(*sizes)
-        full_weight = check_positive(self.full_weight, "full_weight")
-        model = None if self.model is None else read_model(self.model, array, self.output)
-        values = self._find_outputs(model, array, outputs)
-        play = self._make_play(model, patches)
-        if self.context and play is None:
-            raise ValueError("context= learns from masked images: pass value_function=, a function of images and pixel masks")
-        task = Task(array, values, patches, full_weight, None if play is None else _make_targets(play, array))
-        terms, game, training = self._train(task, terms, size)
-        context = self._train_context(task, game, model, play) if self.context and play is not None else None
-        names, transform = _name_outputs(model if outputs is None else None, values.shape[1])
-        which = self.value_function if isinstance(self.value_function, str) else "masked"
-        facts = names, transform, which, context, model, training
-        floors = None if model is None or outputs is not None else model.floors
-        self._fitted = FittedImages(game, patches, terms, size, array.shape[1:], *facts, floors=floors)
+        self._fitted = fit_images(self, images, outputs)
         return self
-
-    def _train_context(self, task: Task, game: ImageGame, model: ImageModel | None, play: Play) -> ContextNet:
-        """Train the context net on the value function at sampled coalitions of every image."""
-        least = count_least_coalitions(task.patches.n_players)
-        seed = self.random_state
-        labels = sample_labels(play, game, task.images, least if self.context is True else self.context, seed)
-        with show_progress(self.verbose) as progress:
-            plan = self.plan or _PLAN
-            plan = replace(plan, device=self.device, seed=seed, progress=plan.progress or progress, checkpoint=None)
-            source = getattr(None if model is None else model.source, "net", None)
-            return train_context(labels, task.patches, source, plan, game.base.device)
-
-    def _train(self, task: Task, terms: TermChoice, size: Size) -> tuple[TermChoice, ImageGame, Training]:
-        """Train the game; if a number of distant pairs is asked for, they are chosen by a first fit."""
-        with show_progress(self.verbose) as progress:
-            plan = self.plan or _PLAN
-            plan = replace(plan, device=self.device, seed=self.random_state, progress=plan.progress or progress)
-            if isinstance(self.interactions, int) and self.interactions > 0:
-                everything = TermChoice(terms.presence_sets[: task.patches.n_players], True)
-                scout, _ = fit_game(task, everything, size, replace(plan, checkpoint=None))
-                distant = rank_pairs(scout, task.images[:_RANKED], self.interactions, terms.presence_sets)
-                terms = replace(terms, presence_sets=(*terms.presence_sets, *distant))
-            return terms, *fit_game(task, terms, size, plan)
-
-    def _find_outputs(self, model: ImageModel | None, images: NDArray[Any], outputs: Any) -> NDArray[np.float64]:
-        if outputs is not None:
-            return check_outputs(outputs, len(images), "outputs")
-        if model is None:
-            raise ValueError("there is no model: pass one to ImageExplainer, or outputs= to fit")
-        return model.predict(images)
-
-    def _make_play(self, model: ImageModel | None, patches: Patches, value_function: Any = None) -> Play | None:
-        """The masked value function of images and masks of players; None for the conditional game."""
-        masked = self.value_function if value_function is None else value_function
-        if isinstance(masked, str):
-            check_choice(masked, ("conditional",), "value_function")
-            return None
-        if not callable(masked):
-            raise TypeError(f"value_function must be 'conditional' or a function of images and masks, got {masked!r}")
-        return lambda images, masks: ask_masked(model, masked, images, patches.spread(masks))
 
     def __call__(self, images: Any, *, outputs: Any = None) -> ImageExplanation:
         """Explain images: Shapley values of every patch for every output.
@@ -230,7 +161,7 @@ class ImageExplainer:
         fitted = self._get()
         if outputs is not None:
             return check_outputs(outputs, len(images), "outputs")
-        play = None if isinstance(self.value_function, str) else self._make_play(fitted.model, fitted.patches)
+        play = make_play(self.value_function, fitted.model, fitted.patches)
         if play is None:
             raise ValueError("with a context net explanations sum to the value function's outputs: pass outputs=")
         return play(images, np.ones((len(images), fitted.patches.n_players), dtype=bool))
@@ -284,7 +215,8 @@ class ImageExplainer:
         fitted = self._get()
         array = check_images(images, fitted.image_shape)
         box = fitted.model if model is None else read_model(model, array, self.output, fitted.floors)
-        play = self._make_play(box, fitted.patches, value_function)
+        masked = self.value_function if value_function is None else value_function
+        play = make_play(masked, box, fitted.patches)
         if play is None:
             raise ValueError("refine() asks about masked images: pass value_function=, a function of images and pixel masks")
         seed = self.random_state if random_state is None else random_state
@@ -350,7 +282,9 @@ class ImageExplainer:
         box = fitted.model if model is None else read_model(model, array, self.output, fitted.floors)
         if box is None:
             raise ValueError("an audit compares with the model, but this explainer holds none: pass model=")
-        return audit_images(self, box, array, y, self._make_play(box, fitted.patches, value_function), thresholds)
+        masked = self.value_function if value_function is None else value_function
+        play = make_play(masked, box, fitted.patches)
+        return audit_images(self, box, array, y, play, thresholds)
 
     @property
     def expected_value(self) -> Any:
@@ -417,16 +351,3 @@ class ImageExplainer:
         if not hasattr(self, "_fitted"):
             raise NotFittedError("this ImageExplainer is not fitted yet; call fit(images) first")
         return self._fitted
-
-
-def _make_targets(play: Play, images: NDArray[Any]) -> Targets:
-    """Outputs of the value function by numbers of the fitted images and masks of players."""
-    return lambda rows, masks: play(images[rows.numpy()], masks)
-
-
-def _name_outputs(model: ImageModel | None, n_outputs: int) -> tuple[tuple[str, ...], str]:
-    numbered = tuple(f"output {k}" for k in range(n_outputs))
-    if model is None:
-        return ("output",) if n_outputs == 1 else numbered, "outputs as given to fit"
-    box = model.box
-    return box.output_names if len(box.output_names) == n_outputs else numbered, box.description

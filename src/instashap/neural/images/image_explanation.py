@@ -88,10 +88,10 @@ class ImageExplanation:
         """
         if self.values.ndim == 2:
             return self
-        output = find_named(output, self.output_names, "output")
-        name = self.output_names[output]
-        errors = None if self.standard_errors is None else self.standard_errors[:, :, output]
-        values, base_values = self.values[:, :, output], self.base_values[:, output]
+        place = find_named(output, self.output_names, "output")
+        name = self.output_names[place]
+        errors = None if self.standard_errors is None else self.standard_errors[:, :, place]
+        values, base_values = self.values[:, :, place], self.base_values[:, place]
         return replace(self, values=values, base_values=base_values, output_names=(name,), standard_errors=errors)
 
     def __repr__(self) -> str:

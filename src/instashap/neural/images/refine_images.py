@@ -10,17 +10,29 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..._validation import check_choice
 from ...game.control_variate import Ask, Control, Estimates, Known, draw_samples, estimate_games, sample_games
 from ...game.pairs import PRIOR_PAIRS, check_coalitions
 from .context_net import ContextNet, PairLabels
 from .image_game import ImageGame
-from .patches import to_tensor
+from .patches import Patches, to_tensor
+from .reading import ImageModel, ask_masked
 
 # What a context net leaves has smaller linear parts than most games: the fit of a sample's pairs is shrunk more.
 _PRIOR = 1.2
 
 # Maps images and masks of players, bool of shape (n_images, n_players), to outputs of shape (n_images, n_outputs).
 Play = Callable[[NDArray[Any], NDArray[np.bool_]], NDArray[np.float64]]
+
+
+def make_play(value_function: Any, model: ImageModel | None, patches: Patches) -> Play | None:
+    """The masked value function of images and masks of players; None for the conditional game."""
+    if isinstance(value_function, str):
+        check_choice(value_function, ("conditional",), "value_function")
+        return None
+    if not callable(value_function):
+        raise TypeError(f"value_function must be 'conditional' or a function of images and masks, got {value_function!r}")
+    return lambda images, masks: ask_masked(model, value_function, images, patches.spread(masks))
 
 
 def estimate_residual(
