@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import r2_score
 
-from .._alignment import align_rows, get_index, read_names
-from .._errors import warn_caller
+from .._alignment import align_rows, get_index
 from .._output_unit import find_spread_unit
 from .._registries import FAMILIES
 from .._row_arrays import check_target, scale_weights
@@ -28,6 +26,7 @@ from ..table.columns import Table
 from .additive_estimator import AdditiveEstimator
 from .class_labels import check_labels, weigh_classes
 from .exposure import divide_by_exposure, read_exposure
+from .number_labels import check_single, read_numbers
 
 
 class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
@@ -139,16 +138,11 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         """
         family: type[AmountFamily] = FAMILIES.find(self.loss)
         table, weights = self._read(X, sample_weight)
-        y = align_rows(y, get_index(X), "y")
-        names = read_names(y)
-        target = check_target(y, table.n_rows)
-        exposures = self._read_exposure(X, exposure, offset, table.n_rows)
-        if target.ndim == 2 and target.shape[1] == 1:
-            self._warn_column(target)
-            target = target[:, 0]
+        target, names = read_numbers(y, get_index(X), table.n_rows)
+        exposures = read_exposure(exposure, offset, get_index(X), table.n_rows, self.loss)
         if self.loss != "squared_error" or self.monotone_constraints is not None:
             self._is_vector = True
-            self._check_single(target)
+            check_single(target, self.loss)
             if exposures is None:
                 weights = family.prepare_weights(target, weights)
             else:
@@ -168,15 +162,6 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         is_warm = self.warm_start and hasattr(self, "_label_unit")
         return self._label_unit if is_warm else find_spread_unit(target)
 
-    def _read_exposure(self, X: Any, exposure: Any, offset: Any, n_rows: int) -> NDArray[np.float64] | None:
-        """Exposures of rows, shape (n_rows,); raises ``ValueError`` for another loss than Poisson."""
-        exposures = read_exposure(exposure, offset, get_index(X), n_rows)
-        if exposures is not None and self.loss != "poisson":
-            raise ValueError(
-                f"exposure= and offset= belong to counts, and loss={self.loss!r}: set loss='poisson', or fit y / exposure"
-            )
-        return exposures
-
     def _fit_squares(
         self, table: Table, target: NDArray[np.float64], weights: NDArray[np.float64], names: tuple[str, ...]
     ) -> None:
@@ -193,20 +178,6 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
         """Fitter for the squared error."""
         return "closed-form"
 
-    def _check_single(self, target: NDArray[np.float64]) -> None:
-        if target.ndim == 2:
-            raise ValueError(
-                f"loss={self.loss!r} takes one target{' under monotone_constraints' if self.loss == 'squared_error' else ''}, "
-                f"y has shape {target.shape}; fit one model per target"
-            )
-
-    @staticmethod
-    def _warn_column(target: NDArray[np.float64]) -> None:
-        warn_caller(
-            f"A column-vector y was passed when a 1d array was expected (shape {target.shape}); use y.ravel()",
-            DataConversionWarning,
-        )
-
     def predict(self, X: Any, *, exposure: Any = None, offset: Any = None) -> NDArray[np.float64]:
         """Predictions in target units, shape (n_rows,) or (n_rows, n_outputs).
 
@@ -217,7 +188,7 @@ class AdditiveRegressor(RegressorMixin, AdditiveEstimator):
             As in :meth:`fit`: predictions are then the expected numbers of events, the rate times the exposure.
         """
         scores = self._score(X)
-        exposures = self._read_exposure(X, exposure, offset, len(scores))
+        exposures = read_exposure(exposure, offset, get_index(X), len(scores), self.loss)
         if self._family is not None:
             return np.asarray(self._family.respond(scores) * (1.0 if exposures is None else exposures))
         return scores[:, 0] if self._is_vector else scores
@@ -418,8 +389,5 @@ class AdditiveClassifier(ClassifierMixin, AdditiveEstimator):
             If there are more than two classes, or ``good`` is none of them.
         """
         fitted = self._check(X)
-        if len(self.classes_) != 2:
-            n_classes = len(self.classes_)
-            raise ValueError(f"a scorecard is that of two classes, the model has {n_classes}: fit one against the rest")
         options = {"pdo": pdo, "base": base, "odds": odds, "good": good, "n_bins": n_bins, "decimals": decimals}
         return make_scorecard(fitted, X, self.classes_.tolist(), options)

@@ -9,7 +9,7 @@ from .._alignment import align_rows
 from .._row_arrays import fill_masked
 
 
-def read_exposure(exposure: Any, offset: Any, index: Any, n_rows: int) -> NDArray[np.float64] | None:
+def read_exposure(exposure: Any, offset: Any, index: Any, n_rows: int, loss: str) -> NDArray[np.float64] | None:
     """Exposures of rows, shape (n_rows,), 0 or more and not all 0; None if neither argument is given.
 
     Parameters
@@ -21,22 +21,26 @@ def read_exposure(exposure: Any, offset: Any, index: Any, n_rows: int) -> NDArra
     index : Index or None
         Row labels of the table, see :func:`instashap._alignment.get_index`.
     n_rows : int
+    loss : str
+        Of the model; only counts ("poisson") have exposures.
 
     Raises
     ------
     ValueError
-        If both are given, for another number of rows, for values that are not finite, for exposures below 0, and for offsets
-        whose exponentials are not float64.
+        If both are given, for another loss, for another number of rows, for values that are not finite, for exposures below 0,
+        and for offsets whose exponentials are not float64.
 
     Examples
     --------
-    >>> read_exposure(None, np.log([0.5, 2.0]), None, 2)
+    >>> read_exposure(None, np.log([0.5, 2.0]), None, 2, "poisson")
     array([0.5, 2. ])
     """
     if exposure is None and offset is None:
         return None
     if exposure is not None and offset is not None:
         raise ValueError("exposure and offset are the same thing twice, offset = log(exposure): pass one of them")
+    if loss != "poisson":
+        raise ValueError(f"exposure= and offset= belong to counts, and loss={loss!r}: set loss='poisson', or fit y / exposure")
     name, given = ("exposure", exposure) if offset is None else ("offset", offset)
     values = _read(align_rows(given, index, name), name, n_rows)
     if offset is not None:

@@ -144,6 +144,8 @@ def make_scorecard(
     fitted: FittedGame, X: Any, classes: Sequence[Any], options: dict[str, Any]
 ) -> Scorecard:
     """The card of a classifier of two classes; see :meth:`instashap.AdditiveClassifier.scorecard`."""
+    if len(classes) != 2:
+        raise ValueError(f"a scorecard is that of two classes, the model has {len(classes)}: fit one against the rest")
     pdo, odds = check_positive(options["pdo"], "pdo"), check_positive(options["odds"], "odds")
     n_bins = check_at_least(options["n_bins"], 1, "n_bins", "a column has at least one bin")
     good = classes[1] if options["good"] is None else options["good"]
