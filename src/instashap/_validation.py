@@ -1,7 +1,9 @@
 """Checks of options, and of columns by their names; all other code relies on them."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
 
@@ -49,9 +51,16 @@ def check_choice(value: Any, choices: Sequence[str], name: str) -> str:
     return str(value)
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value is an integer, or a decimal or a fraction that is one; floats are none."""
+    if isinstance(value, Decimal):
+        return value.is_finite() and value == value.to_integral_value()
+    return isinstance(value, Integral) or (isinstance(value, Fraction) and value.denominator == 1)
+
+
 def check_integer(value: Any, name: str) -> None:
-    """Raise ``ValueError`` for an integer from 2**53 on, which would lose digits as float64."""
-    if isinstance(value, Integral) and not -LARGEST_INTEGER < int(value) < LARGEST_INTEGER:
+    """Raise ``ValueError`` for an integer from 2**53 on (or a decimal or fraction that is one): float64 would lose digits."""
+    if is_whole(value) and not -LARGEST_INTEGER < int(value) < LARGEST_INTEGER:
         raise ValueError(
             f"column {name!r} holds integers as large as {int(value)}; from 2**53 on float64 makes different integers equal: "
             f"cast the column to float if it is a quantity, name it in categorical=[{name!r}] or drop it if it is an identifier"

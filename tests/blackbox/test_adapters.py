@@ -242,6 +242,29 @@ def test_a_torch_module_is_asked_in_evaluation_mode_and_put_back() -> None:
     np.testing.assert_allclose(wrap_model(model).predict(FRAME[["a", "b"]], 120), exact, rtol=1e-14)
 
 
+def test_a_torch_module_of_buffers_alone_is_asked_in_their_precision() -> None:
+    torch = pytest.importorskip("torch")
+
+    class Fixed(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("slopes", torch.tensor([1.0, 2.0], dtype=torch.float64))
+
+        def forward(self, rows: Any) -> Any:
+            return rows @ self.slopes
+
+    assert np.array_equal(wrap_model(Fixed()).predict(NUMBERS, 120)[:, 0], NUMBERS @ [1.0, 2.0])
+
+
+def test_a_function_may_give_a_tensor_with_a_gradient_or_in_half_precision() -> None:
+    torch = pytest.importorskip("torch")
+    slopes = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    values = wrap_model(lambda rows: torch.tensor(rows) @ slopes).predict(NUMBERS, 120)[:, 0]
+    np.testing.assert_allclose(values, NUMBERS @ [1.0, 2.0], rtol=0, atol=1e-12)
+    halves = torch.tensor([0.5, 1.25, -3.0] * 40).to(torch.bfloat16)  # exact in this precision
+    assert wrap_model(lambda rows: halves[: len(rows)]).predict(NUMBERS, 120)[:3, 0].tolist() == [0.5, 1.25, -3.0]
+
+
 def test_what_a_torch_module_cannot_take_or_give_is_said() -> None:
     torch = pytest.importorskip("torch")
 
@@ -286,6 +309,12 @@ class FakeTensor:
     def detach(self) -> "FakeTensor":
         return self
 
+    def cpu(self) -> "FakeTensor":
+        return FakeTensor(self.values)
+
+    def double(self) -> "FakeTensor":
+        return FakeTensor(self.values.astype(np.float64), self.device)
+
     def numpy(self) -> np.ndarray:
         assert self.device == "cpu"
         return self.values
@@ -313,6 +342,9 @@ def test_a_module_is_asked_on_its_own_device_and_precision_without_gradients(mon
 
         def parameters(self) -> list[FakeTensor]:
             return [FakeTensor(np.zeros(1, dtype=np.int8), "gpu:0"), FakeTensor(np.zeros(1, dtype=np.float16), "gpu:1")]
+
+        def buffers(self) -> list[FakeTensor]:
+            return []
 
         def modules(self) -> list[Any]:
             return [self]

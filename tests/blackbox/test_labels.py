@@ -1,9 +1,11 @@
 """Labels are not amounts: what is refused comes with a function to pass instead, and that function works."""
 
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.cluster import Birch, KMeans, MeanShift
 from sklearn.datasets import load_iris
@@ -87,6 +89,11 @@ def test_whole_numbers_in_a_row_are_explained_with_a_warning_unless_they_are_flo
     with pytest.warns(DataWarning, match="gives the whole numbers 0 to 2, which are explained as amounts"):
         values = wrap_model(lambda rows: SPECIES[: len(rows)]).predict(X, 150)
     assert np.array_equal(values[:, 0], SPECIES)
+    torch, polars = pytest.importorskip("torch"), pytest.importorskip("polars")
+    for give in (list, pd.Series, partial(pd.Series, dtype="Int64"), polars.Series, torch.tensor):
+        with pytest.warns(DataWarning, match="gives the whole numbers 0 to 2, which are explained as amounts"):
+            wrap_model(lambda rows, give=give: give(SPECIES[: len(rows)])).predict(X, 150)
+    wrap_model(lambda rows: torch.tensor(SPECIES[: len(rows)].astype(float))).predict(X, 150)
     wrap_model(lambda rows: SPECIES[: len(rows)].astype(float)).predict(X, 150)
     wrap_model(lambda rows: LABELS[: len(rows), 0]).predict(X, 150)
     wrap_model(lambda rows: 10 * SPECIES[: len(rows)]).predict(X, 150)

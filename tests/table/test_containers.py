@@ -200,6 +200,22 @@ def test_frames_of_one_dtype_and_arrays_of_any_order_are_not_copied(dtype):
         assert np.shares_memory(read_table(table).numbers, np.asarray(table))
 
 
+def test_whole_decimals_that_float64_would_make_equal_are_refused_or_keep_their_digits() -> None:
+    ids = [decimal.Decimal(2**53), decimal.Decimal(2**53 + 1), None]
+    arrow = pa.array(ids, pa.decimal128(38, 2))
+    frames = {"objects": pd.DataFrame({"id": ids}), "arrow": pa.table({"id": arrow})}
+    frames["arrow in pandas"] = pd.DataFrame({"id": pd.array(ids, dtype=pd.ArrowDtype(pa.decimal128(38, 2)))})
+    frames["fractions"] = pd.DataFrame({"id": [fractions.Fraction(2**53), fractions.Fraction(2**53 + 1), None]})
+    for X in frames.values():
+        with pytest.raises(ValueError, match="column 'id' holds integers as large as 9007199254740992; from 2"):
+            read_table(X)
+        codes, levels = read_table(X, categorical=["id"]).categories[0]
+        assert codes.tolist() == [0, 1, -1]
+        assert levels == [2**53, 2**53 + 1]
+    quantities = pd.DataFrame({"amount": [decimal.Decimal("9007199254740993.5"), decimal.Decimal("1E+3")]})
+    assert read_table(quantities).numbers[:, 0].tolist() == [9007199254740994.0, 1000.0]
+
+
 def test_decimals_and_fractions_are_numbers_in_any_container():
     exact = [decimal.Decimal("0.1"), None, decimal.Decimal("2.5"), decimal.Decimal("NaN")]
     for table in (pd.DataFrame({"a": exact}), pl.DataFrame({"a": exact[:3]}), pd.DataFrame({"a": exact}, dtype=object)):

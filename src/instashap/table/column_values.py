@@ -12,7 +12,7 @@ from .written_levels import Flag, write_level
 
 def read_numbers(column: Any, name: str) -> NDArray[np.float64]:
     """A column as float64, NaN for missing; raises ``TypeError`` for other data, ``ValueError`` for integers from 2**53 on."""
-    is_object = column.dtype == object
+    is_object = column.dtype == object or str(column.dtype).startswith("decimal")
     if is_object:
         for value in column:
             check_integer(value, name)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .._validation import is_whole
+
 
 class Flag(Enum):
     """Substitute for a boolean, which pandas would not distinguish from the numbers 0 and 1."""
@@ -45,7 +47,7 @@ def write_level(value: Any, name: str = "") -> Any:
     if isinstance(value, (bool, float)):
         return value
     if isinstance(value, (Decimal, Fraction)):
-        return float(value)
+        return int(value) if is_whole(value) and int(value) != float(value) else float(value)
     if isinstance(value, int):
         return int(value)
     has_text = any(getattr(type(value), name) is not getattr(object, name) for name in ("__str__", "__repr__"))

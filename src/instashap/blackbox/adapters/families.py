@@ -1,6 +1,8 @@
 """Recognition of a model's family without importing its library, and conversion of rows to what the model accepts."""
 
+import re
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from ..._row_arrays import fill_masked
 
 # From 3 to 20 consecutive whole numbers may be classes; two may be explained as an amount, like no and yes.
 _LABELS = 3, 20
+# Names of types of integers in numpy, pandas and polars.
+_INTEGERS = re.compile(r"u?int\d", re.IGNORECASE)
 
 
 def comes_from(model: Any, package: str, name: str) -> bool:
@@ -59,12 +63,27 @@ def to_numbers(X: Any, source: str, dtype: Any = np.float32) -> NDArray[Any]:
         ) from error
 
 
+def detach(values: Any) -> Any:
+    """A tensor of torch as an array, without its gradient, floats of any precision as float64; anything else unchanged."""
+    if not hasattr(values, "detach"):
+        return values
+    found = values.detach().cpu()
+    return (found.double() if found.is_floating_point() else found).numpy()
+
+
+def _are_integers(values: Any) -> bool:
+    """Whether a model returned one integer for each row: an array, a list, or a series of pandas or polars."""
+    if isinstance(values, (list, tuple)):
+        return all(isinstance(each, Integral) and not isinstance(each, bool) for each in values)
+    return len(getattr(values, "shape", ())) == 1 and _INTEGERS.match(str(getattr(values, "dtype", ""))) is not None
+
+
 def watch_labels(call: Callable[[Any], Any], source: str) -> Callable[[Any], Any]:
     """The same function, with a warning if its results look like numbers of classes."""
 
     def ask(X: Any) -> Any:
-        values = call(X)
-        if getattr(getattr(values, "dtype", None), "kind", "") in "iu" and getattr(values, "ndim", 0) == 1:
+        values = detach(call(X))
+        if _are_integers(values):
             found = np.unique(np.asarray(values))
             if _LABELS[0] <= len(found) <= _LABELS[1] and np.array_equal(found, np.arange(len(found)) + found[0]):
                 warn_caller(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..model import BlackBox, keep_values
-from .families import comes_from, refuse_probability, to_numbers
+from .families import comes_from, detach, refuse_probability, to_numbers
 
 
 def wrap_torch(model: Any, output: str) -> BlackBox | None:
@@ -22,7 +22,7 @@ def wrap_torch(model: Any, output: str) -> BlackBox | None:
 
 def _forward(model: Any, X: Any, name: str) -> Any:
     torch = import_module("torch")
-    first = next((each for each in model.parameters() if each.is_floating_point()), None)
+    first = next((each for each in (*model.parameters(), *model.buffers()) if each.is_floating_point()), None)
     if first is None:
         rows = torch.as_tensor(to_numbers(X, name))
     else:
@@ -33,7 +33,7 @@ def _forward(model: Any, X: Any, name: str) -> Any:
         raise TypeError(
             f"{name} gives a {type(values).__name__}, not one tensor; pass a function that picks what is to be explained"
         )
-    return values.detach().to(device="cpu", dtype=torch.float64).numpy()
+    return detach(values)
 
 
 @contextmanager
