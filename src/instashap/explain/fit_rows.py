@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .._alignment import align_rows, get_index
 from .._errors import FitWarning, warn_caller
 from .._progress import show_progress, show_rows
 from ..blackbox.drawn_game import Conditional
+from ..blackbox.hybrid import take_rows
 from ..blackbox.named import is_closed_form
 from ..fits.conditional import check_plan_rows, get_plan, plan_game, solve_game
 from ..fits.summing import sum_source
@@ -25,7 +27,7 @@ from .options import ExplainerOptions, hold_model
 
 
 class FittedRows(NamedTuple):
-    """A fitted game, and the rows of its fit in the container that the black box receives."""
+    """A fitted game, and the rows of its fit in the container that the black box receives; None if no question needs them."""
 
     game: FittedGame
     rows: Any
@@ -35,7 +37,16 @@ def fit_rows(options: ExplainerOptions, X: Any, outputs: Any, sample_weight: Any
     """The fitted game of a black box on a table or a source of rows; see :meth:`instashap.Explainer.fit`."""
     source = open_source(X, outputs, sample_weight)
     if source is None:
-        return FittedRows(fit_explainer(options, X, outputs, sample_weight), X)
+        game, rows = fit_explainer(options, X, outputs, sample_weight), _keep_rows(X, sample_weight)
+    else:
+        game, rows = _fit_source(options, source)
+    # Audits, and value functions without rows of their own, estimate distributions from them.
+    needs_rows = isinstance(options.value_function, (str, Conditional))
+    return FittedRows(_name_output(game, options.output_name), rows if needs_rows else None)
+
+
+def _fit_source(options: ExplainerOptions, source: FrameSource) -> FittedRows:
+    """The game of a source of rows: of all rows at once, of a sample and sums over all, or of a sample alone."""
 
     def read(rows: Any, schema: Schema | None) -> Table:
         return read_table(follow_recipe(options.recipe, rows), schema, options.categorical if schema is None else "auto")
@@ -79,3 +90,23 @@ def _name_outputs(source: FrameSource, sample: Sample) -> Any:
     if sample.outputs is None or not source.output_names:
         return sample.outputs
     return pd.DataFrame(sample.outputs, columns=list(source.output_names))
+
+
+def _name_output(fitted: FittedGame, name: Any) -> FittedGame:
+    """The game with the user's name of its only output; raises an error if there are several, or it has its own name."""
+    if name is None:
+        return fitted
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"output_name must be a text that names what the model predicts, got {name!r}")
+    if fitted.output_names not in (("output",), (name,)):
+        raise ValueError(
+            f"output_name={name!r} can name one output that has no name, but this model names its outputs: "
+            f"{', '.join(map(repr, fitted.output_names[:8]))}; leave output_name out"
+        )
+    return replace(fitted, output_names=(name,))
+
+
+def _keep_rows(X: Any, sample_weight: Any) -> Any:
+    """The rows of a user's table that a fit uses: all but those of weight 0."""
+    weights = align_rows(sample_weight, get_index(X), "sample_weight")
+    return X if weights is None or np.all(weights) else take_rows(X, np.flatnonzero(weights))

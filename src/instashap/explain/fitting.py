@@ -15,7 +15,6 @@ from .._progress import show_progress
 from .._row_arrays import check_weights
 from ..blackbox.classes import warn_of_cut
 from ..blackbox.drawn_game import Conditional
-from ..blackbox.hybrid import take_rows
 from ..blackbox.model import BlackBox
 from ..blackbox.named import is_closed_form, make_value_function
 from ..fits.asked import fit_value_function
@@ -45,26 +44,6 @@ def keep_scale(fitted: FittedGame, box: BlackBox | None) -> FittedGame:
         return fitted
     warn_of_cut(box)
     return replace(fitted, facts={**fitted.facts, "scale": box.scale})
-
-
-def name_output(fitted: FittedGame, name: Any) -> FittedGame:
-    """The game with the user's name of its only output; raises an error if there are several, or it has its own name."""
-    if name is None:
-        return fitted
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"output_name must be a text that names what the model predicts, got {name!r}")
-    if fitted.output_names not in (("output",), (name,)):
-        raise ValueError(
-            f"output_name={name!r} can name one output that has no name, but this model names its outputs: "
-            f"{', '.join(map(repr, fitted.output_names[:8]))}; leave output_name out"
-        )
-    return replace(fitted, output_names=(name,))
-
-
-def keep_rows(X: Any, sample_weight: Any) -> Any:
-    """The rows of a user's table that a fit uses: all but those of weight 0."""
-    weights = align_rows(sample_weight, get_index(X), "sample_weight")
-    return X if weights is None or np.all(weights) else take_rows(X, np.flatnonzero(weights))
 
 
 def _fit_conditional(

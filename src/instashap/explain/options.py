@@ -79,3 +79,8 @@ class ExplainerOptions:
 def hold_model(options: ExplainerOptions, model: Any = None) -> HeldModel:
     """The explainer's model, or another one, with the explainer's output scale and batch size."""
     return HeldModel(options.model if model is None else model, options.output, options.batch_rows, options.verbose)
+
+
+def choose_seed(options: ExplainerOptions, random_state: int | None) -> int:
+    """A seed given for one question, or else that of the explainer; 0 if there is neither."""
+    return (options.random_state if random_state is None else random_state) or 0

@@ -12,7 +12,7 @@ from ..fitted.explanation import Explanation
 from ..fitted.game import FittedGame
 from ..fitted.shown_rows import make_explanation
 from ..table.columns import Table
-from .refine_rows import RefinedGame, refine_table
+from .refine_rows import RefinedGame, refine_rows, refine_table
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,15 @@ def learn_residual(fitted: FittedGame, X: Any, game: RefinedGame, regressor: Any
     return LearntResidual(learner, refined.base_value, refined.game, refined.output_transform)
 
 
-def explain_with_residual(
-    fitted: FittedGame, X: Any, residual: LearntResidual | None, n_jobs: int | None = None
+def explain_refined(
+    fitted: FittedGame, X: Any, game: RefinedGame, residual: LearntResidual | None, n_jobs: int | None = None
 ) -> Explanation:
-    """Shapley values of the tables plus the learnt residual; raises ``ValueError`` if there is none."""
+    """Refined Shapley values of rows, or for 0 coalitions those of the tables plus the learnt residual.
+
+    See :meth:`instashap.Explainer.refine`. Raises ``ValueError`` for 0 coalitions if nothing was learnt.
+    """
+    if game.n_coalitions != 0:
+        return refine_rows(fitted, X, game)
     if residual is None:
         raise ValueError("n_coalitions=0 adds a learnt residual, but there is none: call learn_residual first")
     table = fitted.read(X)

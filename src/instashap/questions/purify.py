@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from .._alignment import align_rows, get_index
 from .._errors import DataWarning, warn_caller
 from .._row_arrays import check_weights
 from .._validation import check_choice
@@ -12,6 +13,11 @@ from ..fitted.fit_kind import FitKind
 from ..fitted.game import FittedGame
 from ..model.orthogonal import KINDS, purify_model
 from ..table.columns import Table
+
+
+def purify_rows(fitted: FittedGame, X: Any, kind: str, sample_weight: Any = None) -> FittedGame:
+    """The game in another decomposition over rows of a user's table; see :meth:`instashap.Explainer.purify`."""
+    return purify_game(fitted, fitted.read(X), kind, align_rows(sample_weight, get_index(X), "sample_weight"))
 
 
 def purify_game(fitted: FittedGame, table: Table, kind: str, sample_weight: Any = None) -> FittedGame:

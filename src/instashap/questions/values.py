@@ -83,8 +83,12 @@ def compute_mobius_values(
     return values, look_up(deviations.make_mobius_lookup(chosen)) if chosen else repeat(deviations.base_errors)
 
 
-def predict_outputs(fitted: FittedGame, X: Any, errors: bool = False, n_jobs: int | None = None) -> Any:
+def predict_outputs(
+    fitted: FittedGame, X: Any, masks: Any = None, errors: bool = False, n_jobs: int | None = None
+) -> Any:
     """See :meth:`instashap.Explainer.predict`."""
+    if masks is not None:
+        return _predict_masked(fitted, X, masks, errors)
     table = fitted.read(X)
     values = squeeze_outputs(fitted.predict(table, n_jobs))
     if not errors:
@@ -92,8 +96,8 @@ def predict_outputs(fitted: FittedGame, X: Any, errors: bool = False, n_jobs: in
     return values, squeeze_outputs(fitted.look_up(get_errors(fitted).prediction, table, n_jobs)[:, 0])
 
 
-def predict_masked(fitted: FittedGame, X: Any, masks: Any, errors: bool = False) -> Any:
-    """Outputs where some features are unknown; see :meth:`instashap.Explainer.predict`."""
+def _predict_masked(fitted: FittedGame, X: Any, masks: Any, errors: bool) -> Any:
+    """Outputs where some features are unknown."""
     if errors:
         raise ValueError("standard errors of predictions are there for all features known: pass masks or errors, not both")
     table, masks = fitted.read(X), order_masks(masks, fitted.feature_names, get_index(X))
