@@ -36,7 +36,6 @@ REGISTRIES = {"_registries.py", "__init__.py", "neural/__init__.py"}
 MAX_LINES, MAX_BODY, SHORT_BODY, SHORT_SHARE, MAX_ARGUMENTS = 400, 60, 20, 0.9, 7
 
 
-
 parse = cache(ast.parse)
 
 

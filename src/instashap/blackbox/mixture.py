@@ -1,10 +1,14 @@
 """Mixtures of Gaussians by expectation and maximisation, for weighted rows, the same in any order of rows and columns."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-# Mixtures with so many components at most are tried, until so many in a row are worse by the criterion of Schwarz (1978).
-_MAX_COMPONENTS, _N_WORSE = 6, 2
+from .first_lowest import take_first_lowest
+
+# Mixtures with so many components at most are tried.
+_MAX_COMPONENTS = 6
 # Added to the variances of scores, which are about 1.
 _FLOOR = 1e-4
 # Steps of each number of components, and the gain of the mean log density that ends them.
@@ -36,23 +40,21 @@ def learn_components(scores: NDArray[np.float64], weights: NDArray[np.float64]) 
     """
     some = spread_rows(scores)
     if len(some) < len(scores):
-        return _climb(scores, weights, learn_components(scores[some], weights[some]), _MAX_STEPS)[0]
+        return _iterate(scores, weights, learn_components(scores[some], weights[some]), _MAX_STEPS)[0]
+    return take_first_lowest(_add_components(scores, weights))
+
+
+def _add_components(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> Iterator[tuple[float, Components]]:
+    """Mixtures of one component and more, each after its criterion (Schwarz 1978)."""
     n_columns, total = scores.shape[1], float(weights.sum())
     n_most = int(np.clip(total // (5 * (n_columns + 1)), 1, _MAX_COMPONENTS))
     found = _maximise(scores, weights[:, None])
-    best, lowest, n_worse = found, np.inf, 0
     for n_components in range(1, n_most + 1):
         if n_components > 1:
             found = _split_widest(found, scores, weights)
-        found, density = _climb(scores, weights, found, _MAX_STEPS)
+        found, density = _iterate(scores, weights, found, _MAX_STEPS)
         n_parameters = n_components * (1 + n_columns + n_columns * (n_columns + 1) // 2) - 1
-        criterion = n_parameters * np.log(total) - 2 * density * total
-        n_worse += 1
-        if criterion < lowest:
-            best, lowest, n_worse = found, criterion, 0
-        if n_worse == _N_WORSE:
-            break
-    return best
+        yield n_parameters * np.log(total) - 2 * density * total, found
 
 
 def spread_rows(scores: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -65,10 +67,10 @@ def spread_rows(scores: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def relearn_components(start: Components, scores: NDArray[np.float64], weights: NDArray[np.float64]) -> Components:
     """The mixture of other weights of the rows, near one that is known."""
-    return _climb(scores, weights, start, _FEW_STEPS)[0]
+    return _iterate(scores, weights, start, _FEW_STEPS)[0]
 
 
-def _climb(
+def _iterate(
     scores: NDArray[np.float64], weights: NDArray[np.float64], start: Components, n_steps: int
 ) -> tuple[Components, float]:
     """Expectation and maximisation in turn; the components and the mean log density."""

@@ -4,17 +4,19 @@ Under a Gaussian copula far values of two columns come independently of each oth
 columns share a scale, so that a far value of one makes far values of others likelier on either side, even of uncorrelated ones.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .first_lowest import take_first_lowest
 from .margins import Margin
 from .mixture import spread_rows
 from .samplers import GaussianSampler, choose_shrinkage, learn_gaussian
 
-# Degrees of freedom that are tried, from those of a copula that is nearly Gaussian on, until so many in a row are less likely.
-_DEGREES, _N_WORSE = (22.0, 15.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.0), 2
+# Degrees of freedom that are tried, from those of a copula that is nearly Gaussian on.
+_DEGREES = (22.0, 15.0, 10.0, 7.0, 5.0, 4.0, 3.0, 2.0)
 # Steps of expectation and maximisation of the correlations, and after rows were taken out.
 _N_STEPS, _FEW_STEPS = 20, 3
 # Least share of the correlations that is dropped: exact copies of columns then have an inverse.
@@ -38,7 +40,7 @@ class StudentSampler(GaussianSampler):
     def relearn(self, scores: NDArray[np.float64], weights: NDArray[np.float64]) -> "StudentSampler":
         """The same degrees of freedom under other weights of the rows; those of weight 0 are not looked at."""
         stretched, kept = _stretch(scores[weights > 0], self.degrees), weights[weights > 0]
-        correlation = _climb(stretched, kept, self.degrees, self.covariances[0], self.shrinkage, _FEW_STEPS)
+        correlation = _find_correlations(stretched, kept, self.degrees, self.covariances[0], self.shrinkage, _FEW_STEPS)
         return replace(self, covariances=correlation[None])
 
     def measure_log_density(self, latent: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,7 +77,7 @@ def learn_student(
     if gaussian.errors.any() or len(margins) < 2 or weights.sum() < 2 * len(margins):
         return None
     some = spread_rows(scores)
-    found = _choose_degrees(scores[some], weights[some], gaussian.covariances[0])
+    found = take_first_lowest(_try_degrees(scores[some], weights[some], gaussian.covariances[0]))
     if found is None:
         return None
     degrees, correlation = found
@@ -83,26 +85,23 @@ def learn_student(
     # At a common scale rows are normal, by which the share of correlations to drop is chosen.
     scales = np.sqrt(_weigh(stretched, degrees, correlation))
     shrinkage = choose_shrinkage(stretched * scales[:, None], weights)
-    correlation = _climb(stretched, weights, degrees, correlation, shrinkage, _FEW_STEPS)
+    correlation = _find_correlations(stretched, weights, degrees, correlation, shrinkage, _FEW_STEPS)
     parts = {name: getattr(gaussian, name) for name in ("margins", "weights", "means", "loadings", "errors")}
     return StudentSampler(**parts, covariances=correlation[None], shrinkage=shrinkage, degrees=degrees)
 
 
-def _choose_degrees(
+def _try_degrees(
     scores: NDArray[np.float64], weights: NDArray[np.float64], start: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]] | None:
-    """Degrees of freedom and correlations of the highest likelihood; None if a Gaussian copula is as likely (BIC)."""
-    best, highest, n_worse = None, _compare_gaussian(scores, start) @ weights + np.log(weights.sum()), 0
+) -> Iterator[tuple[float, tuple[float, NDArray[np.float64]] | None]]:
+    """A Gaussian copula, as None, then degrees of freedom and correlations; each after minus its log-likelihood.
+
+    That of the Gaussian one has a parameter less, for which it gets ``log(n)``.
+    """
+    yield -float(_compare_gaussian(scores, start) @ weights + np.log(weights.sum())), None
     for degrees in _DEGREES:
         stretched = _stretch(scores, degrees)
-        found = _climb(stretched, weights, degrees, start, _LEAST, _N_STEPS)
-        likelihood = float(_measure_copula(stretched, degrees, found) @ weights)
-        n_worse += 1
-        if likelihood > highest:
-            best, highest, n_worse = (degrees, found), likelihood, 0
-        if n_worse == _N_WORSE:
-            break
-    return best
+        found = _find_correlations(stretched, weights, degrees, start, _LEAST, _N_STEPS)
+        yield -float(_measure_copula(stretched, degrees, found) @ weights), (degrees, found)
 
 
 def _stretch(scores: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
@@ -121,7 +120,7 @@ def _shrink(values: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
     return np.asarray(np.where(values > 0, -1.0, 1.0) * low)
 
 
-def _climb(
+def _find_correlations(
     stretched: NDArray[np.float64],
     weights: NDArray[np.float64],
     degrees: float,

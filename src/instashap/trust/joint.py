@@ -26,10 +26,8 @@ def has_joint_dependence(rows: Rows) -> bool:
     ``cov(e_k, z_i z_j)`` with normal scores z and the residual e of the linear prediction of ``z_k``: 0 for a Gaussian copula,
     a t copula, and sums of their columns. False where rows repeat.
     """
-    scores, weights = _score(rows)
+    scores, weights = _score(rows, 3)
     d = scores.shape[1]
-    if not 3 <= d <= _MAX_COLUMNS or rows.repeats > _MOSTLY:
-        return False
     precision = np.linalg.inv(scores.T @ (scores * weights[:, None]) + _RIDGE * np.eye(d))
     residuals = scores @ precision / np.diag(precision)
     return any(_find_largest(scores, residuals, weights, one) > _LEAST for one in range(d - 1))
@@ -40,15 +38,18 @@ def has_bent_dependence(rows: Rows) -> bool:
 
     On normal scores, where a Gaussian or t copula has straight lines only. False where rows repeat.
     """
-    scores, weights = _score(rows)
-    if not 2 <= scores.shape[1] <= _MAX_COLUMNS or rows.repeats > _MOSTLY:
-        return False
+    scores, weights = _score(rows, 2)
     return any(_measure_bend(scores, weights, one) > _LEAST_BENT for one in range(scores.shape[1]))
 
 
-def _score(rows: Rows) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Normal scores of the number columns of some rows, and the rows' shares of the weight."""
-    is_number = np.array([not column.is_category for column in rows.columns])
+def _score(rows: Rows, n_least: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Normal scores of the number columns of some rows, and the rows' shares of the weight.
+
+    There are no columns where rows repeat, which show every dependence as it is, or where columns are fewer than ``n_least`` or
+    too many.
+    """
+    is_number = np.array([not column.is_category for column in rows.columns], dtype=bool)
+    is_number &= n_least <= is_number.sum() <= _MAX_COLUMNS and rows.repeats <= _MOSTLY
     chosen = rows.choose(_MAX_ROWS)
     return score_numbers(rows)[chosen][:, is_number], rows.weights[chosen] / rows.weights[chosen].sum()
 
