@@ -1,6 +1,7 @@
 """Monotone constraints, changed shapes, other rows and warm starts."""
 
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,45 @@ def test_a_set_shape_is_what_predictions_and_shapley_values_follow(kind: str, fe
     values = model.shap_values(X)
     np.testing.assert_allclose(values.sum(axis=1) + model.intercept_, score(X), atol=1e-10)
     assert np.corrcoef(values[:, 2], X[:, 2])[0, 1] > 0.99  # columns are independent: the line is its own column's credit
+
+
+@pytest.mark.parametrize(
+    ("term", "shape", "message"),
+    [
+        ("town", {"a": 1.0, "B": 2.0}, "the mapping names 'B', which is no value of town with a coefficient of its own: '"),
+        ("town", {1: 2.0}, "the mapping names 1, which is no value of town"),
+        ("mixed", {1: 2.0}, "the mapping names 1, which is no value of mixed"),  # a level is True, which Python calls equal
+        ("rooms", {2: 1.0, 7: 2.0}, "the mapping names 7, which is no value of rooms with a coefficient of its own: 0, 1, 2"),
+        ("town", {"a": np.inf}, "the shape for town is infinite at 1 places"),
+        ("town", lambda towns: np.full(len(towns), -np.inf), "the shape for town is infinite"),
+        ("rooms", np.nan, "a shape must be finite, got nan"),
+    ],
+)
+def test_a_shape_that_would_change_nothing_or_is_not_finite_is_refused(term: str, shape: Any, message: str) -> None:
+    rng = np.random.default_rng(0)
+    mixed = rng.choice(np.array([True, "x"], dtype=object), 300)
+    X = pd.DataFrame({"town": rng.choice(["a", "b"], 300), "rooms": rng.integers(0, 3, 300), "mixed": mixed})
+    y = (X["town"] == "a") + X["rooms"] + (X["mixed"] == "x") + rng.normal(size=300)
+    model = AdditiveRegressor(order=1).fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        model.set_shape(term, shape)
+    assert np.array_equal(model.predict(X), before)
+
+
+def test_a_mapping_names_missing_numbers_and_flags_by_any_of_their_names() -> None:
+    rng = np.random.default_rng(0)
+    rooms = np.where(rng.random(300) < 0.2, np.nan, rng.integers(0, 3, 300))
+    X = pd.DataFrame({"rooms": rooms, "new": rng.random(300) < 0.4})
+    y = np.nan_to_num(rooms, nan=5.0) + X["new"] + rng.normal(size=300)
+    for missing in (None, np.nan, pd.NA):
+        for yes, no in ((True, False), (1, 0.0)):
+            model = AdditiveRegressor(order=1).fit(X, y)
+            model.set_shape("rooms", {missing: 7.0, 0: 1.0, 1: 2.0, 2.0: 4.0}).set_shape("new", {yes: 3.0, no: -1.0})
+            scores = model.predict(X) - np.nan_to_num(rooms, nan=7.0) - np.choose(X["new"].to_numpy().astype(int), [-1.0, 3.0])
+            shifts = {0.0: 1.0, 1.0: 1.0, 2.0: 2.0, 7.0: 0.0}  # what the mapping gives beyond the number itself
+            scores -= np.array([shifts[each] for each in np.nan_to_num(rooms, nan=7.0)])
+            np.testing.assert_allclose(scores, scores[0], rtol=0, atol=1e-9)
 
 
 def test_a_removed_pair_is_gone_and_single_levels_can_be_set() -> None:

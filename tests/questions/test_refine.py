@@ -2,11 +2,13 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import ExtraTreesRegressor, GradientBoostingRegressor, RandomForestRegressor
+from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeRegressor
 
 import instashap
@@ -239,6 +241,33 @@ def test_a_learnt_residual_lowers_the_error_on_new_rows_without_the_model(regres
     assert explanation.standard_errors is None
     assert (explanation.game, explanation.base_values[0]) == ("baseline, one row", 0.0)
     assert np.array_equal(explainer.shap_values(X[600:]), explainer(X[600:]).values)  # tables alone
+
+
+def test_a_residual_does_not_outlive_its_fit() -> None:
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    explainer = instashap.Explainer(lambda rows: rows[:, 0] * rows[:, 1], order=1, synthetic_rows=0).fit(X)
+    explainer.learn_residual(X[:50], Ridge(), value_function=instashap.Marginal(X[:20]), n_coalitions=8)
+    explainer.fit(3.0 * X)
+    with pytest.raises(ValueError, match="there is none: call learn_residual first"):
+        explainer.refine(X[:2], n_coalitions=0)
+
+
+def test_the_residual_of_a_single_value_needs_no_regressor_of_several() -> None:
+    X = np.linspace(-1.0, 1.0, 200)[:, None]
+    explainer = instashap.Explainer(lambda rows: np.sin(40 * rows[:, 0]), order=1, synthetic_rows=0).fit(X)
+    background = X[:1]
+    explainer.learn_residual(X, GradientBoostingRegressor(random_state=0), value_function=instashap.Marginal(background))
+    exact = np.sin(40 * X) - np.sin(40 * background)  # the only player gets the whole difference
+    tables = np.abs(explainer.shap_values(X) - exact).mean()
+    assert np.abs(explainer.refine(X, n_coalitions=0).values - exact).mean() < 0.7 * tables
+
+
+@pytest.mark.parametrize("regressor", [Ridge, "ridge", None])
+def test_a_regressor_that_is_none_is_refused(regressor: Any) -> None:
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    explainer = instashap.Explainer(lambda rows: rows[:, 0], order=1, synthetic_rows=0).fit(X)
+    with pytest.raises(TypeError, match="regressor must be an instance of a scikit-learn regressor"):
+        explainer.learn_residual(X, regressor, value_function=instashap.Marginal(X[:5]))
 
 
 def test_a_residual_is_learnt_on_tables_with_categories() -> None:

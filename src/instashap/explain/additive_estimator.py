@@ -102,6 +102,8 @@ class AdditiveEstimator(BaseEstimator):
         ------
         NotFittedError
             If the estimator was unpickled: copies do not hold the rows of the fit.
+        ValueError
+            If there is no such term, a mapping has a key that is no level of the column, or a value is infinite.
         """
         fitted = self._check(None)
         names = fitted.schema.names

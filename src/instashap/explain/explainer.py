@@ -149,6 +149,7 @@ class Explainer(ModelQuestions):
         from .fit_rows import fit_rows
 
         self._fitted, self._fit_rows = fit_rows(self, X, outputs, sample_weight)
+        self._residual = None  # it belongs to the tables of the former fit
         return self
 
     def __call__(self, X: Any, *, errors: bool = False, outputs: Any = None, marginal: Any = None) -> Explanation:

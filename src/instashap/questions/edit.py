@@ -23,6 +23,7 @@ from ..model.orthogonal import Tables, make_plain_model
 from ..model.places import Places, sample_places
 from ..model.replicates import ModelReplicates
 from ..table.bases import ColumnEncoder
+from ..table.column_kinds import is_missing
 from ..table.encoding import Encoded
 from ..table.written_levels import write_level
 
@@ -145,6 +146,8 @@ def _tabulate(fitted: FittedGame, term: ValueSet, shape: Any) -> NDArray[np.floa
     """A shape in the term's local bases, shape (n_nodes_1, …, n_outputs); where it is NaN, the present shape is kept."""
     present = fitted.model.shapes[fitted.model.value_sets.index(term)]
     if isinstance(shape, Real):
+        if not np.isfinite(float(shape)):
+            raise ValueError(f"a shape must be finite, got {shape!r}; 0 removes the term")
         return np.full_like(present, float(shape))
     columns = [fitted.encoder.columns[column] for column in term]
     sides = [sample_places(column, len(term)) for column in columns]
@@ -163,8 +166,7 @@ def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> ND
     if isinstance(shape, Mapping):
         if len(given) > 1:
             raise ValueError(f"a mapping from levels to values sets the shape of one column; {name} reads {len(given)}")
-        written = {None if level is None else write_level(level): value for level, value in shape.items()}
-        answers: Any = [written.get(value, np.nan) for value in given[0].tolist()]
+        answers: Any = _look_up(shape, given[0], name)
     elif callable(shape):
         answers = shape(*given)
     else:
@@ -175,7 +177,30 @@ def _ask(shape: Any, given: list[NDArray[Any]], name: str, n_outputs: int) -> ND
             f"the function for {name} gave shape {values.shape} for {len(given[0])} places; expected ({len(given[0])},)"
             + (f" or ({len(given[0])}, {n_outputs})" if n_outputs > 1 else "")
         )
+    if np.isinf(values).any():
+        raise ValueError(f"the shape for {name} is infinite at {int(np.isinf(values).sum())} places; it must be finite, or NaN")
     return np.broadcast_to(values.reshape(len(values), -1), (len(values), n_outputs))
+
+
+def _look_up(shape: Mapping[Any, Any], places: NDArray[Any], name: str) -> list[Any]:
+    """Values that a mapping gives to the places of a column, NaN where it has none; each of its keys must be a place."""
+    is_category = places.dtype == object
+    known = [_write_place(place, is_category) for place in places.tolist()]
+    written = {}
+    for level, value in shape.items():
+        key = _write_place(level, is_category)
+        if key not in known:
+            some = ", ".join(repr(each) if is_category else f"{each:.6g}" for each in places.tolist()[:8])
+            raise ValueError(f"the mapping names {level!r}, which is no value of {name} with a coefficient of its own: {some}")
+        written[key] = value
+    return [written.get(place, np.nan) for place in known]
+
+
+def _write_place(level: Any, is_category: bool) -> Any:
+    """A level or number as a place of its column has it; None if it is missing. Among categories True is no 1."""
+    if is_missing(level):
+        return None
+    return (bool, level) if is_category and isinstance(level, (bool, np.bool_)) else write_level(level)
 
 
 def _find_values(column: ColumnEncoder, places: Places) -> NDArray[Any]:

@@ -49,12 +49,15 @@ def learn_residual(fitted: FittedGame, X: Any, game: RefinedGame, regressor: Any
     from sklearn.multioutput import MultiOutputRegressor
     from sklearn.utils import get_tags
 
+    if isinstance(regressor, type) or not hasattr(regressor, "get_params") or not hasattr(regressor, "fit"):
+        raise TypeError(f"regressor must be an instance of a scikit-learn regressor, such as Ridge(), got {regressor!r}")
     table = fitted.read(X)
     refined = refine_table(fitted, X, table, game)
     missed = (refined.values - fitted.compute_shapley_values(table)).reshape(table.n_rows, -1) / fitted.output_unit
     copy = clone(regressor)
-    learner = copy if get_tags(copy).target_tags.multi_output else MultiOutputRegressor(copy)
-    target = missed if missed.shape[1] > 1 else missed[:, 0]
+    is_single = missed.shape[1] == 1
+    learner = copy if is_single or get_tags(copy).target_tags.multi_output else MultiOutputRegressor(copy)
+    target = missed[:, 0] if is_single else missed
     learner.fit(_make_features(fitted, table), target)
     return LearntResidual(learner, refined.base_value, refined.game, refined.output_transform)
 
