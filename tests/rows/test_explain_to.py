@@ -207,8 +207,10 @@ def test_columns_that_are_missing_or_would_clash_are_named(explainer, features, 
         explainer.explain_to(path, features[:0])
     with pytest.raises(IsADirectoryError, match=r"is a folder; name a file in it, such as .*values\.parquet"):
         explainer.explain_to(tmp_path, features)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere; make it first"):
         explainer.explain_to(tmp_path / "nowhere" / "values.parquet", features)
+    with pytest.raises(ValueError, match=r"values\.csv would hold a Parquet file, whatever .* name it values\.parquet"):
+        explainer.explain_to(tmp_path / "values.csv", features)
     assert list(tmp_path.iterdir()) == []
 
 

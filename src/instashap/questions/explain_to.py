@@ -34,6 +34,8 @@ from .answers import get_reach
 _PART_NUMBERS, _FEWEST_ROWS = 2**21, 4096
 # Share of the rows that may lie outside the fitted ones without a warning.
 _WARN_SHARE = 0.05
+# Endings that stand for other formats than Parquet.
+_OTHER_FORMATS = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".json", ".jsonl", ".feather", ".arrow", ".orc", ".insta"})
 # Of the format of parts: those of another one are thrown away.
 _VERSION = 1
 
@@ -121,6 +123,11 @@ def _check_target(target: Path, source: FrameSource) -> None:
     """Raise unless a file may be written there, before anything is explained."""
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder; name a file in it, such as {target / 'values.parquet'}")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent}; make it first")
+    if target.suffix.lower() in _OTHER_FORMATS:
+        advice = f"name it {target.with_suffix('.parquet').name}; pd.read_parquet reads it, and its rows write other files"
+        raise ValueError(f"{target.name} would hold a Parquet file, whatever its ending says: {advice}")
     if isinstance(source, ParquetSource) and source.covers(target):
         raise ValueError(f"{target} lies among the files it explains, and would be read as rows: write it to another folder")
 
