@@ -283,13 +283,25 @@ def test_probabilities_are_calibrated_where_the_truth_is_known() -> None:
         (np.array([1, "a", "b"] * 100, dtype=object), r"y holds text and other labels, such as 'a' and 1: .* y\.astype\(str\)"),
         (np.where(np.arange(300) < 2, np.nan, 1.0), "Input y contains 2 NaN or missing labels; drop those rows"),
         (np.where(np.arange(300) < 3, None, "a"), "Input y contains 3 NaN or missing labels"),
+        (pd.Series(["a", "b", None] * 100, dtype="string"), "Input y contains 100 NaN or missing labels"),
         (np.linspace(0, 1, 300), "Unknown label type: continuous"),
         (np.arange("2020-01", "2045-01", dtype="datetime64[M]"), "y holds dates or durations .* pass a class of each row"),
         (np.zeros((300, 2), dtype=int), "1d array|shape"),
         (np.arange(7), "inconsistent numbers of samples: X has 300 rows, y has 7"),
         (None, "requires y to be passed"),
     ],
-    ids=["one class", "text and numbers", "missing", "none cells", "continuous", "dates", "two columns", "short", "none"],
+    ids=[
+        "one class",
+        "text and numbers",
+        "missing",
+        "none cells",
+        "NA cells",
+        "continuous",
+        "dates",
+        "two columns",
+        "short",
+        "none",
+    ],
 )
 def test_bad_labels_are_refused_in_one_sentence(y: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
+from ..table.column_kinds import is_missing
+
 
 def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The sorted classes among rows of positive weight, and each row's position among them (0 where the weight is 0)."""
@@ -18,7 +20,7 @@ def check_labels(y: Any, weights: NDArray[np.float64]) -> tuple[NDArray[Any], ND
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: X has {len(weights)} rows, y has {len(labels)}"
         )
-    missing = int(np.sum([label is None or label != label for label in labels.tolist()]))
+    missing = sum(map(is_missing, labels.tolist()))
     if missing:
         raise ValueError(f"Input y contains {missing} NaN or missing labels; drop those rows")
     if labels.dtype.kind in "mM":
