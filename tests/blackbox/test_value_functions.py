@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
+import instashap
 from instashap import Baseline, Marginal, ModelOutputError
 from instashap.blackbox import value_functions, wrap_model
 from instashap.blackbox.hybrid import make_mixer, take_rows
@@ -126,10 +128,38 @@ def test_polars_rows_stay_polars() -> None:
     assert wider["rooms"].to_list() == [8.0, 2.0, 8.0, 2.0]
     with pytest.raises(TypeError, match="column 'rooms' of the background does not fit"):
         mix(X, np.array([["y", "many"], ["z", "few"]]), None)
-    with pytest.raises(TypeError, match="the table of rows is a Table: pass a pandas DataFrame"):
-        make_mixer(X.to_arrow(), X, None, 2, "background")
+    with pytest.raises(TypeError, match="the table of rows is a RecordBatch: pass a pandas DataFrame"):
+        make_mixer(X.to_arrow().to_batches()[0], X, None, 2, "background")
+    with pytest.raises(TypeError, match="the background is a Table: pass a pandas DataFrame, or both as tables of pyarrow"):
+        make_mixer(X, X.to_arrow(), None, 2, "background")
     with pytest.raises(TypeError, match="the background is a RecordBatch: pass a pandas DataFrame"):
         make_mixer(X, X.to_arrow().to_batches()[0], None, 2, "background")
+
+
+def test_sparse_rows_are_refused_with_a_way_that_works() -> None:
+    X = sparse.random(60, 3, density=0.5, format="csr", random_state=0)
+    predict = lambda rows: rows.sum(axis=1)  # noqa: E731
+    with pytest.raises(TypeError, match=r"cannot be made of a csr_matrix, and the table of rows is one: pass its toarray\(\)"):
+        instashap.Explainer(predict, value_function=instashap.Marginal(X[:10])).fit(X)
+    dense = X.toarray()
+    explainer = instashap.Explainer(
+        lambda rows: predict(sparse.csr_matrix(rows)), order=1, value_function=instashap.Marginal(dense[:10])
+    ).fit(dense)
+    np.testing.assert_allclose(explainer.shap_values(dense), dense - dense[:10].mean(axis=0), rtol=0, atol=1e-6)
+
+
+def test_arrow_rows_keep_their_schema_and_refuse_what_a_type_cannot_hold() -> None:
+    pa = pytest.importorskip("pyarrow")
+    towns = pa.chunked_array([pa.array(["a"]).dictionary_encode(), pa.array(["b"]).dictionary_encode()])
+    X = pa.table({"town": towns, "rooms": pa.array([1, None], pa.int32())})
+    others = pa.table({"rooms": [7, 8], "town": ["y", None]})
+    for background in (others, others.to_pandas()):
+        hybrid = mix(X, background, ["town", "rooms"])
+        assert hybrid.schema == X.schema
+        assert hybrid["town"].to_pylist() == ["a", "y", None, "b"]
+        assert hybrid["rooms"].to_pylist() == [8, None, 8, None]
+    with pytest.raises(ValueError, match="column 'rooms' of the baseline does not fit the rows' column: Float value 2"):
+        make_mixer(X, {"town": "y", "rooms": 2.5}, ["town", "rooms"], 2, "baseline")
 
 
 @pytest.mark.parametrize("wrap", [np.asarray, pd.DataFrame, lambda rows: pytest.importorskip("polars").DataFrame(rows)])

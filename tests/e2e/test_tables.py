@@ -168,6 +168,24 @@ def test_the_model_gets_the_container_it_was_given(name: str, tmp_path: Any) -> 
     assert explainer.expected_value == pytest.approx(OUTPUTS.mean())
 
 
+def test_synthetic_rows_of_every_kind_of_table_lead_to_the_same_bits() -> None:
+    rng = np.random.default_rng(0)
+    size = rng.normal(size=300)
+    frame = pd.DataFrame({"size": size, "rooms": np.round(size + rng.normal(size=300)).astype(int)})
+    frame["town"] = rng.choice(["north", "south"], 300)
+
+    def predict(rows: Any) -> Any:
+        size, rooms = (np.asarray(rows[name], dtype=float) for name in ("size", "rooms"))
+        return np.sin(3 * size) * rooms + 2.0 * (np.asarray(rows["town"]).astype(object) == "north")
+
+    tables = [frame, pl.DataFrame(frame), pa.table(frame), pa.concat_tables([pa.table(frame[:100]), pa.table(frame[100:])])]
+    tables.append(pa.Table.from_pandas(frame.set_index(pd.Index([f"row {row}" for row in range(300)]))))
+    fits = [Explainer(predict, synthetic_rows=4096).fit(table) for table in tables]
+    assert fits[0].fit_facts_["synthetic"]["share"] > 0
+    for explainer in fits[1:]:
+        assert np.array_equal(explainer.shap_values(frame), fits[0].shap_values(frame))
+
+
 def test_memory_maps_are_explained_without_a_copy(tmp_path: Any) -> None:
     np.save(tmp_path / "rows.npy", np.asfortranarray(np.random.default_rng(1).normal(size=(100_000, 10)).astype(np.float32)))
     X = np.load(tmp_path / "rows.npy", mmap_mode="r")

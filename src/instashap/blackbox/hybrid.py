@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,7 +40,7 @@ def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: i
 
     Parameters
     ----------
-    X : numpy array, pandas or polars table
+    X : numpy array, or table of pandas, polars or pyarrow
     reference : table like X, array of shape (n_references, n_columns), or one row as an array or pandas Series
     names : sequence of str, or None
         Names of the columns of the fit; None if it had no names, and columns are matched by position.
@@ -55,7 +56,8 @@ def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: i
         If columns are missing, there is no reference, or a reference's category is not among the rows'.
     """
     _refuse_foreign(X, "table of rows")
-    _refuse_foreign(reference, what)
+    if not (_is_arrow(X) and _is_arrow(reference)):
+        _refuse_foreign(reference, what)
     rows = _pick_columns(X, names, n_columns, "table of rows")
     references = _pick_columns(reference, names, n_columns, what)
     if len(references) == 0:
@@ -69,12 +71,22 @@ def make_mixer(X: Any, reference: Any, names: Sequence[str] | None, n_columns: i
 
 def _refuse_foreign(table: Any, what: str) -> None:
     """Raise ``TypeError`` for tables of other libraries, whose columns cannot be mixed in their own container."""
-    has_arrow = any(hasattr(table, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__"))
-    if has_arrow and not (hasattr(table, "iloc") or hasattr(table, "to_series")):  # neither pandas nor polars
+    if hasattr(table, "nnz") and not hasattr(table, "iloc"):
         raise TypeError(
-            f"hybrid rows are made of numpy, pandas or polars tables, and the {what} is a {type(table).__name__}: "
-            "pass a pandas DataFrame"
+            f"hybrid rows cannot be made of a {type(table).__name__}, and the {what} is one: pass its toarray(), and a "
+            "function that makes rows sparse again, lambda rows: predict(scipy.sparse.csr_matrix(rows))"
         )
+    has_arrow = any(hasattr(table, name) for name in ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__"))
+    is_known = hasattr(table, "iloc") or hasattr(table, "to_series")  # pandas or polars
+    if has_arrow and not is_known and not (what == "table of rows" and _is_arrow(table)):
+        raise TypeError(
+            f"hybrid rows are made of numpy, pandas, polars or pyarrow tables, and the {what} is a {type(table).__name__}: "
+            "pass a pandas DataFrame, or both as tables of pyarrow"
+        )
+
+
+def _is_arrow(table: Any) -> bool:
+    return type(table).__module__.partition(".")[0] == "pyarrow" and type(table).__name__ == "Table"
 
 
 def take_rows(X: Any, rows: Positions) -> Any:
@@ -142,9 +154,11 @@ def _pick_columns(table: Any, names: Sequence[str] | None, n_columns: int, what:
     if hasattr(table, "iloc") and not hasattr(table, "columns"):  # a pandas Series is one row
         table = table.to_frame().T.infer_objects()
     if hasattr(table, "columns"):
-        labels = [str(label) for label in table.columns]
+        labels = [str(label) for label in (table.column_names if _is_arrow(table) else table.columns)]
         places = list(range(len(labels))) if names is None else _find_columns(labels, names, what)
         _check_width((len(table), len(places)), n_columns, what)
+        if _is_arrow(table):
+            return table.select(places)
         return table.iloc[:, places] if hasattr(table, "iloc") else table[:, places]
     values = _as_array(table)
     values = values.reshape(1, -1) if values.ndim == 1 else values
@@ -183,10 +197,10 @@ def _holds(values: NDArray[Any], dtype: np.dtype[Any]) -> bool:
 
 
 def _make_frame_mixer(rows: Any, references: Any, what: str) -> FrameMixer:
-    is_pandas = hasattr(rows, "iloc")
+    is_pandas, is_arrow = hasattr(rows, "iloc"), _is_arrow(rows)
     columns = {}
-    for number, name in enumerate(rows.columns):
-        join = _join_pandas if is_pandas else _join_polars
+    for number, name in enumerate(rows.column_names if is_arrow else rows.columns):
+        join = _join_pandas if is_pandas else _join_arrow if is_arrow else _join_polars
         try:
             columns[name] = join(_take_column(rows, number), _take_column(references, number))
         except (TypeError, ValueError) as error:
@@ -196,6 +210,10 @@ def _make_frame_mixer(rows: Any, references: Any, what: str) -> FrameMixer:
         import pandas as pd
 
         return FrameMixer(*sizes, columns, lambda column, places: column.take(places), pd.DataFrame)
+    if is_arrow:
+        import pyarrow as pa
+
+        return FrameMixer(*sizes, columns, lambda column, places: column.take(places), partial(pa.table, schema=rows.schema))
     import polars as pl
 
     return FrameMixer(*sizes, columns, lambda column, places: column.gather(places), pl.DataFrame)
@@ -204,6 +222,8 @@ def _make_frame_mixer(rows: Any, references: Any, what: str) -> FrameMixer:
 def _take_column(table: Any, number: int) -> Any:
     if hasattr(table, "iloc"):
         return table.iloc[:, number]
+    if _is_arrow(table):
+        return table.column(number)
     return table.to_series(number) if hasattr(table, "columns") else table[:, number]
 
 
@@ -239,6 +259,15 @@ def _cast_numbers(numbers: NDArray[np.float64], dtype: Any) -> Any:
     except (TypeError, ValueError):
         return None
     return cast if dtype.kind == "f" or np.array_equal(held, numbers, equal_nan=True) else None
+
+
+def _join_arrow(own: Any, other: Any) -> Any:
+    """Both columns' values as one Arrow array of the rows' type; raises ``ValueError`` for values that it cannot hold."""
+    import pyarrow as pa
+
+    given = other if isinstance(other, pa.ChunkedArray) else pa.chunked_array([pa.array(other, from_pandas=True)])
+    cast = given.cast(own.type)  # a value that the type cannot hold raises, which a conversion of lists would truncate
+    return pa.chunked_array([*own.chunks, *cast.chunks], type=own.type).unify_dictionaries().combine_chunks()
 
 
 def _join_polars(own: Any, other: Any) -> Any:

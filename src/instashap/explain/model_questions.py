@@ -163,7 +163,7 @@ class ModelQuestions(LookUps):
         ValueError
             If there is no model, or an unknown feature has a text.
         TypeError
-            For rows that are not of numpy, pandas or polars: they are mixed in their own container.
+            For rows that are not of numpy, pandas, polars or pyarrow: they are mixed in their own container.
         """
         from ..questions.reasons import ReasonOptions, find_reasons
 

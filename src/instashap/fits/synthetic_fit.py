@@ -72,7 +72,8 @@ class Asking:
 def make_asking(box: BlackBox, X: Any, table: Table, n_most: int) -> Asking | None:
     """How the model is asked about rows made up of values of a user's table; None if such tables cannot be made of X."""
     try:
-        mixer = make_mixer(X, X, None, len(table.schema.names), "table of rows") if n_most else None
+        names = table.schema.names if hasattr(X, "column_names") else None  # an Arrow table may hold an index of pandas, too
+        mixer = make_mixer(X, X, names, len(table.schema.names), "table of rows") if n_most else None
     except (TypeError, ValueError):
         return None
     if mixer is None:
