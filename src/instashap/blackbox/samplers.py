@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..game.grouping import group_masks, group_rows
 from .margins import Margin
 from .mixture import learn_components, relearn_components
 
@@ -88,11 +89,7 @@ class GaussianSampler:
 
         normal = ndtri(noise[:, :-1])
         latent = np.zeros_like(scores)
-        patterns, owner = np.unique(masks, axis=0, return_inverse=True)
-        order = np.argsort(owner.reshape(-1), kind="stable")
-        ends = np.searchsorted(owner.reshape(-1)[order], np.arange(len(patterns) + 1))
-        for number, mask in enumerate(patterns):
-            rows = order[ends[number] : ends[number + 1]]
+        for mask, rows in group_masks(masks):
             if not mask.all():
                 latent[np.ix_(rows, ~mask)] = self._draw_absent(mask, scores[rows], normal[rows], noise[rows, -1])
         return self.find_rows(latent)
@@ -184,17 +181,15 @@ class NeighbourSampler:
     ) -> NDArray[np.int64]:
         """See :class:`Sampler`."""
         chosen = np.empty(len(scores), dtype=np.int64)
-        patterns, owner = np.unique(masks, axis=0, return_inverse=True)
-        for number, mask in enumerate(patterns):
-            rows = np.flatnonzero(owner.reshape(-1) == number)
+        for mask, rows in group_masks(masks):
             # Rows that are drawn for several times, or are the same in the known columns, have one set of weights.
             known = scores[np.ix_(rows, np.flatnonzero(mask))]
-            _, first, same = np.unique(known, axis=0, return_index=True, return_inverse=True)
-            order = np.argsort(same.reshape(-1), kind="stable")
-            alike = np.split(rows[order], np.cumsum(np.bincount(same.reshape(-1)))[:-1])
-            for start in range(0, len(first), _BLOCK_ROWS):
-                every = np.cumsum(self._weigh(mask, scores[rows[first[start : start + _BLOCK_ROWS]]]), axis=1)
-                for shares, some in zip(every, alike[start : start + _BLOCK_ROWS], strict=True):
+            alike = [rows[same] for same in group_rows(known)] if mask.any() else [rows]
+            for start in range(0, len(alike), _BLOCK_ROWS):
+                block = alike[start : start + _BLOCK_ROWS]
+                every = self._weigh(mask, scores[[same[0] for same in block]])
+                np.cumsum(every, axis=1, out=every)
+                for shares, some in zip(every, block, strict=True):
                     chosen[some] = np.searchsorted(shares, noise[some, -1] * shares[-1])
         chosen = np.minimum(chosen, len(self.donors) - 1)
         return np.repeat(self.donors[chosen][:, None], scores.shape[1], axis=1)
@@ -207,13 +202,15 @@ class NeighbourSampler:
         factor = np.linalg.cholesky(covariance)
         own = np.linalg.solve(factor, scores[:, mask].T).T
         others = np.linalg.solve(factor, self.scores[:, mask].T).T
-        squares = (own**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * own @ others.T
-        distances = np.maximum(squares, 0.0) / mask.sum()
+        weights = (own**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)  # squares of distances, then weights, in one array
+        weights -= 2 * own @ others.T
+        np.maximum(weights, 0.0, out=weights)
+        weights /= mask.sum()
         n_near = min(_MIN_NEIGHBOURS, len(self.donors)) - 1
-        reach = np.partition(distances, n_near, axis=1)[:, n_near, None]
-        width = np.maximum(_WIDTH**2, reach)
-        nearest = distances - distances.min(axis=1, keepdims=True)
-        return np.asarray(np.exp(-nearest / (2 * width)))
+        reach = np.partition(weights, n_near, axis=1)[:, n_near, None]
+        weights -= weights.min(axis=1, keepdims=True)
+        weights /= -2 * np.maximum(_WIDTH**2, reach)
+        return np.exp(weights, out=weights)
 
 
 def learn_sampler(

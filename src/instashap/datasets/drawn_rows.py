@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._row_arrays import check_masks
+from ..game.grouping import group_masks
 
 
 def freeze(owner: object, name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -48,10 +49,7 @@ def evaluate_by_mask(
     rows = np.where(masks, check_rows(X, n_features, masks), 0.0)
     if len(rows) and (masks == masks[0]).all():
         return value_under(rows, masks[0])
-    distinct, owner = np.unique(masks, axis=0, return_inverse=True)
-    owner = owner.reshape(-1)  # some NumPy 2 releases return it as a column
     values = np.empty(len(rows))
-    for position, mask in enumerate(distinct):
-        members = owner == position
+    for mask, members in group_masks(masks):
         values[members] = value_under(rows[members], mask)
     return values

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..game.coalitions import enumerate_coalitions
 from ..game.credits import Index, compute_shares
 from ..game.exact import compute_mobius_transform
+from ..game.grouping import group_masks
 from ..game.orders import MAX_LISTED
 from ..game.shapley import Shapley
 from ..game.terms import PresenceSet
@@ -101,18 +102,14 @@ class LinearPart:
         """
         scores = self.look_up_scores(bases, encoded)
         inside = masks[..., self.players].reshape(len(scores), -1, len(self.players))
-        found, which = np.unique(inside.reshape(-1, len(self.players)), axis=0, return_inverse=True)
-        which = which.reshape(inside.shape[:2])
+        groups = group_masks(inside.reshape(-1, len(self.players)))
         values = np.empty((*inside.shape[:2], self.cross.shape[1]))
-        order = np.argsort(which.ravel(), kind="stable")
-        rows = order // inside.shape[1]
-        starts = np.searchsorted(which.ravel()[order], np.arange(len(found) + 1))
         flat = values.reshape(-1, self.cross.shape[1])
-        for first in range(0, len(found), _BLOCK_MASKS):
-            slopes = solve_subsets(self.covariance, self.cross, found[first : first + _BLOCK_MASKS])
-            for number, each in enumerate(slopes, start=first):
-                part = slice(starts[number], starts[number + 1])
-                flat[order[part]] = scores[rows[part]] @ each
+        for first in range(0, len(groups), _BLOCK_MASKS):
+            block = groups[first : first + _BLOCK_MASKS]
+            slopes = solve_subsets(self.covariance, self.cross, np.stack([mask for mask, _ in block]))
+            for each, (_, places) in zip(slopes, block, strict=True):
+                flat[places] = scores[places // inside.shape[1]] @ each
         return values.reshape(*masks.shape[:-1], self.cross.shape[1])
 
     def share_out(self, index: Index) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..blackbox.samplers import learn_sampler
+from ..game.grouping import group_masks
 from .held_rows import Rows, mark_missing
 
 Positions = NDArray[np.int64]
@@ -342,11 +343,7 @@ def _predict_by_coalition(
     """Predictions for rows of equal coalitions together, shape (n_rows, n_masks, n_outputs)."""
     n, n_masks, d = masks.shape
     values = np.empty((n * n_masks, n_outputs))
-    patterns, owner = np.unique(masks.reshape(-1, d), axis=0, return_inverse=True)
-    order = np.argsort(owner.reshape(-1), kind="stable")
-    ends = np.searchsorted(owner.reshape(-1)[order], np.arange(len(patterns) + 1))
-    for number, known in enumerate(patterns):
-        places = order[ends[number] : ends[number + 1]]
+    for known, places in group_masks(masks.reshape(-1, d)):
         values[places] = predict(known, places // n_masks)
     return values.reshape(n, n_masks, n_outputs)
 
