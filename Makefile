@@ -82,11 +82,12 @@ test-core:
 	.venv-core/bin/python -W error .ci/core.py
 
 # The oldest stated versions of the core requirements, in an environment of their own; all tests, or those of MIN_TESTS.
+# Modules are compiled as they are imported, which here may warn.
 MIN_TESTS ?=
 .venv-min/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-min
 	.venv-min/bin/python -m pip install --quiet --upgrade pip
-	.venv-min/bin/python -m pip install --quiet -e '.[cli,shap]' pytest pytest-xdist interpret-core 'numpy==2.0.*' 'pandas==2.2.*' 'scikit-learn==1.6.*' 'scipy==1.13.*'
+	.venv-min/bin/python -m pip install --quiet --no-compile -e '.[cli,shap]' pytest pytest-xdist interpret-core 'numpy==2.0.*' 'pandas==2.2.*' 'scikit-learn==1.6.*' 'scipy==1.13.*'
 	touch $@
 
 test-min: .venv-min/.ready

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from instashap.fits import synthetic_fit
 from instashap.masked.penalties import compute_axis_functions, compute_local_moments
 from instashap.model.additive_model import AdditiveModel
 from instashap.table.columns import read_table
 from instashap.table.encoding import learn_table
+from instashap.trust import reference_panel, references
 
 # Files that take longest: two processes end at about the same time if these come first.
 LONGEST = {
@@ -35,6 +37,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in LONGEST)
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="module")
+def few_calls():
+    """Fewer synthetic rows of a fit, and a smaller budget of the references of an audit.
+
+    For files whose assertions hold for any of these numbers; floors of accuracy, and figures of references, are tested with
+    those that users have.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(synthetic_fit, "N_ROWS", 4096)
+        patch.setattr(references, "_N_TAUGHT", 8000)
+        patch.setattr(reference_panel, "_CALLS", 40_000)
+        yield
 
 
 def _make_frame(n_rows, seed=0):

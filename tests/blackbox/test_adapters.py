@@ -117,7 +117,8 @@ def light() -> Any:
     lightgbm = pytest.importorskip("lightgbm")
 
     def train(objective: str, y: Any, X: Any = FRAME, **options: Any) -> Any:
-        return lightgbm.train({"objective": objective, "verbosity": -1, "num_leaves": 4, **options}, lightgbm.Dataset(X, y), 8)
+        plain = {"objective": objective, "verbosity": -1, "num_leaves": 4, "num_threads": 1}
+        return lightgbm.train(plain | options, lightgbm.Dataset(X, y), 8)
 
     return train
 
@@ -160,8 +161,8 @@ def test_boosters_take_their_columns_by_name_from_every_kind_of_table(light: Any
 def test_lightgbms_estimators_are_not_given_their_columns_in_another_order() -> None:
     lightgbm = pytest.importorskip("lightgbm")
     X = FRAME[["a", "b"]]
-    classifier = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(X, BINARY)
-    regressor = lightgbm.LGBMRegressor(n_estimators=3, verbose=-1).fit(X, BINARY)
+    classifier = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(X, BINARY)
+    regressor = lightgbm.LGBMRegressor(n_estimators=3, verbose=-1, n_jobs=1).fit(X, BINARY)
     for model in (classifier, regressor):
         assert wrap_model(model).predict(X, 120).shape == (120, 1)
         for table in (X[["b", "a"]], pa.table(X[["b", "a"]].to_dict("list"))):
@@ -199,7 +200,7 @@ def test_classes_trained_against_all_others_are_divided_by_their_sum(library: st
 def test_catboosts_own_class_is_explained_on_classes_or_on_predict() -> None:
     catboost = pytest.importorskip("catboost")
     text = FRAME.astype({"c": str})
-    options = {"iterations": 8, "verbose": 0, "allow_writing_files": False}
+    options = {"iterations": 8, "verbose": 0, "allow_writing_files": False, "thread_count": 1}
     town = np.where(BINARY == 1, "north", "south")
     binary = catboost.train(catboost.Pool(text, town, cat_features=["c"]), {"loss_function": "Logloss", **options})
     probability = binary.predict(text, prediction_type="Probability")[:, 1]

@@ -124,13 +124,13 @@ def test_raw_scores_of_boosters_are_those_before_the_link() -> None:
     catboost = pytest.importorskip("catboost")
     matrix = xgboost.DMatrix(X, 1.0 + SPECIES)
     for objective in ("survival:cox", "count:poisson"):
-        booster = xgboost.train({"objective": objective}, matrix, 5)
+        booster = xgboost.train({"objective": objective, "nthread": 1}, matrix, 5)
         raw, plain = (wrap_model(booster, output).predict(X, 150)[:, 0] for output in ("raw", "auto"))
         np.testing.assert_allclose(np.exp(raw), plain, rtol=1e-5)
-    light = lightgbm.train({"objective": "poisson", "verbosity": -1}, lightgbm.Dataset(X, SPECIES), 5)
-    regressor = lightgbm.LGBMRegressor(n_estimators=5, objective="poisson", verbose=-1).fit(X, SPECIES)
-    boosted = xgboost.XGBRegressor(n_estimators=5, objective="count:poisson").fit(X, SPECIES)
-    options = {"iterations": 5, "verbose": 0, "allow_writing_files": False, "loss_function": "Poisson"}
+    light = lightgbm.train({"objective": "poisson", "verbosity": -1, "num_threads": 1}, lightgbm.Dataset(X, SPECIES), 5)
+    regressor = lightgbm.LGBMRegressor(n_estimators=5, objective="poisson", verbose=-1, n_jobs=1).fit(X, SPECIES)
+    boosted = xgboost.XGBRegressor(n_estimators=5, objective="count:poisson", n_jobs=1).fit(X, SPECIES)
+    options = {"iterations": 5, "verbose": 0, "allow_writing_files": False, "thread_count": 1, "loss_function": "Poisson"}
     cat = catboost.CatBoostRegressor(**options).fit(X, SPECIES)
     for model in (light, regressor, boosted, cat):
         raw, plain = (wrap_model(model, output).predict(X, 150) for output in ("raw", "auto"))

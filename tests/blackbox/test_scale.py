@@ -24,6 +24,8 @@ import instashap
 from instashap import Explainer, FitWarning, Marginal
 from instashap.blackbox import wrap_model
 
+pytestmark = pytest.mark.usefixtures("few_calls")
+
 IRIS, SPECIES = load_iris(return_X_y=True)
 CANCER, IS_BENIGN = load_breast_cancer(return_X_y=True)
 RNG = np.random.default_rng(0)
@@ -118,9 +120,9 @@ def test_estimators_of_boosting_libraries_give_their_sum_of_trees(package: str, 
     module = pytest.importorskip(package)
     name = {"xgboost": "XGBClassifier", "lightgbm": "LGBMClassifier", "catboost": "CatBoostClassifier"}[package]
     quiet = {
-        "xgboost": {"verbosity": 0},
-        "lightgbm": {"verbose": -1},
-        "catboost": {"verbose": 0, "allow_writing_files": False},
+        "xgboost": {"verbosity": 0, "n_jobs": 1},
+        "lightgbm": {"verbose": -1, "n_jobs": 1},
+        "catboost": {"verbose": 0, "allow_writing_files": False, "thread_count": 1},
     }[package]
     option = {
         "xgboost": {"output_margin": True},

@@ -26,6 +26,8 @@ from sklearn.preprocessing import StandardScaler
 import instashap
 from instashap import cli, preparing, workflow
 
+pytestmark = pytest.mark.usefixtures("few_calls")
+
 PICTURES = ("importance.png", "shape.png", "waterfall.png")
 FILES = sorted([*PICTURES, "explainer.insta", "explanations.parquet", "summary.md"])
 

@@ -14,6 +14,8 @@ from instashap.blackbox import wrap_model
 from instashap.report.summary import summarise
 from instashap.workflow import report_table
 
+pytestmark = pytest.mark.usefixtures("few_calls")
+
 RNG = np.random.default_rng(0)
 N = 400
 # Every a with every b: knowing b says nothing about a.

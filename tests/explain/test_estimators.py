@@ -23,6 +23,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import instashap
 from instashap import AdditiveClassifier, AdditiveRegressor
+from instashap.likelihood import likelihood_fitter
 
 pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
 
@@ -53,7 +54,11 @@ def make_houses(n_rows: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndar
 
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks([AdditiveRegressor(), AdditiveClassifier()])
-def test_scikit_learn_accepts_the_estimator(estimator: Any, check: Callable[[Any], None]) -> None:
+def test_scikit_learn_accepts_the_estimator(
+    estimator: Any, check: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likelihood_fitter, "MAX_ROUNDS", 1)  # how well strengths are chosen is nothing to the protocol
+    monkeypatch.setattr(likelihood_fitter, "MAX_FACTORS", 1)
     check(estimator)
 
 

@@ -26,7 +26,7 @@ import instashap
 from instashap import Explainer
 from instashap.game.coalitions import enumerate_coalitions
 
-pytestmark = pytest.mark.filterwarnings("ignore::instashap.FitWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::instashap.FitWarning"), pytest.mark.usefixtures("few_calls")]
 
 
 def make_frame(n_rows: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -162,7 +162,7 @@ def test_one_hot_blocks_are_found_only_when_asked() -> None:
 
 def test_classifiers_of_many_classes_have_an_output_a_class() -> None:
     X, y = load_iris(return_X_y=True, as_frame=True)
-    model = RandomForestClassifier(random_state=0).fit(X, y.map({0: "setosa", 1: "versicolor", 2: "virginica"}))
+    model = RandomForestClassifier(10, random_state=0).fit(X, y.map({0: "setosa", 1: "versicolor", 2: "virginica"}))
     explainer = Explainer(model).fit(X)
     assert explainer.shap_values(X).shape == (150, 4, 3)
     assert explainer.output_names_ == ("setosa", "versicolor", "virginica")
@@ -186,9 +186,9 @@ def test_boosting_packages_are_explained_through_their_sklearn_classes(package: 
     X, y = load_breast_cancer(return_X_y=True)
     X, y = X[:, :5], y
     makers: dict[str, Callable[[], Any]] = {
-        "xgboost": lambda: module.XGBClassifier(n_estimators=10, max_depth=2),
-        "lightgbm": lambda: module.LGBMClassifier(n_estimators=10, verbose=-1),
-        "catboost": lambda: module.CatBoostClassifier(iterations=10, verbose=0, allow_writing_files=False),
+        "xgboost": lambda: module.XGBClassifier(n_estimators=10, max_depth=2, n_jobs=1),
+        "lightgbm": lambda: module.LGBMClassifier(n_estimators=10, verbose=-1, n_jobs=1),
+        "catboost": lambda: module.CatBoostClassifier(iterations=10, verbose=0, thread_count=1, allow_writing_files=False),
     }
     model = makers[package]().fit(X, y)
     explainer = Explainer(model, synthetic_rows=0).fit(X)

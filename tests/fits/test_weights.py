@@ -1,5 +1,6 @@
 """What a weight means: whole numbers are counts, other weights have no unit, and copies are no evidence."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -48,40 +49,47 @@ def test_weights_that_are_no_numbers_are_refused(weights: Any, message: str) -> 
         check_weights(weights, 3)
 
 
+@cache
+def fit_in_unit(kind: str, unit: float) -> Any:
+    """What a fit with weights that are no counts gives for its rows."""
+    X, f = make_table(600, 0)
+    weights = unit * np.random.default_rng(1).uniform(0.5, 1.5, len(X))
+    if kind == "explainer":
+        return Explainer(order=1).fit(X, outputs=f, sample_weight=weights).shap_values(X)
+    if kind == "regressor":
+        return AdditiveRegressor(order=1).fit(X, f, sample_weight=weights).predict(X)
+    if kind == "classifier":
+        return AdditiveClassifier(order=1).fit(X, X[:, 2] > 0.5, sample_weight=weights).decision_function(X)
+    counts = np.random.default_rng(2).poisson(np.exp(0.5 * X[:, 2]))
+    return AdditiveRegressor(order=1, loss="poisson").fit(X, counts, sample_weight=weights).predict(X)
+
+
 @pytest.mark.parametrize("unit", [1 / 2000, 1e-6, 1000.0])
 @pytest.mark.parametrize("kind", ["explainer", "regressor", "classifier", "poisson"])
 def test_the_unit_of_weights_that_are_no_counts_changes_nothing(kind: str, unit: float) -> None:
-    X, f = make_table(600, 0)
-    rng = np.random.default_rng(1)
-    weights = rng.uniform(0.5, 1.5, len(X))
-
-    def fit(weights: np.ndarray) -> Any:
-        if kind == "explainer":
-            return Explainer(order=1).fit(X, outputs=f, sample_weight=weights).shap_values(X)
-        if kind == "regressor":
-            return AdditiveRegressor(order=1).fit(X, f, sample_weight=weights).predict(X)
-        if kind == "classifier":
-            return AdditiveClassifier(order=1).fit(X, X[:, 2] > 0.5, sample_weight=weights).decision_function(X)
-        counts = np.random.default_rng(2).poisson(np.exp(0.5 * X[:, 2]))
-        return AdditiveRegressor(order=1, loss="poisson").fit(X, counts, sample_weight=weights).predict(X)
-
-    plain = fit(weights)
+    plain = fit_in_unit(kind, 1.0)
     assert plain.std() > 0.1  # weights of sum one once shrank every effect to nothing
-    np.testing.assert_allclose(fit(unit * weights), plain, atol=1e-6 * plain.std())
+    np.testing.assert_allclose(fit_in_unit(kind, unit), plain, atol=1e-6 * plain.std())
 
 
-@pytest.mark.parametrize("n_copies", [5, 20])
-@pytest.mark.parametrize("is_weighted", [True, False])
-def test_copies_of_rows_do_not_pass_for_new_rows(n_copies: int, is_weighted: bool) -> None:
+@pytest.fixture(scope="module")
+def noisy_fit() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
+    """Rows with noisy outputs, new rows with theirs, and the R² of these by a fit of the former, each once."""
     X, f = make_table(200, 0)
     noisy = f + np.random.default_rng(1).normal(size=len(f))
     new, truth = make_table(4000, 2)
     truth = truth + np.random.default_rng(3).normal(size=len(truth))
+    return X, noisy, new, truth, measure_r2(truth, Explainer(presence_order=2).fit(X, outputs=noisy).predict(new))
+
+
+@pytest.mark.parametrize("n_copies", [5, 20])
+@pytest.mark.parametrize("is_weighted", [True, False])
+def test_copies_of_rows_do_not_pass_for_new_rows(noisy_fit: Any, n_copies: int, is_weighted: bool) -> None:
+    X, noisy, new, truth, once = noisy_fit
     weights = np.full(len(X), float(n_copies)) if is_weighted else None
     copied = np.arange(len(X)) if is_weighted else np.repeat(np.arange(len(X)), n_copies)
     explainer = Explainer(presence_order=2).fit(X[copied], outputs=noisy[copied], sample_weight=weights)
     measured = measure_r2(truth, explainer.predict(new))
-    once = measure_r2(truth, Explainer(presence_order=2).fit(X, outputs=noisy).predict(new))
     assert measured == pytest.approx(once, abs=0.02)
     assert measured > 0.5  # noise has a third of the variance
     assert explainer.fit_facts_["chosen"]["fidelity"] < measured + 0.1

@@ -68,7 +68,7 @@ def keep(make: Callable[[], Any], *key: Any) -> Any:
 
 
 def fit(make_fitter: Any, X: np.ndarray, columns: Any, players: Any, options: dict[str, Any], *inputs: Any) -> Any:
-    """The result of a fitter on encoded rows, outputs, weights and a size law; of a broken one, that of the whole one changed."""
+    """The result of a fitter on encoded rows, outputs, weights and a size law; a broken one changes that of the whole one."""
     if isinstance(make_fitter, Tampered):
         result = fit(make_fitter.make_fitter, X, columns, players, options, *make_fitter.before(*inputs))
         return replace(result, model=make_fitter.after(result.model))

@@ -9,6 +9,7 @@ from instashap.likelihood.losses.gamma import Gamma
 from instashap.likelihood.losses.multinomial import Multinomial
 from instashap.likelihood.losses.poisson import Poisson
 from instashap.likelihood.losses.quantile import Quantile
+from instashap.likelihood.over_outputs import find_largest, sum_outputs
 
 RNG = np.random.default_rng(0)
 N = 40
@@ -144,3 +145,15 @@ def test_a_poisson_law_has_noise_one():
     scores = rng.normal(1.0, 0.5, (20_000, 1))
     target = rng.poisson(np.exp(scores[:, 0])).astype(float)
     assert Poisson().measure_noise(scores, target, np.ones(20_000)) == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2, 3, 7, 8, 13])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sums_and_maxima_over_outputs_have_the_bits_of_a_reduction(n_outputs: int, order: str) -> None:
+    values = np.asarray(np.random.default_rng(n_outputs).normal(size=(500, n_outputs)), order=order)
+    assert np.array_equal(sum_outputs(values)[:, 0], values.sum(axis=1))
+    assert np.array_equal(find_largest(values)[:, 0], values.max(axis=1))
+    target = np.arange(500) % n_outputs
+    loss, gradient, _ = Multinomial(n_outputs).differentiate(values, target.astype(float))
+    np.testing.assert_allclose(loss, special.logsumexp(values, axis=1) - values[np.arange(500), target], atol=1e-12)
+    np.testing.assert_allclose(gradient, special.softmax(values, axis=1) - np.eye(n_outputs)[target], atol=1e-12)

@@ -17,6 +17,7 @@ from ..model.kernels import TILE
 from ..model.lookup import count_through, lay_out_axes
 from ..table.bases import LearntColumn
 from ..table.encoding import Encoded
+from .over_outputs import sum_outputs
 from .table_kernels import add_products, add_tables, list_products, scatter_products, scatter_rows
 
 # Each pass has at most so many blocks of rows. The blocks' sums are added in order, so that the result has the same bits for
@@ -107,7 +108,7 @@ class TableDesign:
         if self.n_outputs == 1:
             return vector
         by_output = vector.reshape(-1, self.n_outputs)
-        return np.asarray((by_output - np.add.reduce(by_output, axis=1, keepdims=True) / self.n_outputs).ravel())
+        return np.asarray((by_output - sum_outputs(by_output) / self.n_outputs).ravel())
 
     def tie(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """The nearest vector whose tables end as they begin along axes that repeat their first nodes at the end."""

@@ -6,6 +6,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..over_outputs import find_largest, sum_outputs
+
 # Rows added to each class at the start of a descent, as a fold may lack a class.
 PSEUDO_ROWS = 0.5
 
@@ -24,19 +26,19 @@ class Multinomial:
     def differentiate(
         self, scores: NDArray[np.float64], target: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        rows, codes = np.arange(len(scores)), target.astype(np.int64)
-        shares = scores - scores.max(axis=1, keepdims=True)
-        own = shares[rows, codes]
+        own_places = np.arange(len(scores)) * self.n_outputs + target.astype(np.int64)  # in all shares, row after row
+        shares = np.subtract(scores, find_largest(scores), order="C")
+        own = shares.ravel()[own_places]
         np.exp(shares, out=shares)
-        total = shares.sum(axis=1)
-        shares /= total[:, None]
+        total = sum_outputs(shares)
+        shares /= total
         curvature = shares * (1.0 - shares)
-        shares[rows, codes] -= 1.0
-        return np.log(total) - own, shares, curvature
+        shares.reshape(-1)[own_places] -= 1.0
+        return np.log(total[:, 0]) - own, shares, curvature
 
     def respond(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+        shares = np.exp(scores - find_largest(scores))
+        return np.asarray(shares / sum_outputs(shares))
 
     def measure_noise(
         self, scores: NDArray[np.float64], target: NDArray[np.float64], weights: NDArray[np.float64]
