@@ -257,11 +257,12 @@ def test_a_model_gets_the_columns_it_was_trained_on_in_its_order(line: Path, kin
     if kind == "sklearn":
         model: Any = make_pipeline(StandardScaler(), LinearRegression()).fit(X, y)
     elif kind == "lightgbm":
-        model = pytest.importorskip("lightgbm").LGBMRegressor(n_estimators=50, verbose=-1).fit(X, y)
+        model = pytest.importorskip("lightgbm").LGBMRegressor(n_estimators=50, verbose=-1, n_jobs=1).fit(X, y)
     elif kind == "catboost":
-        model = pytest.importorskip("catboost").CatBoostRegressor(iterations=99, verbose=0, allow_writing_files=False).fit(X, y)
+        options = {"iterations": 99, "verbose": 0, "thread_count": 1, "allow_writing_files": False}
+        model = pytest.importorskip("catboost").CatBoostRegressor(**options).fit(X, y)
     elif kind == "xgboost":
-        model = pytest.importorskip("xgboost").XGBRegressor(n_estimators=50).fit(X, y)
+        model = pytest.importorskip("xgboost").XGBRegressor(n_estimators=50, n_jobs=1).fit(X, y)
     else:
         xgboost = pytest.importorskip("xgboost")
         model = xgboost.train({}, xgboost.DMatrix(X, y), 50)
