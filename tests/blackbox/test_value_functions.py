@@ -136,6 +136,14 @@ def test_polars_rows_stay_polars() -> None:
         make_mixer(X, X.to_arrow().to_batches()[0], None, 2, "background")
 
 
+def test_names_of_header_levels_stay_with_hybrid_rows() -> None:
+    columns = pd.MultiIndex.from_tuples([("rate", 2020), ("rate", 2021)], names=["what", "year"])
+    X = pd.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=columns)
+    hybrid = mix(X, X, None)
+    assert hybrid.columns.equals(columns)
+    assert hybrid.columns.names == ["what", "year"]
+
+
 def test_sparse_rows_are_refused_with_a_way_that_works() -> None:
     X = sparse.random(60, 3, density=0.5, format="csr", random_state=0)
     predict = lambda rows: rows.sum(axis=1)  # noqa: E731

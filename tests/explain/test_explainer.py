@@ -217,6 +217,9 @@ def test_compiled_it_gives_the_same_values() -> None:
     X = np.random.default_rng(0).normal(size=(200, 3))
     explainer = Explainer(order=1).fit(X, outputs=X[:, 0] ** 2)
     assert np.array_equal(explainer.compile()(X), explainer.shap_values(X))
+    for rows in (X[:, :1], X[0], np.hstack([X, X])):  # rows that end early were read beyond their end
+        with pytest.raises(ValueError, match=r"takes arrays of shape \(n_rows, \d+\), got"):
+            explainer.compile()(np.ascontiguousarray(rows))
     with pytest.raises(TypeError, match="takes number columns only"):
         get_explainer().compile()
 

@@ -2,14 +2,17 @@
 
 import copy
 import pickle
+import warnings
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import instashap
-from instashap import AdditiveRegressor, Explainer, load
+from instashap import AdditiveRegressor, DataWarning, Explainer, explain_change, load
 from instashap._validation import ColumnName, find_column, find_columns, name_columns
 from instashap.blackbox.adapters.families import order_columns, refuse_other_order
 from instashap.explain.directions import check_monotone
@@ -217,3 +220,27 @@ def test_a_ranking_of_no_term_is_refused():
     explainer = Explainer(None, order=1).fit(np.arange(40.0).reshape(20, 2), outputs=np.arange(20.0))
     with pytest.raises(ValueError, match="n_terms=-1 is too few: use at least 1"):
         explainer.rank_terms(-1)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow"])
+def test_the_model_gets_the_fitted_columns_in_their_order_whatever_the_table_has(kind: str) -> None:
+    wrap = {"pandas": pd.DataFrame, "polars": pytest.importorskip("polars").DataFrame, "arrow": pa.table}[kind]
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=300), "b": rng.normal(size=300), "c": rng.normal(size=300)})
+
+    def predict(rows: Any) -> Any:  # by position, as a model without names does
+        table = rows if isinstance(rows, pd.DataFrame) else rows.to_pandas()
+        assert list(table.columns) == ["a", "b", "c"]
+        return table.to_numpy() @ [1.0, 10.0, 100.0]
+
+    expected = frame.to_numpy() @ [1.0, 10.0, 100.0]
+    explainer = Explainer(predict, order=1, synthetic_rows=0).fit(wrap(frame))
+    turned = wrap(frame[["c", "a", "b"]].assign(extra=1.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # the further column is ignored
+        np.testing.assert_allclose(explainer(turned, outputs=True).model_outputs, expected, rtol=0, atol=1e-9)
+        assert explainer.refit(explainer.accumulate(turned)).expected_value == pytest.approx(expected.mean(), abs=1e-9)
+        assert "has not changed" in str(explainer.check(turned))
+        assert float(explainer.audit(turned).rungs[-1].carried.value) > 0.99
+        change = explain_change(predict, wrap(frame), turned)
+    assert float(change.total.value) == pytest.approx(0.0, abs=1e-9)

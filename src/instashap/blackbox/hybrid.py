@@ -209,7 +209,10 @@ def _make_frame_mixer(rows: Any, references: Any, what: str) -> FrameMixer:
     if is_pandas:
         import pandas as pd
 
-        return FrameMixer(*sizes, columns, lambda column, places: column.take(places), pd.DataFrame)
+        labels = rows.columns  # which may have names themselves
+        return FrameMixer(
+            *sizes, columns, lambda column, places: column.take(places), lambda own: pd.DataFrame(own).set_axis(labels, axis=1)
+        )
     if is_arrow:
         import pyarrow as pa
 

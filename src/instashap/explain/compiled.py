@@ -13,8 +13,8 @@ from ..table.columns import Table
 class CompiledExplainer:
     """Function that returns Shapley values of C-ordered float64 rows; made by :meth:`Explainer.compile`.
 
-    Columns must be in the order of the fit. Infinite values are refused; nothing else is checked. Raises ``TypeError`` when it
-    is made if any column is not a number column.
+    Columns must be in the order of the fit. Infinite values and another number of columns are refused with a ``ValueError``;
+    nothing else is checked. Raises ``TypeError`` when it is made if any column is not a number column.
     """
 
     def __init__(self, fitted: FittedGame, n_jobs: int | None = None) -> None:
@@ -26,5 +26,8 @@ class CompiledExplainer:
 
     def __call__(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Shapley values, shape (n_rows, n_features) or (n_rows, n_features, n_outputs)."""
+        n_columns = len(self._fitted.schema.names)
+        if X.ndim != 2 or X.shape[1] != n_columns:  # compiled code would read beyond the end of the rows
+            raise ValueError(f"a compiled explainer takes arrays of shape (n_rows, {n_columns}), got {X.shape}")
         table = Table(self._fitted.schema, X, ())
         return squeeze_outputs(self._fitted.look_up(self._credits, table, self._n_jobs))

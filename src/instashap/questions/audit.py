@@ -36,7 +36,7 @@ from .asking import make_asker
 from .class_numbers import find_numbers
 from .exact_audit import are_own_rows, audit_exact
 from .kept_audit import find_kept, keep_audit
-from .model_outputs import check_class_order, match_outputs
+from .model_outputs import check_class_order, match_outputs, order_rows
 
 
 def audit(
@@ -226,7 +226,7 @@ def audit_new_rows(
         fitted.get_record("an audit needs")  # says what there is for other games
     table = fitted.read(X)
     check_class_order(fitted, model)
-    answer = wrap_model(model, output).restore(fitted.scale).ask(X, table.n_rows)
+    answer = wrap_model(model, output).restore(fitted.scale).ask(order_rows(fitted, X), table.n_rows)
     weights = np.ones(table.n_rows)
     values, classes = match_outputs(fitted, answer) / fitted.output_unit, _find_classes(model, answer)
     encoder = fitted.encoder

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .._alignment import align_rows, get_index
 from .._errors import ModelOutputError
 from .._row_arrays import check_weights, normalise_weights, scale_weights
+from ..blackbox.adapters.families import order_like
 from ..blackbox.held_model import HeldModel
 from ..blackbox.model import Answer
 from ..masked.folds import are_counts
@@ -201,7 +202,7 @@ def _ask_model(asked: Asked, number: int, model: Any) -> list[Answer]:
     for place, X in enumerate(asked.tables):
         given = asked.outputs[number * len(asked.tables) + place]
         scale = found[0].box.scale if found else None
-        found.append(held.ask(X, count_rows(X), given, scale))
+        found.append(held.ask(order_like(X, asked.tables[0]) if place else X, count_rows(X), given, scale))
     if len({answer.values.shape[1] for answer in found}) > 1:
         raise ModelOutputError("the outputs of the two cohorts differ in number; they must be of one model")
     return found

@@ -20,13 +20,20 @@ def ask_outputs(fitted: FittedGame, X: Any, held: HeldModel, outputs: Any, n_row
     """The given outputs, or those of the model if None, matched to the fitted ones by name; shape (n_rows, n_outputs)."""
     if outputs is None:
         check_classes(fitted, held.model)
-    answer = held.ask(X, n_rows, order_columns(outputs, fitted.output_names), fitted.scale)
+    rows = order_rows(fitted, X) if outputs is None else X
+    answer = held.ask(rows, n_rows, order_columns(outputs, fitted.output_names), fitted.scale)
     return match_outputs(fitted, answer)
+
+
+def order_rows(fitted: FittedGame, X: Any) -> Any:
+    """The columns of the fit, in its order, in which it showed them to the model; unchanged where either has no names."""
+    names = list(map(str, fitted.schema.names))
+    return order_columns(X, names if fitted.recipe is None else fitted.recipe.find_raw_names(names))
 
 
 def wrap_matched(fitted: FittedGame, X: Any, held: HeldModel, n_rows: int, lacking: str = NOTHING_TO_EXPLAIN) -> BlackBox:
     """The model on the scale of the fit, with its outputs in the order of the fitted ones, by name."""
-    box = held.wrap(lacking).restore(fitted.scale).prepare(X, n_rows)
+    box = held.wrap(lacking).restore(fitted.scale).prepare(order_rows(fitted, X), n_rows)
     check_classes(fitted, held.model)
     _check_names(fitted, box.output_names)
     return order_box(box, fitted.output_names)

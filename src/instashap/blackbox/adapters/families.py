@@ -37,6 +37,11 @@ def order_columns(X: Any, names: Sequence[str] | None) -> Any:
     return X.iloc[:, [columns.index(name) for name in names]] if hasattr(X, "iloc") else X.select(list(names))
 
 
+def order_like(X: Any, other: Any) -> Any:
+    """A table's columns in the order of another table, as in :func:`order_columns`."""
+    return order_columns(X, _name_columns(other))
+
+
 def refuse_other_order(X: Any, names: Sequence[str], name: str) -> None:
     """Raise if a model that matches columns by position is given its own columns in another order."""
     columns = _name_columns(X)
