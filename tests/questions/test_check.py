@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import make_friedman1
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 import instashap
@@ -157,6 +157,14 @@ def test_a_loaded_explainer_wraps_a_classifier_on_the_scale_that_was_fitted(tmp_
     model = LogisticRegression().fit(X, X[:, 0] > 0)
     Explainer(model, output="probability", order=1).fit(X).save(tmp_path / "p.insta")
     assert not instashap.load(tmp_path / "p.insta").check(X, model).has_moved
+
+
+def test_a_classifier_of_another_number_of_classes_is_refused_in_a_sentence() -> None:
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    two, three = X[:, 0] > 0, np.digitize(X[:, 0], [-0.5, 0.5])
+    explainer = Explainer(RandomForestClassifier(5, random_state=0).fit(X, two), order=1, synthetic_rows=0).fit(X)
+    with pytest.raises(ModelOutputError, match="gives probabilities of 3 classes, the explainer was fitted on 2: pass a model"):
+        explainer.check(X, RandomForestClassifier(5, random_state=0).fit(X, three))
 
 
 def test_what_is_missing_is_named(loaded: Explainer, tmp_path: Path) -> None:

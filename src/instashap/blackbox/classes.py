@@ -344,7 +344,15 @@ def learn_floors(logs: NDArray[np.float64], are_margins: bool) -> NDArray[np.flo
 
 
 def cut_logs(logs: NDArray[np.float64], floors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log-probabilities clipped at the floors; if some are still infinite, at floors estimated from these rows themselves."""
+    """Log-probabilities clipped at the floors; if some are still infinite, at floors estimated from these rows themselves.
+
+    Raises ``ModelOutputError`` if there are more or fewer classes than floors, which an earlier fit may have estimated.
+    """
+    if logs.shape[1] != len(floors):
+        raise ModelOutputError(
+            f"the model gives probabilities of {logs.shape[1]} classes, the explainer was fitted on {len(floors)}: pass a "
+            "model of the same classes, or fit again"
+        )
     cut = np.maximum(logs, _take_logs(floors))
     if np.isfinite(cut).all():
         return cut

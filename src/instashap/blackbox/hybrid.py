@@ -8,6 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .._optional import require
+
 Positions = NDArray[np.int64]
 
 
@@ -214,8 +216,7 @@ def _make_frame_mixer(rows: Any, references: Any, what: str) -> FrameMixer:
             *sizes, columns, lambda column, places: column.take(places), lambda own: pd.DataFrame(own).set_axis(labels, axis=1)
         )
     if is_arrow:
-        import pyarrow as pa
-
+        pa = require("pyarrow", "tables", "tables of pyarrow")
         return FrameMixer(*sizes, columns, lambda column, places: column.take(places), partial(pa.table, schema=rows.schema))
     import polars as pl
 
@@ -266,8 +267,7 @@ def _cast_numbers(numbers: NDArray[np.float64], dtype: Any) -> Any:
 
 def _join_arrow(own: Any, other: Any) -> Any:
     """Both columns' values as one Arrow array of the rows' type; raises ``ValueError`` for values that it cannot hold."""
-    import pyarrow as pa
-
+    pa = require("pyarrow", "tables", "tables of pyarrow")
     given = other if isinstance(other, pa.ChunkedArray) else pa.chunked_array([pa.array(other, from_pandas=True)])
     cast = given.cast(own.type)  # a value that the type cannot hold raises, which a conversion of lists would truncate
     return pa.chunked_array([*own.chunks, *cast.chunks], type=own.type).unify_dictionaries().combine_chunks()

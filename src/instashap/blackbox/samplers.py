@@ -210,7 +210,7 @@ class NeighbourSampler:
         reach = np.partition(weights, n_near, axis=1)[:, n_near, None]
         weights -= weights.min(axis=1, keepdims=True)
         weights /= -2 * np.maximum(_WIDTH**2, reach)
-        return np.exp(weights, out=weights)
+        return np.asarray(np.exp(weights, out=weights))
 
 
 def learn_sampler(
