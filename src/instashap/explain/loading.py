@@ -11,6 +11,9 @@ from .explainer import Explainer
 def load(path: str | os.PathLike[str]) -> Explainer:
     """The explainer in a file written by :meth:`Explainer.save`; its values have the same bits.
 
+    A file holds no model, and of the options only ``output`` and the order and presence order that were chosen. To fit again,
+    make an explainer with the options of the first fit: groups, categories, bases, the value function and others.
+
     Raises
     ------
     FileNotFoundError

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _GONE = (
     "the rows of the fit, which stay in the process that fitted: this explainer was loaded, copied or refitted without them; "
-    "call fit(X) again"
+    "call fit(X) again, with the options of the first fit"
 )
 # Phrase in files of earlier versions, which clipped the probabilities of every model alike.
 _FORMER_CUT = "from probabilities clipped to [0.001, 0.999]"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from .._sentences import count
 from .._validation import check_at_least
 from .text_pages import render_texts, write_text
 
@@ -116,4 +117,4 @@ class TextExplanation:
 
     def __repr__(self) -> str:
         n_outputs = f" and {len(self.output_names)} outputs" if self.has_outputs else ""
-        return f"TextExplanation of {len(self)} texts{n_outputs}; {self.game}; {self.output_transform}"
+        return f"TextExplanation of {count(len(self), 'text')}{n_outputs}; {self.game}; {self.output_transform}"
