@@ -222,6 +222,14 @@ def test_a_ranking_of_no_term_is_refused():
         explainer.rank_terms(-1)
 
 
+def test_relations_of_duckdb_have_their_columns_in_the_asked_order() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    relation = duckdb.sql('select 1 as b, 2 as "a ""x", 3 as extra')
+    ordered = order_columns(relation, ['a "x', "b"])
+    assert ordered.columns == ['a "x', "b"]
+    assert ordered.fetchall() == [(2, 1)]
+
+
 @pytest.mark.parametrize("kind", ["pandas", "polars", "arrow"])
 def test_the_model_gets_the_fitted_columns_in_their_order_whatever_the_table_has(kind: str) -> None:
     wrap = {"pandas": pd.DataFrame, "polars": pytest.importorskip("polars").DataFrame, "arrow": pa.table}[kind]

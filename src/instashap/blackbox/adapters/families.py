@@ -34,7 +34,11 @@ def order_columns(X: Any, names: Sequence[str] | None) -> Any:
     columns = _name_columns(X)
     if not columns or not names or columns == list(names) or not set(names) <= set(columns):
         return X
-    return X.iloc[:, [columns.index(name) for name in names]] if hasattr(X, "iloc") else X.select(list(names))
+    if hasattr(X, "iloc"):
+        return X.iloc[:, [columns.index(name) for name in names]]
+    if hasattr(X, "project"):  # a relation of DuckDB, which would select a list of names as one column
+        return X.project(", ".join('"{}"'.format(name.replace('"', '""')) for name in names))
+    return X.select(list(names))
 
 
 def order_like(X: Any, other: Any) -> Any:
