@@ -9,9 +9,10 @@ import pytest
 from instashap.fits.conditional import fit_game, get_plan, plan_game, solve_game
 from instashap.fits.prepare import FitOptions
 from instashap.fitted.game import FittedGame
+from instashap.fitted.plan_file import pack_plan, unpack_plan
 from instashap.game.masses import compute_presence_masses, compute_shared_masses
 from instashap.masked import sums as module
-from instashap.masked.folds import FoldRule, assign_folds, learn_fold_rule
+from instashap.masked.folds import FoldRule, assign_folds, hash_ranks, learn_fold_rule
 from instashap.masked.sums import Accumulator, accumulate
 from instashap.table.columns import Table, read_table
 from instashap.table.encoding import Encoded, learn_table
@@ -120,6 +121,33 @@ def test_later_rows_fall_into_folds_by_their_own_values_alone() -> None:
     alone = [rule.assign(Encoded(new.cells[k : k + 1], new.offsets[k : k + 1]), np.zeros((1, 1)))[0] for k in range(400)]
     assert whole.tolist() == alone
     assert np.bincount(whole, minlength=5).min() > 40  # they spread over all folds
+
+
+def test_a_missing_number_and_the_highest_one_are_different_rows_of_a_fold() -> None:
+    X = np.append(np.arange(40.0), [np.nan] * 3)[:, None]
+    encoder, _ = learn_table(read_table(X), np.ones(43))
+    encoded = encoder.encode(read_table(X))
+    hashes = hash_ranks(encoded, np.ones(43)).tolist()
+    assert hashes[39] != hashes[40] == hashes[41] == hashes[42]
+    turned = learn_table(read_table(-X), np.ones(43))[0].encode(read_table(-X))
+    assert np.signbit(encoded.offsets).tolist() == np.signbit(turned.offsets).tolist() == np.isnan(X).tolist()
+
+
+def test_few_different_rows_with_noisy_outputs_fall_into_folds_in_any_unit_after_a_file_too() -> None:
+    rng = np.random.default_rng(0)
+    X, f = np.tile(np.eye(3), (100, 1)), rng.normal(size=(300, 2))
+    table, w = read_table(X), np.ones(300)
+    plan = get_plan(plan_game(table, f, w, FitOptions(order=1), **NAMED))
+    assert len(plan.folds.output_cuts) == 2
+    encoded = plan.encoder.encode(table)
+    folds = plan.assign_folds(encoded, f)
+    assert np.bincount(folds, minlength=plan.folds.n_folds).min() > 30
+    assert unpack_plan(*pack_plan(plan), plan.encoder).assign_folds(encoded, f).tolist() == folds.tolist()
+    nearly = np.nextafter(f, 9.0)  # what another processor rounds otherwise
+    assert plan.assign_folds(encoded, nearly).tolist() == folds.tolist()
+    for unit in (-3.0, 1.1):
+        other = learn_fold_rule(encoded, unit * f, w, plan.folds.n_folds)
+        assert other.assign(encoded, unit * f).tolist() == folds.tolist()
 
 
 def test_the_model_solves_the_normal_equations_of_all_rows(game: FittedGame) -> None:

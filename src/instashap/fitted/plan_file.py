@@ -42,8 +42,8 @@ def pack_plan(plan: Plan) -> tuple[dict[str, Any], Arrays]:
         used = functions.axes[key].pick(np.arange(functions.n_used[key]))
         # One array an axis, and one a column: each array of a file takes some hundred bytes beside its values.
         arrays[f"plan_axis_{number:05d}"] = np.vstack([used.coefficients, used.roughness, used.ridge, used.ranks])
-    for number, cut in enumerate(plan.folds.cuts):
-        arrays[f"plan_cut_{number:05d}"] = np.stack([cut.starts, cut.ranks.astype(np.float64)])
+    for name, cuts in (("plan_cut", plan.folds.cuts), ("plan_output_cut", plan.folds.output_cuts)):
+        arrays |= {f"{name}_{number:05d}": np.stack([cut.starts, cut.ranks.astype(np.float64)]) for number, cut in enumerate(cuts)}
     described = {
         "value_sets": functions.value_sets,
         "axes": axes,
@@ -51,7 +51,7 @@ def pack_plan(plan: Plan) -> tuple[dict[str, Any], Arrays]:
         "candidate": {**asdict(candidate), "resolution": {str(size): rank for size, rank in candidate.resolution.items()}},
         "strengths": {name: strength for name, strength in asdict(plan.strengths).items() if name != "synthetic"},
         "n_folds": plan.folds.n_folds,
-        "by_outputs": plan.folds.by_outputs,
+        "by_outputs": bool(plan.folds.output_cuts),
         "is_shared": plan.folds.is_shared,
         "is_null": plan.is_null,
     }
@@ -99,12 +99,17 @@ def unpack_plan(described: dict[str, Any], arrays: Arrays, encoder: TableEncoder
     candidate = Candidate(
         **{**chosen, "resolution": resolution, "extra_ranks": tuple(chosen["extra_ranks"]), "base": base}
     )
-    steps = (arrays[f"plan_cut_{number:05d}"] for number in range(len(encoder.columns)))
-    cuts = tuple(RankCuts(starts, ranks.astype(np.uint64)) for starts, ranks in steps)
-    folds = FoldRule(cuts, described["n_folds"], described["by_outputs"], described["is_shared"])
+    cuts = _unpack_cuts(arrays, "plan_cut", len(encoder.columns))
+    output_cuts = _unpack_cuts(arrays, "plan_output_cut", described["by_outputs"] * len(arrays["plan_centre"]))
+    folds = FoldRule(cuts, described["n_folds"], output_cuts, described["is_shared"])
     names = {each.name for each in fields(Strengths)}
     strengths = Strengths(**{name: value for name, value in described["strengths"].items() if name in names})
     return Plan(encoder, functions, problem, candidate, strengths, folds, arrays["plan_centre"], tuple(described["is_null"]))
+
+
+def _unpack_cuts(arrays: Arrays, name: str, n_cuts: int) -> tuple[RankCuts, ...]:
+    steps = (arrays[f"{name}_{number:05d}"] for number in range(n_cuts))
+    return tuple(RankCuts(starts, ranks.astype(np.uint64)) for starts, ranks in steps)
 
 
 def _unpack_functions(

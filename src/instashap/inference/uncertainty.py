@@ -51,8 +51,6 @@ _TOLERANCE = 1e-5
 _LARGE_TOLERANCE = 1e-3
 # Warn above this residual.
 _POOR_RESIDUAL = 1e-2
-# Outputs closer than this share of their range count as equal: a black box may round the same row in two ways.
-_ROUNDING = 1e-9
 
 # Second moments ``G`` and ``r``.
 System = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -310,7 +308,7 @@ def assign_groups(
     _, placed = hash_rows(encoded)
     copies = count_copies(weights) if copies is None else copies
     given = outputs if np.array_equal(copies, weights) else np.column_stack([outputs, weights / copies])
-    measured = hash_outputs(_round_outputs(given))
+    measured = hash_outputs(given)
     _, first, owner = np.unique(mix(placed ^ measured), return_index=True, return_inverse=True)
     counts = np.bincount(owner.reshape(-1), weights=weights)
     # Rows that differ only in the order of their values share a hash; they are numbered by the ordered hash.
@@ -337,12 +335,6 @@ def assign_groups(
             f"{weights.sum():g} form only {len(groups)} group; fit on more rows"
         )
     return groups
-
-
-def _round_outputs(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Outputs as whole numbers of steps of a billionth of their range."""
-    steps = _ROUNDING * np.ptp(outputs, axis=0)
-    return np.asarray(np.rint(np.divide(outputs, steps, out=np.zeros_like(outputs), where=steps > 0)))
 
 
 def _check_size(problem: MaskedProblem, functions: ValueFunctions, n_outputs: int) -> None:

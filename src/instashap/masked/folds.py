@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..table.counted import CountedValues
 from ..table.encoding import Encoded
 from ..table.row_hash import mix
 
@@ -21,7 +22,9 @@ _FEW_ROWS, _FEW_VALUES = 32, 4
 # Steps in which a value's rank enters the fold of its row, and where the first ends: at an irrational place, so that ranks of
 # equal weights, which are rational, do not lie on a boundary.
 _RANK_STEPS, _FIRST_STEP = 256, 0.5 * (np.sqrt(5.0) - 1.0)
-# Relative difference of sums of weights that is rounding.
+# Rank of a missing number, which has no place among the others: above all of theirs.
+_MISSING_RANK = 4 * _RANK_STEPS
+# Differences of sums of weights, relative to them, and of outputs, relative to their range, that are rounding.
 _ROUNDING = 1e-9
 
 # Positions of rows, and their weights.
@@ -115,7 +118,7 @@ class RankCuts:
     Attributes
     ----------
     starts : ndarray of shape (n_steps,), float64
-        Cell plus offset.
+        Cell plus offset, plus 1 for missing numbers; or outputs.
     ranks : ndarray of shape (n_steps,), uint64
     """
 
@@ -145,27 +148,32 @@ class FoldRule:
     cuts : tuple of RankCuts
         One a column.
     n_folds : int
-    by_outputs : bool
-        Whether the outputs have a say too.
+    output_cuts : tuple of RankCuts
+        One an output where the outputs have a say too, else none.
     is_shared : bool
         Whether nothing can be held out, and every fold is all rows.
     """
 
     cuts: tuple[RankCuts, ...]
     n_folds: int
-    by_outputs: bool = False
+    output_cuts: tuple[RankCuts, ...] = ()
     is_shared: bool = False
 
     def assign(self, encoded: Encoded, outputs: NDArray[np.float64]) -> NDArray[np.int64]:
         """Fold of each row, from 0 on; shape (n_rows,)."""
-        hashed = np.zeros(len(encoded.cells), dtype=np.uint64)
-        for cut, cells, offsets in zip(self.cuts, encoded.cells.T, encoded.offsets.T, strict=True):
-            if len(cut.starts):
-                hashed += cut.hash_values(cells + offsets)
-        hashed = mix(hashed)
-        if self.by_outputs:
-            hashed = mix(hashed ^ hash_outputs(outputs))
+        hashed = _hash_by_cuts(self.cuts, _order_values(encoded))
+        if self.output_cuts:
+            hashed = mix(hashed ^ _hash_by_cuts(self.output_cuts, outputs))
         return np.asarray((hashed % np.uint64(self.n_folds)).astype(np.int64))
+
+
+def _hash_by_cuts(cuts: Sequence[RankCuts], values: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Hashes of rows by the ranks of their values, symmetric in the columns; shape (n_rows,), uint64."""
+    hashed = np.zeros(len(values), dtype=np.uint64)
+    for cut, column in zip(cuts, values.T, strict=True):
+        if len(cut.starts):
+            hashed += cut.hash_values(column)
+    return mix(hashed)
 
 
 def learn_fold_rule(
@@ -179,8 +187,9 @@ def learn_fold_rule(
         return FoldRule(cuts, n_folds)
     _, placed = hash_rows(encoded)
     n_measured = len(np.unique(placed ^ hash_outputs(outputs)))
-    is_shared = n_measured < 2 * census.n_distinct or n_rows >= _REPEATS * n_measured
-    return FoldRule(cuts, n_folds, not is_shared, bool(is_shared))
+    if n_measured < 2 * census.n_distinct or n_rows >= _REPEATS * n_measured:
+        return FoldRule(cuts, n_folds, is_shared=True)
+    return FoldRule(cuts, n_folds, _learn_cuts([_list_values(output) for output in outputs.T], weights, [False] * outputs.shape[1])[0])
 
 
 def hash_rows(encoded: Encoded) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -201,9 +210,31 @@ def _hash_values(encoded: Encoded) -> NDArray[np.uint64]:
 
 
 def hash_outputs(outputs: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Hashes of rows by their outputs, symmetric in them; shape (n_rows,), uint64."""
-    bits: NDArray[np.uint64] = (outputs + 0.0).view(np.uint64)
-    return np.asarray(mix(bits).sum(axis=1, dtype=np.uint64))
+    """Hashes of rows by the ranks of their outputs among all rows', symmetric in them; shape (n_rows,), uint64.
+
+    They are the same in any unit and sign: ranks count from the end of the short tail.
+    """
+    owners = np.stack([_rank_output(output) for output in outputs.T], axis=1)
+    return np.asarray(mix(owners.astype(np.uint64)).sum(axis=1, dtype=np.uint64))
+
+
+def _rank_output(output: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number of each row's output among the different ones, from the end of the short tail."""
+    starts, owner = _list_values(output)
+    different = np.unique(output)
+    counted = CountedValues("output", different, np.ones(len(different)))
+    return len(starts) - 1 - owner if counted.is_left_skewed else owner
+
+
+def _list_values(output: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Where each different value of an output starts, and which of them each row has.
+
+    Values that differ by a billionth of the range are equal, and starts lie in the middle between two: rounding moves no row.
+    """
+    values, owner = np.unique(output, return_inverse=True)
+    is_new = np.append(True, np.diff(values) > _ROUNDING * (values[-1] - values[0]))
+    starts = np.append(values[:1], 0.5 * values[1:] + 0.5 * values[:-1])[is_new]
+    return starts, np.asarray(np.cumsum(is_new)[owner] - 1)
 
 
 def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uint64]:
@@ -223,18 +254,30 @@ def learn_rank_cuts(
     encoded: Encoded, weights: NDArray[np.float64]
 ) -> tuple[tuple[RankCuts, ...], NDArray[np.uint64]]:
     """The ranks of every column's values, as :func:`hash_ranks` counts them, and the hashes of these rows."""
-    hashed: NDArray[np.uint64] = np.zeros((2, len(encoded.cells)), dtype=np.uint64)
-    columns = []
-    for cells, offsets in zip(encoded.cells.T, encoded.offsets.T, strict=True):
-        values, owner = np.unique(cells + offsets, return_inverse=True)
+    columns = [np.unique(column, return_inverse=True) for column in _order_values(encoded).T]
+    return _learn_cuts(columns, weights, np.signbit(encoded.offsets).any(axis=0).tolist())
+
+
+def _order_values(encoded: Encoded) -> NDArray[np.float64]:
+    """Numbers in the order of each column's values; missing ones are above the last cell, whose end is theirs."""
+    return np.asarray(encoded.cells + encoded.offsets + np.signbit(encoded.offsets))
+
+
+def _learn_cuts(
+    columns: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]], weights: NDArray[np.float64], has_missing: Sequence[bool]
+) -> tuple[tuple[RankCuts, ...], NDArray[np.uint64]]:
+    """Ranks and hashes, given each column's different values, which one each row has, and whether the last is a missing number."""
+    hashed: NDArray[np.uint64] = np.zeros((2, len(weights)), dtype=np.uint64)
+    ranks = []
+    for (_, owner), ends_missing in zip(columns, has_missing, strict=True):
         own: NDArray[np.float64] = np.bincount(owner, weights=weights).astype(np.float64)
-        ranks = np.stack(_rank(own))
-        columns.append((values, ranks))
+        known = np.stack(_rank(own[: len(own) - ends_missing]))
+        ranks.append(np.pad(known, ((0, 0), (0, int(ends_missing))), constant_values=_MISSING_RANK))
         if len(own) > 1:
-            hashed += mix(ranks + np.uint64(1))[:, owner]
+            hashed += mix(ranks[-1] + np.uint64(1))[:, owner]
     plain, folded = mix(hashed[0]), mix(hashed[1])
     is_folded = 2 * len(np.unique(folded)) >= len(np.unique(plain))
-    cuts = tuple(RankCuts.from_values(values, ranks[int(is_folded)]) for values, ranks in columns)
+    cuts = tuple(RankCuts.from_values(values, each[int(is_folded)]) for (values, _), each in zip(columns, ranks, strict=True))
     return cuts, folded if is_folded else plain
 
 

@@ -157,6 +157,7 @@ ARRAYS = (
     _Line("plan_size_law", "file", "<f8", ("n_players + 1",), (finite, not_negative), "plan"),
     _Line("plan_centre", "file", "<f8", ("n_outputs",), (finite,), "plan"),
     _Line("plan_cut_{:05d}", "column", "<f8", ("2", "n_steps"), (finite, rising_starts), "plan"),
+    _Line("plan_output_cut_{:05d}", "output", "<f8", ("2", "n_steps"), (finite, rising_starts), "output cuts"),
     _Line("plan_axis_{:05d}", "axis", "<f8", ("n_nodes + 3", "n_axis_functions"), (finite, ranked_functions), "plan"),
     _Line("moments_products", "file", "<f8", ("n_summed_folds", "n_entries"), (finite,), "moments"),
     _Line("residual_curves_{:05d}", "column", "<f8", ("n_main", "n_curves"), (filled, finite), "residuals"),
@@ -187,13 +188,13 @@ def expect_explainer(content: Any, names: Sequence[str]) -> list[Member]:
     has = {each: each in fitted for each in ("residuals", "reach", "plan", "moments", "index")}
     has |= {"errors": "error_base" in names, "probes": "probes" in names, "linear": "linear_cross" in names}
     has |= {each: f"n_{each}" in fitted.get("reach", {}) for each in ("gaps", "fixed_sums")}
-    has |= {"plan index": "index" in fitted.get("plan", {})}
+    has |= {"plan index": "index" in fitted.get("plan", {}), "output cuts": fitted.get("plan", {}).get("by_outputs", False)}
     has |= {f"{each} errors": has[each] and has["errors"] for each in ("linear", "index")}
     groups = {"", *(group for group, is_there in has.items() if is_there)}
     scopes = _measure(fitted)
     return [
         Member(line.name.format(*numbers), line.dtype, line.shape, line.rules, scope)
-        for each in ("file", "column", "basis", "term", "axis")
+        for each in ("file", "column", "basis", "term", "axis", "output")
         for numbers, scope in scopes[each]
         for line in ARRAYS
         if line.each == each and line.group in groups
@@ -231,7 +232,8 @@ def _measure(fitted: Mapping[str, Any]) -> dict[str, list[tuple[tuple[int, ...],
         for number_, (size, column) in enumerate(plan["axes"]):
             nodes = fitted["columns"][column]["n_functions"][size - 1]
             axes.append(((number_,), ChainMap({"n_nodes": nodes}, file)))
-    return {"file": [((), file)], "column": columns, "basis": bases, "term": terms, "axis": axes}
+    outputs: list[tuple[tuple[int, ...], Scope]] = [((number_,), file) for number_ in range(len(fitted["output_names"]))]
+    return {"file": [((), file)], "column": columns, "basis": bases, "term": terms, "axis": axes, "output": outputs}
 
 
 def _number_varying(fitted: Mapping[str, Any]) -> list[int]:

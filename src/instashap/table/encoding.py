@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
     ----------
     cells : ndarray of shape (n_rows, n_columns), int32, C order
     offsets : ndarray of shape (n_rows, n_columns), float64, C order
-        Position t in [0, 1] within the cell.
+        Position t in [0, 1] within the cell; -0.0 for a missing number, and for nothing else.
     """
 
     cells: NDArray[np.int32]

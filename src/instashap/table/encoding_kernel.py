@@ -14,7 +14,7 @@ def encode_numbers(numbers, columns, edges, edge_starts, lows, scales, missing_c
     edges one after the other, ``edges[edge_starts[j]:edge_starts[j + 1]]``; lows and scales float64, one entry per cell, those
     of column j from ``edge_starts[j] + j``; cells (n_rows, n_columns) int32; offsets (n_rows, n_columns) float64.
 
-    Cell k of a column holds ``edge[k-1] < x <= edge[k]``; ``t = (x - low) scale``, clipped to [0, 1].
+    Cell k of a column holds ``edge[k-1] < x <= edge[k]``; ``t = (x - low) scale``, clipped to [0, 1]; -0 marks a missing number.
     """
     for row in range(numbers.shape[0]):
         for j in range(numbers.shape[1]):
@@ -22,7 +22,7 @@ def encode_numbers(numbers, columns, edges, edge_starts, lows, scales, missing_c
             target = columns[j]
             if np.isnan(x):
                 cells[row, target] = missing_cells[j]
-                offsets[row, target] = 0.0
+                offsets[row, target] = -0.0
                 continue
             if np.isinf(x):
                 return j
@@ -38,5 +38,5 @@ def encode_numbers(numbers, columns, edges, edge_starts, lows, scales, missing_c
             scale = scales[low + j]
             t = (x - lows[low + j]) * scale if scale > 0.0 else 0.0  # the difference may be infinite
             cells[row, target] = cell
-            offsets[row, target] = min(max(t, 0.0), 1.0)
+            offsets[row, target] = min(max(t, 0.0), 1.0) + 0.0
     return -1

@@ -23,7 +23,7 @@ def encode_columns(*arguments: Any) -> int:
         with np.errstate(over="ignore", invalid="ignore"):
             t = np.where(scale > 0.0, (x - low) * scale, 0.0)
         cells[:, target] = np.where(is_missing, missing_cells[j], found)
-        offsets[:, target] = np.where(is_missing, 0.0, np.clip(t, 0.0, 1.0))
+        offsets[:, target] = np.where(is_missing, -0.0, np.clip(t, 0.0, 1.0) + 0.0)
     return -1
 
 
