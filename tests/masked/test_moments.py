@@ -317,7 +317,12 @@ def test_equal_rows_fall_together_and_a_negative_zero_is_a_zero():
     assert alike.max() + 1 < 4000 / 5
     for row in range(alike.max() + 1):
         assert len(np.unique(folds[alike == row])) == 1
-    np.testing.assert_array_equal(_number_folds(Encoded(cells, np.full((4000, 3), -0.0)), outputs), folds)
+    table = np.where(rng.random((200, 2)) < 0.3, 0.0, rng.normal(size=(200, 2)))
+    for lows in (0.0, -9.0):  # zero at the end of a column, and inside
+        table = np.maximum(table, lows)
+        encoder, _ = learn_table(read_table(table), np.ones(200))
+        one, other = (encoder.encode(read_table(np.where(table == 0, zero, table))) for zero in (0.0, -0.0))
+        np.testing.assert_array_equal(_number_folds(one, outputs[:200]), _number_folds(other, outputs[:200]))
 
 
 @pytest.mark.parametrize("n_folds", [2, 5, 20])

@@ -308,8 +308,8 @@ def assign_groups(
     _, placed = hash_rows(encoded)
     copies = count_copies(weights) if copies is None else copies
     given = outputs if np.array_equal(copies, weights) else np.column_stack([outputs, weights / copies])
-    measured = hash_outputs(given)
-    _, first, owner = np.unique(mix(placed ^ measured), return_index=True, return_inverse=True)
+    measured, placed_outputs = hash_outputs(given)
+    _, first, owner = np.unique(mix(placed ^ placed_outputs), return_index=True, return_inverse=True)
     counts = np.bincount(owner.reshape(-1), weights=weights)
     # Rows that differ only in the order of their values share a hash; they are numbered by the ordered hash.
     keys = mix(symmetric ^ measured)[first]

@@ -22,10 +22,13 @@ _FEW_ROWS, _FEW_VALUES = 32, 4
 # Steps in which a value's rank enters the fold of its row, and where the first ends: at an irrational place, so that ranks of
 # equal weights, which are rational, do not lie on a boundary.
 _RANK_STEPS, _FIRST_STEP = 256, 0.5 * (np.sqrt(5.0) - 1.0)
+# The same for outputs: those of one of the few different rows may be a small part of them.
+_OUTPUT_STEPS = 4096
 # Rank of a missing number, which has no place among the others: above all of theirs.
 _MISSING_RANK = 4 * _RANK_STEPS
-# Differences of sums of weights, relative to them, and of outputs, relative to their range, that are rounding.
-_ROUNDING = 1e-9
+# Differences of sums of weights, relative to them, and of outputs, relative to their range, that are rounding. The second is a
+# power of two: simple fractions of the range are not between two steps.
+_ROUNDING, _OUTPUT_ROUNDING = 1e-9, 2.0**-30
 
 # Positions of rows, and their weights.
 Fold = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -186,10 +189,11 @@ def learn_fold_rule(
     if not (census.is_discrete and n_rows >= _REPEATS * census.n_distinct):
         return FoldRule(cuts, n_folds)
     _, placed = hash_rows(encoded)
-    n_measured = len(np.unique(placed ^ hash_outputs(outputs)))
+    n_measured = len(np.unique(placed ^ hash_outputs(outputs)[1]))
     if n_measured < 2 * census.n_distinct or n_rows >= _REPEATS * n_measured:
         return FoldRule(cuts, n_folds, is_shared=True)
-    return FoldRule(cuts, n_folds, _learn_cuts([_list_values(output) for output in outputs.T], weights, [False] * outputs.shape[1])[0])
+    values = [_list_values(output) for output in outputs.T]
+    return FoldRule(cuts, n_folds, _learn_cuts(values, weights, [False] * len(values), _OUTPUT_STEPS)[0])
 
 
 def hash_rows(encoded: Encoded) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -197,10 +201,14 @@ def hash_rows(encoded: Encoded) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
     The first is symmetric in the columns; the second has the columns' places mixed in: to it (1, 0) and (0, 1) differ.
     """
-    mixed = _hash_values(encoded)
-    places: NDArray[np.uint64] = np.arange(mixed.shape[1], dtype=np.uint64)
-    placed = mix(mixed ^ mix(places + np.uint64(1)))
-    return mix(mixed.sum(axis=1, dtype=np.uint64)), placed.sum(axis=1, dtype=np.uint64)
+    return _sum_columns(_hash_values(encoded))
+
+
+def _sum_columns(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Hashes of rows from those of their values, symmetric in the columns, and with their places mixed in."""
+    places: NDArray[np.uint64] = np.arange(hashes.shape[1], dtype=np.uint64)
+    placed = mix(hashes ^ mix(places + np.uint64(1)))
+    return mix(hashes.sum(axis=1, dtype=np.uint64)), placed.sum(axis=1, dtype=np.uint64)
 
 
 def _hash_values(encoded: Encoded) -> NDArray[np.uint64]:
@@ -209,21 +217,22 @@ def _hash_values(encoded: Encoded) -> NDArray[np.uint64]:
     return mix(bits ^ (encoded.cells.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
 
 
-def hash_outputs(outputs: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Hashes of rows by the ranks of their outputs among all rows', symmetric in them; shape (n_rows,), uint64.
+def hash_outputs(outputs: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Hashes of rows by the places of their outputs within the range of all, as :func:`hash_rows` gives them of values.
 
-    They are the same in any unit and sign: ranks count from the end of the short tail.
+    They are the same in any unit and sign: places are measured from the end of the short tail, in steps of a billionth.
     """
-    owners = np.stack([_rank_output(output) for output in outputs.T], axis=1)
-    return np.asarray(mix(owners.astype(np.uint64)).sum(axis=1, dtype=np.uint64))
+    return _sum_columns(mix(np.stack([_place_output(output) for output in outputs.T], axis=1)))
 
 
-def _rank_output(output: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Number of each row's output among the different ones, from the end of the short tail."""
-    starts, owner = _list_values(output)
-    different = np.unique(output)
-    counted = CountedValues("output", different, np.ones(len(different)))
-    return len(starts) - 1 - owner if counted.is_left_skewed else owner
+def _place_output(output: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Steps of each row's output from the end of the short tail."""
+    values = np.unique(output)
+    if len(values) < 2:
+        return np.zeros(len(output), dtype=np.uint64)
+    is_left_skewed = CountedValues("output", values, np.ones(len(values))).is_left_skewed
+    lengths = (values[-1] - output if is_left_skewed else output - values[0]) / (values[-1] - values[0])
+    return np.rint(lengths / _OUTPUT_ROUNDING).astype(np.uint64)
 
 
 def _list_values(output: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -232,7 +241,7 @@ def _list_values(output: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
     Values that differ by a billionth of the range are equal, and starts lie in the middle between two: rounding moves no row.
     """
     values, owner = np.unique(output, return_inverse=True)
-    is_new = np.append(True, np.diff(values) > _ROUNDING * (values[-1] - values[0]))
+    is_new = np.append(True, np.diff(values) > _OUTPUT_ROUNDING * (values[-1] - values[0]))
     starts = np.append(values[:1], 0.5 * values[1:] + 0.5 * values[:-1])[is_new]
     return starts, np.asarray(np.cumsum(is_new)[owner] - 1)
 
@@ -264,14 +273,17 @@ def _order_values(encoded: Encoded) -> NDArray[np.float64]:
 
 
 def _learn_cuts(
-    columns: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]], weights: NDArray[np.float64], has_missing: Sequence[bool]
+    columns: Sequence[tuple[NDArray[np.float64], NDArray[np.int64]]],
+    weights: NDArray[np.float64],
+    has_missing: Sequence[bool],
+    n_steps: int = _RANK_STEPS,
 ) -> tuple[tuple[RankCuts, ...], NDArray[np.uint64]]:
     """Ranks and hashes, given each column's different values, which one each row has, and whether the last is a missing number."""
     hashed: NDArray[np.uint64] = np.zeros((2, len(weights)), dtype=np.uint64)
     ranks = []
     for (_, owner), ends_missing in zip(columns, has_missing, strict=True):
         own: NDArray[np.float64] = np.bincount(owner, weights=weights).astype(np.float64)
-        known = np.stack(_rank(own[: len(own) - ends_missing]))
+        known = np.stack(_rank(own[: len(own) - ends_missing], n_steps))
         ranks.append(np.pad(known, ((0, 0), (0, int(ends_missing))), constant_values=_MISSING_RANK))
         if len(own) > 1:
             hashed += mix(ranks[-1] + np.uint64(1))[:, owner]
@@ -281,14 +293,14 @@ def _learn_cuts(
     return cuts, folded if is_folded else plain
 
 
-def _rank(totals: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _rank(totals: NDArray[np.float64], n_steps: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Ranks of a column's values in order, given the weight of each: from below, and from the nearer end."""
-    if len(totals) <= _RANK_STEPS:
+    if len(totals) <= n_steps:
         ranks = np.arange(len(totals), dtype=np.uint64)
         is_heavier = totals > totals[::-1] * (1 + _ROUNDING)
         return ranks, 2 * np.minimum(ranks, ranks[::-1]) + is_heavier.astype(np.uint64)
     below = (np.cumsum(totals) - 0.5 * totals) / totals.sum()
-    steps = (np.floor(each * _RANK_STEPS + _FIRST_STEP).astype(np.uint64) for each in (below, np.minimum(below, 1.0 - below)))
+    steps = (np.floor(each * n_steps + _FIRST_STEP).astype(np.uint64) for each in (below, np.minimum(below, 1.0 - below)))
     plain, folded = steps
     return plain, folded
 

@@ -87,10 +87,11 @@ class Rows:
         Equal rows of a table are dealt out one by one; where every row was copied they stay together.
         """
         _, placed = hash_rows(self.encoded)
-        keys = mix(placed ^ hash_outputs(self.outputs))
+        measured, placed_outputs = hash_outputs(self.outputs)
+        keys = mix(placed ^ measured)
         if self.census.is_copied:
             return keys
-        order = np.argsort(keys, kind="stable")
+        order = np.lexsort((placed_outputs, keys))
         copies = np.empty(len(keys), dtype=np.int64)
         copies[order] = np.arange(len(keys)) - np.searchsorted(keys[order], keys[order])
         return mix(keys + _GOLDEN * copies.astype(np.uint64))
