@@ -22,8 +22,9 @@ FIRST_INTERACTION = 3.0
 # Factors of the blocks with more entries than this are kept in single precision: they take half the memory, and the descent a
 # few more steps.
 _MAX_DOUBLE = 8_000_000
-# Logarithms of the strengths of the last fit are multiples of this.
-_LOG_GRID = 0.1
+# Logarithms of the strengths of the last fit are multiples of this: the next multiple moves no value by more than a thousandth of
+# their standard deviation.
+_LOG_GRID = 0.01
 # Least and greatest strengths, in the mean information of one row.
 _BOUNDS = 1e-5, 1e7
 # Degrees of freedom are computed from the information about the nodes, averaged within so many groups of similar nodes.
@@ -67,7 +68,7 @@ class TermStrengths:
 
     @classmethod
     def average(cls, several: Sequence[TermStrengths], unit: float = 1.0) -> TermStrengths:
-        """Geometric means, rounded to about a tenth: strengths are not known better, and floating-point noise is removed.
+        """Geometric means, rounded to about a hundredth, which removes floating-point noise.
 
         They are rounded in a unit, so that the result does not depend on that of the targets.
         """
