@@ -88,7 +88,8 @@ def test_the_unit_and_sign_of_noisy_outputs_of_few_different_rows_leave_shapley_
 def test_the_unit_of_noisy_targets_of_few_different_rows_leaves_means_and_quantiles(few_noisy_rows, unit):
     table, outputs = few_noisy_rows
     for options in ({}, {"loss": "quantile", "quantile": 0.9, "order": 1}):
-        found, expected = (instashap.AdditiveRegressor(**options).fit(table, y).predict(table) for y in (unit * outputs, outputs))
+        fitted = (instashap.AdditiveRegressor(**options).fit(table, y) for y in (unit * outputs, outputs))
+        found, expected = (each.predict(table) for each in fitted)
         np.testing.assert_allclose(found / unit, expected, atol=1e-9 * outputs.std())
 
 

@@ -134,12 +134,12 @@ def test_strengths_of_an_empty_table_grow_to_the_bound(make_case):
     np.testing.assert_allclose(found.ridge, 0.25 * 1e7)
 
 
-def test_averages_are_geometric_on_a_grid_of_tenths():
+def test_averages_are_geometric_on_a_grid_of_hundredths():
     pairs = [([1.0, 4.0], [2.0, 3.0]), ([100.0, 4.0], [2.0, 27.0])]
     several = [TermStrengths(np.array(roughness), np.array(ridge)) for roughness, ridge in pairs]
     mean = TermStrengths.average(several)
-    np.testing.assert_allclose(mean.roughness, np.exp([2.3, 1.4]), rtol=1e-12)  # log 10 = 2.303, log 4 = 1.386
-    np.testing.assert_allclose(mean.ridge, np.exp([0.7, 2.2]), rtol=1e-12)  # log 2 = .693, log 9 = 2.197
+    np.testing.assert_allclose(mean.roughness, np.exp([2.3, 1.39]), rtol=1e-12)  # log 10 = 2.303, log 4 = 1.386
+    np.testing.assert_allclose(mean.ridge, np.exp([0.69, 2.2]), rtol=1e-12)  # log 2 = .693, log 9 = 2.197
 
 
 def test_interactions_start_three_times_stronger_a_column():

@@ -43,7 +43,8 @@ def pack_plan(plan: Plan) -> tuple[dict[str, Any], Arrays]:
         # One array an axis, and one a column: each array of a file takes some hundred bytes beside its values.
         arrays[f"plan_axis_{number:05d}"] = np.vstack([used.coefficients, used.roughness, used.ridge, used.ranks])
     for name, cuts in (("plan_cut", plan.folds.cuts), ("plan_output_cut", plan.folds.output_cuts)):
-        arrays |= {f"{name}_{number:05d}": np.stack([cut.starts, cut.ranks.astype(np.float64)]) for number, cut in enumerate(cuts)}
+        for number, cut in enumerate(cuts):
+            arrays[f"{name}_{number:05d}"] = np.stack([cut.starts, cut.ranks.astype(np.float64)])
     described = {
         "value_sets": functions.value_sets,
         "axes": axes,

@@ -232,7 +232,7 @@ def _place_output(output: NDArray[np.float64]) -> NDArray[np.uint64]:
         return np.zeros(len(output), dtype=np.uint64)
     is_left_skewed = CountedValues("output", values, np.ones(len(values))).is_left_skewed
     lengths = (values[-1] - output if is_left_skewed else output - values[0]) / (values[-1] - values[0])
-    return np.rint(lengths / _OUTPUT_ROUNDING).astype(np.uint64)
+    return np.asarray(np.rint(lengths / _OUTPUT_ROUNDING).astype(np.uint64))
 
 
 def _list_values(output: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -264,7 +264,7 @@ def learn_rank_cuts(
 ) -> tuple[tuple[RankCuts, ...], NDArray[np.uint64]]:
     """The ranks of every column's values, as :func:`hash_ranks` counts them, and the hashes of these rows."""
     columns = [np.unique(column, return_inverse=True) for column in _order_values(encoded).T]
-    return _learn_cuts(columns, weights, np.signbit(encoded.offsets).any(axis=0).tolist())
+    return _learn_cuts(columns, weights, [bool(each.any()) for each in np.signbit(encoded.offsets).T])
 
 
 def _order_values(encoded: Encoded) -> NDArray[np.float64]:
@@ -278,7 +278,7 @@ def _learn_cuts(
     has_missing: Sequence[bool],
     n_steps: int = _RANK_STEPS,
 ) -> tuple[tuple[RankCuts, ...], NDArray[np.uint64]]:
-    """Ranks and hashes, given each column's different values, which one each row has, and whether the last is a missing number."""
+    """Ranks and hashes, given each column's different values, which one each row has, and whether the last is missing."""
     hashed: NDArray[np.uint64] = np.zeros((2, len(weights)), dtype=np.uint64)
     ranks = []
     for (_, owner), ends_missing in zip(columns, has_missing, strict=True):

@@ -14,7 +14,7 @@ def encode_numbers(numbers, columns, edges, edge_starts, lows, scales, missing_c
     edges one after the other, ``edges[edge_starts[j]:edge_starts[j + 1]]``; lows and scales float64, one entry per cell, those
     of column j from ``edge_starts[j] + j``; cells (n_rows, n_columns) int32; offsets (n_rows, n_columns) float64.
 
-    Cell k of a column holds ``edge[k-1] < x <= edge[k]``; ``t = (x - low) scale``, clipped to [0, 1]; -0 marks a missing number.
+    Cell k of a column holds ``edge[k-1] < x <= edge[k]``; ``t = (x - low) scale``, clipped to [0, 1]; -0 is a missing number.
     """
     for row in range(numbers.shape[0]):
         for j in range(numbers.shape[1]):
