@@ -22,8 +22,8 @@ FIRST_INTERACTION = 3.0
 # Factors of the blocks with more entries than this are kept in single precision: they take half the memory, and the descent a
 # few more steps.
 _MAX_DOUBLE = 8_000_000
-# Logarithms of the strengths of the last fit are multiples of this: the next multiple moves values by about a thousandth of their
-# standard deviation.
+# Logarithms of the strengths of the last fit are multiples of this: one step moves values by some thousandth of their standard
+# deviation.
 _LOG_GRID = 0.01
 # Least and greatest strengths, in the mean information of one row.
 _BOUNDS = 1e-5, 1e7

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..game.terms import count_by_size, make_presence_masks, pack_players
 from ..masked.expand import expand_solution
 from ..masked.fitter import FitRecord
-from ..masked.folds import RowCensus, assign_folds, count_copies, hash_outputs, hash_rows, take_census
+from ..masked.folds import RowCensus, assign_folds, count_copies, hash_rows, take_census
 from ..masked.moments import BLOCK_ROWS, CentredMoments
 from ..model.additive_model import AdditiveModel
 from ..model.kernels import sum_live
@@ -87,11 +87,10 @@ class Rows:
         Equal rows of a table are dealt out one by one; where every row was copied they stay together.
         """
         _, placed = hash_rows(self.encoded)
-        measured, placed_outputs = hash_outputs(self.outputs)
-        keys = mix(placed ^ measured)
+        keys = mix(placed ^ mix((self.outputs + 0.0).view(np.uint64)).sum(axis=1, dtype=np.uint64))
         if self.census.is_copied:
             return keys
-        order = np.lexsort((placed_outputs, keys))
+        order = np.argsort(keys, kind="stable")
         copies = np.empty(len(keys), dtype=np.int64)
         copies[order] = np.arange(len(keys)) - np.searchsorted(keys[order], keys[order])
         return mix(keys + _GOLDEN * copies.astype(np.uint64))
