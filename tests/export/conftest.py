@@ -104,6 +104,22 @@ def gaps() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def amounts() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
+    """An explainer of the logarithm of amounts, one column of them negative; rows near zero and beyond, and answers."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"price": rng.lognormal(0, 1, 400), "debt": -rng.lognormal(0, 1, 400)})
+    fitted = instashap.Explainer(order=1, synthetic_rows=0).fit(X, outputs=np.log(X["price"]) - np.log(-X["debt"]))
+    rows = pd.DataFrame({"price": [4.0, 1e-9, 0.0, -0.1, 4.0, 4.0], "debt": [-0.2, -0.2, -0.2, -0.2, -1e-6, 0.1]})
+    with pytest.warns(instashap.DataWarning, match="outside a column's range"):
+        explanation = fitted(rows)
+    assert explanation.outside == ((), *[("price",)] * 3, *[("debt",)] * 2)
+    assert explanation.output_share[0] > 0.9 > 0.5 > explanation.output_share[1:].max()
+    expected = {"prediction": fitted.predict(rows), "values": explanation.values, "base": explanation.base_values[0]}
+    names = ("output_share", "output_share_interval")
+    return fitted, rows, expected | {name: getattr(explanation, name) for name in names}
+
+
+@pytest.fixture(scope="session")
 def sums() -> tuple[instashap.Explainer, pd.DataFrame, dict[str, Any]]:
     """An explainer of indicators that add up to 1, of which one is text; rows without any, and answers."""
     rng = np.random.default_rng(0)

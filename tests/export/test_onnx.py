@@ -46,7 +46,7 @@ def test_a_graph_gives_pythons_numbers(explainer, rows, expected, tmp_path):
     np.testing.assert_allclose(one["values"][0], expected["values"][7], rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("case", ["gaps", "sums"])
+@pytest.mark.parametrize("case", ["gaps", "sums", "amounts"])
 def test_a_row_unlike_the_fitted_ones_is_so_in_a_graph_as_in_python(case, request, tmp_path):
     explainer, rows, expected = request.getfixturevalue(case)
     to_onnx(explainer, tmp_path / "model.onnx")

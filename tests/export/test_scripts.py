@@ -115,6 +115,15 @@ def test_a_value_between_two_levels_is_outside_in_files_as_in_python(gaps, tmp_p
     np.testing.assert_allclose([each["outputShare"] for each in scored], share, rtol=1e-12)
 
 
+def test_an_amount_near_zero_is_outside_in_files_as_in_python(amounts, tmp_path):
+    explainer, rows, expected = amounts
+    to_python(explainer, tmp_path / "model.py")
+    to_javascript(explainer, tmp_path / "model.js")
+    compare([run_file(tmp_path / "model.py").score(row) for row in list_rows(rows)], expected)
+    scored = run_node(tmp_path / "model.js", list_rows(rows))
+    np.testing.assert_allclose([each["outputShare"] for each in scored], expected["output_share"], rtol=1e-12)
+
+
 def test_a_file_of_javascript_refuses_what_python_refuses(explainer, rows, tmp_path):
     to_javascript(explainer, tmp_path / "model.js")
     good = dict(zip(rows.columns, list_rows(rows[:1])[0], strict=True))

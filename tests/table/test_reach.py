@@ -56,6 +56,30 @@ def test_a_value_in_a_wide_gap_is_outside_by_its_distance_from_the_nearest_value
     np.testing.assert_allclose(found[:, 2], [0, 0, 0, nearest, 0])
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_values_near_zero_are_outside_of_amounts_with_a_long_tail(sign):
+    """The margin, a tenth, is one of logarithms there: from 1 to 1000 it ends at 1 / 1000 ** .1 = .501."""
+    amounts = np.geomspace(1, 1000, 400)
+    table = np.column_stack([sign * amounts, np.linspace(1, 1000, 400), np.r_[-1, amounts[1:]], np.linspace(100, 110, 400)])
+    reach, place = _learn(table)
+    assert reach.margin == 0.1
+    near = sign * np.array([1e-9, 0.45, 0.55, 1.0, 1000.0, 0.0, -5.0, -150.0, 1090.0, 1110.0])
+    rows = np.column_stack([near, *[np.full(10, 105.0)] * 3])
+    assert (place(rows).distances[:, 0] > 0).tolist() == [True, True, False, False, False, True, True, True, False, True]
+    other = rows.copy()
+    other[:, 1:3] = np.array([[-98.0, -100.0]])  # a straight column, and one of both signs: a tenth of their length
+    np.testing.assert_array_equal(place(other).distances[:, 1:3], 0)
+    assert (place(table).distances == 0).all()
+
+
+def test_amounts_of_any_size_hold_their_own_least_value():
+    for spread in (1.0, 3.0, 8.0):
+        for unit in (1e-200, 1.0, 1e200):
+            amounts = np.random.default_rng(0).lognormal(0, spread, 500) * unit
+            _, place = _learn(np.column_stack([amounts, np.arange(500.0)]))
+            assert (place(np.column_stack([amounts, np.arange(500.0)])).distances[:, 0] == 0).all()
+
+
 def test_a_row_alone_in_a_gap_widens_the_margin():
     X = pd.DataFrame({"a": [*np.linspace(0, 1, 60), *np.linspace(9, 10, 60)], "b": np.arange(120) % 7})
     _, place = _learn(X)

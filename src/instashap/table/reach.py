@@ -19,7 +19,7 @@ from .fixed_sums import FixedSums, learn_fixed_sums, make_no_sums
 
 # A value is outside if it is farther beyond an end than this multiple of the range. The first margin is chosen at which at most
 # ALONE_SHARE of the fitted rows lie outside the range of all others. A value between two fitted ones is outside if it is
-# farther from both than half of the margin.
+# farther from both than half of the margin. Near zero, columns of one sign and with a long tail have a margin of logarithms.
 MARGINS = (0.1, 0.2, 0.5, 1.0)
 # Number of parts per column in the grid of two columns. The first number is chosen at which at most ALONE_SHARE of the fitted
 # rows are alone in a cell of any two columns: without such a row, the cell would be empty.
@@ -30,6 +30,9 @@ MAX_COLUMNS = 100
 # At most this many steps between fitted values of a column, and at most this share of them if that is more, do not count for
 # the length of its range; and never more than the greatest number, as files store each such gap.
 N_SKIPPED, SKIPPED_SHARE, MAX_SKIPPED = 4, 0.01, 50
+# Skewness from which a column of one sign has a long tail, and how far from its end, in lengths of the range, a value must be
+# told from it: float64 loses less on the way.
+_LONG_TAIL, _ROUNDING = 1.0, 1e-9
 
 
 class Place(NamedTuple):
@@ -96,7 +99,8 @@ class Reach:
     is_seen : ndarray of shape (n_pairs, (side + 1)²), bool
         For every two columns and every two of their parts, whether a fitted row is in both.
     gaps : ndarray of shape (n_columns, n_gaps, 2), float64
-        Both ends of each gap between fitted values that is wider than the margin; (0, 0) where a column has fewer.
+        Both ends of each gap between fitted values that is wider than the margin, and of one near zero in columns of one sign
+        and with a long tail: see :func:`_find_way_to_zero`. (0, 0) where a column has fewer.
     sums : FixedSums
         Sums of columns that are the same in all fitted rows.
     """
@@ -230,7 +234,10 @@ def _learn_ranges(
         found.append(known)
     fitting = [margin for margin in MARGINS if (alone > margin).mean() <= ALONE_SHARE]
     margin = fitting[0] if fitting else MARGINS[-1]
-    gaps = [_find_gaps(known, margin * length) for known, length in zip(found, lengths, strict=True)]
+    gaps = [
+        np.concatenate([_find_gaps(known, margin * length), _find_way_to_zero(known, length, margin)])
+        for known, length in zip(found, lengths, strict=True)
+    ]
     padded = np.zeros((n_columns, max(map(len, gaps)), 2))
     for position, own_gaps in enumerate(gaps):
         padded[position, : len(own_gaps)] = own_gaps
@@ -266,6 +273,37 @@ def _find_gaps(known: NDArray[np.float64], least: float) -> NDArray[np.float64]:
     """Both ends of each gap between rising values that is wider than the least one; shape (n_gaps, 2)."""
     is_wide = np.diff(known) > least
     return np.stack([known[:-1][is_wide], known[1:][is_wide]], axis=1)
+
+
+def _find_way_to_zero(known: NDArray[np.float64], length: float, margin: float) -> NDArray[np.float64]:
+    """Ends of a gap in which values too near to zero lie, for a column of one sign and with a long tail; shape (0 or 1, 2).
+
+    Of amounts from .04 to 20, zero is no farther than a hundredth of their length; a model of their logarithm is far off there.
+    So the margin at that end is a share of the range of logarithms, where these are less skewed than the values. The gap reaches
+    so far into the column that half of the margin, by which a value must be inside it, is at the wanted place.
+    """
+    none = np.empty((0, 2))
+    if len(known) < 3 or known[0] <= 0 <= known[-1]:
+        return none
+    sizes = np.abs(known) if known[0] > 0 else np.abs(known)[::-1]
+    logs = np.log(sizes)
+    if not _measure_skewness(sizes) > max(_LONG_TAIL, abs(_measure_skewness(logs))):
+        return none
+    least = sizes[0] * np.exp(-margin * (logs[-1] - logs[0]))
+    if sizes[0] - least < _ROUNDING * length:
+        return none
+    with np.errstate(over="ignore"):
+        ends = np.array([sizes[0] - 2 * margin * length, least + margin / 2 * length])
+    if not np.isfinite(ends).all():
+        return none
+    return ends[None] if known[0] > 0 else -ends[None, ::-1]
+
+
+def _measure_skewness(values: NDArray[np.float64]) -> float:
+    """Third standardised moment of values that are not all equal."""
+    centred = values / np.abs(values).max()
+    centred = centred - centred.mean()
+    return float(np.mean(centred**3) / np.mean(centred**2) ** 1.5)
 
 
 def _cut(encoder: TableEncoder, encoded: Encoded, position: int, side: int) -> NDArray[np.int32]:
