@@ -279,8 +279,8 @@ def _find_way_to_zero(known: NDArray[np.float64], length: float, margin: float) 
     """Ends of a gap in which values too near to zero lie, for a column of one sign and with a long tail; shape (0 or 1, 2).
 
     Of amounts from .04 to 20, zero is no farther than a hundredth of their length; a model of their logarithm is far off there.
-    So the margin at that end is a share of the range of logarithms, where these are less skewed than the values. The gap reaches
-    so far into the column that half of the margin, by which a value must be inside it, is at the wanted place.
+    So the margin at that end is a share of the range of logarithms, where these are less skewed than the values. The gap
+    reaches so far into the column that half of the margin, by which a value must be inside it, is at the wanted place.
     """
     none = np.empty((0, 2))
     if len(known) < 3 or known[0] <= 0 <= known[-1]:
