@@ -30,8 +30,8 @@ MAX_COLUMNS = 100
 # At most this many steps between fitted values of a column, and at most this share of them if that is more, do not count for
 # the length of its range; and never more than the greatest number, as files store each such gap.
 N_SKIPPED, SKIPPED_SHARE, MAX_SKIPPED = 4, 0.01, 50
-# Skewness from which a column of one sign has a long tail, and how far from its end, in lengths of the range, a value must be
-# told from it: float64 loses less on the way.
+# Skewness from which a column of one sign has a long tail, and the least distance from its end, in lengths of the range, that
+# float64 keeps on the way.
 _LONG_TAIL, _ROUNDING = 1.0, 1e-9
 
 
