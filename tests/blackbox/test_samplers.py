@@ -148,7 +148,7 @@ def test_the_model_is_asked_in_the_rows_own_container_and_types(kind: str) -> No
         assert set(rows["c"].dropna().unique()) <= {"low", "mid", "high"}
         return np.asarray(rows["n"] + (rows["c"] == "high") * 1.0 + rows["b"] + rows["x"].fillna(0.0))
 
-    explainer = Explainer(model, value_function=Conditional(kind, n_draws=8)).fit(frame)
+    explainer = Explainer(model, order=1, value_function=Conditional(kind, n_draws=8)).fit(frame)
     refined = explainer.refine(frame[:5], n_coalitions=16)
     assert all(each == dict(frame.dtypes) for each in seen)
     full = refined.values.sum(axis=1) + refined.base_values
