@@ -254,7 +254,8 @@ def hash_ranks(encoded: Encoded, weights: NDArray[np.float64]) -> NDArray[np.uin
     become equal there, and a row of weight w counts as w rows. Columns of one value do not enter: adding one changes nothing.
     Ranks are counted from the nearer end of a column, so that a column of the other sign changes nothing either; of two of up
     to 256 values that are as far from their ends, the one of more weight is another. Ranks are counted from below where that
-    would leave less than half of the different rows different, as in a few balanced columns of few values.
+    would leave less than half of the different rows different, as in a few balanced columns of few values. Missing numbers have
+    a rank of their own.
     """
     return learn_rank_cuts(encoded, weights)[1]
 
